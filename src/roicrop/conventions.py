@@ -1,0 +1,325 @@
+"""What each framework means by RoIAlign, RoIPool and crop-and-resize.
+
+Every framework has an operator by these names, and no two agree on all of it. What they differ in is
+data: a `Convention` is one row of that table, and all the rest of roicrop reads the row. A new
+framework is a new row here and no branch anywhere else.
+
+Coordinates on the way from a box to a sample, for each axis (y with height, x with width):
+
+    image coordinate ──(v + offset_before) · spatial_scale + offset_after──▶ index coordinate
+
+In index coordinates integer i is the centre of cell i. Sizes, bins and samples are index lengths.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from roicrop.errors import ArgumentError
+
+Operator = Literal["align", "pool"]
+Mode = Literal["avg", "max"]
+Reduction = Literal["avg", "max", "corner-max"]
+SamplingRatio = int | Literal["adaptive", "exact"]
+Positions = Literal["scaled-step", "step-scaled", "fraction", "corners"]
+Border = Literal["clamp", "zero", "extrapolate"]
+Reversed = Literal["mirror", "raise"]
+CoordinateOrder = Literal["xyxy", "yxyx"]
+Interpolation = Literal["bilinear", "nearest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """One framework's rules.
+
+    name: what `--convention` and `convention=` call it.
+    program: the operator it reproduces, as its own documentation calls it.
+    surprise: one sentence on what catches people out.
+    verified: the program and version that golden values hold it to, or what it was derived from.
+    operator: "align" samples points; "pool" rounds to cells.
+    offset_before: added to image coordinates before scaling, in pixels.
+    offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
+    min_size: RoIs smaller than this many cells are taken to be this large; None leaves them.
+    sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
+        "exact" (the integral over the bin).
+    positions: the order of float arithmetic for sample i of g in bin p, which decides last bits:
+        "scaled-step"  start + p·bin + (i + ½)·bin / g
+        "step-scaled"  start + p·bin + (bin / g)·(i + ½)
+        "fraction"     start + bin·(p + (i + ½) / g)
+        "corners"      start + p·(end − start) / (bins − 1); one sample a bin, corners included
+    border: "clamp" counts a sample in [−1, size] and moves it to [0, size − 1], others are 0;
+        "zero" lets the map fade to 0 over the cell beyond its last; "extrapolate" gives
+        `void` to any bin whose sample lies outside [0, size − 1].
+    mode: the reduction unless another is asked for.
+    max_over: what a maximum is taken over: "samples" (interpolated values) or "corners" (the four
+        weighted neighbours of each sample).
+    max_start: the value that a maximum starts from.
+    void: the value of a bin that has no sample or no cell, under mode "avg";
+        under "max" it is `void_max`.
+    reversed_boxes: what a box with x2 < x1 or y2 < y1 gives where sizes may be negative:
+        "mirror" (a mirrored crop with a fixed ratio, no samples with an adaptive one), or "raise".
+    order: the order of a box's four coordinates in the framework's own argument.
+    normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
+    interpolation: how a sample reads the map.
+    """
+
+    name: str
+    program: str
+    surprise: str
+    verified: str
+    operator: Operator = "align"
+    offset_before: float = 0.0
+    offset_after: float = 0.0
+    min_size: float | None = None
+    sampling_ratio: SamplingRatio = "adaptive"
+    positions: Positions = "scaled-step"
+    border: Border = "clamp"
+    mode: Mode = "avg"
+    max_over: Literal["samples", "corners"] = "samples"
+    max_start: float = -math.inf
+    void: float = 0.0
+    void_max: float = 0.0
+    reversed_boxes: Reversed = "mirror"
+    order: CoordinateOrder = "xyxy"
+    normalized: bool = False
+    interpolation: Interpolation = "bilinear"
+
+    @property
+    def aligned(self) -> bool:
+        """Whether cell centres, not cell corners, lie at integer + ½ of the feature coordinates."""
+        return self.offset_after == ALIGNED_OFFSET
+
+    @property
+    def reduction(self) -> Reduction:
+        """What the kernels do with a bin's samples or cells."""
+        return "corner-max" if self.mode == "max" and self.max_over == "corners" else self.mode
+
+    @property
+    def void_value(self) -> float:
+        """What a bin gives that has no sample or no cell, in the present mode."""
+        return self.void if self.mode == "avg" else self.void_max
+
+
+ALIGNED_OFFSET: Final = -0.5
+
+_MASK_RCNN = Convention(
+    name="mask-rcnn",
+    program="RoIAlign of the Mask R-CNN paper, four samples a bin",
+    surprise="Cells are sampled at their upper left corner, half a cell off, and a box is never "
+    "smaller than one cell.",
+    verified="torchvision 0.29.1, roi_align(sampling_ratio=2)",
+    min_size=1.0,
+    sampling_ratio=2,
+)
+
+_DETECTRON2 = Convention(
+    name="detectron2",
+    program="detectron2 ROIAlign (ROIAlignV2)",
+    surprise="A box smaller than a cell stays so, and one of no size has no samples and gives 0.",
+    verified="torchvision 0.29.1, roi_align(aligned=True), which detectron2 calls",
+    offset_after=ALIGNED_OFFSET,
+)
+
+_ONNX = dataclasses.replace(
+    _DETECTRON2,
+    name="onnx",
+    program="ONNX RoiAlign, opset 16 and later",
+    surprise="max is taken over the four weighted neighbours of each sample, not over interpolated "
+    "samples, so it is smaller than any other framework's.",
+    verified="ONNX Runtime 1.31.0",
+    max_over="corners",
+)
+
+_OPENVINO = Convention(
+    name="openvino",
+    program="OpenVINO ROIAlign-9, aligned_mode=asymmetric",
+    surprise="max starts at 0, so a bin of negative values gives 0.",
+    verified="OpenVINO 2026.4.0",
+    min_size=1.0,
+    positions="step-scaled",
+    max_start=0.0,
+    void=math.nan,
+)
+
+_ROWS = (
+    _MASK_RCNN,
+    dataclasses.replace(
+        _MASK_RCNN,
+        name="torchvision",
+        program="torchvision.ops.roi_align as it is (aligned=False)",
+        surprise="The default has the half-cell shift of the first implementations, and its sample "
+        "count grows with the box.",
+        verified="torchvision 0.29.1",
+        sampling_ratio="adaptive",
+    ),
+    dataclasses.replace(
+        _DETECTRON2,
+        name="torchvision-aligned",
+        program="torchvision.ops.roi_align(aligned=True)",
+        verified="torchvision 0.29.1",
+    ),
+    _DETECTRON2,
+    dataclasses.replace(
+        _DETECTRON2,
+        name="mmcv",
+        program="mmcv.ops.roi_align (aligned=True)",
+        surprise="max starts at −10000, which is also what a box of no size gives, and a reversed "
+        "box is refused.",
+        verified="derived from the source of mmcv 2.x, which has no installable wheel to run",
+        max_start=-10000.0,
+        void_max=-10000.0,
+        reversed_boxes="raise",
+    ),
+    _ONNX,
+    dataclasses.replace(
+        _ONNX,
+        name="onnx-legacy",
+        program="ONNX RoiAlign, opset 10, or coordinate_transformation_mode=output_half_pixel",
+        surprise="The same graph exported with another opset shifts every crop by half a cell.",
+        offset_after=0.0,
+        min_size=1.0,
+        sampling_ratio="adaptive",
+    ),
+    _OPENVINO,
+    dataclasses.replace(
+        _OPENVINO,
+        name="openvino-half-pixel",
+        program="OpenVINO ROIAlign-9, aligned_mode=half_pixel",
+        surprise="Corners move half an image pixel before scaling and half a cell after it; no "
+        "other framework does both.",
+        offset_before=0.5,
+        offset_after=ALIGNED_OFFSET,
+        min_size=None,
+    ),
+    dataclasses.replace(
+        _OPENVINO,
+        name="openvino-half-pixel-for-nn",
+        program="OpenVINO ROIAlign-9, aligned_mode=half_pixel_for_nn",
+        surprise="This, not half_pixel, is what the other frameworks call aligned.",
+        offset_after=ALIGNED_OFFSET,
+        min_size=None,
+    ),
+    dataclasses.replace(
+        _DETECTRON2,
+        name="paddle",
+        program="paddle.vision.ops.roi_align (aligned=True)",
+        surprise="A box of no size gives NaN.",
+        verified="Paddle 3",
+        positions="fraction",
+        void=math.nan,
+    ),
+    Convention(
+        name="tensorflow",
+        program="tf.image.crop_and_resize",
+        surprise="y comes before x, coordinates are fractions of size − 1, the end points are "
+        "sampled, and each bin has a single sample.",
+        verified="TensorFlow 2",
+        sampling_ratio=1,
+        positions="corners",
+        border="extrapolate",
+        order="yxyx",
+        normalized=True,
+    ),
+    Convention(
+        name="prroi",
+        program="Precise RoI Pooling (PrRoIPool)",
+        surprise="There are no samples: the bilinear surface is integrated, and it fades to 0 "
+        "outside the map instead of being clamped.",
+        verified="numerical integral of the bilinear surface",
+        min_size=0.0,
+        sampling_ratio="exact",
+        border="zero",
+    ),
+    Convention(
+        name="fast-rcnn",
+        program="RoIPool: Caffe, torchvision.ops.roi_pool, ONNX MaxRoiPool",
+        surprise="Corners are rounded half away from zero and the end cell is included, so every "
+        "box is up to a cell larger than it says.",
+        verified="torchvision 0.29.1, ONNX Runtime 1.31.0",
+        operator="pool",
+        min_size=1.0,
+        mode="max",
+    ),
+)
+
+CONVENTIONS: Final[Mapping[str, Convention]] = MappingProxyType({row.name: row for row in _ROWS})
+
+DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
+    {"align": "mask-rcnn", "pool": "fast-rcnn"}
+)
+
+# Frameworks whose RoIPool is Caffe's; `pool` takes their names for it.
+_POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx"})
+
+
+def lookup(name: str, operator: Operator) -> Convention:
+    """The row of that name for that operator, or an ArgumentError that lists the names."""
+    if operator == "pool" and name in _POOL_IS_FAST_RCNN:
+        name = DEFAULT["pool"]
+    row = CONVENTIONS.get(name)
+    if row is None or row.operator != operator:
+        known = ", ".join(sorted(r.name for r in _ROWS if r.operator == operator))
+        raise ArgumentError(f"convention {name!r} is not one of roi_{operator}'s: choose from {known}")
+    return row
+
+
+def resolve(
+    convention: str | Convention,
+    operator: Operator = "align",
+    *,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    mode: Mode | None = None,
+) -> Convention:
+    """The row, with what was asked for in place of its own values.
+
+    None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
+    `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one cell.
+    """
+    row = lookup(convention, operator) if isinstance(convention, str) else convention
+    if sampling_ratio is not None:
+        row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
+    if aligned is not None:
+        if row.operator == "pool" or row.normalized:
+            raise ArgumentError(f"aligned does not apply to the convention {row.name}: leave it out")
+        row = dataclasses.replace(
+            row,
+            offset_after=ALIGNED_OFFSET if aligned else 0.0,
+            min_size=None if aligned else 1.0,
+        )
+    if mode is not None:
+        if mode not in ("avg", "max"):
+            raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
+        row = dataclasses.replace(row, mode=mode)
+    if row.mode == "max" and row.sampling_ratio == "exact":
+        raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
+    return row
+
+
+def overrides(row: Convention) -> dict[str, tuple[object, object]]:
+    """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
+    own = CONVENTIONS[row.name]
+    return {
+        field.name: (getattr(own, field.name), getattr(row, field.name))
+        for field in dataclasses.fields(row)
+        if not _same(getattr(own, field.name), getattr(row, field.name))
+    }
+
+
+def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
+    if row.operator == "pool" or row.positions == "corners":
+        raise ArgumentError(f"sampling_ratio does not apply to the convention {row.name}: leave it out")
+    if isinstance(ratio, str):
+        if ratio not in ("adaptive", "exact"):
+            raise ArgumentError(f"sampling_ratio {ratio!r} is not a number, adaptive or exact")
+        return ratio
+    return "adaptive" if ratio <= 0 else int(ratio)
+
+
+def _same(a: object, b: object) -> bool:
+    return a == b or (a != a and b != b)  # NaN equals NaN here
