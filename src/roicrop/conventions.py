@@ -106,6 +106,7 @@ class Convention:
 
 
 ALIGNED_OFFSET: Final = -0.5
+LOWEST_FLOAT32: Final = -3.4028234663852886e38
 
 _MASK_RCNN = Convention(
     name="mask-rcnn",
@@ -242,8 +243,8 @@ _ROWS = (
         "box is up to a cell larger than it says.",
         verified="torchvision 0.29.1, ONNX Runtime 1.31.0",
         operator="pool",
-        min_size=1.0,
         mode="max",
+        max_start=LOWEST_FLOAT32,
     ),
 )
 

@@ -1,0 +1,287 @@
+"""RoIAlign and RoIPool on arrays: check the arguments, then hand them to the core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from roicrop import kernels, sampling
+from roicrop.conventions import DEFAULT, Convention, Mode, Operator, SamplingRatio, resolve
+from roicrop.errors import ArgumentError, BoxError
+from roicrop.sampling import Plan
+
+__all__ = ["plan", "roi_align", "roi_pool"]
+
+OutputSize = int | tuple[int, int]
+Array = NDArray[Any]
+
+
+def roi_align(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention = "mask-rcnn",
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """RoIAlign (He et al., Mask R-CNN, 2017): pool each box from bilinearly interpolated samples.
+
+    input: (N, C, H, W) feature maps, or (N, H, W, C) with layout="NHWC"; (C, H, W) and (H, W, C)
+        with layout="CHW" and "HWC" are one image. Anything with `__array__` or DLPack. float16,
+        float32 and float64 are computed as they are (float16 with float32 sums, rounded once),
+        other numbers as float32.
+    boxes: (K, 5) rows of image number, x1, y1, x2, y2, or a list with one (L, 4) array for each
+        image; in image pixels, in the convention's own order ("tensorflow": y1, x1, y2, x2, as
+        fractions).
+    output_size: (PH, PW), or one number for both.
+    spatial_scale: cells a pixel; 1/16 for stride 16.
+    sampling_ratio: samples a bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
+        "exact" integrates over the bin. None is the convention's.
+    aligned: True samples cell centres and leaves small boxes small; False is the half-cell bias of
+        the first implementations. None is the convention's.
+    mode: "avg" or "max". None is the convention's.
+    convention: a name from `roicrop.conventions.CONVENTIONS`, or a row of one's own.
+    threads: how many threads; None is one for each processor. It never changes the result.
+    out: where to put the result, of its shape and dtype.
+
+    Returns (K, C, PH, PW), or (K, PH, PW, C) for channels-last input.
+    Raises ArgumentError and BoxError, both ValueError; the latter names the row.
+    """
+    row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
+    return _crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def roi_pool(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention = "fast-rcnn",
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """RoIPool (Girshick, Fast R-CNN, 2015): round each box to cells and pool what each bin covers.
+
+    Arguments, result and errors as in `roi_align`. A bin that covers no cell gives 0. NaN never wins
+    a maximum; a bin of nothing but NaN (or −∞) gives float32's lowest number, as in torchvision.
+    """
+    row = resolve(convention, "pool", mode=mode)
+    return _crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def plan(
+    boxes: Any,
+    map_size: tuple[int, int],
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention | None = None,
+    operator: Operator = "align",
+    dtype: DTypeLike = np.float32,
+) -> Plan:
+    """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
+
+    boxes: (K, 4) in image pixels, in the convention's own order.
+    map_size: (H, W) in cells.
+    dtype: that of the feature map; coordinates are float64 for float64, else float32.
+
+    The other arguments, and the errors, are those of `roi_align`.
+    """
+    name = convention if convention is not None else DEFAULT[operator]
+    row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
+    coordinates = coordinate_dtype(dtype)
+    corners = np.asarray(boxes)
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise ArgumentError(f"boxes has shape {corners.shape}: give (K, 4)")
+    corners = _checked_corners(corners, row, spatial_scale, coordinates)
+    return sampling.plan(
+        corners,
+        map_size,
+        pair(output_size),
+        convention=row,
+        spatial_scale=_checked_scale(spatial_scale),
+        dtype=coordinates,
+    )
+
+
+def coordinate_dtype(features: DTypeLike) -> type[np.float32] | type[np.float64]:
+    """The precision in which boxes on a map of that dtype are planned."""
+    return np.float64 if np.dtype(features) == np.float64 else np.float32
+
+
+def pair(output_size: OutputSize) -> tuple[int, int]:
+    """(PH, PW), both at least 1."""
+    both = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    if len(both) != 2 or any(int(n) != n or n < 1 for n in both):
+        raise ArgumentError(f"output_size is {output_size}: give H×W bins, each at least 1")
+    return int(both[0]), int(both[1])
+
+
+def default_threads() -> int:
+    """One for each processor this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_CHANNELS_LAST: Final = {"NCHW": False, "CHW": False, "NHWC": True, "HWC": True}
+
+
+def _crop(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float,
+    convention: Convention,
+    layout: str,
+    threads: int | None,
+    out: Array | None,
+) -> Array:
+    features = _checked_features(input, layout)
+    channels_last = _CHANNELS_LAST[layout]
+    images, channels = features.shape[:2]
+    image_index, corners = _split_boxes(boxes, images)
+    corners = _checked_corners(
+        corners, convention, spatial_scale, coordinate_dtype(features.dtype)
+    )
+    bins_y, bins_x = pair(output_size)
+    shape = (len(corners), bins_y, bins_x, channels)
+    if not channels_last:
+        shape = (len(corners), channels, bins_y, bins_x)
+    pooled = _checked_out(out, shape, features.dtype)
+    if len(corners):
+        kernels.crop(
+            features,
+            image_index,
+            corners,
+            pooled.transpose(0, 3, 1, 2) if channels_last else pooled,
+            convention=convention,
+            spatial_scale=_checked_scale(spatial_scale),
+            threads=_checked_threads(threads),
+        )
+    return pooled
+
+
+def _checked_features(input: Any, layout: str) -> Array:
+    """The input as (N, C, H, W), a view wherever its numbers can be used as they are."""
+    if layout not in _CHANNELS_LAST:
+        raise ArgumentError(f"layout {layout!r} is not known: choose from {', '.join(_CHANNELS_LAST)}")
+    features = _as_array(input)
+    if features.ndim != len(layout):
+        raise ArgumentError(f"input has shape {features.shape}, not {layout}: name its layout")
+    if features.dtype not in _NATIVE:
+        if features.dtype.kind not in "fiub":
+            raise ArgumentError(f"input holds {features.dtype}: give real numbers")
+        same = features.dtype.newbyteorder("=")
+        features = features.astype(same if same in _NATIVE else np.float32)
+    if len(layout) == 3:
+        features = features[np.newaxis]
+    if _CHANNELS_LAST[layout]:
+        features = features.transpose(0, 3, 1, 2)
+    if 0 in features.shape[1:]:
+        raise ArgumentError(f"input has shape {features.shape} (N, C, H, W): it has no cells")
+    return features
+
+
+_NATIVE: Final = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16))
+
+
+def _as_array(value: Any) -> Array:
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+def _split_boxes(boxes: Any, images: int) -> tuple[NDArray[np.int64], Array]:
+    """(K,) image numbers and (K, 4) corners."""
+    if isinstance(boxes, Sequence) and not isinstance(boxes, np.ndarray):
+        each = [_as_array(b) for b in boxes]
+        if all(b.ndim == 2 and b.shape[1] == 4 for b in each) and each:
+            if len(each) != images:
+                raise ArgumentError(
+                    f"boxes lists {len(each)} images, input has {images}: give one array for each"
+                )
+            lengths = [len(b) for b in each]
+            return np.repeat(np.arange(images), lengths), np.concatenate(each)
+    table = _as_array(boxes)
+    if table.size == 0:
+        table = table.reshape(0, 5)
+    if table.ndim != 2 or table.shape[1] != 5:
+        raise ArgumentError(
+            f"boxes has shape {table.shape}: give (K, 5), image number first, "
+            "or a list of one (L, 4) for each image"
+        )
+    with np.errstate(invalid="ignore"):
+        index = table[:, 0].astype(np.int64)
+    wrong = (index != table[:, 0]) | (index < 0) | (index >= images)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise BoxError(
+            f"box {k} is on image {table[k, 0]:g}, and there are images 0 to {images - 1}: "
+            "mend its first column"
+        )
+    return index, table[:, 1:]
+
+
+def _checked_corners(
+    corners: Array,
+    convention: Convention,
+    spatial_scale: float,
+    dtype: type[np.float32] | type[np.float64],
+) -> Array:
+    """(K, 4) contiguous xyxy in the dtype of the coordinates, finite after scaling too."""
+    if convention.order == "yxyx":
+        corners = corners[:, [1, 0, 3, 2]]
+    limit = float(np.finfo(dtype).max) / (8.0 * max(abs(spatial_scale), 1.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        fine = np.abs(corners) < limit
+    if not fine.all():
+        k = int(np.argmin(fine.all(axis=1)))
+        raise BoxError(
+            f"box {k} has corners {', '.join(f'{v:g}' for v in corners[k])}, which are not finite: "
+            "mend it or leave it out"
+        )
+    return np.ascontiguousarray(corners, dtype=dtype)
+
+
+def _checked_scale(spatial_scale: float) -> float:
+    if not (np.isfinite(spatial_scale) and spatial_scale > 0):
+        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells a pixel, above 0")
+    return float(spatial_scale)
+
+
+def _checked_threads(threads: int | None) -> int:
+    if threads is None:
+        return default_threads()
+    if threads < 1:
+        raise ArgumentError(f"threads is {threads}: give at least 1")
+    return int(threads)
+
+
+def _checked_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    if out is None:
+        return np.empty(shape, dtype=dtype)
+    if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
+        raise ArgumentError(
+            f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
+            "give a writable array of the result's shape and dtype"
+        )
+    return out
