@@ -1,0 +1,65 @@
+# `make demo` crops the sample data, `make test` runs the tests, `make bench` the benchmarks, and
+# `make lint` the linter and the type checker. Each makes what it needs in .venv; none needs another
+# to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
+# core, COMPILED=disabled does without.
+
+PYTHON ?= python3
+COMPILED ?= auto
+
+venv := .venv
+python := $(venv)/bin/python
+build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
+sources := pyproject.toml meson.build meson.options \
+  $(shell find src -type f ! -name '*.pyc' ! -name '*.so')
+
+# Built in a folder that stays, so that only what changed is compiled again.
+pip_install = $(python) -m pip install --quiet --no-build-isolation \
+  --config-settings=build-dir=$(venv)/build --config-settings=setup-args=-Dcompiled=$(COMPILED)
+
+.PHONY: demo test bench lint format clean
+
+demo: $(venv)/installed
+	@PATH="$(CURDIR)/$(venv)/bin:$$PATH" sh sample_data/demo.sh
+
+# The compiled core is meant wherever one was installed: should it not load, the tests fail.
+test: $(venv)/installed-test
+	@if ls $(venv)/lib/python*/site-packages/roicrop/kernels/_compiled.*.so >/dev/null 2>&1; then \
+	  ROICROP_TEST_CORE=compiled ROICROP_KERNEL=compiled $(python) -m pytest && \
+	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest tests/core; \
+	else \
+	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest; \
+	fi
+
+bench: $(venv)/installed-bench
+	$(python) -m benchmarks
+
+lint: $(venv)/installed-test
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+
+format: $(venv)/installed-test
+	$(python) -m ruff check --fix
+	$(python) -m ruff format
+
+clean:
+	rm -rf $(venv) build dist demo
+
+$(venv)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
+	  "roicrop needs Python 3.10 or newer: name one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(venv)
+	$(python) -m pip install --quiet --upgrade pip ninja $(build_requires)
+	@touch $@
+
+$(venv)/compiled-$(COMPILED): $(venv)/ready
+	@rm -f $(venv)/compiled-*
+	@touch $@
+
+$(venv)/installed: $(venv)/compiled-$(COMPILED) $(sources)
+	$(pip_install) .
+	@touch $@
+
+$(venv)/installed-%: $(venv)/compiled-$(COMPILED) $(sources)
+	$(pip_install) '.[$*]'
+	@touch $@ $(venv)/installed

@@ -1,0 +1,76 @@
+"""The core that pools boxes, chosen once, when this is imported.
+
+There are two with the same functions and the same results: `_compiled`, where it was built, and
+`numpy_core`, everywhere. The environment variable ROICROP_KERNEL=compiled|numpy chooses by hand.
+Nothing outside this folder knows which one runs, except to tell the user its `NAME`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Final, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.errors import KernelError
+
+__all__ = ["NAME", "Core", "crop"]
+
+_VARIABLE: Final = "ROICROP_KERNEL"
+
+
+class Core(Protocol):
+    """What a core's module holds."""
+
+    @property
+    def NAME(self) -> str:
+        """The core in words: "numpy", or "compiled" and its vector instructions in brackets."""
+
+    def crop(
+        self,
+        features: NDArray[Any],
+        image_index: NDArray[np.int64],
+        boxes: NDArray[Any],
+        out: NDArray[Any],
+        *,
+        convention: Convention,
+        spatial_scale: float,
+        threads: int,
+    ) -> None:
+        """Pool every box into `out`.
+
+        features: (N, C, H, W) float16, float32 or float64, with any strides.
+        image_index: (K,) the image of each box.
+        boxes: (K, 4) xyxy, finite, float64 for float64 features, else float32.
+        out: (K, C, PH, PW) of the features' dtype, with any strides.
+        spatial_scale: cells a pixel.
+        threads: how many may run at once; never changes the result.
+        """
+
+
+def _choose(wanted: str | None) -> Core:
+    if wanted not in (None, "", "compiled", "numpy"):
+        raise KernelError(f"{_VARIABLE}={wanted} names no core: choose compiled or numpy")
+    if wanted != "numpy":
+        try:
+            return cast(Core, importlib.import_module("roicrop.kernels._compiled"))
+        except ModuleNotFoundError as error:
+            if wanted == "compiled":
+                raise KernelError(
+                    f"{_VARIABLE}=compiled, but this installation has no compiled core: "
+                    "install roicrop again where there is a C++ compiler, or unset the variable"
+                ) from error
+        except ImportError as error:
+            raise KernelError(
+                f"the compiled core does not load ({error}): "
+                f"install roicrop again, or set {_VARIABLE}=numpy"
+            ) from error
+    return cast(Core, importlib.import_module("roicrop.kernels.numpy_core"))
+
+
+_core: Final = _choose(os.environ.get(_VARIABLE))
+NAME: Final = _core.NAME
+crop: Final = _core.crop
