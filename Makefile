@@ -8,18 +8,20 @@ COMPILED ?= auto
 
 venv := .venv
 python := $(venv)/bin/python
+in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
+# The folders too: a file removed changes nothing else.
 sources := pyproject.toml meson.build meson.options \
-  $(shell find src -type f ! -name '*.pyc' ! -name '*.so')
+  $(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
 
 # Built in a folder that stays, so that only what changed is compiled again.
-pip_install = $(python) -m pip install --quiet --no-build-isolation \
+pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
   --config-settings=build-dir=$(venv)/build --config-settings=setup-args=-Dcompiled=$(COMPILED)
 
 .PHONY: demo test bench lint format clean
 
 demo: $(venv)/installed
-	@PATH="$(CURDIR)/$(venv)/bin:$$PATH" sh sample_data/demo.sh
+	@$(in_venv) sh sample_data/demo.sh
 
 # The compiled core is meant wherever one was installed: should it not load, the tests fail.
 test: $(venv)/installed-test
