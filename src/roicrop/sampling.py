@@ -21,7 +21,7 @@ the value at the piece's middle: one weighted sample for each cell that a bin cr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -61,6 +61,18 @@ class Plan:
     def output_size(self) -> tuple[int, int]:
         """(PH, PW), in bins."""
         return self.y.bins, self.x.bins
+
+    def corners(self, k: int) -> tuple[Float | None, Float]:
+        """Box k in feature and in index coordinates, (4,) xyxy each.
+
+        There are no feature coordinates where the box is fractions of (map size − 1).
+        """
+        box = self.boxes[k]
+        if self.convention.positions == "corners":
+            span = np.array([self.x.size - 1, self.y.size - 1] * 2, dtype=box.dtype)
+            return None, box * span
+        index = [self.x.begin[k], self.y.begin[k], self.x.end[k], self.y.end[k]]
+        return _scaled(box, self.convention, self.spatial_scale), np.array(index)
 
     def void(self, k: int) -> Bool:
         """(PH, PW): the bins of box k that have no sample or no cell, and take the void value."""
@@ -137,6 +149,16 @@ class AxisPlan:
         cells = self.row_taps(self.bin_rows(k, p)[0])[0]
         return (int(cells[0]), int(cells[-1]) + 1) if len(cells) else (0, 0)
 
+    def quantized_edges(self, k: int) -> tuple[Float, Int]:
+        """RoIPool: (P, 2) the bins' edges before and after floor and ceil.
+
+        Before, in cells from the RoI's first cell; after, as the first cell and the one after the
+        last, on the map or not. `cell_range` is what of these cells lies on the map.
+        """
+        assert self.rounded is not None
+        before, after = _pool_edges(self.rounded[k : k + 1], self.bin_size[k : k + 1], self.bins)
+        return before[0], after[0]
+
     def samples(self, k: int) -> Samples:
         """Every sample of box k, bin by bin, those out of range included.
 
@@ -183,6 +205,11 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.bin)
+
+    def of_bin(self, p: int) -> Samples:
+        """Those of bin p, of one box's samples."""
+        first, after = np.searchsorted(self.bin, (p, p + 1))
+        return Samples(*(getattr(self, field.name)[first:after] for field in fields(self)))
 
     @property
     def clamped(self) -> Bool:
@@ -256,10 +283,9 @@ def _roi(
         middle = (0.5 * (low + high).astype(np.float64) * float(span)).astype(low.dtype)
         return _Roi(middle, end, None, length, np.zeros_like(middle), none + 1)
 
-    scale, before, after = (
-        real(v) for v in (spatial_scale, convention.offset_before, convention.offset_after)
+    begin, end = (
+        _scaled(v, convention, spatial_scale) + real(convention.offset_after) for v in (low, high)
     )
-    begin, end = (low + before) * scale + after, (high + before) * scale + after
     if convention.operator == "pool":
         first, last = _round_half_away(begin), _round_half_away(end)
         length = np.maximum(last - first + 1, 1).astype(low.dtype)
@@ -276,6 +302,12 @@ def _roi(
     else:
         count = none + convention.sampling_ratio
     return _Roi(begin, end, None, length, bin_size, count)
+
+
+def _scaled(v: Float, convention: Convention, spatial_scale: float) -> Float:
+    real = v.dtype.type
+    scaled: Float = (v + real(convention.offset_before)) * real(spatial_scale)
+    return scaled
 
 
 def _round_half_away(v: Float) -> Int:
@@ -333,17 +365,22 @@ _Rows = tuple[Int, Int, Int, Float, Bool, Bool]
 
 def _pool_rows(roi: _Roi, convention: Convention, size: int, bins: int) -> _Rows:
     assert roi.rounded is not None
-    real = roi.begin.dtype.type
-    p = np.arange(bins, dtype=roi.begin.dtype)
-    bin_size, first = roi.bin_size[:, None], roi.rounded[:, :1]
-    low = np.clip(np.floor(p * bin_size).astype(np.int64) + first, 0, size).ravel()
-    high = np.clip(np.ceil((p + real(1)) * bin_size).astype(np.int64) + first, 0, size).ravel()
+    cells = np.clip(_pool_edges(roi.rounded, roi.bin_size, bins)[1], 0, size).reshape(-1, 2)
+    low, high = cells[:, 0], cells[:, 1]
     width = np.maximum(high - low, 0)
     row, offset = _ragged(width)
     per_cell = 1.0 / np.maximum(width, 1) if convention.mode == "avg" else np.ones(len(width))
     ptr = _pointers(width)
     void = width == 0
     return np.arange(len(width) + 1), ptr, low[row] + offset, per_cell[row], void, void & False
+
+
+def _pool_edges(rounded: Int, bin_size: Float, bins: int) -> tuple[Float, Int]:
+    """(K, P, 2) where bins begin and end: in cells from the RoI's first, and as whole cells."""
+    p = np.arange(bins, dtype=bin_size.dtype)
+    before = np.stack([p, p + bin_size.dtype.type(1)], 1) * bin_size[:, None, None]
+    whole = np.stack([np.floor(before[..., 0]), np.ceil(before[..., 1])], 2)
+    return before, whole.astype(np.int64) + rounded[:, :1, None]
 
 
 def _sample_rows(roi: _Roi, convention: Convention, size: int, bins: int) -> _Rows:
