@@ -1,0 +1,1 @@
+"""How fast roicrop is, beside every framework that has the operator: `python -m benchmarks`."""

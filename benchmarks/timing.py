@@ -1,0 +1,83 @@
+"""Timing that is fair between contenders on a machine whose speed drifts.
+
+All run in one process, in turns: A B C, A B C, … Whatever slows the machine for a second slows one
+round for everyone, so ratios are taken within rounds, and their median is what is reported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to go on: for these seconds, but a number of rounds within these bounds."""
+
+    seconds: float
+    least_rounds: int = 5
+    most_rounds: int = 60
+
+
+def interleave(
+    runs: Sequence[Callable[[], object]], pace: Pace, *, calls: int = 1
+) -> list[list[float]]:
+    """The seconds that a call takes, a list for each of `runs` with one number a round.
+
+    calls: how many follow each other in one turn, for those too short for the clock.
+    One more round goes before, untimed: it fills caches, and makes buffers and threads.
+    """
+    return rounds([functools.partial(_seconds, run, calls) for run in runs], pace)
+
+
+def rounds(measures: Sequence[Callable[[], float]], pace: Pace) -> list[list[float]]:
+    """The same for what measures itself: each call gives a number."""
+    for measure in measures:
+        measure()
+    found: list[list[float]] = [[] for _ in measures]
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        end = time.perf_counter() + pace.seconds
+        while len(found[0]) < pace.least_rounds or (
+            len(found[0]) < pace.most_rounds and time.perf_counter() < end
+        ):
+            for measure, values in zip(measures, found, strict=True):
+                values.append(measure())
+    finally:
+        if collecting:
+            gc.enable()
+    return found
+
+
+def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """The median over the rounds of value by base."""
+    return statistics.median(value / by for value, by in zip(values, base, strict=True))
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed, so that results are written to memory already there.
+
+    Otherwise a framework that allocates its result anew in each call pays for it page by page,
+    which those that are given a buffer do not. Only glibc can; elsewhere nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+
+
+def _seconds(run: Callable[[], object], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls
