@@ -239,8 +239,7 @@ def plan(
     boxes = np.asarray(boxes, dtype=dtype).reshape(-1, 4)
     (height, width), (bins_y, bins_x) = map_size, output_size
     with np.errstate(under="ignore"):
-        roi_y = _roi(boxes[:, 1], boxes[:, 3], convention, spatial_scale, height, bins_y)
-        roi_x = _roi(boxes[:, 0], boxes[:, 2], convention, spatial_scale, width, bins_x)
+        roi_y, roi_x = _rois(boxes, map_size, output_size, convention, spatial_scale)
         _refuse_reversed(roi_y, roi_x, convention)
         if convention.sampling_ratio == "adaptive":
             _agree_on_no_samples(roi_y, roi_x)
@@ -251,6 +250,14 @@ def plan(
             _axis(roi_y, convention, height, bins_y),
             _axis(roi_x, convention, width, bins_x),
         )
+
+
+def check_reversed(
+    boxes: Float, output_size: tuple[int, int], *, convention: Convention, spatial_scale: float
+) -> None:
+    """Raise BoxError, naming the box, if the convention refuses one. Arguments as in `plan`."""
+    if (boxes[:, 2:] < boxes[:, :2]).any():
+        _refuse_reversed(*_rois(boxes, (1, 1), output_size, convention, spatial_scale), convention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +275,22 @@ class _Roi:
 _MAX_LISTED: Final = 1_000_000
 _MAX_COUNT: Final = 2**31 - 1  # the frameworks count in a C int
 _SEARCH_FROM: Final = 64  # samples a bin beyond which those in range are searched for
+
+
+def _rois(
+    boxes: Float,
+    map_size: tuple[int, int],
+    output_size: tuple[int, int],
+    convention: Convention,
+    spatial_scale: float,
+) -> tuple[_Roi, _Roi]:
+    y, x = (
+        _roi(
+            boxes[:, a], boxes[:, a + 2], convention, spatial_scale, map_size[1 - a], output_size[1 - a]
+        )
+        for a in (1, 0)
+    )
+    return y, x
 
 
 def _roi(
@@ -552,10 +575,12 @@ def _read_bilinear(position: Float, border: str, size: int) -> _Read:
     last = size - 1
     if border == "extrapolate":
         inside = (position >= 0) & (position <= last)
+    elif border == "zero":
+        inside = (position > -1) & (position < size)
     else:
         inside = (position >= -1) & (position <= size)
     if border == "zero":
-        read_at = np.clip(position, -1, size)
+        read_at = np.clip(position, -1, size).astype(position.dtype)
         low = np.floor(read_at).astype(np.int64)
         high = low + 1
     else:

@@ -60,8 +60,9 @@ def _pool(features: Float, planned: Plan, k: int) -> Float:
     right = int(x_cells.max(initial=-1)) + 1
     region = features[:, :, left : max(right, left)]
 
-    pooled = _reduce_axis(region, planned.y, k, 0, over_taps, axis=1)
-    pooled = _reduce_axis(pooled, planned.x, k, left, over_taps, axis=2)
+    rows = _cells_to_rows(region, planned.y, k, 0, over_taps, axis=1)
+    rows = _cells_to_rows(rows, planned.x, k, left, over_taps, axis=2)
+    pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
     if row_convention.mode == "max":
         start = row_convention.max_start
         first = np.where(planned.zero_candidate(k), max(start, 0.0), start)
@@ -85,19 +86,21 @@ def _rows_of_box(axis: AxisPlan, k: int) -> slice:
     return slice(int(axis.bin_ptr[k * axis.bins]), int(axis.bin_ptr[(k + 1) * axis.bins]))
 
 
-def _reduce_axis(
+def _cells_to_rows(
     values: Float, plan_: AxisPlan, k: int, first_cell: int, over_taps: np.ufunc, *, axis: int
 ) -> Float:
-    """Cells → rows by the plan's weights, then rows → bins by maximum, along one axis."""
-    real = plan_.weights.dtype
     rows = _rows_of_box(plan_, k)
     row_ptr = plan_.row_ptr[rows.start : rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     weights = plan_.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
-    read = np.take(values, plan_.cells[taps] - first_cell, axis=axis).astype(real, copy=False)
-    per_row = _reduceat(over_taps, read * weights, row_ptr - row_ptr[0], axis)
+    cells = np.take(values, plan_.cells[taps] - first_cell, axis=axis)
+    weighted = cells.astype(weights.dtype, copy=False) * weights
+    return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
+
+
+def _rows_to_bins(values: Float, plan_: AxisPlan, k: int, *, axis: int) -> Float:
     bin_ptr = plan_.bin_ptr[k * plan_.bins : (k + 1) * plan_.bins + 1]
-    return _reduceat(np.fmax, per_row, bin_ptr - bin_ptr[0], axis)
+    return _reduceat(np.fmax, values, bin_ptr - bin_ptr[0], axis)
 
 
 def _reduceat(ufunc: np.ufunc, values: Float, ptr: NDArray[np.int64], axis: int) -> Float:

@@ -1,0 +1,581 @@
+// From boxes to tasks for the two passes: plan a block of boxes, gather those that lie together, and
+// hand out (group of boxes, sixteen channels) to the threads.
+//
+//   block    at most 4,096 boxes, planned at once: bounds the plan's memory
+//   unit     what is pooled into one tile: a box, or for a great many bins some rows of it
+//   group    units of one image whose rectangle of the map, packed, fits the second-level cache
+//   piece    a rectangle that is packed at once: a group's, or a part of a unit too large to pack
+//
+// Nothing here decides a number: a unit is cut into pieces by its own extent alone, so results do not
+// depend on the number of threads or on the company that a box has.
+
+#include "crop.hpp"
+
+#include <atomic>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <new>
+#include <system_error>
+#include <thread>
+
+namespace roicrop {
+namespace {
+
+constexpr int block_boxes = 4096;
+constexpr int chunk_boxes = 64;              // planned by one thread at a time
+constexpr std::int64_t block_taps = 1 << 18;
+constexpr std::int64_t packed_cells = 1 << 15;  // 2 MiB a thread
+constexpr int piece_columns = 1024;
+constexpr int unit_bins = 4096;
+constexpr int rows_together_at_most = 4;
+constexpr std::int64_t scratch_bytes = 24 << 20;   // of all threads
+constexpr std::int64_t values_a_thread = 1 << 17;  // less is quicker without one more thread
+
+template <class Work>
+void in_parallel(int threads, Work work) {
+    std::exception_ptr failure = nullptr;
+    std::atomic_flag failed = ATOMIC_FLAG_INIT;
+    const auto guarded = [&](int thread) {
+        try {
+            work(thread);
+        } catch (...) {
+            if (!failed.test_and_set()) failure = std::current_exception();
+        }
+    };
+    std::vector<std::thread> others;
+    others.reserve(std::size_t(threads - 1));
+    try {
+        for (int i = 1; i < threads; ++i) others.emplace_back(guarded, i);
+    } catch (const std::system_error&) {
+        // No more threads are to be had: those that run take all the work.
+    }
+    guarded(0);
+    for (std::thread& other : others) other.join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+// Some boxes' plans, as one thread made them.
+template <class Sum>
+struct Chunk {
+    std::int64_t first;
+    int count;
+    AxisPlan<Sum> y, x;
+    std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
+
+    std::int64_t taps() const { return std::int64_t(y.place.size() + x.place.size()); }
+};
+
+struct Range {
+    std::int32_t begin = INT32_MAX, end = 0;
+
+    void add(Range other) {
+        begin = std::min(begin, other.begin);
+        end = std::max(end, other.end);
+    }
+    void add(std::int32_t cell) { add({cell, cell + 1}); }
+    std::int64_t size() const { return std::max(end - begin, 0); }
+};
+
+struct Unit {
+    int chunk, box;        // box counts within the chunk
+    int first_bin, bins;   // rows of bins
+    Range y, x;            // cells touched
+    std::int64_t cells() const { return y.size() * x.size(); }
+};
+
+// A copy of some taps of one axis of a unit, those within a piece.
+template <class Sum>
+struct Clipped {
+    std::vector<std::int32_t> bin_rows, row_taps, place, column;
+    std::vector<Sum> weight;
+};
+
+template <class Sum>
+struct Group {
+    std::int64_t image;
+    std::vector<Piece<Sum>> pieces;
+};
+
+template <class Sum>
+class Block {
+public:
+    Block(const Arguments& arguments, std::int64_t first) : a_(arguments), first_(first) { plan(); }
+
+    std::int64_t end() const { return end_; }
+
+    void run(const Passes& passes) {
+        cut_units();
+        group_units();
+        pool(passes);
+    }
+
+private:
+    void plan();
+    void index_columns(Chunk<Sum>& chunk);
+    void cut_units();
+    void group_units();
+    void add_group(const Unit* const* units, int count);
+    void add_pieces(const Unit& unit);
+    Box<Sum> whole_box(const Unit& unit);
+    void place(Box<Sum>& box, const Piece<Sum>& piece);
+    Clipped<Sum>& clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column);
+    Range clipped_range(const Clipped<Sum>& rows) const;
+    Piece<Sum> piece_of(std::int64_t image, Range y, Range x);
+    void touch(const Piece<Sum>& piece, const Box<Sum>& box);
+    void pool(const Passes& passes);
+    int workers(std::int64_t scratch) const;
+
+    template <class T>
+    T* keep(std::size_t count) {
+        kept_.emplace_back(new char[count * sizeof(T)]());
+        return reinterpret_cast<T*>(kept_.back().get());
+    }
+
+    const Arguments& a_;
+    const std::int64_t first_;
+    std::int64_t end_;
+    std::vector<Chunk<Sum>> chunks_;
+    std::vector<Unit> units_;
+    std::vector<Group<Sum>> groups_;
+    std::deque<Clipped<Sum>> clipped_;
+    std::vector<std::unique_ptr<char[]>> kept_;
+    std::int64_t slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
+};
+
+template <class Sum>
+void plan_boxes(const Arguments& a, Chunk<Sum>& chunk) {
+    AxisPlanner<Sum> y_axis(a.convention, a.spatial_scale, a.shape[2], a.bins_y);
+    AxisPlanner<Sum> x_axis(a.convention, a.spatial_scale, a.shape[3], a.bins_x);
+    for (int i = 0; i < chunk.count; ++i) {
+        const Sum* box = static_cast<const Sum*>(a.boxes) + (chunk.first + i) * 4;
+        auto y = y_axis.roi(box[1], box[3]);
+        auto x = x_axis.roi(box[0], box[2]);
+        agree_on_no_samples<Sum>(a.convention, y, x);
+        y_axis.append(chunk.y, y);
+        x_axis.append(chunk.x, x);
+    }
+}
+
+template <class Sum>
+void Block<Sum>::plan() {
+    const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first_);
+    const int chunks = int((boxes + chunk_boxes - 1) / chunk_boxes);
+    chunks_.resize(std::size_t(chunks));
+    std::atomic<int> next{0};
+    std::atomic<std::int64_t> taps{0};
+    std::atomic<int> planned{0};
+    in_parallel(std::min({a_.threads, chunks / 2 + 1, 8}), [&](int) {
+        while (taps.load() < block_taps) {
+            const int i = next++;
+            if (i >= chunks) return;
+            Chunk<Sum>& chunk = chunks_[std::size_t(i)];
+            chunk.first = first_ + i * chunk_boxes;
+            chunk.count = int(std::min<std::int64_t>(chunk_boxes, first_ + boxes - chunk.first));
+            plan_boxes(a_, chunk);
+            taps += chunk.taps();
+            index_columns(chunk);
+            ++planned;
+        }
+    });
+    chunks_.resize(std::size_t(planned.load()));
+    end_ = chunks_.back().first + chunks_.back().count;
+}
+
+// The columns that each box touches become the strip's; x then names places in the strip.
+template <class Sum>
+void Block<Sum>::index_columns(Chunk<Sum>& chunk) {
+    std::vector<std::int32_t> slot;
+    chunk.column_ptr.assign(1, 0);
+    for (int i = 0; i < chunk.count; ++i) {
+        const std::int32_t* rows = chunk.x.bin_ptr.data() + i * a_.bins_x;
+        const std::int32_t begin = chunk.x.row_ptr[std::size_t(rows[0])];
+        const std::int32_t end = chunk.x.row_ptr[std::size_t(rows[a_.bins_x])];
+        std::int32_t* cell = chunk.x.place.data();
+        Range cells;
+        for (std::int32_t t = begin; t < end; ++t) cells.add(cell[t]);
+        slot.assign(std::size_t(cells.size()), -1);
+        for (std::int32_t t = begin; t < end; ++t) slot[std::size_t(cell[t] - cells.begin)] = 0;
+        const std::size_t first = chunk.column.size();
+        for (std::int32_t x = 0; x < std::int32_t(slot.size()); ++x) {
+            if (slot[std::size_t(x)] < 0) continue;
+            slot[std::size_t(x)] = std::int32_t(chunk.column.size() - first) * lanes<Sum>;
+            chunk.column.push_back(cells.begin + x);
+        }
+        for (std::int32_t t = begin; t < end; ++t) cell[t] = slot[std::size_t(cell[t] - cells.begin)];
+        while ((chunk.column.size() - first) % column_block) chunk.column.push_back(chunk.column.back());
+        chunk.column_ptr.push_back(std::int32_t(chunk.column.size()));
+    }
+}
+
+template <class Sum>
+void Block<Sum>::cut_units() {
+    const int rows = std::max(1, std::min(a_.bins_y, unit_bins / a_.bins_x));
+    tile_bins_ = std::int64_t(rows) * a_.bins_x;
+    for (int c = 0; c < int(chunks_.size()); ++c) {
+        const Chunk<Sum>& chunk = chunks_[std::size_t(c)];
+        for (int i = 0; i < chunk.count; ++i) {
+            Range x;
+            for (auto k = chunk.column_ptr[std::size_t(i)]; k < chunk.column_ptr[std::size_t(i) + 1]; ++k)
+                x.add(chunk.column[std::size_t(k)]);
+            for (int bin = 0; bin < a_.bins_y; bin += rows) {
+                Unit unit{c, i, bin, std::min(rows, a_.bins_y - bin), {}, x};
+                const std::int32_t* bin_rows = chunk.y.bin_ptr.data() + i * a_.bins_y + bin;
+                const auto begin = chunk.y.row_ptr[std::size_t(bin_rows[0])];
+                const auto end = chunk.y.row_ptr[std::size_t(bin_rows[unit.bins])];
+                for (auto t = begin; t < end; ++t) unit.y.add(chunk.y.place[std::size_t(t)]);
+                if (unit.y.size() == 0 || unit.x.size() == 0) unit.y = unit.x = {0, 0};
+                units_.push_back(unit);
+            }
+        }
+    }
+}
+
+// Neighbours share a group: bands of rows, from left to right within each.
+template <class Sum>
+void Block<Sum>::group_units() {
+    constexpr int band = 128;
+    struct Place {
+        std::int64_t image;
+        std::int32_t band, x;
+        const Unit* unit;
+    };
+    std::vector<Place> order;
+    order.reserve(units_.size());
+    for (const Unit& unit : units_) {
+        const std::int64_t k = chunks_[std::size_t(unit.chunk)].first + unit.box;
+        order.push_back({a_.image_index[k], (unit.y.begin + unit.y.end) / 2 / band,
+                         (unit.x.begin + unit.x.end) / 2, &unit});
+    }
+    std::stable_sort(order.begin(), order.end(), [](const Place& a, const Place& b) {
+        if (a.image != b.image) return a.image < b.image;
+        return a.band != b.band ? a.band < b.band : a.x < b.x;
+    });
+
+    const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
+    const std::int64_t wanted = (4 * a_.threads + slabs - 1) / slabs;
+    const std::size_t most = std::max<std::size_t>(32, (units_.size() + std::size_t(wanted) - 1) /
+                                                           std::size_t(wanted));
+    std::vector<const Unit*> members;
+    Range y, x;
+    std::int64_t image = -1;
+    const auto flush = [&] {
+        if (!members.empty()) add_group(members.data(), int(members.size()));
+        members.clear();
+        y = x = {};
+    };
+    for (const Place& place : order) {
+        const Unit& unit = *place.unit;
+        if (unit.cells() > packed_cells || unit.x.size() > piece_columns) {
+            add_pieces(unit);
+            continue;
+        }
+        Range both_y = y, both_x = x;
+        if (unit.cells()) {
+            both_y.add(unit.y);
+            both_x.add(unit.x);
+        }
+        if (place.image != image || members.size() >= most ||
+            both_y.size() * both_x.size() > packed_cells) {
+            flush();
+            image = place.image;
+            both_y = unit.y;
+            both_x = unit.x;
+        }
+        members.push_back(&unit);
+        y = both_y;
+        x = both_x;
+    }
+    flush();
+}
+
+template <class Sum>
+void Block<Sum>::add_group(const Unit* const* units, int count) {
+    Range y, x;
+    for (int i = 0; i < count; ++i)
+        if (units[i]->cells()) {
+            y.add(units[i]->y);
+            x.add(units[i]->x);
+        }
+    const std::int64_t k = chunks_[std::size_t(units[0]->chunk)].first + units[0]->box;
+    Piece<Sum> piece = piece_of(a_.image_index[k], y, x);
+    Box<Sum>* boxes = keep<Box<Sum>>(std::size_t(count));
+    for (int i = 0; i < count; ++i) {
+        boxes[i] = whole_box(*units[i]);
+        place(boxes[i], piece);
+    }
+    piece.boxes = boxes;
+    piece.count = count;
+    groups_.push_back({a_.image_index[k], {piece}});
+}
+
+template <class Sum>
+Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
+    Chunk<Sum>& chunk = chunks_[std::size_t(unit.chunk)];
+    const auto rows = [](AxisPlan<Sum>& axis, int box, int all_bins, int first, int bins) {
+        const std::ptrdiff_t bin = std::ptrdiff_t(box) * all_bins + first;
+        return Rows<Sum>{bins,
+                         axis.bin_ptr.data() + bin,
+                         axis.row_ptr.data(),
+                         axis.place.data(),
+                         axis.weight.data(),
+                         axis.empty.data() + bin,
+                         axis.zero.data() + bin};
+    };
+    const auto first_column = chunk.column_ptr[std::size_t(unit.box)];
+    const int columns = chunk.column_ptr[std::size_t(unit.box) + 1] - first_column;
+    const std::int32_t* column = chunk.column.data() + first_column;
+    if (unit.bins < a_.bins_y) {  // the units of one box lie in different slabs
+        std::int32_t* own = keep<std::int32_t>(std::size_t(columns));
+        std::copy_n(column, columns, own);
+        column = own;
+    }
+    return {rows(chunk.y, unit.box, a_.bins_y, unit.first_bin, unit.bins),
+            rows(chunk.x, unit.box, a_.bins_x, 0, a_.bins_x),
+            column,
+            columns,
+            a_.out + (chunk.first + unit.box) * a_.out_strides[0] +
+                unit.first_bin * a_.out_strides[2],
+            true,
+            true};
+}
+
+// A unit too large to pack, cut into rectangles that are not.
+template <class Sum>
+void Block<Sum>::add_pieces(const Unit& unit) {
+    const Chunk<Sum>& chunk = chunks_[std::size_t(unit.chunk)];
+    const std::int64_t image = a_.image_index[chunk.first + unit.box];
+    const Box<Sum> whole = whole_box(unit);
+    const std::int32_t columns = std::int32_t(std::min<std::int64_t>(unit.x.size(), piece_columns));
+    const std::int32_t rows = std::int32_t(std::max<std::int64_t>(1, packed_cells / columns));
+    Group<Sum> group{image, {}};
+    for (std::int32_t y = unit.y.begin; y < unit.y.end; y += rows)
+        for (std::int32_t x = unit.x.begin; x < unit.x.end; x += columns) {
+            Clipped<Sum>& clip_y = clip(whole.y, {y, y + rows}, nullptr);
+            Clipped<Sum>& clip_x = clip(whole.x, {x, x + columns}, whole.column);
+            Piece<Sum> piece = piece_of(image, clipped_range(clip_y), clipped_range(clip_x));
+            const auto rows_of = [](Clipped<Sum>& clipped, Rows<Sum> rows) {
+                rows.bin_rows = clipped.bin_rows.data();
+                rows.row_taps = clipped.row_taps.data();
+                rows.place = clipped.place.data();
+                rows.weight = clipped.weight.data();
+                return rows;
+            };
+            // The clipped columns are indexed as a chunk of one box would be.
+            Chunk<Sum> one{0, 1, {}, {}, {}, {}};
+            one.x.bin_ptr = clip_x.bin_rows;
+            one.x.row_ptr = clip_x.row_taps;
+            one.x.place = clip_x.place;
+            index_columns(one);
+            clip_x.place = one.x.place;
+            clip_x.column = one.column;
+            Box<Sum>* box = keep<Box<Sum>>(1);
+            *box = whole;
+            box->y = rows_of(clip_y, whole.y);
+            box->x = rows_of(clip_x, whole.x);
+            box->column = clip_x.column.data();
+            box->columns = int(clip_x.column.size());
+            box->begins = y == unit.y.begin && x == unit.x.begin;
+            box->ends = y + rows >= unit.y.end && x + columns >= unit.x.end;
+            place(*box, piece);
+            piece.boxes = box;
+            piece.count = 1;
+            group.pieces.push_back(piece);
+        }
+    groups_.push_back(std::move(group));
+}
+
+// The taps within some cells; of a sample, which is not divided, both taps or none.
+template <class Sum>
+Clipped<Sum>& Block<Sum>::clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column) {
+    const bool whole_rows = a_.convention.reduction == Reduction::sample_maximum;
+    Clipped<Sum>& clipped = clipped_.emplace_back();
+    clipped.bin_rows.push_back(0);
+    clipped.row_taps.push_back(0);
+    const auto cell = [&](std::int32_t tap) {
+        return column ? column[rows.place[tap] / lanes<Sum>] : rows.place[tap];
+    };
+    const auto within = [&](std::int32_t tap) {
+        return cell(tap) >= cells.begin && cell(tap) < cells.end;
+    };
+    for (int bin = 0; bin < rows.bins; ++bin) {
+        for (auto row = rows.bin_rows[bin]; row < rows.bin_rows[bin + 1]; ++row) {
+            const auto begin = rows.row_taps[row], end = rows.row_taps[row + 1];
+            if (whole_rows && !(begin < end && within(begin))) continue;
+            for (auto t = begin; t < end; ++t)
+                if (whole_rows || within(t)) {
+                    clipped.place.push_back(cell(t));
+                    clipped.weight.push_back(rows.weight[t]);
+                }
+            clipped.row_taps.push_back(std::int32_t(clipped.place.size()));
+        }
+        clipped.bin_rows.push_back(std::int32_t(clipped.row_taps.size() - 1));
+    }
+    return clipped;
+}
+
+template <class Sum>
+Range Block<Sum>::clipped_range(const Clipped<Sum>& rows) const {
+    Range range;
+    for (std::int32_t cell : rows.place) range.add(cell);
+    return range.size() ? range : Range{0, 0};
+}
+
+template <class Sum>
+Piece<Sum> Block<Sum>::piece_of(std::int64_t image, Range y, Range x) {
+    if (y.size() == 0 || x.size() == 0) y = x = {0, 0};
+    // Planes are packed in blocks of columns; a narrow rectangle is widened to one where it can be.
+    const std::int32_t least = std::int32_t(std::min<std::ptrdiff_t>(pack_block, a_.shape[3]));
+    if (x.size() > 0 && x.size() < least) {
+        x.begin = std::max(0, std::min(x.begin, std::int32_t(a_.shape[3]) - least));
+        x.end = x.begin + least;
+    }
+    Piece<Sum> piece{};
+    piece.corner = a_.features + image * a_.strides[0] + y.begin * a_.strides[2] +
+                   x.begin * a_.strides[3];
+    piece.height = int(y.size());
+    piece.width = int(x.size());
+    piece.pitch = piece.width | 1;  // an odd pitch keeps rows out of one another's cache sets
+    piece.first_row = y.begin;
+    piece.first_column = x.begin;
+    piece.touched_rows = keep<std::uint8_t>(std::size_t(piece.height));
+    piece.touched_blocks = keep<std::uint8_t>(std::size_t(piece.width / pack_block + 1));
+    slab_cells_ = std::max(slab_cells_, std::int64_t(piece.height) * piece.pitch);
+    return piece;
+}
+
+// Cells become places in the piece's slab, which from now on is known to need them.
+template <class Sum>
+void Block<Sum>::place(Box<Sum>& box, const Piece<Sum>& piece) {
+    strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
+    auto* places = const_cast<std::int32_t*>(box.y.place);
+    const auto begin = box.y.row_taps[box.y.bin_rows[0]];
+    const auto end = box.y.row_taps[box.y.bin_rows[box.y.bins]];
+    const bool reads = box.columns > 0;
+    for (auto t = begin; t < end; ++t) {
+        const std::int32_t row = places[t] - piece.first_row;
+        if (reads) piece.touched_rows[row] = 1;
+        places[t] = row * piece.pitch * lanes<Sum>;
+    }
+    auto* columns = const_cast<std::int32_t*>(box.column);
+    for (int i = 0; i < box.columns; ++i) {
+        const std::int32_t column = columns[i] - piece.first_column;
+        if (begin < end) piece.touched_blocks[column / pack_block] = 1;
+        columns[i] = column * lanes<Sum>;
+    }
+}
+
+template <class Sum>
+struct Scratch {
+    Scratch(std::int64_t slab_cells, std::int64_t strip_cells, std::int64_t tile_cells)
+        : memory(static_cast<char*>(::operator new(bytes(slab_cells, strip_cells, tile_cells),
+                                                   std::align_val_t(cell_bytes)))),
+          slab(reinterpret_cast<Sum*>(memory)),
+          strip(slab + slab_cells * lanes<Sum>),
+          tile(strip + strip_cells * lanes<Sum>) {}
+    ~Scratch() { ::operator delete(memory, std::align_val_t(cell_bytes)); }
+    Scratch(const Scratch&) = delete;
+
+    static std::size_t bytes(std::int64_t slab, std::int64_t strip, std::int64_t tile) {
+        return std::size_t((slab + strip + tile) * cell_bytes);
+    }
+
+    char* memory;
+    Sum *slab, *strip, *tile;
+};
+
+inline void run_passes(const Passes& passes, const Arguments& a, const Task<float>& task) {
+    passes.single(a.element, a.convention.reduction, task);
+}
+inline void run_passes(const Passes& passes, const Arguments& a, const Task<double>& task) {
+    passes.real64(a.element, a.convention.reduction, task);
+}
+
+template <class Sum>
+int Block<Sum>::workers(std::int64_t scratch) const {
+    const std::int64_t values = (end_ - first_) * a_.shape[1] * a_.bins_y * a_.bins_x;
+    const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / scratch);
+    return int(std::max<std::int64_t>(1, std::min<std::int64_t>(a_.threads, useful)));
+}
+
+template <class Sum>
+void Block<Sum>::pool(const Passes& passes) {
+    const std::int64_t strip_cells = strip_columns_ * rows_together_at_most;
+    const int slabs = int((a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>);
+    const std::int64_t tasks = std::int64_t(groups_.size()) * slabs;
+    std::atomic<std::int64_t> next{0};
+    in_parallel(workers(std::int64_t(Scratch<Sum>::bytes(slab_cells_, strip_cells, tile_bins_))), [&](int) {
+        const Scratch<Sum> scratch(slab_cells_, strip_cells, tile_bins_);
+        for (std::int64_t i = next++; i < tasks; i = next++) {
+            const Group<Sum>& group = groups_[std::size_t(i / slabs)];
+            Task<Sum> task{};
+            task.pieces = group.pieces.data();
+            task.count = int(group.pieces.size());
+            task.first_channel = int(i % slabs) * lanes<Sum>;
+            task.channels = int(std::min<std::ptrdiff_t>(lanes<Sum>, a_.shape[1] - task.first_channel));
+            task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
+            task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
+            task.maximum_start = a_.convention.maximum_start;
+            task.empty_value = a_.convention.empty_value;
+            task.slab = scratch.slab;
+            task.strip = scratch.strip;
+            task.tile = scratch.tile;
+            run_passes(passes, a_, task);
+        }
+    });
+}
+
+template <class Sum>
+void crop_as(const Arguments& arguments, const Passes& passes) {
+    for (std::int64_t first = 0; first < arguments.count;) {
+        Block<Sum> block(arguments, first);
+        block.run(passes);
+        first = block.end();
+    }
+}
+
+}  // namespace
+
+void crop(const Arguments& arguments, const Passes& passes) {
+    if (arguments.element == Element::real64)
+        crop_as<double>(arguments, passes);
+    else
+        crop_as<float>(arguments, passes);
+}
+
+template <class Sum>
+AxisPlan<Sum> plan_axis(const Arguments& arguments, int axis) {
+    Chunk<Sum> chunk{0, int(arguments.count), {}, {}, {}, {}};
+    plan_boxes(arguments, chunk);
+    return axis == 0 ? chunk.y : chunk.x;
+}
+template AxisPlan<float> plan_axis(const Arguments&, int);
+template AxisPlan<double> plan_axis(const Arguments&, int);
+
+const char* best_level() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi2");
+    const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl");
+    if (v3 && v4) return "avx512";
+    if (v3) return "avx2";
+#endif
+    return "baseline";
+}
+
+const Passes* passes_for(const char* level) {
+    const auto is = [level](const char* name) { return std::strcmp(level, name) == 0; };
+    if (is("baseline")) return &baseline::passes;
+#if defined(__x86_64__)
+    const auto has = [](const char* name) { return std::strcmp(best_level(), name) == 0; };
+    if (is("avx2") && (has("avx2") || has("avx512"))) return &avx2::passes;
+    if (is("avx512") && has("avx512")) return &avx512::passes;
+#endif
+    return nullptr;
+}
+
+}  // namespace roicrop

@@ -1,0 +1,179 @@
+// Vectors of channels, for the level of instructions that this object is built for.
+//
+// Everything is in an unnamed namespace: the same function is built once for each level, and the
+// linker must never take one level's for another's.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "two_pass.hpp"
+
+namespace roicrop {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int vector_bytes = 64;
+#elif defined(__AVX2__)
+constexpr int vector_bytes = 32;
+#else
+constexpr int vector_bytes = 16;
+#endif
+
+template <class Sum>
+struct VectorOf {
+    typedef Sum type __attribute__((vector_size(vector_bytes)));
+    typedef Sum anywhere __attribute__((vector_size(vector_bytes), aligned(sizeof(Sum)), may_alias));
+};
+template <class Sum>
+using Vector = typename VectorOf<Sum>::type;
+
+template <class Sum>
+constexpr int width = vector_bytes / int(sizeof(Sum));
+constexpr int vectors_in_cell = cell_bytes / vector_bytes;
+
+template <class Sum>
+inline Vector<Sum> all(Sum value) {
+    return value - Vector<Sum>{};
+}
+
+inline float to_single(half bits) {
+    const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16;
+    const std::uint32_t rest = bits & 0x7fffu;
+    float value;
+    if (rest >= 0x7c00u) {  // infinity and NaN
+        const std::uint32_t word = 0x7f800000u | (rest & 0x3ffu) << 13;
+        std::memcpy(&value, &word, sizeof value);
+    } else {  // multiplying by 2¹¹² rebases the exponent, and makes subnormals normal
+        const std::uint32_t word = rest << 13;
+        std::memcpy(&value, &word, sizeof value);
+        value *= 0x1p112f;
+    }
+    std::uint32_t word;
+    std::memcpy(&word, &value, sizeof word);
+    word |= sign;
+    std::memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+inline half to_half(float value) {
+    std::uint32_t word;
+    std::memcpy(&word, &value, sizeof word);
+    const half sign = half(word >> 16 & 0x8000u);
+    word &= 0x7fffffffu;
+    if (word > 0x7f800000u) return half(sign | 0x7e00u);   // NaN
+    if (word >= 0x477ff000u) return half(sign | 0x7c00u);  // 65520 and above round to infinity
+    if (word < 0x38800000u) {  // below 2⁻¹⁴: adding ½ leaves the half's bits, rounded, at the end
+        float magnitude;
+        std::memcpy(&magnitude, &word, sizeof magnitude);
+        magnitude += 0.5f;
+        std::memcpy(&word, &magnitude, sizeof word);
+        return half(sign | (word - 0x3f000000u));
+    }
+    const std::uint32_t odd = word >> 13 & 1u;  // ties go to even
+    return half(sign | (word - 0x38000000u + 0xfffu + odd) >> 13);
+}
+
+// The next `width<Sum>` elements, as sums.
+template <class Sum>
+inline Vector<Sum> load(const Sum* from) {
+    return *reinterpret_cast<const typename VectorOf<Sum>::anywhere*>(from);
+}
+
+template <class Sum>
+inline void store(Sum* to, Vector<Sum> v) {
+    *reinterpret_cast<typename VectorOf<Sum>::anywhere*>(to) = v;
+}
+
+template <class Sum>
+inline Vector<Sum> load(const half* from) {
+#if defined(__AVX512F__)
+    return (Vector<Sum>)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+    return (Vector<Sum>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
+    Vector<Sum> v;
+    for (int i = 0; i < width<Sum>; ++i) v[i] = to_single(from[i]);
+    return v;
+#endif
+}
+
+inline void store(half* to, Vector<float> v) {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__AVX2__)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+    for (int i = 0; i < width<float>; ++i) to[i] = to_half(v[i]);
+#endif
+}
+
+inline float one(const float* from) { return *from; }
+inline double one(const double* from) { return *from; }
+inline float one(const half* from) { return to_single(*from); }
+inline void one(float* to, float value) { *to = value; }
+inline void one(double* to, double value) { *to = value; }
+inline void one(half* to, float value) { *to = to_half(value); }
+
+// The larger of each pair; NaN in `v` never wins.
+inline Vector<float> larger(Vector<float> v, Vector<float> best) {
+#if defined(__AVX512F__)
+    return (Vector<float>)_mm512_max_ps((__m512)v, (__m512)best);
+#elif defined(__AVX2__)
+    return (Vector<float>)_mm256_max_ps((__m256)v, (__m256)best);
+#elif defined(__SSE2__)
+    return (Vector<float>)_mm_max_ps((__m128)v, (__m128)best);
+#else
+    return v > best ? v : best;
+#endif
+}
+
+inline Vector<double> larger(Vector<double> v, Vector<double> best) {
+#if defined(__AVX512F__)
+    return (Vector<double>)_mm512_max_pd((__m512d)v, (__m512d)best);
+#elif defined(__AVX2__)
+    return (Vector<double>)_mm256_max_pd((__m256d)v, (__m256d)best);
+#elif defined(__SSE2__)
+    return (Vector<double>)_mm_max_pd((__m128d)v, (__m128d)best);
+#else
+    return v > best ? v : best;
+#endif
+}
+
+// Element i of a pair of vectors, taken alternately from one and the other.
+template <int from, class V, int... i>
+inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
+    constexpr int n = sizeof...(i);
+    return __builtin_shufflevector(a, b, (from + i / 2 + i % 2 * n)...);
+}
+
+// width × width elements, turned about their diagonal. Each stage interleaves vector i with
+// vector i + width/2; after log₂ width stages every element has moved to its place.
+template <class Sum>
+inline void transpose(Vector<Sum> (&rows)[width<Sum>]) {
+    constexpr int n = width<Sum>;
+    constexpr auto order = std::make_integer_sequence<int, n>{};
+#pragma GCC unroll 4
+    for (int stage = 1; stage < n; stage *= 2) {
+        Vector<Sum> next[n];
+#pragma GCC unroll 16
+        for (int i = 0; i < n / 2; ++i) {
+            next[2 * i] = interleave<0>(rows[i], rows[i + n / 2], order);
+            next[2 * i + 1] = interleave<n / 2>(rows[i], rows[i + n / 2], order);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) rows[i] = next[i];
+    }
+}
+
+}  // namespace
+}  // namespace roicrop

@@ -1,0 +1,299 @@
+// The plan, for the compiled core: the same numbers as roicrop/sampling.py, to the bit.
+//
+// sampling.py is the place that explains them; the names are its own. This is here because one box is
+// planned in a microsecond and not in a hundred, and a test holds the two equal. It is built without
+// fused multiply-add, since the order and rounding of these operations are what a convention means.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "two_pass.hpp"
+
+namespace roicrop {
+
+enum class Operator { align, pool };
+enum class Positions { scaled_step, step_scaled, fraction, corners };
+enum class Border { clamp, zero, extrapolate };
+enum class Ratio { fixed, adaptive, exact };
+
+// A row of conventions.py, as far as the plan and the passes need it.
+struct Convention {
+    Operator op;
+    Positions positions;
+    Border border;
+    Ratio ratio;
+    Reduction reduction;
+    std::int64_t samples;  // where the ratio is fixed
+    bool nearest;
+    double offset_before, offset_after;
+    double min_size;  // −infinity where there is none
+    double maximum_start, empty_value;
+};
+
+// One axis of many boxes; fields as in sampling.AxisPlan, with `place` for its cells.
+template <class Sum>
+struct AxisPlan {
+    std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, place;
+    std::vector<Sum> weight;
+    std::vector<std::uint8_t> empty, zero;
+};
+
+template <class Sum>
+class AxisPlanner {
+public:
+    AxisPlanner(const Convention& convention, double spatial_scale, std::int64_t size, int bins)
+        : convention_(convention), scale_(Sum(spatial_scale)), size_(size), bins_(bins) {}
+
+    struct Roi {
+        Sum begin, end, length, bin_size;
+        std::int64_t first, count;
+    };
+
+    Roi roi(Sum low, Sum high) const;
+    void append(AxisPlan<Sum>& to, const Roi& roi);
+
+private:
+    struct Sample {
+        std::int64_t low, high;
+        double weight_low, weight_high, share;
+    };
+
+    void append_cells(AxisPlan<Sum>& to, const Roi& roi);
+    void read_bin(const Roi& roi, int bin);
+    void append_merged(AxisPlan<Sum>& to, double total);
+    bool append_taps(AxisPlan<Sum>& to, const Sample& sample);
+    Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const;
+    template <class Holds>
+    std::int64_t first_where(const Roi& roi, int bin, Holds holds) const;
+    template <class Real>
+    void read(Real position, double share);
+    template <class Real>
+    bool in_range(Real position) const;
+    void read_pieces(const Roi& roi, int bin);
+    double exact_width(const Roi& roi, int bin) const;
+
+    void end_row(AxisPlan<Sum>& to) const { to.row_ptr.push_back(std::int32_t(to.place.size())); }
+    void end_bin(AxisPlan<Sum>& to, bool empty, bool zero) const {
+        to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
+        to.empty.push_back(empty);
+        to.zero.push_back(zero);
+    }
+    static void tap(AxisPlan<Sum>& to, std::int64_t cell, Sum weight) {
+        to.place.push_back(std::int32_t(cell));
+        to.weight.push_back(weight);
+    }
+
+    const Convention& convention_;
+    const Sum scale_;
+    const std::int64_t size_;
+    const int bins_;
+    std::vector<Sample> samples_;  // those of one bin that are in range
+    std::vector<double> band_;
+};
+
+constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
+constexpr std::int64_t search_from = 64;        // samples a bin from which those in range are searched
+
+template <class Sum>
+std::int64_t rounded_half_away(Sum v) {
+    return std::int64_t(std::clamp(std::round(v), -Sum(max_count), Sum(max_count)));
+}
+
+template <class Sum>
+auto AxisPlanner<Sum>::roi(Sum low, Sum high) const -> Roi {
+    const Convention& c = convention_;
+    if (c.positions == Positions::corners) {
+        const Sum span = Sum(size_ - 1), begin = low * span, end = high * span;
+        const Sum length = (high - low) * span;
+        if (bins_ > 1) return {begin, end, length, length / Sum(bins_ - 1), 0, 1};
+        return {Sum(0.5 * double(low + high) * double(span)), end, length, 0, 0, 1};
+    }
+    const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
+    const Sum begin = (low + before) * scale_ + after, end = (high + before) * scale_ + after;
+    if (c.op == Operator::pool) {
+        const std::int64_t first = rounded_half_away(begin), last = rounded_half_away(end);
+        const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
+        return {begin, end, length, length / Sum(bins_), first, 0};
+    }
+    const Sum length = std::max(end - begin, Sum(c.min_size)), bin_size = length / Sum(bins_);
+    std::int64_t count = 0;
+    if (c.ratio == Ratio::fixed) count = c.samples;
+    if (c.ratio == Ratio::adaptive)
+        count = std::int64_t(std::clamp(std::ceil(bin_size), -Sum(max_count), Sum(max_count)));
+    return {begin, end, length, bin_size, 0, count};
+}
+
+template <class Sum>
+void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
+    if (convention_.op == Operator::pool) return append_cells(to, roi);
+    const bool exact = convention_.ratio == Ratio::exact;
+    for (int bin = 0; bin < bins_; ++bin) {
+        samples_.clear();
+        read_bin(roi, bin);
+        const bool missing = std::int64_t(samples_.size()) < roi.count;
+        bool empty = exact ? roi.bin_size == 0 : roi.count == 0;
+        if (!exact && convention_.border == Border::extrapolate) empty = missing;
+        bool zero = convention_.reduction != Reduction::sum && missing && !empty;
+        switch (convention_.reduction) {
+            case Reduction::sum:
+                append_merged(to, exact ? std::abs(exact_width(roi, bin)) : double(roi.count));
+                end_row(to);
+                break;
+            case Reduction::sample_maximum:
+                for (const Sample& sample : samples_) {
+                    append_taps(to, sample);
+                    end_row(to);
+                }
+                break;
+            default:
+                for (const Sample& sample : samples_) zero |= append_taps(to, sample);
+                end_row(to);
+        }
+        end_bin(to, empty, zero);
+    }
+}
+
+template <class Sum>
+void AxisPlanner<Sum>::append_cells(AxisPlan<Sum>& to, const Roi& roi) {
+    for (int bin = 0; bin < bins_; ++bin) {
+        const auto edge = [&](Sum v) {
+            return std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_);
+        };
+        const std::int64_t low = edge(std::floor(Sum(bin) * roi.bin_size));
+        const std::int64_t high = edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size));
+        const std::int64_t width = std::max<std::int64_t>(high - low, 0);
+        const bool average = convention_.reduction == Reduction::sum;
+        const Sum weight = average ? Sum(1.0 / double(std::max<std::int64_t>(width, 1))) : Sum(1);
+        for (std::int64_t cell = low; cell < low + width; ++cell) tap(to, cell, weight);
+        end_row(to);
+        end_bin(to, width == 0, false);
+    }
+}
+
+// Add up what the samples of a bin give to each cell, low before high, in the samples' order.
+template <class Sum>
+void AxisPlanner<Sum>::append_merged(AxisPlan<Sum>& to, double total) {
+    if (samples_.empty()) return;
+    const Sample &first = samples_.front(), &last = samples_.back();
+    const std::int64_t low = std::min(first.low, last.low), high = std::max(first.high, last.high);
+    band_.assign(std::size_t(high - low + 1), 0.0);
+    for (const Sample& s : samples_) {
+        band_[std::size_t(s.low - low)] += s.weight_low * s.share;
+        band_[std::size_t(s.high - low)] += s.weight_high * s.share;
+    }
+    for (std::int64_t cell = low; cell <= high; ++cell) {
+        const Sum weight = Sum(band_[std::size_t(cell - low)] / total);
+        if (weight != 0) tap(to, cell, weight);
+    }
+}
+
+// Whether one of the sample's two cells has no weight.
+template <class Sum>
+bool AxisPlanner<Sum>::append_taps(AxisPlan<Sum>& to, const Sample& s) {
+    if (s.weight_low != 0) tap(to, s.low, Sum(s.weight_low));
+    if (s.weight_high != 0) tap(to, s.high, Sum(s.weight_high));
+    return s.weight_low == 0 || s.weight_high == 0;
+}
+
+template <class Sum>
+void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin) {
+    if (convention_.ratio == Ratio::exact) return read_pieces(roi, bin);
+    std::int64_t start = 0, stop = roi.count;
+    if (stop > search_from) {
+        const Sum low = -1, high = Sum(size_);
+        const bool falling = roi.bin_size < 0;
+        start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
+        stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
+    }
+    for (std::int64_t i = start; i < stop; ++i) read(position(roi, bin, i), 1.0);
+}
+
+template <class Sum>
+Sum AxisPlanner<Sum>::position(const Roi& roi, std::int64_t bin, std::int64_t index) const {
+    const Sum p = Sum(bin), i_half = Sum(index) + Sum(0.5), count = Sum(roi.count);
+    switch (convention_.positions) {
+        case Positions::corners: return roi.begin + p * roi.bin_size;
+        case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
+        case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
+        default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
+    }
+}
+
+// Positions are monotone in the sample's number, rounding included.
+template <class Sum>
+template <class Holds>
+std::int64_t AxisPlanner<Sum>::first_where(const Roi& roi, int bin, Holds holds) const {
+    std::int64_t low = 0, high = roi.count;
+    while (low < high) {
+        const std::int64_t middle = (low + high) / 2;
+        if (holds(position(roi, bin, middle)))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+template <class Sum>
+template <class Real>
+void AxisPlanner<Sum>::read(Real position, double share) {
+    const std::int64_t last = size_ - 1;
+    if (!in_range(position)) return;
+    if (convention_.nearest) {
+        const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
+        samples_.push_back({cell, cell, 1.0, 0.0, share});
+        return;
+    }
+    const bool fades = convention_.border == Border::zero;
+    const Real read_at = fades ? position : std::clamp(position, Real(0), Real(last));
+    const std::int64_t low = std::int64_t(std::floor(read_at));
+    const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
+    const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
+    samples_.push_back({std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
+                        low >= 0 && low <= last ? double(weight_low) : 0.0,
+                        high <= last ? double(weight_high) : 0.0, share});
+}
+
+template <class Sum>
+template <class Real>
+bool AxisPlanner<Sum>::in_range(Real position) const {
+    switch (convention_.border) {
+        case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
+        case Border::zero: return position > -1 && position < Real(size_);
+        default: return position >= -1 && position <= Real(size_);
+    }
+}
+
+// The exact integral: the bin cut at the cell centres, each piece read at its middle.
+template <class Sum>
+void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin) {
+    if (exact_width(roi, bin) == 0) return;
+    const double begin = double(roi.begin), size = double(roi.bin_size), p = double(bin);
+    const double one = begin + p * size, other = begin + (p + 1.0) * size;
+    const double low = std::max(std::min(one, other), -1.0);
+    const double high = std::min(std::max(one, other), double(size_));
+    if (!(low < high)) return;
+    for (double left = std::floor(low); left < std::ceil(high); left += 1.0) {
+        const double a = std::max(left, low), b = std::min(left + 1.0, high);
+        read((a + b) * 0.5, b - a);
+    }
+}
+
+template <class Sum>
+double AxisPlanner<Sum>::exact_width(const Roi& roi, int bin) const {
+    const double begin = double(roi.begin), size = double(roi.bin_size), p = double(bin);
+    return (begin + (p + 1.0) * size) - (begin + p * size);
+}
+
+// Both axes of a box: a frameworks' sample grid is empty where either axis has no samples.
+template <class Sum>
+void agree_on_no_samples(const Convention& convention, typename AxisPlanner<Sum>::Roi& y,
+                         typename AxisPlanner<Sum>::Roi& x) {
+    if (convention.ratio == Ratio::adaptive && (y.count <= 0 || x.count <= 0)) y.count = x.count = 0;
+}
+
+}  // namespace roicrop

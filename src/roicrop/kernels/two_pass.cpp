@@ -1,0 +1,379 @@
+// The two passes: every number that roicrop's compiled core writes is made here.
+//
+// A plan says, for each axis, which cells make each bin and with which weights: two small sparse
+// matrices, R_y and R_x. Pooling a box is pooled = R_y · F · R_xᵀ, for every channel. A direct kernel
+// reads sixteen values of F for each bin, channel and sample grid of 2 × 2; two matrix products, one
+// after the other, read each value about once.
+//
+//        the map, packed             the strip                   the tile
+//        (box of h × w cells)        (bins × w)                  (bins × bins)
+//
+//      y ┌──┬──┬──┬──┬──┬──┐
+//      0 │  │  │  │  │  │  │  R_y   ┌──┬──┬──┬──┬──┬──┐  R_x   ┌────┬────┬────┐
+//      1 │  │  │  │  │  │  │ ─────▶ │  │  │  │  │  │  │ ─────▶ │    │    │    │   ─────▶  out
+//      2 │  │  │  │  │  │  │ down   ├──┼──┼──┼──┼──┼──┤ across ├────┼────┼────┤   turned back
+//      3 │  │  │  │  │  │  │        │  │  │  │  │  │  │        │    │    │    │
+//        └──┴──┴──┴──┴──┴──┘        └──┴──┴──┴──┴──┴──┘        └────┴────┴────┘
+//          each cell: 16 channels
+//          side by side, one cache line
+//
+// Before: `pack` copies the rectangle that a group of boxes touches, sixteen channels of it, so that
+// the channels of a cell are neighbours (for channels-last maps they are already, and this is a plain
+// copy). From there on the arithmetic is the same for every lane, and a lane is a channel.
+//
+// Down: a row of the strip is the weighted sum of the map rows that its bin names. Only columns that
+// the box reads are summed; `Box::column` lists them. Four columns are summed at once, so that one
+// weight is fetched for four cells.
+//
+// Across: a bin is the weighted sum of the strip columns that it names. Four strip rows lie
+// interleaved, so that one weight serves four bins.
+//
+// After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written.
+//
+// RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
+// maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
+// maximum is taken as the tile is filled. What differs between these is the struct `Taps` and one
+// line of `across`; nothing is written out again for a reduction or for an element type.
+//
+// A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
+// depend on the box alone, so the result depends on neither threads nor scratch.
+//
+// This file is compiled once for each level of vector instructions. It must not use anything with a
+// linkage of its own (no standard containers): see lanes.hpp.
+
+#include <algorithm>
+#include <limits>
+
+#include "lanes.hpp"
+#include "two_pass.hpp"
+
+namespace roicrop {
+namespace {
+
+// How many accumulators fit in the registers decides how many strip rows are taken together.
+constexpr int rows_together = vector_bytes == 16 ? 2 : 4;
+
+template <class Sum>
+struct Cell {
+    Vector<Sum> part[vectors_in_cell];
+};
+
+// What a tap does to the accumulator, and from where it starts.
+template <Reduction reduction>
+struct Taps {
+    static constexpr bool adds =
+        reduction == Reduction::sum || reduction == Reduction::sample_maximum;
+    static constexpr bool weighs = reduction != Reduction::maximum;
+
+    template <class Sum>
+    static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
+
+    template <class Sum>
+    static void take(Cell<Sum>& into, Sum weight, const Sum* cell) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors_in_cell; ++v) {
+            const Vector<Sum> value = load<Sum>(cell + v * width<Sum>);
+            if constexpr (adds)
+                into.part[v] += weight * value;
+            else if constexpr (weighs)
+                into.part[v] = larger(weight * value, into.part[v]);
+            else
+                into.part[v] = larger(value, into.part[v]);
+        }
+    }
+};
+
+template <class Sum, int n>
+inline void fill(Cell<Sum> (&cells)[n], Sum value) {
+#pragma GCC unroll 4
+    for (auto& cell : cells)
+#pragma GCC unroll 4
+        for (auto& part : cell.part) part = all(value);
+}
+
+// Down: `rows` rows of the strip, from row `first` of R_y on. Column j of strip row r lies at
+// (j · rows + r) cells.
+template <class Taps, int rows, class Sum>
+void down(Sum* strip, const Sum* slab, const Box<Sum>& box, int first) {
+    const auto& y = box.y;
+    for (int r = 0; r < rows; ++r) {
+        const int begin = y.row_taps[first + r], end = y.row_taps[first + r + 1];
+        for (int j = 0; j < box.columns; j += column_block) {
+            const std::int32_t* column = box.column + j;
+            Cell<Sum> cells[column_block];
+            fill(cells, Taps::template start<Sum>);
+            for (int t = begin; t < end; ++t) {
+                const Sum* row = slab + y.place[t];
+                const Sum weight = y.weight[t];
+#pragma GCC unroll 4
+                for (int i = 0; i < column_block; ++i)
+                    Taps::take(cells[i], weight, row + column[i]);
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < column_block; ++i)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_in_cell; ++v)
+                    store(strip + ((j + i) * rows + r) * lanes<Sum> + v * width<Sum>,
+                          cells[i].part[v]);
+        }
+    }
+}
+
+// Across: all bins of `rows` strip rows, into the tile. Strip row r goes to tile row r, or, for the
+// maximum over samples, all of them to the first.
+template <Reduction reduction, int rows, class Sum>
+void across(Sum* tile, const Sum* strip, const Box<Sum>& box) {
+    using T = Taps<reduction>;
+    const auto& x = box.x;
+    for (int bin = 0; bin < x.bins; ++bin, tile += lanes<Sum>) {
+        for (int sample = x.bin_rows[bin]; sample < x.bin_rows[bin + 1]; ++sample) {
+            Cell<Sum> cells[rows];
+            fill(cells, T::template start<Sum>);
+            for (int t = x.row_taps[sample]; t < x.row_taps[sample + 1]; ++t) {
+                const Sum* column = strip + x.place[t] * rows;
+                const Sum weight = x.weight[t];
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r) T::take(cells[r], weight, column + r * lanes<Sum>);
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_in_cell; ++v) {
+                    Sum* to = tile + v * width<Sum>;
+                    if (reduction != Reduction::sample_maximum) to += r * x.bins * lanes<Sum>;
+                    const Vector<Sum> so_far = load<Sum>(to), value = cells[r].part[v];
+                    store(to, reduction == Reduction::sum ? so_far + value : larger(value, so_far));
+                }
+        }
+    }
+}
+
+template <Reduction reduction, int rows, class Sum>
+inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Sum* tile, int first) {
+    down<Taps<reduction>, rows>(task.strip, task.slab, box, first);
+    across<reduction, rows>(tile, task.strip, box);
+}
+
+template <Reduction reduction, class Sum>
+inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Sum* tile, int first, int rows) {
+    if (rows == 1) return down_and_across<reduction, 1>(task, box, tile, first);
+    if (rows == 2) return down_and_across<reduction, 2>(task, box, tile, first);
+    if constexpr (rows_together > 2) {
+        if (rows == 3) return down_and_across<reduction, 3>(task, box, tile, first);
+        return down_and_across<reduction, 4>(task, box, tile, first);
+    }
+}
+
+template <Reduction reduction, class Sum>
+void pool(const Task<Sum>& task, const Box<Sum>& box) {
+    const int bins = box.y.bins, tile_row = box.x.bins * lanes<Sum>;
+    if (reduction != Reduction::sample_maximum) {
+        for (int bin = 0; bin < bins; bin += rows_together)
+            some_rows<reduction>(task, box, task.tile + bin * tile_row, box.y.bin_rows[bin],
+                                 std::min(rows_together, bins - bin));
+        return;
+    }
+    for (int bin = 0; bin < bins; ++bin) {
+        const int end = box.y.bin_rows[bin + 1];
+        for (int row = box.y.bin_rows[bin]; row < end; row += rows_together)
+            some_rows<reduction>(task, box, task.tile + bin * tile_row, row,
+                                 std::min(rows_together, end - row));
+    }
+}
+
+template <class Sum>
+inline void set(Sum* cell, Sum value) {
+    for (int v = 0; v < vectors_in_cell; ++v) store(cell + v * width<Sum>, all(value));
+}
+
+template <Reduction reduction, class Sum>
+void start_tile(const Task<Sum>& task, const Box<Sum>& box) {
+    const Sum start = reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
+    Sum* cell = task.tile;
+    for (int p = 0; p < box.y.bins; ++p)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+            set(cell, box.y.zero[p] | box.x.zero[q] ? std::max(start, Sum(0)) : start);
+}
+
+template <class Sum>
+void set_empty_bins(const Task<Sum>& task, const Box<Sum>& box) {
+    Sum* cell = task.tile;
+    for (int p = 0; p < box.y.bins; ++p)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+            if (box.y.empty[p] | box.x.empty[q]) set(cell, Sum(task.empty_value));
+}
+
+// ---- between the map's layout and cells -------------------------------------------------------
+
+template <class Element>
+inline const Element* at(const char* base, std::ptrdiff_t offset) {
+    return reinterpret_cast<const Element*>(base + offset);
+}
+
+template <class Element, class Sum>
+void pack_one_by_one(const Task<Sum>& task, Sum* to, const char* from, int columns) {
+    for (int x = 0; x < columns; ++x)
+        for (int c = 0; c < lanes<Sum>; ++c)
+            to[x * lanes<Sum> + c] = one(at<Element>(
+                from, std::min(c, task.channels - 1) * task.in.channel + x * task.in.x));
+}
+
+// pack_block columns of one row. Lanes without a channel of their own repeat the last one.
+template <class Element, class Sum>
+void pack_planes(const Task<Sum>& task, Sum* to, const char* from) {
+    constexpr int n = width<Sum>;
+    for (int v = 0; v < vectors_in_cell; ++v) {
+        const char* plane[n];
+        for (int i = 0; i < n; ++i)
+            plane[i] = from + std::min(v * n + i, task.channels - 1) * task.in.channel;
+        for (int x = 0; x < pack_block; x += n) {
+            Vector<Sum> turned[n];
+#pragma GCC unroll 16
+            for (int i = 0; i < n; ++i)
+                turned[i] = load<Sum>(at<Element>(plane[i], 0) + x);
+            transpose<Sum>(turned);
+#pragma GCC unroll 16
+            for (int i = 0; i < n; ++i) store(to + (x + i) * lanes<Sum> + v * n, turned[i]);
+        }
+    }
+}
+
+template <class Element, class Sum>
+void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
+    for (int x = 0; x < columns; ++x)
+        for (int v = 0; v < vectors_in_cell; ++v)
+            store(to + x * lanes<Sum> + v * width<Sum>,
+                  load<Sum>(at<Element>(from, x * task.in.x) + v * width<Sum>));
+}
+
+template <class Element, class Sum>
+void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
+    const char* corner = piece.corner + task.first_channel * task.in.channel;
+    const bool planes = task.in.x == sizeof(Element) && piece.width >= pack_block;
+    const bool cells = task.in.channel == sizeof(Element) && task.channels == lanes<Sum>;
+    for (int y = 0; y < piece.height; ++y) {
+        if (!piece.touched_rows[y]) continue;
+        const char* from = corner + y * task.in.y;
+        Sum* to = task.slab + std::ptrdiff_t(y) * piece.pitch * lanes<Sum>;
+        for (int x = 0; x < piece.width; x += pack_block) {
+            if (!piece.touched_blocks[x / pack_block]) continue;
+            const int columns = std::min(pack_block, piece.width - x);
+            // A last block that is not full begins earlier, and repeats what the one before it did.
+            const int begin = planes ? std::min(x, piece.width - pack_block) : x;
+            Sum* block = to + begin * lanes<Sum>;
+            const char* source = from + begin * task.in.x;
+            if (planes)
+                pack_planes<Element>(task, block, source);
+            else if (cells)
+                pack_cells<Element>(task, block, source, columns);
+            else
+                pack_one_by_one<Element>(task, block, source, columns);
+        }
+    }
+}
+
+template <class Element, class Sum>
+void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box, int first, int last) {
+    for (int c = 0; c < task.channels; ++c)
+        for (int bin = first; bin < last; ++bin) {
+            const std::ptrdiff_t to = (task.first_channel + c) * task.out.channel +
+                                      bin / box.x.bins * task.out.y + bin % box.x.bins * task.out.x;
+            one(reinterpret_cast<Element*>(box.out + to), task.tile[bin * lanes<Sum> + c]);
+        }
+}
+
+// Channels first, with a channel's bins in one run: turn `width` bins at a time.
+template <class Element, class Sum>
+void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
+    constexpr int n = width<Sum>;
+    const int bins = box.y.bins * box.x.bins;
+    const auto turn = [&](int bin) {
+        for (int v = 0; v < vectors_in_cell; ++v) {
+            Vector<Sum> turned[n];
+#pragma GCC unroll 16
+            for (int i = 0; i < n; ++i)
+                turned[i] = load<Sum>(task.tile + (bin + i) * lanes<Sum> + v * n);
+            transpose<Sum>(turned);
+            char* to = box.out + (task.first_channel + v * n) * task.out.channel;
+#pragma GCC unroll 16
+            for (int i = 0; i < n; ++i)
+                if (v * n + i < task.channels)
+                    store(reinterpret_cast<Element*>(to + i * task.out.channel) + bin, turned[i]);
+        }
+    };
+    int bin = 0;
+    for (; bin + n <= bins; bin += n) turn(bin);
+    const int rest = bins - bin;
+    if (rest > 2 && bins >= n)
+        turn(bins - n);
+    else
+        write_one_by_one<Element>(task, box, bin, bins);
+}
+
+template <class Element, class Sum>
+void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
+    const Sum* cell = task.tile;
+    char* first = box.out + task.first_channel * task.out.channel;
+    for (int p = 0; p < box.y.bins; ++p)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+            for (int v = 0; v < vectors_in_cell; ++v)
+                store(reinterpret_cast<Element*>(first + p * task.out.y + q * task.out.x) +
+                          v * width<Sum>,
+                      load<Sum>(cell + v * width<Sum>));
+}
+
+template <class Element, class Sum>
+void write(const Task<Sum>& task, const Box<Sum>& box) {
+    const std::ptrdiff_t size = sizeof(Element);
+    if (task.out.x == size && task.out.y == box.x.bins * size)
+        write_planes<Element>(task, box);
+    else if (task.out.channel == size && task.channels == lanes<Sum>)
+        write_cells<Element>(task, box);
+    else
+        write_one_by_one<Element>(task, box, 0, box.y.bins * box.x.bins);
+}
+
+// ---- one task: some pieces of the map, some channels ------------------------------------------
+
+template <class Element, Reduction reduction, class Sum>
+void run(const Task<Sum>& task) {
+    for (int i = 0; i < task.count; ++i) {
+        const Piece<Sum>& piece = task.pieces[i];
+        pack<Element>(task, piece);
+        for (int k = 0; k < piece.count; ++k) {
+            const Box<Sum>& box = piece.boxes[k];
+            if (box.begins) start_tile<reduction>(task, box);
+            pool<reduction>(task, box);
+            if (!box.ends) continue;
+            set_empty_bins(task, box);
+            write<Element>(task, box);
+        }
+    }
+}
+
+template <class Element, class Sum>
+void by_reduction(Reduction reduction, const Task<Sum>& task) {
+    switch (reduction) {
+        case Reduction::sum: return run<Element, Reduction::sum>(task);
+        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(task);
+        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(task);
+        case Reduction::maximum: return run<Element, Reduction::maximum>(task);
+    }
+}
+
+void single(Element element, Reduction reduction, const Task<float>& task) {
+    if (element == Element::half) return by_reduction<half>(reduction, task);
+    by_reduction<float>(reduction, task);
+}
+
+void real64(Element, Reduction reduction, const Task<double>& task) {
+    by_reduction<double>(reduction, task);
+}
+
+}  // namespace
+
+namespace LEVEL {
+const Passes passes = {single, real64};
+}
+
+}  // namespace roicrop

@@ -1,0 +1,96 @@
+// What the two passes are given: plain pointers and numbers, prepared by crop.cpp.
+//
+// This header is read by objects that are built for different processors, so nothing in it may
+// become a function that the linker could share between them.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace roicrop {
+
+using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
+
+constexpr int cell_bytes = 64;  // one cache line holds a cell's lanes
+template <class Sum>
+constexpr int lanes = cell_bytes / int(sizeof(Sum));  // channels pooled side by side
+constexpr int column_block = 4;  // columns that the vertical pass takes together
+constexpr int pack_block = 16;   // columns that are packed together
+
+enum class Element { half, single, real64 };
+
+enum class Reduction {
+    sum,             // weighted cells are added: averages and integrals
+    sample_maximum,  // a row is a sample; the largest of a bin's samples
+    corner_maximum,  // the largest weighted cell
+    maximum,         // the largest cell
+};
+
+// One axis of one box. Bin b has the rows bin_rows[b] … bin_rows[b + 1], row r the taps
+// row_taps[r] … row_taps[r + 1].
+template <class Sum>
+struct Rows {
+    int bins;
+    const std::int32_t* bin_rows;
+    const std::int32_t* row_taps;
+    // For y, where the tap's map row begins in the slab; for x, the tap's place in the strip.
+    // Both in elements.
+    const std::int32_t* place;
+    const Sum* weight;
+    const std::uint8_t* empty;  // by bin: no sample and no cell
+    const std::uint8_t* zero;   // by bin: a maximum considers 0 too
+};
+
+template <class Sum>
+struct Box {
+    Rows<Sum> y, x;
+    const std::int32_t* column;  // the touched columns, as elements from the start of a slab's row
+    int columns;                 // a multiple of column_block: the last is repeated
+    char* out;                   // channel 0, bin (0, 0)
+    bool begins, ends;           // whether this piece is the box's first, its last
+};
+
+// A rectangle of the map that is packed at once, and the boxes that read it.
+template <class Sum>
+struct Piece {
+    const char* corner;            // channel 0 of the upper left cell
+    int height, width;             // cells
+    int first_row, first_column;   // of the map
+    int pitch;                     // cells from one row of the slab to the next
+    std::uint8_t* touched_rows;    // by row
+    std::uint8_t* touched_blocks;  // by pack_block of columns
+    const Box<Sum>* boxes;
+    int count;
+};
+
+struct Strides {
+    std::ptrdiff_t channel, y, x;  // bytes
+};
+
+template <class Sum>
+struct Task {
+    const Piece<Sum>* pieces;
+    int count;
+    int first_channel, channels;  // at most `lanes<Sum>` of them
+    Strides in, out;
+    double maximum_start, empty_value;
+    Sum *slab, *strip, *tile;  // scratch, each at a multiple of cell_bytes
+};
+
+struct Passes {
+    void (*single)(Element, Reduction, const Task<float>&);
+    void (*real64)(Element, Reduction, const Task<double>&);
+};
+
+namespace baseline {
+extern const Passes passes;
+}
+namespace avx2 {
+extern const Passes passes;
+}
+namespace avx512 {
+extern const Passes passes;
+}
+
+}  // namespace roicrop
