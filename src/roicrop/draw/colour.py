@@ -1,0 +1,106 @@
+"""The palette, and the colour scale of the heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = tuple[int, int, int] | tuple[int, int, int, int]
+
+PAPER: Final = (255, 255, 255)
+INK: Final = (24, 28, 34)
+MUTED: Final = (92, 102, 114)
+RULE: Final = (208, 213, 219)
+OUTSIDE: Final = (241, 243, 245), (228, 232, 236)
+BOX: Final = (255, 255, 255)
+FIRST: Final = (255, 96, 32)
+SECOND: Final = (104, 205, 255)
+POINT: Final = (255, 255, 255)
+MOVED: Final = (255, 190, 60)
+LOST: Final = (232, 30, 44)
+
+NOT_A_NUMBER: Final = (150, 150, 150)
+INFINITE: Final = (255, 255, 255)
+MINUS_INFINITE: Final = (0, 0, 0)
+
+# Eleven equidistant colours of viridis (van der Walt and Smith, 2015; CC0).
+_VIRIDIS: Final = (
+    (68, 1, 84),
+    (72, 36, 117),
+    (65, 68, 135),
+    (53, 95, 141),
+    (42, 120, 142),
+    (33, 145, 140),
+    (34, 168, 132),
+    (68, 191, 112),
+    (122, 209, 81),
+    (189, 223, 38),
+    (253, 231, 37),
+)
+# Blue, white, red: the sign of a difference.
+_SIGNED: Final = ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43))
+
+_FAR_OFF: Final = 10.0  # spans of the map's values beyond which a pooled value has no colour
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Which colour a value has. All finite values from low to high, which may be equal."""
+
+    low: float
+    high: float
+    signed: bool = False
+
+    def colours(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """(..., 3) the colours of (...) values; those beyond the scale have that of its end."""
+        exact = np.asarray(values, dtype=np.float64)
+        finite = np.isfinite(exact)
+        with np.errstate(over="ignore"):
+            # Divided before subtracting, as high − low may exceed the largest float.
+            unit = max(abs(self.low), abs(self.high), np.finfo(np.float64).tiny)
+            low, span = self.low / unit, self.high / unit - self.low / unit
+            share = np.where(finite, exact, self.low) / unit - low
+            share = np.clip(share / span, 0.0, 1.0) if span > 0 else np.full_like(share, 0.5)
+        table = np.array(_SIGNED if self.signed else _VIRIDIS, dtype=np.float64)
+        at = np.linspace(0.0, 1.0, len(table))
+        rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
+        rgb[np.isnan(exact)] = NOT_A_NUMBER
+        rgb[exact == np.inf] = INFINITE
+        rgb[exact == -np.inf] = MINUS_INFINITE
+        return np.rint(rgb).astype(np.uint8)
+
+
+def scale_of(cells: NDArray[Any], pooled: Iterable[NDArray[Any]]) -> Scale:
+    """The scale from the smallest to the largest finite value of the cells and of what was pooled.
+
+    A pooled value that lies far off, such as what a maximum over nothing starts from, does not count.
+    """
+    finite = cells[np.isfinite(cells)]
+    results = [p[np.isfinite(p)] for p in pooled]
+    if finite.size == 0:
+        finite = np.concatenate([*results, np.zeros(0)])
+    if finite.size == 0:
+        return Scale(0.0, 0.0)
+    low, high = float(finite.min()), float(finite.max())
+    reach = _FAR_OFF * max(high - low, abs(low), abs(high))
+    for p in results:
+        near = p[(p >= low - reach) & (p <= high + reach)]
+        low, high = float(near.min(initial=low)), float(near.max(initial=high))
+    return Scale(low, high)
+
+
+def scale_of_difference(difference: NDArray[Any]) -> Scale:
+    """Blue to red, with white at 0."""
+    finite = difference[np.isfinite(difference)]
+    most = float(np.abs(finite).max(initial=0.0))
+    return Scale(-most, most, signed=True)
+
+
+def readable_on(background: NDArray[np.uint8]) -> Colour:
+    """Ink or white, whichever stands out more from an (R, G, B)."""
+    red, green, blue = (float(v) for v in background)
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 135 else PAPER

@@ -1,0 +1,75 @@
+"""The one typeface, and what can be known of a text before it is drawn."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from PIL import ImageFont
+
+TITLE: Final = 21
+NORMAL: Final = 14
+SMALL: Final = 13
+TICK: Final = 12
+
+_FILE: Final = Path(__file__).with_name("font") / "DejaVuSans.ttf"
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The face at that many pixels."""
+    return ImageFont.truetype(str(_FILE), size)
+
+
+@cache
+def line_height(size: int) -> int:
+    """Pixels from one line of text to the next."""
+    return round(size * 1.36)
+
+
+def width(text: str, size: int) -> float:
+    """How many pixels the text advances."""
+    return font(size).getlength(text)
+
+
+def clean(text: str) -> str:
+    """The text with its accents composed, and � for what cannot be printed."""
+    composed = unicodedata.normalize("NFC", text)
+    return "".join("�" if unicodedata.category(c) in _UNPRINTABLE else c for c in composed)
+
+
+def shorten(text: str, size: int, room: float) -> str:
+    """The text if it fits into `room` pixels, else with an ellipsis for its middle.
+
+    Names are told apart by how they begin and, more often, by how they end.
+    """
+    if width(text, size) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        keep = (low + high + 1) // 2
+        if width(_elided(text, keep), size) <= room:
+            low = keep
+        else:
+            high = keep - 1
+    return _elided(text, low)
+
+
+def _elided(text: str, keep: int) -> str:
+    tail = (keep * 3) // 5
+    return text[: keep - tail] + "…" + text[len(text) - tail :]
+
+
+def wrap(text: str, size: int, room: float) -> list[str]:
+    """The text in lines of at most `room` pixels; a longer word is shortened."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width(longer, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(shorten(word, size, room))
+    return lines

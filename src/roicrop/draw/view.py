@@ -1,0 +1,121 @@
+"""Which part of the map a picture shows, and how large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+LEAST_CELLS: Final = 2.0
+_EDGE: Final = 0.5  # cell i reaches from i − ½ to i + ½
+_BEYOND: Final = 0.35  # how far beyond the map a picture goes, in map sizes …
+_BEYOND_CELLS: Final = 6.0  # … or at least in cells
+_OF_THE_MAP: Final = 1.5  # cells of the map that a box far outside is shown with
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From low to high along one axis, in index coordinates."""
+
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        """In cells."""
+        return self.high - self.low
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies in it, ends included."""
+        return self.low <= value <= self.high
+
+
+def span_of(values: Sequence[float]) -> Span:
+    """The span of some coordinates."""
+    return Span(min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A frame of (height, width) pixels with index coordinate (top, left) at its corner."""
+
+    top: float
+    left: float
+    cell: float
+    height: int
+    width: int
+
+    def y(self, index: float) -> float:
+        """Pixels from the frame's top."""
+        return (index - self.top) * self.cell
+
+    def x(self, index: float) -> float:
+        """Pixels from the frame's left."""
+        return (index - self.left) * self.cell
+
+    @property
+    def rows(self) -> Span:
+        """What the frame shows of the vertical axis."""
+        return Span(self.top, self.top + self.height / self.cell)
+
+    @property
+    def columns(self) -> Span:
+        """What the frame shows of the horizontal axis."""
+        return Span(self.left, self.left + self.width / self.cell)
+
+    def row_range(self, size: int) -> range:
+        """The rows of a map of that many which are in sight, wholly or in part."""
+        return _cells(self.rows, size)
+
+    def column_range(self, size: int) -> range:
+        """The columns of a map of that many which are in sight, wholly or in part."""
+        return _cells(self.columns, size)
+
+
+def _cells(span: Span, size: int) -> range:
+    # Clamped as floats: a span may lie farther away than an int of any use.
+    first = min(max(span.low + _EDGE, 0.0), float(size))
+    last = min(max(span.high + _EDGE, 0.0), float(size))
+    return range(int(first), min(int(last) + 1, size))
+
+
+def in_sight(span: Span, size: int) -> Span:
+    """What a picture shows along one axis so that `span` is seen on a map of `size` cells.
+
+    A margin is added. Of a box that reaches far beyond the map only the near part is shown; of one
+    that lies wholly beyond it, some cells of the map too.
+    """
+    margin = max(0.12 * span.size, 0.45)
+    beyond = max(_BEYOND * size, _BEYOND_CELLS)
+    first, last = -_EDGE - beyond, size - _EDGE + beyond
+    low = min(max(span.low - margin, first), last)
+    high = max(min(span.high + margin, last), first)
+    low = min(low, max(size - _EDGE - _OF_THE_MAP, -_EDGE))
+    high = max(high, min(_OF_THE_MAP, size) - _EDGE)
+    short = LEAST_CELLS - (high - low)
+    return Span(low - short / 2, high + short / 2) if short > 0 else Span(low, high)
+
+
+def fit(rows: Span, columns: Span, map_size: tuple[int, int], height: int, width: int) -> View:
+    """The view that shows both spans and fills the frame with as much of the map as it can."""
+    cell = min(height / rows.size, width / columns.size)
+    return View(
+        _slide(rows, height / cell, map_size[0]),
+        _slide(columns, width / cell, map_size[1]),
+        cell,
+        height,
+        width,
+    )
+
+
+def _slide(span: Span, shown: float, size: int) -> float:
+    """Where `shown` cells begin so that `span` is among them and little of them is off the map."""
+    centred = (span.low + span.high - shown) / 2
+    over_low, over_high = -_EDGE - centred, centred + shown - (size - _EDGE)
+    if over_low > 0 and over_high > 0:
+        return min(max((size - 1 - shown) / 2, span.high - shown), span.low)
+    if over_low > 0:
+        return min(span.low, centred + min(over_low, -over_high))
+    if over_high > 0:
+        return max(span.high - shown, centred - min(over_high, -over_low))
+    return centred
