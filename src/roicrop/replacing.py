@@ -1,0 +1,140 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from roicrop.errors import OutputError
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "make room, or write elsewhere",
+    errno.EDQUOT: "make room, or write elsewhere",
+    errno.EFBIG: "raise the limit (ulimit -f), or write elsewhere",
+    errno.EROFS: "write elsewhere",
+    errno.EACCES: "write elsewhere, or ask for leave to write there",
+    errno.EPERM: "write elsewhere, or ask for leave to write there",
+    errno.ENAMETOOLONG: "choose a shorter one",
+}
+
+
+@contextmanager
+def replacing(
+    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Sequence[str] = ()
+) -> Iterator[Path]:
+    """An empty temporary file that takes the place of `path` when the block ends well.
+
+    It lies beside the target, so that the change is one step. When the block fails or is
+    interrupted, nothing is left and the target is as it was. A process that is killed outright
+    leaves its temporary file; the next one to write the same target removes it.
+
+    inputs: files that the target must not be; those that do not exist ("-") are passed over.
+
+    Raises OutputError when the target exists and `overwrite` is false, is a directory or an input,
+    or when its directory is missing or cannot be written.
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    _refuse_unfit(target, str(path), overwrite, inputs)
+    temporary = target.with_name(f"{_prefix(target)}{os.getpid()}{_SUFFIX}")
+    with written(path):
+        _remove_orphans(target)
+    try:
+        with written(path):
+            temporary.touch(exist_ok=False)
+        yield temporary
+        with written(path):
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever the system refuses inside, as an OutputError of one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = _REMEDIES.get(error.errno or 0)
+        raise OutputError(
+            f"{path} cannot be written: {reason}" + (f"; {remedy}" if remedy else "")
+        ) from error
+
+
+@contextmanager
+def unwinding_when_terminated() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program the way Ctrl-C does: cleaning up on the way out.
+
+    They raise SystemExit with the status that the shell gives to a program so ended (128 + signal).
+    Signals that are ignored (nohup) stay so. Only for the main thread.
+    """
+    previous = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    for number in previous:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def _refuse_unfit(target: Path, shown: str, overwrite: bool, inputs: Sequence[str]) -> None:
+    if not target.parent.is_dir():
+        raise OutputError(f"{shown} cannot be written: there is no directory {target.parent}")
+    if not target.exists():
+        return
+    if target.is_dir():
+        raise OutputError(f"{shown} is a directory: give the name of a file")
+    for source in inputs:
+        if os.path.exists(source) and target.samefile(source):
+            raise OutputError(f"{shown} is an input of this run: choose another name")
+    if not overwrite:
+        raise OutputError(f"{shown} exists: choose another name, or replace it with --overwrite")
+
+
+_SUFFIX: Final = ".tmp"
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.roicrop-"
+
+
+def _remove_orphans(target: Path) -> None:
+    prefix = _prefix(target)
+    for temporary in target.parent.glob(f"{glob.escape(prefix)}*{_SUFFIX}"):
+        owner = temporary.name.removeprefix(prefix).removesuffix(_SUFFIX)
+        if owner.isdecimal() and not _another_runs(int(owner)):
+            temporary.unlink(missing_ok=True)
+
+
+def _another_runs(process: int) -> bool:
+    """Whether a process other than this one has that number.
+
+    This one's number on a file that it has not made yet is that of a predecessor: in containers
+    every run may have the same.
+    """
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

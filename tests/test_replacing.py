@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roicrop.errors import OutputError
+from roicrop.replacing import replacing, unwinding_when_terminated, written
+
+UNPRIVILEGED = 65534
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "out.bin"
+
+
+def orphan_of(target: Path, process: int) -> Path:
+    orphan = target.with_name(f".{target.name}.roicrop-{process}.tmp")
+    orphan.write_bytes(b"half of it")
+    return orphan
+
+
+def dead_process() -> int:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir())
+
+
+def test_the_file_appears_only_when_the_block_ends(target: Path) -> None:
+    with replacing(target) as temporary:
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert names(target.parent) == ["out.bin"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(
+    target: Path, failure: type[BaseException]
+) -> None:
+    target.write_bytes(b"old")
+    with pytest.raises(failure), replacing(target, overwrite=True) as temporary:
+        temporary.write_bytes(b"new")
+        raise failure
+    assert target.read_bytes() == b"old"
+    assert names(target.parent) == ["out.bin"]
+
+
+def test_an_existing_file_is_refused_unless_overwriting(target: Path) -> None:
+    target.write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"out\.bin exists: .*--overwrite"), replacing(target):
+        pytest.fail("entered")
+    assert target.read_bytes() == b"old"
+    with replacing(target, overwrite=True) as temporary:
+        temporary.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("alias", ["itself", "hard link", "symbolic link"])
+def test_an_input_is_never_the_target(target: Path, alias: str) -> None:
+    target.write_bytes(b"old")
+    source = target.with_name("source")
+    if alias == "itself":
+        source = target
+    elif alias == "hard link":
+        os.link(target, source)
+    else:
+        source.symlink_to(target)
+    with (
+        pytest.raises(OutputError, match="is an input of this run"),
+        replacing(target, overwrite=True, inputs=["-", str(source)]),
+    ):
+        pytest.fail("entered")
+    assert target.read_bytes() == b"old"
+
+
+def test_a_symbolic_link_stays_one(target: Path) -> None:
+    link = target.with_name("link")
+    link.symlink_to(target)
+    with replacing(link) as temporary:
+        temporary.write_bytes(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_a_missing_directory_and_a_directory_are_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"there is no directory .*missing"):
+        replacing(tmp_path / "missing" / "out.bin").__enter__()
+    with pytest.raises(OutputError, match="is a directory"):
+        replacing(tmp_path, overwrite=True).__enter__()
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """As an ordinary user, should the tests run as root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(UNPRIVILEGED)
+    yield
+    os.seteuid(user)
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_an_unwritable_directory_is_one_line() -> None:
+    with pytest.raises(OutputError, match=r"^/out\.bin cannot be written: Permission denied; .+$"):
+        replacing("/out.bin").__enter__()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(target: Path) -> None:
+    killed = orphan_of(target, dead_process())
+    namesake = orphan_of(target, os.getpid())
+    with replacing(target):
+        assert not killed.exists()
+    assert not namesake.exists()
+
+
+def test_what_another_run_is_writing_stays(target: Path) -> None:
+    running = orphan_of(target, os.getppid())
+    other_target = orphan_of(target.with_name("out.bin.2"), dead_process())
+    with replacing(target):
+        pass
+    assert running.exists()
+    assert other_target.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_signal_unwinds(target: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with (
+        pytest.raises(SystemExit) as left,
+        unwinding_when_terminated(),
+        replacing(target),
+    ):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+    assert left.value.code == 128 + number
+    assert names(target.parent) == []
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with unwinding_when_terminated():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_an_error_of_the_system_becomes_one_line_with_a_remedy() -> None:
+    with pytest.raises(OutputError) as failed, written("x.h5"):
+        raise OSError(28, "whatever a library calls\nit")
+    assert str(failed.value) == (
+        "x.h5 cannot be written: No space left on device; make room, or write elsewhere"
+    )
