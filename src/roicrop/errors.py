@@ -31,3 +31,7 @@ class ArgumentError(RoicropError, ValueError):
 
 class KernelError(RoicropError):
     """The core that was asked for is not available here."""
+
+
+class ManifestError(RoicropError):
+    """A list of jobs cannot be read."""

@@ -1,0 +1,7 @@
+"""`python -m roicrop` is `roicrop`."""
+
+import sys
+
+from roicrop.cli import main
+
+sys.exit(main())

@@ -1,0 +1,37 @@
+"""What `align`, `pool` and each row of `batch` do."""
+
+from __future__ import annotations
+
+import time
+
+from roicrop.cli import options, report
+from roicrop.cli.options import Parameters
+from roicrop.conventions import Operator
+
+
+def run(params: Parameters, operator: Operator) -> None:
+    """Crop, and say so."""
+    said = crop(params, operator)
+    report.show(said, quiet=params["quiet"], as_json=params["as_json"])
+
+
+def crop(params: Parameters, operator: Operator) -> report.Facts:
+    """Pool the boxes of one file into another, draw the pictures asked for, return the facts."""
+    from roicrop import pipeline
+
+    start = time.perf_counter()
+    row = options.convention(params, operator)
+    with pipeline.open_job(options.request(params, row)) as job:
+        album = options.album(params, job, params["viz"], [row]) if params["viz"] else None
+        with report.progress(len(job), quiet=params["quiet"]) as progress:
+            cropped = pipeline.crop(
+                job,
+                params["output"],
+                dtype=params["dtype"],
+                compression=params["compression"],
+                overwrite=params["overwrite"],
+                progress=progress,
+            )
+        pictures = album.draw() if album else []
+        seconds = time.perf_counter() - start
+        return report.facts(operator, job, seconds, cropped=cropped, pictures=pictures)

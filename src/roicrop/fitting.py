@@ -1,0 +1,71 @@
+"""Whether boxes lie on their maps, and which stride would put them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.floating[Any]]
+
+_LARGEST_STRIDE: Final = 1024
+# A map's size is rounded up or down: a box that reaches the image's edge may end a cell after it.
+_SLACK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How many of K boxes are `degenerate` (of no size), or reach outside their map.
+
+    partly: outside on one side or more, by any amount.
+    beyond: of those, the ones that end more than a cell outside: not by rounding.
+    wholly: of those, the ones that have no part on the map.
+    """
+
+    degenerate: int
+    partly: int
+    beyond: int
+    wholly: int
+
+
+def fit(cells: Float, map_size: Float) -> Fit:
+    """How boxes (K, 4), xyxy in feature coordinates, lie on maps of (K, 2) cells (H, W).
+
+    Boxes that are not finite are left out.
+    """
+    low, high, size = _corners(cells, map_size)
+    below, above = -low, high - size
+    outside = np.maximum(below, above).max(axis=1, initial=-np.inf)
+    gone = ((high <= 0) | (low >= size)) & (outside > 0)[:, np.newaxis]
+    return Fit(
+        degenerate=int((low == high).any(axis=1).sum()),
+        partly=int((outside > 0).sum()),
+        beyond=int((outside > _SLACK).sum()),
+        wholly=int(gone.any(axis=1).sum()),
+    )
+
+
+def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
+    """The smallest power of two that puts every box on its map, give or take a cell.
+
+    pixels: (K, 4) xyxy in pixels of the image that the network saw.
+    map_size: (K, 2) cells (H, W) of each box's map.
+
+    None where no stride would, and where there is no box.
+    """
+    low, high, size = _corners(pixels, map_size)
+    stride = 1
+    while len(high) and stride <= _LARGEST_STRIDE:
+        if (high <= (size + _SLACK) * stride).all() and (low >= -_SLACK * stride).all():
+            return stride
+        stride *= 2
+    return None
+
+
+def _corners(boxes: Float, map_size: Float) -> tuple[Float, Float, Float]:
+    """Lower corners, upper corners and map sizes, (K, 2) each as (x, y), of the finite boxes."""
+    finite = np.isfinite(boxes).all(axis=1)
+    ends = boxes[finite].reshape(-1, 2, 2)
+    return ends.min(axis=1), ends.max(axis=1), map_size[finite][:, ::-1]
