@@ -132,7 +132,7 @@ _ONNX = dataclasses.replace(
     program="ONNX RoiAlign, opset 16 and later",
     surprise="max is taken over the four weighted neighbours of each sample, not over interpolated "
     "samples, so it is smaller than any other framework's.",
-    verified="ONNX Runtime 1.31.0",
+    verified="ONNX Runtime 1.32.0",
     max_over="corners",
 )
 
@@ -140,7 +140,7 @@ _OPENVINO = Convention(
     name="openvino",
     program="OpenVINO ROIAlign-9, aligned_mode=asymmetric",
     surprise="max starts at 0, so a bin of negative values gives 0.",
-    verified="OpenVINO 2026.4.0",
+    verified="OpenVINO 2026.4.1",
     min_size=1.0,
     positions="step-scaled",
     max_start=0.0,
@@ -210,7 +210,7 @@ _ROWS = (
         name="paddle",
         program="paddle.vision.ops.roi_align (aligned=True)",
         surprise="A box of no size gives NaN.",
-        verified="Paddle 3",
+        verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
     ),
@@ -219,7 +219,7 @@ _ROWS = (
         program="tf.image.crop_and_resize",
         surprise="y comes before x, coordinates are fractions of size − 1, the end points are "
         "sampled, and each bin has a single sample.",
-        verified="TensorFlow 2",
+        verified="TensorFlow 2.21.0",
         sampling_ratio=1,
         positions="corners",
         border="extrapolate",
@@ -241,7 +241,7 @@ _ROWS = (
         program="RoIPool: Caffe, torchvision.ops.roi_pool, ONNX MaxRoiPool",
         surprise="Corners are rounded half away from zero and the end cell is included, so every "
         "box is up to a cell larger than it says.",
-        verified="torchvision 0.29.1, ONNX Runtime 1.31.0",
+        verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
         operator="pool",
         mode="max",
         max_start=LOWEST_FLOAT32,

@@ -11,7 +11,7 @@ summed in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -335,19 +335,18 @@ def _integrals(low: float, high: float, size: int, convention: Convention) -> li
         return [-w for w in _integrals(high, low, size, convention)]
     last = size - 1
 
-    def over(a: float, b: float, counts_at: Callable[[float], float]) -> float:
-        """Between two neighbouring cell centres the integrand is straight: take its middle."""
+    def piece(a: float, b: float) -> tuple[float, float]:
+        """The length and the middle of what the bin has of [a, b]."""
         a, b = max(a, low), min(b, high)
-        return (b - a) * counts_at((a + b) / 2) if a < b else 0.0
+        return max(b - a, 0.0), (a + b) / 2
 
+    # Between neighbouring cell centres the weights are straight lines: take their middles.
     weights = []
     for i in range(size):
-        rising = over(i - 1, i, lambda t, i=i: t - (i - 1))  # type: ignore[misc]
-        falling = over(i, i + 1, lambda t, i=i: (i + 1) - t)  # type: ignore[misc]
-        if convention.border == "clamp" and i == 0:
-            rising = over(-1, 0, lambda t: 1.0)
-        if convention.border == "clamp" and i == last:
-            falling = over(last, size, lambda t: 1.0)
+        length, middle = piece(i - 1, i)
+        rising = length * (1 if convention.border == "clamp" and i == 0 else middle - (i - 1))
+        length, middle = piece(i, i + 1)
+        falling = length * (1 if convention.border == "clamp" and i == last else (i + 1) - middle)
         weights.append(rising + falling)
     return weights
 
