@@ -31,6 +31,7 @@ constexpr int piece_columns = 1024;
 constexpr int unit_bins = 4096;
 constexpr int rows_together_at_most = 4;
 constexpr std::int64_t scratch_bytes = 24 << 20;   // of all threads
+constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 17;  // less is quicker without one more thread
 
 template <class Work>
@@ -473,16 +474,20 @@ struct Scratch {
                                                    std::align_val_t(cell_bytes)))),
           slab(reinterpret_cast<Sum*>(memory)),
           strip(slab + slab_cells * lanes<Sum>),
-          tile(strip + strip_cells * lanes<Sum>) {}
+          tile(strip + strip_cells * lanes<Sum>),
+          turned(tile + (tile_cells + spare_cells) * lanes<Sum>) {}
     ~Scratch() { ::operator delete(memory, std::align_val_t(cell_bytes)); }
     Scratch(const Scratch&) = delete;
 
     static std::size_t bytes(std::int64_t slab, std::int64_t strip, std::int64_t tile) {
-        return std::size_t((slab + strip + tile) * cell_bytes);
+        return std::size_t((slab + strip + 2 * (tile + spare_cells)) * cell_bytes);
     }
 
+    // Tiles are read and written a vector at a time, beyond their end where they are short.
+    static constexpr std::int64_t spare_cells = lanes<Sum>;
+
     char* memory;
-    Sum *slab, *strip, *tile;
+    Sum *slab, *strip, *tile, *turned;
 };
 
 inline void run_passes(const Passes& passes, const Arguments& a, const Task<float>& task) {
@@ -504,6 +509,7 @@ void Block<Sum>::pool(const Passes& passes) {
     const std::int64_t strip_cells = strip_columns_ * rows_together_at_most;
     const int slabs = int((a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>);
     const std::int64_t tasks = std::int64_t(groups_.size()) * slabs;
+    const bool streams = a_.count * a_.out_strides[0] >= streamed_bytes;
     std::atomic<std::int64_t> next{0};
     in_parallel(workers(std::int64_t(Scratch<Sum>::bytes(slab_cells_, strip_cells, tile_bins_))), [&](int) {
         const Scratch<Sum> scratch(slab_cells_, strip_cells, tile_bins_);
@@ -521,6 +527,8 @@ void Block<Sum>::pool(const Passes& passes) {
             task.slab = scratch.slab;
             task.strip = scratch.strip;
             task.tile = scratch.tile;
+            task.turned = scratch.turned;
+            task.streams = streams;
             run_passes(passes, a_, task);
         }
     });

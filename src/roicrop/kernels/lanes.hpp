@@ -149,6 +149,33 @@ inline Vector<double> larger(Vector<double> v, Vector<double> best) {
 #endif
 }
 
+// Copy to memory. Streaming leaves out the caches: right for what is larger than they are.
+inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
+#if defined(__SSE2__)
+    if (streams && bytes >= cell_bytes) {
+        char* out = static_cast<char*>(to);
+        const char* in = static_cast<const char*>(from);
+        const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (cell_bytes - 1);
+        std::memcpy(out, in, std::size_t(before));
+        std::ptrdiff_t i = before;
+        for (; i + cell_bytes <= bytes; i += cell_bytes)
+            for (int v = 0; v < cell_bytes; v += 16)
+                _mm_stream_ps(reinterpret_cast<float*>(out + i + v),
+                              _mm_loadu_ps(reinterpret_cast<const float*>(in + i + v)));
+        std::memcpy(out + i, in + i, std::size_t(bytes - i));
+        return;
+    }
+#endif
+    std::memcpy(to, from, std::size_t(bytes));
+}
+
+// Streamed data is seen by other threads only after this.
+inline void finish_streams() {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 // Element i of a pair of vectors, taken alternately from one and the other.
 template <int from, class V, int... i>
 inline V interleave(V a, V b, std::integer_sequence<int, i...>) {

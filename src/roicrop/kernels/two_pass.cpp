@@ -282,32 +282,32 @@ void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box, int first, int
         }
 }
 
-// Channels first, with a channel's bins in one run: turn `width` bins at a time.
+// Channels first, with a channel's bins in one run. The tile is turned into `task.turned`, which then
+// holds what the output holds, and copied from there.
 template <class Element, class Sum>
 void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
     constexpr int n = width<Sum>;
     const int bins = box.y.bins * box.x.bins;
-    const auto turn = [&](int bin) {
+    Element* const turned = reinterpret_cast<Element*>(task.turned);
+    for (int bin = 0; bin < bins; bin += n) {
+        // A last block that is not full begins earlier. With fewer bins than a vector has elements,
+        // what a channel writes too much is the next one's, which writes it again.
+        const int first = std::max(0, std::min(bin, bins - n));
         for (int v = 0; v < vectors_in_cell; ++v) {
-            Vector<Sum> turned[n];
+            Vector<Sum> block[n];
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i)
-                turned[i] = load<Sum>(task.tile + (bin + i) * lanes<Sum> + v * n);
-            transpose<Sum>(turned);
-            char* to = box.out + (task.first_channel + v * n) * task.out.channel;
+                block[i] = load<Sum>(task.tile + (first + i) * lanes<Sum> + v * n);
+            transpose<Sum>(block);
 #pragma GCC unroll 16
-            for (int i = 0; i < n; ++i)
-                if (v * n + i < task.channels)
-                    store(reinterpret_cast<Element*>(to + i * task.out.channel) + bin, turned[i]);
+            for (int i = 0; i < n; ++i) store(turned + (v * n + i) * bins + first, block[i]);
         }
-    };
-    int bin = 0;
-    for (; bin + n <= bins; bin += n) turn(bin);
-    const int rest = bins - bin;
-    if (rest > 2 && bins >= n)
-        turn(bins - n);
-    else
-        write_one_by_one<Element>(task, box, bin, bins);
+    }
+    char* to = box.out + task.first_channel * task.out.channel;
+    const std::ptrdiff_t run = bins * std::ptrdiff_t(sizeof(Element));
+    if (task.out.channel == run) return copy(to, turned, run * task.channels, task.streams);
+    for (int c = 0; c < task.channels; ++c)
+        copy(to + c * task.out.channel, turned + c * bins, run, task.streams);
 }
 
 template <class Element, class Sum>
@@ -349,6 +349,7 @@ void run(const Task<Sum>& task) {
             write<Element>(task, box);
         }
     }
+    if (task.streams) finish_streams();
 }
 
 template <class Element, class Sum>

@@ -75,7 +75,8 @@ struct Task {
     int first_channel, channels;  // at most `lanes<Sum>` of them
     Strides in, out;
     double maximum_start, empty_value;
-    Sum *slab, *strip, *tile;  // scratch, each at a multiple of cell_bytes
+    Sum *slab, *strip, *tile, *turned;  // scratch, each at a multiple of cell_bytes
+    bool streams;                       // the output is larger than the caches
 };
 
 struct Passes {
