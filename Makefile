@@ -27,7 +27,7 @@ demo: $(venv)/installed
 test: $(venv)/installed-test
 	@if ls $(venv)/lib/python*/site-packages/roicrop/kernels/_compiled.*.so >/dev/null 2>&1; then \
 	  ROICROP_TEST_CORE=compiled ROICROP_KERNEL=compiled $(python) -m pytest && \
-	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest tests/core; \
+	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest -m core; \
 	else \
 	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest; \
 	fi
