@@ -334,17 +334,16 @@ def test_columns_too_large_for_the_disk_are_one_line_too(
 
 
 WRITES_FOREVER = """
-import sys, time
+import signal, sys, time
 import numpy as np
 from roicrop.outputs import OutputSpec, open_output
-from roicrop.replacing import unwinding_when_terminated
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 spec = OutputSpec((2, 3, 2, 2), np.dtype(np.float32), compression=sys.argv[2])
-with unwinding_when_terminated():
-    with open_output(sys.argv[1], spec, columns={}, attributes={}) as output:
-        output.write(np.arange(1), np.ones((1, 3, 2, 2), np.float32))
-        print("writing", flush=True)
-        time.sleep(60)
+with open_output(sys.argv[1], spec, columns={}, attributes={}) as output:
+    output.write(np.arange(1), np.ones((1, 3, 2, 2), np.float32))
+    print("writing", flush=True)
+    time.sleep(60)
 """
 
 

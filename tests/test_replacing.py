@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from roicrop.errors import OutputError
-from roicrop.replacing import replacing, unwinding_when_terminated, written
+from roicrop.replacing import replacing, written
 
 UNPRIVILEGED = 65534
 
@@ -132,30 +130,6 @@ def test_what_another_run_is_writing_stays(target: Path) -> None:
         pass
     assert running.exists()
     assert other_target.exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_termination_signal_unwinds(target: Path, number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with (
-        pytest.raises(SystemExit) as left,
-        unwinding_when_terminated(),
-        replacing(target),
-    ):
-        os.kill(os.getpid(), number)
-        time.sleep(10)
-    assert left.value.code == 128 + number
-    assert names(target.parent) == []
-    assert signal.getsignal(number) is before
-
-
-def test_an_ignored_signal_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with unwinding_when_terminated():
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_error_of_the_system_becomes_one_line_with_a_remedy() -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from roicrop.errors import OutputError
@@ -67,31 +64,6 @@ def written(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OutputError(
             f"{path} cannot be written: {reason}" + (f"; {remedy}" if remedy else "")
         ) from error
-
-
-@contextmanager
-def unwinding_when_terminated() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program the way Ctrl-C does: cleaning up on the way out.
-
-    They raise SystemExit with the status that the shell gives to a program so ended (128 + signal).
-    Signals that are ignored (nohup) stay so. Only for the main thread.
-    """
-    previous = {
-        number: signal.getsignal(number)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    for number in previous:
-        signal.signal(number, _leave)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
 
 
 def _refuse_unfit(target: Path, shown: str, overwrite: bool, inputs: Sequence[str]) -> None:
