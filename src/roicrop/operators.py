@@ -166,6 +166,9 @@ def _crop(
         shape = (len(corners), channels, bins_y, bins_x)
     pooled = _checked_out(out, shape, features.dtype)
     if len(corners):
+        sampling.check_reversed(
+            corners, (bins_y, bins_x), convention=convention, spatial_scale=spatial_scale
+        )
         kernels.crop(
             features,
             image_index,
