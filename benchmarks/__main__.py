@@ -57,13 +57,17 @@ def main(
     )
     for name, why in missing.items():
         click.echo(f"{name} is missing: {why}")
+    machine = report.machine()
     timing.keep_freed_memory()
     sections = [section for name in SUITES if (section := _run(name, options)) is not None]
     verdicts = targets.judge({k: v for section in sections for k, v in section.figures.items()})
-    click.echo(f"\n## Targets\n\n{report.targets_text(verdicts)}")
+    if only:
+        verdicts = [verdict for verdict in verdicts if verdict.met is not None]
+    if verdicts:
+        click.echo(f"\n## Targets\n\n{report.targets_text(verdicts)}")
     if json_path:
         versions = {peer.name: peer.version for peer in present}
-        findings = report.Findings(report.machine(), versions, missing, sections, verdicts)
+        findings = report.Findings(machine, versions, missing, sections, verdicts)
         report.write(json_path, report.as_json(findings))
         report.write(json_path.with_suffix(".md"), report.as_markdown(findings))
 

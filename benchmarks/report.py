@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ class Findings:
 
 
 def machine() -> dict[str, Any]:
-    """Where and when this ran."""
+    """Where and when this runs, and how many other processes wanted a processor just before."""
     return {
         "processor": _processor(),
         "processors": operators.default_threads(),
@@ -44,6 +45,7 @@ def machine() -> dict[str, Any]:
         "roicrop": roicrop.__version__,
         "core": kernels.NAME,
         "date": time.strftime("%Y-%m-%d"),
+        "load before": round(os.getloadavg()[0], 2),
     }
 
 
@@ -84,7 +86,7 @@ def section_text(section: Section) -> str:
     table += [[row, *(_cell(cells.get((row, c)), section) for c in columns)] for row in rows]
     heading = f"## {section.title}\n"
     if section.compared_with in columns:
-        heading += f"\nIn brackets: by {section.compared_with}'s, the median over the rounds.\n"
+        heading += f"\nIn brackets: how many times that of {section.compared_with}.\n"
     notes = "".join(f"\n{note}" for note in section.notes)
     return heading + ("\n" + _table(table) if rows else "") + (f"\n{notes}" if notes else "")
 

@@ -79,7 +79,8 @@ def _roicrop(job: _Job) -> list[str]:
 
 
 def _roicrop_prepared(job: _Job) -> list[str]:
-    return [sys.executable, str(_HERE / "after_imports.py"), *_arguments(job)]
+    modules = str(job.output.with_name("modules.txt"))
+    return [sys.executable, "-m", "benchmarks.after_imports", modules, *_arguments(job)]
 
 
 def _arguments(job: _Job) -> list[str]:
@@ -89,16 +90,16 @@ def _arguments(job: _Job) -> list[str]:
 
 def _script(job: _Job) -> list[str]:
     files = [str(job.features), str(job.boxes), str(job.output)]
-    return [sys.executable, str(_HERE / "torchvision_script.py"), *files]
+    return [sys.executable, "-m", "benchmarks.torchvision_script", *files]
 
 
-_HERE = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 
 def _run(command: list[str], job: _Job) -> _Run:
     job.output.unlink(missing_ok=True)
-    launch = [sys.executable, "-S", str(_HERE / "launch.py"), *command]
-    done = subprocess.run(launch, capture_output=True, text=True, check=False)
+    launch = [sys.executable, "-S", "-m", "benchmarks.launch", *command]
+    done = subprocess.run(launch, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
     *inside, measured = done.stdout.splitlines()

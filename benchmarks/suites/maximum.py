@@ -22,7 +22,7 @@ def run(options: Options) -> Section:
     for workload in six:
         if options.wants(NAME, workload.name):
             race(section, workload, _contenders(workload, options), options)
-    section.add_figures("maximum, average", section.ratios(OWN, [w.name for w in six]))
+    section.add_figures("maximum", section.ratios(OWN, [w.name for w in six]))
     return section
 
 

@@ -30,12 +30,12 @@ NAME = "simd"
 def run(options: Options) -> Section:
     section = Section(NAME, "Levels of vector instructions (ROICROP_SIMD)", compared_with="avx512")
     six = workloads.six(options.sizes)
+    wanted = [n for n, workload in enumerate(six) if options.wants(NAME, workload.name)]
     with ExitStack() as stack:
-        levels = _start_levels(section, stack)
+        levels = _start_levels(section, stack) if wanted else {}
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        for number, workload in enumerate(six):
-            if not levels or not options.wants(NAME, workload.name):
-                continue
+        for number in wanted if levels else []:
+            workload = six[number]
             contenders = []
             for level, worker in levels.items():
                 sizes = [options.sizes.channels, options.sizes.boxes]
