@@ -8,6 +8,7 @@ COMPILED ?= auto
 
 venv := .venv
 python := $(venv)/bin/python
+roicrop := $(venv)/bin/roicrop
 in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 # The folders too: a file removed changes nothing else.
@@ -20,8 +21,18 @@ pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
 
 .PHONY: demo test bench lint format clean
 
+sample := sample_data/features.h5 sample_data/boxes.json
+
 demo: $(venv)/installed
-	@$(in_venv) sh sample_data/demo.sh
+	@mkdir -p demo
+	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
+	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
+	$(roicrop) show $(sample) -o demo --viz-boxes 2 --both --channel 4 --overwrite
+	@echo
+	@echo 'The five names on sample_data/badge.png, found by a text detector, are pooled to 7×7 bins.'
+	@echo 'demo/align.h5, demo/pool.h5   the tensors: dataset /pooled, one row for each box'
+	@echo 'demo/align-box-0.png to -4    where every value came from: bins and sampling points'
+	@echo 'demo/both-box-2.png           look here first: RoIPool moves the edges, RoIAlign does not'
 
 # The compiled core is meant wherever one was installed: should it not load, the tests fail.
 test: $(venv)/installed-test
