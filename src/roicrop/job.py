@@ -7,68 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop import operators
-from roicrop.boxes import BoxFormat, BoxTable, FileFormat
+from roicrop.boxes import BoxTable
 from roicrop.conventions import Convention
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.fitting import Fit, fit, stride_that_fits
+from roicrop.frames import Frames, distinct_images
+from roicrop.request import Request
 from roicrop.sampling import Plan, plan
 
 Features = NDArray[np.floating[Any]]
 Corners = NDArray[np.float64]
 Rows = NDArray[np.intp]
-OnBadBox = Literal["error", "keep", "zero", "drop"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a command line asks for, whichever command it is.
-
-    features, boxes, images: as on the command line.
-    convention: the row, with what options put in place of its own values.
-    output_size: (PH, PW).
-    spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
-    input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
-    image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
-        the map's size / scale.
-    threads: None is one for each processor.
-    """
-
-    features: str
-    boxes: str
-    convention: Convention
-    output_size: tuple[int, int] = (7, 7)
-    spatial_scale: float | None = None
-    scale_origin: str = "--spatial-scale"
-    input_scale: tuple[float, float] | None = None
-    layout: str | None = None
-    box_format: BoxFormat | None = None
-    boxes_format: FileFormat | None = None
-    images: str | None = None
-    normalized: bool = False
-    image_size: tuple[int, int] | None = None
-    inclusive: bool = False
-    min_score: float | None = None
-    labels: Sequence[str] = ()
-    top_k: int | None = None
-    on_bad_box: OnBadBox = "error"
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.inclusive and self.normalized:
-            raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
-
-    @property
-    def leaves_out(self) -> bool:
-        """Whether a row of the output need not be the box of that number in the file."""
-        selects = self.min_score is not None or self.top_k is not None or bool(self.labels)
-        return selects or self.on_bad_box == "drop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +66,7 @@ class Job:
         self.matched = matched
         self.boxes_in_file = boxes_in_file
         self.bad = bad
-        self._frames = _Frames(source, image_index, request)
+        self._frames = Frames(source, image_index, request.image_size)
         self._xyxy = table.xyxy(inclusive=request.inclusive)
         self.corners: Corners = self._xyxy
         if request.normalized:
@@ -138,7 +94,7 @@ class Job:
     @property
     def images_read(self) -> int:
         """How many images have a box that is pooled."""
-        return len(_distinct(self.image_index[self.pooled]))
+        return len(distinct_images(self.image_index[self.pooled]))
 
     @property
     def map_sizes(self) -> list[tuple[int, int]]:
@@ -173,8 +129,8 @@ class Job:
     def parameters(self) -> dict[str, object]:
         """Everything that the result depends on, under its option's name: enough to run it again.
 
-        None is what was not given and has no default. A scale that is not the same for every image
-        is in `varying_scales` instead.
+        `rules` are the convention's, all of them. None is what nobody said. A scale that is not the
+        same for every image is in `varying_scales` instead.
         """
         request, row = self.request, self.convention
         scales = set(self._frames.scale[:-1, 0].tolist())
@@ -196,8 +152,12 @@ class Job:
             "output_size": request.output_size,
             "spatial_scale": scales.pop() if len(scales) == 1 else None,
             "input_scale": list(resized.pop()) if len(resized) == 1 else None,
+            "operator": row.operator,
             "convention": row.name,
-            **{name: getattr(row, name) for name in _RULES},
+            "sampling_ratio": row.sampling_ratio,
+            "mode": row.mode,
+            "aligned": row.aligned,
+            "rules": {name: getattr(row, name) for name in _RULES},
         }
 
     def varying_scales(self) -> dict[str, NDArray[np.float64]]:
@@ -210,7 +170,7 @@ class Job:
         return {
             name: values[frames.of_box]
             for name, values in each.items()
-            if len(frames.images) > 1 and given[name] is None
+            if len(frames) and given[name] is None
         }
 
     @property
@@ -335,21 +295,22 @@ class Job:
 
     def cautions(self, fit: Fit) -> list[Caution]:
         """What a user may not have meant, from how the boxes lie on their maps."""
-        if not self._scale_matters() or not len(self):
-            return []
-        nobody_said = any(scale.origin == "default" for scale in self.scales)
+        where = f"{fit.beyond} of {len(self)} boxes reach outside their map"
         many = 2 * fit.beyond > len(self)
-        if not fit.beyond or not (nobody_said or many):
+        if not self._scale_matters():
+            mend = "mend them, or --normalized and --image-size"
+            return [Caution(f"{where}: {mend}", loud=True)] if many else []
+        nobody_said = any(scale.origin == "default" for scale in self.scales)
+        if not many and not (fit.beyond and nobody_said):
             text = "no stride was given and the file has none, so a cell is taken to be a pixel"
             return [Caution(f"{text}: --stride 1 says so")] if nobody_said else []
-        where = f"{fit.beyond} of {len(self)} boxes reach outside their map"
         stride = stride_that_fits(
             self.corners * self._frames.input_scale[self._frames.of_box][:, _XYXY],
             self._frames.map_size[self._frames.of_box],
         )
         remedy = f"--stride {stride} would fit them" if stride else "no stride would fit them"
-        scales = ", ".join(f"{scale.value:g} ({scale.origin})" for scale in self.scales[:3])
-        why = "no stride was given and scale 1 was taken" if nobody_said else f"at scale {scales}"
+        taken = ", ".join(f"{scale.value:g} ({scale.origin})" for scale in self.scales[:3])
+        why = "no stride was given and scale 1 was taken" if nobody_said else f"at scale {taken}"
         return [Caution(f"{why}: {where}; {remedy}", loud=True)]
 
     def _scale_matters(self) -> bool:
@@ -396,43 +357,3 @@ _RULES: Final = tuple(
 _OPERATORS: Final[dict[str, Any]] = {"align": operators.roi_align, "pool": operators.roi_pool}
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2
 _YXYX: Final = [1, 0, 3, 2]
-
-
-class _Frames:
-    """What belongs to the images that boxes are on, M of them, and a last row of NaN for no image.
-
-    images: (M + 1,) their numbers, −1 last. of_box: (K,) the row here of each box.
-    map_size: (M + 1, 2) cells (H, W). scale: (M + 1, 1). input_scale: (M + 1, 2), y first.
-    pixels: (M + 1, 2) height and width of the original image. scales: the distinct ones.
-    """
-
-    def __init__(
-        self, source: FeatureSource, image_index: NDArray[np.int64], request: Request
-    ) -> None:
-        used = _distinct(image_index)
-        self.images = [*used.tolist(), -1]
-        self.of_box = np.where(image_index < 0, len(used), np.searchsorted(used, image_index))
-        asked = used if source.kind == "group" else used[:1]  # the images of a batch are alike
-        times = 1 if source.kind == "group" else len(used)
-        self.scales = list(dict.fromkeys(map(source.scale, asked.tolist())))
-        self.map_size = _with_nowhere([source.map_size(i) for i in asked.tolist()] * times, 2)
-        self.input_scale = _with_nowhere([source.input_scale(i) for i in asked.tolist()] * times, 2)
-        self.scale = _with_nowhere([source.scale(i).value for i in asked.tolist()] * times, 1)
-        self.pixels = self.map_size / (self.scale * self.input_scale)
-        if request.image_size is not None:
-            self.pixels[:-1] = request.image_size
-
-    def number(self, i: int) -> int:
-        """The row here of image i."""
-        return int(np.searchsorted(self.images[:-1], i))
-
-
-def _with_nowhere(values: Sequence[Any], width: int) -> Corners:
-    """(M, width) values and a last row of NaN."""
-    rows = np.asarray(values, dtype=np.float64).reshape(-1, width)
-    return np.concatenate([rows, np.full((1, width), np.nan)])
-
-
-def _distinct(image_index: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The images among these, ascending, without −1. (np.unique would import numpy.ma.)"""
-    return np.flatnonzero(np.bincount(image_index[image_index >= 0]))

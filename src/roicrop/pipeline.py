@@ -24,8 +24,9 @@ from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
 from roicrop.errors import BoxError
 from roicrop.features import open_features
-from roicrop.job import Caution, Features, Job, Request, Rows
+from roicrop.job import Caution, Features, Job, Rows
 from roicrop.outputs import OutputSpec, Writer, open_output
+from roicrop.request import Request
 
 __all__ = ["Caution", "Cropped", "Job", "Request", "crop", "open_job"]
 
@@ -225,15 +226,12 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
         bad |= by_corners.reversed
     if not bad.any() or request.on_bad_box in ("zero", "drop"):
         return bad
-    named = [
-        f"{table.where(int(table.source_index[row]))}: "
-        + (
-            assignment.missing[str(table.image[row])]
-            if nowhere[row] and table.image is not None
-            else by_corners.reason(row)
-        )
-        for row in np.flatnonzero(bad)[:_NAMED].tolist()
-    ]
+    named = []
+    for row in np.flatnonzero(bad)[:_NAMED].tolist():
+        reason = by_corners.reason(row)
+        if nowhere[row] and table.image is not None:
+            reason = f"no image {table.image[row]}: {assignment.missing[str(table.image[row])]}"
+        named.append(f"{table.where(int(table.source_index[row]))}: {reason}")
     more = int(bad.sum()) - len(named)
     if more:
         named.append(f"and {more} more")

@@ -17,8 +17,9 @@ from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, re
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from roicrop.job import Job, Request
+    from roicrop.job import Job
     from roicrop.pictures import Album
+    from roicrop.request import Request
 
 Parameters = Mapping[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -290,7 +291,7 @@ def convention(params: Parameters, operator: Operator) -> Convention:
 
 def request(params: Parameters, row: Convention) -> Request:
     """What FILES, READING, an operator's options and RUNNING ask for, under that convention."""
-    from roicrop.job import Request
+    from roicrop.request import Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
         raise ArgumentError("--stride and --spatial-scale say the same thing: give one")

@@ -29,8 +29,12 @@ def facts(
     *,
     cropped: Cropped | None = None,
     pictures: Sequence[str] = (),
+    beside: Convention | None = None,
 ) -> Facts:
-    """Everything there is to say about a run, as JSON has it."""
+    """Everything there is to say about a run, as JSON has it.
+
+    pictures: their files, and those of their points. beside: a second convention that is drawn.
+    """
     from roicrop import kernels
 
     source, table = job.source, job.table
@@ -43,6 +47,7 @@ def facts(
         "convention": {
             "name": job.convention.name,
             "program": job.convention.program,
+            "beside": beside.name if beside else None,
             "options": overriding_options(job.convention),
             "overrides": {
                 field: {"convention": own, "used": used}
@@ -80,7 +85,8 @@ def facts(
         },
         "warnings": [caution.text for caution in cautions],
         "loud": [caution.text for caution in cautions if caution.loud],
-        "pictures": list(pictures),
+        "pictures": [path for path in pictures if path.endswith(".png")],
+        "points": [path for path in pictures if path.endswith(".csv")],
         "seconds": round(seconds, 3),
     }
     if cropped is not None:
@@ -161,10 +167,11 @@ def _paragraphs(said: Facts) -> Iterator[tuple[str, str]]:
         f"{option} {value}".strip() for option, value in said["convention"]["options"].items()
     ]
     changed = f", but {', '.join(options)}" if options else ""
-    yield said["command"], f"{said['convention']['name']}{changed}"
+    beside = f"; beside it {said['convention']['beside']}" if said["convention"]["beside"] else ""
+    yield said["command"], f"{said['convention']['name']}{changed}{beside}"
 
     images = _many(features["images"], "image")
-    sizes = _some([f"{height}×{width}" for height, width in features["map_sizes"]])
+    sizes = ", ".join(_some([f"{height}×{width}" for height, width in features["map_sizes"]]))
     dtype = features["dtype"]
     if features["stored_dtype"] != dtype:
         dtype = f"{features['stored_dtype']} read as {dtype}"
@@ -179,10 +186,13 @@ def _paragraphs(said: Facts) -> Iterator[tuple[str, str]]:
     if boxes["count"] != boxes["in_file"]:
         count = f"{boxes['count']} of {_many(boxes['in_file'], 'box', 'boxes')}"
     order = f"{boxes['box_format']} ({boxes['box_format_origin']})"
-    yield "boxes", f"{boxes['path']}: {count}, {boxes['format']}, {order}; {boxes['matched']}"
+    path = "standard input" if boxes["path"] == "-" else boxes["path"]
+    yield "boxes", f"{path}: {count}, {boxes['format']}, {order}; {boxes['matched']}"
+    if said["parameters"]["normalized"] or said["parameters"]["rules"]["normalized"]:
+        yield "coordinates", _fractions(said["parameters"])
 
     if said["scale"]:
-        yield "scale", _some([_scale(scale) for scale in said["scale"]])
+        yield "scale", "; ".join(_some([_scale(scale) for scale in said["scale"]]))
     resized = said["parameters"]["input_scale"]
     if resized not in (None, [1.0, 1.0]):
         yield "input scale", f"{resized[0]:g} along x, {resized[1]:g} along y"
@@ -198,6 +208,16 @@ def _scale(scale: Mapping[str, Any]) -> str:
     if scale["origin"] == "default":
         return "1, because nobody said otherwise"
     return f"{scale['spatial_scale']:g}, stride {scale['stride']:g} ({scale['origin']})"
+
+
+def _fractions(parameters: Mapping[str, Any]) -> str:
+    size = parameters["image_size"]
+    of = (
+        f"the image, {size[0]}×{size[1]} pixels" if size else "the image, which is map size / scale"
+    )
+    if parameters["normalized"]:
+        return f"fractions of {of}"
+    return f"pixels, made fractions of {of}"
 
 
 def _counted(said: Facts) -> str:
@@ -222,8 +242,8 @@ def _many(count: int, one: str, more: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
-def _some(texts: Sequence[str], most: int = 3) -> str:
-    return ", ".join([*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])])
+def _some(texts: Sequence[str], most: int = 3) -> list[str]:
+    return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
 
 
 def _core_caution(core: str, seconds: float) -> list[Caution]:

@@ -45,7 +45,9 @@ def command(**params: Any) -> None:
         rows.append(_pool_beside(rows[0]))
     with pipeline.open_job(options.request(params, rows[0])) as job:
         pictures = options.album(params, job, params["place"], rows).draw()
-        said = report.facts("show", job, time.perf_counter() - start, pictures=pictures)
+        seconds = time.perf_counter() - start
+        beside = rows[1] if params["both"] else None
+        said = report.facts("show", job, seconds, pictures=pictures, beside=beside)
     report.show(said, quiet=params["quiet"], as_json=params["as_json"])
 
 
