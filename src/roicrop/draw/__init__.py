@@ -7,7 +7,8 @@ is, at feature coordinate − ½, so that a convention that samples elsewhere is
 
 from __future__ import annotations
 
-from roicrop.draw.pictures import both, overlay, panel
+from roicrop.draw.overlay import overlay
+from roicrop.draw.pictures import both, panel
 from roicrop.draw.points import write_points
 from roicrop.draw.save import save
 from roicrop.draw.subject import Subject

@@ -83,7 +83,9 @@ class Brush:
             yield at, min(at + on, end)
             at += on + off
 
-    def stroke(self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour) -> None:
+    def stroke(
+        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
+    ) -> None:
         """A straight line in any direction."""
         self._pen.line(
             (*self._fine(x0, y0), *self._fine(x1, y1)),
@@ -95,7 +97,7 @@ class Brush:
         self, x0: float, y0: float, x1: float, y1: float, gap: float, width: float, colour: Colour
     ) -> None:
         """Diagonal lines in a rectangle; those of neighbouring rectangles join."""
-        if x1 - x0 < gap or y1 - y0 < gap:
+        if min(x1 - x0, y1 - y0) < 3:
             self.fill(x0, y0, x1, y1, (*colour[:3], 110))
             return
         first, last = int((x0 + y0) // gap) + 1, int((x1 + y1) // gap)
@@ -153,4 +155,3 @@ def blank(height: int, width: int, colour: Colour) -> NDArray[np.uint8]:
     canvas = np.empty((height * FINER, width * FINER, 3), dtype=np.uint8)
     canvas[:] = colour[:3]
     return canvas
-

@@ -15,7 +15,7 @@ PAPER: Final = (255, 255, 255)
 INK: Final = (24, 28, 34)
 MUTED: Final = (92, 102, 114)
 RULE: Final = (208, 213, 219)
-OUTSIDE: Final = (241, 243, 245), (228, 232, 236)
+OUTSIDE: Final = (214, 218, 223), (203, 208, 214)
 BOX: Final = (255, 255, 255)
 FIRST: Final = (255, 96, 32)
 SECOND: Final = (104, 205, 255)
@@ -75,9 +75,9 @@ class Scale:
 
 
 def scale_of(cells: NDArray[Any], pooled: Iterable[NDArray[Any]]) -> Scale:
-    """The scale from the smallest to the largest finite value of the cells and of what was pooled.
+    """The scale from the smallest to the largest finite value of cells and pooled values.
 
-    A pooled value that lies far off, such as what a maximum over nothing starts from, does not count.
+    A pooled value far off all cells, such as what a maximum over nothing starts from, is left out.
     """
     finite = cells[np.isfinite(cells)]
     results = [p[np.isfinite(p)] for p in pooled]

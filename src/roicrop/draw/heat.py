@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from roicrop.draw.brush import FINER, Brush
@@ -53,14 +54,15 @@ def heat_map(cells: Cells, view: View, scale: Scale) -> Brush:
     row = np.floor(view.top + centres(view.height) / view.cell + 0.5).astype(np.int64)
     column = np.floor(view.left + centres(view.width) / view.cell + 0.5).astype(np.int64)
     height, width = cells.map_size
-    canvas = stripes(view.height, view.width)
     on_y = np.flatnonzero((row >= 0) & (row < height))
     on_x = np.flatnonzero((column >= 0) & (column < width))
+    canvas = stripes(view.height, view.width)
     if on_y.size and on_x.size:
-        rgb = scale.colours(cells.values)
-        canvas[on_y[0] : on_y[-1] + 1, on_x[0] : on_x[-1] + 1] = rgb[
-            (row[on_y] - cells.first_row)[:, None], (column[on_x] - cells.first_column)[None, :]
-        ]
+        canvas[on_y[0] : on_y[-1] + 1, on_x[0] : on_x[-1] + 1] = enlarged(
+            scale.colours(cells.values),
+            row[on_y] - cells.first_row,
+            column[on_x] - cells.first_column,
+        )
     brush = Brush(canvas)
     _cell_borders(brush, view, cells.map_size)
     return brush
@@ -71,10 +73,19 @@ def centres(pixels: int) -> NDArray[np.float64]:
     return (np.arange(pixels * FINER) + 0.5) / FINER
 
 
+def enlarged(
+    rgb: NDArray[np.uint8], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """(len(rows), len(columns), 3): for each fine pixel the colour of its cell."""
+    return rgb.take(columns, axis=1).take(rows, axis=0)
+
+
 def stripes(height: int, width: int) -> NDArray[np.uint8]:
     """A canvas of pale stripes, which stand for nothing: off the map, or no samples."""
-    diagonal = np.add.outer(np.arange(height * FINER), np.arange(width * FINER))
-    return np.array(OUTSIDE, dtype=np.uint8)[(diagonal // _STRIPE) % 2]
+    phase = np.arange((height + width) * FINER) // _STRIPE % 2
+    line = np.array(OUTSIDE, dtype=np.uint8)[phase]
+    diagonal = sliding_window_view(line, (width * FINER, 3))[: height * FINER, 0]
+    return np.ascontiguousarray(diagonal)
 
 
 def _cell_borders(brush: Brush, view: View, map_size: tuple[int, int]) -> None:

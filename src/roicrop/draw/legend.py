@@ -23,7 +23,7 @@ _TICK: Final = 5
 _SWATCH: Final = 34, 24  # width, height
 _BESIDE_SWATCH: Final = 10
 _BETWEEN_ENTRIES: Final = 7
-_TEAL: Final = (42, 120, 142)  # a middling heat map, on which marks are shown
+TEAL: Final = (42, 120, 142)  # a middling heat map, on which marks are shown
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ColourBar:
         written = format_for(low, high)
         labels = [low, high]
         room = max(font.width(written(v), font.TICK) for v in (low, high, (low + high) / 2)) + 14
-        for value in ticks(low, high, max(int(length / (1.5 * room)), 2)):
+        for value in ticks(low, high, max(int(length / room), 2)):
             clear = (abs(self._share(value) - self._share(v)) * length >= room for v in labels)
             if all(clear):
                 labels.append(value)
@@ -95,7 +95,7 @@ class Entry:
 
     draw: Callable[[Brush], None]
     text: str
-    background: Colour | None = _TEAL
+    background: Colour | None = TEAL
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ The legend draws its examples with the same functions, so a mark and its explana
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from itertools import pairwise
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,9 @@ from roicrop.sampling import AxisPlan, Plan, Samples
 
 Shape = Literal["dot", "diamond", "square", "cross"]
 
-_SHADOW: Final = (*INK, 150)
-_LEAST_GAP: Final = 5.0  # pixels between samples that are drawn
+PIECE: Final = (255, 255, 255, 170)  # the cuts between pieces of an exact integral
+_SHADOW: Final = (*INK, 140)
+_LEAST_GAP: Final = 4.0  # pixels between samples that are drawn
 _LEAST_BIN: Final = 3.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_CELL: Final = 6.0  # pixels a cell below which pieces are not drawn
 _TINY: Final = 7.0
@@ -33,7 +35,7 @@ def box(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
         y, x = (y0 + y1) / 2, (x0 + x1) / 2
         brush.ring(x, y, 8.0, 4.5, _SHADOW)
         brush.ring(x, y, 8.0, 2.5, BOX)
-    outline(brush, y0, x0, y1, x1, BOX, 2.5)
+    outline(brush, y0, x0, y1, x1, BOX, 4.4)
 
 
 def outline(
@@ -42,7 +44,7 @@ def outline(
     """A rectangle's outline in pixels, with a shadow that sets it off from any heat map."""
     left, right = sorted((x0, x1))
     top, bottom = sorted((y0, y1))
-    brush.frame(left, top, right, bottom, width + 2.0, _SHADOW)
+    brush.frame(left, top, right, bottom, width + 1.0, _SHADOW)
     brush.frame(left, top, right, bottom, width, colour)
 
 
@@ -78,7 +80,7 @@ def grid(brush: Brush, ys: list[float], xs: list[float], colour: Colour) -> None
             brush.row(y, left, right, width, paint)
         for x in inner_x:
             brush.column(x, top, bottom, width, paint)
-    outline(brush, top, left, bottom, right, colour, 2.0)
+    outline(brush, top, left, bottom, right, colour, 1.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,36 +111,43 @@ def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
     return Drawn(y, x, rows, columns, one_in, min(max(0.22 * gap, 1.2), 4.0))
 
 
-def samples(
-    brush: Brush, view: View, drawn: Drawn, colour: Colour = POINT, shape: Shape = "dot"
-) -> None:
-    """A mark for each sample; those off the map are crosses, or diamonds tied to where they read."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How samples are drawn: those on the map, those read elsewhere, those that count as 0."""
+
+    colour: Colour = POINT
+    shape: Shape = "dot"
+    moved: Colour = MOVED
+    moved_shape: Shape = "diamond"
+    lost: Colour = LOST
+
+
+PLAIN: Final = Look()
+INTEGRAL: Final = Look(shape="square")
+
+
+def samples(brush: Brush, view: View, drawn: Drawn, look: Look) -> None:
+    """A mark for each sample; one that is read elsewhere is tied to there by a line."""
+    y, x, radius = drawn.y, drawn.x, drawn.radius
     for i in drawn.rows:
         for j in drawn.columns:
-            _sample(brush, view, drawn, i, j, colour, shape)
-
-
-def _sample(
-    brush: Brush, view: View, drawn: Drawn, i: int, j: int, colour: Colour, shape: Shape
-) -> None:
-    y, x, radius = drawn.y, drawn.x, drawn.radius
-    at_y, at_x = view.y(float(y.position[i])), view.x(float(x.position[j]))
-    if not (y.inside[i] and x.inside[j]):
-        sample_mark(brush, at_y, at_x, radius, LOST, "cross")
-    elif y.clamped[i] or x.clamped[j]:
-        read_y, read_x = view.y(float(y.read_at[i])), view.x(float(x.read_at[j]))
-        moved_sample(brush, at_y, at_x, read_y, read_x, radius)
-    else:
-        sample_mark(brush, at_y, at_x, radius, colour, shape)
+            at_y, at_x = view.y(float(y.position[i])), view.x(float(x.position[j]))
+            if not (y.inside[i] and x.inside[j]):
+                sample_mark(brush, at_y, at_x, radius, look.lost, "cross")
+            elif y.clamped[i] or x.clamped[j]:
+                read_y, read_x = view.y(float(y.read_at[i])), view.x(float(x.read_at[j]))
+                moved_sample(brush, at_y, at_x, read_y, read_x, radius, look)
+            else:
+                sample_mark(brush, at_y, at_x, radius, look.colour, look.shape)
 
 
 def moved_sample(
-    brush: Brush, y: float, x: float, read_y: float, read_x: float, radius: float
+    brush: Brush, y: float, x: float, read_y: float, read_x: float, radius: float, look: Look
 ) -> None:
     """A sample off the map, and a line to where the map is read in its place; in pixels."""
     brush.stroke(x, y, read_x, read_y, 1.0, (*INK, 200))
     brush.dot(read_x, read_y, max(0.4 * radius, 1.0), INK)
-    sample_mark(brush, y, x, radius, MOVED, "diamond")
+    sample_mark(brush, y, x, radius, look.moved, look.moved_shape)
 
 
 def sample_mark(
@@ -185,11 +194,10 @@ def pieces(brush: Brush, view: View, plan: Plan, k: int) -> None:
     if view.cell < _LEAST_CELL:
         return
     ys, xs = (span_of([float(v) for v in edges(axis, k)[[0, -1]]]) for axis in (plan.y, plan.x))
-    paint = (255, 255, 255, 170)
     for y in _cuts(ys, view.rows, plan.y.size):
-        brush.dashed_row(view.y(y), view.x(xs.low), view.x(xs.high), 1.0, paint)
+        brush.dashed_row(view.y(y), view.x(xs.low), view.x(xs.high), 1.0, PIECE)
     for x in _cuts(xs, view.columns, plan.x.size):
-        brush.dashed_column(view.x(x), view.y(ys.low), view.y(ys.high), 1.0, paint)
+        brush.dashed_column(view.x(x), view.y(ys.low), view.y(ys.high), 1.0, PIECE)
 
 
 def _cuts(region: Span, shown: Span, size: int) -> range:
@@ -197,15 +205,15 @@ def _cuts(region: Span, shown: Span, size: int) -> range:
     return range(int(np.ceil(low)), int(np.floor(high)) + 1) if low <= high else range(0)
 
 
-def rounded_box(brush: Brush, view: View, plan: Plan, k: int) -> None:
+def rounded_box(brush: Brush, view: View, plan: Plan, k: int, colour: Colour = FIRST) -> None:
     """RoIPool's box of whole cells, and where its bins would lie if they were not rounded."""
     ys = [view.y(v) for v in edges(plan.y, k)]
     xs = [view.x(v) for v in edges(plan.x, k)]
     for y in ys[1:-1] if ys[1] - ys[0] >= _LEAST_BIN else []:
-        brush.dashed_row(y, xs[0], xs[-1], 1.4, FIRST)
+        brush.dashed_row(y, xs[0], xs[-1], 1.4, colour)
     for x in xs[1:-1] if xs[1] - xs[0] >= _LEAST_BIN else []:
-        brush.dashed_column(x, ys[0], ys[-1], 1.4, FIRST)
-    outline(brush, ys[0], xs[0], ys[-1], xs[-1], FIRST, 2.4)
+        brush.dashed_column(x, ys[0], ys[-1], 1.4, colour)
+    outline(brush, ys[0], xs[0], ys[-1], xs[-1], colour, 1.8)
 
 
 def shared_cells(brush: Brush, view: View, plan: Plan, k: int) -> None:
@@ -219,7 +227,8 @@ def shared_cells(brush: Brush, view: View, plan: Plan, k: int) -> None:
 
 def hatched(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
     """A rectangle in pixels, hatched."""
-    brush.hatch(x0, y0, x1, y1, 8.0, 1.2, (*INK, 210))
+    brush.hatch(x0, y0, x1, y1, 8.0, 2.8, (*INK, 130))
+    brush.hatch(x0, y0, x1, y1, 8.0, 1.3, (*BOX, 220))
 
 
 def cells_of_bins(axis: AxisPlan, k: int) -> list[Span | None]:
@@ -232,5 +241,4 @@ def cells_of_bins(axis: AxisPlan, k: int) -> list[Span | None]:
 
 def extent_of_bins(axis: AxisPlan, k: int) -> list[Span | None]:
     """For each bin the index coordinates from its one edge to the other."""
-    exact: Any = edges(axis, k)
-    return [span_of([float(a), float(b)]) for a, b in zip(exact[:-1], exact[1:], strict=True)]
+    return [span_of([float(a), float(b)]) for a, b in pairwise(edges(axis, k))]

@@ -21,8 +21,10 @@ class Format:
         """The number without the power of ten, which `factor` says once for all of them."""
         if not math.isfinite(value):
             return special(value)
+        if value == 0:
+            return "0"
         text = f"{value / 10.0**self.exponent:.{self.decimals}f}"
-        return minus("0" if float(text) == 0 else text)
+        return minus(text.lstrip("-") if float(text) == 0 else text)
 
     @property
     def factor(self) -> str:
@@ -76,4 +78,6 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def round_step(at_least: float) -> float:
     """The smallest of 1, 2, 5 times a power of ten that is not below `at_least`."""
     power = 10.0 ** math.floor(math.log10(at_least))
-    return next(m * power for m in (1.0, 2.0, 5.0, 10.0, 20.0) if m * power >= at_least * (1 - 1e-9))
+    return next(
+        m * power for m in (1.0, 2.0, 5.0, 10.0, 20.0) if m * power >= at_least * (1 - 1e-9)
+    )

@@ -35,8 +35,9 @@ def write_points(
 
     The columns are SAMPLE_COLUMNS or CELL_COLUMNS. y and x are index coordinates (integer i is the
     centre of cell i), image_y and image_x the place in the image, in pixels, that lies under them;
-    `state` is inside, clamped (read at read_y, read_x) or outside (counts as 0). An exact integral's
-    samples are the middles of its pieces. Of more than a million samples, those outside are left out.
+    `state` is inside, clamped (the map is read at read_y, read_x) or outside (it is not read). An
+    exact integral's samples are the middles of its pieces. Of more than a million samples, those
+    outside are left out.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """

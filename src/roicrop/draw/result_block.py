@@ -13,7 +13,7 @@ from PIL import Image
 from roicrop.draw import font
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import INK, MUTED, PAPER, Scale, readable_on
-from roicrop.draw.heat import centres, stripes
+from roicrop.draw.heat import centres, enlarged, stripes
 from roicrop.draw.number import Format, format_for
 from roicrop.draw.sheet import Sheet
 
@@ -128,9 +128,11 @@ class ResultBlock:
         (pixels_y, pixels_x), (height, width) = self._grid, self._bin
         row = (centres(pixels_y) / height).astype(np.int64).clip(max=self.values.shape[0] - 1)
         column = (centres(pixels_x) / width).astype(np.int64).clip(max=self.values.shape[1] - 1)
-        bins = row[:, None], column[None, :]
-        colours, nothing = self.scale.colours(self.values)[bins], self.void[bins]
-        brush = Brush(np.where(nothing[..., None], stripes(pixels_y, pixels_x), colours))
+        canvas = enlarged(self.scale.colours(self.values), row, column)
+        if self.void.any():
+            nothing = self.void.take(column, axis=1).take(row, axis=0)
+            canvas[nothing] = stripes(pixels_y, pixels_x)[nothing]
+        brush = Brush(canvas)
         if min(height, width) >= _LEAST_BORDER:
             for q in range(1, self.values.shape[1]):
                 brush.column(q * width, 0, pixels_y, 1.0, (*PAPER, 200))

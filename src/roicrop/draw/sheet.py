@@ -1,8 +1,8 @@
 """A sheet of paper that knows what lies where before anything is drawn.
 
 A picture is put together from blocks. A block knows its size; placing it on a sheet records every
-text and every raster with its rectangle, and `Sheet.finish` draws them. So the layout can be checked
-without looking at a pixel, and the sheet is as tall as what was placed.
+text and every raster with its rectangle, and `Sheet.finish` draws them. So the layout can be
+checked without looking at a pixel, and the sheet is as tall as what was placed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from PIL import Image, ImageDraw
 
 from roicrop.draw import font
 from roicrop.draw.colour import INK, PAPER, Colour
+
+MARGIN: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,17 @@ class Sheet:
         self.placed.append(Placed(text, left, y, left + width, y + font.line_height(size)))
         self._texts.append((left, y, text, size, colour))
 
-    def raster(self, x: int, y: int, width: int, height: int, draw: Callable[[], Image.Image]) -> None:
+    def raster(
+        self, x: int, y: int, width: int, height: int, draw: Callable[[], Image.Image]
+    ) -> None:
         """An image of that size with its upper left corner at (x, y), made when it is needed."""
         self.placed.append(Placed("", x, y, x + width, y + height))
         self._rasters.append((x, y, draw))
 
-    def finish(self, margin: int) -> Image.Image:
-        """The picture, with so much paper right of and below what was placed."""
-        width = math.ceil(max(p.right for p in self.placed)) + margin
-        height = math.ceil(max(p.bottom for p in self.placed)) + margin
+    def finish(self) -> Image.Image:
+        """The picture: all that was placed, and a margin."""
+        width = math.ceil(max(p.right for p in self.placed)) + MARGIN
+        height = math.ceil(max(p.bottom for p in self.placed)) + MARGIN
         image = Image.new("RGB", (width, height), PAPER)
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
@@ -126,6 +130,32 @@ class Row:
         for block in self.blocks:
             block.place(sheet, x, y)
             x += block.width + self.gap
+
+
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """A block that begins `left` pixels to the right, and takes `width` whatever its own."""
+
+    block: Block
+    left: int
+    width: int
+    least_height: int = 0
+
+    @property
+    def height(self) -> int:
+        """The block's, or more."""
+        return max(self.block.height, self.least_height)
+
+    def place(self, sheet: Sheet, x: int, y: int) -> None:
+        """Shifted."""
+        self.block.place(sheet, x + self.left, y)
+
+
+def sheet_of(blocks: Sequence[Block]) -> Sheet:
+    """A sheet with those blocks on it, below one another."""
+    sheet = Sheet()
+    Column(blocks, 18).place(sheet, MARGIN, MARGIN - 6)
+    return sheet
 
 
 @dataclass(frozen=True, slots=True)

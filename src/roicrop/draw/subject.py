@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from roicrop.draw.view import Span
 from roicrop.sampling import Plan
 
-HALF_CELL = 0.5
+HALF_CELL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Subject:
     file: where the features came from, for example "page.h5::/stride4".
     image: the image's name or number.
     box: the box's number, with its id where it has one, for example "12" or "12 (id 7041)".
-    corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None is the plan's own box.
+    corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None is the plan's box.
     cells_per_pixel: (along y, along x) from those pixels to cells: spatial scale × input scale.
         None is the plan's spatial scale.
     """

@@ -17,7 +17,7 @@ class Table:
 
     heading: tuple[str, ...]
     lines: Sequence[tuple[str, ...]]
-    gap: int = 22
+    gap: int = 18
 
     @cached_property
     def _widths(self) -> list[int]:

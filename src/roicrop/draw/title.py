@@ -34,7 +34,9 @@ class OneLine:
         sheet.text(x, y, font.shorten(self.text, self.size, self.width), self.size, INK)
 
 
-def title(heading: str, plan: Plan, k: int, subject: Subject, settings: list[str], width: int) -> Column:
+def title(
+    heading: str, plan: Plan, k: int, subject: Subject, settings: list[str], width: int
+) -> Column:
     """Three parts below one another: what is done, to what, and with which settings."""
     lines = [OneLine(font.clean(heading), width, font.TITLE), _whereabouts(plan, k, subject, width)]
     return Column([*lines, *(Paragraph(s, width, font.SMALL, MUTED) for s in settings)], gap=4)
@@ -78,7 +80,8 @@ def settings(plan: Plan, k: int) -> str:
         said.append(f"{row.interpolation} interpolation")
     said.append(f"spatial scale {tidy(plan.spatial_scale, 6)}")
     said.append(f"map of {height}×{width} cells")
-    return "  ·  ".join(said)
+    # A line may end between two settings, but not within one.
+    return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)
 
 
 def reduction(plan: Plan, k: int) -> str:

@@ -85,7 +85,7 @@ def in_sight(span: Span, size: int) -> Span:
     A margin is added. Of a box that reaches far beyond the map only the near part is shown; of one
     that lies wholly beyond it, some cells of the map too.
     """
-    margin = max(0.12 * span.size, 0.45)
+    margin = max(0.04 * span.size + min(0.08 * span.size, 1.5), 0.45)
     beyond = max(_BEYOND * size, _BEYOND_CELLS)
     first, last = -_EDGE - beyond, size - _EDGE + beyond
     low = min(max(span.low - margin, first), last)

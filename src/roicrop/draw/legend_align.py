@@ -1,0 +1,184 @@
+"""The legend of RoIAlign and of crop-and-resize: where the bins and their samples lie, and why."""
+
+from __future__ import annotations
+
+from roicrop.draw import marks
+from roicrop.draw.brush import Brush
+from roicrop.draw.colour import FIRST, INK, LOST, POINT, Colour
+from roicrop.draw.legend import TEAL, Entry
+from roicrop.draw.legend_common import SAME, box_entry, in_cells, sentences
+from roicrop.draw.marks import Drawn
+from roicrop.draw.number import tidy
+from roicrop.draw.subject import Subject, true_axes
+from roicrop.draw.view import View
+from roicrop.sampling import Plan
+
+
+def entries(plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn) -> list[Entry]:
+    """The box, its bins, and each kind of sample that there is."""
+    rows, columns = plan.output_size
+    one = rows == columns == 1
+    bins = "The one bin" if one else f"The {rows}×{columns} bins, numbered by the brackets"
+    return [
+        box_entry(plan, k, subject, view),
+        Entry(bins_example, f"{bins}: {where(plan, k, subject)}"),
+        *_sample_entries(plan, k, drawn),
+    ]
+
+
+def where(plan: Plan, k: int, subject: Subject) -> str:
+    """How large the bins are, and where they lie beside the box."""
+    size = f"{tidy(float(plan.x.bin_size[k]))} × {tidy(float(plan.y.bin_size[k]))} cells"
+    if plan.convention.positions == "corners":
+        said = f"each stands for one sample. The samples are {size} apart, corner to corner."
+    else:
+        each = "" if plan.output_size == (1, 1) else "each "
+        said = f"{each}{size}."
+    return sentences(said, _shift(plan, k, subject), _widened(plan, k))
+
+
+def _shift(plan: Plan, k: int, subject: Subject) -> str:
+    """How far from where the box begins the bins do, and why."""
+    row = plan.convention
+    moves = []
+    for axis, true, ways in zip(
+        (plan.x, plan.y),
+        reversed(true_axes(subject, plan, k)),
+        (("left of", "right of"), ("above", "below")),
+        strict=True,
+    ):
+        begin = float(axis.begin[k])
+        cells = begin - true.index[0]
+        in_the_middle = row.positions == "corners" and axis.bins == 1
+        if abs(cells) > max(SAME, 1e-6 * abs(begin)) and not in_the_middle:
+            far = f"{in_cells(abs(cells))} ({tidy(true.pixels(abs(cells)))} pixels)"
+            moves.append((far, ways[cells > 0]))
+    they, it = ("They lie", "the box")
+    if row.positions == "corners":
+        they, it = ("The first lies", "the box’s corner")
+    if not moves:
+        return f"{they} on {it}."
+    if len(moves) == 2 and moves[0][0] == moves[1][0]:
+        said = f"{they} {moves[0][0]} {moves[0][1]} and {moves[1][1]} {it}"
+    else:
+        said = f"{they} {' and '.join(f'{far} {way}' for far, way in moves)} {it}"
+    if row.offset_before == row.offset_after == 0 and not row.normalized:
+        said += ", as if a cell’s value lay at its upper left corner and not at its centre"
+    return said + "."
+
+
+def _widened(plan: Plan, k: int) -> str:
+    """Whether the convention made the box larger than it is."""
+    width, height = (float(axis.end[k] - axis.begin[k]) for axis in (plan.x, plan.y))
+    to_width, to_height = float(plan.x.length[k]), float(plan.y.length[k])
+    if (to_width <= width and to_height <= height) or plan.convention.min_size is None:
+        return ""
+    return (
+        f"The convention enlarges the box from {tidy(width)} × {tidy(height)} to "
+        f"{tidy(to_width)} × {tidy(to_height)} cells."
+    )
+
+
+def _sample_entries(plan: Plan, k: int, drawn: Drawn) -> list[Entry]:
+    y, x = drawn.y, drawn.x
+    total = len(y) * len(x)
+    if not total:
+        return []
+    inside = int(y.inside.sum()) * int(x.inside.sum())
+    still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
+    exact = plan.convention.sampling_ratio == "exact"
+    found = [
+        Entry(_piece_example, _about_pieces(drawn))
+        if exact
+        else Entry(sample_example, _about_samples(plan, k, drawn))
+    ]
+    if moved := inside - still:
+        found.append(
+            Entry(
+                moved_example,
+                f"Beyond the outermost cell centres, but by a cell at most: {moved} of {total} "
+                "samples. Each is read where its line ends.",
+                None,
+            )
+        )
+    if lost := total - inside:
+        found.append(Entry(lost_example, _about_lost(plan, lost, total), None))
+    return found
+
+
+def _about_samples(plan: Plan, k: int, drawn: Drawn) -> str:
+    if plan.convention.interpolation == "nearest":
+        said = "A sample. It reads the nearest cell."
+    else:
+        said = "A sample. It reads the map between the centres of the four cells around it."
+    return sentences(said, gives(plan, k), thinned(drawn, "samples"))
+
+
+def gives(plan: Plan, k: int) -> str:
+    """What a bin makes of its samples."""
+    count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
+    if plan.convention.sampling_ratio == "exact":
+        return "A bin is the mean over its area."
+    if count_y * count_x <= 1:
+        return ""
+    what = {
+        "avg": "average",
+        "max": "largest",
+        "corner-max": "largest weighted neighbour",
+    }[plan.convention.reduction]
+    return f"A bin is the {what} of its {count_y}×{count_x} samples."
+
+
+def _about_pieces(drawn: Drawn) -> str:
+    return sentences(
+        "Each bin is integrated exactly. Lines through the cells’ centres (dashed) cut it into "
+        "pieces. A piece’s mean is the map at its middle (square), and counts by its area.",
+        thinned(drawn, "middles"),
+    )
+
+
+def thinned(drawn: Drawn, what: str) -> str:
+    """Whether some of them are left out of the picture."""
+    return f"Only 1 in {drawn.one_in} {what} is drawn." if drawn.one_in > 1 else ""
+
+
+def _about_lost(plan: Plan, lost: int, total: int) -> str:
+    row = plan.convention
+    if row.border == "extrapolate":
+        reach, so = "Beyond", f"A bin with such a sample gives {tidy(row.void_value)}."
+    elif row.mode == "avg":
+        reach, so = "More than a cell beyond", "They count as 0, and are divided by all the same."
+    else:
+        reach, so = "More than a cell beyond", "They count as 0."
+    return f"{reach} the outermost cell centres: {lost} of {total} samples. {so}"
+
+
+def bins_example(brush: Brush, colour: Colour = FIRST) -> None:
+    """Two by three bins."""
+    height, width = brush.height, brush.width
+    marks.grid(brush, [5, height / 2, height - 5], [5, width / 3, 2 * width / 3, width - 5], colour)
+
+
+def sample_example(brush: Brush) -> None:
+    """One sample."""
+    marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.0, POINT, "dot")
+
+
+def _piece_example(brush: Brush) -> None:
+    y, x = brush.height / 2, brush.width / 2
+    brush.dashed_column(x, 2, brush.height - 2, 1.0, marks.PIECE)
+    for side in (-9, 9):
+        marks.sample_mark(brush, y, x + side, 3.5, POINT, "square")
+
+
+def moved_example(brush: Brush, look: marks.Look = marks.PLAIN) -> None:
+    """A sample beyond the edge of a map."""
+    y, x = brush.height / 2, brush.width / 2
+    brush.fill(x + 1, 0, brush.width, brush.height, TEAL)
+    brush.column(x + 1, 0, brush.height, 1.25, INK)
+    marks.moved_sample(brush, y, x - 8, y, x + 10, 4.0, look)
+
+
+def lost_example(brush: Brush, colour: Colour = LOST) -> None:
+    """A sample that reads nothing."""
+    marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.5, colour, "cross")

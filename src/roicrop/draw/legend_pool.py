@@ -1,0 +1,84 @@
+"""The legend of RoIPool, and its table: what rounding to cells does to a box."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from roicrop.draw import marks
+from roicrop.draw.brush import Brush
+from roicrop.draw.colour import FIRST, Colour
+from roicrop.draw.legend import Entry
+from roicrop.draw.legend_common import SAME, box_entry, in_cells
+from roicrop.draw.number import tidy
+from roicrop.draw.points import bins_of_cells, cell_ranges
+from roicrop.draw.subject import Subject, TrueAxis, true_axes
+from roicrop.draw.view import View
+from roicrop.sampling import AxisPlan, Plan
+
+
+def entries(plan: Plan, k: int, subject: Subject, view: View) -> list[Entry]:
+    """The legend of RoIPool."""
+    found = [
+        box_entry(plan, k, subject, view),
+        Entry(
+            rounded_example,
+            "The box after rounding, in whole cells. The cell in which it ends is included.",
+        ),
+    ]
+    if max(plan.output_size) > 1:
+        found.append(
+            Entry(
+                _dashed_example,
+                "Its equal parts, one for each bin. A bin takes every cell that its part touches: "
+                "the brackets show which.",
+            )
+        )
+    many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
+    many_x = bins_of_cells(cell_ranges(plan.x, k), plan.x.size)
+    many = np.multiply.outer(many_y, many_x)
+    if shared := int((many > 1).sum()):
+        found.append(
+            Entry(
+                lambda b: marks.hatched(b, 0, 0, b.height, b.width),
+                f"Taken by more than one bin: {shared} of {int((many > 0).sum())} cells.",
+            )
+        )
+    return found
+
+
+def rounding(plan: Plan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
+    """RoIPool: for each edge its name, where it was and is in cells, and how far it moved."""
+    true_y, true_x = true_axes(subject, plan, k)
+    return [
+        *_moves(("left", "right"), plan.x, true_x, k),
+        *_moves(("top", "bottom"), plan.y, true_y, k),
+    ]
+
+
+def _moves(
+    names: tuple[str, str], axis: AxisPlan, true: TrueAxis, k: int
+) -> list[tuple[str, str, str]]:
+    assert axis.rounded is not None
+    first = int(axis.rounded[k, 0])
+    now = first, first + round(float(axis.length[k]))
+    lines = []
+    for name, was, is_, outwards in zip(names, true.cells, now, (-1, 1), strict=True):
+        cells = is_ - was
+        if abs(cells) < SAME:
+            moved = "not moved"
+        else:
+            way = "outwards" if cells * outwards > 0 else "inwards"
+            pixels = tidy(abs(true.pixels(cells)))
+            moved = f"{in_cells(abs(cells))} {way} ({pixels} pixels)"
+        lines.append((name, f"{tidy(was)} → {tidy(is_)}", moved))
+    return lines
+
+
+def rounded_example(brush: Brush, colour: Colour = FIRST) -> None:
+    """A box of whole cells."""
+    marks.outline(brush, 6, 7, brush.height - 6, brush.width - 7, colour, 1.8)
+
+
+def _dashed_example(brush: Brush) -> None:
+    brush.dashed_row(brush.height / 2, 3, brush.width - 3, 1.4, FIRST)
+    brush.dashed_column(brush.width / 2, 3, brush.height - 3, 1.4, FIRST)
