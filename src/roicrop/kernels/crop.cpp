@@ -127,6 +127,7 @@ private:
     void touch(const Piece<Sum>& piece, const Box<Sum>& box);
     void pool(const Passes& passes);
     int workers(std::int64_t scratch) const;
+    int channels_before_a_line() const;
 
     template <class T>
     T* keep(std::size_t count) {
@@ -504,10 +505,25 @@ int Block<Sum>::workers(std::int64_t scratch) const {
     return int(std::max<std::int64_t>(1, std::min<std::int64_t>(a_.threads, useful)));
 }
 
+// For channels-last output, how many channels come before the first that begins a cache line. A
+// slab that begins there writes whole lines.
+template <class Sum>
+int Block<Sum>::channels_before_a_line() const {
+    const auto whole_lines = [](std::ptrdiff_t stride) { return stride % cell_bytes == 0; };
+    if (a_.out_strides[1] != std::ptrdiff_t(sizeof(Sum)) || a_.element == Element::half ||
+        !std::all_of(a_.out_strides + 2, a_.out_strides + 4, whole_lines))
+        return 0;
+    const auto address = reinterpret_cast<std::uintptr_t>(a_.out);
+    return int(-address % cell_bytes / sizeof(Sum));
+}
+
 template <class Sum>
 void Block<Sum>::pool(const Passes& passes) {
     const std::int64_t strip_cells = strip_columns_ * rows_together_at_most;
-    const int slabs = int((a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>);
+    const int channels = int(a_.shape[1]);
+    const int lead = channels_before_a_line();
+    const int before = lead ? lead - lanes<Sum> : 0;  // where the first slab would begin
+    const int slabs = (channels - before + lanes<Sum> - 1) / lanes<Sum>;
     const std::int64_t tasks = std::int64_t(groups_.size()) * slabs;
     const bool streams = a_.count * a_.out_strides[0] >= streamed_bytes;
     std::atomic<std::int64_t> next{0};
@@ -518,8 +534,9 @@ void Block<Sum>::pool(const Passes& passes) {
             Task<Sum> task{};
             task.pieces = group.pieces.data();
             task.count = int(group.pieces.size());
-            task.first_channel = int(i % slabs) * lanes<Sum>;
-            task.channels = int(std::min<std::ptrdiff_t>(lanes<Sum>, a_.shape[1] - task.first_channel));
+            const int first = before + int(i % slabs) * lanes<Sum>;
+            task.first_channel = std::max(0, first);
+            task.channels = std::min(first + lanes<Sum>, channels) - task.first_channel;
             task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
             task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
             task.maximum_start = a_.convention.maximum_start;

@@ -240,17 +240,23 @@ void pack_planes(const Task<Sum>& task, Sum* to, const char* from) {
 
 template <class Element, class Sum>
 void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
-    for (int x = 0; x < columns; ++x)
+    for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += task.in.x) {
+        alignas(cell_bytes) Element some[lanes<Sum>] = {};
+        const Element* cell = at<Element>(from, 0);
+        if (task.channels < lanes<Sum>) {
+            std::memcpy(some, cell, std::size_t(task.channels) * sizeof(Element));
+            cell = some;
+        }
         for (int v = 0; v < vectors_in_cell; ++v)
-            store(to + x * lanes<Sum> + v * width<Sum>,
-                  load<Sum>(at<Element>(from, x * task.in.x) + v * width<Sum>));
+            store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+    }
 }
 
 template <class Element, class Sum>
 void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
     const char* corner = piece.corner + task.first_channel * task.in.channel;
     const bool planes = task.in.x == sizeof(Element) && piece.width >= pack_block;
-    const bool cells = task.in.channel == sizeof(Element) && task.channels == lanes<Sum>;
+    const bool cells = task.in.channel == sizeof(Element);
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
         const char* from = corner + y * task.in.y;
@@ -310,16 +316,23 @@ void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
         copy(to + c * task.out.channel, turned + c * bins, run, task.streams);
 }
 
+// Channels last: a bin's lanes are neighbours in the output as they are in the tile.
 template <class Element, class Sum>
 void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
     const Sum* cell = task.tile;
     char* first = box.out + task.first_channel * task.out.channel;
+    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>) {
+            alignas(cell_bytes) Element line[lanes<Sum>];
             for (int v = 0; v < vectors_in_cell; ++v)
-                store(reinterpret_cast<Element*>(first + p * task.out.y + q * task.out.x) +
-                          v * width<Sum>,
-                      load<Sum>(cell + v * width<Sum>));
+                store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+            char* to = first + p * task.out.y + q * task.out.x;
+            if (bytes == cell_bytes)
+                copy(to, line, cell_bytes, task.streams);
+            else
+                std::memcpy(to, line, std::size_t(bytes));
+        }
 }
 
 template <class Element, class Sum>
@@ -327,7 +340,7 @@ void write(const Task<Sum>& task, const Box<Sum>& box) {
     const std::ptrdiff_t size = sizeof(Element);
     if (task.out.x == size && task.out.y == box.x.bins * size)
         write_planes<Element>(task, box);
-    else if (task.out.channel == size && task.channels == lanes<Sum>)
+    else if (task.out.channel == size)
         write_cells<Element>(task, box);
     else
         write_one_by_one<Element>(task, box, 0, box.y.bins * box.x.bins);
