@@ -131,7 +131,7 @@ _ONNX = dataclasses.replace(
     name="onnx",
     program="ONNX RoiAlign, opset 16 and later",
     surprise="max is taken over the four weighted neighbours of each sample, not over interpolated "
-    "samples, so it is smaller than any other framework's.",
+    "samples, so a map of nothing but 1 can give ¼.",
     verified="ONNX Runtime 1.32.0",
     max_over="corners",
 )
@@ -209,7 +209,8 @@ _ROWS = (
         _DETECTRON2,
         name="paddle",
         program="paddle.vision.ops.roi_align (aligned=True)",
-        surprise="A box of no size gives NaN.",
+        surprise="A box of no size gives NaN, and with an adaptive ratio a reversed one ends the "
+        "process.",
         verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
@@ -238,7 +239,7 @@ _ROWS = (
     ),
     Convention(
         name="fast-rcnn",
-        program="RoIPool: Caffe, torchvision.ops.roi_pool, ONNX MaxRoiPool",
+        program="RoIPool: Caffe, torchvision and Paddle roi_pool, ONNX MaxRoiPool",
         surprise="Corners are rounded half away from zero and the end cell is included, so every "
         "box is up to a cell larger than it says.",
         verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
@@ -255,7 +256,7 @@ DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
 )
 
 # Frameworks whose RoIPool is Caffe's; `pool` takes their names for it.
-_POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx"})
+_POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx", "paddle"})
 
 
 def lookup(name: str, operator: Operator) -> Convention:
