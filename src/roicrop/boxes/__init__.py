@@ -1,0 +1,31 @@
+"""Files of boxes, read into one table.
+
+Every format gives the same table, so nothing outside this package knows which one it was:
+
+    CSV/TSV ──delimited.py──┐
+    JSON(L) ──json_text.py──┴─▶ Draft ──columns.py──▶ BoxTable ──assign.py──▶ image of each box
+"""
+
+from __future__ import annotations
+
+from roicrop.boxes.assign import ImageAssignment, assign_images
+from roicrop.boxes.coco import Coco, CocoImage
+from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad, to_xyxy
+from roicrop.boxes.read import FILE_FORMATS, FileFormat, read_boxes
+from roicrop.boxes.table import BoxTable
+
+__all__ = [
+    "BOX_FORMATS",
+    "FILE_FORMATS",
+    "BadBoxes",
+    "BoxFormat",
+    "BoxTable",
+    "Coco",
+    "CocoImage",
+    "FileFormat",
+    "ImageAssignment",
+    "assign_images",
+    "find_bad",
+    "read_boxes",
+    "to_xyxy",
+]

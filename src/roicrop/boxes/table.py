@@ -1,0 +1,185 @@
+"""The table of boxes that every format is read into."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from roicrop.boxes.geometry import BoxFormat, to_xyxy
+from roicrop.errors import ArgumentError, BoxError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from roicrop.boxes.coco import Coco, CocoImage
+
+    Names = NDArray[np.int64] | NDArray[np.object_]
+
+TableFormat = Literal[
+    "csv", "json list", "json objects", "json arrays", "coco instances", "coco results", "jsonl"
+]
+BoxFormatOrigin = Literal["header", "key box", "key bbox", "key box_format", "default", "option"]
+ImageKey = Literal["image", "image_id", "image_index", "batch_index"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Source:
+    """Where rows come from.
+
+    path: the file as the user named it, "-" for standard input.
+    lines: line (from 1) of each row (K,), in formats that are written line by line.
+    """
+
+    path: str
+    lines: NDArray[np.int64] | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name in messages."""
+        return "standard input" if self.path == "-" else self.path
+
+    def where(self, row: int) -> str:
+        """The place of a row: "boxes.csv line 12", or "boxes.json box 3", counted from 0."""
+        if self.lines is None:
+            return f"{self.name} box {row}"
+        return f"{self.name} line {self.lines[row]}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BoxTable:
+    """K boxes in the order of their file.
+
+    source: the file, and where in it each of its rows is.
+    format: what kind of file it was.
+    box_format: what the four coordinates are.
+    box_format_origin: what said so; "option" is `--box-format`.
+    coords: (K, 4) float64, as in the file, in the order that `box_format` names.
+    image_key: the column or key that names each box's image, None where there is none.
+    image: (K,) what it holds: int64 when all are whole numbers, else object (str).
+    id, label: (K,) likewise, or None.
+    score: (K,) float64, or None.
+    coco: the images and categories of a COCO file, or None.
+    source_index: (K,) int64, the row in the file of each box of the table.
+    """
+
+    source: Source
+    format: TableFormat
+    box_format: BoxFormat
+    box_format_origin: BoxFormatOrigin
+    coords: NDArray[np.float64]
+    image_key: ImageKey | None
+    image: Names | None
+    id: Names | None
+    score: NDArray[np.float64] | None
+    label: Names | None
+    coco: Coco | None
+    source_index: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @property
+    def path(self) -> str:
+        """The file as the user named it."""
+        return self.source.path
+
+    @property
+    def coco_images(self) -> dict[str, CocoImage] | None:
+        """The images of a COCO file by their id, as text; None where no such file was read."""
+        return None if self.coco is None else self.coco.images
+
+    def where(self, row: int) -> str:
+        """The place in the file of a row of the file (not of a table that was cut down)."""
+        return self.source.where(row)
+
+    def xyxy(self, *, inclusive: bool = False) -> NDArray[np.float64]:
+        """Corners (K, 4) float64, x1, y1, x2, y2, normalised where the file's coordinates are.
+
+        `inclusive` adds one pixel to end corners (see `to_xyxy`), so it is meant for pixels only.
+        """
+        return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
+        """The table of these rows: a mask (K,), or row numbers."""
+        return dataclasses.replace(
+            self,
+            coords=self.coords[rows],
+            image=None if self.image is None else self.image[rows],
+            id=None if self.id is None else self.id[rows],
+            score=None if self.score is None else self.score[rows],
+            label=None if self.label is None else self.label[rows],
+            source_index=self.source_index[rows],
+        )
+
+    def select(
+        self,
+        *,
+        min_score: float | None = None,
+        labels: Sequence[str | int] | None = None,
+        top_k: int | None = None,
+    ) -> BoxTable:
+        """The boxes that pass every test, in the order of the file.
+
+        min_score: the score is at least this (never true of NaN).
+        labels: the label is one of these, as a category's id or as its name.
+        top_k: among what is left, one of the `top_k` highest scores of its image; of equal scores
+            the earlier. NaN is the lowest.
+        Raises BoxError when the file has no such column.
+        """
+        table = self
+        if min_score is not None:
+            table = table.take(table._scores("--min-score") >= min_score)
+        if labels is not None:
+            table = table.take(table._labelled({str(label) for label in labels}))
+        if top_k is not None:
+            table = table.take(table._ranks("--top-k") < _checked_top_k(top_k))
+        return table
+
+    def _scores(self, option: str) -> NDArray[np.float64]:
+        if self.score is not None:
+            return self.score
+        if not len(self):
+            return np.empty(0)
+        raise BoxError(f"{self.source.name} has no score, which {option} needs: leave it out")
+
+    def _labelled(self, wanted: set[str]) -> NDArray[np.bool_]:
+        if self.label is None:
+            if not len(self):
+                return np.empty(0, dtype=bool)
+            raise BoxError(
+                f"{self.source.name} has no label or category_id, which --label needs: leave it out"
+            )
+        categories = {} if self.coco is None else self.coco.categories
+        labels = self.label.tolist()
+        chosen = {
+            label
+            for label in set(labels)
+            if str(label) in wanted or categories.get(str(label)) in wanted
+        }
+        return np.fromiter(map(chosen.__contains__, labels), bool, len(self))
+
+    def _ranks(self, option: str) -> NDArray[np.int64]:
+        """The rank (from 0) of each box's score among those of its image."""
+        images = np.zeros(len(self), np.int64) if self.image is None else _codes(self.image)
+        order = np.lexsort([-self._scores(option), images])
+        starts = np.searchsorted(images[order], images[order])
+        ranks = np.empty(len(self), np.int64)
+        ranks[order] = np.arange(len(self)) - starts
+        return ranks
+
+
+def _checked_top_k(top_k: int) -> int:
+    if top_k < 0:
+        raise ArgumentError(f"--top-k {top_k} is less than 0")
+    return top_k
+
+
+def _codes(names: Names) -> NDArray[np.int64]:
+    """A number for each name: equal for equal names."""
+    values = names.tolist()
+    numbers = {value: n for n, value in enumerate(dict.fromkeys(values))}
+    return np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))
