@@ -66,7 +66,8 @@ def _read_bin(
 @click.option(
     "--limit",
     type=options.COUNT,
-    help=f"At most so many samples.  [default: 64 in text, else {_MOST_RECORDS:,}]",
+    help="List at most so many samples, or bins.  "
+    f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )
 @options.EITHER
 @options.READING
@@ -99,6 +100,7 @@ def command(**params: Any) -> int:
     for caution in cautions:
         report.warn(caution.text, loud=caution.loud)
     sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:
         return 0
     report.warn(f"the values do not add up to what {row.operator} gives", loud=True)

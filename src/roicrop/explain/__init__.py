@@ -1,0 +1,27 @@
+"""Where a pooled value comes from: in words, as JSON, as CSV, and as a listing of samples.
+
+`Explanation` says it for one box and one channel, from the plan and the map, and the functions
+write it down, line by line. It reads the map sample by sample, in float64, and shares no sum with
+the cores that pool: that they agree is what it has to say about them.
+"""
+
+from __future__ import annotations
+
+from roicrop.explain.account import Bin, Explanation, Source, Tap, Term
+from roicrop.explain.of_job import explain
+from roicrop.explain.records import as_csv, as_json
+from roicrop.explain.trace import as_trace
+from roicrop.explain.words import in_words
+
+__all__ = [
+    "Bin",
+    "Explanation",
+    "Source",
+    "Tap",
+    "Term",
+    "as_csv",
+    "as_json",
+    "as_trace",
+    "explain",
+    "in_words",
+]
