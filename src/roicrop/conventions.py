@@ -1,7 +1,7 @@
 """What each framework means by RoIAlign, RoIPool and crop-and-resize.
 
-Every framework has an operator by these names, and no two agree on all of it. What they differ in is
-data: a `Convention` is one row of that table, and all the rest of roicrop reads the row. A new
+Every framework has an operator by these names, and no two agree on all of it. What they differ in
+is data: a `Convention` is one row of that table, and all the rest of roicrop reads the row. A new
 framework is a new row here and no branch anywhere else.
 
 Coordinates on the way from a box to a sample, for each axis (y with height, x with width):
@@ -266,7 +266,9 @@ def lookup(name: str, operator: Operator) -> Convention:
     row = CONVENTIONS.get(name)
     if row is None or row.operator != operator:
         known = ", ".join(sorted(r.name for r in _ROWS if r.operator == operator))
-        raise ArgumentError(f"convention {name!r} is not one of roi_{operator}'s: choose from {known}")
+        raise ArgumentError(
+            f"convention {name!r} is not one of roi_{operator}'s: choose from {known}"
+        )
     return row
 
 
@@ -281,14 +283,17 @@ def resolve(
     """The row, with what was asked for in place of its own values.
 
     None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
-    `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one cell.
+    `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one
+    cell.
     """
     row = lookup(convention, operator) if isinstance(convention, str) else convention
     if sampling_ratio is not None:
         row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
     if aligned is not None:
         if row.operator == "pool" or row.normalized:
-            raise ArgumentError(f"aligned does not apply to the convention {row.name}: leave it out")
+            raise ArgumentError(
+                f"aligned does not apply to the convention {row.name}: leave it out"
+            )
         row = dataclasses.replace(
             row,
             offset_after=ALIGNED_OFFSET if aligned else 0.0,
@@ -315,7 +320,9 @@ def overrides(row: Convention) -> dict[str, tuple[object, object]]:
 
 def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
     if row.operator == "pool" or row.positions == "corners":
-        raise ArgumentError(f"sampling_ratio does not apply to the convention {row.name}: leave it out")
+        raise ArgumentError(
+            f"sampling_ratio does not apply to the convention {row.name}: leave it out"
+        )
     if isinstance(ratio, str):
         if ratio not in ("adaptive", "exact"):
             raise ArgumentError(f"sampling_ratio {ratio!r} is not a number, adaptive or exact")
