@@ -35,8 +35,8 @@ def draw(panels: Sequence[Panel], path: Path, *, title: str) -> None:
     image.save(path, optimize=True)
 
 
-_WIDTH, _HEIGHT, _HEAD = 560, 380, 72
-_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 24, 10, 62  # margins of a chart
+_WIDTH, _HEIGHT, _HEAD = 580, 380, 72
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 44, 10, 62  # margins of a chart
 _INK, _GRID, _LINEAR = "#222222", "#e4e4e4", "#b0b0b0"
 _COLOURS = ("#0060a8", "#d06000", "#308030", "#903090")
 

@@ -44,7 +44,8 @@ class Verdict:
     met: bool | None
 
 
-# A peer's figure is its time by roicrop's: "mean" is the geometric mean over a suite's workloads.
+# A peer's figure is its time by roicrop's: "mean" is the geometric mean over a suite's workloads,
+# "least" and "most" are those of the workload where it is smallest and largest.
 TARGETS: Final = (
     Target("align, onnxruntime, mean", "RoIAlign: times faster than ONNX Runtime", 8),
     Target("align, onnxruntime, least", "… on each of the six workloads", 4),
