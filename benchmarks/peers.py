@@ -152,10 +152,10 @@ def _torchvision(workload: Workload, threads: int) -> Contender:
 def _onnxruntime(workload: Workload, threads: int) -> Contender:
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(3)  # it warns that its maximum is to change
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     # It is fastest when its workers wait for work actively; they shall not while others are timed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     feeds = _onnx_feeds(workload)

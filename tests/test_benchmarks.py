@@ -35,7 +35,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_a_run_writes_every_promised_field(found: dict[str, Any]) -> None:
-    assert {"processor", "python", "numpy", "roicrop", "core", "date"} <= set(found["machine"])
+    assert {"processor", "python", "numpy", "roicrop", "core", "date", "sizes"} <= set(
+        found["machine"]
+    )
     assert found["peers"] == found["missing"] == {}
     names = [section["name"] for section in found["sections"]]
     assert names == [
