@@ -7,13 +7,15 @@ the cores that pool: that they agree is what it has to say about them.
 
 from __future__ import annotations
 
-from roicrop.explain.account import Bin, Explanation, Source, Tap, Term
+from roicrop.explain.account import TOLERANCE, Explanation
 from roicrop.explain.of_job import explain
 from roicrop.explain.records import as_csv, as_json
+from roicrop.explain.terms import Bin, Source, Tap, Term
 from roicrop.explain.trace import as_trace
 from roicrop.explain.words import in_words
 
 __all__ = [
+    "TOLERANCE",
     "Bin",
     "Explanation",
     "Source",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.explain.account import Explanation, Source
+from roicrop.explain.account import Explanation
+from roicrop.explain.terms import Source
 from roicrop.job import Job
 
 

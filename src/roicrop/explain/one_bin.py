@@ -8,12 +8,11 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32
-from roicrop.explain.account import TOLERANCE, Bin, Explanation, Term
-from roicrop.explain.numerals import brief, exact, in_column, under_one_another
-from roicrop.explain.preamble import operand
-from roicrop.explain.steps import bin_steps
-from roicrop.explain.tables import table
-from roicrop.sampling import AxisPlan, Samples
+from roicrop.explain import places, readings
+from roicrop.explain.account import TOLERANCE, Explanation
+from roicrop.explain.numerals import brief, exact, under_one_another
+from roicrop.explain.tables import INDENT, table
+from roicrop.explain.terms import Bin, Term
 
 
 def one_bin(explanation: Explanation, only: tuple[int, int], most: int) -> Iterator[str]:
@@ -43,192 +42,12 @@ def tolerance(explanation: Explanation, bin_: Bin) -> str:
     return text
 
 
-_INDENT: Final = "  "
-
-
-def _sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
-    plan = explanation.plan
-    for name, index, axis, p, samples, cells in (
-        ("y", "i", plan.y, bin_.row, bin_.y, "rows"),
-        ("x", "j", plan.x, bin_.column, bin_.x, "columns"),
-    ):
-        if not len(samples):
-            continue
-        yield f"  {name} = {_position(axis, explanation.k, p, index, name)}"
-        yield from table(
-            [
-                [index, name, "", cells, "weights"],
-                *zip(
-                    map(str, samples.index[:most]),
-                    under_one_another([exact(v) for v in samples.position[:most]]),
-                    [_moved(samples, s) for s in range(len(samples))[:most]],
-                    *_neighbours(samples, most),
-                    strict=True,
-                ),
-            ],
-            "rrlll",
-            _INDENT * 2,
-        )
-
-
-def _position(axis: AxisPlan, k: int, p: int, index: str, name: str) -> str:
-    """The convention's formula for a sample's place, with the box's numbers put in."""
-    begin, step, count = exact(axis.begin[k]), operand(axis.bin_size[k]), axis.count[k]
-    match axis.convention.positions:
-        case "scaled-step":
-            return f"{begin} + {p} × {step} + ({index} + ½) × {step} / {count}"
-        case "step-scaled":
-            return f"{begin} + {p} × {step} + ({step} / {count}) × ({index} + ½)"
-        case "fraction":
-            return f"{begin} + {step} × ({p} + ({index} + ½) / {count})"
-        case "corners" if axis.bins == 1:
-            return f"½ × ({name}1 + {name}2) × ({axis.size} − 1)"
-        case "corners":
-            return f"{begin} + {p} × {step}"
-
-
-def _cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
-    plan, k = explanation.plan, explanation.k
-    for name, index, axis, p, pieces, cells in (
-        ("y", "i", plan.y, bin_.row, bin_.y, "rows"),
-        ("x", "j", plan.x, bin_.column, bin_.x, "columns"),
-    ):
-        low, high = axis.edges(k)[p : p + 2]
-        yield f"  {name} from {brief(low)} to {brief(high)}, cut at the cells' centres"
-        if not len(pieces):
-            continue
-        yield from table(
-            [
-                [index, "middle", "length", cells, "weights"],
-                *zip(
-                    map(str, pieces.index[:most]),
-                    in_column(pieces.position[:most].tolist()),
-                    in_column(pieces.share[:most].tolist()),
-                    *_neighbours(pieces, most),
-                    strict=True,
-                ),
-            ],
-            "rrrll",
-            _INDENT * 2,
-        )
-
-
-def _moved(samples: Samples, s: int) -> str:
-    if not samples.inside[s]:
-        return "out of range"
-    if samples.clamped[s]:
-        return f"→ {exact(samples.read_at[s])} clamped"
-    if samples.weight_low[s] + samples.weight_high[s] != 1:
-        return "fading"
-    return ""
-
-
-def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
-    """The cells that count anything, and what they count."""
-    cells, weights = [], []
-    for s in range(len(samples))[:most]:
-        read = [
-            (str(cell), exact(weight))
-            for cell, weight in (
-                (samples.low[s], samples.weight_low[s]),
-                (samples.high[s], samples.weight_high[s]),
-            )
-            if weight
-        ]
-        cells.append(", ".join(cell for cell, _ in read))
-        weights.append(", ".join(weight for _, weight in read))
-    return cells, weights
-
-
-def _covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
-    plan, k = explanation.plan, explanation.k
-    y, x = _edges(plan.y, k, bin_.row), _edges(plan.x, k, bin_.column)
-    names = ("first cell", "cell after", "on the map")
-    yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", _INDENT)
-
-
-def _edges(axis: AxisPlan, k: int, p: int) -> tuple[str, str, str]:
-    assert axis.rounded is not None
-    first, bin_size = axis.rounded[k, 0], exact(axis.bin_size[k])
-    down, up, low, high = bin_steps(axis, k, p)
-    begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
-    end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"
-    cut = " (cut off)" if (low.before, high.before) != (low.after, high.after) else ""
-    return (
-        f"{begin} = {exact(low.before)}",
-        f"{end} = {exact(high.before)}",
-        (f"{low.after} … {high.after - 1}" if low.after < high.after else "none") + cut,
-    )
-
-
-def _samples_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
-    yield from _read(bin_, terms, [])
-
-
-def _pieces_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
-    areas = in_column([term.share for term in terms])
-    contributions = in_column([term.value * term.share for term in terms])
-    yield from _read(bin_, terms, [("area", areas), ("value × area", contributions)])
-
-
-def _read(bin_: Bin, terms: list[Term], more: list[tuple[str, list[str]]]) -> Iterator[str]:
-    """A line for each cell of each term; what the term comes to is on its last."""
-    taps = [tap for term in terms for tap in term.taps]
-    reads = zip(
-        [f"[{tap.row}, {tap.column}]" for tap in taps],
-        under_one_another([brief(tap.weight) for tap in taps]),
-        in_column([tap.feature for tap in taps]),
-        in_column([tap.product for tap in taps]),
-        strict=True,
-    )
-    places = zip(
-        [f"{term.row},{term.column}" for term in terms],
-        under_one_another([exact(term.y) for term in terms]),
-        under_one_another([exact(term.x) for term in terms]),
-        strict=True,
-    )
-    totals = zip(
-        in_column([term.value for term in terms]), *(column for _, column in more), strict=True
-    )
-    names = ["i,j", "y", "x", "[row, column]", "weight", "feature", "product", "value"]
-    rows = [[*names, *(name for name, _ in more), ""]]
-    for term, place, total in zip(terms, places, totals, strict=True):
-        total = (*total, _is_largest(bin_, term))
-        lines = [next(reads) for _ in term.taps] or [("none", "", "", "")]
-        for n, read in enumerate(lines):
-            before = place if n == 0 else [""] * len(place)
-            after = total if n == len(lines) - 1 else [""] * len(total)
-            rows.append([*before, *read, *after])
-    yield f"{_INDENT}weight = the row's × the column's, product = weight × feature"
-    yield from table(rows, "lrrlrrrr" + "r" * len(more) + "l", _INDENT)
-
-
-def _cells_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
-    features = in_column([term.value for term in terms])
-    yield from table(
-        [
-            ["[row, column]", "feature", ""],
-            *(
-                [f"[{term.row}, {term.column}]", feature, _is_largest(bin_, term)]
-                for term, feature in zip(terms, features, strict=True)
-            ),
-        ],
-        "lrl",
-        _INDENT,
-    )
-
-
-def _is_largest(bin_: Bin, term: Term) -> str:
-    """A mark at what a maximum is."""
-    return "← the largest" if bin_.sum is None and term.value == bin_.value else ""
-
-
 _Where = Callable[[Explanation, Bin, int], Iterator[str]]
 _What = Callable[[Bin, list[Term]], Iterator[str]]
 _KINDS: Final[dict[str, tuple[_Where, _What]]] = {
-    "sample": (_sampled, _samples_read),
-    "piece": (_cut, _pieces_read),
-    "cell": (_covered, _cells_read),
+    "sample": (places.sampled, readings.samples_read),
+    "piece": (places.cut, readings.pieces_read),
+    "cell": (places.covered, readings.cells_read),
 }
 
 
@@ -237,9 +56,8 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     row = explanation.plan.convention
     lines: list[tuple[str, float, str]] = []
     if bin_.void:
-        lines.append(
-            ("value", bin_.value, f"{_VOID[explanation.kind]}: {row.name} gives this then")
-        )
+        why = "a sample is outside" if bin_.terms else _NOTHING[explanation.kind]
+        lines.append(("value", bin_.value, f"{why}: {row.name} gives this then"))
     elif bin_.sum is not None:
         lines.append(("sum", bin_.sum, ""))
         lines.append((f"sum / {_divisor(explanation, bin_)}", bin_.value, ""))
@@ -254,15 +72,11 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     yield from table(
         [[name, value, note] for (name, _, note), value in zip(lines, values, strict=True)],
         "lrl",
-        _INDENT,
+        INDENT,
     )
 
 
-_VOID: Final = {
-    "sample": "no sample, or one outside",
-    "piece": "a bin of no size",
-    "cell": "no cell",
-}
+_NOTHING: Final = {"sample": "no samples", "piece": "a bin of no size", "cell": "no cells"}
 
 
 def _divisor(explanation: Explanation, bin_: Bin) -> str:

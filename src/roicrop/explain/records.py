@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from roicrop import __version__
-from roicrop.explain.account import CORNERS, Bin, Explanation, Tap, Term
+from roicrop.explain.account import Explanation
 from roicrop.explain.steps import bin_steps, box_steps, corners_of, size_before
+from roicrop.explain.terms import CORNERS, Bin, Tap, Term
 from roicrop.sampling import AxisPlan
 
 Only = tuple[int, int] | None

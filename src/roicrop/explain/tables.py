@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-_GAP = "  "
+INDENT: Final = "  "
+_GAP: Final = "  "
 
 
 def table(rows: Sequence[Sequence[str]], sides: str, indent: str = "") -> Iterator[str]:

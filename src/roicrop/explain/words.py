@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from roicrop.explain.account import Bin, Explanation
+from roicrop.explain.account import Explanation
 from roicrop.explain.numerals import brief, exact, in_column
 from roicrop.explain.one_bin import one_bin, tolerance
 from roicrop.explain.preamble import preamble
 from roicrop.explain.tables import table
+from roicrop.explain.terms import Bin
 from roicrop.sampling import AxisPlan, Samples
 
 MOST_TERMS: Final = 64
