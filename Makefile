@@ -32,7 +32,7 @@ demo: $(venv)/installed
 	@echo 'The five names on sample_data/badge.png, found by a text detector, are pooled to 7×7 bins.'
 	@echo 'demo/align.h5, demo/pool.h5   the tensors: dataset /pooled, one row for each box'
 	@echo 'demo/align-box-0.png to -4    where every value came from: bins and sampling points'
-	@echo 'demo/both-box-2.png           look here first: RoIPool moves the edges, RoIAlign does not'
+	@echo 'demo/both-box-2.png           look here first: RoIPool rounds the edges, RoIAlign does not'
 
 # The compiled core is meant wherever one was installed: should it not load, the tests fail.
 test: $(venv)/installed-test
