@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -20,6 +20,7 @@ MOST_DEPTH: Final = 72
 _LANE: Final = 17
 _NARROW: Final = 5
 _BETWEEN: Final = 2.0
+_SHORTEST: Final = 6.0
 _LINE: Final = 1.25
 
 
@@ -31,6 +32,13 @@ class _Bracket:
     low: float
     high: float
     lane: int
+
+
+def _together(spans: Sequence[Span | None]) -> Iterator[tuple[list[int], Span]]:
+    """The bins of each span, neighbours of the same span together."""
+    for span, group in groupby(enumerate(spans), key=lambda entry: entry[1]):
+        if span is not None:
+            yield [bin_ for bin_, _ in group], span
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,9 @@ class Brackets:
     def _brackets(self) -> list[_Bracket]:
         found: list[_Bracket] = []
         ends: list[float] = []
-        for span, group in groupby(enumerate(self.spans), key=lambda entry: entry[1]):
-            bins = [bin_ for bin_, _ in group]
-            if span is None:
-                continue
+        for bins, span in sorted(_together(self.spans), key=lambda entry: entry[1].low):
             low, high = (span.low - self.start) * self.cell, (span.high - self.start) * self.cell
-            if high - low < 1 or high <= 0 or low >= self.length:
+            if high - low < _SHORTEST or high <= 0 or low >= self.length:
                 continue
             lane = next((n for n, end in enumerate(ends) if end <= low + 0.5), len(ends))
             ends[lane : lane + 1] = [high]

@@ -125,6 +125,17 @@ class Brush:
             corners = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)]
             self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
 
+    def arrow(self, x: float, y: float, along_x: float, along_y: float, colour: Colour) -> None:
+        """An arrowhead at (x, y) in the direction of a vector of length 1, with an ink rim."""
+        for size, paint in ((1.0, INK), (0.72, colour)):
+            ahead, aside, behind = 12.0 * size, 8.0 * size, 7.0 * size
+            corners = [
+                (x + ahead * along_x, y + ahead * along_y),
+                (x - behind * along_x - aside * along_y, y - behind * along_y + aside * along_x),
+                (x - behind * along_x + aside * along_y, y - behind * along_y - aside * along_x),
+            ]
+            self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
+
     def square(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
         """A square, with an ink rim."""
         for r, paint in ((radius + rim, INK), (radius, colour)):
@@ -133,9 +144,9 @@ class Brush:
     def cross(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
         """An ×, with an ink rim."""
         for extra, paint in ((rim, INK), (0.0, colour)):
-            r = radius + extra / 2
+            r, width = radius + extra / 2, 0.5 * radius + 2 * extra
             for slope in (1, -1):
-                self.stroke(x - r, y - slope * r, x + r, y + slope * r, 1.8 + 2 * extra, paint)
+                self.stroke(x - r, y - slope * r, x + r, y + slope * r, width, paint)
 
     def _fine(self, x: float, y: float) -> tuple[int, int]:
         # Pillow walks over every pixel of what lies outside, so nothing is let far outside.

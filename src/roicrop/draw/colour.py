@@ -44,8 +44,6 @@ _VIRIDIS: Final = (
 # Blue, white, red: the sign of a difference.
 _SIGNED: Final = ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43))
 
-_FAR_OFF: Final = 10.0  # spans of the map's values beyond which a pooled value has no colour
-
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -74,23 +72,23 @@ class Scale:
         return np.rint(rgb).astype(np.uint8)
 
 
-def scale_of(cells: NDArray[Any], pooled: Iterable[NDArray[Any]]) -> Scale:
-    """The scale from the smallest to the largest finite value of cells and pooled values.
+def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Scale:
+    """The scale from the smallest to the largest of the values within bounds, if there are any.
 
-    A pooled value far off all cells, such as what a maximum over nothing starts from, is left out.
+    Bounds keep out what no map holds, such as what a maximum over nothing starts from.
     """
-    finite = cells[np.isfinite(cells)]
-    results = [p[np.isfinite(p)] for p in pooled]
-    if finite.size == 0:
-        finite = np.concatenate([*results, np.zeros(0)])
-    if finite.size == 0:
-        return Scale(0.0, 0.0)
-    low, high = float(finite.min()), float(finite.max())
-    reach = _FAR_OFF * max(high - low, abs(low), abs(high))
-    for p in results:
-        near = p[(p >= low - reach) & (p <= high + reach)]
-        low, high = float(near.min(initial=low)), float(near.max(initial=high))
-    return Scale(low, high)
+    found = np.concatenate([np.ravel(v) for v in values])
+    found = found[(found >= bounds[0]) & (found <= bounds[1])]
+    return Scale(float(found.min()), float(found.max())) if found.size else Scale(0.0, 0.0)
+
+
+def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and the largest finite value, or 0, which operators give for want of others."""
+    finite = np.isfinite(values)
+    return (
+        float(np.min(values, where=finite, initial=0.0)),
+        float(np.max(values, where=finite, initial=0.0)),
+    )
 
 
 def scale_of_difference(difference: NDArray[Any]) -> Scale:

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from roicrop.draw.brush import FINER, Brush
-from roicrop.draw.colour import INK, OUTSIDE, Scale
+from roicrop.draw.colour import INK, OUTSIDE, Scale, bounds_of
 from roicrop.draw.view import View
 
 _STRIPE: Final = 7 * FINER
@@ -22,11 +22,13 @@ class Cells:
     """The part of a map that is in sight.
 
     values: (rows, columns) float64, one number a cell.
+    bounds: between which all finite values of these cells lie, in any channel shown, and 0.
     first_row, first_column: where in the map it begins.
     map_size: (H, W).
     """
 
     values: NDArray[np.float64]
+    bounds: tuple[float, float]
     first_row: int
     first_column: int
     map_size: tuple[int, int]
@@ -37,7 +39,9 @@ def cells_in_sight(features: NDArray[Any], view: View, channel: int | None) -> C
     height, width = features.shape[1:]
     rows, columns = view.row_range(height), view.column_range(width)
     seen = features[:, rows.start : rows.stop, columns.start : columns.stop]
-    return Cells(over_channels(seen, channel), rows.start, columns.start, (height, width))
+    bounds = bounds_of(seen if channel is None else seen[channel])
+    values = over_channels(seen, channel)
+    return Cells(values, bounds, rows.start, columns.start, (height, width))
 
 
 def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:

@@ -34,6 +34,8 @@ def where(plan: Plan, k: int, subject: Subject) -> str:
     else:
         each = "" if plan.output_size == (1, 1) else "each "
         said = f"{each}{size}."
+    if plan.convention.sampling_ratio != "exact" and plan.y.count[k] * plan.x.count[k] == 0:
+        said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
 
 
@@ -88,7 +90,7 @@ def _sample_entries(plan: Plan, k: int, drawn: Drawn) -> list[Entry]:
     still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
     exact = plan.convention.sampling_ratio == "exact"
     found = [
-        Entry(_piece_example, _about_pieces(drawn))
+        Entry(_piece_example, _about_pieces(plan, drawn))
         if exact
         else Entry(sample_example, _about_samples(plan, k, drawn))
     ]
@@ -129,10 +131,17 @@ def gives(plan: Plan, k: int) -> str:
     return f"A bin is the {what} of its {count_y}×{count_x} samples."
 
 
-def _about_pieces(drawn: Drawn) -> str:
+def _about_pieces(plan: Plan, drawn: Drawn) -> str:
+    positions = drawn.y.position, drawn.x.position
+    beyond = any(
+        bool(((at < 0) | (at > size - 1)).any())
+        for at, size in zip(positions, plan.map_size, strict=True)
+    )
+    fades = "Beyond the outermost centres the map fades to 0 within a cell."
     return sentences(
         "Each bin is integrated exactly. Lines through the cells’ centres (dashed) cut it into "
         "pieces. A piece’s mean is the map at its middle (square), and counts by its area.",
+        fades if beyond and plan.convention.border == "zero" else "",
         thinned(drawn, "middles"),
     )
 

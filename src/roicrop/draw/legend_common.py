@@ -36,7 +36,7 @@ def box_entry(plan: Plan, k: int, subject: Subject, view: View) -> Entry:
 
 def _out_of_sight(y: TrueAxis, x: TrueAxis, view: View) -> str:
     gone = [
-        f"{tidy(abs(far), 1)} cells {way}"
+        f"{in_cells(far)} {way}"
         for far, way in (
             (max(view.columns.low - x.span.high, 0.0), "to the left"),
             (max(x.span.low - view.columns.high, 0.0), "to the right"),
@@ -46,7 +46,7 @@ def _out_of_sight(y: TrueAxis, x: TrueAxis, view: View) -> str:
         if far > 0
     ]
     if gone:
-        return f" It is not in the picture: it lies {' and '.join(gone)}."
+        return f" It is not in the picture (arrow): it lies {' and '.join(gone)}."
     whole = all(
         seen.holds(v)
         for seen, axis in ((view.rows, y), (view.columns, x))

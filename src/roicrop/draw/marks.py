@@ -5,6 +5,7 @@ The legend draws its examples with the same functions, so a mark and its explana
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
@@ -27,6 +28,7 @@ _LEAST_GAP: Final = 4.0  # pixels between samples that are drawn
 _LEAST_BIN: Final = 3.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_CELL: Final = 6.0  # pixels a cell below which pieces are not drawn
 _TINY: Final = 7.0
+_ARROW: Final = 18.0  # pixels from the edge
 
 
 def box(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
@@ -35,7 +37,7 @@ def box(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
         y, x = (y0 + y1) / 2, (x0 + x1) / 2
         brush.ring(x, y, 8.0, 4.5, _SHADOW)
         brush.ring(x, y, 8.0, 2.5, BOX)
-    outline(brush, y0, x0, y1, x1, BOX, 4.4)
+    outline(brush, y0, x0, y1, x1, BOX, min(max(min(abs(y1 - y0), abs(x1 - x0)) / 12, 2.6), 4.4))
 
 
 def outline(
@@ -49,8 +51,18 @@ def outline(
 
 
 def true_box(brush: Brush, view: View, y: TrueAxis, x: TrueAxis) -> None:
-    """The box where it really is."""
+    """The box where it really is, or an arrow to it from the edge of the view."""
+    if not (y.span.meets(view.rows) and x.span.meets(view.columns)):
+        _arrow_to(brush, view.y(sum(y.index) / 2), view.x(sum(x.index) / 2))
+        return
     box(brush, view.y(y.span.low), view.x(x.span.low), view.y(y.span.high), view.x(x.span.high))
+
+
+def _arrow_to(brush: Brush, y: float, x: float) -> None:
+    at_y = min(max(y, _ARROW), brush.height - _ARROW)
+    at_x = min(max(x, _ARROW), brush.width - _ARROW)
+    far = math.hypot(y - at_y, x - at_x)
+    brush.arrow(at_x, at_y, (x - at_x) / far, (y - at_y) / far, BOX)
 
 
 def edges(axis: AxisPlan, k: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import Final
 
 _SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_DECIMALS: Final = 6
+_MOST_DIGITS: Final = 7  # before the decimal point
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Format:
             return special(value)
         if value == 0:
             return "0"
+        if abs(value) >= 10.0 ** (self.exponent + _MOST_DIGITS):
+            return minus(f"{value / 10.0**self.exponent:.0e}".replace("e+", "e"))
         text = f"{value / 10.0**self.exponent:.{self.decimals}f}"
         return minus(text.lstrip("-") if float(text) == 0 else text)
 
@@ -54,6 +57,11 @@ def tidy(value: float, decimals: int = 2) -> str:
     text = f"{value:.{decimals}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return minus("0" if text == "-0" else text)
+
+
+def brief(value: float) -> str:
+    """A number in a sentence: its first five digits, however large or small it is."""
+    return minus(f"{value:.5g}") if math.isfinite(value) else special(value)
 
 
 def special(value: float) -> str:

@@ -13,7 +13,7 @@ from roicrop.draw import legend_align, legend_common, legend_pool, marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, SECOND, Scale, scale_of, scale_of_difference
 from roicrop.draw.legend import ColourBar, Entry, Legend
-from roicrop.draw.number import tidy
+from roicrop.draw.number import brief
 from roicrop.draw.pictures import GAP, MAP_ABOVE, MAP_BESIDE, WIDE
 from roicrop.draw.result_block import ResultBlock
 from roicrop.draw.scene import Part, parts_of, region, view_of, with_bar
@@ -104,8 +104,8 @@ def _own_scale(parts: list[Part]) -> Scale | None:
     """One scale for both results, where one of them cannot have the map's."""
     if not any(p.own_scale for p in parts):
         return None
-    k = parts[0].scene.k
-    return scale_of(np.concatenate([p.values[~p.plan.void(k)] for p in parts]), [])
+    scene = parts[0].scene
+    return scale_of([p.values[~p.plan.void(scene.k)] for p in parts], scene.cells.bounds)
 
 
 def _entries(
@@ -131,8 +131,9 @@ def _entry(part: Part, name: str, look: marks.Look) -> Entry:
             f"{name}: the box rounded to whole cells, and its equal parts.",
         )
     drawn = part.drawn()
+    bins = "one bin" if plan.output_size == (1, 1) else "bins"
     said = legend_common.sentences(
-        f"{name}: bins of {legend_align.where(plan, k, subject)}",
+        f"{name}: {bins}, {legend_align.where(plan, k, subject)}",
         legend_align.gives(plan, k),
         legend_align.thinned(drawn, "samples"),
     )
@@ -180,8 +181,8 @@ def _largest_difference(
     p, q = np.unravel_index(int(apart[c].argmax()), apart[c].shape)
     one, other = float(first[c, p, q]), float(second[c, p, q])
     text = (
-        f"They differ most in bin ({p}, {q}) of channel {c}, by {tidy(other - one, 6)}: "
-        f"{names[0]} gives {tidy(one, 6)}, {names[1]} {tidy(other, 6)}."
+        f"They differ most in bin ({p}, {q}) of channel {c}, by {brief(other - one)}: "
+        f"{names[0]} gives {brief(one)}, {names[1]} {brief(other)}."
     )
     return [Entry(_difference_example, text, (247, 247, 247))]
 
@@ -205,7 +206,7 @@ def _results(parts: list[Part], names: tuple[str, str], own: Scale | None, width
         colours = [ColourBar(scale, "Colours of pooled values", room)] if own else []
         blocks.append(Inset(Column([grid, *colours], 14), 0, room))
     grid = ResultBlock(
-        difference, voids[0] & voids[1], signed, room, _RESULT_HEIGHT, "Second less first"
+        difference, voids[0] & voids[1], signed, room, _RESULT_HEIGHT, "Difference: second − first"
     )
     bar = ColourBar(signed, "Colours of the difference", room)
     blocks.append(Inset(Column([grid, bar], 14), 0, room))

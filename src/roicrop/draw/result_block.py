@@ -55,10 +55,11 @@ class ResultBlock:
         height, width = self._bin
         if height < font.line_height(font.TICK):
             return None
-        finite = self.values[np.isfinite(self.values)]
-        low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+        on_scale = (self.values >= self.scale.low) & (self.values <= self.scale.high)
+        low = float(self.values[on_scale].min(initial=self.scale.high))
+        high = float(self.values[on_scale].max(initial=self.scale.low))
         for digits in (3, 2):
-            written = format_for(low, high, digits) if finite.size else Format(0, 0)
+            written = format_for(low, high, digits)
             widest = max(font.width(written(v), font.TICK) for v in self.values.flat)
             if widest + _MARGIN <= width:
                 return written
@@ -67,7 +68,7 @@ class ResultBlock:
     @property
     def _heading(self) -> str:
         factor = self._format.factor if self._format else ""
-        return f"{self.title} ({factor})" if factor else self.title
+        return font.clean(f"{self.title} ({factor})" if factor else self.title)
 
     @cached_property
     def _grid(self) -> tuple[int, int]:

@@ -150,14 +150,15 @@ def parts_of(
     held = [v[~p.void(k)] for v, p in zip(values, plans, strict=True)]
     mean = channel is None and len(features) > 1
     own = [mean and p.convention.mode == "max" for p in plans]
-    scale = scale_of(cells.values, [h for h, o in zip(held, own, strict=True) if not o])
+    shared = [h for h, o in zip(held, own, strict=True) if not o]
+    scale = scale_of([cells.values, *shared], cells.bounds)
     if channel is not None:
         of_what = f"channel {channel}"
     else:
         of_what = f"mean over {len(features)} channels" if mean else "the one channel"
     scene = Scene(k, subject, view, cells, scale, of_what)
     return [
-        Part(scene, p, v, scale_of(h, []) if o else None)
+        Part(scene, p, v, scale_of([h], cells.bounds) if o else None)
         for p, v, h, o in zip(plans, values, held, own, strict=True)
     ]
 

@@ -56,12 +56,13 @@ class Sheet:
         self._rasters.append((x, y, draw))
 
     def finish(self) -> Image.Image:
-        """The picture: all that was placed, and a margin."""
+        """The picture: all that was placed, and a margin. Its title is the first text."""
         width = math.ceil(max(p.right for p in self.placed)) + MARGIN
         height = math.ceil(max(p.bottom for p in self.placed)) + MARGIN
         image = Image.new("RGB", (width, height), PAPER)
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
+        image.info["Title"] = next(p.text for p in self.placed if p.text)
         pen = ImageDraw.Draw(image)
         for left, top, text, size, colour in self._texts:
             baseline = top + round(size * 1.06)

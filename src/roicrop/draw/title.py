@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from roicrop.conventions import Convention
 from roicrop.draw import font
@@ -12,8 +11,6 @@ from roicrop.draw.number import tidy
 from roicrop.draw.sheet import Column, Paragraph, Sheet
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.sampling import Plan
-
-_LONGEST_CONVENTION: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +46,12 @@ def _whereabouts(plan: Plan, k: int, subject: Subject, width: int) -> OneLine:
     )
     tail = f"     box {font.clean(subject.box)}: {corners} pixels"
     room = width - font.width(tail, font.NORMAL)
-    file, image = font.clean(subject.file), f"     image {font.clean(subject.image)}"
+    file, image, between = font.clean(subject.file), font.clean(subject.image), "     image "
+    room -= font.width(between, font.NORMAL)
     # The image's name may take a third when both are long.
     image = font.shorten(image, font.NORMAL, max(room / 3, room - font.width(file, font.NORMAL)))
     file = font.shorten(file, font.NORMAL, room - font.width(image, font.NORMAL))
-    return OneLine(file + image + tail, width)
+    return OneLine(file + between + image + tail, width)
 
 
 def operator_name(row: Convention) -> str:
@@ -92,7 +90,10 @@ def reduction(plan: Plan, k: int) -> str:
         return f"{what} of a bin’s cells"
     if row.sampling_ratio == "exact":
         return "integral over each bin"
-    counts = f"{int(plan.y.count[k])}×{int(plan.x.count[k])} samples a bin"
+    count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
+    counts = f"{count_y}×{count_x} samples a bin"
+    if row.positions == "corners":
+        return "one sample a bin"
     if row.reduction == "corner-max":
         counts = f"the weighted corners of {counts}"
     return f"{what} of {counts}" + (" (adaptive)" if row.sampling_ratio == "adaptive" else "")

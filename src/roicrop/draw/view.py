@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-LEAST_CELLS: Final = 2.0
+LEAST_CELLS: Final = 1.4
 _EDGE: Final = 0.5  # cell i reaches from i − ½ to i + ½
-_BEYOND: Final = 0.35  # how far beyond the map a picture goes, in map sizes …
-_BEYOND_CELLS: Final = 6.0  # … or at least in cells
-_OF_THE_MAP: Final = 1.5  # cells of the map that a box far outside is shown with
+_BEYOND: Final = 0.2  # how far beyond the map a picture follows a box that is partly on it, …
+_FAR_BEYOND: Final = 1.5  # … and one that is not, in map sizes, …
+_BEYOND_CELLS: Final = 4.0  # … or at least in cells
+_OF_THE_MAP: Final = 0.12  # of the map, and three cells, are shown with a box off it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Span:
     def size(self) -> float:
         """In cells."""
         return self.high - self.low
+
+    def meets(self, other: Span) -> bool:
+        """Whether they have a coordinate in common."""
+        return self.low <= other.high and other.low <= self.high
 
     def holds(self, value: float) -> bool:
         """Whether the value lies in it, ends included."""
@@ -82,18 +87,22 @@ def _cells(span: Span, size: int) -> range:
 def in_sight(span: Span, size: int) -> Span:
     """What a picture shows along one axis so that `span` is seen on a map of `size` cells.
 
-    A margin is added. Of a box that reaches far beyond the map only the near part is shown; of one
-    that lies wholly beyond it, some cells of the map too.
+    A margin is added. Of a box that reaches far beyond the map only the near part is shown. One
+    that lies off the map is shown with some of its cells, or, if it is far away, not at all.
     """
+    map_ = Span(-_EDGE, size - _EDGE)
     margin = max(0.04 * span.size + min(0.08 * span.size, 1.5), 0.45)
-    beyond = max(_BEYOND * size, _BEYOND_CELLS)
-    first, last = -_EDGE - beyond, size - _EDGE + beyond
-    low = min(max(span.low - margin, first), last)
-    high = max(min(span.high + margin, last), first)
-    low = min(low, max(size - _EDGE - _OF_THE_MAP, -_EDGE))
-    high = max(high, min(_OF_THE_MAP, size) - _EDGE)
-    short = LEAST_CELLS - (high - low)
-    return Span(low - short / 2, high + short / 2) if short > 0 else Span(low, high)
+    on_map = span.low < map_.high and span.high > map_.low
+    beyond = max((_BEYOND if on_map else _FAR_BEYOND) * size, _BEYOND_CELLS)
+    low = max(span.low - margin, map_.low - beyond)
+    high = min(span.high + margin, map_.high + beyond)
+    if low >= high - margin:
+        return map_
+    some = min(_OF_THE_MAP * size + 3, size)
+    low = min(low, map_.high - some) if span.low >= map_.high else low
+    high = max(high, map_.low + some) if span.high <= map_.low else high
+    short = max(LEAST_CELLS - (high - low), 0.0)
+    return Span(low - short / 2, high + short / 2)
 
 
 def fit(rows: Span, columns: Span, map_size: tuple[int, int], height: int, width: int) -> View:
