@@ -93,7 +93,9 @@ class AxisPlan:
     rounded: (K, 2) RoIPool's first and last cell; None for operators that do not round.
     length: (K,) the RoI's size after the convention's minimum.
     bin_size: (K,) length / P.
-    count: (K,) samples a bin; 0 where there are none (RoIPool, exact integral, void boxes).
+    count: (K,) samples a bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
+        reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
+        the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
     bin_ptr: (K·P + 1,) bin b = k·P + p has rows bin_ptr[b] … bin_ptr[b + 1].
     row_ptr: (R + 1,) row r has taps row_ptr[r] … row_ptr[r + 1].
     cells, weights: (T,) a tap's cell (int32) and weight, which is never 0.
@@ -236,7 +238,7 @@ def plan(
 
     Raises BoxError, naming the box, for one that the convention refuses.
     """
-    boxes = np.asarray(boxes, dtype=dtype).reshape(-1, 4)
+    boxes = np.asarray(boxes).astype(dtype, copy=False).reshape(-1, 4)
     (height, width), (bins_y, bins_x) = map_size, output_size
     with np.errstate(under="ignore"):
         roi_y, roi_x = _rois(boxes, map_size, output_size, convention, spatial_scale)
@@ -356,7 +358,7 @@ def _refuse(bad: Bool, what: str, convention: Convention) -> None:
 
 
 def _agree_on_no_samples(y: _Roi, x: _Roi) -> None:
-    empty = (y.count <= 0) | (x.count <= 0)
+    empty = (y.count == 0) | (x.count == 0)
     y.count[empty] = 0
     x.count[empty] = 0
 
@@ -416,10 +418,10 @@ def _sample_rows(roi: _Roi, convention: Convention, size: int, bins: int) -> _Ro
     if exact:
         void = np.repeat(roi.bin_size == 0, bins)
     elif convention.border == "extrapolate":
-        void = inside_count < count
+        void = inside_count != count
     else:
         void = count == 0
-    zero = (inside_count < count) & ~void if reduction != "avg" else np.zeros(n, dtype=np.bool_)
+    zero = (inside_count != count) & ~void if reduction != "avg" else np.zeros(n, dtype=np.bool_)
 
     if reduction == "avg":
         total = np.abs(_widths(roi, bins)) if exact else count.astype(np.float64)
@@ -468,6 +470,7 @@ def _merged(
 def _samples(
     roi: _Roi, convention: Convention, size: int, bins: int, *, in_range_only: bool
 ) -> Samples:
+    position: Float
     if convention.sampling_ratio == "exact":
         bin_, index, position, share = _pieces(roi, size, bins)
     else:
@@ -490,7 +493,7 @@ def _grid(
 ) -> tuple[Int, Int, Float]:
     count = np.repeat(roi.count, bins)
     start = np.zeros_like(count)
-    stop = count
+    stop = np.maximum(count, 0)
     if in_range_only and count.max(initial=0) > _SEARCH_FROM:
         start, stop = _search_in_range(roi, convention, size, bins)
     bin_, index = _ragged(stop - start)

@@ -24,15 +24,15 @@ namespace roicrop {
 namespace {
 
 constexpr int block_boxes = 4096;
-constexpr int chunk_boxes = 64;              // planned by one thread at a time
-constexpr std::int64_t block_taps = 1 << 18;
+constexpr int chunk_boxes = 64;                // at most, planned by one thread at a time
+constexpr std::int64_t block_taps = 1 << 18;   // on a large map they end a block early
 constexpr std::int64_t packed_cells = 1 << 15;  // 2 MiB a thread
 constexpr int piece_columns = 1024;
 constexpr int unit_bins = 4096;
 constexpr int rows_together_at_most = 4;
 constexpr std::int64_t scratch_bytes = 24 << 20;   // of all threads
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
-constexpr std::int64_t values_a_thread = 1 << 17;  // less is quicker without one more thread
+constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
 
 template <class Work>
 void in_parallel(int threads, Work work) {
@@ -94,10 +94,7 @@ struct Clipped {
 };
 
 template <class Sum>
-struct Group {
-    std::int64_t image;
-    std::vector<Piece<Sum>> pieces;
-};
+using Group = std::vector<Piece<Sum>>;
 
 template <class Sum>
 class Block {
@@ -117,6 +114,8 @@ private:
     void index_columns(Chunk<Sum>& chunk);
     void cut_units();
     void group_units();
+    void group_neighbours(const Unit** first, const Unit** last, std::int64_t most);
+    std::int64_t image_of(const Unit& unit) const;
     void add_group(const Unit* const* units, int count);
     void add_pieces(const Unit& unit);
     Box<Sum> whole_box(const Unit& unit);
@@ -124,7 +123,6 @@ private:
     Clipped<Sum>& clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column);
     Range clipped_range(const Clipped<Sum>& rows) const;
     Piece<Sum> piece_of(std::int64_t image, Range y, Range x);
-    void touch(const Piece<Sum>& piece, const Box<Sum>& box);
     void pool(const Passes& passes);
     int workers(std::int64_t scratch) const;
     int channels_before_a_line() const;
@@ -163,7 +161,10 @@ void plan_boxes(const Arguments& a, Chunk<Sum>& chunk) {
 template <class Sum>
 void Block<Sum>::plan() {
     const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first_);
-    const int chunks = int((boxes + chunk_boxes - 1) / chunk_boxes);
+    // A box has up to two taps a cell along each axis: a chunk stays within a small part of a block.
+    const std::int64_t each = std::clamp<std::int64_t>(
+        block_taps / 16 / (a_.shape[2] + a_.shape[3]), 1, chunk_boxes);
+    const int chunks = int((boxes + each - 1) / each);
     chunks_.resize(std::size_t(chunks));
     std::atomic<int> next{0};
     std::atomic<std::int64_t> taps{0};
@@ -173,8 +174,8 @@ void Block<Sum>::plan() {
             const int i = next++;
             if (i >= chunks) return;
             Chunk<Sum>& chunk = chunks_[std::size_t(i)];
-            chunk.first = first_ + i * chunk_boxes;
-            chunk.count = int(std::min<std::int64_t>(chunk_boxes, first_ + boxes - chunk.first));
+            chunk.first = first_ + i * each;
+            chunk.count = int(std::min<std::int64_t>(each, first_ + boxes - chunk.first));
             plan_boxes(a_, chunk);
             taps += chunk.taps();
             index_columns(chunk);
@@ -234,62 +235,60 @@ void Block<Sum>::cut_units() {
     }
 }
 
-// Neighbours share a group: bands of rows, from left to right within each.
+template <class Sum>
+std::int64_t Block<Sum>::image_of(const Unit& unit) const {
+    return a_.image_index[chunks_[std::size_t(unit.chunk)].first + unit.box];
+}
+
 template <class Sum>
 void Block<Sum>::group_units() {
-    constexpr int band = 128;
-    struct Place {
-        std::int64_t image;
-        std::int32_t band, x;
-        const Unit* unit;
-    };
-    std::vector<Place> order;
-    order.reserve(units_.size());
-    for (const Unit& unit : units_) {
-        const std::int64_t k = chunks_[std::size_t(unit.chunk)].first + unit.box;
-        order.push_back({a_.image_index[k], (unit.y.begin + unit.y.end) / 2 / band,
-                         (unit.x.begin + unit.x.end) / 2, &unit});
-    }
-    std::stable_sort(order.begin(), order.end(), [](const Place& a, const Place& b) {
-        if (a.image != b.image) return a.image < b.image;
-        return a.band != b.band ? a.band < b.band : a.x < b.x;
-    });
-
     const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
-    const std::int64_t wanted = (4 * a_.threads + slabs - 1) / slabs;
-    const std::size_t most = std::max<std::size_t>(32, (units_.size() + std::size_t(wanted) - 1) /
-                                                           std::size_t(wanted));
-    std::vector<const Unit*> members;
-    Range y, x;
-    std::int64_t image = -1;
-    const auto flush = [&] {
-        if (!members.empty()) add_group(members.data(), int(members.size()));
-        members.clear();
-        y = x = {};
-    };
-    for (const Place& place : order) {
-        const Unit& unit = *place.unit;
-        if (unit.cells() > packed_cells || unit.x.size() > piece_columns) {
+    const std::int64_t groups = (4 * a_.threads + slabs - 1) / slabs;  // so that each thread has some
+    const std::int64_t most = std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1);
+    std::vector<const Unit*> order;
+    order.reserve(units_.size());
+    for (const Unit& unit : units_)
+        if (unit.cells() > packed_cells || unit.x.size() > piece_columns)
             add_pieces(unit);
-            continue;
-        }
-        Range both_y = y, both_x = x;
-        if (unit.cells()) {
-            both_y.add(unit.y);
-            both_x.add(unit.x);
-        }
-        if (place.image != image || members.size() >= most ||
-            both_y.size() * both_x.size() > packed_cells) {
-            flush();
-            image = place.image;
-            both_y = unit.y;
-            both_x = unit.x;
-        }
-        members.push_back(&unit);
-        y = both_y;
-        x = both_x;
+        else
+            order.push_back(&unit);
+    std::stable_sort(order.begin(), order.end(), [&](const Unit* a, const Unit* b) {
+        return image_of(*a) < image_of(*b);
+    });
+    for (auto first = order.begin(); first != order.end();) {
+        const auto last = std::find_if(first, order.end(), [&](const Unit* unit) {
+            return image_of(*unit) != image_of(**first);
+        });
+        group_neighbours(&*first, &*first + (last - first), most);
+        first = last;
     }
-    flush();
+}
+
+// One group, if together they fit and touch no more cells than they do alone; else their rectangle
+// is halved along its longer side.
+template <class Sum>
+void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, std::int64_t most) {
+    Range y, x;
+    std::int64_t alone = 0;
+    for (const Unit** unit = first; unit < last; ++unit) {
+        if ((*unit)->cells() == 0) continue;
+        y.add((*unit)->y);
+        x.add((*unit)->x);
+        alone += (*unit)->cells();
+    }
+    const std::int64_t together = y.size() * x.size(), count = last - first;
+    if (count == 1 || (together <= std::min(alone, packed_cells) && count <= most))
+        return add_group(first, int(count));
+    const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
+        const Range range = by_y ? unit->y : unit->x;
+        return range.begin + range.end;
+    };
+    const Unit** middle = first + count / 2;
+    std::nth_element(first, middle, last, [&](const Unit* a, const Unit* b) {
+        return middle_of(a) < middle_of(b);
+    });
+    group_neighbours(first, middle, most);
+    group_neighbours(middle, last, most);
 }
 
 template <class Sum>
@@ -300,8 +299,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
             y.add(units[i]->y);
             x.add(units[i]->x);
         }
-    const std::int64_t k = chunks_[std::size_t(units[0]->chunk)].first + units[0]->box;
-    Piece<Sum> piece = piece_of(a_.image_index[k], y, x);
+    Piece<Sum> piece = piece_of(image_of(*units[0]), y, x);
     Box<Sum>* boxes = keep<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
         boxes[i] = whole_box(*units[i]);
@@ -309,7 +307,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
     }
     piece.boxes = boxes;
     piece.count = count;
-    groups_.push_back({a_.image_index[k], {piece}});
+    groups_.push_back({piece});
 }
 
 template <class Sum>
@@ -346,17 +344,15 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
 // A unit too large to pack, cut into rectangles that are not.
 template <class Sum>
 void Block<Sum>::add_pieces(const Unit& unit) {
-    const Chunk<Sum>& chunk = chunks_[std::size_t(unit.chunk)];
-    const std::int64_t image = a_.image_index[chunk.first + unit.box];
     const Box<Sum> whole = whole_box(unit);
     const std::int32_t columns = std::int32_t(std::min<std::int64_t>(unit.x.size(), piece_columns));
     const std::int32_t rows = std::int32_t(std::max<std::int64_t>(1, packed_cells / columns));
-    Group<Sum> group{image, {}};
+    Group<Sum> group;
     for (std::int32_t y = unit.y.begin; y < unit.y.end; y += rows)
         for (std::int32_t x = unit.x.begin; x < unit.x.end; x += columns) {
             Clipped<Sum>& clip_y = clip(whole.y, {y, y + rows}, nullptr);
             Clipped<Sum>& clip_x = clip(whole.x, {x, x + columns}, whole.column);
-            Piece<Sum> piece = piece_of(image, clipped_range(clip_y), clipped_range(clip_x));
+            Piece<Sum> piece = piece_of(image_of(unit), clipped_range(clip_y), clipped_range(clip_x));
             const auto rows_of = [](Clipped<Sum>& clipped, Rows<Sum> rows) {
                 rows.bin_rows = clipped.bin_rows.data();
                 rows.row_taps = clipped.row_taps.data();
@@ -383,7 +379,7 @@ void Block<Sum>::add_pieces(const Unit& unit) {
             place(*box, piece);
             piece.boxes = box;
             piece.count = 1;
-            group.pieces.push_back(piece);
+            group.push_back(piece);
         }
     groups_.push_back(std::move(group));
 }
@@ -532,8 +528,8 @@ void Block<Sum>::pool(const Passes& passes) {
         for (std::int64_t i = next++; i < tasks; i = next++) {
             const Group<Sum>& group = groups_[std::size_t(i / slabs)];
             Task<Sum> task{};
-            task.pieces = group.pieces.data();
-            task.count = int(group.pieces.size());
+            task.pieces = group.data();
+            task.count = int(group.size());
             const int first = before + int(i % slabs) * lanes<Sum>;
             task.first_channel = std::max(0, first);
             task.channels = std::min(first + lanes<Sum>, channels) - task.first_channel;

@@ -134,7 +134,7 @@ void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
     for (int bin = 0; bin < bins_; ++bin) {
         samples_.clear();
         read_bin(roi, bin);
-        const bool missing = std::int64_t(samples_.size()) < roi.count;
+        const bool missing = std::int64_t(samples_.size()) != roi.count;
         bool empty = exact ? roi.bin_size == 0 : roi.count == 0;
         if (!exact && convention_.border == Border::extrapolate) empty = missing;
         bool zero = convention_.reduction != Reduction::sum && missing && !empty;
@@ -289,11 +289,11 @@ double AxisPlanner<Sum>::exact_width(const Roi& roi, int bin) const {
     return (begin + (p + 1.0) * size) - (begin + p * size);
 }
 
-// Both axes of a box: a frameworks' sample grid is empty where either axis has no samples.
+// A box whose sample grid is empty along one axis has no samples along the other.
 template <class Sum>
 void agree_on_no_samples(const Convention& convention, typename AxisPlanner<Sum>::Roi& y,
                          typename AxisPlanner<Sum>::Roi& x) {
-    if (convention.ratio == Ratio::adaptive && (y.count <= 0 || x.count <= 0)) y.count = x.count = 0;
+    if (convention.ratio == Ratio::adaptive && (y.count == 0 || x.count == 0)) y.count = x.count = 0;
 }
 
 }  // namespace roicrop
