@@ -72,7 +72,7 @@ def box_steps(axis: AxisPlan, k: int) -> Iterator[Step]:
         yield Step("size", "at least 1", size_before(axis, k), axis.length[k])
     elif row.min_size is not None:
         yield Step("size", f"at least {row.min_size:g}", size_before(axis, k), axis.length[k])
-    if row.sampling_ratio == "adaptive":
+    if row.operator == "align" and row.sampling_ratio == "adaptive":
         yield Step("samples a bin", "up", axis.bin_size[k], axis.count[k])
 
 
