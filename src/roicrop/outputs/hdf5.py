@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import numbers
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
 from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
 from roicrop.replacing import written
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     import h5py
@@ -39,19 +40,34 @@ def _tree(file: Path, content: Content) -> Iterator[tuple[_PatientFile, h5py.Fil
     import h5py
 
     with _PatientFile(file, "r+") as patient:
-        # From 1.8 on HDF5 takes attributes of more than 64 KiB, as long lists of inputs are.
-        with h5py.File(patient, "w", libver=("v108", "v108"), rdcc_nbytes=_CHUNK_CACHE) as root:
-            with written(content.path):
-                _create_pooled(root, content)
-                for name, column in content.columns.items():
-                    dtype = h5py.string_dtype() if column.dtype == object else column.dtype
-                    root.create_dataset(name, data=column, dtype=dtype)
-                for name, value in {**content.attributes, **_nexus(content.spec)}.items():
-                    root.attrs[name] = _plain_attribute(value)
-                patient.check()
+        with ExitStack() as undo:
+            with undisturbed():
+                # From 1.8 on attributes may exceed 64 KiB, as long lists of labels do.
+                root = h5py.File(patient, "w", libver=("v108", "v108"), rdcc_nbytes=_CHUNK_CACHE)
+                undo.callback(_close, root)
+                with written(content.path):
+                    _fill(root, content)
+                    patient.check()
             yield patient, root
         with written(content.path):
             patient.check()
+
+
+def _close(root: h5py.File) -> None:
+    with undisturbed():
+        root.close()
+
+
+def _fill(root: h5py.File, content: Content) -> None:
+    """Everything but the pooled rows, for which there is room."""
+    import h5py
+
+    _create_pooled(root, content)
+    for name, column in content.columns.items():
+        dtype = h5py.string_dtype() if column.dtype == object else column.dtype
+        root.create_dataset(name, data=column, dtype=dtype)
+    for name, value in {**content.attributes, **_nexus(content.spec)}.items():
+        root.attrs[name] = _plain_attribute(value)
 
 
 def _create_pooled(root: h5py.File, content: Content) -> None:

@@ -1,0 +1,138 @@
+"""`roicrop batch` does every row that can be done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import roicrop
+from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory beside data/, which holds one.h5, two.h5 (without a stride) and boxes.csv."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    write_maps("data/one.h5")
+    write_maps("data/two.h5", 2 * MAPS, unrelated=1)
+    write_boxes("data/boxes.csv")
+    return tmp_path
+
+
+def batch(manifest: str, *options: object, name: str = "jobs.csv") -> Result:
+    Path("data", name).write_text(manifest)
+    return run("batch", f"data/{name}", "-o", "crops", *options)
+
+
+def truth(factor: float = 1.0, **options: str) -> np.ndarray:
+    boxes = np.array(BOXES)
+    return roicrop.roi_align(factor * MAPS, boxes, 7, 1 / STRIDE, **options)  # type: ignore[arg-type]
+
+
+def test_every_row_is_an_output() -> None:
+    result = batch("features,boxes\none.h5,boxes.csv\ntwo.h5,boxes.csv\n", "--stride", STRIDE)
+    assert result.status == 0
+    np.testing.assert_array_equal(pooled("crops/one.h5"), truth())
+    np.testing.assert_array_equal(pooled("crops/two.h5"), truth(2.0))
+    assert "2 of 2 rows done" in result.err
+
+
+def test_a_row_may_have_a_name_and_options_of_its_own() -> None:
+    rows = [
+        "Features;boxes;output;op;convention;stride;output-size;overwrite",
+        "one.h5;boxes.csv;first.npy;;detectron2;;;",
+        "two.h5;boxes.csv;second.h5;pool;;8;3x2;true",
+    ]
+    result = batch("\n".join(rows), "--convention", "torchvision", "--spatial-scale", 1 / STRIDE)
+    assert result.status == 0, result.err
+    np.testing.assert_array_equal(np.load("crops/first.npy"), truth(convention="detectron2"))
+    expected = roicrop.roi_pool(2 * MAPS, np.array(BOXES), (3, 2), 1 / STRIDE)
+    np.testing.assert_array_equal(pooled("crops/second.h5"), expected)
+
+
+def test_a_manifest_may_be_json() -> None:
+    rows = [
+        {"features": "one.h5::/features", "boxes": "boxes.csv", "aligned": True},
+        {"features": "two.h5", "boxes": "boxes.csv", "stride": 8, "sampling_ratio": "adaptive"},
+    ]
+    assert batch(json.dumps(rows), name="jobs.json").status == 0
+    np.testing.assert_array_equal(
+        pooled("crops/one-features.h5"),
+        roicrop.roi_align(MAPS, np.array(BOXES), 7, 1 / STRIDE, aligned=True),
+    )
+    lines = "\n".join(map(json.dumps, rows))
+    assert batch(lines, "--overwrite", name="jobs.jsonl").status == 0
+    np.testing.assert_array_equal(pooled("crops/two.h5"), truth(2.0, convention="torchvision"))
+
+
+def test_labels_of_a_row_are_separated_by_semicolons() -> None:
+    rows = [(*box, label) for box, label in zip(BOXES, ["a b", "c", "d"], strict=True)]
+    write_boxes("data/boxes.csv", rows, more=",label")
+    batch("features,boxes,label\none.h5,boxes.csv,a b;d\n")
+    np.testing.assert_array_equal(pooled("crops/one.h5"), truth()[[0, 2]])
+
+
+def test_rows_that_fail_are_a_line_each_and_the_others_are_done() -> None:
+    write_boxes("data/bad.csv", [(0, 9, 1, 5, 8)])
+    rows = [
+        "features,boxes,output,stride",
+        "none.h5,boxes.csv,a.h5,",
+        "one.h5,bad.csv,b.h5,",
+        "one.h5,boxes.csv,c.h5,wide",
+        "one.h5,boxes.csv,d.h5,",
+    ]
+    result = batch("\n".join(rows), "--quiet", "--json")
+    assert result.status == 1
+    errors = result.err.splitlines()
+    assert len(errors) == 3
+    assert all(line.startswith("roicrop: error: data/jobs.csv line ") for line in errors)
+    assert "line 2: data/none.h5 does not exist" in errors[0]
+    assert "line 3: data/bad.csv line 2: x2 5 is less" in errors[1]
+    assert "line 4: Invalid value for '--stride'" in errors[2]
+    assert [path.name for path in Path("crops").iterdir()] == ["d.h5"]
+
+    said = [json.loads(line) for line in result.out.splitlines()]
+    assert [each["row"] for each in said] == [f"data/jobs.csv line {n}" for n in (2, 3, 4, 5)]
+    assert [each.get("status") for each in said] == [1, 1, 2, None]
+    assert said[3]["output"]["path"] == "crops/d.h5"
+
+
+def test_warnings_name_their_row() -> None:
+    result = batch("features,boxes\ntwo.h5,boxes.csv\n", "--quiet")
+    assert result.err.startswith("roicrop: WARNING: data/jobs.csv line 2: no stride was given")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "name", "words"),
+    [
+        ("features,boxes,strides\na,b,c\n", "jobs.csv", "line 2: no option is called 'strides'"),
+        ("features,box\na,b\n", "jobs.csv", "'box'"),
+        ("features,boxes\na,\n", "jobs.csv", "line 2 names no boxes"),
+        ("features,boxes\na,b,c\n", "jobs.csv", "line 2 has 3 fields, and the header 2"),
+        (
+            "features,boxes\na/m.h5,b\nc/m.h5,b\n",
+            "jobs.csv",
+            "line 2 writes crops/m.h5, as another",
+        ),
+        ("{}", "jobs.json", "is not a list"),
+        ("[1]", "jobs.json", "row 0 is not an object"),
+        ("{", "jobs.jsonl", "line 1 is not JSON"),
+        ("features", "jobs.txt", "name it so"),
+    ],
+)
+def test_a_manifest_that_cannot_be_followed_is_refused_whole(
+    manifest: str, name: str, words: str
+) -> None:
+    result = batch(manifest, name=name)
+    assert result.status == 1
+    assert words in result.error
+
+
+def test_a_missing_or_garbled_manifest_is_one_line() -> None:
+    assert "data/none.csv cannot be read" in run("batch", "data/none.csv", "-o", "crops").error
+    Path("data/jobs.csv").write_bytes(b"features,boxes\n\xff,b\n")
+    assert "not UTF-8 (byte 15)" in run("batch", "data/jobs.csv", "-o", "crops").error

@@ -1,0 +1,329 @@
+"""`align` and `pool` do what their options say, and say what they did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import roicrop
+from roicrop import kernels
+from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in, with maps.h5 and boxes.csv."""
+    monkeypatch.chdir(tmp_path)
+    write_maps()
+    write_boxes()
+    return tmp_path
+
+
+def align(*options: object) -> Result:
+    return run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--overwrite", *options)
+
+
+def pool(*options: object) -> Result:
+    return run("pool", "maps.h5", "boxes.csv", "-o", "out.h5", "--overwrite", *options)
+
+
+def truth(output_size: tuple[int, int] = (7, 7), **options: Any) -> np.ndarray:
+    return roicrop.roi_align(MAPS, np.array(BOXES), output_size, 1 / STRIDE, **options)
+
+
+# What is pooled
+
+
+def test_align_is_the_papers_operator_unless_told_otherwise() -> None:
+    assert align().status == 0
+    np.testing.assert_array_equal(pooled("out.h5"), truth(convention="mask-rcnn"))
+
+
+def test_pool_is_roipool() -> None:
+    assert pool().status == 0
+    expected = roicrop.roi_pool(MAPS, np.array(BOXES), 7, 1 / STRIDE)
+    np.testing.assert_array_equal(pooled("out.h5"), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "meaning"),
+    [
+        (["--output-size", "5"], {"output_size": (5, 5)}),
+        (["--output-size", "2x3"], {"output_size": (2, 3)}),
+        (["--sampling-ratio", "4"], {"sampling_ratio": 4}),
+        (["--sampling-ratio", "adaptive"], {"sampling_ratio": "adaptive"}),
+        (["--sampling-ratio", "0"], {"sampling_ratio": "adaptive"}),
+        (["--sampling-ratio", "exact"], {"sampling_ratio": "exact"}),
+        (["--mode", "max"], {"mode": "max"}),
+        (["--aligned"], {"aligned": True}),
+        (["--convention", "detectron2", "--no-aligned"],
+         {"convention": "detectron2", "aligned": False}),
+        (["--convention", "onnx", "--mode", "max"], {"convention": "onnx", "mode": "max"}),
+    ],
+)  # fmt: skip
+def test_options_of_align_mean_what_the_api_means(
+    options: list[str], meaning: dict[str, Any]
+) -> None:
+    assert align(*options).status == 0
+    np.testing.assert_array_equal(pooled("out.h5"), truth(**meaning))
+
+
+def test_pool_takes_averages_and_frameworks_names() -> None:
+    assert pool("--mode", "avg", "--convention", "torchvision").status == 0
+    expected = roicrop.roi_pool(MAPS, np.array(BOXES), 7, 1 / STRIDE, mode="avg")
+    np.testing.assert_array_equal(pooled("out.h5"), expected)
+
+
+@pytest.mark.parametrize("options", [["--stride", "8"], ["--spatial-scale", "0.125"]])
+def test_stride_and_spatial_scale_are_one_over_the_other(options: list[str]) -> None:
+    write_maps(stride=5)  # an option goes before the attribute
+    align(*options)
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+
+
+def test_input_scale_is_written_x_first() -> None:
+    write_boxes(boxes=[(i, x1 * 2, y1 * 4, x2 * 2, y2 * 4) for i, x1, y1, x2, y2 in BOXES])
+    align("--input-scale", "0.5,0.25")
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+
+
+def test_one_input_scale_is_for_both_axes() -> None:
+    write_boxes(boxes=[(i, *(2 * v for v in box)) for i, *box in BOXES])
+    align("--input-scale", "0.5")
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+
+
+def test_layout_says_what_no_attribute_says() -> None:
+    write_maps(maps=MAPS.transpose(0, 2, 3, 1), stride=STRIDE)
+    assert align("--layout", "NHWC").status == 0
+    np.testing.assert_allclose(
+        pooled("out.h5"), truth().transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_box_format_goes_before_what_the_file_says() -> None:
+    write_boxes(boxes=[(i, y1, x1, y2, x2) for i, x1, y1, x2, y2 in BOXES])
+    said = align("--box-format", "yxyx", "--json").json
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+    assert (said["boxes"]["box_format"], said["boxes"]["box_format_origin"]) == ("yxyx", "option")
+
+
+def test_fractions_are_of_the_image_size_given() -> None:
+    write_boxes(boxes=[(i, x1 / 64, y1 / 128, x2 / 64, y2 / 128) for i, x1, y1, x2, y2 in BOXES])
+    result = align("--normalized", "--image-size", "128x64")
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+    assert "fractions of the image, 128×64 pixels" in result.err
+
+
+def test_inclusive_boxes_end_a_pixel_later() -> None:
+    write_boxes(boxes=[(i, x1, y1, x2 - 1, y2 - 1) for i, x1, y1, x2, y2 in BOXES])
+    align("--inclusive")
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+
+
+def test_tensorflow_boxes_are_pixels_unless_normalized() -> None:
+    result = align("--convention", "tensorflow")
+    assert "pixels, made fractions of the image" in result.err
+    fractions = [(i, y1 / 80, x1 / 96, y2 / 80, x2 / 96) for i, x1, y1, x2, y2 in BOXES]
+    expected = roicrop.roi_align(MAPS, np.array(fractions), 7, convention="tensorflow")
+    np.testing.assert_allclose(pooled("out.h5"), expected, rtol=1e-4, atol=1e-4)
+
+    # A plain list names no order: TensorFlow's is y before x.
+    Path("own.json").write_text(
+        json.dumps({"boxes": [f[1:] for f in fractions], "image_index": [b[0] for b in BOXES]})
+    )
+    own = run(
+        "align", "maps.h5", "own.json", "-o", "own.h5", "--convention", "tensorflow", "--normalized"
+    )
+    np.testing.assert_array_equal(pooled("own.h5"), expected)
+    assert "yxyx (default of tensorflow)" in own.err
+
+
+def test_labels_may_be_several_and_scores_choose() -> None:
+    rows = [(*box, score, label) for box, score, label in zip(
+        BOXES, [0.9, 0.2, 0.8], ["cat", "cat", "dog"], strict=True)]  # fmt: skip
+    write_boxes(boxes=rows, more=",score,label")
+    said = align("--label", "cat", "--label", "dog", "--min-score", "0.5", "--top-k", "1", "--json")
+    np.testing.assert_array_equal(pooled("out.h5"), truth()[[0]])
+    assert (said.json["boxes"]["in_file"], said.json["boxes"]["count"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "shape", "fate"), [("zero", 4, "bad and pooled to zeros"), ("drop", 3, "left out")]
+)
+def test_bad_boxes_are_zeros_or_left_out_when_asked(policy: str, shape: int, fate: str) -> None:
+    write_boxes(boxes=[*BOXES, (0, 9, 1, 5, 8)])
+    result = align("--on-bad-box", policy)
+    assert len(pooled("out.h5")) == shape
+    assert fate in result.err
+
+
+@pytest.mark.parametrize("suffix", ["h5", "npz", "npy"])
+def test_the_suffix_chooses_the_format(suffix: str) -> None:
+    assert run("align", "maps.h5", "boxes.csv", "-o", f"crops.{suffix}").status == 0
+    if suffix == "h5":
+        values = pooled("crops.h5")
+    else:
+        loaded = np.load(f"crops.{suffix}")
+        values = loaded if suffix == "npy" else loaded["pooled"]
+    np.testing.assert_array_equal(values, truth())
+
+
+def test_dtype_and_compression_are_the_outputs() -> None:
+    align("--dtype", "float16", "--compression", "gzip:9")
+    np.testing.assert_array_equal(pooled("out.h5"), truth().astype(np.float16))
+
+
+# What is said
+
+
+def test_the_summary_says_what_ran_on_standard_error() -> None:
+    result = align("--convention", "detectron2", "--sampling-ratio", "2", "--no-aligned")
+    assert result.out == ""
+    lines = {line[:11].strip(): line[12:] for line in result.err.splitlines()}
+    assert lines["align"] == "detectron2, but --sampling-ratio 2 (its own: adaptive), --no-aligned"
+    assert "maps.h5::/features: 2 images of 4 channels, 10×12 cells, float32" in lines["features"]
+    assert "boxes.csv: 3 boxes, csv, xyxy (header); image_index" in lines["boxes"]
+    assert lines["scale"] == "0.125, stride 8 (attribute stride)"
+    assert lines["output"].startswith("out.h5: 3×4×7×7 float32, in ")
+
+
+def test_the_json_says_all_that_the_summary_says_and_more() -> None:
+    said = align("--convention", "detectron2", "--mode", "max", "--quiet", "--json").json
+    assert said["command"] == "align"
+    assert said["version"] == roicrop.__version__
+    assert said["core"] == kernels.NAME
+    assert said["convention"]["name"] == "detectron2"
+    assert said["convention"]["options"] == {"--mode": "max (its own: avg)"}
+    assert said["convention"]["overrides"] == {"mode": {"convention": "avg", "used": "max"}}
+    assert said["parameters"]["rules"]["offset_after"] == -0.5
+    assert said["parameters"]["rules"]["max_start"] == "-inf"
+    assert said["features"]["images_read"] == 2
+    assert said["features"]["map_sizes"] == [[10, 12]]
+    assert said["scale"] == [{"spatial_scale": 0.125, "stride": 8.0, "origin": "attribute stride"}]
+    assert said["boxes"]["matched"]
+    assert said["output"] == {
+        "path": "out.h5", "shape": [3, 4, 7, 7], "dtype": "float32", "non_finite": 0
+    }  # fmt: skip
+    assert said["warnings"] == []
+
+
+def test_quiet_says_nothing_but_warnings() -> None:
+    result = align("--quiet")
+    assert (result.out, result.err) == ("", "")
+    write_maps(unrelated=1)
+    warned = align("--quiet").err
+    assert warned.startswith("roicrop: WARNING: no stride was given and scale 1 was taken")
+    assert warned.count("\n") == 1
+    assert "--stride 8 would fit" in warned
+
+
+def test_odd_boxes_and_values_are_counted() -> None:
+    maps = MAPS.copy()
+    maps[0, 0, 0, 0] = np.nan
+    write_maps(maps=maps, stride=STRIDE)
+    write_boxes(boxes=[*BOXES, (0, -40, 0, 50, 50), (0, 200, 0, 300, 10), (0, 3, 3, 3, 9)])
+    result = align("--json")
+    said = result.json
+    assert said["boxes"]["partly_outside"] == said["boxes"]["wholly_outside"] == 1
+    assert said["boxes"]["degenerate"] == 1
+    assert "1 partly outside the map, 1 wholly outside the map, 1 of no size" in result.err
+    assert said["output"]["non_finite"] == np.count_nonzero(np.isnan(pooled("out.h5")))
+    assert f"{said['output']['non_finite']} values not finite" in result.err
+
+
+def test_integers_are_said_to_be_read_as_float32() -> None:
+    write_maps(maps=np.arange(960, dtype=">u2").reshape(2, 4, 10, 12), stride=STRIDE)
+    result = align()
+    assert pooled("out.h5").dtype == np.float32
+    assert "read as float32" in result.err
+
+
+def test_a_long_run_on_the_numpy_core_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roicrop.cli.report._LONG_RUN", 0.0)
+    monkeypatch.setattr(kernels, "NAME", "numpy")
+    assert align("--quiet").err.count("NumPy core") == 1
+    monkeypatch.setattr(kernels, "NAME", "compiled (any)")
+    assert align("--quiet").err == ""
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--stride", "8", "--spatial-scale", "0.125"], "--stride and --spatial-scale"),
+        (["--stride", "0"], "'0' is not a number above 0"),
+        (["--stride", "inf"], "'inf' is not a number above 0"),
+        (["--output-size", "7x"], "'7x' is not a number of bins, as in 7 or 7x7"),
+        (["--output-size", "0"], "'0' is not a number of bins"),
+        (["--input-scale", "1,2,3"], "as in 0.5 or 0.5,0.25"),
+        (["--image-size", "600"], "as in 600x800"),
+        (["--sampling-ratio", "many"], "'many' is not a whole number, adaptive or exact"),
+        (["--threads", "0"], "'0' is not a whole number above 0"),
+        (["--top-k", "-1"], "'-1' is not a whole number above 0"),
+        (["--viz-boxes", "3-1"], "as in 0,5,7-9"),
+        (["--convention", "caffe3"], "choose from"),
+        (["--convention", "tensorflow", "--aligned"], "aligned does not apply"),
+        (["--sampling-ratio", "exact", "--mode", "max"], "an exact integral has no maximum"),
+        (["--compression", "zip"], "compression 'zip'"),
+        (["--normalized", "--inclusive"], "--inclusive"),
+        (["--nothing"], "No such option"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(options: list[str], words: str) -> None:
+    result = align(*options)
+    assert result.status == 2
+    assert words in result.error
+    assert not Path("out.h5").exists()
+
+
+def test_a_wrong_suffix_is_refused_before_any_work() -> None:
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.tiff")
+    assert result.status == 2
+    assert ".npz" in result.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["align", "none.h5", "boxes.csv", "-o", "out.h5"], "none.h5 does not exist"),
+        (["align", "boxes.csv", "boxes.csv", "-o", "out.h5"], "boxes.csv is not an HDF5 file"),
+        (["align", "maps.h5::/none", "boxes.csv", "-o", "out.h5"], "/none"),
+        (["align", "maps.h5", "none.csv", "-o", "out.h5"], "none.csv"),
+        (["align", "maps.h5", "boxes.csv", "-o", "no/where/out.h5"], "no/where"),
+        (["align", "maps.h5", "boxes.csv", "-o", "maps.h5", "--overwrite"], "is an input"),
+        (["pool", "maps.h5", "bad.csv", "-o", "out.h5"], "bad.csv line 2: x2 5 is less than x1 9"),
+    ],
+)
+def test_work_that_fails_is_one_line_and_status_1(arguments: list[str], words: str) -> None:
+    write_boxes("bad.csv", [(0, 9, 1, 5, 8)])
+    result = run(*arguments)
+    assert result.status == 1
+    assert words in result.error
+    assert not Path("out.h5").exists()
+
+
+def test_an_existing_output_is_kept_without_overwrite() -> None:
+    Path("out.h5").write_text("mine")
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5")
+    assert result.status == 1
+    assert "--overwrite" in result.error
+    assert Path("out.h5").read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("4 GiB"), OSError(28, "No space")])
+def test_what_the_system_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("roicrop.pipeline.crop", refuse)
+    assert align().status == 1
+    assert align().error

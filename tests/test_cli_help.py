@@ -1,0 +1,87 @@
+"""Every command explains itself, with an example that parses; the table of conventions is whole."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import click
+import pytest
+
+import roicrop
+from roicrop import kernels
+from roicrop.cli import COMMANDS, Commands
+from roicrop.cli import roicrop as group
+from roicrop.conventions import CONVENTIONS
+from tests.command_line import run
+
+
+def command(name: str) -> click.Command:
+    assert isinstance(group, Commands)
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    return found
+
+
+def test_help_lists_every_command_with_what_it_does() -> None:
+    text = run("--help").out
+    for name, words in COMMANDS.items():
+        assert f"  {name} " in text
+        assert words in text
+    assert run("-h").out == text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_help_has_an_example_that_parses(name: str) -> None:
+    text = run(name, "--help").out
+    (example,) = [
+        line.strip() for line in text.splitlines() if line.strip().startswith("Example: ")
+    ]
+    program, called, *arguments = shlex.split(example.removeprefix("Example: "))
+    assert (program, called) == ("roicrop", name)
+    command(name).make_context(name, arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name: str) -> None:
+    for parameter in command(name).params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
+
+
+def test_an_option_of_one_name_is_the_same_in_every_command() -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    own = {"-o", "--output", "--convention", "--format", "--channel", "--json"}  # each says its own
+    for name in COMMANDS:
+        for parameter in command(name).params:
+            if isinstance(parameter, click.Option):
+                meaning = (str(parameter.help), repr(parameter.type))
+                for option in {*parameter.opts} - own:
+                    assert seen.setdefault(option, meaning) == meaning, (name, option)
+
+
+def test_the_version_names_the_core() -> None:
+    assert run("--version").out == f"roicrop {roicrop.__version__}, core: {kernels.NAME}\n"
+
+
+def test_unknown_commands_and_missing_arguments_are_one_line_and_status_2() -> None:
+    assert run("crop").status == run("align").status == run("align", "maps.h5").status == 2
+    assert "No such command 'crop'" in run("crop").error
+    assert "FEATURES" in run("align").error
+    assert "roicrop align --help" in run("align").error
+
+
+def test_conventions_lists_every_row_and_its_surprise() -> None:
+    text = " ".join(run("conventions").out.split())
+    for row in CONVENTIONS.values():
+        assert f"{row.name}: {row.program}" in text
+        assert row.surprise in text
+
+
+def test_conventions_as_json_are_the_table() -> None:
+    table = json.loads(run("conventions", "--json").out)
+    assert [row["name"] for row in table] == list(CONVENTIONS)
+    by_name = {row["name"]: row for row in table}
+    assert by_name["mask-rcnn"]["default_of"] == "align"
+    assert by_name["fast-rcnn"]["default_of"] == "pool"
+    assert by_name["openvino"]["void"] == "nan"
+    assert by_name["detectron2"]["offset_after"] == -0.5

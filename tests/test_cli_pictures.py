@@ -1,0 +1,96 @@
+"""`roicrop show` and `--viz` draw the boxes that are asked for, where they are asked to."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in, with maps.h5 and boxes.csv."""
+    monkeypatch.chdir(tmp_path)
+    write_maps()
+    write_boxes()
+    return tmp_path
+
+
+def names(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_viz_draws_every_box_beside_the_output() -> None:
+    said = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--viz", "new/viz", "--json").json
+    assert names("new/viz") == [f"align-box-{k}.png" for k in range(3)]
+    assert said["pictures"] == [f"new/viz/align-box-{k}.png" for k in range(3)]
+    with Image.open("new/viz/align-box-0.png") as picture:
+        assert picture.width <= 1600
+
+
+def test_viz_boxes_are_numbers_in_the_file_whatever_is_chosen() -> None:
+    write_boxes(boxes=[(0, 1, 1, 9, 9, 0.1), (0, 5, 5, 40, 40, 0.9)], more=",score")
+    crop = ["pool", "maps.h5", "boxes.csv", "-o", "out.h5", "--min-score", "0.5", "--viz", "viz"]
+    assert run(*crop, "--viz-boxes", "1", "--points").status == 0
+    assert names("viz") == ["pool-box-1.csv", "pool-box-1.png"]
+    refused = run(*crop, "--overwrite", "--viz-boxes", "0")
+    assert refused.status == 1
+    assert "box 0 is not one of the 1 boxes of boxes.csv that were chosen" in refused.error
+
+
+def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
+    shown = ["show", "maps.h5", "boxes.csv", "--viz-boxes", "2", "--both", "--points"]
+    result = run(*shown, "-o", "box.png", "--json")
+    assert result.json["convention"]["beside"] == "fast-rcnn"
+    assert result.json["points"] == ["box-align.csv", "box-pool.csv"]
+    assert "mask-rcnn; beside it fast-rcnn" in result.err
+    assert not Path("out.h5").exists()
+    with Path("box-align.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 7 * 7 * 4
+
+    again = run(*shown, "-o", "box.png")
+    assert again.status == 1
+    assert "--overwrite" in again.error
+    assert run(*shown, "-o", "box.png", "--overwrite", "--channel", "3").status == 0
+
+
+def test_show_draws_channels_last_maps() -> None:
+    write_maps(maps=MAPS.transpose(0, 2, 3, 1), stride=STRIDE, layout="NHWC")
+    assert run("show", "maps.h5", "boxes.csv", "-o", "viz", "--viz-boxes", "0-1").status == 0
+    assert names("viz") == ["align-box-0.png", "align-box-1.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["-o", "one.png"], 2, "3 boxes to draw"),
+        (["-o", "viz", "--viz-boxes", "3"], 1, "box 3 is not one of the 3 boxes"),
+        (["-o", "viz", "--viz-boxes", "1-99999999999"], 1, "box 3 is not one"),
+        (["-o", "viz", "--channel", "4"], 2, "channels 0 to 3"),
+        (["-o", "maps.h5/viz"], 1, "maps.h5/viz cannot be made"),
+    ],
+)
+def test_pictures_that_cannot_be_are_refused(options: list[str], status: int, words: str) -> None:
+    result = run("show", "maps.h5", "boxes.csv", *options)
+    assert result.status == status
+    assert words in result.error
+
+
+def test_pictures_are_refused_before_the_work() -> None:
+    Path("viz").write_text("a file")
+    crop = ["align", "maps.h5", "boxes.csv", "-o", "out.h5"]
+    assert run(*crop, "--viz", "viz").status == 2
+    assert run(*crop, "--viz", "maps.h5/viz").status == 1
+    assert not Path("out.h5").exists()
+
+
+def test_a_bad_box_is_not_drawn() -> None:
+    write_boxes(boxes=[(0, 9, 1, 5, 8), (0, 1, 1, 30, 30)])
+    shown = ["show", "maps.h5", "boxes.csv", "-o", "viz", "--on-bad-box", "zero"]
+    assert "boxes.csv line 2 is bad" in run(*shown, "--viz-boxes", "0").error
+    assert run(*shown).status == 0
+    assert names("viz") == ["align-box-1.png"]
