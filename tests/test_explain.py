@@ -488,6 +488,21 @@ def test_a_count_of_none_says_that_the_other_axis_decides() -> None:
     assert "none, if that is none along y or x" in text
 
 
+@pytest.mark.parametrize("name", ["detectron2", "paddle"])
+def test_a_box_reversed_both_ways_has_no_samples_and_the_value_0(name: str) -> None:
+    explanation = explain(NOISE, (9, 9, 2, 5), name, (1, 2))
+    assert explanation.agrees
+    assert explanation.left_out(None, 10) == 0
+    assert (one(explanation).terms, one(explanation).void) == (0, False)
+    text = words(explanation, (0, 1))
+    assert "⌈−3.5⌉ → −3" in text
+    assert "none, since the box is reversed" in text
+    assert "sum / (−4 × −3)  0" in text
+    largest = explain(NOISE, (9, 9, 2, 5), resolve(name, mode="max"))
+    assert largest.agrees
+    assert "0 takes part, for there are no samples" in words(largest, (0, 0))
+
+
 def test_what_a_maximum_considers_besides_is_said() -> None:
     text = words(explain(-abs(NOISE) - 1, (-4, 0, 4, 4), resolve("openvino", mode="max")), (0, 0))
     assert "0 takes part, for what has no weight or is out of range" in text

@@ -81,7 +81,7 @@ class Explanation:
         terms = listed
         if self.kind == "sample":
             count_y, count_x = self._samples_a_bin()
-            terms = count_y * len(rows) * count_x * len(columns)
+            terms = max(count_y, 0) * len(rows) * max(count_x, 0) * len(columns)
         return terms - min(most, listed)
 
     @cached_property
@@ -135,15 +135,17 @@ class Explanation:
         )
 
     def _count_and_divisor(self, p: int, q: int) -> tuple[tuple[int, int], float]:
-        count = len(self._rows[p]), len(self._columns[q])
         if self.kind == "sample":
-            count = self._samples_a_bin()
-        if self.kind != "piece":
+            count_y, count_x = self._samples_a_bin()
+            return (max(count_y, 0), max(count_x, 0)), float(count_y * count_x)
+        count = len(self._rows[p]), len(self._columns[q])
+        if self.kind == "cell":
             return count, float(count[0] * count[1])
         height, width = np.diff(self.plan.y.edges(self.k)), np.diff(self.plan.x.edges(self.k))
         return count, abs(float(height[p])) * abs(float(width[q]))
 
     def _samples_a_bin(self) -> tuple[int, int]:
+        """Both below 0 where a reversed box has no samples, and a sum of nothing to divide."""
         return int(self.plan.y.count[self.k]), int(self.plan.x.count[self.k])
 
     def _tolerance(self, value: float) -> float:

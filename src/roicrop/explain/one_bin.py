@@ -80,7 +80,10 @@ _NOTHING: Final = {"sample": "no samples", "piece": "a bin of no size", "cell": 
 
 
 def _divisor(explanation: Explanation, bin_: Bin) -> str:
-    if explanation.kind != "piece":
+    plan, k = explanation.plan, explanation.k
+    if explanation.kind == "sample":
+        return f"({exact(plan.y.count[k])} × {exact(plan.x.count[k])})"
+    if explanation.kind == "cell":
         return f"({bin_.count[0]} × {bin_.count[1]})"
     assert bin_.divisor is not None
     return f"{brief(bin_.divisor)}, the bin's area"
@@ -90,7 +93,8 @@ def _also_considered(explanation: Explanation, bin_: Bin) -> str:
     start = explanation.plan.convention.max_start
     notes = []
     if bin_.zero:
-        notes.append("0 takes part, for what has no weight or is out of range")
+        what = "what has no weight or is out of range" if bin_.terms else "there are no samples"
+        notes.append(f"0 takes part, for {what}")
     if start > LOWEST_FLOAT32:
         notes.append(f"the maximum starts from {exact(start)}")
     return "; ".join(notes)

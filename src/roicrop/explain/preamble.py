@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
+
 from roicrop.conventions import CONVENTIONS, Convention, overrides
 from roicrop.explain.account import Explanation
 from roicrop.explain.numerals import exact, under_one_another
@@ -144,8 +146,14 @@ def _samples_a_bin(axis: AxisPlan, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
         return "samples a bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"
-    void = "" if adaptive.after else "; none, if that is none along y or x"
-    return "samples a bin", count, f"the bin size, rounded up{void}"
+    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(adaptive.after)]}"
+
+
+_NO_SAMPLES: Final = {
+    1: "",
+    0: "; none, if that is none along y or x",
+    -1: "; none, since the box is reversed",
+}
 
 
 def operand(value: Any) -> str:
