@@ -156,7 +156,7 @@ def _about_lost(plan: Plan, lost: int, total: int) -> str:
     if row.border == "extrapolate":
         reach, so = "Beyond", f"A bin with such a sample gives {tidy(row.void_value)}."
     elif row.mode == "avg":
-        reach, so = "More than a cell beyond", "They count as 0, and are divided by all the same."
+        reach, so = "More than a cell beyond", "They count as 0 in the average."
     else:
         reach, so = "More than a cell beyond", "They count as 0."
     return f"{reach} the outermost cell centres: {lost} of {total} samples. {so}"

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.draw.save import replacing
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
+from roicrop.replacing import replacing, written
 from roicrop.sampling import AxisPlan, Plan, Samples
 
 SAMPLE_COLUMNS: Final = (
@@ -44,6 +44,7 @@ def write_points(
     pool = plan.convention.operator == "pool"
     with (
         replacing(path, overwrite=overwrite) as temporary,
+        written(path),
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
