@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop.cli import options, report
 from roicrop.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from roicrop.explain import Explanation
 
 _MOST_RECORDS: Final = 100_000
 
@@ -79,29 +83,35 @@ def command(**params: Any) -> int:
     the two not agree. Numbers that JSON lacks are text: "nan", "inf", "-inf".
     """
     from roicrop import pipeline
-    from roicrop.explain import as_csv, as_json, as_trace, explain, in_words
+    from roicrop.explain import explain
 
-    form = params["form"]
-    if params["trace"] and form is not None:
+    if params["trace"] and params["form"] is not None:
         raise ArgumentError("--trace is a format of its own: leave out --format")
     row = options.convention(params, params["operator"])
     with pipeline.open_job(options.request(params, row)) as job:
         explanation = explain(job, params["box"], params["channel"])
         cautions = job.cautions(job.fit())
-    write = as_trace if params["trace"] else {"json": as_json, "csv": as_csv}.get(form)
-    only, most = params["only"], params["limit"]
-    if write is None:
-        lines = in_words(explanation, only, most)
-    else:
-        most = most or _MOST_RECORDS
-        lines = write(explanation, only, most)
-        if left_out := explanation.left_out(only, most):
-            report.warn(f"{left_out:,} {explanation.kind}s are left out: --limit allows more")
+    explanation.check_bin(params["only"])
     for caution in cautions:
         report.warn(caution.text, loud=caution.loud)
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.writelines(f"{line}\n" for line in _lines(explanation, params))
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:
         return 0
     report.warn(f"the values do not add up to what {row.operator} gives", loud=True)
     return 1
+
+
+def _lines(explanation: Explanation, params: options.Parameters) -> Iterator[str]:
+    """What was asked for, with a warning where it leaves out what words would have said."""
+    from roicrop.explain import as_csv, as_json, as_trace, in_words
+
+    only, most = params["only"], params["limit"]
+    if not params["trace"] and params["form"] in (None, "text"):
+        return in_words(explanation, only, most)
+    write = as_trace if params["trace"] else {"json": as_json, "csv": as_csv}[params["form"]]
+    most = most or _MOST_RECORDS
+    lines = write(explanation, only, most)
+    if left_out := explanation.left_out(only, most):
+        report.warn(f"{left_out:,} {explanation.kind}s are left out: --limit allows more")
+    return lines

@@ -54,14 +54,17 @@ class Explanation:
 
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
         """All bins, row by row, or only the one of that number; ArgumentError if there is none."""
+        self.check_bin(only)
+        numbers = np.ndindex(*self.plan.output_size) if only is None else [only]
+        return (self._bin(p, q) for p, q in numbers)
+
+    def check_bin(self, only: tuple[int, int] | None) -> None:
+        """Raise ArgumentError if there is no bin of that number."""
         height, width = self.plan.output_size
-        if only is None:
-            return (self._bin(p, q) for p, q in np.ndindex(height, width))
-        if not (0 <= only[0] < height and 0 <= only[1] < width):
+        if only is not None and not (0 <= only[0] < height and 0 <= only[1] < width):
             raise ArgumentError(
                 f"bin {only[0]},{only[1]} is none of {height}×{width}: they are counted from 0,0"
             )
-        return iter([self._bin(*only)])
 
     def listing(
         self, only: tuple[int, int] | None = None, most: int | None = None
