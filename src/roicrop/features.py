@@ -25,7 +25,7 @@ from roicrop.errors import ArgumentError, FeatureError
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Candidate", "FeatureSource", "Scale", "candidates", "open_features"]
+__all__ = ["Candidate", "FeatureSource", "Scale", "candidates", "open_features", "split_spec"]
 
 Features = NDArray[np.floating[Any]]
 Kind = Literal["batch", "image", "group"]
@@ -65,7 +65,7 @@ def open_features(
     if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
         raise ArgumentError(f"an input scale of {input_scale} is not positive numbers")
     with _hdf5.named_errors(os.fspath(spec)):
-        path, inner = _split(os.fspath(spec))
+        path, inner = split_spec(os.fspath(spec))
     if not path:
         raise FeatureError(f"{os.fspath(spec)!r} names no file: give file.h5 or file.h5::/path")
     file = _hdf5.open_file(path)
@@ -94,6 +94,16 @@ def candidates(path: str | os.PathLike[str]) -> list[Candidate]:
     name = os.fspath(path)
     with _hdf5.open_file(name) as file, _hdf5.named_errors(name):
         return _datasets.candidates_in(file)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """The file, and the path in it ("" if none): the longest left part that exists is the file."""
+    cuts = [i for i in range(len(spec)) if spec.startswith("::", i)]
+    for cut in (len(spec), *reversed(cuts)):
+        if spec[:cut] and Path(spec[:cut]).exists():
+            return spec[:cut], spec[cut + 2 :]
+    file, _, path = spec.partition("::")
+    return file, path
 
 
 class FeatureSource:
@@ -259,16 +269,6 @@ class FeatureSource:
                     input_scale = input_scale or _datasets.input_scale_attribute(thing, where)
             self._attributes[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
         return self._attributes[path]
-
-
-def _split(spec: str) -> tuple[str, str]:
-    """The file, and the path in it: the longest left part that exists is the file."""
-    cuts = [i for i in range(len(spec)) if spec.startswith("::", i)]
-    for cut in (len(spec), *reversed(cuts)):
-        if spec[:cut] and Path(spec[:cut]).exists():
-            return spec[:cut], spec[cut + 2 :]
-    file, _, path = spec.partition("::")
-    return file, path
 
 
 def _computed(stored: np.dtype[Any]) -> np.dtype[Any]:

@@ -304,14 +304,20 @@ class Job:
         if not many and not (fit.beyond and nobody_said):
             text = "no stride was given and the file has none, so a cell is taken to be a pixel"
             return [Caution(f"{text}: --stride 1 says so")] if nobody_said else []
-        stride = stride_that_fits(
-            self.corners * self._frames.input_scale[self._frames.of_box][:, _XYXY],
-            self._frames.map_size[self._frames.of_box],
-        )
+        stride = self.stride_that_fits()
         remedy = f"--stride {stride} would fit them" if stride else "no stride would fit them"
         taken = ", ".join(f"{scale.value:g} ({scale.origin})" for scale in self.scales[:3])
         why = "no stride was given and scale 1 was taken" if nobody_said else f"at scale {taken}"
         return [Caution(f"{why}: {where}; {remedy}", loud=True)]
+
+    def stride_that_fits(self) -> int | None:
+        """The smallest power of two that puts every box on its map; None where none does."""
+        if not self._scale_matters():
+            return None
+        return stride_that_fits(
+            self.corners * self._frames.input_scale[self._frames.of_box][:, _XYXY],
+            self._frames.map_size[self._frames.of_box],
+        )
 
     def _scale_matters(self) -> bool:
         """Whether another scale would put boxes elsewhere on their map."""

@@ -114,7 +114,7 @@ RATIO: Final = _Text("N|adaptive|exact", "a whole number, adaptive or exact", _r
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 
 FILES: Final = together(click.argument("features"), click.argument("boxes"))
-READING: Final = together(
+PLACING: Final = together(
     click.option("--stride", type=POSITIVE, help="Image pixels for each cell of the map."),
     click.option(
         "--spatial-scale", type=POSITIVE, help="Cells for each pixel: 1 / stride. One of the two."
@@ -153,6 +153,9 @@ READING: Final = together(
     click.option(
         "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
     ),
+)
+READING: Final = together(
+    PLACING,
     click.option("--min-score", type=float, help="Only boxes with at least this score."),
     click.option(
         "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
@@ -290,7 +293,10 @@ def convention(params: Parameters, operator: Operator) -> Convention:
 
 
 def request(params: Parameters, row: Convention) -> Request:
-    """What FILES, READING, an operator's options and RUNNING ask for, under that convention."""
+    """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
+
+    An option that the command does not have is as `Request` has it.
+    """
     from roicrop.request import Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
@@ -304,7 +310,7 @@ def request(params: Parameters, row: Convention) -> Request:
         "output_size",
     )  # fmt: skip
     return Request(
-        **{name: params[name] for name in same},
+        **{name: params[name] for name in same if name in params},
         convention=row,
         spatial_scale=scale,
         scale_origin=origin,
