@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import roicrop
+from roicrop import kernels
 from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
 
@@ -104,6 +105,13 @@ def test_rows_that_fail_are_a_line_each_and_the_others_are_done() -> None:
 def test_warnings_name_their_row() -> None:
     result = batch("features,boxes\ntwo.h5,boxes.csv\n", "--quiet")
     assert result.err.startswith("roicrop: WARNING: data/jobs.csv line 2: no stride was given")
+
+
+def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roicrop.cli.report._LONG_RUN", 0.0)
+    monkeypatch.setattr(kernels, "NAME", "numpy")
+    result = batch("features,boxes\none.h5,boxes.csv\ntwo.h5,boxes.csv\n", "--stride", STRIDE)
+    assert result.err.count("NumPy core") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import roicrop
 from roicrop import kernels
+from roicrop.cli import report
 from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
 
@@ -327,3 +330,32 @@ def test_what_the_system_refuses_is_one_line(
     monkeypatch.setattr("roicrop.pipeline.crop", refuse)
     assert align().status == 1
     assert align().error
+
+
+# Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_for_terminals_and_for_more_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    clock = itertools.count()
+    monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
+    with report.progress(4, quiet=False) as done:
+        for _ in range(4):
+            done(1)
+    assert "boxes" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO(), False), (Terminal(), True)])
+def test_there_is_no_bar_otherwise(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, quiet: bool
+) -> None:
+    monkeypatch.setattr("sys.stderr", stream)
+    with report.progress(4, quiet=quiet) as done:
+        done(4)
+    assert stream.getvalue() == ""

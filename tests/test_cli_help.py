@@ -59,6 +59,12 @@ def test_an_option_of_one_name_is_the_same_in_every_command() -> None:
                     assert seen.setdefault(option, meaning) == meaning, (name, option)
 
 
+def test_no_command_at_all_is_answered_with_help_and_status_2() -> None:
+    result = run()
+    assert (result.status, result.out) == (2, "")
+    assert result.err == run("--help").out
+
+
 def test_the_version_names_the_core() -> None:
     assert run("--version").out == f"roicrop {roicrop.__version__}, core: {kernels.NAME}\n"
 

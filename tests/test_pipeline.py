@@ -122,7 +122,7 @@ def test_many_boxes_of_one_image_are_pooled_in_chunks(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = crop_to("whole.h5")
-    monkeypatch.setattr(pipeline, "_CHUNK_BYTES", 2 * whole[0].nbytes)
+    monkeypatch.setattr(pipeline, "_BUFFER_BYTES", 2 * whole[0].nbytes)
     np.testing.assert_array_equal(crop_to("chunks.h5"), whole)
 
 

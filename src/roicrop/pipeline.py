@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def crop(
     dtype: of the output; None is that of the maps. compression, overwrite: as in `open_output`.
     progress: called with the number of boxes that have been pooled since it was called last.
 
-    One chunk of rows is written while the next is pooled, so two of them are in memory, at most.
+    One buffer of rows is written while the next is filled, so two of them are in memory, at most.
     Raises OutputError, and BoxError for a box that the convention refuses.
     """
     spec = OutputSpec(
@@ -122,29 +122,28 @@ def crop(
         _Writing(output, spec, job.source.dtype) as writing,
     ):
         for i, rows, features in job.by_image():
-            for start in range(0, len(rows), writing.most):
-                chunk = rows[start : start + writing.most]
-                pooled = job.pool(i, chunk, features, out=writing.buffer(len(chunk)))
-                writing.write(chunk, pooled)
+            for chunk, room in writing.rooms(rows):
+                job.pool(i, chunk, features, out=room)
                 progress(len(chunk))
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
 
 
 class _Writing:
-    """Writes chunks of rows on a thread of its own, from two buffers that take turns.
+    """Writes pooled rows on a thread of its own, from two buffers that take turns.
 
-    most: how many rows a buffer holds. non_finite: how many values so far are NaN or infinite.
+    non_finite: how many values are NaN or infinite; known when the block ends.
     """
 
     def __init__(self, output: Writer, spec: OutputSpec, dtype: np.dtype[Any]) -> None:
         row = spec.shape[1:]
         row_bytes = int(np.prod(row)) * dtype.itemsize
-        self.most = max(1, min(_CHUNK_BYTES // row_bytes, spec.shape[0]))
-        self.non_finite = 0
+        self._most = max(1, min(_BUFFER_BYTES // row_bytes, spec.shape[0]))
         self._output, self._dtype = output, spec.dtype
-        self._buffers = [np.empty((self.most, *row), dtype) for _ in range(2)]
-        self._writes: deque[Future[int]] = deque()
+        self._free = deque(np.empty((self._most, *row), dtype) for _ in range(2))
+        self._filled: list[Rows] = []
+        self._writes: deque[tuple[Future[int], Features]] = deque()
         self._thread = ThreadPoolExecutor(1, "roicrop-write")
+        self.non_finite = 0
 
     def __enter__(self) -> _Writing:
         return self
@@ -155,29 +154,47 @@ class _Writing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._write()
         self._thread.shutdown(wait=True, cancel_futures=error is not None)
         while error is None and self._writes:
-            self._finish()
+            self._await_write()
 
-    def buffer(self, rows: int) -> Features:
-        """Room for so many rows, which nothing else uses until they are written."""
-        if len(self._writes) == len(self._buffers):
-            self._finish()
-        self._buffers.reverse()
-        return self._buffers[0][:rows]
+    def rooms(self, rows: Rows) -> Iterator[tuple[Rows, Features]]:
+        """Parts of some rows, and where the caller is to put each, until all have had their place.
 
-    def write(self, rows: Rows, pooled: Features) -> None:
-        """Start to write what the last buffer holds."""
-        self._writes.append(self._thread.submit(self._write, rows, pooled))
+        Rows of one image stay together, as far as a buffer holds them.
+        """
+        while len(rows):
+            used = sum(map(len, self._filled))
+            if used and used + len(rows) > self._most:
+                self._write()
+                used = 0
+            if not self._free:
+                self._await_write()
+            part, rows = rows[: self._most], rows[self._most :]
+            yield part, self._free[0][used : used + len(part)]
+            self._filled.append(part)
 
-    def _write(self, rows: Rows, pooled: Features) -> int:
+    def _write(self) -> None:
+        """Start to write what the present buffer holds."""
+        if self._filled:
+            rows, buffer = np.concatenate(self._filled), self._free.popleft()
+            self._filled = []
+            self._writes.append((self._thread.submit(self._put, rows, buffer), buffer))
+
+    def _put(self, rows: Rows, buffer: Features) -> int:
         with np.errstate(over="ignore"):  # too large for a smaller type is infinity, and counted
-            values = pooled.astype(self._dtype, copy=False)
-        self._output.write(rows, values)
+            values = buffer[: len(rows)].astype(self._dtype, copy=False)
+        falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
+        for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
+            self._output.write(rows[start:end], values[start:end])
         return _non_finite(values)
 
-    def _finish(self) -> None:
-        self.non_finite += self._writes.popleft().result()
+    def _await_write(self) -> None:
+        write, buffer = self._writes.popleft()
+        self.non_finite += write.result()
+        self._free.append(buffer)
 
 
 def _non_finite(values: Features) -> int:
@@ -239,5 +256,5 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     raise BoxError(f"{'; '.join(named)}: mend them, or choose --on-bad-box {ways}")
 
 
-_CHUNK_BYTES: Final = 32 << 20  # pooled at a time; there are two such buffers
+_BUFFER_BYTES: Final = 8 << 20  # of pooled rows; more would leave the processor's cache
 _NAMED: Final = 5  # bad boxes that an error names

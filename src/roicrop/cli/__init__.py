@@ -69,6 +69,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Each command has an example in its own help: roicrop align --help",
 )
@@ -80,12 +81,16 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     callback=_print_version,
     help="Print the version and the core in use.",
 )
-def roicrop() -> None:
+@click.pass_context
+def roicrop(ctx: click.Context) -> None:
     """Crop features by boxes, exactly as the framework that you name does, and see why.
 
     FEATURES is an HDF5 file, file.h5 or file.h5::/path/to/dataset. BOXES is a .csv, .tsv, .json or
     .jsonl file, or - for standard input.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

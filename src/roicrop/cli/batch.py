@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
     columns = _columns(ctx.command)
     rows = read_manifest(params["manifest"], [*_OWN_COLUMNS, *columns])
     outputs = _outputs(rows, Path(params["directory"]))
-    failed = 0
+    failed, seconds = 0, 0.0
     for row, output in zip(rows, outputs, strict=True):
         try:
             own = _parameters(ctx, columns, row, Path(params["manifest"]).parent)
@@ -66,7 +66,9 @@ def command(ctx: click.Context, /, **params: Any) -> int:
                 text, status = explain(error)
                 click.echo(report.as_text({"row": row.where, "error": text, "status": status}))
             continue
+        seconds += said["seconds"]
         report.show_row(said, row.where, quiet=params["quiet"], as_json=params["as_json"])
+    report.warn_of_slow_core(seconds)
     if not params["quiet"]:
         click.echo(f"batch       {len(rows) - failed} of {len(rows)} rows done", err=True)
     return 1 if failed else 0

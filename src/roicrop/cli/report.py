@@ -15,7 +15,7 @@ from roicrop import __version__
 from roicrop.conventions import Convention, overrides
 
 if TYPE_CHECKING:
-    from roicrop.pipeline import Caution, Cropped, Job
+    from roicrop.pipeline import Cropped, Job
 
 Facts = dict[str, Any]
 
@@ -39,7 +39,7 @@ def facts(
 
     source, table = job.source, job.table
     fit = job.fit()
-    cautions = [*job.cautions(fit), *_core_caution(kernels.NAME, seconds)]
+    cautions = job.cautions(fit)
     said: Facts = {
         "command": command,
         "version": __version__,
@@ -103,6 +103,7 @@ def show(said: Facts, *, quiet: bool, as_json: bool) -> None:
     """Warnings and the summary to standard error, JSON to standard output."""
     for text in said["warnings"]:
         warn(text, loud=text in said["loud"])
+    warn_of_slow_core(said["seconds"])
     if not quiet:
         click.echo("\n".join(summary(said)), err=True)
     if as_json:
@@ -123,6 +124,17 @@ def warn(text: str, *, loud: bool = False) -> None:
     """One line on standard error."""
     word = click.style("WARNING", fg="red", bold=True) if loud else "warning"
     click.echo(f"roicrop: {word}: {text}", err=True)
+
+
+def warn_of_slow_core(seconds: float) -> None:
+    """Say that the compiled core would have been faster, after a run of so many seconds."""
+    from roicrop import kernels
+
+    if kernels.NAME == "numpy" and seconds > _LONG_RUN:
+        warn(
+            "this was the NumPy core; the compiled one is many times faster: "
+            "install roicrop where there is a C++ compiler"
+        )
 
 
 def as_text(value: object) -> str:
@@ -244,19 +256,6 @@ def _many(count: int, one: str, more: str | None = None) -> str:
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _core_caution(core: str, seconds: float) -> list[Caution]:
-    from roicrop.pipeline import Caution
-
-    if core != "numpy" or seconds < _LONG_RUN:
-        return []
-    return [
-        Caution(
-            "this was the NumPy core; the compiled one is many times faster: "
-            "install roicrop where there is a C++ compiler"
-        )
-    ]
 
 
 def _plain(value: Any) -> Any:
