@@ -310,12 +310,16 @@ def resolve(
 
 def overrides(row: Convention) -> dict[str, tuple[object, object]]:
     """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
-    own = CONVENTIONS[row.name]
-    return {
-        field.name: (getattr(own, field.name), getattr(row, field.name))
-        for field in dataclasses.fields(row)
-        if not _same(getattr(own, field.name), getattr(row, field.name))
+    return differing(CONVENTIONS[row.name], row)
+
+
+def differing(first: Convention, second: Convention) -> dict[str, tuple[object, object]]:
+    """The fields in which two rows are not the same, and both their values."""
+    values = {
+        field.name: (getattr(first, field.name), getattr(second, field.name))
+        for field in dataclasses.fields(Convention)
     }
+    return {name: both for name, both in values.items() if not _same(*both)}
 
 
 def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
