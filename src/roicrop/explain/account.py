@@ -55,8 +55,7 @@ class Explanation:
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
         """All bins, row by row, or only the one of that number; ArgumentError if there is none."""
         self.check_bin(only)
-        numbers = np.ndindex(*self.plan.output_size) if only is None else [only]
-        return (self._bin(p, q) for p, q in numbers)
+        return iter(self._all_bins if only is None else [self._bin(*only)])
 
     def check_bin(self, only: tuple[int, int] | None) -> None:
         """Raise ArgumentError if there is no bin of that number."""
@@ -96,7 +95,11 @@ class Explanation:
     @cached_property
     def agrees(self) -> bool:
         """Whether every bin of the box does."""
-        return all(bin_.agrees for bin_ in self.bins())
+        return all(bin_.agrees for bin_ in self._all_bins)
+
+    @cached_property
+    def _all_bins(self) -> list[Bin]:
+        return [self._bin(p, q) for p, q in np.ndindex(*self.plan.output_size)]
 
     def _by_bin(self, axis: AxisPlan) -> list[Samples]:
         if self.kind == "cell":
