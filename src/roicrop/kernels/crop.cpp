@@ -3,7 +3,7 @@
 //
 //   block    at most 4,096 boxes, planned at once: bounds the plan's memory
 //   unit     what is pooled into one tile: a box, or for a great many bins some rows of it
-//   group    units of one image whose rectangle of the map, packed, fits the second-level cache
+//   group    units of one image whose rectangle of the map is packed for all of them at once
 //   piece    a rectangle that is packed at once: a group's, or a part of a unit too large to pack
 //
 // Nothing here decides a number: a unit is cut into pieces by its own extent alone, so results do not
@@ -26,7 +26,8 @@ namespace {
 constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                // at most, planned by one thread at a time
 constexpr std::int64_t block_taps = 1 << 18;   // on a large map they end a block early
-constexpr std::int64_t packed_cells = 1 << 15;  // 2 MiB a thread
+constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
+constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
 constexpr int piece_columns = 1024;
 constexpr int unit_bins = 4096;
 constexpr int rows_together_at_most = 4;
@@ -96,6 +97,11 @@ struct Clipped {
 template <class Sum>
 using Group = std::vector<Piece<Sum>>;
 
+// What one group may hold.
+struct Limits {
+    std::int64_t cells, units;
+};
+
 template <class Sum>
 class Block {
 public:
@@ -114,7 +120,7 @@ private:
     void index_columns(Chunk<Sum>& chunk);
     void cut_units();
     void group_units();
-    void group_neighbours(const Unit** first, const Unit** last, std::int64_t most);
+    void group_neighbours(const Unit** first, const Unit** last, Limits limits);
     std::int64_t image_of(const Unit& unit) const;
     void add_group(const Unit* const* units, int count);
     void add_pieces(const Unit& unit);
@@ -244,7 +250,9 @@ template <class Sum>
 void Block<Sum>::group_units() {
     const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
     const std::int64_t groups = (4 * a_.threads + slabs - 1) / slabs;  // so that each thread has some
-    const std::int64_t most = std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1);
+    const Limits limits{
+        std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
+        std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};
     std::vector<const Unit*> order;
     order.reserve(units_.size());
     for (const Unit& unit : units_)
@@ -259,7 +267,7 @@ void Block<Sum>::group_units() {
         const auto last = std::find_if(first, order.end(), [&](const Unit* unit) {
             return image_of(*unit) != image_of(**first);
         });
-        group_neighbours(&*first, &*first + (last - first), most);
+        group_neighbours(&*first, &*first + (last - first), limits);
         first = last;
     }
 }
@@ -267,7 +275,7 @@ void Block<Sum>::group_units() {
 // One group, if together they fit and touch no more cells than they do alone; else their rectangle
 // is halved along its longer side.
 template <class Sum>
-void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, std::int64_t most) {
+void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, Limits limits) {
     Range y, x;
     std::int64_t alone = 0;
     for (const Unit** unit = first; unit < last; ++unit) {
@@ -277,7 +285,7 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, std::in
         alone += (*unit)->cells();
     }
     const std::int64_t together = y.size() * x.size(), count = last - first;
-    if (count == 1 || (together <= std::min(alone, packed_cells) && count <= most))
+    if (count == 1 || (together <= std::min(alone, limits.cells) && count <= limits.units))
         return add_group(first, int(count));
     const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
         const Range range = by_y ? unit->y : unit->x;
@@ -287,8 +295,8 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, std::in
     std::nth_element(first, middle, last, [&](const Unit* a, const Unit* b) {
         return middle_of(a) < middle_of(b);
     });
-    group_neighbours(first, middle, most);
-    group_neighbours(middle, last, most);
+    group_neighbours(first, middle, limits);
+    group_neighbours(middle, last, limits);
 }
 
 template <class Sum>
