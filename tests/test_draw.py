@@ -18,12 +18,23 @@ from PIL import Image
 
 from roicrop import operators
 from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
-from roicrop.draw import Subject, both, marks, overlay, panel, save, write_points
+from roicrop.draw import (
+    Subject,
+    both,
+    marks,
+    overlay,
+    panel,
+    pool_marks,
+    sample_marks,
+    save,
+    write_points,
+)
 from roicrop.draw.brackets import MOST_DEPTH, Brackets
 from roicrop.draw.brush import FINER, Brush, blank
 from roicrop.draw.colour import (
     BOX,
     INFINITE,
+    INK,
     LOST,
     MINUS_INFINITE,
     MOVED,
@@ -288,9 +299,9 @@ def test_the_mean_over_channels_is_shown_unless_one_is_asked_for() -> None:
 def test_every_sample_is_drawn_where_the_plan_has_it() -> None:
     plan, _ = _crop((20, 20, 90, 70), 3, ratio=2)
     view = _view(Span(1, 10), Span(1, 13))
-    drawn = marks.drawn_samples(view, plan, 0)
+    drawn = sample_marks.drawn_samples(view, plan, 0)
     brush = Brush(blank(view.height, view.width, (0, 0, 0)))
-    marks.samples(brush, view, drawn, marks.PLAIN)
+    sample_marks.samples(brush, view, drawn, sample_marks.PLAIN)
     light = np.asarray(brush.finish())[..., 0].astype(np.float64)
     expected = list(itertools.product(plan.y.samples(0).position, plan.x.samples(0).position))
     assert len(expected) == 36
@@ -305,18 +316,25 @@ def test_every_sample_is_drawn_where_the_plan_has_it() -> None:
     assert light.max() == 0
 
 
-def test_samples_off_the_map_are_marked_by_what_becomes_of_them() -> None:
-    plan, _ = _crop((-28, 40, 12, 80), (1, 5), convention="detectron2", ratio=1)
-    # x at −3.5, −2.5, −1.5, −0.5 and 0.5.
-    view = _view(Span(0, 12), Span(-5, 3))
-    brush = Brush(blank(view.height, view.width, (0, 0, 0)))
-    marks.samples(brush, view, marks.drawn_samples(view, plan, 0), marks.PLAIN)
+@pytest.mark.parametrize("vertical", [False, True])
+def test_samples_off_the_map_are_marked_by_what_becomes_of_them(vertical: bool) -> None:
+    # Across, at −3.5, −2.5, −1.5, −0.5 and 0.5; along the other axis, in the middle of the map.
+    across, along = (-28, 12), (40, 80)
+    (x1, x2), (y1, y2) = (along, across) if vertical else (across, along)
+    bins = (5, 1) if vertical else (1, 5)
+    plan, _ = _crop((x1, y1, x2, y2), bins, convention="detectron2", ratio=1)
+    spans = Span(-5, 3), Span(0, 12)
+    view = _view(*(spans if vertical else spans[::-1]))
+    brush = Brush(blank(view.height, view.width, (90, 90, 90)))
+    sample_marks.samples(brush, view, sample_marks.drawn_samples(view, plan, 0), sample_marks.PLAIN)
     image = brush.finish()
-    found = [
-        image.getpixel((int(view.x(float(x))), int(view.y(float(plan.y.samples(0).position[0])))))
-        for x in plan.x.samples(0).position
-    ]
-    assert found == [LOST] * 3 + [MOVED, POINT]
+
+    def at(index: float) -> Any:
+        y, x = (index, 7.0) if vertical else (7.0, index)
+        return image.getpixel((int(view.x(x)), int(view.y(y))))
+
+    assert [at(v) for v in (-3.5, -2.5, -1.5, -0.5, 0.5)] == [LOST] * 3 + [MOVED, POINT]
+    assert at(0.0) == INK, "where the one at −0.5 is read"
 
 
 @pytest.mark.parametrize(
@@ -376,7 +394,7 @@ def test_roipool_marks_the_cells_that_bins_share() -> None:
     # Columns 2 to 7, rows 2 to 5: bins of 1.5 columns share columns 3 and 6; rows share none.
     view = _view(Span(0, 8), Span(0, 10))
     brush = Brush(blank(view.height, view.width, (90, 90, 90)))
-    marks.shared_cells(brush, view, plan, 0)
+    pool_marks.shared_cells(brush, view, plan, 0)
     image = np.asarray(brush.finish())
     for y, x in itertools.product(range(8), range(10)):
         top, left = round(view.y(y - 0.5)), round(view.x(x - 0.5))
@@ -392,7 +410,7 @@ def test_samples_too_close_to_tell_apart_are_thinned_out_and_it_is_said() -> Non
         (0, 0, 304, 200), convention="detectron2", features=features, scale=1.0, ratio=100
     )
     view = fit(Span(-0.5, 199.5), Span(-0.5, 303.5), (200, 304), 400, 608)
-    drawn = marks.drawn_samples(view, plan, 0)
+    drawn = sample_marks.drawn_samples(view, plan, 0)
     for axis, chosen in ((drawn.y, drawn.rows), (drawn.x, drawn.columns)):
         at = axis.position[chosen].astype(np.float64) * view.cell
         assert np.diff(at).min() >= 3.9
@@ -488,7 +506,16 @@ def test_the_csv_of_roipool_holds_the_cells_of_each_bin(tmp_path: Path) -> None:
         *((0, 1, y, x) for y in (2, 3) for x in (4, 5)),
     ]
     assert (lines[0]["image_y"], lines[0]["image_x"]) == ("20.0", "20.0")
-    assert {line["bins_with_this_cell"] for line in lines} == {"1"}
+
+
+def test_the_csv_of_roipool_counts_the_bins_that_share_a_cell(tmp_path: Path) -> None:
+    plan, _ = _crop((16, 16, 55, 60), (5, 4), convention="fast-rcnn")
+    write_points(plan, 0, tmp_path / "cells.csv", subject=_SUBJECT)
+    lines = _table(tmp_path / "cells.csv")
+    bins = Counter((line["cell_row"], line["cell_column"]) for line in lines)
+    assert set(bins.values()) == {1, 2, 4}
+    for line in lines:
+        assert int(line["bins_with_this_cell"]) == bins[line["cell_row"], line["cell_column"]]
 
 
 def test_a_box_of_too_many_samples_gives_those_in_range(tmp_path: Path) -> None:
@@ -591,6 +618,7 @@ def test_numbers_in_sentences_are_short(value: float, text: str) -> None:
     assert tidy(value) == text
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=80), st.floats(30, 400))
 def test_shortened_texts_fit(text: str, room: float) -> None:
     text = clean(text)

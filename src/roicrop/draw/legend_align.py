@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from roicrop.draw import marks
+from roicrop.draw import marks, sample_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, INK, LOST, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, sentences
-from roicrop.draw.marks import Drawn
 from roicrop.draw.number import tidy
+from roicrop.draw.sample_marks import Drawn
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import Plan
@@ -170,24 +170,24 @@ def bins_example(brush: Brush, colour: Colour = FIRST) -> None:
 
 def sample_example(brush: Brush) -> None:
     """One sample."""
-    marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.0, POINT, "dot")
+    sample_marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.0, POINT, "dot")
 
 
 def _piece_example(brush: Brush) -> None:
     y, x = brush.height / 2, brush.width / 2
-    brush.dashed_column(x, 2, brush.height - 2, 1.0, marks.PIECE)
+    brush.dashed_column(x, 2, brush.height - 2, 1.0, sample_marks.PIECE)
     for side in (-9, 9):
-        marks.sample_mark(brush, y, x + side, 3.5, POINT, "square")
+        sample_marks.sample_mark(brush, y, x + side, 3.5, POINT, "square")
 
 
-def moved_example(brush: Brush, look: marks.Look = marks.PLAIN) -> None:
+def moved_example(brush: Brush, look: sample_marks.Look = sample_marks.PLAIN) -> None:
     """A sample beyond the edge of a map."""
     y, x = brush.height / 2, brush.width / 2
     brush.fill(x + 1, 0, brush.width, brush.height, TEAL)
     brush.column(x + 1, 0, brush.height, 1.25, INK)
-    marks.moved_sample(brush, y, x - 8, y, x + 10, 4.0, look)
+    sample_marks.moved_sample(brush, y, x - 8, y, x + 10, 4.0, look)
 
 
 def lost_example(brush: Brush, colour: Colour = LOST) -> None:
     """A sample that reads nothing."""
-    marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.5, colour, "cross")
+    sample_marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.5, colour, "cross")

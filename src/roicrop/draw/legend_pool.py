@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from roicrop.draw import marks
+from roicrop.draw import marks, pool_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, Colour
 from roicrop.draw.legend import Entry
@@ -39,7 +39,7 @@ def entries(plan: Plan, k: int, subject: Subject, view: View) -> list[Entry]:
     if shared := int((many > 1).sum()):
         found.append(
             Entry(
-                lambda b: marks.hatched(b, 0, 0, b.height, b.width),
+                lambda b: pool_marks.hatched(b, 0, 0, b.height, b.width),
                 f"Taken by more than one bin: {shared} of {int((many > 0).sum())} cells.",
             )
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from roicrop.draw import legend_align, legend_common, legend_pool, marks
+from roicrop.draw import legend_align, legend_common, legend_pool, marks, pool_marks, sample_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, SECOND, Scale, scale_of, scale_of_difference
 from roicrop.draw.legend import ColourBar, Entry, Legend
@@ -27,8 +27,8 @@ Array = NDArray[Any]
 _LEGEND: Final = 440
 _RESULT_HEIGHT: Final = 330
 _LOOKS: Final = (
-    marks.Look(FIRST, "dot", FIRST, "dot", FIRST),
-    marks.Look(SECOND, "square", SECOND, "square", SECOND),
+    sample_marks.Look(FIRST, "dot", FIRST, "dot", FIRST),
+    sample_marks.Look(SECOND, "square", SECOND, "square", SECOND),
 )
 _SIZES: Final = 1.0, 0.62  # of the marks, so that two at one place are both seen
 
@@ -90,14 +90,14 @@ def _mark(brush: Brush, parts: list[Part]) -> None:
     marks.true_box(brush, scene.view, *true_axes(scene.subject, parts[0].plan, scene.k))
     for part, look in zip(parts, _LOOKS, strict=True):
         if part.plan.convention.operator == "pool":
-            marks.rounded_box(brush, scene.view, part.plan, scene.k, look.colour)
+            pool_marks.rounded_box(brush, scene.view, part.plan, scene.k, look.colour)
         else:
             marks.bins(brush, scene.view, part.plan, scene.k, look.colour)
     for part, look, size in zip(parts, _LOOKS, _SIZES, strict=True):
         if part.plan.convention.operator == "align":
             drawn = part.drawn()
             smaller = replace(drawn, radius=max(size * drawn.radius, 1.0))
-            marks.samples(brush, scene.view, smaller, look)
+            sample_marks.samples(brush, scene.view, smaller, look)
 
 
 def _own_scale(parts: list[Part]) -> Scale | None:
@@ -123,7 +123,7 @@ def _entries(
     ]
 
 
-def _entry(part: Part, name: str, look: marks.Look) -> Entry:
+def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
     plan, k, subject = part.plan, part.scene.k, part.scene.subject
     if plan.convention.operator == "pool":
         return Entry(
@@ -140,9 +140,9 @@ def _entry(part: Part, name: str, look: marks.Look) -> Entry:
     return Entry(lambda b: _grid_example(b, look), said)
 
 
-def _grid_example(brush: Brush, look: marks.Look) -> None:
+def _grid_example(brush: Brush, look: sample_marks.Look) -> None:
     legend_align.bins_example(brush, look.colour)
-    marks.sample_mark(brush, brush.height / 2, brush.width / 2, 3.5, look.colour, look.shape)
+    sample_marks.sample_mark(brush, brush.height / 2, brush.width / 2, 3.5, look.colour, look.shape)
 
 
 def _lost_and_moved(parts: list[Part]) -> list[Entry]:

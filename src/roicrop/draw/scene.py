@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.draw import legend_align, legend_common, legend_pool, marks
+from roicrop.draw import legend_align, legend_common, legend_pool, marks, pool_marks, sample_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import Scale, scale_of
 from roicrop.draw.heat import Cells, cells_in_sight, over_channels
@@ -60,7 +60,9 @@ class Part:
     def frame(self, least_head: int = 0) -> MapBlock:
         """The heat map with its marks."""
         scene, plan, k = self.scene, self.plan, self.scene.k
-        spans = marks.cells_of_bins if plan.convention.operator == "pool" else marks.extent_of_bins
+        spans = (
+            pool_marks.cells_of_bins if plan.convention.operator == "pool" else marks.extent_of_bins
+        )
         return MapBlock(
             scene.view,
             scene.cells,
@@ -106,23 +108,25 @@ class Part:
         lines = legend_pool.rounding(self.plan, self.scene.k, self.scene.subject)
         return [Table(("edge", "in cells", "moved by rounding"), lines)]
 
-    def drawn(self) -> marks.Drawn:
+    def drawn(self) -> sample_marks.Drawn:
         """Its samples."""
-        return marks.drawn_samples(self.scene.view, self.plan, self.scene.k)
+        return sample_marks.drawn_samples(self.scene.view, self.plan, self.scene.k)
 
     def _mark(self, brush: Brush) -> None:
         plan, k, view = self.plan, self.scene.k, self.scene.view
         if plan.convention.operator == "pool":
-            marks.shared_cells(brush, view, plan, k)
+            pool_marks.shared_cells(brush, view, plan, k)
         marks.true_box(brush, view, *true_axes(self.scene.subject, plan, k))
         if plan.convention.operator == "pool":
-            marks.rounded_box(brush, view, plan, k)
+            pool_marks.rounded_box(brush, view, plan, k)
             return
         marks.bins(brush, view, plan, k)
         exact = plan.convention.sampling_ratio == "exact"
         if exact:
-            marks.pieces(brush, view, plan, k)
-        marks.samples(brush, view, self.drawn(), marks.INTEGRAL if exact else marks.PLAIN)
+            sample_marks.pieces(brush, view, plan, k)
+        sample_marks.samples(
+            brush, view, self.drawn(), sample_marks.INTEGRAL if exact else sample_marks.PLAIN
+        )
 
 
 def with_bar(block: MapBlock, scale: Scale, title: str, scene: Scene) -> Block:
