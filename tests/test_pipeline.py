@@ -450,6 +450,16 @@ def test_a_target_that_is_an_input_is_refused(work: Path) -> None:
     assert Path("maps.h5").read_bytes() == before
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_tensor_that_the_disk_cannot_hold_is_refused_before_the_work(
+    work: Path, compression: str
+) -> None:
+    request = ask(output_size=(10**9, 10**9))
+    with open_job(request) as job, pytest.raises(OutputError, match="GB are free there"):
+        crop(job, "out.h5", compression=compression)
+    assert not list(work.glob("*out*"))
+
+
 def test_progress_counts_every_pooled_box(work: Path) -> None:
     done: list[int] = []
     with open_job(ask()) as job:

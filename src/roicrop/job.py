@@ -228,11 +228,14 @@ class Job:
         if row.normalized and self.request.normalized:
             return self._xyxy[rows]
         m = self._frames.number(i)
-        boxes: Corners = (
-            self.corners[rows] / self._frames.pixels[m, _XYXY]
-            if row.normalized
-            else self.corners[rows] * self._frames.input_scale[m, _XYXY]
-        )
+        boxes: Corners
+        with np.errstate(
+            over="ignore"
+        ):  # what is infinite then is refused, by its place in the file
+            if row.normalized:
+                boxes = self.corners[rows] / self._frames.pixels[m, _XYXY]
+            else:
+                boxes = self.corners[rows] * self._frames.input_scale[m, _XYXY]
         return boxes
 
     def plan(
@@ -327,7 +330,8 @@ class Job:
 
     def _cells(self) -> Corners:
         """(K, 4) xyxy in feature coordinates, under the job's convention."""
-        cells: Corners = self.corners * self._cells_per_pixel()[self._frames.of_box][:, _XYXY]
+        with np.errstate(over="ignore"):
+            cells: Corners = self.corners * self._cells_per_pixel()[self._frames.of_box][:, _XYXY]
         return cells
 
     def _cells_per_pixel(self) -> Corners:

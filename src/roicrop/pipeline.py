@@ -9,11 +9,14 @@ one map ahead of the one in use, and never a map that no box is on.
 from __future__ import annotations
 
 import dataclasses
+import math
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -22,7 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
-from roicrop.errors import BoxError
+from roicrop.errors import BoxError, OutputError
 from roicrop.features import open_features
 from roicrop.job import Caution, Features, Job, Rows
 from roicrop.outputs import OutputSpec, Writer, open_output
@@ -110,6 +113,7 @@ def crop(
         channels_last=job.source.channels_last,
         compression=compression,
     )
+    _require_room(path, spec)
     with (
         open_output(
             path,
@@ -126,6 +130,22 @@ def crop(
                 job.pool(i, chunk, features, out=room)
                 progress(len(chunk))
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
+
+
+def _require_room(path: str, spec: OutputSpec) -> None:
+    """OutputError if the tensor, however well it is compressed, is more than the disk has left."""
+    try:
+        free = shutil.disk_usage(Path(path).parent).free
+    except OSError:
+        return  # what is wrong with the directory is for `open_output` to say
+    size = math.prod(spec.shape) * spec.dtype.itemsize
+    least = size if spec.compression == "none" else size // _BEST_COMPRESSION
+    if least > free:
+        shape = "×".join(map(str, spec.shape))
+        raise OutputError(
+            f"{path}: {shape} {spec.dtype} take {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are "
+            "free there: make room, write elsewhere, or choose fewer boxes or bins"
+        )
 
 
 class _Writing:
@@ -257,4 +277,5 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
 
 
 _BUFFER_BYTES: Final = 8 << 20  # of pooled rows; more would leave the processor's cache
+_BEST_COMPRESSION: Final = 1000  # deflate gives no more
 _NAMED: Final = 5  # bad boxes that an error names

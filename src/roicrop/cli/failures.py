@@ -24,7 +24,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         text, status = f"{place}{error.strerror or error}", RoicropError.exit_status
     else:
-        text, status = f"there is not enough memory: {error}", RoicropError.exit_status
+        text = ": ".join(filter(None, ["there is not enough memory", str(error)]))
+        status = RoicropError.exit_status
     return text.replace("\n", " "), status
 
 

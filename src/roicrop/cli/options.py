@@ -61,7 +61,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
 
 def _read_count(text: str) -> int:
     number = int(text)
-    if number < 1:
+    if not 1 <= number <= _LARGEST:
         raise ValueError
     return number
 
@@ -89,7 +89,9 @@ def _read_input_scale(text: str) -> tuple[float, float]:
 
 
 def _read_ratio(text: str) -> SamplingRatio:
-    return text if text in ("adaptive", "exact") else int(text)  # type: ignore[return-value]
+    if text in ("adaptive", "exact"):
+        return text  # type: ignore[return-value]
+    return _read_count(text) if int(text) > 0 else "adaptive"
 
 
 def _read_rows(text: str) -> tuple[range, ...]:
@@ -102,6 +104,8 @@ def _read_rows(text: str) -> tuple[range, ...]:
             raise ValueError
     return tuple(ranges)
 
+
+_LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
