@@ -30,7 +30,6 @@ constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
 constexpr int piece_columns = 1024;
 constexpr int unit_bins = 4096;
-constexpr int rows_together_at_most = 4;
 constexpr std::int64_t scratch_bytes = 24 << 20;   // of all threads
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
@@ -117,7 +116,6 @@ public:
 
 private:
     void plan();
-    void index_columns(Chunk<Sum>& chunk);
     void cut_units();
     void group_units();
     void group_neighbours(const Unit** first, const Unit** last, Limits limits);
@@ -164,6 +162,35 @@ void plan_boxes(const Arguments& a, Chunk<Sum>& chunk) {
     }
 }
 
+// The cells that one box's taps name become the columns of its strip, and the taps' places in it.
+template <class Sum>
+void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
+    Range cells;
+    for (const std::int32_t* tap = taps; tap < end; ++tap) cells.add(*tap);
+    std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
+    for (const std::int32_t* tap = taps; tap < end; ++tap) place[std::size_t(*tap - cells.begin)] = 0;
+    const std::size_t first = column.size();
+    for (std::size_t x = 0; x < place.size(); ++x) {
+        if (place[x] < 0) continue;
+        place[x] = std::int32_t(column.size() - first) * lanes<Sum>;
+        column.push_back(cells.begin + std::int32_t(x));
+    }
+    for (std::int32_t* tap = taps; tap < end; ++tap) *tap = place[std::size_t(*tap - cells.begin)];
+    while ((column.size() - first) % column_block) column.push_back(column.back());
+}
+
+template <class Sum>
+void index_columns(Chunk<Sum>& chunk, int bins) {
+    chunk.column_ptr.assign(1, 0);
+    for (int i = 0; i < chunk.count; ++i) {
+        const std::int32_t* rows = chunk.x.bin_ptr.data() + i * bins;
+        std::int32_t* taps = chunk.x.place.data();
+        index_columns<Sum>(taps + chunk.x.row_ptr[std::size_t(rows[0])],
+                           taps + chunk.x.row_ptr[std::size_t(rows[bins])], chunk.column);
+        chunk.column_ptr.push_back(std::int32_t(chunk.column.size()));
+    }
+}
+
 template <class Sum>
 void Block<Sum>::plan() {
     const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first_);
@@ -184,38 +211,12 @@ void Block<Sum>::plan() {
             chunk.count = int(std::min<std::int64_t>(each, first_ + boxes - chunk.first));
             plan_boxes(a_, chunk);
             taps += chunk.taps();
-            index_columns(chunk);
+            index_columns(chunk, a_.bins_x);
             ++planned;
         }
     });
     chunks_.resize(std::size_t(planned.load()));
     end_ = chunks_.back().first + chunks_.back().count;
-}
-
-// The columns that each box touches become the strip's; x then names places in the strip.
-template <class Sum>
-void Block<Sum>::index_columns(Chunk<Sum>& chunk) {
-    std::vector<std::int32_t> slot;
-    chunk.column_ptr.assign(1, 0);
-    for (int i = 0; i < chunk.count; ++i) {
-        const std::int32_t* rows = chunk.x.bin_ptr.data() + i * a_.bins_x;
-        const std::int32_t begin = chunk.x.row_ptr[std::size_t(rows[0])];
-        const std::int32_t end = chunk.x.row_ptr[std::size_t(rows[a_.bins_x])];
-        std::int32_t* cell = chunk.x.place.data();
-        Range cells;
-        for (std::int32_t t = begin; t < end; ++t) cells.add(cell[t]);
-        slot.assign(std::size_t(cells.size()), -1);
-        for (std::int32_t t = begin; t < end; ++t) slot[std::size_t(cell[t] - cells.begin)] = 0;
-        const std::size_t first = chunk.column.size();
-        for (std::int32_t x = 0; x < std::int32_t(slot.size()); ++x) {
-            if (slot[std::size_t(x)] < 0) continue;
-            slot[std::size_t(x)] = std::int32_t(chunk.column.size() - first) * lanes<Sum>;
-            chunk.column.push_back(cells.begin + x);
-        }
-        for (std::int32_t t = begin; t < end; ++t) cell[t] = slot[std::size_t(cell[t] - cells.begin)];
-        while ((chunk.column.size() - first) % column_block) chunk.column.push_back(chunk.column.back());
-        chunk.column_ptr.push_back(std::int32_t(chunk.column.size()));
-    }
 }
 
 template <class Sum>
@@ -333,7 +334,7 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
     };
     const auto first_column = chunk.column_ptr[std::size_t(unit.box)];
     const int columns = chunk.column_ptr[std::size_t(unit.box) + 1] - first_column;
-    const std::int32_t* column = chunk.column.data() + first_column;
+    std::int32_t* column = chunk.column.data() + first_column;
     if (unit.bins < a_.bins_y) {  // the units of one box lie in different slabs
         std::int32_t* own = keep<std::int32_t>(std::size_t(columns));
         std::copy_n(column, columns, own);
@@ -368,14 +369,8 @@ void Block<Sum>::add_pieces(const Unit& unit) {
                 rows.weight = clipped.weight.data();
                 return rows;
             };
-            // The clipped columns are indexed as a chunk of one box would be.
-            Chunk<Sum> one{0, 1, {}, {}, {}, {}};
-            one.x.bin_ptr = clip_x.bin_rows;
-            one.x.row_ptr = clip_x.row_taps;
-            one.x.place = clip_x.place;
-            index_columns(one);
-            clip_x.place = one.x.place;
-            clip_x.column = one.column;
+            index_columns<Sum>(clip_x.place.data(), clip_x.place.data() + clip_x.place.size(),
+                               clip_x.column);
             Box<Sum>* box = keep<Box<Sum>>(1);
             *box = whole;
             box->y = rows_of(clip_y, whole.y);
@@ -455,20 +450,18 @@ Piece<Sum> Block<Sum>::piece_of(std::int64_t image, Range y, Range x) {
 template <class Sum>
 void Block<Sum>::place(Box<Sum>& box, const Piece<Sum>& piece) {
     strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
-    auto* places = const_cast<std::int32_t*>(box.y.place);
     const auto begin = box.y.row_taps[box.y.bin_rows[0]];
     const auto end = box.y.row_taps[box.y.bin_rows[box.y.bins]];
     const bool reads = box.columns > 0;
     for (auto t = begin; t < end; ++t) {
-        const std::int32_t row = places[t] - piece.first_row;
+        const std::int32_t row = box.y.place[t] - piece.first_row;
         if (reads) piece.touched_rows[row] = 1;
-        places[t] = row * piece.pitch * lanes<Sum>;
+        box.y.place[t] = row * piece.pitch * lanes<Sum>;
     }
-    auto* columns = const_cast<std::int32_t*>(box.column);
     for (int i = 0; i < box.columns; ++i) {
-        const std::int32_t column = columns[i] - piece.first_column;
+        const std::int32_t column = box.column[i] - piece.first_column;
         if (begin < end) piece.touched_blocks[column / pack_block] = 1;
-        columns[i] = column * lanes<Sum>;
+        box.column[i] = column * lanes<Sum>;
     }
 }
 

@@ -51,7 +51,7 @@ namespace roicrop {
 namespace {
 
 // How many accumulators fit in the registers decides how many strip rows are taken together.
-constexpr int rows_together = vector_bytes == 16 ? 2 : 4;
+constexpr int rows_together = vector_bytes == 16 ? 2 : rows_together_at_most;
 
 template <class Sum>
 struct Cell {

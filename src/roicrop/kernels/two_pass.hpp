@@ -17,6 +17,7 @@ template <class Sum>
 constexpr int lanes = cell_bytes / int(sizeof(Sum));  // channels pooled side by side
 constexpr int column_block = 4;  // columns that the vertical pass takes together
 constexpr int pack_block = 16;   // columns that are packed together
+constexpr int rows_together_at_most = 4;  // rows of the strip
 
 enum class Element { half, single, real64 };
 
@@ -36,7 +37,7 @@ struct Rows {
     const std::int32_t* row_taps;
     // For y, where the tap's map row begins in the slab; for x, the tap's place in the strip.
     // Both in elements.
-    const std::int32_t* place;
+    std::int32_t* place;
     const Sum* weight;
     const std::uint8_t* empty;  // by bin: no sample and no cell
     const std::uint8_t* zero;   // by bin: a maximum considers 0 too
@@ -45,7 +46,7 @@ struct Rows {
 template <class Sum>
 struct Box {
     Rows<Sum> y, x;
-    const std::int32_t* column;  // the touched columns, as elements from the start of a slab's row
+    std::int32_t* column;        // the touched columns, as elements from the start of a slab's row
     int columns;                 // a multiple of column_block: the last is repeated
     char* out;                   // channel 0, bin (0, 0)
     bool begins, ends;           // whether this piece is the box's first, its last
