@@ -28,12 +28,15 @@ def entries(plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn) -> l
 
 def where(plan: Plan, k: int, subject: Subject) -> str:
     """How large the bins are, and where they lie beside the box."""
-    size = f"{tidy(float(plan.x.bin_size[k]))} × {tidy(float(plan.y.bin_size[k]))} cells"
+    width, height = tidy(float(plan.x.bin_size[k])), tidy(float(plan.y.bin_size[k]))
     if plan.convention.positions == "corners":
-        said = f"each stands for one sample. The samples are {size} apart, corner to corner."
+        said = (
+            "each stands for one sample. From corner to corner, the samples are "
+            f"{width} cells apart across, and {height} down."
+        )
     else:
         each = "" if plan.output_size == (1, 1) else "each "
-        said = f"{each}{size}."
+        said = f"{each}{width} cells wide and {height} high."
     if plan.convention.sampling_ratio != "exact" and plan.y.count[k] * plan.x.count[k] == 0:
         said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
@@ -128,7 +131,8 @@ def gives(plan: Plan, k: int) -> str:
         "max": "largest",
         "corner-max": "largest weighted neighbour",
     }[plan.convention.reduction]
-    return f"A bin is the {what} of its {count_y}×{count_x} samples."
+    which = " (rows × columns)" if count_y != count_x else ""
+    return f"A bin is the {what} of its {count_y}×{count_x} samples{which}."
 
 
 def _about_pieces(plan: Plan, drawn: Drawn) -> str:

@@ -87,7 +87,7 @@ class Part:
         blocks: list[Block] = [ResultBlock(self.values, void, scale, *room, heading)]
         if self.own_scale:
             blocks.append(
-                ColourBar(scale, "Colours of these maxima, each over its channel", room[0])
+                ColourBar(scale, "Colours: each channel’s maximum, then their mean", room[0])
             )
         return Inset(Column(blocks, 14), 0, room[0])
 

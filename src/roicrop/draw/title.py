@@ -91,9 +91,11 @@ def reduction(plan: Plan, k: int) -> str:
     if row.sampling_ratio == "exact":
         return "integral over each bin"
     count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
-    counts = f"{count_y}×{count_x} samples a bin"
     if row.positions == "corners":
         return "one sample a bin"
+    counts = f"{count_y}×{count_x} samples a bin"
+    if count_y == count_x == 1:
+        counts = "one sample a bin"
     if row.reduction == "corner-max":
         counts = f"the weighted corners of {counts}"
     return f"{what} of {counts}" + (" (adaptive)" if row.sampling_ratio == "adaptive" else "")
