@@ -155,6 +155,18 @@ def test_labels_may_be_several_and_scores_choose() -> None:
     assert (said.json["boxes"]["in_file"], said.json["boxes"]["count"]) == (3, 1)
 
 
+def test_images_say_which_image_a_coco_result_is_on() -> None:
+    results = [{"image_id": 70 + i, "bbox": [x1, y1, x2 - x1, y2 - y1], "category_id": 1,
+                "score": 1.0} for i, x1, y1, x2, y2 in BOXES]  # fmt: skip
+    Path("results.json").write_text(json.dumps(results))
+    Path("instances.json").write_text(json.dumps({"images": [{"id": 70}, {"id": 71}]}))
+    crop = ["align", "maps.h5", "results.json", "-o", "out.h5"]
+    assert "results.json box 0: no image 71" in run(*crop).error
+    result = run(*crop, "--images", "instances.json")
+    np.testing.assert_array_equal(pooled("out.h5"), truth())
+    assert "image_id goes through the position in images of instances.json" in result.err
+
+
 @pytest.mark.parametrize(
     ("policy", "shape", "fate"), [("zero", 4, "bad and pooled to zeros"), ("drop", 3, "left out")]
 )

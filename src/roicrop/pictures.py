@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.job import Features, Job, Rows
+
+if TYPE_CHECKING:
+    from roicrop.draw import Subject
 
 BY_DEFAULT: Final = 8  # pictures, where nobody says of which boxes
 
@@ -40,9 +43,7 @@ class Album:
         points: bool = False,
         overwrite: bool = False,
     ) -> None:
-        if channel is not None and channel >= job.source.channels:
-            last = job.source.channels - 1
-            raise ArgumentError(f"--channel {channel}: {job.source.path} has channels 0 to {last}")
+        check_channel(job, channel)
         self._job = job
         self._conventions = conventions
         self._channel = channel
@@ -68,11 +69,11 @@ class Album:
         job = self._job
         plans = [job.plan(i, rows, row) for row in self._conventions]
         pooled = [
-            _channels_first(job, job.pool(i, rows, features, row)) for row in self._conventions
+            channels_first(job, job.pool(i, rows, features, row)) for row in self._conventions
         ]
-        shown = _channels_first(job, features)
+        shown = channels_first(job, features)
         for k, row in enumerate(rows.tolist()):
-            subject = self._subject(i, row)
+            subject = subject_of(job, i, row)
             if len(plans) == 1:
                 picture = draw.panel(
                     shown, plans[0], k, pooled[0][k], subject=subject, channel=self._channel
@@ -92,20 +93,6 @@ class Album:
                 draw.write_points(plan, k, path, subject=subject, overwrite=self._overwrite)
             yield row, self._files[row]
 
-    def _subject(self, i: int, row: int) -> Any:
-        from roicrop.draw import Subject
-
-        job, table = self._job, self._job.table
-        x1, y1, x2, y2 = job.corners[row].tolist()
-        number = str(table.source_index[row])
-        return Subject(
-            file=f"{job.source.path}::{job.source.dataset}",
-            image=job.image_name(i),
-            box=number if table.id is None else f"{number} (id {table.id[row]})",
-            corners=(x1, y1, x2, y2),
-            cells_per_pixel=job.cells_per_pixel(i),
-        )
-
     def _name_files(self, place: Path) -> dict[int, list[Path]]:
         """Row → its picture, and its tables of points."""
         operators = [row.operator for row in self._conventions]
@@ -119,17 +106,13 @@ class Album:
                 )
             pictures = {int(self._rows[0]): place}
         else:
-            _make_directory(place)
+            make_directory(place)
             pictures = {
                 row: place / f"{kind}-box-{numbers[row]}.png" for row in self._rows.tolist()
             }
         files = {row: [png, *self._tables(png, operators)] for row, png in pictures.items()}
         if not self._overwrite:
-            for path in chain.from_iterable(files.values()):
-                if path.exists():
-                    raise OutputError(
-                        f"{path} exists: draw elsewhere, or replace it with --overwrite"
-                    )
+            refuse_existing(chain.from_iterable(files.values()))
         return files
 
     def _tables(self, png: Path, operators: Sequence[str]) -> list[Path]:
@@ -138,6 +121,51 @@ class Album:
         if len(operators) == 1:
             return [png.with_suffix(".csv")]
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
+
+
+def subject_of(job: Job, i: int, row: int) -> Subject:
+    """What a picture of a box of image i is of."""
+    from roicrop.draw import Subject
+
+    table = job.table
+    x1, y1, x2, y2 = job.corners[row].tolist()
+    number = str(table.source_index[row])
+    return Subject(
+        file=f"{job.source.path}::{job.source.dataset}",
+        image=job.image_name(i),
+        box=number if table.id is None else f"{number} (id {table.id[row]})",
+        corners=(x1, y1, x2, y2),
+        cells_per_pixel=job.cells_per_pixel(i),
+    )
+
+
+def channels_first(job: Job, values: NDArray[Any]) -> NDArray[Any]:
+    """(…, C, H, W), a view."""
+    return np.moveaxis(values, -1, -3) if job.source.channels_last else values
+
+
+def check_channel(job: Job, channel: int | None) -> None:
+    """ArgumentError for a channel that the maps lack."""
+    if channel is not None and channel >= job.source.channels:
+        last = job.source.channels - 1
+        raise ArgumentError(f"--channel {channel}: {job.source.path} has channels 0 to {last}")
+
+
+def make_directory(place: Path) -> None:
+    """A directory for pictures, unless it is there; OutputError where there can be none."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{place} cannot be made: {error.strerror}; name a directory for the pictures"
+        ) from error
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """OutputError for a file that is there already."""
+    for path in paths:
+        if path.exists():
+            raise OutputError(f"{path} exists: draw elsewhere, or replace it with --overwrite")
 
 
 def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:
@@ -149,17 +177,3 @@ def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:
     for row in rows[~job.pooled[rows]].tolist():
         raise BoxError(f"{job.where(row)} is bad and cannot be drawn: leave it out of --viz-boxes")
     return rows
-
-
-def _make_directory(place: Path) -> None:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{place} cannot be made: {error.strerror}; name a directory for the pictures"
-        ) from error
-
-
-def _channels_first(job: Job, values: NDArray[Any]) -> NDArray[Any]:
-    """(…, C, H, W), a view."""
-    return np.moveaxis(values, -1, -3) if job.source.channels_last else values
