@@ -52,6 +52,7 @@ def test_pool_is_roipool() -> None:
     np.testing.assert_array_equal(pooled("out.h5"), expected)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("options", "meaning"),
     [

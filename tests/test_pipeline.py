@@ -85,10 +85,12 @@ def refusal(request: Request) -> str:
 # The rows
 
 
+@pytest.mark.core
 def test_row_k_is_box_k_whatever_image_it_is_on(work: Path) -> None:
     np.testing.assert_array_equal(crop_to("out.h5"), expected())
 
 
+@pytest.mark.core
 def test_channels_last_maps_give_channels_last_rows(work: Path) -> None:
     write_maps("maps.h5", {"features": BATCH.transpose(0, 2, 3, 1)}, stride=4.0, layout="NHWC")
     np.testing.assert_allclose(
@@ -96,6 +98,7 @@ def test_channels_last_maps_give_channels_last_rows(work: Path) -> None:
     )
 
 
+@pytest.mark.core
 def test_maps_of_a_group_keep_their_own_sizes_and_strides(work: Path) -> None:
     small = RANDOM.standard_normal((5, 6, 7), dtype=np.float32)
     write_maps("maps.h5", {"a": BATCH[0], "b": small}, stride=4.0)
@@ -118,6 +121,7 @@ def test_maps_of_a_group_keep_their_own_sizes_and_strides(work: Path) -> None:
         assert file["image_index"][:].tolist() == [1, 0, 1]
 
 
+@pytest.mark.core
 def test_many_boxes_of_one_image_are_pooled_in_chunks(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,11 +130,13 @@ def test_many_boxes_of_one_image_are_pooled_in_chunks(
     np.testing.assert_array_equal(crop_to("chunks.h5"), whole)
 
 
+@pytest.mark.core
 def test_threads_never_change_a_bit(work: Path) -> None:
     one, two = (crop_to(f"{n}.h5", ask(threads=n)) for n in (1, 2))
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.core
 def test_no_boxes_give_a_tensor_of_no_rows(work: Path) -> None:
     write_boxes("boxes.csv", [])
     assert crop_to("out.h5").shape == (0, 5, 2, 3)
@@ -345,6 +351,7 @@ def test_only_reversed_boxes_can_be_kept(work: Path, bad: tuple[object, ...]) ->
     assert "--on-bad-box zero or drop" in text
 
 
+@pytest.mark.core
 def test_a_kept_box_that_the_convention_refuses_is_named_by_its_line(work: Path) -> None:
     write_boxes("boxes.csv", [BOXES[1], BOXES[0], REVERSED])
     text = refusal(ask(on_bad_box="keep", convention=resolve("mmcv")))
@@ -352,6 +359,7 @@ def test_a_kept_box_that_the_convention_refuses_is_named_by_its_line(work: Path)
     assert not list(work.glob("*refused*"))
 
 
+@pytest.mark.core
 def test_a_box_too_large_for_float32_is_named_by_its_line(work: Path) -> None:
     write_boxes("boxes.csv", [BOXES[1], (0, 0.0, 0.0, 1e39, 5.0)])
     assert refusal(ask()).startswith("boxes.csv line 3 has corners 0, 0, 1e+39, 5")
@@ -384,6 +392,7 @@ def test_the_output_may_have_another_dtype(work: Path, dtype: str) -> None:
     np.testing.assert_array_equal(pooled, expected().astype(dtype))
 
 
+@pytest.mark.core
 def test_values_that_are_not_finite_are_counted(work: Path) -> None:
     maps = BATCH.copy()
     maps[0, 1, 3, 3] = np.nan
