@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roicrop.pipeline import Cropped, Job
 
 Facts = dict[str, Any]
+Line = tuple[str, str]
 
 _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
@@ -35,25 +36,57 @@ def facts(
 
     pictures: their files, and those of their points. beside: a second convention that is drawn.
     """
+    said = {
+        **run_facts(command, seconds),
+        "convention": {
+            **convention_facts(job.convention),
+            "beside": beside.name if beside else None,
+        },
+        **input_facts(job),
+        "pictures": [path for path in pictures if path.endswith(".png")],
+        "points": [path for path in pictures if path.endswith(".csv")],
+    }
+    if cropped is not None:
+        said["output"] = {
+            "path": cropped.path,
+            "shape": cropped.shape,
+            "dtype": str(cropped.dtype),
+            "non_finite": cropped.non_finite,
+        }
+    return said
+
+
+def run_facts(command: str, seconds: float) -> Facts:
+    """What ran, and for how long."""
     from roicrop import kernels
 
-    source, table = job.source, job.table
-    fit = job.fit()
-    cautions = job.cautions(fit)
-    said: Facts = {
+    return {
         "command": command,
         "version": __version__,
         "core": kernels.NAME,
-        "convention": {
-            "name": job.convention.name,
-            "program": job.convention.program,
-            "beside": beside.name if beside else None,
-            "options": overriding_options(job.convention),
-            "overrides": {
-                field: {"convention": own, "used": used}
-                for field, (own, used) in overrides(job.convention).items()
-            },
+        "seconds": round(seconds, 3),
+    }
+
+
+def convention_facts(row: Convention) -> Facts:
+    """Whose rules, and what options put in place of them."""
+    return {
+        "name": row.name,
+        "program": row.program,
+        "options": overriding_options(row),
+        "overrides": {
+            field: {"convention": own, "used": used}
+            for field, (own, used) in overrides(row).items()
         },
+    }
+
+
+def input_facts(job: Job) -> Facts:
+    """What was read, under which parameters, and what a user may not have meant."""
+    source, table = job.source, job.table
+    fit = job.fit()
+    cautions = job.cautions(fit)
+    return {
         "parameters": job.parameters(),
         "features": {
             "path": source.path,
@@ -85,29 +118,29 @@ def facts(
         },
         "warnings": [caution.text for caution in cautions],
         "loud": [caution.text for caution in cautions if caution.loud],
-        "pictures": [path for path in pictures if path.endswith(".png")],
-        "points": [path for path in pictures if path.endswith(".csv")],
-        "seconds": round(seconds, 3),
     }
-    if cropped is not None:
-        said["output"] = {
-            "path": cropped.path,
-            "shape": cropped.shape,
-            "dtype": str(cropped.dtype),
-            "non_finite": cropped.non_finite,
-        }
-    return said
 
 
 def show(said: Facts, *, quiet: bool, as_json: bool) -> None:
     """Warnings and the summary to standard error, JSON to standard output."""
+    show_warnings(said)
+    if not quiet:
+        show_lines(summary_lines(said))
+    if as_json:
+        click.echo(as_text(said))
+
+
+def show_warnings(said: Facts) -> None:
+    """A line to standard error for each thing that a user may not have meant."""
     for text in said["warnings"]:
         warn(text, loud=text in said["loud"])
     warn_of_slow_core(said["seconds"])
-    if not quiet:
-        click.echo("\n".join(summary(said)), err=True)
-    if as_json:
-        click.echo(as_text(said))
+
+
+def show_lines(lines: Iterable[Line]) -> None:
+    """A summary to standard error: headings, and what there is to say under each."""
+    for heading, text in lines:
+        click.echo(f"{heading:<11} {text}", err=True)
 
 
 def show_row(said: Facts, where: str, *, quiet: bool, as_json: bool) -> None:
@@ -142,12 +175,6 @@ def as_text(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
-def summary(said: Facts) -> Iterator[str]:
-    """The lines of the summary."""
-    for heading, text in _paragraphs(said):
-        yield f"{heading:<11} {text}"
-
-
 def overriding_options(row: Convention) -> dict[str, str]:
     """The options whose values are not those of the convention: option → value and the own one."""
     changed = overrides(row)
@@ -173,15 +200,24 @@ def progress(boxes: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
         yield bar.update
 
 
-def _paragraphs(said: Facts) -> Iterator[tuple[str, str]]:
-    features, boxes = said["features"], said["boxes"]
+def summary_lines(said: Facts) -> Iterator[Line]:
+    """The summary: a heading and a text for each of its lines."""
     options = [
         f"{option} {value}".strip() for option, value in said["convention"]["options"].items()
     ]
     changed = f", but {', '.join(options)}" if options else ""
     beside = f"; beside it {said['convention']['beside']}" if said["convention"]["beside"] else ""
     yield said["command"], f"{said['convention']['name']}{changed}{beside}"
+    yield from input_lines(said)
+    if "output" in said:
+        yield "output", _output(said["output"], said["seconds"])
+    if said["pictures"]:
+        yield "pictures", f"{len(said['pictures'])}, the first is {said['pictures'][0]}"
 
+
+def input_lines(said: Facts) -> Iterator[Line]:
+    """What was read: features, boxes, and how they lie on one another."""
+    features, boxes = said["features"], said["boxes"]
     images = _many(features["images"], "image")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in features["map_sizes"]]))
     dtype = features["dtype"]
@@ -210,10 +246,6 @@ def _paragraphs(said: Facts) -> Iterator[tuple[str, str]]:
         yield "input scale", f"{resized[0]:g} along x, {resized[1]:g} along y"
     if counted := _counted(said):
         yield "of these", counted
-    if "output" in said:
-        yield "output", _output(said["output"], said["seconds"])
-    if said["pictures"]:
-        yield "pictures", f"{len(said['pictures'])}, the first is {said['pictures'][0]}"
 
 
 def _scale(scale: Mapping[str, Any]) -> str:
