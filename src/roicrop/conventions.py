@@ -279,14 +279,18 @@ def resolve(
     sampling_ratio: SamplingRatio | None = None,
     aligned: bool | None = None,
     mode: Mode | None = None,
+    interpolation: Interpolation | None = None,
+    extrapolation_value: float | None = None,
 ) -> Convention:
     """The row, with what was asked for in place of its own values.
 
     None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
     `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one
-    cell.
+    cell. `interpolation` and `extrapolation_value` are for crop-and-resize only.
     """
     row = lookup(convention, operator) if isinstance(convention, str) else convention
+    if row.operator != operator:
+        raise ArgumentError(f"convention {row.name} is not one of roi_{operator}'s: name another")
     if sampling_ratio is not None:
         row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
     if aligned is not None:
@@ -303,6 +307,20 @@ def resolve(
         if mode not in ("avg", "max"):
             raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
         row = dataclasses.replace(row, mode=mode)
+    for name, value in (
+        ("interpolation", interpolation),
+        ("extrapolation_value", extrapolation_value),
+    ):
+        if value is not None and row.border != "extrapolate":
+            raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
+    if interpolation is not None:
+        if interpolation not in ("bilinear", "nearest"):
+            raise ArgumentError(
+                f"interpolation {interpolation!r} is not known: choose bilinear or nearest"
+            )
+        row = dataclasses.replace(row, interpolation=interpolation)
+    if extrapolation_value is not None:
+        row = dataclasses.replace(row, void=extrapolation_value, void_max=extrapolation_value)
     if row.mode == "max" and row.sampling_ratio == "exact":
         raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
     return row

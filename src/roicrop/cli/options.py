@@ -193,6 +193,18 @@ _ALIGNED = click.option(
     help="Sample cell centres and let small boxes be small, or not (the half-cell shift).",
 )
 
+_INTERPOLATION = click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "nearest"]),
+    help="How a sample reads the map; for crop-and-resize.",
+)
+_EXTRAPOLATION_VALUE = click.option(
+    "--extrapolation-value",
+    type=float,
+    metavar="V",
+    help="What a bin gives whose sample lies outside the map; for crop-and-resize.",
+)
+
 
 def _convention(default: str) -> _Option[Any]:
     return click.option(
@@ -202,9 +214,10 @@ def _convention(default: str) -> _Option[Any]:
     )
 
 
-ALIGN: Final = together(
-    _OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING_RATIO, _MODE, _ALIGNED
+_SAMPLING: Final = together(
+    _SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE
 )
+ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
 POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
 EITHER: Final = together(
     click.option(
@@ -217,9 +230,7 @@ EITHER: Final = together(
     ),
     _OUTPUT_SIZE,
     _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}"),
-    _SAMPLING_RATIO,
-    _MODE,
-    _ALIGNED,
+    _SAMPLING,
 )
 
 OUTPUT: Final = click.option(
@@ -251,7 +262,7 @@ _VIZ_BOXES = click.option(
     type=ROWS,
     help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
 )
-_CHANNEL = click.option(
+CHANNEL: Final = click.option(
     "--channel",
     metavar="N",
     type=click.IntRange(min=0),
@@ -260,7 +271,7 @@ _CHANNEL = click.option(
 _POINTS = click.option(
     "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
 )
-DRAWING: Final = together(_VIZ_BOXES, _CHANNEL, _POINTS)
+DRAWING: Final = together(_VIZ_BOXES, CHANNEL, _POINTS)
 VIZ: Final = together(
     click.option(
         "--viz",
@@ -293,6 +304,8 @@ def convention(params: Parameters, operator: Operator) -> Convention:
         sampling_ratio=params.get("sampling_ratio"),
         aligned=params.get("aligned"),
         mode=params["mode"],
+        interpolation=params.get("interpolation"),
+        extrapolation_value=params.get("extrapolation_value"),
     )
 
 

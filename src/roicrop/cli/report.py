@@ -179,13 +179,21 @@ def overriding_options(row: Convention) -> dict[str, str]:
     """The options whose values are not those of the convention: option → value and the own one."""
     changed = overrides(row)
     options = {
-        f"--{field.replace('_', '-')}": f"{used} (its own: {own})"
+        f"--{_OPTIONS[field]}": f"{used} (its own: {own})"
         for field, (own, used) in changed.items()
-        if field in ("sampling_ratio", "mode")
+        if field in _OPTIONS
     }
     if not changed.keys().isdisjoint({"offset_after", "min_size"}):
         options["--aligned" if row.aligned else "--no-aligned"] = ""
     return options
+
+
+_OPTIONS: Final = {
+    "sampling_ratio": "sampling-ratio",
+    "mode": "mode",
+    "interpolation": "interpolation",
+    "void": "extrapolation-value",
+}
 
 
 @contextmanager
