@@ -262,7 +262,7 @@ _VIZ_BOXES = click.option(
     type=ROWS,
     help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
 )
-CHANNEL: Final = click.option(
+_CHANNEL = click.option(
     "--channel",
     metavar="N",
     type=click.IntRange(min=0),
@@ -271,7 +271,7 @@ CHANNEL: Final = click.option(
 _POINTS = click.option(
     "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
 )
-DRAWING: Final = together(_VIZ_BOXES, CHANNEL, _POINTS)
+DRAWING: Final = together(_VIZ_BOXES, _CHANNEL, _POINTS)
 VIZ: Final = together(
     click.option(
         "--viz",
