@@ -1,0 +1,99 @@
+"""The rules in which two conventions differ, taken apart as far as they can be."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from roicrop.conventions import Convention, differing
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Rules in which two conventions differ, as few as can be exchanged by themselves.
+
+    name: what they decide. fields: those of `Convention`.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The fields that say what differs; the others only have to go with them."""
+        if "operator" in self.fields:  # of the other operator's rules a row says nothing
+            return tuple(name for name in self.fields if name in ("operator", "mode"))
+        return tuple(name for name in self.fields if name not in _OF_THE_BOX) or self.fields
+
+    def exchanged(self, row: Convention, other: Convention) -> Convention:
+        """`row` with these rules of `other`. It treats reversed boxes, where it can."""
+        changes = {name: getattr(other, name) for name in self.fields}
+        return dataclasses.replace(row, **changes, reversed_boxes="mirror")
+
+
+def causes(first: Convention, second: Convention) -> list[Cause]:
+    """Everything that can make two conventions give different values.
+
+    Rules that play no part, as what a maximum starts from where both take an average, are left out.
+    """
+    fields = [name for name in differing(first, second) if name in _DECIDES]
+    left_out = _idle(first, second)
+    groups: dict[str, list[str]] = {}
+    for name in fields:
+        if name not in left_out:
+            groups.setdefault(_group(name, first, second), []).append(name)
+    return [Cause(name, tuple(group)) for name, group in groups.items()]
+
+
+_DECIDES: Final = {
+    "operator": "rounding to cells",
+    "offset_before": "shift",
+    "offset_after": "shift",
+    "min_size": "minimal size",
+    "sampling_ratio": "sample count",
+    "positions": "order of arithmetic",
+    "border": "border",
+    "mode": "reduction",
+    "max_over": "what the maximum is over",
+    "max_start": "start of the maximum",
+    "void": "empty bins",
+    "void_max": "empty bins",
+    "order": "coordinates",
+    "normalized": "coordinates",
+    "interpolation": "interpolation",
+}
+_SAMPLING: Final = frozenset(
+    ("offset_before", "offset_after", "min_size", "sampling_ratio", "positions", "border")
+)
+_OF_THE_BOX: Final = frozenset(("order", "normalized"))
+_PLACE: Final = (_SAMPLING - {"border"}) | _OF_THE_BOX
+_OF_A_MAXIMUM: Final = frozenset(("max_over", "max_start", "void_max"))
+
+
+def _idle(first: Convention, second: Convention) -> set[str]:
+    idle: set[str] = set()
+    if first.mode == second.mode:
+        idle |= _OF_A_MAXIMUM if first.mode == "avg" else {"void"}
+    if first.sampling_ratio == second.sampling_ratio == "exact":
+        idle.add("positions")
+    return idle
+
+
+def _group(name: str, first: Convention, second: Convention) -> str:
+    """The cause that a field belongs to: its own, unless it makes no sense without others."""
+    one_is_exact = "exact" in (first.sampling_ratio, second.sampling_ratio)
+    if first.operator != second.operator:
+        # A row of RoIPool says nothing about samples, and none of RoIAlign can round; an integral
+        # has no maximum.
+        tied = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
+        if name in tied or (name == "mode" and one_is_exact):
+            return _DECIDES["operator"]
+        return _DECIDES[name]
+    if first.interpolation != second.interpolation and name == "border":
+        return _DECIDES["interpolation"]  # the nearest cell is known with one border only
+    if (first.positions == "corners") != (second.positions == "corners") and name in _PLACE:
+        return "placement of samples"
+    if name == "mode" and one_is_exact:
+        return _DECIDES["sampling_ratio"]
+    return _DECIDES[name]

@@ -1,0 +1,98 @@
+"""What is compared: conventions, each with settings of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.errors import ArgumentError
+
+Settings = Mapping[str, Any]
+"""sampling_ratio, mode, aligned, interpolation, extrapolation_value; None is the convention's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A convention, under the name that the user gave it: "onnx:sampling_ratio=2,mode=max"."""
+
+    name: str
+    convention: Convention
+
+
+def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
+    """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each.
+
+    shared: settings, as `conventions.resolve` takes them, for every text that does not set them
+        itself.
+
+    Raises ArgumentError, which quotes the text, and where there are not two of them.
+    """
+    names, times = [text.strip() for text in texts], Counter(map(str.strip, texts))
+    for name in names:
+        if times[name] > 1:
+            raise ArgumentError(f"{name} is compared with itself: name each only once")
+    if len(names) < 2:
+        raise ArgumentError("there is nothing to compare: name at least two conventions")
+    return [Variant(name, _convention(name, shared)) for name in names]
+
+
+def _convention(text: str, shared: Settings) -> Convention:
+    name, _, settings = text.partition(":")
+    if name not in CONVENTIONS:
+        known = ", ".join(sorted(CONVENTIONS))
+        raise ArgumentError(f"{text!r}: there is no convention {name!r}: choose from {known}")
+    own = dict(_setting(text, part) for part in settings.split(",") if part)
+    _resolved(text, name, own)
+    for key, value in shared.items():
+        if value is not None and key not in own:
+            own[key] = value
+            try:
+                _resolved(text, name, own)
+            except ArgumentError as error:
+                raise ArgumentError(
+                    f"{error} (--{key.replace('_', '-')} is for everything that is compared: "
+                    f"write NAME:{key}={value} for some of it)"
+                ) from None
+    return _resolved(text, name, own)
+
+
+def _resolved(text: str, name: str, settings: Settings) -> Convention:
+    try:
+        return resolve(name, CONVENTIONS[name].operator, **settings)
+    except ArgumentError as error:
+        raise ArgumentError(f"{text!r}: {error}") from None
+
+
+def _setting(text: str, part: str) -> tuple[str, Any]:
+    key, equals, value = (piece.strip() for piece in part.partition("="))
+    key = key.replace("-", "_")
+    if key not in _READ or not equals:
+        known = ", ".join(f"{name}=…" for name in _READ)
+        raise ArgumentError(f"{text!r}: {part!r} is not a setting: choose from {known}")
+    try:
+        return key, _READ[key](value)
+    except (ValueError, KeyError):
+        raise ArgumentError(f"{text!r}: {key} cannot be {value!r}: {_EXPECTED[key]}") from None
+
+
+def _ratio(value: str) -> int | str:
+    return value if value in ("adaptive", "exact") else int(value)
+
+
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "sampling_ratio": _ratio,
+    "mode": {"avg": "avg", "max": "max"}.__getitem__,
+    "aligned": {"true": True, "false": False}.__getitem__,
+    "interpolation": {"bilinear": "bilinear", "nearest": "nearest"}.__getitem__,
+    "extrapolation_value": float,
+}
+_EXPECTED: Final = {
+    "sampling_ratio": "give a whole number, adaptive or exact",
+    "mode": "give avg or max",
+    "aligned": "give true or false",
+    "interpolation": "give bilinear or nearest",
+    "extrapolation_value": "give a number",
+}
