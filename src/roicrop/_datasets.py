@@ -155,6 +155,15 @@ def candidates_in(file: h5py.File) -> list[Candidate]:
     return [_candidate(file, found) for found in _survey(file) if found.problem is None]
 
 
+def impossible_in(file: h5py.File) -> list[str]:
+    """What has the rank of a feature map and cannot be one, and broken links: a line each."""
+    return [
+        f"{found.path} {found.problem}"
+        for found in _survey(file)
+        if found.problem and (found.is_link or len(found.shape) in (3, 4))
+    ]
+
+
 def parse_layout(text: str) -> str | None:
     """A layout in capitals, or None if it is not one."""
     layout = text.upper()

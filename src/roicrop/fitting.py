@@ -1,4 +1,4 @@
-"""Whether boxes lie on their maps, and which stride would put them there."""
+"""Whether boxes lie on their maps, maps on their images, and which stride would put them there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.floating[Any]]
 
-_LARGEST_STRIDE: Final = 1024
+_STRIDES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # A map's size is rounded up or down: a box that reaches the image's edge may end a cell after it.
 _SLACK: Final = 1.0
 
@@ -56,12 +56,23 @@ def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
     None where no stride would, and where there is no box.
     """
     low, high, size = _corners(pixels, map_size)
-    stride = 1
-    while len(high) and stride <= _LARGEST_STRIDE:
+    if not len(high):
+        return None
+    for stride in _STRIDES:
         if (high <= (size + _SLACK) * stride).all() and (low >= -_SLACK * stride).all():
             return stride
-        stride *= 2
     return None
+
+
+def covers(stride: float, pixels: tuple[float, float], map_size: tuple[int, int]) -> bool:
+    """Whether the cells of a map (H, W) cover an image (H, W), give or take a cell on each axis."""
+    cells = (extent / stride for extent in pixels)
+    return all(abs(c - size) < _SLACK for c, size in zip(cells, map_size, strict=True))
+
+
+def stride_that_covers(pixels: tuple[float, float], map_size: tuple[int, int]) -> int | None:
+    """The smallest power of two by which a map (H, W) covers an image (H, W); None if none does."""
+    return next((stride for stride in _STRIDES if covers(stride, pixels, map_size)), None)
 
 
 def _corners(boxes: Float, map_size: Float) -> tuple[Float, Float, Float]:

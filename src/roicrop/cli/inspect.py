@@ -1,0 +1,72 @@
+"""`roicrop inspect`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from roicrop import __version__
+from roicrop.cli import options, report
+from roicrop.cli.failures import FAILURES, explain, tell
+from roicrop.conventions import CONVENTIONS, DEFAULT
+from roicrop.errors import ArgumentError, FeatureError
+
+if TYPE_CHECKING:
+    from roicrop.inspection import BoxFile, FeatureFile, Looked, PooledFile, Together
+
+
+@click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@options.PLACING
+@click.option("--json", "as_json", is_flag=True, help="Everything that was found, as one object.")
+def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
+    """Say what is in these files, what is odd about it, and whether they fit together.
+
+    A FILE holds feature maps (HDF5; file.h5::/path looks no further than that), boxes, or what
+    roicrop wrote. Of large maps a sample of the values is read. Boxes are held against the maps in
+    the file of the same name, or, where there is none, in every file. The options say how files are
+    read, as they do in the other commands.
+
+    The exit status is 1 if something could not be read; the rest is told all the same.
+    """
+    from roicrop import inspection
+
+    row = CONVENTIONS[DEFAULT["align"]]
+    how = options.request({**params, "features": "", "boxes": ""}, row)
+    looked: list[Looked] = []
+    said: list[dict[str, Any]] = []
+    failed = False
+    for path in files:
+        try:
+            one = inspection.look_at(path, how)
+        except ArgumentError:
+            raise
+        except FAILURES as error:
+            failed = True
+            tell(error)
+            said.append({"path": path, "error": explain(error)[0]})
+            continue
+        looked.append(one)
+        said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
+        for unreadable in one.unreadable:
+            failed = True
+            tell(FeatureError(unreadable))
+        if not as_json:
+            _print(one.report)
+    together = []
+    for pair in inspection.look_together(looked, how):
+        together.append(dataclasses.asdict(pair))
+        if not as_json:
+            _print(pair)
+    if as_json:
+        click.echo(report.as_text({"version": __version__, "files": said, "together": together}))
+    return 1 if failed else 0
+
+
+def _print(found: FeatureFile | PooledFile | BoxFile | Together) -> None:
+    """The lines, and an empty one."""
+    from roicrop.inspection import in_words
+
+    click.echo("\n".join([*in_words(found), ""]))

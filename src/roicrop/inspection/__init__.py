@@ -1,0 +1,24 @@
+"""What is in files, what is odd about it, and whether they fit together.
+
+    a file ──look_at──▶ FeatureFile, PooledFile or BoxFile ──┐
+    features and boxes ──look_together──▶ Together ──────────┴─in_words──▶ lines
+
+Files are read as the commands read them; of features, a bounded part is looked at.
+"""
+
+from __future__ import annotations
+
+from roicrop.inspection.files import Looked, look_at, look_together
+from roicrop.inspection.reports import BoxFile, FeatureFile, PooledFile, Together
+from roicrop.inspection.words import in_words
+
+__all__ = [
+    "BoxFile",
+    "FeatureFile",
+    "Looked",
+    "PooledFile",
+    "Together",
+    "in_words",
+    "look_at",
+    "look_together",
+]
