@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from roicrop.compare import Variant
 
 _DIFFER: Final = 3  # the exit status
-_OF_ONE_CONVENTION: Final = (
-    *("operator", "convention", "sampling_ratio", "mode", "aligned", "rules"),
-)
+_OF_ONE: Final = ("operator", "convention", "sampling_ratio", "mode", "aligned", "rules")
 _WORDS: Final = ("name", "program", "surprise", "verified")
 
 
@@ -39,6 +37,7 @@ _WORDS: Final = ("name", "program", "surprise", "verified")
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
+    metavar="NUMBER",
     help="The largest absolute difference between values that agree.  "
     "[default: 1e-5 × the largest |feature| of the map, at least × 1]",
 )
@@ -110,10 +109,12 @@ def command(**params: Any) -> int:
         }
         lines = list(in_words(comparison, job))
     report.show_warnings(said)
+    if not len(job):
+        report.warn("there are no boxes, so nothing was compared")
     if not params["quiet"]:
         report.show_lines(report.input_lines(said))
     if params["as_json"]:
-        for name in _OF_ONE_CONVENTION:
+        for name in _OF_ONE:
             del said["parameters"][name]
         lines = [report.as_text(said)]
     sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -121,7 +121,7 @@ class _Share:
             float(whole.values[told].sum()),
             sum(float(values[np.isfinite(values)].sum()) for values in remaining) / len(left),
             float((~told).sum()),
-            sum(float(apart.incomparable().sum()) for apart in left) / len(left),
+            sum(float(apart.incomparable.sum()) for apart in left) / len(left),
         )
 
     def add(self, other: _Share) -> None:

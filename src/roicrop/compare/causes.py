@@ -67,6 +67,8 @@ _SAMPLING: Final = frozenset(
     ("offset_before", "offset_after", "min_size", "sampling_ratio", "positions", "border")
 )
 _OF_THE_BOX: Final = frozenset(("order", "normalized"))
+# A row of RoIPool says nothing about samples, and none of RoIAlign can round.
+_OF_AN_OPERATOR: Final = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
 _PLACE: Final = (_SAMPLING - {"border"}) | _OF_THE_BOX
 _OF_A_MAXIMUM: Final = frozenset(("max_over", "max_start", "void_max"))
 
@@ -82,18 +84,12 @@ def _idle(first: Convention, second: Convention) -> set[str]:
 
 def _group(name: str, first: Convention, second: Convention) -> str:
     """The cause that a field belongs to: its own, unless it makes no sense without others."""
-    one_is_exact = "exact" in (first.sampling_ratio, second.sampling_ratio)
-    if first.operator != second.operator:
-        # A row of RoIPool says nothing about samples, and none of RoIAlign can round; an integral
-        # has no maximum.
-        tied = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
-        if name in tied or (name == "mode" and one_is_exact):
-            return _DECIDES["operator"]
-        return _DECIDES[name]
-    if first.interpolation != second.interpolation and name == "border":
-        return _DECIDES["interpolation"]  # the nearest cell is known with one border only
+    if name == "mode" and "exact" in (first.sampling_ratio, second.sampling_ratio):
+        name = "sampling_ratio"  # an integral has no maximum
+    if first.operator != second.operator and name in _OF_AN_OPERATOR:
+        return _DECIDES["operator"]
     if (first.positions == "corners") != (second.positions == "corners") and name in _PLACE:
         return "placement of samples"
-    if name == "mode" and one_is_exact:
-        return _DECIDES["sampling_ratio"]
+    if first.interpolation != second.interpolation and name == "border":
+        return _DECIDES["interpolation"]  # the nearest cell is known with one border only
     return _DECIDES[name]

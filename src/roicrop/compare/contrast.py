@@ -203,7 +203,8 @@ def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
         before = [float(axis.begin[k]), float(axis.end[k])]
         # The end cell is included.
         after = [int(axis.rounded[k, 0]), int(axis.rounded[k, 1]) + 1]
-        words.append(f"{along} {brief(before[0])} … {brief(before[1])} to {after[0]} … {after[1]}")
+        low, high, first, last = map(brief, (*before, *after))
+        words.append(f"{along} {low} … {high} to {first} … {last}")
         moves = [abs(b - a) / scale for a, b in zip(before, after, strict=True)]
         furthest = max(furthest, *moves)
         real.append(before)

@@ -61,8 +61,10 @@ class Study:
         job = self._job
         first, second = (job.plan(i, one, v.convention) for v in (self._first, self._second))
         names = self._first.name, self._second.name
+        idle = {reason.cause for reason in reasons if reason.is_idle}
         found = contrasts((first, second), 0, names, job.cells_per_pixel(i))
-        return WorstBox(self._worst[int(one[0])], list(found), reasons)
+        telling = [contrast for contrast in found if contrast.what not in idle]
+        return WorstBox(self._worst[int(one[0])], telling, reasons)
 
     def pair(self, refused: int) -> Pair:
         """All that is known of the two; `refused`: boxes that only one of them takes."""

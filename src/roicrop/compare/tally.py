@@ -71,35 +71,32 @@ class Apart:
 
     values: (n, V) float64; 0 where both are the same, NaN or infinity included, and NaN where no
         difference can be told: only one of the two is finite, or they are unlike in another way.
+    total, largest: (n,) the sum of each box's differences and the largest, of those there are.
+    incomparable: (n,) how many values of each box have no difference.
     """
 
     values: Float
+    total: Float
+    largest: Float
+    incomparable: NDArray[np.int64]
 
     @classmethod
     def of(cls, first: Array, second: Array) -> Apart:
         """Of two pooled arrays (n, …), both channels first or both channels last."""
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.abs(np.subtract(second, first, dtype=np.float64))
-            if not np.isfinite(values.sum()):
-                same = (first == second) | (np.isnan(first) & np.isnan(second))
-                values[same] = 0.0
-                values[~np.isfinite(values)] = np.nan
-        return cls(values.reshape(len(values), -1))
-
-    def incomparable(self) -> NDArray[np.int64]:
-        """(n,) how many values of each box have no difference."""
-        count: NDArray[np.int64] = np.isnan(self.values).sum(axis=1)
-        return count
-
-    def total(self) -> Float:
-        """(n,) the sum of each box's differences, those that there are."""
-        total: Float = np.where(np.isnan(self.values), 0.0, self.values).sum(axis=1)
-        return total
-
-    def largest(self) -> Float:
-        """(n,) the largest of them."""
-        largest: Float = np.fmax.reduce(self.values, axis=1, initial=0.0)
-        return largest
+            apart = np.abs(np.subtract(second, first, dtype=np.float64))
+            values = apart.reshape(len(apart), -1)
+            total = values.sum(axis=1)
+        incomparable = np.zeros(len(values), dtype=np.int64)
+        if np.isfinite(total).all():
+            return cls(values, total, values.max(axis=1, initial=0.0), incomparable)
+        same = (first == second) | (np.isnan(first) & np.isnan(second))
+        values[same.reshape(values.shape)] = 0.0
+        told = np.isfinite(values)
+        values[~told] = np.nan
+        incomparable += np.sum(~told, axis=1)
+        total = values.sum(axis=1, where=told)
+        return cls(values, total, values.max(axis=1, initial=0.0, where=told), incomparable)
 
     def where_largest(self, k: int) -> int:
         """Which value of box k differs most; one without a difference comes before all others."""
@@ -167,7 +164,7 @@ class Tally:
         tolerance: the difference from which on a box differs.
         """
         apart = Apart.of(first, second)
-        largest, total, incomparable = apart.largest(), apart.total(), apart.incomparable()
+        largest, total, incomparable = apart.largest, apart.total, apart.incomparable
         rank = np.where(incomparable > 0, np.inf, largest)
         self.boxes += len(rows)
         self.differ += int((rank > tolerance).sum())

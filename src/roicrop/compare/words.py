@@ -63,14 +63,15 @@ def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
     if pair.refused:
         yield f"{INDENT}refused      {_boxes(pair.refused)} by one of the two and not by the other"
     if not tally.unequal:
-        if pair.reasons:
+        if pair.reasons and tally.boxes:
             rules = ", ".join(reason.cause for reason in pair.reasons)
             yield f"{INDENT}idle rules   they differ in {rules}: it changes nothing here"
         return
-    yield f"{INDENT}largest      {' = '.join(filter(None, _both(tally.largest, spread)))}"
-    yield f"{INDENT}mean         {' = '.join(filter(None, _both(tally.mean, spread)))}"
+    if tally.largest:
+        yield f"{INDENT}largest      {' = '.join(filter(None, _both(tally.largest, spread)))}"
+        yield f"{INDENT}mean         {' = '.join(filter(None, _both(tally.mean, spread)))}"
     if tally.incomparable:
-        yield f"{INDENT}not finite   {tally.incomparable:,} values, in one of the two only"
+        yield f"{INDENT}not finite   {_many(tally.incomparable, 'value')}, in one of the two only"
     if pair.picture:
         yield f"{INDENT}picture      {pair.picture}"
     yield from _why(pair)
@@ -96,14 +97,18 @@ def _why(pair: Pair) -> Iterator[str]:
     """The causes, each with what is left of the difference without it."""
     part = [reason for reason in pair.reasons if not reason.is_idle]
     idle = [reason.cause for reason in pair.reasons if reason.is_idle]
-    odd = pair.tally.incomparable > 0
+    columns = [
+        ["why", *(INDENT + reason.cause for reason in part)],
+        ["", *map(_changes, part)],
+    ]
+    if pair.tally.largest:
+        left = [_percent(reason.remains) for reason in part]
+        columns.append(["left of the difference without it", *left])
+    if pair.tally.incomparable:
+        left = [_percent(reason.incomparable_remains) for reason in part]
+        columns.append(["left of what is not finite", *left])
     if part:
-        header = ["why", "", "left of the difference without it"]
-        rows = [header + ["left not finite"] * odd]
-        for reason in part:
-            row = [INDENT + reason.cause, _changes(reason), _percent(reason.remains)]
-            rows.append(row + [_percent(reason.incomparable_remains)] * odd)
-        yield from table(rows, "llll"[: len(rows[0])], INDENT)
+        yield from table(list(zip(*columns, strict=True)), "l" * len(columns), INDENT)
     if idle:
         yield f"{INDENT}no part in it: {', '.join(idle)}"
 
@@ -133,14 +138,19 @@ def _percent(part: float | None) -> str:
 def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
     """A box: how far apart it is where, and what its two plans have to say."""
     box, number = found.box, job.table.source_index[found.box.row]
-    apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
-    values = " and ".join(map(brief, box.values))
-    where = "" if str(job.where(box.row)).endswith(f"box {number}") else f" ({job.where(box.row)})"
-    head = f"{INDENT}box {number}{where}: "
+    place = job.where(box.row)
+    said = []
     if box.incomparable:
-        head += f"{box.incomparable:,} values are finite in one only; elsewhere "
-    head += f"up to {apart}, mean {_number(box.mean)}"
-    yield f"{head}; {values} in bin {box.bin[0]},{box.bin[1]} of channel {box.channel}"
+        said.append(f"{_many(box.incomparable, 'value')} finite in one only")
+    if box.largest:
+        apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
+        said.append(f"up to {apart}, mean {_number(box.mean)}")
+    said.append(
+        f"{' and '.join(map(brief, box.values))} in bin {box.bin[0]},{box.bin[1]} "
+        f"of channel {box.channel}"
+    )
+    where = "" if place.endswith(f"box {number}") else f" ({place})"
+    yield f"{INDENT}box {number}{where}: {'; '.join(said)}"
     if found.reasons and pair.reasons and found.reasons[0].cause != pair.reasons[0].cause:
         yield f"{INDENT * 2}here it is mostly: {found.reasons[0].cause}"
     for contrast in found.contrasts:
@@ -177,4 +187,8 @@ def _number(value: float) -> str:
 
 
 def _boxes(count: int) -> str:
-    return f"{count:,} {'box' if count == 1 else 'boxes'}"
+    return _many(count, "box", "boxes")
+
+
+def _many(count: int, one: str, more: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
