@@ -345,10 +345,10 @@ def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
         raise ArgumentError(
             f"sampling_ratio does not apply to the convention {row.name}: leave it out"
         )
-    if isinstance(ratio, str):
-        if ratio not in ("adaptive", "exact"):
-            raise ArgumentError(f"sampling_ratio {ratio!r} is not a number, adaptive or exact")
+    if ratio in ("adaptive", "exact"):
         return ratio
+    if isinstance(ratio, str) or not float(ratio).is_integer():
+        raise ArgumentError(f"sampling_ratio {ratio!r} is not a whole number, adaptive or exact")
     return "adaptive" if ratio <= 0 else int(ratio)
 
 

@@ -75,8 +75,9 @@ def roi_pool(
 ) -> Array:
     """RoIPool (Girshick, Fast R-CNN, 2015): round each box to cells and pool what each bin covers.
 
-    Arguments, result and errors as in `roi_align`. A bin that covers no cell gives 0. NaN never wins
-    a maximum; a bin of nothing but NaN (or −∞) gives float32's lowest number, as in torchvision.
+    Arguments, result and errors as in `roi_align`. A bin that covers no cell gives 0. NaN never
+    wins a maximum; a bin of nothing but NaN (or −∞) gives float32's lowest number, as in
+    torchvision.
     """
     row = resolve(convention, "pool", mode=mode)
     return _crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -105,17 +106,19 @@ def plan(
     """
     name = convention if convention is not None else DEFAULT[operator]
     row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
+    scale = _checked_scale(spatial_scale)
     coordinates = coordinate_dtype(dtype)
-    corners = np.asarray(boxes)
+    corners = _numbers(boxes, "boxes")
+    if corners.size == 0:
+        corners = corners.reshape(0, 4)
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise ArgumentError(f"boxes has shape {corners.shape}: give (K, 4)")
-    corners = _checked_corners(corners, row, spatial_scale, coordinates)
     return sampling.plan(
-        corners,
+        _checked_corners(corners, row, scale, coordinates),
         map_size,
         pair(output_size),
         convention=row,
-        spatial_scale=_checked_scale(spatial_scale),
+        spatial_scale=scale,
         dtype=coordinates,
     )
 
@@ -127,8 +130,10 @@ def coordinate_dtype(features: DTypeLike) -> type[np.float32] | type[np.float64]
 
 def pair(output_size: OutputSize) -> tuple[int, int]:
     """(PH, PW), both at least 1."""
-    both = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    if len(both) != 2 or any(int(n) != n or n < 1 for n in both):
+    both = np.asarray(output_size)
+    if both.ndim == 0:
+        both = both.repeat(2)
+    if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
         raise ArgumentError(f"output_size is {output_size}: give H×W bins, each at least 1")
     return int(both[0]), int(both[1])
 
@@ -156,18 +161,17 @@ def _crop(
     features = _checked_features(input, layout)
     channels_last = _CHANNELS_LAST[layout]
     images, channels = features.shape[:2]
+    scale, most = _checked_scale(spatial_scale), _checked_threads(threads)
     image_index, corners = _split_boxes(boxes, images)
-    corners = _checked_corners(
-        corners, convention, spatial_scale, coordinate_dtype(features.dtype)
-    )
+    corners = _checked_corners(corners, convention, scale, coordinate_dtype(features.dtype))
     bins_y, bins_x = pair(output_size)
     shape = (len(corners), bins_y, bins_x, channels)
     if not channels_last:
         shape = (len(corners), channels, bins_y, bins_x)
-    pooled = _checked_out(out, shape, features.dtype)
+    pooled = _checked_out(out, shape, features)
     if len(corners):
         sampling.check_reversed(
-            corners, (bins_y, bins_x), convention=convention, spatial_scale=spatial_scale
+            corners, (bins_y, bins_x), convention=convention, spatial_scale=scale
         )
         kernels.crop(
             features,
@@ -175,8 +179,8 @@ def _crop(
             corners,
             pooled.transpose(0, 3, 1, 2) if channels_last else pooled,
             convention=convention,
-            spatial_scale=_checked_scale(spatial_scale),
-            threads=_checked_threads(threads),
+            spatial_scale=scale,
+            threads=most,
         )
     return pooled
 
@@ -184,13 +188,12 @@ def _crop(
 def _checked_features(input: Any, layout: str) -> Array:
     """The input as (N, C, H, W), a view wherever its numbers can be used as they are."""
     if layout not in _CHANNELS_LAST:
-        raise ArgumentError(f"layout {layout!r} is not known: choose from {', '.join(_CHANNELS_LAST)}")
-    features = _as_array(input)
+        known = ", ".join(_CHANNELS_LAST)
+        raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
+    features = _numbers(input, "input")
     if features.ndim != len(layout):
         raise ArgumentError(f"input has shape {features.shape}, not {layout}: name its layout")
     if features.dtype not in _NATIVE:
-        if features.dtype.kind not in "fiub":
-            raise ArgumentError(f"input holds {features.dtype}: give real numbers")
         same = features.dtype.newbyteorder("=")
         features = features.astype(same if same in _NATIVE else np.float32)
     if len(layout) == 3:
@@ -205,6 +208,17 @@ def _checked_features(input: Any, layout: str) -> Array:
 _NATIVE: Final = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16))
 
 
+def _numbers(value: Any, name: str) -> Array:
+    """The argument of that name as an array of real numbers."""
+    try:
+        numbers = _as_array(value)
+    except ValueError as error:
+        raise ArgumentError(f"{name} is not an array ({error})") from error
+    if numbers.dtype.kind not in "fiub":
+        raise ArgumentError(f"{name} holds {numbers.dtype}: give real numbers")
+    return numbers
+
+
 def _as_array(value: Any) -> Array:
     if isinstance(value, np.ndarray):
         return value
@@ -215,16 +229,11 @@ def _as_array(value: Any) -> Array:
 
 def _split_boxes(boxes: Any, images: int) -> tuple[NDArray[np.int64], Array]:
     """(K,) image numbers and (K, 4) corners."""
-    if isinstance(boxes, Sequence) and not isinstance(boxes, np.ndarray):
-        each = [_as_array(b) for b in boxes]
-        if all(b.ndim == 2 and b.shape[1] == 4 for b in each) and each:
-            if len(each) != images:
-                raise ArgumentError(
-                    f"boxes lists {len(each)} images, input has {images}: give one array for each"
-                )
-            lengths = [len(b) for b in each]
-            return np.repeat(np.arange(images), lengths), np.concatenate(each)
-    table = _as_array(boxes)
+    if isinstance(boxes, Sequence):
+        each = [_numbers(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
+        if any(some.ndim == 2 for some in each):
+            return _joined(each, images)
+    table = _numbers(boxes, "boxes")
     if table.size == 0:
         table = table.reshape(0, 5)
     if table.ndim != 2 or table.shape[1] != 5:
@@ -238,10 +247,23 @@ def _split_boxes(boxes: Any, images: int) -> tuple[NDArray[np.int64], Array]:
     if wrong.any():
         k = int(np.argmax(wrong))
         raise BoxError(
-            f"box {k} is on image {table[k, 0]:g}, and there are images 0 to {images - 1}: "
+            f"box {k} is on image {table[k, 0]:g}, and the input has {images}, counted from 0: "
             "mend its first column"
         )
     return index, table[:, 1:]
+
+
+def _joined(each: list[Array], images: int) -> tuple[NDArray[np.int64], Array]:
+    """As `_split_boxes`, from one (L, 4) array, or an empty one, for each image."""
+    if len(each) != images:
+        raise ArgumentError(
+            f"boxes lists {len(each)} images, input has {images}: give one array for each"
+        )
+    for i, some in enumerate(each):
+        if some.size and (some.ndim != 2 or some.shape[1] != 4):
+            raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
+    corners = np.concatenate([some.reshape(-1, 4) for some in each])
+    return np.repeat(np.arange(images), [some.size // 4 for some in each]), corners
 
 
 def _checked_corners(
@@ -262,7 +284,7 @@ def _checked_corners(
             f"box {k} has corners {', '.join(f'{v:g}' for v in corners[k])}, which are not finite: "
             "mend it or leave it out"
         )
-    return np.ascontiguousarray(corners, dtype=dtype)
+    return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _checked_scale(spatial_scale: float) -> float:
@@ -279,12 +301,17 @@ def _checked_threads(threads: int | None) -> int:
     return int(threads)
 
 
-def _checked_out(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def _checked_out(out: Array | None, shape: tuple[int, ...], features: Array) -> Array:
+    dtype = features.dtype
     if out is None:
         return np.empty(shape, dtype=dtype)
+    if not isinstance(out, np.ndarray):
+        raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         raise ArgumentError(
             f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
             "give a writable array of the result's shape and dtype"
         )
+    if np.may_share_memory(out, features):
+        raise ArgumentError("out lies in the memory of input: give another array")
     return out

@@ -9,14 +9,14 @@ A *row* is what the kernels reduce before they reduce over rows:
     average, exact integral, corner maximum, RoIPool     one row a bin
     maximum over samples                                 one row a sample
 
-`plan` builds both matrices for many boxes at once, in the precision and order of operations that the
-convention names, and keeps the numbers behind them (corners, sizes, counts), from which
+`plan` builds both matrices for many boxes at once, in the precision and order of operations that
+the convention names, and keeps the numbers behind them (corners, sizes, counts), from which
 `AxisPlan.samples` gives back every sample. The kernels apply the rows, `explain` prints them, the
 pictures draw them; there is no second place that knows where an operator samples.
 
 The exact integral needs no rule of its own. On the unit interval between two cell centres the
-interpolated map is linear, so its integral over a piece of that interval is the piece's length times
-the value at the piece's middle: one weighted sample for each cell that a bin crosses.
+interpolated map is linear, so its integral over a piece of that interval is the piece's length
+times the value at the piece's middle: one weighted sample for each cell that a bin crosses.
 """
 
 from __future__ import annotations
@@ -144,7 +144,10 @@ class AxisPlan:
         if self.convention.positions == "corners":
             p -= 0.5
         start = float(self.begin[k]) if self.rounded is None else float(self.rounded[k, 0])
-        return start + p * float(self.bin_size[k])
+        size = float(self.bin_size[k])
+        if self.convention.sampling_ratio == "exact":
+            size = float(_exact_sizes(self.length[k : k + 1], self.bins)[0])
+        return start + p * size
 
     def cell_range(self, k: int, p: int) -> tuple[int, int]:
         """RoIPool: the first cell of bin p of box k, and the one after its last."""
@@ -176,7 +179,10 @@ class AxisPlan:
             self.count[one],
         )
         everything = abs(int(self.count[k])) * self.bins <= _MAX_LISTED
-        return _samples(roi, self.convention, self.size, self.bins, in_range_only=not everything)
+        with np.errstate(under="ignore", over="ignore"):
+            return _samples(
+                roi, self.convention, self.size, self.bins, in_range_only=not everything
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,17 +244,18 @@ def plan(
 
     Raises BoxError, naming the box, for one that the convention refuses.
     """
-    boxes = np.asarray(boxes).astype(dtype, copy=False).reshape(-1, 4)
+    corners: Float = np.reshape(boxes, (-1, 4)).astype(dtype, copy=False)
     (height, width), (bins_y, bins_x) = map_size, output_size
-    with np.errstate(under="ignore"):
-        roi_y, roi_x = _rois(boxes, map_size, output_size, convention, spatial_scale)
+    # The positions of samples far enough away are infinite, and so out of range.
+    with np.errstate(under="ignore", over="ignore"):
+        roi_y, roi_x = _rois(corners, map_size, output_size, convention, spatial_scale)
         _refuse_reversed(roi_y, roi_x, convention)
         if convention.sampling_ratio == "adaptive":
             _agree_on_no_samples(roi_y, roi_x)
         return Plan(
             convention,
             spatial_scale,
-            boxes,
+            corners,
             _axis(roi_y, convention, height, bins_y),
             _axis(roi_x, convention, width, bins_x),
         )
@@ -288,7 +295,12 @@ def _rois(
 ) -> tuple[_Roi, _Roi]:
     y, x = (
         _roi(
-            boxes[:, a], boxes[:, a + 2], convention, spatial_scale, map_size[1 - a], output_size[1 - a]
+            boxes[:, a],
+            boxes[:, a + 2],
+            convention,
+            spatial_scale,
+            map_size[1 - a],
+            output_size[1 - a],
         )
         for a in (1, 0)
     )
@@ -416,7 +428,8 @@ def _sample_rows(roi: _Roi, convention: Convention, size: int, bins: int) -> _Ro
     reduction = convention.reduction
     exact = convention.sampling_ratio == "exact"
     if exact:
-        void = np.repeat(roi.bin_size == 0, bins)
+        one, other = _exact_edges(roi, bins)
+        void = one == other
     elif convention.border == "extrapolate":
         void = inside_count != count
     else:
@@ -424,7 +437,7 @@ def _sample_rows(roi: _Roi, convention: Convention, size: int, bins: int) -> _Ro
     zero = (inside_count != count) & ~void if reduction != "avg" else np.zeros(n, dtype=np.bool_)
 
     if reduction == "avg":
-        total = np.abs(_widths(roi, bins)) if exact else count.astype(np.float64)
+        total = np.abs(other - one) if exact else count.astype(np.float64)
         row_ptr, cells, weights = _merged(s, inside_count, total, roi.begin.dtype)
         return np.arange(n + 1), row_ptr, cells, weights, void, zero
 
@@ -546,28 +559,28 @@ def _pieces(
     roi: _Roi, size: int, bins: int
 ) -> tuple[Int, Int, NDArray[np.float64], NDArray[np.float64]]:
     """Cut each bin at the cell centres: the middle and the length of each piece in [−1, size]."""
-    begin = np.repeat(roi.begin.astype(np.float64), bins)
-    edge = _widths(roi, bins)
-    p = np.tile(np.arange(bins, dtype=np.float64), len(roi.begin))
-    bin_size = np.repeat(roi.bin_size.astype(np.float64), bins)
-    one, other = begin + p * bin_size, begin + (p + 1.0) * bin_size
+    one, other = _exact_edges(roi, bins)
     low = np.maximum(np.minimum(one, other), -1.0)
     high = np.minimum(np.maximum(one, other), float(size))
     first = np.floor(np.minimum(low, float(size))).astype(np.int64)
     last = np.ceil(np.maximum(high, -1.0)).astype(np.int64)
-    bin_, index = _ragged(np.where((low < high) & (edge != 0), last - first, 0))
+    bin_, index = _ragged(np.where(low < high, last - first, 0))
     left = (first[bin_] + index).astype(np.float64)
     a, b = np.maximum(left, low[bin_]), np.minimum(left + 1.0, high[bin_])
     return bin_, index, (a + b) * 0.5, b - a
 
 
-def _widths(roi: _Roi, bins: int) -> NDArray[np.float64]:
-    """(K·P,) the bins' sizes as the exact integral divides by them."""
+def _exact_edges(roi: _Roi, bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(K·P,) where the exact integral begins each bin and ends it."""
     begin = np.repeat(roi.begin.astype(np.float64), bins)
-    bin_size = np.repeat(roi.bin_size.astype(np.float64), bins)
+    bin_size = np.repeat(_exact_sizes(roi.length, bins), bins)
     p = np.tile(np.arange(bins, dtype=np.float64), len(roi.begin))
-    width: NDArray[np.float64] = (begin + (p + 1.0) * bin_size) - (begin + p * bin_size)
-    return width
+    return begin + p * bin_size, begin + (p + 1.0) * bin_size
+
+
+def _exact_sizes(length: Float, bins: int) -> NDArray[np.float64]:
+    """The bins' sizes in float64, so that they tile the box however short its own numbers are."""
+    return length.astype(np.float64) / bins
 
 
 _Read = tuple[Bool, Float, Int, Int, Float, Float]

@@ -30,7 +30,7 @@ constexpr int vector_bytes = 16;
 template <class Sum>
 struct VectorOf {
     typedef Sum type __attribute__((vector_size(vector_bytes)));
-    typedef Sum anywhere __attribute__((vector_size(vector_bytes), aligned(sizeof(Sum)), may_alias));
+    typedef Sum anywhere __attribute__((vector_size(vector_bytes), aligned(1), may_alias));
 };
 template <class Sum>
 using Vector = typename VectorOf<Sum>::type;
@@ -81,6 +81,29 @@ inline half to_half(float value) {
     return half(sign | (word - 0x38000000u + 0xfffu + odd) >> 13);
 }
 
+// One element, as a sum. Elements may lie anywhere, aligned or not.
+template <class Element>
+inline Element element(const Element* from) {
+    Element value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+template <class Sum>
+inline Sum one(const Sum* from) {
+    return element(from);
+}
+inline float one(const half* from) { return to_single(element(from)); }
+
+template <class Sum>
+inline void one(Sum* to, Sum value) {
+    std::memcpy(to, &value, sizeof value);
+}
+inline void one(half* to, float value) {
+    const half bits = to_half(value);
+    std::memcpy(to, &bits, sizeof bits);
+}
+
 // The next `width<Sum>` elements, as sums.
 template <class Sum>
 inline Vector<Sum> load(const Sum* from) {
@@ -100,7 +123,7 @@ inline Vector<Sum> load(const half* from) {
     return (Vector<Sum>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 #else
     Vector<Sum> v;
-    for (int i = 0; i < width<Sum>; ++i) v[i] = to_single(from[i]);
+    for (int i = 0; i < width<Sum>; ++i) v[i] = one(from + i);
     return v;
 #endif
 }
@@ -113,16 +136,9 @@ inline void store(half* to, Vector<float> v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                      _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
 #else
-    for (int i = 0; i < width<float>; ++i) to[i] = to_half(v[i]);
+    for (int i = 0; i < width<float>; ++i) one(to + i, v[i]);
 #endif
 }
-
-inline float one(const float* from) { return *from; }
-inline double one(const double* from) { return *from; }
-inline float one(const half* from) { return to_single(*from); }
-inline void one(float* to, float value) { *to = value; }
-inline void one(double* to, double value) { *to = value; }
-inline void one(half* to, float value) { *to = to_half(value); }
 
 // The larger of each pair; NaN in `v` never wins.
 inline Vector<float> larger(Vector<float> v, Vector<float> best) {

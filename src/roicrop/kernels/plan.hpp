@@ -74,7 +74,7 @@ private:
     template <class Real>
     bool in_range(Real position) const;
     void read_pieces(const Roi& roi, int bin);
-    double exact_width(const Roi& roi, int bin) const;
+    double exact_edge(const Roi& roi, int bin) const;
 
     void end_row(AxisPlan<Sum>& to) const { to.row_ptr.push_back(std::int32_t(to.place.size())); }
     void end_bin(AxisPlan<Sum>& to, bool empty, bool zero) const {
@@ -135,12 +135,13 @@ void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
         samples_.clear();
         read_bin(roi, bin);
         const bool missing = std::int64_t(samples_.size()) != roi.count;
-        bool empty = exact ? roi.bin_size == 0 : roi.count == 0;
+        const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : 0;
+        bool empty = exact ? width == 0 : roi.count == 0;
         if (!exact && convention_.border == Border::extrapolate) empty = missing;
         bool zero = convention_.reduction != Reduction::sum && missing && !empty;
         switch (convention_.reduction) {
             case Reduction::sum:
-                append_merged(to, exact ? std::abs(exact_width(roi, bin)) : double(roi.count));
+                append_merged(to, exact ? std::abs(width) : double(roi.count));
                 end_row(to);
                 break;
             case Reduction::sample_maximum:
@@ -271,9 +272,7 @@ bool AxisPlanner<Sum>::in_range(Real position) const {
 // The exact integral: the bin cut at the cell centres, each piece read at its middle.
 template <class Sum>
 void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin) {
-    if (exact_width(roi, bin) == 0) return;
-    const double begin = double(roi.begin), size = double(roi.bin_size), p = double(bin);
-    const double one = begin + p * size, other = begin + (p + 1.0) * size;
+    const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
     const double low = std::max(std::min(one, other), -1.0);
     const double high = std::min(std::max(one, other), double(size_));
     if (!(low < high)) return;
@@ -283,10 +282,10 @@ void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin) {
     }
 }
 
+// Where a bin begins, in double: so the bins tile the box however short its own numbers are.
 template <class Sum>
-double AxisPlanner<Sum>::exact_width(const Roi& roi, int bin) const {
-    const double begin = double(roi.begin), size = double(roi.bin_size), p = double(bin);
-    return (begin + (p + 1.0) * size) - (begin + p * size);
+double AxisPlanner<Sum>::exact_edge(const Roi& roi, int bin) const {
+    return double(roi.begin) + double(bin) * (double(roi.length) / bins_);
 }
 
 // A box whose sample grid is empty along one axis has no samples along the other.
