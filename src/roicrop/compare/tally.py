@@ -85,7 +85,7 @@ class Apart:
         """Of two pooled arrays (n, …), both channels first or both channels last."""
         with np.errstate(over="ignore", invalid="ignore"):
             apart = np.abs(np.subtract(second, first, dtype=np.float64))
-            values = apart.reshape(len(apart), -1)
+            values = apart.reshape(len(apart), math.prod(apart.shape[1:]))
             total = values.sum(axis=1)
         incomparable = np.zeros(len(values), dtype=np.int64)
         if np.isfinite(total).all():

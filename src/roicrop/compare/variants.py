@@ -54,7 +54,7 @@ def _convention(text: str, shared: Settings) -> Convention:
             except ArgumentError as error:
                 raise ArgumentError(
                     f"{error} (--{key.replace('_', '-')} is for everything that is compared: "
-                    f"write NAME:{key}={value} for some of it)"
+                    f"write NAME:{key}={str(value).lower()} for some of it)"
                 ) from None
     return _resolved(text, name, own)
 
