@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pool": "Pool boxes by RoIPool.",
     "show": "Draw where the values of a box come from.",
     "explain": "Say every sample of a box: in words, JSON or CSV.",
-    "compare": "Pool the same boxes under several conventions: how far apart, and why.",
+    "compare": "Say how far apart conventions are on the same boxes, and why.",
     "inspect": "Say what is in these files, and what is wrong with them.",
     "batch": "Pool the boxes of many files.",
     "conventions": "List what each framework means by the operator.",
