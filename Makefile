@@ -1,7 +1,7 @@
-# `make demo` crops the sample data, `make test` runs the tests, `make bench` the benchmarks, and
-# `make lint` the linter and the type checker. Each makes what it needs in .venv; none needs another
-# to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
-# core, COMPILED=disabled does without.
+# `make demo` crops the sample data, `make test` runs the tests, `make bench` the benchmarks,
+# `make lint` the linter and the type checker, and `make docs` brings the documents up to date. Each
+# makes what it needs in .venv; none needs another to have run. PYTHON=python3.12 names the
+# interpreter; COMPILED=enabled insists on the compiled core, COMPILED=disabled does without.
 
 PYTHON ?= python3
 COMPILED ?= auto
@@ -19,7 +19,7 @@ sources := pyproject.toml meson.build meson.options \
 pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
   --config-settings=build-dir=$(venv)/build --config-settings=setup-args=-Dcompiled=$(COMPILED)
 
-.PHONY: demo test bench lint format clean
+.PHONY: demo test bench docs lint format clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
 
@@ -45,6 +45,9 @@ test: $(venv)/installed-test
 
 bench: $(venv)/installed-bench
 	$(python) -m benchmarks
+
+docs: $(venv)/installed-test
+	$(python) -m docs.make
 
 lint: $(venv)/installed-test
 	$(python) -m ruff check

@@ -21,17 +21,17 @@ def command(as_json: bool) -> None:
         table = [{**dataclasses.asdict(r), "default_of": default.get(r.name)} for r in rows]
         click.echo(as_text(table))
         return
-    click.echo("\n".join(_table([_HEADER, *map(_cells, rows)])))
+    click.echo("\n".join(_table([HEADER, *map(cells, rows)])))
     for row in rows:
         click.echo(f"\n{row.name}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
         click.echo(click.wrap_text(f"Verified: {row.verified}.", 78, "  ", "  "))
 
 
-_HEADER = ("convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners")
+HEADER = ("convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners")
 
 
-def _cells(row: Convention) -> tuple[str, ...]:
+def cells(row: Convention) -> tuple[str, ...]:
     """The row as the table shows it. The shift is in pixels before and in cells after scaling."""
     before = f"{row.offset_before:+g} px, " if row.offset_before else ""
     pool = row.operator == "pool"

@@ -1,0 +1,90 @@
+"""The parts of documents that are made: the table of conventions, and what was measured."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import roicrop
+from docs.documents import ROOT
+from docs.tables import table
+from roicrop.cli.conventions import HEADER, cells
+from roicrop.conventions import CONVENTIONS
+
+
+def conventions() -> str:
+    """A row for each convention, in the words of `roicrop conventions`."""
+    name, *rules = HEADER
+    rows = []
+    for row in CONVENTIONS.values():
+        _, *its = cells(row)
+        rows.append([f"`{row.name}`", row.program, *its])
+    return "\n".join(table([name, "reproduces", *rules], rows))
+
+
+def surprises() -> str:
+    """A list of what surprises people about each."""
+    return "\n".join(f"- **{row.name}**: {row.surprise}" for row in CONVENTIONS.values())
+
+
+def functions() -> str:
+    """The Python API: each function as it is called, and the first line of what it says."""
+    return "\n".join(
+        f"- `roicrop.{each.__name__}{_called(each)}`\n  {_first_line(each)}"
+        for each in (roicrop.roi_align, roicrop.roi_pool, roicrop.plan)
+    )
+
+
+def speed() -> str:
+    """How fast it was beside the frameworks, where the benchmarks left their results."""
+    figures = _figures()
+    faster = [
+        f"{figures[figure]:.0f} times as fast as {name}'s"
+        for name, figure in _PEERS.items()
+        if figure in figures
+    ]
+    if not faster:
+        return f"{_HOW} times it beside the frameworks' own operators."
+    return (
+        f"On a CPU, RoIAlign was {' and '.join(faster)}, as the geometric mean of six workloads:\n"
+        f"[benchmarks/results.md](benchmarks/results.md) has all figures, and {_HOW}\n"
+        "says how they were taken."
+    )
+
+
+PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "conventions": conventions,
+    "surprises": surprises,
+    "functions": functions,
+    "speed": speed,
+}
+
+
+_PEERS: Final = {
+    "ONNX Runtime": "align, onnxruntime, mean",
+    "torchvision": "align, torchvision, mean",
+}
+_RESULTS: Final = ROOT / "benchmarks" / "results.json"
+_HOW: Final = "[benchmarks/README.md](benchmarks/README.md)"
+
+
+def _figures() -> dict[str, float]:
+    """Everything that the benchmarks promise, measured."""
+    if not _RESULTS.exists():
+        return {}
+    sections = json.loads(_RESULTS.read_text("utf-8"))["sections"]
+    return {name: value for each in sections for name, value in each["figures"].items()}
+
+
+def _called(function: Callable[..., object]) -> str:
+    """Its parameters, without their types."""
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return re.sub(r"<class '([\w.]+)'>", r"\1", str(inspect.Signature(bare)))
+
+
+def _first_line(function: Callable[..., object]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0]
