@@ -160,7 +160,10 @@ def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
     """What is odd among many, each thing once; --json has all there is."""
     if not datasets:
         return
-    yield f"  and {_many(len(datasets), 'more dataset')}, from {datasets[0].path}: see --json"
+    sampled = sum(dataset.values is not None for dataset in datasets)
+    less = "" if sampled == len(datasets) else f"; values of {sampled:,} of them were sampled"
+    more = _many(len(datasets), "more dataset")
+    yield f"  and {more}, from {datasets[0].path} on, which --json lists{less}"
     times = Counter(chain.from_iterable(dict.fromkeys(dataset.odd) for dataset in datasets))
     first = {text: dataset.path for dataset in reversed(datasets) for text in dataset.odd}
     for text, count in times.items():
