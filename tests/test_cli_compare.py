@@ -89,6 +89,7 @@ def test_a_shift_is_found_by_exchanging_it_and_told_in_cells_and_pixels() -> Non
         np.testing.assert_array_equal(np.subtract(contrast["second"], contrast["first"]), 0.5)
 
 
+@pytest.mark.core
 def test_the_numbers_are_those_of_what_align_writes() -> None:
     for name in ("detectron2", "onnx-legacy"):
         align = ["align", "maps.h5", "boxes.csv", "-o", f"{name}.h5", "--convention", name]
@@ -267,7 +268,7 @@ def test_an_empty_box_that_one_makes_nan_is_worse_than_any_difference() -> None:
     assert any(c["what"] == "empty bins" for c in worst["contrasts"])
     words = run("compare", "maps.h5", "boxes.csv", "--with", "paddle").out
     assert "not finite   196 values, in one of the two only" in words
-    assert "mask-rcnn has 0 empty bins; paddle has 49 empty bins, which give NaN" in words
+    assert "mask-rcnn has 0 empty bins; paddle has 49 empty bins, value NaN" in words
 
 
 def test_features_that_are_not_finite_are_left_out_of_their_spread() -> None:

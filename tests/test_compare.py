@@ -329,10 +329,18 @@ def test_samples_outside_and_at_the_edge_are_counted() -> None:
     )
 
 
+def test_what_lies_beyond_the_border_is_told_where_the_box_gets_there() -> None:
+    rows = row("prroi"), row("mask-rcnn", sampling_ratio="exact")
+    assert "border" not in contrast(*rows, box=0)
+    assert contrast(*rows, box=2)["border"].text == (
+        "beyond the outermost cell centres A lets the map fade to 0, B reads the edge of the map"
+    )
+
+
 def test_empty_bins_are_told_with_what_they_give() -> None:
     found = contrast(row("detectron2"), row("paddle"), box=3)
     assert found["empty bins"].text == (
-        "A has 6 empty bins, which give 0; B has 6 empty bins, which give NaN"
+        "A has 6 empty bins, value 0; B has 6 empty bins, value NaN"
     )
 
 

@@ -16,7 +16,7 @@ TOLERANCE: Final = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """The difference from which on two conventions do not agree.
+    """The largest difference of values that agree.
 
     given: what was asked for. least, most: what was used: without it, TOLERANCE times the largest
     |feature| of a box's map, but at least times 1.

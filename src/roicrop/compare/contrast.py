@@ -43,6 +43,7 @@ def contrasts(
         yield from _size(plans, k, names)
         yield from _count(plans, k, names)
         yield from _rounding(plans, k)
+        yield from _border(plans, k, names)
         yield from _lost(plans, k, names)
     elif len(operators) == 2:
         for plan, name in zip(plans, names, strict=True):
@@ -63,6 +64,11 @@ _TAKES: Final = {
     "max": "the largest value",
     "corner-max": "the largest weighted neighbour of a sample",
 }
+_BEYOND: Final = {
+    "clamp": "reads the edge of the map",
+    "zero": "lets the map fade to 0",
+    "extrapolate": "gives a value of its own",
+}
 _ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates differ by rounding
 
 
@@ -81,7 +87,7 @@ def _begin(
     if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
         return
     ways = [
-        f"{brief(abs(b - a))} cells ({brief(abs(b - a) / scale)} pixels) further {way[b < a]}"
+        f"{_many(abs(b - a), 'cell')} ({_many(abs(b - a) / scale, 'pixel')}) further {way[b < a]}"
         for a, b, scale, way in zip(
             *begins, cells_per_pixel, (("down", "up"), ("right", "left")), strict=True
         )
@@ -92,7 +98,7 @@ def _begin(
 
 
 def _joined(ways: list[str]) -> str:
-    """For y and x, in one: "1 cells further down and right"."""
+    """For y and x, in one: "1 cell (8 pixels) further down and right"."""
     if len(ways) == 2 and ways[0].rpartition(" ")[0] == ways[1].rpartition(" ")[0]:
         return f"{ways[0]} and {ways[1].rpartition(' ')[2]}"
     return " and ".join(ways)
@@ -165,6 +171,22 @@ def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
         yield Contrast("rounding", text, 0.0, largest)
 
 
+def _border(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """What is done beyond the outermost cell centres, if the box gets there."""
+    one, other = (plan.convention.border for plan in plans)
+    if one != other and any(_leaves(axis, k) for plan in plans for axis in (plan.y, plan.x)):
+        text = (
+            f"beyond the outermost cell centres {names[0]} {_BEYOND[one]}, "
+            f"{names[1]} {_BEYOND[other]}"
+        )
+        yield Contrast("border", text, one, other)
+
+
+def _leaves(axis: AxisPlan, k: int) -> bool:
+    position = axis.samples(k).position
+    return bool(((position < 0) | (position > axis.size - 1)).any())
+
+
 def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Samples that are out of range, and those that are read at the edge of the map instead."""
     if any(plan.convention.sampling_ratio == "exact" for plan in plans):
@@ -211,7 +233,7 @@ def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
         whole.append(after)
     text = (
         f"{name} rounds the box to cells, {' and '.join(words)}: "
-        f"an edge moves by up to {brief(furthest)} pixels"
+        f"an edge moves by up to {_many(furthest, 'pixel')}"
     )
     return Contrast("rounding to cells", text, real, whole)
 
@@ -223,7 +245,7 @@ def _void(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
     if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
         return
     texts = [
-        f"{name} has {count} empty bins" + (f", which give {brief(value)}" if count else "")
+        f"{name} has {_many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
         for name, count, value in zip(names, counts, gives, strict=True)
     ]
     yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
@@ -234,6 +256,10 @@ def _start(plans: tuple[Plan, Plan], names: tuple[str, str]) -> Iterator[Contras
     if one != other:
         text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
         yield Contrast("start of the maximum", text + brief(other), one, other)
+
+
+def _many(number: float, what: str) -> str:
+    return f"{brief(number)} {what if number == 1 else what + 's'}"
 
 
 def _close(a: float, b: float, plans: tuple[Plan, Plan]) -> bool:

@@ -38,7 +38,7 @@ def compare(
 
     float16 maps are pooled in float32: their own rounding would hide what differs.
 
-    tolerance: the absolute difference from which on two values differ; None is as in `Tolerance`.
+    tolerance: the largest absolute difference of values that agree; None is as in `Tolerance`.
     listed: how many of the worst boxes of each pair are named, at least 1.
     gallery: where the worst box of each pair is drawn.
     progress: called with the number of boxes that have been pooled since it was called last.

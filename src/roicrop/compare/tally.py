@@ -161,7 +161,7 @@ class Tally:
         """Take in n boxes.
 
         first, second: what the two give for them, (n, C, PH, PW) or (n, PH, PW, C).
-        tolerance: the difference from which on a box differs.
+        tolerance: the largest difference of values that agree.
         """
         apart = Apart.of(first, second)
         largest, total, incomparable = apart.largest, apart.total, apart.incomparable

@@ -127,7 +127,7 @@ def _value(value: object) -> str:
 
 def _percent(part: float | None) -> str:
     if part is None:
-        return "?"
+        return "not known"
     if part in (0, 1):
         return "all of it" if part else "nothing"
     if part < _LAST:
