@@ -98,7 +98,7 @@ def _odd_strides(job: Job) -> Iterator[str]:
     if job.request.normalized:
         return
     if against := list(_against_sizes(job)):
-        more = f", and so for {len(against) - 1} more images" if len(against) > 1 else ""
+        more = f"; likewise of {len(against) - 1:,} others" if len(against) > 1 else ""
         yield against[0] + more
     fitting = job.stride_that_fits()
     least = min((1 / scale.value for scale in job.scales), default=0.0)

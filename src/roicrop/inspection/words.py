@@ -116,7 +116,7 @@ def _(pair: Together) -> Iterator[str]:
             "missing",
             f"{_many(pair.on_no_image, 'box', 'boxes')} on no image: {_some(reasons, '; ')}",
         )
-    yield _line("stride", ", ".join(f"{s['stride']:g} ({s['origin']})" for s in pair.scales))
+    yield _line("stride", _some([f"{s['stride']:g} ({s['origin']})" for s in pair.scales]))
     yield _line("on the map", _on_map(pair))
     for warning in pair.warnings:
         yield _line("warning", warning)
