@@ -19,6 +19,10 @@ class BoxError(RoicropError, ValueError):
     """A box, or a file of boxes, cannot be used."""
 
 
+class PooledError(RoicropError):
+    """A file of pooled boxes cannot be used."""
+
+
 class OutputError(RoicropError):
     """A result cannot be written."""
 

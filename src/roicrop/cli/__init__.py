@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "Say every sample of a box: in words, JSON or CSV.",
     "compare": "Say how far apart conventions are on the same boxes, and why.",
     "inspect": "Say what is in these files, and what is wrong with them.",
+    "identify": "Say which convention made a pooled tensor.",
     "batch": "Pool the boxes of many files.",
     "conventions": "List what each framework means by the operator.",
 }

@@ -1,0 +1,62 @@
+"""Which boxes do not agree, and what they have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.identify.confirm import Trial
+from roicrop.job import Job
+
+Mask = NDArray[np.bool_]
+
+_NAMED: Final = 5
+_LISTED: Final = 1000
+
+
+def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
+    """A sentence, and the boxes' numbers in their file, for a trial that some boxes agree with."""
+    job = trial.job
+    compared = ~np.isnan(trial.worst)
+    bad = compared & ~(trial.worst <= 1.0)
+    rows = np.flatnonzero(bad)
+    named = [job.where(row) for row in rows[:_NAMED].tolist()]
+    if len(rows) > _NAMED:
+        named.append(f"and {len(rows) - _NAMED:,} more")
+    text = f"some boxes only: {len(rows):,} of {trial.compared:,} do not agree ({', '.join(named)})"
+    common = _in_common(trial, bad, compared & ~bad)
+    numbers: list[Any] = job.table.source_index[rows[:_LISTED]].tolist()
+    details = {"count": len(rows), "boxes": numbers, "in_common": common}
+    return text + "".join(f"; {words}" for words in common), details
+
+
+def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
+    """What is true of all boxes that do not agree, and of hardly any that do."""
+    return [
+        f"all of them {words}, and {int((trait & good).sum()):,} of the others"
+        for words, trait in _traits(trial.job)
+        if trait[bad].all() and 4 * int((trait & good).sum()) <= int(good.sum())
+    ]
+
+
+def _traits(job: Job) -> list[tuple[str, Mask]]:
+    images, image = np.unique(job.image_index, return_inverse=True)
+    per_pixel = np.array([job.cells_per_pixel(i) if i >= 0 else (1, 1) for i in images.tolist()])
+    sizes = np.array([job.source.map_size(i) if i >= 0 else (1, 1) for i in images.tolist()])
+    cells = job.corners * per_pixel[image][:, [1, 0, 1, 0]]
+    with np.errstate(invalid="ignore"):
+        sides = cells[:, 2:] - cells[:, :2]
+        outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes[image][:, ::-1]).any(axis=1)
+        traits = [
+            ("are reversed", (sides < 0).any(axis=1)),
+            ("are of no size", (sides == 0).any(axis=1)),
+            ("are smaller than a cell", (sides < 1).any(axis=1)),
+            ("reach outside their map", outside),
+        ]
+    return traits + [
+        (f"are on image {job.image_name(i)}", job.image_index == i)
+        for i in images[images >= 0].tolist()
+        if len(images) > 1
+    ]

@@ -1,0 +1,190 @@
+"""What may have made a tensor: rules, a reading of the boxes, a scale, and an order of axes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from roicrop.boxes import BOX_FORMATS, BoxFormat
+from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, overrides, resolve
+from roicrop.errors import ArgumentError
+
+RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
+SCALES: Final = tuple(2.0**-n for n in range(7))
+_MODES: Final[tuple[Mode, ...]] = ("avg", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One computation, whatever the boxes and features, under every name that it goes by.
+
+    conventions: the fewest options first.
+    """
+
+    conventions: tuple[Convention, ...]
+
+    @property
+    def convention(self) -> Convention:
+        """The one to name it by."""
+        return self.conventions[0]
+
+    @property
+    def cost(self) -> int:
+        """How many options its name needs."""
+        return len(options(self.convention))
+
+    @property
+    def names(self) -> list[str]:
+        """What else it may be called, with no more options."""
+        return [row.name for row in self.conventions if len(options(row)) == self.cost]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the four numbers of a box are."""
+
+    box_format: BoxFormat
+    normalized: bool = False
+    inclusive: bool = False
+
+    def __str__(self) -> str:
+        fractions = " as fractions of the image" if self.normalized else ""
+        return f"{self.box_format}{fractions}{', end included' if self.inclusive else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The order of a pooled tensor's axes, of which the first is always the box."""
+
+    channels_last: bool
+    transposed: bool = False
+
+    @property
+    def axes(self) -> tuple[int, int, int, int]:
+        """Which of its axes are box, channel, y and x."""
+        channel, y, x = (3, 1, 2) if self.channels_last else (1, 2, 3)
+        return (0, channel, x, y) if self.transposed else (0, channel, y, x)
+
+    def __str__(self) -> str:
+        names = [""] * 4
+        for name, axis in zip(("K", "C", "PH", "PW"), self.axes, strict=True):
+            names[axis] = name
+        return f"({', '.join(names)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to make a tensor. `scale` is cells a pixel; None is what file or options say."""
+
+    rules: Rules
+    reading: Reading
+    scale: float | None
+    layout: Layout
+
+    def cost(self, given: Reading, channels_last: bool) -> int:
+        """How far it is from the simplest: what was said of the boxes and maps, and no options."""
+        unexpected = (
+            self.reading.box_format != given.box_format,
+            self.reading.normalized != given.normalized,
+            self.reading.inclusive != given.inclusive,
+            self.scale is not None,
+            self.layout.channels_last != channels_last,
+            self.layout.transposed,
+        )
+        return self.rules.cost + 2 * sum(unexpected)
+
+
+def readings(given: Reading) -> list[Reading]:
+    """Everything that four numbers can mean, what was said of them first."""
+    pixels = [Reading(each) for each in BOX_FORMATS]
+    fractions = [Reading(each, normalized=True) for each in BOX_FORMATS]
+    inclusive = [Reading(each, inclusive=True) for each in BOX_FORMATS if each in _TWO_CORNERS]
+    return list(dict.fromkeys([given, *pixels, *fractions, *inclusive]))
+
+
+_TWO_CORNERS: Final = ("xyxy", "yxyx")  # of the others the second half is a size
+
+
+@functools.cache
+def all_rules() -> tuple[Rules, ...]:
+    """Every convention under every option; those that compute the same are one."""
+    same: dict[str, list[Convention]] = {}
+    for row in _rows():
+        rows = same.setdefault(repr(effective(row)), [])
+        if row not in rows:
+            rows.append(row)
+    return tuple(
+        Rules(tuple(sorted(rows, key=lambda row: len(options(row))))) for rows in same.values()
+    )
+
+
+def _rows() -> Iterator[Convention]:
+    for own in CONVENTIONS.values():
+        for ratio in (None, *RATIOS):
+            for mode in _MODES:
+                for aligned in (None, True, False):
+                    try:
+                        yield resolve(
+                            own, own.operator, sampling_ratio=ratio, mode=mode, aligned=aligned
+                        )
+                    except ArgumentError:  # the option does not apply to this convention
+                        continue
+        if own.border == "extrapolate":
+            yield dataclasses.replace(own, interpolation="nearest")
+
+
+def effective(row: Convention) -> Convention:
+    """The row without its names, and with every field that plays no part at one value.
+
+    Two rows of which this is equal give the same for all boxes that neither refuses.
+    """
+    row = dataclasses.replace(
+        row, name="", program="", surprise="", verified="", order="xyxy", reversed_boxes="mirror"
+    )
+    if row.operator == "pool" or row.positions == "corners":
+        row = dataclasses.replace(row, sampling_ratio=1)
+    if row.operator == "pool" or row.sampling_ratio == "exact":
+        row = dataclasses.replace(row, positions="scaled-step")
+    one_sample = row.operator == "align" and row.sampling_ratio == 1
+    if one_sample and row.reduction == "max" and row.max_start == -math.inf:
+        row = dataclasses.replace(row, mode="avg", void=row.void_max)
+    if row.mode == "avg":
+        return dataclasses.replace(row, max_over="samples", max_start=-math.inf, void_max=0.0)
+    return dataclasses.replace(row, void=0.0)
+
+
+def coarse(row: Convention) -> Convention:
+    """The effective row without what changes few bins or last bits, and NaN for empty bins."""
+    row = effective(row)
+    return dataclasses.replace(
+        row,
+        positions="corners" if row.positions == "corners" else "scaled-step",
+        void=math.nan,
+        void_max=math.nan,
+        max_start=row.max_start if row.max_start >= 0 else -math.inf,
+    )
+
+
+def options(row: Convention) -> dict[str, str]:
+    """What a command line needs besides `--convention` and the name: option → value or ""."""
+    changed = overrides(row)
+    said = {
+        f"--{field.replace('_', '-')}": str(changed[field][1])
+        for field in ("sampling_ratio", "mode")
+        if field in changed
+    }
+    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
+        said["--aligned" if row.aligned else "--no-aligned"] = ""
+    return said | {field: str(changed[field][1]) for field in _NO_OPTION if field in changed}
+
+
+_NO_OPTION: Final = ("interpolation", "void")
+
+
+def has_command(row: Convention) -> bool:
+    """Whether options of `align` and `pool` can say all that differs from the convention."""
+    return overrides(row).keys().isdisjoint(_NO_OPTION)

@@ -1,0 +1,243 @@
+"""Which candidates give the values of a probe: all of them tried roughly, what is left exactly.
+
+Roughly: a candidate stays that gives half of the boxes, with what only changes few bins or last
+bits (empty bins, the order of arithmetic) left open. Exactly: it gives all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.identify.agreement import apart, in_tolerances
+from roicrop.identify.candidates import (
+    SCALES,
+    Candidate,
+    Layout,
+    Reading,
+    Rules,
+    all_rules,
+    coarse,
+    readings,
+)
+from roicrop.identify.pooled import Pooled
+from roicrop.identify.probe import Probe
+from roicrop.identify.variants import given_reading, stacked
+from roicrop.job import Job
+
+Array = NDArray[Any]
+
+_MOST: Final = 200  # candidates that fit the probe; more there are only where nothing tells
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    fitting: the candidates that give all of the probe, the simplest first.
+    nearest: those that come nearest, the nearest first.
+    tried: how many there were. left_out: of how many that might fit nobody knows.
+    """
+
+    fitting: list[Candidate]
+    nearest: list[Candidate]
+    tried: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rough:
+    """How a kind of rules did. share: of the boxes that agree. alike: correlation of the values."""
+
+    row: Convention
+    reading: Reading
+    scale: float | None
+    layout: Layout
+    share: float
+    alike: float
+
+    def candidates(self) -> Iterator[Candidate]:
+        for rules in _kinds()[repr(self.row)]:
+            yield Candidate(rules, self.reading, self.scale, self.layout)
+
+
+def search(probe: Probe, pooled: Pooled) -> Found:
+    """Try every candidate on a probe of the tensor."""
+    given, last = given_reading(probe.job), probe.job.source.channels_last
+    everything = [each for grid in _grids(probe) for each in _try(probe, pooled, grid)]
+    promising = [c for rough in everything if rough.share >= 0.5 for c in rough.candidates()]
+    promising.sort(key=lambda candidate: candidate.cost(given, last))
+    fitting: list[Candidate] = []
+    done = 0
+    for candidate in promising:
+        if len(fitting) == _MOST:
+            break
+        done += 1
+        fitting += _exactly(probe, pooled, candidate)
+    everything.sort(key=lambda rough: (-rough.share, -rough.alike))
+    return Found(
+        fitting,
+        [
+            min(rough.candidates(), key=lambda candidate: candidate.cost(given, last))
+            for rough in everything[:_NEAREST]
+        ],
+        sum(len(_kinds()[repr(rough.row)]) for rough in everything),
+        len(promising) - done,
+    )
+
+
+_NEAREST: Final = 8
+
+
+@functools.cache
+def _kinds() -> dict[str, list[Rules]]:
+    """The rules that are the same roughly, under the `repr` of what they are roughly."""
+    kinds: dict[str, list[Rules]] = {}
+    for rules in all_rules():
+        kinds.setdefault(repr(coarse(rules.convention)), []).append(rules)
+    return kinds
+
+
+@functools.cache
+def _rows() -> tuple[Convention, ...]:
+    """The rough form of each kind of rules."""
+    return tuple(coarse(kind[0].convention) for kind in _kinds().values())
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The probe's boxes at one scale, in every reading that may be."""
+
+    probe: Probe
+    jobs: dict[Reading, Job]
+    scale: float | None
+    rows: tuple[Convention, ...]
+    _stacks: dict[tuple[Reading, ...], Job] = field(default_factory=dict)
+    _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
+
+    def crop(self, row: Convention, size: tuple[int, int]) -> tuple[tuple[Reading, ...], Array]:
+        """The readings of which the convention takes all boxes, and what they give, (R, n, …)."""
+        key = (row.sampling_ratio, row.min_size, row.offset_before, row.offset_after, size)
+        if key not in self._taken:
+            self._taken[key] = tuple(
+                each for each, job in self.jobs.items() if not self.probe.refused(job, row, size)
+            )
+        taken = self._taken[key]
+        if not taken:
+            return (), np.empty(0)
+        if taken not in self._stacks:
+            self._stacks[taken] = stacked([self.jobs[reading] for reading in taken])
+        values = self.probe.crop(self._stacks[taken], row, size)
+        return taken, np.stack(np.split(values, len(taken)))
+
+
+def _grids(probe: Probe) -> Iterator[_Grid]:
+    """Every scale, with the readings that may be at it."""
+    said = {scale.value for scale in probe.job.scales}
+    has_image_size = probe.job.request.image_size is not None
+    for scale in (None, *SCALES):
+        if {scale} == said:
+            continue
+        jobs = {}
+        for reading in readings(given_reading(probe.job)):
+            if scale is not None and reading.normalized and not has_image_size:
+                continue  # fractions of the map itself, whatever the scale
+            job = probe.variant(reading, scale)
+            if _may_be(probe, job):
+                jobs[reading] = job
+        rows = _rows()
+        if scale is not None and has_image_size:
+            rows = tuple(row for row in rows if not row.normalized)
+        if jobs:
+            yield _Grid(probe, jobs, scale, rows)
+
+
+def _may_be(probe: Probe, job: Job) -> bool:
+    """Whether at least half of the boxes are on their maps, and all of them in a float's range."""
+    in_range = np.abs(job.corners).max() < _FAR
+    return bool(in_range) and not (probe.tells and 2 * job.fit().wholly > len(job))
+
+
+_FAR: Final = 1e30
+
+
+def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
+    """How every kind of rules does on a grid, with every layout."""
+    sizes: dict[tuple[int, int], list[Layout]] = {}
+    for layout in pooled.layouts:
+        sizes.setdefault(pooled.output_size(layout), []).append(layout)
+    for size, layouts in sizes.items():
+        for row in grid.rows:
+            taken, expected = grid.crop(row, size)
+            for layout in layouts if taken else ():
+                values = probe.pooled(layout)
+                shares = _shares(values, expected, probe).tolist()
+                alike = _correlations(values, expected, probe.allowed).tolist()
+                for reading, share, likeness in zip(taken, shares, alike, strict=True):
+                    yield _Rough(row, reading, grid.scale, layout, share, likeness)
+
+
+def _shares(values: Array, expected: Array, probe: Probe) -> Array:
+    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, but for its NaN."""
+    open_ = np.isnan(expected)
+    tolerances = in_tolerances(apart(values, expected), expected, probe.allowed, values.dtype)
+    agrees = np.where(open_, 0.0, tolerances).max(axis=(2, 3, 4)) <= 1.0
+    real = ~open_.all(axis=(2, 3, 4))
+    count = real.sum(axis=1)
+    # What leaves every bin empty may have made a tensor that has one value in every box.
+    share: Array = np.where(
+        count, (agrees & real).sum(axis=1) / np.maximum(count, 1), not probe.tells
+    )
+    return share
+
+
+def _correlations(values: Array, expected: Array, allowed: Array) -> Array:
+    """(R,) of values (n, …) with each of (R, n, …), −1 where too few are finite."""
+    units = allowed[..., None, None]
+    with np.errstate(all="ignore"):
+        one, other = values / units, expected / units
+        there = np.isfinite(one) & np.isfinite(other)
+        count = there.sum(axis=(1, 2, 3, 4))
+        one, other = (np.where(there, each, 0.0).reshape(len(other), -1) for each in (one, other))
+        weight = there.reshape(len(other), -1)
+        for each in (one, other):
+            each -= weight * (each.sum(axis=1) / count)[:, None]
+        found = (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    found[~np.isfinite(found) | (2 * count < weight.shape[1])] = -1.0
+    result: Array = found
+    return result
+
+
+def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Candidate]:
+    """The candidate if it gives all of the probe, with the value outside that it must have."""
+    job = probe.variant(candidate.reading, candidate.scale)
+    values = probe.pooled(candidate.layout)
+    size = pooled.output_size(candidate.layout)
+    if candidate.rules.convention.border == "extrapolate":
+        candidate = _with_value_outside(probe, job, candidate, values, size)
+    row = candidate.rules.convention
+    if probe.refused(job, row, size):
+        return []
+    expected = probe.crop(job, row, size)
+    difference = apart(values, expected)
+    fits = in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0
+    return [candidate] if fits else []
+
+
+def _with_value_outside(
+    probe: Probe, job: Job, candidate: Candidate, values: Array, size: tuple[int, int]
+) -> Candidate:
+    """The candidate with the value that the tensor has where its samples are off the map."""
+    outside = values[np.isnan(probe.crop(job, coarse(candidate.rules.convention), size))]
+    if not len(outside):
+        return candidate
+    void = float(outside[0])
+    rows = tuple(dataclasses.replace(row, void=void) for row in candidate.rules.conventions)
+    return dataclasses.replace(candidate, rules=Rules(rows))
