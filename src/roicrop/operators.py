@@ -125,7 +125,7 @@ def plan(
 
 def coordinate_dtype(features: DTypeLike) -> type[np.float32] | type[np.float64]:
     """The precision in which boxes on a map of that dtype are planned."""
-    return np.float64 if np.dtype(features) == np.float64 else np.float32
+    return np.float64 if np.dtype(features).newbyteorder("=") == np.float64 else np.float32
 
 
 def pair(output_size: OutputSize) -> tuple[int, int]:

@@ -106,7 +106,7 @@ def samples(
 
 def coordinate_dtype(features: Array) -> type[np.float32] | type[np.float64]:
     """The precision of positions on that map."""
-    return np.float64 if features.dtype == np.float64 else np.float32
+    return np.float64 if features.dtype.newbyteorder("=") == np.float64 else np.float32
 
 
 # A box → its bins, each axis by itself.
