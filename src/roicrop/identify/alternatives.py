@@ -73,7 +73,7 @@ def _why_ratio(best: Trial, other: Trial) -> str:
     both: tuple[SamplingRatio, ...] = (best.row.sampling_ratio, other.row.sampling_ratio)
     fewest, most = best.counts
     if best.fingerprint.counts != other.fingerprint.counts or "adaptive" not in both:
-        return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same cells")
+        return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
     if fewest == most:
         return f"the boxes are too small: adaptive takes {fixed} samples a bin on each of them"
@@ -99,7 +99,7 @@ def _why_start(best: Trial, other: Trial) -> str:
 
 
 def _why_features(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same cells")
+    return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
 
 
 _Why = Callable[[Trial, Trial], str]

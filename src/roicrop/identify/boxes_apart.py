@@ -7,7 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.frames import distinct_images
 from roicrop.identify.confirm import Trial
+from roicrop.identify.variants import per_box
 from roicrop.job import Job
 
 Mask = NDArray[np.bool_]
@@ -34,29 +36,29 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
 
 def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
     """What is true of all boxes that do not agree, and of hardly any that do."""
-    return [
-        f"all of them {words}, and {int((trait & good).sum()):,} of the others"
-        for words, trait in _traits(trial.job)
-        if trait[bad].all() and 4 * int((trait & good).sum()) <= int(good.sum())
-    ]
+    found = []
+    for words, trait in _traits(trial.job):
+        others = int((trait & good).sum())
+        if trait[bad].all() and 4 * others <= int(good.sum()):
+            found.append(f"all of them {words}, and {others or 'none'} of the others")
+    return found
 
 
 def _traits(job: Job) -> list[tuple[str, Mask]]:
-    images, image = np.unique(job.image_index, return_inverse=True)
-    per_pixel = np.array([job.cells_per_pixel(i) if i >= 0 else (1, 1) for i in images.tolist()])
-    sizes = np.array([job.source.map_size(i) if i >= 0 else (1, 1) for i in images.tolist()])
-    cells = job.corners * per_pixel[image][:, [1, 0, 1, 0]]
+    cells = job.corners * per_box(job, job.cells_per_pixel)[:, [1, 0, 1, 0]]
+    sizes = per_box(job, job.source.map_size)[:, ::-1]
     with np.errstate(invalid="ignore"):
         sides = cells[:, 2:] - cells[:, :2]
-        outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes[image][:, ::-1]).any(axis=1)
+        outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
         traits = [
             ("are reversed", (sides < 0).any(axis=1)),
             ("are of no size", (sides == 0).any(axis=1)),
             ("are smaller than a cell", (sides < 1).any(axis=1)),
             ("reach outside their map", outside),
         ]
-    return traits + [
-        (f"are on image {job.image_name(i)}", job.image_index == i)
-        for i in images[images >= 0].tolist()
-        if len(images) > 1
-    ]
+    images = distinct_images(job.image_index)
+    if len(images) > 1:
+        traits += [
+            (f"are on image {job.image_name(i)}", job.image_index == i) for i in images.tolist()
+        ]
+    return traits

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.identify.agreement import allowance, apart, in_tolerances
-from roicrop.identify.candidates import Candidate
+from roicrop.identify.candidates import Candidate, Reading
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import channels_first
 from roicrop.identify.variants import variant
@@ -81,8 +81,8 @@ class Trial:
     """A candidate and how it does.
 
     job: all boxes, as the candidate reads them.
-    adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
     worst: (K,) the largest difference of each box in tolerances; NaN for those not compared.
+    adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
     total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
     largest: the largest absolute difference.
     fingerprint: of all plans. counts: the fewest and the most samples a bin.
@@ -91,8 +91,8 @@ class Trial:
 
     candidate: Candidate
     job: Job
+    worst: Array
     adjust: Adjust | None = None
-    worst: Array = field(default_factory=lambda: np.empty(0))
     total: float = 0.0
     values: int = 0
     largest: float = 0.0
@@ -100,16 +100,6 @@ class Trial:
     counts: tuple[int, int] = (1 << 31, 0)
     refused: str | None = None
     dropped: bool = False
-
-    @classmethod
-    def of(cls, candidate: Candidate, job: Job) -> Trial:
-        """The trial of a candidate on all boxes of a job."""
-        rows = np.arange(len(job))
-        return cls(
-            candidate,
-            variant(job, candidate.reading, candidate.scale, rows),
-            worst=np.full(len(job), np.nan),
-        )
 
     @property
     def row(self) -> Convention:
@@ -151,6 +141,19 @@ class Trial:
     def mean(self) -> float:
         """The mean difference, in tolerances."""
         return self.total / max(self.values, 1)
+
+
+def trials_of(candidates: Iterable[Candidate], job: Job) -> list[Trial]:
+    """A trial of each candidate on all boxes of a job."""
+    jobs: dict[tuple[Reading, float | None], Job] = {}
+    trials = []
+    for candidate in candidates:
+        key = candidate.reading, candidate.scale
+        if key not in jobs:
+            jobs[key] = variant(job, *key, np.arange(len(job)))
+        worst = np.full(len(job), np.nan, np.float32)
+        trials.append(Trial(candidate, jobs[key], worst))
+    return trials
 
 
 def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:

@@ -15,7 +15,7 @@ from roicrop.errors import BoxError
 from roicrop.identify.agreement import allowance
 from roicrop.identify.candidates import Layout, Reading
 from roicrop.identify.pooled import Pooled
-from roicrop.identify.variants import variant
+from roicrop.identify.variants import per_box, variant
 from roicrop.job import Features, Job, Rows
 from roicrop.operators import coordinate_dtype
 from roicrop.sampling import check_reversed
@@ -80,7 +80,9 @@ class Probe:
         return out
 
     def refused(self, job: Job, row: Convention, output_size: tuple[int, int]) -> bool:
-        """Whether the convention refuses one of a job's boxes."""
+        """Whether the convention refuses one of a job's boxes; it never does but reversed ones."""
+        if not (job.corners[:, 2:] < job.corners[:, :2]).any():
+            return False
         try:
             for i, rows, _ in self.maps:
                 check_reversed(
@@ -105,6 +107,11 @@ class Probe:
         """The probe with every channel of its maps."""
         return self._with(np.arange(self.job.source.channels), np.copy)
 
+    def with_maps(self, change: Callable[[Features], Features]) -> Probe:
+        """The probe with its maps changed."""
+        maps = tuple((i, its_rows, change(features)) for i, its_rows, features in self.maps)
+        return dataclasses.replace(self, maps=maps)
+
     def _with(
         self, channels: NDArray[np.intp] | None, take: Callable[[Features], Features]
     ) -> Probe:
@@ -117,8 +124,12 @@ class Probe:
 
 def choose(job: Job, pooled: Pooled) -> Probe:
     """The boxes and channels of a job that tell most: boxes of all sizes, at borders, off cells."""
-    among, stored, tells = _informative(job, pooled)
-    chosen = np.sort(_varied(job, among))
+    among, stored, telling = _look(job, pooled)
+    chosen = _varied(job, among, np.flatnonzero(telling))
+    # What is left empty tells something too, where there is little else.
+    others = _varied(job, among, np.flatnonzero(~telling))
+    room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
+    chosen = np.sort(np.concatenate([chosen, others[:room]]))
     rows = among[chosen]
     channels: NDArray[np.intp] | None = None
     maps = []
@@ -128,7 +139,7 @@ def choose(job: Job, pooled: Pooled) -> Probe:
         axis = -1 if job.source.channels_last else 0
         maps.append((i, its_rows, np.ascontiguousarray(features.take(channels, axis=axis))))
     allowed = _allowed(maps, len(rows), job)
-    return Probe(job, rows, channels, tuple(maps), allowed, stored[chosen], tells)
+    return Probe(job, rows, channels, tuple(maps), allowed, stored[chosen], bool(telling.any()))
 
 
 def channels_first(values: Array, job: Job) -> Array:
@@ -161,22 +172,22 @@ def _allowed(maps: Sequence[tuple[int, Rows, Features]], count: int, job: Job) -
     return out
 
 
-def _informative(job: Job, pooled: Pooled) -> tuple[Rows, Array, bool]:
-    """Rows that were not left empty, and their values; any rows and False if all values are one."""
-    first: tuple[Rows, Array] | None = None
+def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
+    """Rows, their values, and which of them were not left empty; none where all values are one."""
+    first: tuple[Rows, Array, NDArray[np.bool_]] | None = None
     for rows in _looked_at(job):
         stored = pooled.rows(rows)
         flat = stored.reshape(len(stored), -1)
         with np.errstate(all="ignore"):
-            varies = np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)
-            if not varies.any():
+            telling = np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)
+            if not telling.any():
                 values, times = np.unique(flat[:, 0], return_counts=True)
-                varies = np.isfinite(flat[:, 0]) & (flat[:, 0] != values[times.argmax()])
-        if varies.any():
-            return rows[varies], stored[varies], True
-        first = first or (rows, stored)
+                telling = np.isfinite(flat[:, 0]) & (flat[:, 0] != values[times.argmax()])
+        if telling.any():
+            return rows, stored, telling
+        first = first or (rows, stored, telling)
     assert first is not None  # there are boxes
-    return (*first, False)
+    return first
 
 
 def _looked_at(job: Job) -> Iterator[Rows]:
@@ -193,12 +204,11 @@ def _looked_at(job: Job) -> Iterator[Rows]:
         yield rows[start : start + _LOOKED_AT]
 
 
-def _varied(job: Job, rows: Rows) -> Rows:
-    """Which of these rows to take: in turn the next by each of several orders."""
-    cells = job.corners[rows] * [
-        [x, y, x, y] for y, x in map(job.cells_per_pixel, job.image_index[rows].tolist())
-    ]
-    sizes = np.array([job.source.map_size(i) for i in job.image_index[rows].tolist()])
+def _varied(job: Job, among: Rows, these: Rows) -> Rows:
+    """At most `_BOXES` of these numbers in `among`: in turn the next by each of several orders."""
+    rows = among[these]
+    cells = job.corners[rows] * per_box(job, job.cells_per_pixel)[rows][:, [1, 0, 1, 0]]
+    sizes = per_box(job, job.source.map_size)[rows]
     low, high = np.minimum(cells[:, :2], cells[:, 2:]), np.maximum(cells[:, :2], cells[:, 2:])
     smaller_side = (high - low).min(axis=1)
     beyond = np.maximum(-low, high - sizes[:, ::-1]).max(axis=1)
@@ -206,7 +216,7 @@ def _varied(job: Job, rows: Rows) -> Rows:
     from_middle = np.abs(np.argsort(np.argsort(smaller_side)) - len(rows) // 2)
     keys = (from_middle, -smaller_side, smaller_side, -beyond, -off_cells)
     turns = np.stack([np.argsort(key) for key in keys], axis=1).ravel().tolist()
-    return np.array(list(dict.fromkeys(turns))[:_BOXES], dtype=np.intp)
+    return these[list(dict.fromkeys(turns))[:_BOXES]]
 
 
 def _loud_channels(features: Array) -> NDArray[np.intp]:

@@ -86,14 +86,18 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
     if verdict.fits:
         best = verdict.fits[0]
-        yield "identify", f"{pooled.path} is {_names(best)}"
+        alike = ", which compute the same" if len(best.candidate.rules.names) > 1 else ""
+        yield "identify", f"{pooled.path} is {_names(best)}{alike}"
     else:
         assert verdict.nearest is not None
         assert verdict.residual is not None
         best = verdict.nearest
-        yield "identify", f"{pooled.path} is nothing that is known; nearest is {_names(best)}"
-        yield "what is left", verdict.residual.text
-        if verdict.residual.agreeing is not None:
+        if verdict.residual.kind == "unlike":
+            yield "identify", f"{pooled.path} fits nothing: {verdict.residual.text}"
+            return
+        yield "identify", f"{pooled.path} fits nothing; nearest is {_names(best)}"
+        yield "difference", verdict.residual.text
+        if verdict.residual.kind in ("factor", "channels", "shift"):
             yield "with that", _agreement(best, job)
     yield "rules", _rules(best)
     yield "boxes", f"{best.candidate.reading}{_as_said(best, verdict)}, {_scale(best)}"
@@ -107,8 +111,8 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     if not verdict.tells:
         yield "but", "the tensor is one value throughout, which tells little"
     for one in verdict.others[:_MOST_OTHERS]:
-        reasons = "; ".join(f"{aspect}: {why}" for aspect, why in one.differs.items())
-        yield "or", f"{_name_apart(one)}; it is not told by {reasons}"
+        reasons = [f"{aspect} ({why})" for aspect, why in one.differs.items()]
+        yield "or", f"{_name_apart(one)}: the same but for {_listed(reasons, 'and')}"
     more = len(verdict.others[_MOST_OTHERS:]) + verdict.left_out
     if more:
         yield "or", f"one of {more:,} more, which these data do not tell apart"
@@ -116,10 +120,8 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
 
 def _names(trial: Trial) -> str:
     """The names it goes by, and the options that they need."""
-    names = trial.candidate.rules.names
     said = " ".join(f"{option} {value}".strip() for option, value in options(trial.row).items())
-    called = _either(names) + (f" with {said}" if said else "")
-    return called + (", which compute the same" if len(names) > 1 else "")
+    return _listed(trial.candidate.rules.names, "or") + (f" with {said}" if said else "")
 
 
 def _name_apart(one: Alternative) -> str:
@@ -133,8 +135,8 @@ def _name_apart(one: Alternative) -> str:
     return ", ".join([_names(trial), *(said[key] for key in said if key in one.differs)])
 
 
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _listed(texts: Sequence[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def _rules(trial: Trial) -> str:
@@ -144,8 +146,9 @@ def _rules(trial: Trial) -> str:
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
     samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
-    shift = f"{row.offset_after:+g} cells" if row.offset_after else "no half-cell shift"
-    return f"{samples}, {row.mode}, {shift}: {row.program}"
+    before = f", corners moved {row.offset_before:+g} pixels" if row.offset_before else ""
+    after = f", corners moved {row.offset_after:+g} cells" if row.offset_after else ""
+    return f"{samples}, {row.mode}{before}{after}: {row.program}"
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:

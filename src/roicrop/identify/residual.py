@@ -6,17 +6,17 @@ channel before it is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.identify.agreement import HALF, RELATIVE
+from roicrop.identify.agreement import HALF, RELATIVE, apart, in_tolerances
 from roicrop.identify.boxes_apart import boxes_apart
 from roicrop.identify.candidates import Candidate
-from roicrop.identify.confirm import Adjust, Trial, confirm
+from roicrop.identify.confirm import Adjust, Trial, confirm, trials_of
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe
 from roicrop.identify.search import search
@@ -68,28 +68,46 @@ def _some_boxes(nearest: Trial) -> Residual:
 
 
 def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
-    """Differences no larger than a format of fewer digits makes."""
+    """Tensor or features were rounded to a format of fewer digits."""
     worst = float(np.nanmax(nearest.worst))
-    for name, unit in _FORMATS.items():
-        if worst <= unit / RELATIVE:
-            text = f"as large as rounding to {name} makes it"
-            if _holds_only(probe.stored, name):
-                text += f", and the tensor holds nothing but {name} numbers"
-            else:
-                text += f": the features, or the arithmetic, were {name}"
-            return nearest, Residual("rounding", text, {"format": name})
+    for name, (unit, rounded) in _FORMATS.items():
+        if worst > unit / RELATIVE:
+            continue
+        if np.array_equal(probe.stored, rounded(probe.stored), equal_nan=True):
+            text = f"rounding: the tensor holds nothing but {name} numbers"
+            return nearest, Residual("rounding", text, {"format": name, "rounded": "tensor"})
+        if _agrees(pooled, probe.with_maps(rounded), nearest.candidate):
+            text = f"rounding: the features were rounded to {name} first"
+            return nearest, Residual("rounding", text, {"format": name, "rounded": "features"})
+    if worst <= HALF / RELATIVE:
+        text = "rounding: differences no larger than arithmetic in float16 makes"
+        return nearest, Residual("rounding", text, {"format": "float16", "rounded": "arithmetic"})
     return None
 
 
-_FORMATS: Final = {"float16": HALF, "bfloat16": 2.0**-7}
-
-
-def _holds_only(values: Array, name: str) -> bool:
+def _float16(values: Array) -> Array:
     with np.errstate(all="ignore"):
-        if name == "float16":
-            return bool(np.array_equal(values, values.astype(np.float16), equal_nan=True))
-        bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-    return not (bits & 0xFFFF).any()
+        return values.astype(np.float16).astype(values.dtype)
+
+
+def _bfloat16(values: Array) -> Array:
+    """To the nearest, ties to even, as the frameworks do."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) & np.uint32(0xFFFF0000)
+    return rounded.view(np.float32).astype(values.dtype)
+
+
+_FORMATS: Final[dict[str, tuple[float, Callable[[Array], Array]]]] = {
+    "float16": (HALF, _float16),
+    "bfloat16": (2.0**-7, _bfloat16),
+}
+"""Name → a unit in the last place, of a value; and how to round to it."""
+
+
+def _agrees(pooled: Pooled, probe: Probe, candidate: Candidate) -> bool:
+    values, expected = _both(pooled, probe, candidate)
+    difference = apart(values, expected)
+    return bool(in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0)
 
 
 def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
@@ -175,7 +193,7 @@ def _taken(order: NDArray[np.intp]) -> Adjust:
 def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
     """All boxes lie elsewhere by so many cells, or their corners do."""
     for found in find_shift(pooled, probe, nearest.candidate):
-        trial = Trial.of(found.candidate, probe.job)
+        (trial,) = trials_of([found.candidate], probe.job)
         trial.job = moved(trial.job, found.by)
         confirm(probe.job, pooled, [trial])
         if 2 * trial.agreeing > trial.compared:
@@ -206,12 +224,14 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
 
 
 _HARDLY: Final = 0.25
-_UNLIKE: Final = "the tensor is not like it at all: it is of other features, or of other boxes"
+_UNLIKE: Final = (
+    "it is like nothing that these boxes give, so it is of other features or other boxes"
+)
 
 
 def _tried(pooled: Pooled, job: Job, candidate: Candidate, adjust: Adjust) -> Trial:
     """A candidate, compared on everything with the tensor as it would be without its fault."""
-    trial = Trial.of(candidate, job)
+    (trial,) = trials_of([candidate], job)
     trial.adjust = adjust
     confirm(job, pooled, [trial])
     return trial

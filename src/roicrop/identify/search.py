@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
+from roicrop.frames import distinct_images
 from roicrop.identify.agreement import apart, in_tolerances
 from roicrop.identify.candidates import (
     SCALES,
@@ -29,7 +30,7 @@ from roicrop.identify.candidates import (
 )
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe
-from roicrop.identify.variants import given_reading, stacked
+from roicrop.identify.variants import given_reading, stacked, variant
 from roicrop.job import Job
 
 Array = NDArray[Any]
@@ -56,7 +57,7 @@ class Found:
 class _Rough:
     """How a kind of rules did. share: of the boxes that agree. alike: correlation of the values."""
 
-    row: Convention
+    kind: _Kind
     reading: Reading
     scale: float | None
     layout: Layout
@@ -64,7 +65,7 @@ class _Rough:
     alike: float
 
     def candidates(self) -> Iterator[Candidate]:
-        for rules in _kinds()[repr(self.row)]:
+        for rules in self.kind.rules:
             yield Candidate(rules, self.reading, self.scale, self.layout)
 
 
@@ -88,7 +89,7 @@ def search(probe: Probe, pooled: Pooled) -> Found:
             min(rough.candidates(), key=lambda candidate: candidate.cost(given, last))
             for rough in everything[:_NEAREST]
         ],
-        sum(len(_kinds()[repr(rough.row)]) for rough in everything),
+        sum(len(rough.kind.rules) for rough in everything),
         len(promising) - done,
     )
 
@@ -96,19 +97,20 @@ def search(probe: Probe, pooled: Pooled) -> Found:
 _NEAREST: Final = 8
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Kind:
+    """Rules that are the same roughly, and what they are roughly."""
+
+    row: Convention
+    rules: tuple[Rules, ...]
+
+
 @functools.cache
-def _kinds() -> dict[str, list[Rules]]:
-    """The rules that are the same roughly, under the `repr` of what they are roughly."""
+def _kinds() -> tuple[_Kind, ...]:
     kinds: dict[str, list[Rules]] = {}
     for rules in all_rules():
         kinds.setdefault(repr(coarse(rules.convention)), []).append(rules)
-    return kinds
-
-
-@functools.cache
-def _rows() -> tuple[Convention, ...]:
-    """The rough form of each kind of rules."""
-    return tuple(coarse(kind[0].convention) for kind in _kinds().values())
+    return tuple(_Kind(coarse(same[0].convention), tuple(same)) for same in kinds.values())
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class _Grid:
     probe: Probe
     jobs: dict[Reading, Job]
     scale: float | None
-    rows: tuple[Convention, ...]
+    kinds: tuple[_Kind, ...]
     _stacks: dict[tuple[Reading, ...], Job] = field(default_factory=dict)
     _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
 
@@ -152,20 +154,21 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
             job = probe.variant(reading, scale)
             if _may_be(probe, job):
                 jobs[reading] = job
-        rows = _rows()
+        kinds = _kinds()
         if scale is not None and has_image_size:
-            rows = tuple(row for row in rows if not row.normalized)
+            kinds = tuple(kind for kind in kinds if not kind.row.normalized)
         if jobs:
-            yield _Grid(probe, jobs, scale, rows)
+            yield _Grid(probe, jobs, scale, kinds)
 
 
 def _may_be(probe: Probe, job: Job) -> bool:
-    """Whether at least half of the boxes are on their maps, and all of them in a float's range."""
-    in_range = np.abs(job.corners).max() < _FAR
-    return bool(in_range) and not (probe.tells and 2 * job.fit().wholly > len(job))
+    """Whether enough of the boxes are on their maps, and all of them in a float's range."""
+    off_map = job.fit().wholly if probe.tells else 0
+    return bool(np.abs(job.corners).max() < _FAR) and off_map <= _OFF_MAP * len(job)
 
 
 _FAR: Final = 1e30
+_OFF_MAP: Final = 0.75  # at most half of a probe's boxes are there for being empty
 
 
 def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
@@ -174,14 +177,22 @@ def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
     for layout in pooled.layouts:
         sizes.setdefault(pooled.output_size(layout), []).append(layout)
     for size, layouts in sizes.items():
-        for row in grid.rows:
-            taken, expected = grid.crop(row, size)
-            for layout in layouts if taken else ():
+        for start in range(0, len(grid.kinds), _AT_ONCE):
+            kinds = grid.kinds[start : start + _AT_ONCE]
+            crops = [(kind, *grid.crop(kind.row, size)) for kind in kinds]
+            tried = [(kind, reading) for kind, taken, _ in crops for reading in taken]
+            if not tried:
+                continue
+            expected = np.concatenate([values for _, taken, values in crops if taken])
+            for layout in layouts:
                 values = probe.pooled(layout)
                 shares = _shares(values, expected, probe).tolist()
-                alike = _correlations(values, expected, probe.allowed).tolist()
-                for reading, share, likeness in zip(taken, shares, alike, strict=True):
-                    yield _Rough(row, reading, grid.scale, layout, share, likeness)
+                alike = _correlations(values, expected).tolist()
+                for (kind, reading), share, likeness in zip(tried, shares, alike, strict=True):
+                    yield _Rough(kind, reading, grid.scale, layout, share, likeness)
+
+
+_AT_ONCE: Final = 16  # kinds whose values are compared at a time, which bounds the memory
 
 
 def _shares(values: Array, expected: Array, probe: Probe) -> Array:
@@ -198,46 +209,51 @@ def _shares(values: Array, expected: Array, probe: Probe) -> Array:
     return share
 
 
-def _correlations(values: Array, expected: Array, allowed: Array) -> Array:
+def _correlations(values: Array, expected: Array) -> Array:
     """(R,) of values (n, …) with each of (R, n, …), −1 where too few are finite."""
-    units = allowed[..., None, None]
+    one, other = values.reshape(1, -1), expected.reshape(len(expected), -1)
+    there = np.isfinite(one) & np.isfinite(other)
+    count = np.maximum(there.sum(axis=1), 1)[:, None]
     with np.errstate(all="ignore"):
-        one, other = values / units, expected / units
-        there = np.isfinite(one) & np.isfinite(other)
-        count = there.sum(axis=(1, 2, 3, 4))
-        one, other = (np.where(there, each, 0.0).reshape(len(other), -1) for each in (one, other))
-        weight = there.reshape(len(other), -1)
-        for each in (one, other):
-            each -= weight * (each.sum(axis=1) / count)[:, None]
-        found = (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    found[~np.isfinite(found) | (2 * count < weight.shape[1])] = -1.0
-    result: Array = found
-    return result
+        one, other = (np.where(there, each, 0.0) for each in (one, other))
+        one, other = (each - there * (each.sum(axis=1)[:, None] / count) for each in (one, other))
+        squares = np.einsum("ri,ri->r", one, one) * np.einsum("ri,ri->r", other, other)
+        found: Array = np.einsum("ri,ri->r", one, other) / np.sqrt(squares)
+    found[~np.isfinite(found) | (2 * count[:, 0] < one.shape[1])] = -1.0
+    return found
 
 
 def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Candidate]:
     """The candidate if it gives all of the probe, with the value outside that it must have."""
-    job = probe.variant(candidate.reading, candidate.scale)
-    values = probe.pooled(candidate.layout)
-    size = pooled.output_size(candidate.layout)
     if candidate.rules.convention.border == "extrapolate":
-        candidate = _with_value_outside(probe, job, candidate, values, size)
-    row = candidate.rules.convention
+        candidate = _with_value_outside(probe.job, pooled, candidate)
+    job = probe.variant(candidate.reading, candidate.scale)
+    size, row = pooled.output_size(candidate.layout), candidate.rules.convention
     if probe.refused(job, row, size):
         return []
-    expected = probe.crop(job, row, size)
+    values, expected = probe.pooled(candidate.layout), probe.crop(job, row, size)
     difference = apart(values, expected)
     fits = in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0
     return [candidate] if fits else []
 
 
-def _with_value_outside(
-    probe: Probe, job: Job, candidate: Candidate, values: Array, size: tuple[int, int]
-) -> Candidate:
+def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candidate:
     """The candidate with the value that the tensor has where its samples are off the map."""
-    outside = values[np.isnan(probe.crop(job, coarse(candidate.rules.convention), size))]
-    if not len(outside):
-        return candidate
-    void = float(outside[0])
-    rows = tuple(dataclasses.replace(row, void=void) for row in candidate.rules.conventions)
-    return dataclasses.replace(candidate, rules=Rules(rows))
+    rows = np.flatnonzero(job.pooled)[:_PLANNED]
+    whole = variant(job, candidate.reading, candidate.scale, rows)
+    for i in distinct_images(whole.image_index).tolist():
+        its_rows = np.flatnonzero(whole.image_index == i)
+        size = pooled.output_size(candidate.layout)
+        plan = whole.plan(i, its_rows, candidate.rules.convention, size)
+        empty = [axis.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
+        k = int(np.argmax(empty[0] | empty[1]))
+        if plan.void(k).any():
+            values = pooled.rows(rows[its_rows[k : k + 1]]).transpose(candidate.layout.axes)[0, 0]
+            void = float(values[plan.void(k)][0])
+            names = candidate.rules.conventions
+            rules = Rules(tuple(dataclasses.replace(row, void=void) for row in names))
+            return dataclasses.replace(candidate, rules=rules)
+    return candidate
+
+
+_PLANNED: Final = 4096  # boxes among which to look for one that is partly off the map

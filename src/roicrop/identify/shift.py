@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.identify.candidates import Candidate, Rules, all_rules
+from roicrop.identify.candidates import Candidate, all_rules
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe
-from roicrop.identify.variants import moved
+from roicrop.identify.variants import given_reading, moved, stacked
 from roicrop.job import Job
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
 _STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)  # cells, to start from
-_TURNS: Final = 3
+_LIKELY: Final = 2.0  # times the least error there, from which to go on
+_UNLIKE: Final = 0.75  # of the values' own spread; from so far off nothing is found
 _ROUNDS: Final = 12
 _PROBED: Final = 0.01  # cells, for the slope
+_PROBES: Final = tuple(np.eye(4) * _PROBED)
 _LONGEST: Final = 0.5  # cells, of one step
 _FRACTIONS: Final = 64  # of a cell: half a pixel, up to a stride of 32
 _SLACK: Final = 0.002  # cells
@@ -52,24 +54,25 @@ class Shift:
 
 
 def find_shift(pooled: Pooled, probe: Probe, nearest: Candidate) -> Iterator[Shift]:
-    """The moves that bring boxes closest to the tensor: in round numbers, then as they are."""
-    fitting = _Fitting(pooled, probe, nearest)
-    row = nearest.rules.convention
-    by = min(
-        (np.array([dx, dy, dx, dy]) for dx, dy in itertools.product(_STEPS, _STEPS)),
-        key=lambda each: fitting.error(row, each),
-    )
-    for _ in range(_TURNS):
-        by = fitting.closer(row, by)
-        before = row
-        row = min((row, *_other_rows()), key=lambda each: fitting.error(each, by))
-        if row == before:
-            break
-    candidate = dataclasses.replace(nearest, rules=_rules(row))
-    rounded = np.round(by * _FRACTIONS) / _FRACTIONS
-    if np.abs(rounded - by).max() < _SLACK:
-        yield Shift(candidate, rounded)
-    yield Shift(candidate, by)
+    """Moves by which most of the probe's boxes come to what the tensor holds, the simplest first.
+
+    The boxes are read as they were said to be, then as the nearest candidate reads them.
+    """
+    for reading in dict.fromkeys((given_reading(probe.job), nearest.reading)):
+        where = dataclasses.replace(nearest, reading=reading)
+        fitting = _Fitting(pooled, probe, where)
+        starts = {rules: fitting.start(rules.convention) for rules in all_rules()}
+        least = min(error for error, _ in starts.values())
+        if least > _UNLIKE * fitting.spread:
+            continue
+        likely = [rules for rules, (error, _) in starts.items() if error <= _LIKELY * least]
+        for rules in sorted(likely, key=lambda rules: rules.cost):
+            by = fitting.closer(rules.convention, starts[rules][1])
+            rounded = np.round(by * _FRACTIONS) / _FRACTIONS
+            for each in (rounded, by) if np.abs(rounded - by).max() < _SLACK else (by,):
+                if fitting.agrees(rules.convention, each):
+                    yield Shift(dataclasses.replace(where, rules=rules), each)
+                    break
 
 
 class _Fitting:
@@ -81,54 +84,73 @@ class _Fitting:
         self._size = pooled.output_size(candidate.layout)
         self._values = probe.pooled(candidate.layout).astype(np.float64)
         self._units = probe.allowed[..., None, None].astype(np.float64)
+        steps = itertools.product(_STEPS, _STEPS)
+        self._starts = [np.array([dx, dy, dx, dy]) for dx, dy in steps]
+        self._started = stacked([moved(self._job, by) for by in self._starts])
 
-    def error(self, row: Convention, by: Float) -> float:
-        """The sum of squared differences; infinite if the convention refuses a box."""
-        apart = self._apart(row, by)
-        return float(apart @ apart) if apart is not None else np.inf
+    @property
+    def spread(self) -> float:
+        """The sum of squares of the values themselves, about their mean."""
+        values = self._values[np.isfinite(self._values)]
+        scale = float(np.square(1.0 / self._units).mean())
+        return float(np.square(values - values.mean()).sum()) * scale if len(values) else 0.0
+
+    def start(self, row: Convention) -> tuple[float, Float]:
+        """The squared error and the move of the best of the steps; infinite if a box is refused."""
+        if self._probe.refused(self._job, row, self._size):
+            return np.inf, self._starts[0]
+        apart = self._apart(self._started, row).reshape(len(self._starts), -1)
+        errors = np.square(apart).sum(axis=1)
+        return float(errors.min()), self._starts[int(errors.argmin())]
 
     def closer(self, row: Convention, by: Float) -> Float:
         """The corners' move of least squares near `by`, by Gauss and Newton's method."""
         for _ in range(_ROUNDS):
-            here = self._apart(row, by)
-            beside = [self._apart(row, by + step) for step in np.eye(4) * _PROBED]
-            if here is None or any(each is None for each in beside):
+            here, *beside = (self._at(row, by + step) for step in (np.zeros(4), *_PROBES))
+            if not np.isfinite([here, *beside]).all():
                 break
-            slopes = np.stack([(each - here) / _PROBED for each in beside if each is not None], 1)
+            slopes = np.stack([(each - here) / _PROBED for each in beside], 1)
             step = np.clip(-np.linalg.lstsq(slopes, here, rcond=None)[0], -_LONGEST, _LONGEST)
             shorter = [by + step / 2**halved for halved in range(4)]
-            better = min(shorter, key=lambda each: self.error(row, each))
-            if self.error(row, better) >= float(here @ here):
+            errors = [float(np.square(self._at(row, each)).sum()) for each in shorter]
+            if min(errors) >= float(here @ here):
                 break
-            by = better
+            by = shorter[int(np.argmin(errors))]
         return by
 
-    def _apart(self, row: Convention, by: Float) -> Float | None:
+    def agrees(self, row: Convention, by: Float) -> bool:
+        """Whether most boxes are within the tolerance."""
+        each = self._at(row, by).reshape(len(self._values), -1)
+        return bool(2 * (np.abs(each).max(axis=1) <= 1.0).sum() > len(each))
+
+    def _at(self, row: Convention, by: Float) -> Float:
+        """The differences of the moved boxes; infinite if one is then refused."""
         job = moved(self._job, by)
         if self._probe.refused(job, row, self._size):
-            return None
+            return np.full(self._values.size, np.inf)
+        return self._apart(job, row).ravel()
+
+    def _apart(self, job: Job, row: Convention) -> Float:
+        """(m·n, c, PH, PW) differences in tolerances, 0 where one is not finite."""
         expected = self._probe.crop(job, row, self._size)
         with np.errstate(all="ignore"):
-            apart: Float = ((self._values - expected) / self._units).ravel()
+            apart: Float = np.concatenate(
+                [
+                    (self._values - part) / self._units
+                    for part in np.split(expected, len(expected) // len(self._values))
+                ]
+            )
         return np.where(np.isfinite(apart), apart, 0.0)
-
-
-def _other_rows() -> list[Convention]:
-    return [rules.convention for rules in all_rules()]
-
-
-def _rules(row: Convention) -> Rules:
-    return next((rules for rules in all_rules() if row in rules.conventions), Rules((row,)))
 
 
 def _way(dx: float, dy: float, cells_x: float, cells_y: float) -> str:
     """How far, and in which direction."""
     parts = [
-        f"{abs(cells):.4g} cells ({abs(cells) / per_pixel:.4g} pixels) further {words[cells < 0]}"
+        f"{abs(cells):.4g} cells ({abs(cells) / per_pixel:.4g} px) further {words[cells < 0]}"
         for cells, per_pixel, words in (
             (dx, cells_x, ("right", "left")),
             (dy, cells_y, ("down", "up")),
         )
         if cells
     ]
-    return " and ".join(parts) or "where they are"
+    return " and ".join(parts) or "where they should"

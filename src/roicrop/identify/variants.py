@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.boxes import BoxTable
 from roicrop.features import FeatureSource, Scale
+from roicrop.frames import distinct_images
 from roicrop.identify.candidates import Reading
-from roicrop.job import Job, Rows
+from roicrop.job import Corners, Job, Rows
 from roicrop.request import Request
 
 
@@ -40,25 +41,28 @@ def variant(
 
 def moved(job: Job, by: NDArray[np.float64]) -> Job:
     """The job with the corners x1, y1, x2, y2 of all boxes moved by so many cells, (4,)."""
-    cells = np.array([job.cells_per_pixel(i) for i in job.image_index.tolist()]).reshape(-1, 2)
-    return _job(
-        job,
-        np.arange(len(job)),
-        dataclasses.replace(
-            job.table, box_format="xyxy", coords=job.corners + by / cells[:, [1, 0, 1, 0]]
-        ),
-        dataclasses.replace(job.request, normalized=False, inclusive=False),
-        job.source,
-    )
+    corners = job.corners + by / per_box(job, job.cells_per_pixel)[:, [1, 0, 1, 0]]
+    return _in_pixels(job, np.arange(len(job)), corners)
 
 
 def stacked(jobs: Sequence[Job]) -> Job:
     """The boxes of several jobs at one scale as one job, those of the first job first."""
-    first, rows = jobs[0], np.tile(np.arange(len(jobs[0])), len(jobs))
-    corners = np.concatenate([job.corners for job in jobs])
-    table = dataclasses.replace(first.table.take(rows), box_format="xyxy", coords=corners)
-    request = dataclasses.replace(first.request, normalized=False, inclusive=False)
-    return _job(first, rows, table, request, first.source)
+    rows = np.tile(np.arange(len(jobs[0])), len(jobs))
+    return _in_pixels(jobs[0], rows, np.concatenate([job.corners for job in jobs]))
+
+
+def per_box(job: Job, of: Callable[[int], tuple[float, float]]) -> NDArray[np.float64]:
+    """(K, 2) what `of` says of each box's image, y before x; NaN where a box is on none."""
+    images = distinct_images(job.image_index)
+    values = np.array([*map(of, images.tolist()), (np.nan, np.nan)], dtype=np.float64)
+    return values[np.where(job.image_index < 0, -1, np.searchsorted(images, job.image_index))]
+
+
+def _in_pixels(job: Job, rows: Rows, corners: Corners) -> Job:
+    """These rows of a job, with other corners, xyxy in pixels."""
+    table = dataclasses.replace(job.table.take(rows), box_format="xyxy", coords=corners)
+    request = dataclasses.replace(job.request, normalized=False, inclusive=False)
+    return _job(job, rows, table, request, job.source)
 
 
 def _job(job: Job, rows: Rows, table: BoxTable, request: Request, source: FeatureSource) -> Job:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from roicrop.errors import BoxError
 from roicrop.identify.alternatives import Alternative, alternatives, ranked
 from roicrop.identify.candidates import Reading
-from roicrop.identify.confirm import Trial, confirm
+from roicrop.identify.confirm import Trial, confirm, trials_of
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe, choose
 from roicrop.identify.residual import Residual, explain
@@ -58,7 +58,7 @@ def identify(job: Job, pooled: Pooled) -> Verdict:
     given = given_reading(job)
     probe = choose(job, pooled)
     found = search(probe, pooled)
-    trials = [Trial.of(candidate, job) for candidate in found.fitting]
+    trials = trials_of(found.fitting, job)
     confirm(job, pooled, trials)
     fits = ranked(trials, lambda trial: trial.candidate.cost(given, job.source.channels_last))
     nearest: Trial | None = None
@@ -83,7 +83,7 @@ def _nearest(
     job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
 ) -> Trial:
     """What gives most boxes; where nothing gives any, what is most like the probe's values."""
-    likely = [Trial.of(candidate, job) for candidate in found.nearest[:_LIKELY]]
+    likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
     whole = [trial for trial in (*trials, *likely) if trial.refused is None and not trial.dropped]
     if not whole:
