@@ -214,9 +214,7 @@ def _convention(default: str) -> _Option[Any]:
     )
 
 
-_SAMPLING: Final = together(
-    _SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE
-)
+_SAMPLING: Final = together(_SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE)
 ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
 POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
 EITHER: Final = together(
