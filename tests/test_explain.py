@@ -38,7 +38,7 @@ RULES = [
     for ratio in (None, 1, 3, "adaptive", "exact")
     if ratio is None or (row.operator == "align" and row.positions != "corners")
     if mode == "avg" or "exact" not in (ratio or row.sampling_ratio,)
-]
+] + [resolve("tensorflow", interpolation="nearest", extrapolation_value=-1)]
 
 
 def explain(
@@ -460,6 +460,21 @@ def test_samples_out_of_range_and_clamped_are_said() -> None:
     assert "−0.5  → 0 clamped" in text
 
 
+def test_a_sample_that_reads_the_nearest_cell_is_rounded_and_not_clamped() -> None:
+    explanation = explain(
+        NOISE, (0.1, 0.2, 0.7, 0.9), resolve("tensorflow", interpolation="nearest"), (2, 2)
+    )
+    assert explanation.agrees
+    bin_ = one(explanation)
+    assert bin_.clamped == 0
+    assert [t.state for _, terms in explanation.listing((0, 0)) for t in terms] == ["inside"]
+    text = words(explanation, (0, 0))
+    assert f"→ {exact(bin_.x.low[0])} rounded" in text
+    assert "each sample" in text
+    assert "to the nearest cell, half away from zero" in text
+    assert "clamped" not in text
+
+
 def test_a_fading_border_is_said() -> None:
     row = resolve("prroi", sampling_ratio=1)
     assert "−0.5  fading  0        0.5" in words(explain(NOISE, (-1, 3, 0, 4), row), (0, 0))
@@ -476,7 +491,9 @@ def test_a_fading_border_is_said() -> None:
 )
 def test_a_void_bin_says_why_it_has_its_value(row: Convention, box: Box, why: str) -> None:
     explanation = explain(NOISE, box, row)
-    assert f"value {exact(row.void_value)} {why}" in squeezed(words(explanation, (0, 0)))
+    text = words(explanation, (0, 0))
+    assert f"value {exact(row.void_value)} {why}" in squeezed(text)
+    assert "the largest\n" not in text
     (said,) = parsed(explanation)["bins"]
     assert said["void"] is True
     assert said["sum"] is said["divisor"] is None
@@ -484,8 +501,11 @@ def test_a_void_bin_says_why_it_has_its_value(row: Convention, box: Box, why: st
 
 def test_a_count_of_none_says_that_the_other_axis_decides() -> None:
     text = words(explain(NOISE, (2, 2, 2, 5), "detectron2"))
-    assert "⌈3⌉ → 0" in text
+    assert "⌈3⌉ → 3 → 0" in text
     assert "none, if that is none along y or x" in text
+    said = parsed(explain(NOISE, (2, 2, 2, 5), "detectron2"))
+    steps = [(step["before"], step["after"]) for step in said["y"]["roundings"]]
+    assert steps == [(3, 3), (3, 0)]
 
 
 @pytest.mark.parametrize("name", ["detectron2", "paddle"])

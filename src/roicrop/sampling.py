@@ -194,7 +194,7 @@ class Samples:
     position: (S,) where the convention puts it.
     inside: (S,) whether it is in range; one that is not has value 0 and no weights.
     read_at: (S,) where the map is read: the position after clamping.
-    low, high: (S,) the two cells around read_at.
+    low, high: (S,) the two cells around read_at; under nearest interpolation the one nearest to it.
     weight_low, weight_high: (S,) their weights, which sum to 1 (less beyond a fading border).
     share: (S,) length of the bin that the sample stands for: 1 of `count`, or for the exact
         integral the length of its piece.
@@ -617,13 +617,12 @@ def _read_bilinear(position: Float, border: str, size: int) -> _Read:
 
 
 def _read_nearest(position: Float, border: str, size: int) -> _Read:
-    real = position.dtype.type
     if border != "extrapolate":
         raise ArgumentError("nearest interpolation is known for crop-and-resize only")
     inside = (position >= 0) & (position <= size - 1)
     cell = np.clip(_round_half_away(position), 0, size - 1)
     weight = inside.astype(position.dtype)
-    return inside, cell.astype(position.dtype), cell, cell, weight, np.zeros_like(weight) * real(0)
+    return inside, position, cell, cell, weight, np.zeros_like(weight)
 
 
 def _ragged(lengths: Int) -> tuple[Int, Int]:

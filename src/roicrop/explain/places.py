@@ -25,7 +25,7 @@ def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
                 *zip(
                     map(str, samples.index[:most]),
                     under_one_another([exact(v) for v in samples.position[:most]]),
-                    [_moved(samples, s) for s in range(len(samples))[:most]],
+                    [_moved(axis, samples, s) for s in range(len(samples))[:most]],
                     *_neighbours(samples, most),
                     strict=True,
                 ),
@@ -94,9 +94,11 @@ def _position(axis: AxisPlan, k: int, p: int, index: str, name: str) -> str:
             return f"{begin} + {p} × {step}"
 
 
-def _moved(samples: Samples, s: int) -> str:
+def _moved(axis: AxisPlan, samples: Samples, s: int) -> str:
     if not samples.inside[s]:
         return "out of range"
+    if axis.convention.interpolation == "nearest":
+        return f"→ {exact(samples.low[s])} rounded"
     if samples.clamped[s]:
         return f"→ {exact(samples.read_at[s])} clamped"
     if samples.weight_low[s] + samples.weight_high[s] != 1:

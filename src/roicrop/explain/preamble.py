@@ -112,7 +112,9 @@ def _axis(axis: AxisPlan, k: int) -> Iterator[_Line]:
     yield _bin_size(axis, k)
     if axis.convention.operator == "align" and axis.convention.sampling_ratio != "exact":
         yield _samples_a_bin(axis, k, steps.get("samples a bin"))
-    if axis.rounded is None:
+    if axis.convention.interpolation == "nearest":
+        yield "rounding", "each sample", "to the nearest cell, half away from zero"
+    elif axis.rounded is None:
         yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
 
 
@@ -146,7 +148,9 @@ def _samples_a_bin(axis: AxisPlan, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
         return "samples a bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"
-    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(adaptive.after)]}"
+    if adaptive.after != axis.count[k]:
+        count += f" → {exact(axis.count[k])}"
+    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}"
 
 
 _NO_SAMPLES: Final = {

@@ -71,4 +71,5 @@ def _read(bin_: Bin, terms: list[Term], more: list[tuple[str, list[str]]]) -> It
 
 def _is_largest(bin_: Bin, term: Term) -> str:
     """A mark at what a maximum is."""
-    return "← the largest" if bin_.sum is None and term.value == bin_.value else ""
+    largest = bin_.sum is None and not bin_.void and term.value == bin_.value
+    return "← the largest" if largest else ""

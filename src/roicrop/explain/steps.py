@@ -73,7 +73,10 @@ def box_steps(axis: AxisPlan, k: int) -> Iterator[Step]:
     elif row.min_size is not None:
         yield Step("size", f"at least {row.min_size:g}", size_before(axis, k), axis.length[k])
     if row.operator == "align" and row.sampling_ratio == "adaptive":
-        yield Step("samples a bin", "up", axis.bin_size[k], axis.count[k])
+        rounded = axis.count[k] or np.ceil(axis.bin_size[k])
+        yield Step("samples a bin", "up", axis.bin_size[k], rounded)
+        if rounded != axis.count[k]:
+            yield Step("samples of both axes", "none, if one has none", rounded, axis.count[k])
 
 
 def bin_steps(axis: AxisPlan, k: int, p: int) -> Iterator[Step]:
