@@ -16,6 +16,7 @@ import roicrop
 from roicrop import reference
 from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
+from roicrop.sampling import Plan
 
 Array = NDArray[Any]
 
@@ -58,6 +59,19 @@ class Crop:
             **options,
         )
         return pooled.transpose(0, 3, 1, 2) if channels_last else pooled
+
+    def plan(self, dtype: type[np.float32] | type[np.float64]) -> Plan:
+        """Its plan on a map of that dtype."""
+        height, width = self.features.shape[2:]
+        return roicrop.plan(
+            self.table()[:, 1:],
+            (height, width),
+            self.output_size,
+            self.spatial_scale,
+            convention=self.row,
+            operator=self.row.operator,
+            dtype=dtype,
+        )
 
     def defined(self, channels: list[int]) -> Array:
         """(K, channels, PH, PW), by the definitions."""

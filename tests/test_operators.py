@@ -40,6 +40,7 @@ BOX = [[0.0, 1.0, 2.0, 9.0, 7.5]]
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 @given(data=st.data())
+@settings(max_examples=settings().max_examples // 2)
 def test_a_crop_is_what_the_definitions_give(name: str, data: st.DataObject) -> None:
     crop = data.draw(crops(name))
     before = crop.features.copy()
@@ -69,7 +70,7 @@ def test_the_notebooks_example_has_its_samples_and_its_average_divided_by_their_
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 @given(data=st.data())
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 def test_a_cell_that_a_bin_does_not_weigh_never_contributes(name: str, data: st.DataObject) -> None:
     crop = data.draw(crops(name))
     crop = dataclasses.replace(crop, features=np.nan_to_num(crop.features.astype(np.float32)))
@@ -77,14 +78,7 @@ def test_a_cell_that_a_bin_does_not_weigh_never_contributes(name: str, data: st.
     p, q = (data.draw(st.integers(0, bins - 1)) for bins in crop.output_size)
     poisoned = np.full_like(crop.features, np.nan)
     try:
-        plan = roicrop.plan(
-            crop.table()[:, 1:],
-            crop.features.shape[2:],
-            crop.output_size,
-            crop.spatial_scale,
-            convention=crop.row,
-            operator=crop.row.operator,
-        )
+        plan = crop.plan(np.float32)
     except BoxError:
         return
     cells_y, cells_x = (
@@ -317,7 +311,7 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
     [
         ([*BOX, [0, 1, np.nan, 3, 4]], "box 1 has corners 1, nan, 3, 4, which are not finite"),
         ([*BOX, *BOX, [0, 1, 2, np.inf, 4]], "box 2 has corners 1, 2, inf, 4, which are not"),
-        ([[0, -1e39, 2, 3, 4]], "box 0 has corners -1e+39, 2, 3, 4, which are not finite"),
+        ([[0, -1e18, 2, 3, 4]], "box 0 has corners -1e+18, 2, 3, 4, which are too far away"),
         ([*BOX, [2, 1, 2, 3, 4]], "box 1 is on image 2, and the input has 2, counted from 0"),
         ([[-1, 1, 2, 3, 4]], "box 0 is on image -1, and the input has 2, counted from 0"),
         ([*BOX, [0.5, 1, 2, 3, 4]], "box 1 is on image 0.5, and the input has 2"),

@@ -266,22 +266,25 @@ def _joined(each: list[Array], images: int) -> tuple[NDArray[np.int64], Array]:
     return np.repeat(np.arange(images), [some.size // 4 for some in each]), corners
 
 
+_TOO_FAR: Final = 1e18  # times the number of cells or samples, still a float32
+
+
 def _checked_corners(
     corners: Array,
     convention: Convention,
     spatial_scale: float,
     dtype: type[np.float32] | type[np.float64],
 ) -> Array:
-    """(K, 4) contiguous xyxy in the dtype of the coordinates, finite after scaling too."""
+    """(K, 4) contiguous xyxy in the dtype of the coordinates, and within what it can hold."""
     if convention.order == "yxyx":
         corners = corners[:, [1, 0, 3, 2]]
-    limit = float(np.finfo(dtype).max) / (8.0 * max(abs(spatial_scale), 1.0))
     with np.errstate(invalid="ignore", over="ignore"):
-        fine = np.abs(corners) < limit
+        fine = np.abs(corners) < _TOO_FAR / max(spatial_scale, 1.0)
     if not fine.all():
         k = int(np.argmin(fine.all(axis=1)))
+        what = "too far away" if np.isfinite(corners[k]).all() else "not finite"
         raise BoxError(
-            f"box {k} has corners {', '.join(f'{v:g}' for v in corners[k])}, which are not finite: "
+            f"box {k} has corners {', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
             "mend it or leave it out"
         )
     return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
