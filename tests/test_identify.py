@@ -21,7 +21,7 @@ from roicrop.boxes import BOX_FORMATS
 from roicrop.conventions import CONVENTIONS, Convention, lookup, resolve
 from roicrop.errors import ArgumentError
 from roicrop.identify import Verdict, facts, identify, in_words, open_pooled
-from roicrop.identify.candidates import RATIOS, all_rules, coarse, effective
+from roicrop.identify.candidates import RATIOS, all_rules, coarse, effective, options
 from roicrop.request import Request
 from tests.command_line import run
 from tests.test_golden import PEERS, Record, arrays, convention, golden
@@ -140,15 +140,42 @@ def test_the_command_names_the_convention_and_leaves_with_0(place: Path) -> None
     assert "24 of 24 boxes on all 5 channels" in result.out
 
 
-def test_the_command_that_it_gives_makes_the_tensor_again(place: Path) -> None:
-    pooled = crop(resolve("mmcv", mode="max", sampling_ratio=3), BOXES[:, [0, 1, 2, 3]])
+@pytest.mark.parametrize(
+    "row",
+    [
+        resolve("mmcv", mode="max", sampling_ratio=3),
+        resolve("torchvision-aligned", sampling_ratio=2),
+        resolve("tensorflow", interpolation="nearest", extrapolation_value=-3.1),
+    ],
+    ids=lambda row: row.name,
+)
+def test_the_command_that_it_gives_makes_the_tensor_again(place: Path, row: Convention) -> None:
+    height, width = MAPS.shape[2:]
+    fractions = BOXES[:, [1, 0, 3, 2]] / (np.array([height, width] * 2) * STRIDE)
+    pooled = crop(row, fractions if row.normalized else BOXES)
     np.save(place / "crops.npy", pooled)
     said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy", "--json")
     words = shlex.split(said.json["answers"][0]["command"])
     words[words.index("OUT.h5")] = str(place / "again.h5")
     assert run(*words[1:]).status == 0
     with h5py.File(place / "again.h5") as file:
-        assert np.array_equal(file["pooled"], pooled)
+        assert np.allclose(file["pooled"], pooled, rtol=0, atol=1e-5)
+
+
+def test_every_name_that_it_gives_is_right_with_the_options_beside_it(place: Path) -> None:
+    pooled = crop(resolve("torchvision-aligned", sampling_ratio=2))
+    best = identified(place, pooled).fits[0]
+    said = options(best.row)
+    assert said == {"--sampling-ratio": "2"}
+    assert "detectron2" in best.candidate.rules.names
+    for name in best.candidate.rules.names:
+        assert same(resolve(name, sampling_ratio=2), best.row)
+
+
+def test_a_shift_before_scaling_is_said_beside_that_after_it(place: Path) -> None:
+    np.save(place / "crops.npy", crop(lookup("openvino-half-pixel", "align")))
+    said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy").out
+    assert "corners moved +0.5 pixels before scaling and −0.5 cells after it" in said
 
 
 def test_json_is_all_of_the_answer(place: Path) -> None:
@@ -167,10 +194,11 @@ def test_json_is_all_of_the_answer(place: Path) -> None:
     assert "only last bits differ" in said["answers"][1]["differs"].values()
 
 
-def test_quiet_says_nothing_but_the_status(place: Path) -> None:
+def test_quiet_keeps_the_answer(place: Path) -> None:
     np.save(place / "crops.npy", RANDOM.standard_normal((24, 5, 3, 3)))
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy", "--quiet")
-    assert (result.status, result.out, result.err) == (3, "", "")
+    assert (result.status, result.err) == (3, "")
+    assert "fits nothing" in result.out
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 2, 3, 1), (0, 1, 3, 2), (0, 3, 2, 1)], ids=str)

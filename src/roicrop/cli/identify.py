@@ -41,6 +41,6 @@ def command(**params: Any) -> int:
         verdict = identify.identify(job, pooled)
         if params["as_json"]:
             click.echo(report.as_text({"command": "identify", **identify.facts(verdict, job)}))
-        elif not params["quiet"]:
+        else:
             click.echo("\n".join(identify.in_words(verdict, job)))
     return 0 if verdict.fits else 3

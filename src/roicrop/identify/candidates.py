@@ -22,7 +22,8 @@ _MODES: Final[tuple[Mode, ...]] = ("avg", "max")
 class Rules:
     """One computation, whatever the boxes and features, under every name that it goes by.
 
-    conventions: the fewest options first.
+    conventions: the fewest options first; a sampling ratio, which every framework takes, before
+        any other.
     """
 
     conventions: tuple[Convention, ...]
@@ -39,8 +40,9 @@ class Rules:
 
     @property
     def names(self) -> list[str]:
-        """What else it may be called, with no more options."""
-        return [row.name for row in self.conventions if len(options(row)) == self.cost]
+        """What it may be called with the same options."""
+        same = options(self.convention)
+        return [row.name for row in self.conventions if options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,12 @@ def all_rules() -> tuple[Rules, ...]:
         rows = same.setdefault(repr(effective(row)), [])
         if row not in rows:
             rows.append(row)
-    return tuple(
-        Rules(tuple(sorted(rows, key=lambda row: len(options(row))))) for rows in same.values()
-    )
+    return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
+
+
+def _simplicity(row: Convention) -> tuple[int, bool]:
+    said = options(row)
+    return len(said), "--sampling-ratio" not in said
 
 
 def _rows() -> Iterator[Convention]:
@@ -174,17 +179,11 @@ def options(row: Convention) -> dict[str, str]:
     changed = overrides(row)
     said = {
         f"--{field.replace('_', '-')}": str(changed[field][1])
-        for field in ("sampling_ratio", "mode")
+        for field in ("sampling_ratio", "mode", "interpolation")
         if field in changed
     }
+    if "void" in changed:
+        said["--extrapolation-value"] = f"{row.void:.9g}"
     if not changed.keys().isdisjoint({"offset_after", "min_size"}):
         said["--aligned" if row.aligned else "--no-aligned"] = ""
-    return said | {field: str(changed[field][1]) for field in _NO_OPTION if field in changed}
-
-
-_NO_OPTION: Final = ("interpolation", "void")
-
-
-def has_command(row: Convention) -> bool:
-    """Whether options of `align` and `pool` can say all that differs from the convention."""
-    return overrides(row).keys().isdisjoint(_NO_OPTION)
+    return said

@@ -10,7 +10,7 @@ from typing import Any, Final
 from roicrop.boxes import find_bad
 from roicrop.identify.agreement import COORDINATE, HALF, RELATIVE
 from roicrop.identify.alternatives import Alternative
-from roicrop.identify.candidates import effective, has_command, options
+from roicrop.identify.candidates import effective, options
 from roicrop.identify.confirm import Trial
 from roicrop.identify.verdict import Verdict
 from roicrop.job import Job
@@ -146,9 +146,17 @@ def _rules(trial: Trial) -> str:
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
     samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
-    before = f", corners moved {row.offset_before:+g} pixels" if row.offset_before else ""
-    after = f", corners moved {row.offset_after:+g} cells" if row.offset_after else ""
-    return f"{samples}, {row.mode}{before}{after}: {row.program}"
+    moves = []
+    if row.offset_before:
+        moves.append(f"{_signed(row.offset_before)} pixels before scaling")
+    if row.offset_after:
+        moves.append(f"{_signed(row.offset_after)} cells{' after it' if moves else ''}")
+    moved = f", corners moved {' and '.join(moves)}" if moves else ""
+    return f"{samples}, {row.mode}{moved}: {row.program}"
+
+
+def _signed(offset: float) -> str:
+    return f"{offset:+g}".replace("-", "−")
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:
@@ -174,7 +182,7 @@ def _agreement(trial: Trial, job: Job) -> str:
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
     """The command line that makes the tensor; None where no options say so."""
     row, candidate, request = trial.row, trial.candidate, job.request
-    if not has_command(row) or trial.adjust is not None:
+    if trial.adjust is not None:
         return None
     height, width = verdict.pooled.output_size(candidate.layout)
     scale = trial.job.scales[0].value if candidate.scale is not None else request.spatial_scale

@@ -225,7 +225,8 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
 
 _HARDLY: Final = 0.25
 _UNLIKE: Final = (
-    "it is like nothing that these boxes give, so it is of other features or other boxes"
+    "it is like nothing that these boxes give, so it is of other features, other boxes, "
+    "or a scale that was not tried: give --stride"
 )
 
 
