@@ -1,7 +1,8 @@
-# `make demo` crops the sample data, `make test` runs the tests, `make bench` the benchmarks,
-# `make lint` the linter and the type checker, and `make docs` brings the documents up to date. Each
-# makes what it needs in .venv; none needs another to have run. PYTHON=python3.12 names the
-# interpreter; COMPILED=enabled insists on the compiled core, COMPILED=disabled does without.
+# `make demo` crops the sample data, `make test` runs the tests, `make fuzz` some of them at greater
+# length, `make bench` the benchmarks, `make lint` the linter and the type checker, and `make docs`
+# brings the documents up to date. Each makes what it needs in .venv; none needs another to have run.
+# PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled core,
+# COMPILED=disabled does without.
 
 PYTHON ?= python3
 COMPILED ?= auto
@@ -19,7 +20,7 @@ sources := pyproject.toml meson.build meson.options \
 pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
   --config-settings=build-dir=$(venv)/build --config-settings=setup-args=-Dcompiled=$(COMPILED)
 
-.PHONY: demo test bench docs lint format clean
+.PHONY: demo test fuzz bench docs lint format clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
 
@@ -42,6 +43,11 @@ test: $(venv)/installed-test
 	else \
 	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest; \
 	fi
+
+# Random crops against the definitions, thousands for each convention: about a quarter of an hour.
+fuzz: $(venv)/installed-test
+	$(python) -m pytest --hypothesis-profile=fuzz \
+	  tests/test_operators.py tests/test_plan.py tests/test_exact.py
 
 bench: $(venv)/installed-bench
 	$(python) -m benchmarks

@@ -31,10 +31,11 @@ def exact(
 ) -> Array:
     """(PH, PW) of one box."""
     options = {"sampling_ratio": "exact", **options}
-    pooled: Array = roicrop.roi_align(
+    pooled = roicrop.roi_align(
         features[None], [[0, *box]], output_size, convention=name, layout="CHW", **options
     )
-    return pooled[0, 0]
+    bins: Array = pooled[0, 0]
+    return bins
 
 
 def surface(y: Array, x: Array, *, fades: bool) -> Array:
@@ -42,10 +43,12 @@ def surface(y: Array, x: Array, *, fades: bool) -> Array:
     if not fades:
         inside = ((y >= -1) & (y <= HEIGHT))[:, None] & ((x >= -1) & (x <= WIDTH))
         clamped = surface(y.clip(0, HEIGHT - 1), x.clip(0, WIDTH - 1), fades=True)
-        return np.where(inside, clamped, 0)
+        kept: Array = np.where(inside, clamped, 0)
+        return kept
     hats_y = np.maximum(0, 1 - np.abs(y[:, None] - np.arange(HEIGHT)))
     hats_x = np.maximum(0, 1 - np.abs(x[:, None] - np.arange(WIDTH)))
-    return np.asarray(hats_y @ MAP @ hats_x.T)
+    faded: Array = hats_y @ MAP @ hats_x.T
+    return faded
 
 
 @pytest.mark.parametrize("name", NAMES)

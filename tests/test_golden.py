@@ -66,6 +66,7 @@ def test_the_reference_gives_what_the_framework_gave(peer: str, case: Record) ->
     assert_agrees(by_reference(features, boxes, case, row), expected, features, row)
 
 
+@pytest.mark.core
 @cases(outcome="pooled")
 def test_roicrop_gives_what_the_framework_gave(peer: str, case: Record) -> None:
     features, boxes, expected = arrays(peer, case)
@@ -75,6 +76,7 @@ def test_roicrop_gives_what_the_framework_gave(peer: str, case: Record) -> None:
     assert_agrees(pooled, expected, features, row)
 
 
+@pytest.mark.core
 @cases(outcome="nothing")
 def test_a_box_that_a_framework_cannot_take_is_refused_or_gives_nothing(
     peer: str, case: Record

@@ -1,13 +1,42 @@
+"""Which core runs, and what must not change its results: threads, company, layout, instructions."""
+
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+import roicrop
 from roicrop import kernels, roi_align
 from roicrop.errors import KernelError
+from tests import levels
+
+Array = NDArray[Any]
+
+only_compiled = pytest.mark.skipif(
+    kernels.NAME == "numpy", reason="the NumPy core has neither levels nor scratch of its own"
+)
+
+
+def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A new Python with those arguments and environment variables."""
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+    )
+
+
+# Which core.
 
 LOAD = """
 import os, sys
@@ -27,14 +56,9 @@ sys.meta_path.insert(0, Broken())
 """
 
 
-def name_of_core(wanted: str, before: str = "") -> str:
+def name_of_core(wanted: str, before: str = "", **variables: str) -> str:
     """The core that a new process loads, or the last line of what it says instead."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD.format(before=before), wanted],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("-c", LOAD.format(before=before), wanted, **variables)
     return (done.stdout or done.stderr).splitlines()[-1]
 
 
@@ -68,3 +92,162 @@ def test_the_core_pools() -> None:
     features = np.arange(16.0).reshape(1, 1, 4, 4)
     pooled = roi_align(features, [[[0.0, 0.0, 2.0, 2.0]]], 1, sampling_ratio=1, aligned=True)
     assert pooled.tolist() == [[[[features[0, 0, :2, :2].mean()]]]]
+
+
+# Which vector instructions.
+
+LEVELS = ("baseline", "avx2", "avx512")
+
+
+@only_compiled
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_of_instructions_gives_the_same_within_the_tolerance(
+    level: str, tmp_path: Path
+) -> None:
+    best = name_of_core("compiled", ROICROP_SIMD="").removeprefix("compiled (").rstrip(")")
+    if LEVELS.index(level) > LEVELS.index(best):
+        assert name_of_core("compiled", ROICROP_SIMD=level) == (
+            f"{KernelError.__module__}.KernelError: ROICROP_SIMD={level} is not to be had: "
+            f"this processor's best is {best}"
+        )
+        return
+    assert name_of_core("compiled", ROICROP_SIMD=level) == f"compiled ({level})"
+    saved = tmp_path / "level.npz"
+    done = run(levels.__file__, str(saved), ROICROP_KERNEL="compiled", ROICROP_SIMD=level)
+    assert done.returncode == 0, done.stderr
+    with np.load(saved) as pooled:
+        for name, expected in levels.results().items():
+            rounding = 2.0**-10 if expected.dtype == np.float16 else 0.0
+            np.testing.assert_allclose(
+                pooled[name].astype(np.float64),
+                expected.astype(np.float64),
+                rtol=rounding,
+                atol=1e-12 if expected.dtype == np.float64 else 1e-5,
+                err_msg=name,
+            )
+
+
+@only_compiled
+def test_a_level_of_instructions_that_is_none_is_an_error() -> None:
+    complaint = name_of_core("compiled", ROICROP_SIMD="mmx")
+    assert complaint.startswith("roicrop.errors.KernelError: ROICROP_SIMD=mmx is not to be had")
+
+
+@pytest.mark.core
+def test_every_float16_comes_out_as_it_went_in() -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    np.testing.assert_array_equal(levels.every_half().ravel(), halves)
+
+
+# What does not change a bit. Each of these workloads is cut in its own way.
+
+
+def workload(name: str) -> tuple[Array, Array, tuple[int, int]]:
+    """Features, boxes (K, 5) and the output's size."""
+    rng = np.random.default_rng(17)
+    shape, count, size = {
+        "a crowd of boxes": ((2, 5, 30, 40), 4200, (7, 15)),
+        "boxes larger than what is packed": ((1, 3, 400, 1500), 12, (7, 7)),
+        "a great many bins": ((1, 18, 60, 70), 5, (70, 65)),
+        "many images": ((70, 17, 12, 9), 150, (3, 2)),
+        "many channels": ((1, 600, 20, 20), 40, (7, 7)),
+    }[name]
+    features = rng.standard_normal(shape).astype(np.float32)
+    boxes = levels.random_boxes(rng, count, (shape[0], *shape[2:]))
+    if name == "boxes larger than what is packed":
+        boxes[:4, 1:] = [[0, 0, 1500, 400], [3, -5, 1490, 420], [9, 200, 1400, 201], [7, 3, 9, 380]]
+    return features, boxes, size
+
+
+WORKLOADS = pytest.mark.parametrize(
+    "name",
+    [
+        "a crowd of boxes",
+        "boxes larger than what is packed",
+        "a great many bins",
+        "many images",
+        "many channels",
+    ],
+)
+CALLS = pytest.mark.parametrize("call", levels.CALLS, ids=lambda call: "-".join(call.values()))
+
+
+def pool(features: Any, boxes: Any, size: tuple[int, int], call: Any, **options: Any) -> Array:
+    operator = roicrop.roi_pool if call["convention"] == "fast-rcnn" else roicrop.roi_align
+    return operator(features, boxes, size, **call, **options)
+
+
+@only_compiled
+@WORKLOADS
+@CALLS
+def test_results_do_not_depend_on_the_number_of_threads(name: str, call: Any) -> None:
+    features, boxes, size = workload(name)
+    one = pool(features, boxes, size, call, threads=1).tobytes()
+    for threads in (2, 3, 7):
+        assert pool(features, boxes, size, call, threads=threads).tobytes() == one
+
+
+@pytest.mark.core
+@WORKLOADS
+@CALLS
+def test_results_do_not_depend_on_the_company_or_order_of_boxes(name: str, call: Any) -> None:
+    features, boxes, size = workload(name)
+    together = pool(features, boxes, size, call)
+    for k in range(0, len(boxes), len(boxes) // 5):
+        alone = pool(features, boxes[k : k + 1], size, call)
+        assert alone[0].tobytes() == together[k].tobytes()
+    some = np.random.default_rng(1).permutation(len(boxes))[:150]
+    assert pool(features, boxes[some], size, call).tobytes() == together[some].tobytes()
+
+
+@pytest.mark.core
+@WORKLOADS
+@CALLS
+def test_results_do_not_depend_on_the_layout(name: str, call: Any) -> None:
+    features, boxes, size = workload(name)
+    boxes = boxes[:150]
+    last = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
+    pooled = pool(last, boxes, size, call, layout="NHWC").transpose(0, 3, 1, 2)
+    assert pooled.tobytes() == pool(features, boxes, size, call).tobytes()
+
+
+@pytest.mark.core
+@WORKLOADS
+def test_a_channel_does_not_depend_on_its_neighbours(name: str) -> None:
+    features, boxes, size = workload(name)
+    boxes = boxes[:150]
+    pooled = roi_align(features, boxes, size)
+    for c in {0, features.shape[1] - 1}:
+        alone = roi_align(features[:, c : c + 1], boxes, size)
+        assert alone.tobytes() == pooled[:, c : c + 1].tobytes()
+
+
+# Beside other threads and processes.
+
+
+@pytest.mark.core
+def test_calls_from_several_threads_at_once_do_not_disturb_one_another() -> None:
+    features, boxes, _ = workload("many channels")
+    sizes = [(p, q) for p in (1, 3, 7) for q in (2, 5, 8)] * 3
+    with ThreadPoolExecutor(4) as pool_of_threads:
+        at_once = list(pool_of_threads.map(lambda s: roi_align(features, boxes, s), sizes))
+    for size, pooled in zip(sizes, at_once, strict=True):
+        assert pooled.tobytes() == roi_align(features, boxes, size).tobytes()
+
+
+FORK = """
+import os, numpy as np, roicrop
+features, boxes = np.ones((1, 64, 50, 50), np.float32), [[0, 1, 2, 30, 40]] * 500
+def pool(): return roicrop.roi_align(features, boxes, 7, threads=3).tobytes()
+before = pool()
+child = os.fork()
+if not child:
+    os._exit(0 if pool() == before else 9)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pool() == before)
+"""
+
+
+@pytest.mark.core
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_has_pooled_may_fork() -> None:
+    assert run("-c", FORK).stdout == "0 True\n"
