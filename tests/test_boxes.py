@@ -698,6 +698,14 @@ def test_a_number_finds_the_dataset_of_that_name() -> None:
     assert in_group(table_of(image=["007", "12"]), "007", "12").index.tolist() == [0, 1]
 
 
+def test_an_id_that_is_no_dataset_of_a_group_may_want_its_file_of_images() -> None:
+    missing = in_group(table_of(image_id=[77]), "a").missing["77"]
+    assert missing.endswith(
+        "no dataset named '77': if these are ids, --images says what they stand for"
+    )
+    assert "--images" not in in_group(table_of(image=[77]), "a").missing["77"]
+
+
 def test_two_names_for_one_dataset_are_an_error() -> None:
     table = table_of(image=["cat.jpg", "cat.png"])
     assert fault_of(lambda: in_group(table, "cat")) == (

@@ -320,7 +320,7 @@ def test_a_picture_of_the_worst_box_of_each_pair_shows_both_grids() -> None:
     assert "detectron2 and onnx:sampling_ratio=1" in title
     again = compare(*named)
     assert again.status == 1
-    assert "exists: draw elsewhere, or replace it with --overwrite" in again.error
+    assert "exists: choose another name, or replace it with --overwrite" in again.error
     assert f"picture      {picture}" in compare(*named, "--overwrite", "--channel", "3").out
 
 

@@ -284,6 +284,7 @@ def test_a_long_run_on_the_numpy_core_says_so(monkeypatch: pytest.MonkeyPatch) -
         (["--threads", "0"], "'0' is not a whole number above 0"),
         (["--sampling-ratio", "9999999999"], "'9999999999' is not a whole number"),
         (["--top-k", "-1"], "'-1' is not a whole number above 0"),
+        (["--min-score", "nan"], "'nan' is not a number"),
         (["--viz-boxes", "3-1"], "as in 0,5,7-9"),
         (["--convention", "caffe3"], "choose from"),
         (["--convention", "tensorflow", "--aligned"], "aligned does not apply"),

@@ -58,6 +58,14 @@ def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
     assert run(*shown, "-o", "box.png", "--overwrite", "--channel", "3").status == 0
 
 
+def test_points_do_not_replace_the_boxes_that_they_are_of() -> None:
+    before = Path("boxes.csv").read_bytes()
+    shown = ["show", "maps.h5", "boxes.csv", "--viz-boxes", "0", "--points", "-o", "boxes.png"]
+    assert "boxes.csv is an input of this run" in run(*shown, "--overwrite").error
+    assert Path("boxes.csv").read_bytes() == before
+    assert not Path("boxes.png").exists()
+
+
 def test_show_draws_channels_last_maps() -> None:
     write_maps(maps=MAPS.transpose(0, 2, 3, 1), stride=STRIDE, layout="NHWC")
     assert run("show", "maps.h5", "boxes.csv", "-o", "viz", "--viz-boxes", "0-1").status == 0

@@ -18,6 +18,7 @@ from tests.command_line import (
     MAPS,
     STRIDE,
     pooled,
+    run,
     run_process,
     start,
     write_boxes,
@@ -53,6 +54,13 @@ def test_boxes_come_from_standard_input() -> None:
     assert "standard input: 3 boxes" in result.err
     assert len(pooled("out.h5")) == 3
     assert "--boxes-format" in run_process(*crop, input=text).error
+
+
+def test_a_standard_input_that_is_closed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    result = run("align", "maps.h5", "-", "-o", "out.h5", "--boxes-format", "csv")
+    assert result.status == 1
+    assert "standard input is closed" in result.error
 
 
 def test_failures_leave_status_1_and_wrong_command_lines_2() -> None:

@@ -321,7 +321,7 @@ def test_bad_boxes_are_named_with_their_lines_and_counted(work: Path) -> None:
     assert "boxes.csv line 7" in text
     assert "boxes.csv line 8" not in text
     assert "and 2 more" in text
-    assert "--on-bad-box keep, zero or drop" in text
+    assert "--on-bad-box zero or drop" in text
     assert not Path("refused.h5").exists()
 
 
@@ -329,6 +329,11 @@ def test_bad_boxes_of_json_are_named_by_their_index(work: Path) -> None:
     write_json("boxes.json", [[1, 2, 3, 4], [5, 2, 3, 4]])
     write_maps("maps.h5", {"features": BATCH[0]})
     assert "boxes.json box 1: x2 3 is less than x1 5" in refusal(ask(boxes="boxes.json"))
+
+
+def test_to_keep_bad_boxes_is_offered_where_all_can_be_kept(work: Path) -> None:
+    write_boxes("boxes.csv", [BOXES[1], REVERSED])
+    assert "--on-bad-box keep, zero or drop" in refusal(ask())
 
 
 def test_bad_boxes_are_counted_after_choosing(work: Path) -> None:
@@ -464,7 +469,7 @@ def test_a_tensor_that_the_disk_cannot_hold_is_refused_before_the_work(
     work: Path, compression: str
 ) -> None:
     request = ask(output_size=(10**9, 10**9))
-    with open_job(request) as job, pytest.raises(OutputError, match="GB are free there"):
+    with open_job(request) as job, pytest.raises(OutputError, match=r"bytes, and .* are free"):
         crop(job, "out.h5", compression=compression)
     assert not list(work.glob("*out*"))
 
@@ -548,6 +553,14 @@ def test_a_given_scale_is_doubted_when_most_boxes_fall_outside(work: Path) -> No
 def test_pixels_called_fractions_are_doubted(work: Path) -> None:
     (caution,) = cautions(normalized=True)
     assert "--normalized" in caution.text
+
+
+def test_fractions_called_pixels_are_doubted(work: Path) -> None:
+    write_boxes("boxes.csv", [(0, 0.1, 0.1, 0.5, 1.0)])
+    (caution,) = cautions()
+    assert caution.loud
+    assert "give --normalized" in caution.text
+    assert not cautions(normalized=True)
 
 
 def test_where_no_scale_plays_a_part_none_is_missed(work: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +92,19 @@ def test_a_symbolic_link_stays_one(target: Path) -> None:
         temporary.write_bytes(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+def test_a_file_system_that_takes_nothing_is_named_with_the_remedy(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    refusal = re.escape(f"{target} cannot be written: Read-only file system; write elsewhere")
+    with pytest.raises(OutputError, match=refusal), replacing(target):
+        pytest.fail("entered")
 
 
 def test_a_missing_directory_and_a_directory_are_named(tmp_path: Path) -> None:

@@ -298,6 +298,9 @@ class Job:
 
     def cautions(self, fit: Fit) -> list[Caution]:
         """What a user may not have meant, from how the boxes lie on their maps."""
+        if not self.request.normalized and self._in_first_pixel():
+            text = "every box lies in the first pixel of its image"
+            return [Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)]
         where = f"{fit.beyond} of {len(self)} boxes reach outside their map"
         many = 2 * fit.beyond > len(self)
         if not self._scale_matters():
@@ -321,6 +324,10 @@ class Job:
             self.corners * self._frames.input_scale[self._frames.of_box][:, _XYXY],
             self._frames.map_size[self._frames.of_box],
         )
+
+    def _in_first_pixel(self) -> bool:
+        corners = self.corners[self.pooled]
+        return bool(corners.size and corners.min() >= 0 and corners.max() <= 1)
 
     def _scale_matters(self) -> bool:
         """Whether another scale would put boxes elsewhere on their map."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.job import Features, Job, Rows
+from roicrop.replacing import refuse_unfit
 
 if TYPE_CHECKING:
     from roicrop.draw import Subject
@@ -111,8 +112,8 @@ class Album:
                 row: place / f"{kind}-box-{numbers[row]}.png" for row in self._rows.tolist()
             }
         files = {row: [png, *self._tables(png, operators)] for row, png in pictures.items()}
-        if not self._overwrite:
-            refuse_existing(chain.from_iterable(files.values()))
+        for path in chain.from_iterable(files.values()):
+            refuse_unfit(path, overwrite=self._overwrite, inputs=self._job.input_files)
         return files
 
     def _tables(self, png: Path, operators: Sequence[str]) -> list[Path]:
@@ -159,13 +160,6 @@ def make_directory(place: Path) -> None:
         raise OutputError(
             f"{place} cannot be made: {error.strerror}; name a directory for the pictures"
         ) from error
-
-
-def refuse_existing(paths: Iterable[Path]) -> None:
-    """OutputError for a file that is there already."""
-    for path in paths:
-        if path.exists():
-            raise OutputError(f"{path} exists: draw elsewhere, or replace it with --overwrite")
 
 
 def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:

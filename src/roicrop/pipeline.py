@@ -143,8 +143,8 @@ def _require_room(path: str, spec: OutputSpec) -> None:
     if least > free:
         shape = "×".join(map(str, spec.shape))
         raise OutputError(
-            f"{path}: {shape} {spec.dtype} take {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are "
-            "free there: make room, write elsewhere, or choose fewer boxes or bins"
+            f"{path}: {shape} {spec.dtype} take {size:,} bytes, and {free:,} are free there: "
+            "make room, write elsewhere, or choose fewer boxes or bins"
         )
 
 
@@ -272,7 +272,8 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     more = int(bad.sum()) - len(named)
     if more:
         named.append(f"and {more} more")
-    ways = "zero or drop" if request.on_bad_box == "keep" else "keep, zero or drop"
+    only_reversed = not (nowhere | by_corners.not_finite).any()
+    ways = "keep, zero or drop" if only_reversed else "zero or drop"
     raise BoxError(f"{'; '.join(named)}: mend them, or choose --on-bad-box {ways}")
 
 

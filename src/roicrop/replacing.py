@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +38,8 @@ def replacing(
     Raises OutputError when the target exists and `overwrite` is false, is a directory or an input,
     or when its directory is missing or cannot be written.
     """
+    refuse_unfit(path, overwrite=overwrite, inputs=inputs)
     target = Path(os.path.realpath(path))  # a link stays a link
-    _refuse_unfit(target, str(path), overwrite, inputs)
     temporary = target.with_name(f"{_prefix(target)}{os.getpid()}{_SUFFIX}")
     with written(path):
         _remove_orphans(target)
@@ -50,7 +50,26 @@ def replacing(
         with written(path):
             temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that refuses this has refused more, and been told
+            temporary.unlink(missing_ok=True)
+
+
+def refuse_unfit(
+    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Sequence[str] = ()
+) -> None:
+    """OutputError for a target that `replacing` would refuse, before there is work to lose."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
+    if not target.exists():
+        return
+    if target.is_dir():
+        raise OutputError(f"{path} is a directory: give the name of a file")
+    for source in inputs:
+        if os.path.exists(source) and target.samefile(source):
+            raise OutputError(f"{path} is an input of this run: choose another name")
+    if not overwrite:
+        raise OutputError(f"{path} exists: choose another name, or replace it with --overwrite")
 
 
 @contextmanager
@@ -64,20 +83,6 @@ def written(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OutputError(
             f"{path} cannot be written: {reason}" + (f"; {remedy}" if remedy else "")
         ) from error
-
-
-def _refuse_unfit(target: Path, shown: str, overwrite: bool, inputs: Sequence[str]) -> None:
-    if not target.parent.is_dir():
-        raise OutputError(f"{shown} cannot be written: there is no directory {target.parent}")
-    if not target.exists():
-        return
-    if target.is_dir():
-        raise OutputError(f"{shown} is a directory: give the name of a file")
-    for source in inputs:
-        if os.path.exists(source) and target.samefile(source):
-            raise OutputError(f"{shown} is an input of this run: choose another name")
-    if not overwrite:
-        raise OutputError(f"{shown} exists: choose another name, or replace it with --overwrite")
 
 
 _SUFFIX: Final = ".tmp"

@@ -144,12 +144,14 @@ def _by_number(
                 f"{where}: {table.image_key} is {image!r}, but {features.holds}, without names: "
                 "give each box an image_index"
             )
-    advice = ": if these are ids, --images says what they stand for"
-    return _by_index(
-        {image: int(image) for image in images},
-        features,
-        advice if table.image_key == "image_id" else "",
-    )
+    return _by_index({image: int(image) for image in images}, features, _advice(table))
+
+
+def _advice(table: BoxTable) -> str:
+    """What to do about ids that nothing says the meaning of."""
+    if table.image_key != "image_id" or table.coco is not None:
+        return ""
+    return ": if these are ids, --images says what they stand for"
 
 
 def _by_index(wanted: Mapping[str, int], features: _Features, advice: str = "") -> _Places:
@@ -166,7 +168,7 @@ def _by_name(
     for image, file_name in file_names.items():
         index = next((index_of[n] for n in _spellings(file_name) if n in index_of), None)
         if index is None:
-            places[image] = f"{path} has no dataset named {file_name!r}"
+            places[image] = f"{path} has no dataset named {file_name!r}{_advice(table)}"
         elif taken.setdefault(index, file_name) != file_name:
             raise BoxError(
                 f"{table.source.name}: images {taken[index]!r} and {file_name!r} could both be "

@@ -11,6 +11,8 @@ from roicrop.errors import BoxError
 
 def read_text(path: str, name: str) -> str:
     """All of a UTF-8 file, or of standard input where the path is "-", without its BOM."""
+    if path == "-" and sys.stdin is None:
+        raise BoxError(f"{name} is closed: give it the boxes, or name a file of them")
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:

@@ -73,6 +73,13 @@ def _read_positive(text: str) -> float:
     return number
 
 
+def _read_score(text: str) -> float:
+    number = float(text)
+    if math.isnan(number):  # nothing is at least that
+        raise ValueError
+    return number
+
+
 def _read_size(text: str) -> tuple[int, int]:
     height, width = map(_read_count, text.lower().split("x"))
     return height, width
@@ -108,6 +115,7 @@ def _read_rows(text: str) -> tuple[range, ...]:
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
 OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_output_size)
@@ -160,7 +168,7 @@ PLACING: Final = together(
 )
 READING: Final = together(
     PLACING,
-    click.option("--min-score", type=float, help="Only boxes with at least this score."),
+    click.option("--min-score", type=SCORE, help="Only boxes with at least this score."),
     click.option(
         "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
     ),

@@ -227,13 +227,14 @@ def input_lines(said: Facts) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     features, boxes = said["features"], said["boxes"]
     images = _many(features["images"], "image")
+    channels = _many(features["channels"], "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in features["map_sizes"]]))
     dtype = features["dtype"]
     if features["stored_dtype"] != dtype:
         dtype = f"{features['stored_dtype']} read as {dtype}"
     yield (
         "features",
-        f"{features['path']}::{features['dataset']}: {images} of {features['channels']} channels"
+        f"{features['path']}::{features['dataset']}: {images} of {channels}"
         + (f", {sizes} cells" if sizes else "")
         + f", {dtype} {said['parameters']['layout']}",
     )

@@ -11,13 +11,8 @@ import numpy as np
 from roicrop.compare.tally import Worst
 from roicrop.compare.variants import Variant
 from roicrop.job import Features, Job
-from roicrop.pictures import (
-    channels_first,
-    check_channel,
-    make_directory,
-    refuse_existing,
-    subject_of,
-)
+from roicrop.pictures import channels_first, check_channel, make_directory, subject_of
+from roicrop.replacing import refuse_unfit
 
 
 class Gallery:
@@ -45,8 +40,8 @@ class Gallery:
         self._channel = channel
         self._overwrite = overwrite
         make_directory(self._place)
-        if not overwrite:
-            refuse_existing(self._file(*pair) for pair in combinations(variants, 2))
+        for pair in combinations(variants, 2):
+            refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
 
     def draw(
         self, i: int, worst: Worst, features: Features, first: Variant, second: Variant

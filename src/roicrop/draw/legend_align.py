@@ -28,15 +28,15 @@ def entries(plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn) -> l
 
 def where(plan: Plan, k: int, subject: Subject) -> str:
     """How large the bins are, and where they lie beside the box."""
-    width, height = tidy(float(plan.x.bin_size[k])), tidy(float(plan.y.bin_size[k]))
+    width, height = float(plan.x.bin_size[k]), float(plan.y.bin_size[k])
     if plan.convention.positions == "corners":
         said = (
             "each stands for one sample. From corner to corner, the samples are "
-            f"{width} cells apart across, and {height} down."
+            f"{in_cells(width)} apart across, and {in_cells(height)} down."
         )
     else:
         each = "" if plan.output_size == (1, 1) else "each "
-        said = f"{each}{width} cells wide and {height} high."
+        said = f"{each}{in_cells(width)} wide and {in_cells(height)} high."
     if plan.convention.sampling_ratio != "exact" and plan.y.count[k] * plan.x.count[k] == 0:
         said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
@@ -58,7 +58,7 @@ def _shift(plan: Plan, k: int, subject: Subject) -> str:
         if abs(cells) > max(SAME, 1e-6 * abs(begin)) and not in_the_middle:
             far = f"{in_cells(abs(cells))} ({tidy(true.pixels(abs(cells)))} pixels)"
             moves.append((far, ways[cells > 0]))
-    they, it = ("They lie", "the box")
+    they, it = ("It lies" if plan.output_size == (1, 1) else "They lie", "the box")
     if row.positions == "corners":
         they, it = ("The first lies", "the box’s corner")
     if not moves:
