@@ -13,6 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
+from roicrop.wording import many
 
 if TYPE_CHECKING:
     from roicrop.pipeline import Cropped, Job
@@ -226,8 +227,8 @@ def summary_lines(said: Facts) -> Iterator[Line]:
 def input_lines(said: Facts) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     features, boxes = said["features"], said["boxes"]
-    images = _many(features["images"], "image")
-    channels = _many(features["channels"], "channel")
+    images = many(features["images"], "image")
+    channels = many(features["channels"], "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in features["map_sizes"]]))
     dtype = features["dtype"]
     if features["stored_dtype"] != dtype:
@@ -239,9 +240,9 @@ def input_lines(said: Facts) -> Iterator[Line]:
         + f", {dtype} {said['parameters']['layout']}",
     )
 
-    count = _many(boxes["count"], "box", "boxes")
+    count = many(boxes["count"], "box", "boxes")
     if boxes["count"] != boxes["in_file"]:
-        count = f"{boxes['count']} of {_many(boxes['in_file'], 'box', 'boxes')}"
+        count = f"{boxes['count']} of {many(boxes['in_file'], 'box', 'boxes')}"
     order = f"{boxes['box_format']} ({boxes['box_format_origin']})"
     path = "standard input" if boxes["path"] == "-" else boxes["path"]
     yield "boxes", f"{path}: {count}, {boxes['format']}, {order}; {boxes['matched']}"
@@ -286,13 +287,9 @@ def _counted(said: Facts) -> str:
 
 
 def _output(output: Mapping[str, Any], seconds: float) -> str:
-    odd = f", {_many(output['non_finite'], 'value')} not finite" if output["non_finite"] else ""
+    odd = f", {many(output['non_finite'], 'value')} not finite" if output["non_finite"] else ""
     shape = "×".join(map(str, output["shape"]))
     return f"{output['path']}: {shape} {output['dtype']}{odd}, in {seconds:.2f} s"
-
-
-def _many(count: int, one: str, more: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:

@@ -12,6 +12,7 @@ from roicrop.compare.tally import Spread
 from roicrop.explain.numerals import brief, exact
 from roicrop.explain.tables import INDENT, table
 from roicrop.job import Job
+from roicrop.wording import many
 
 
 def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
@@ -71,7 +72,7 @@ def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
         yield f"{INDENT}largest      {' = '.join(filter(None, _both(tally.largest, spread)))}"
         yield f"{INDENT}mean         {' = '.join(filter(None, _both(tally.mean, spread)))}"
     if tally.incomparable:
-        yield f"{INDENT}not finite   {_many(tally.incomparable, 'value')}, in one of the two only"
+        yield f"{INDENT}not finite   {many(tally.incomparable, 'value')}, in one of the two only"
     if pair.picture:
         yield f"{INDENT}picture      {pair.picture}"
     yield from _why(pair)
@@ -141,7 +142,7 @@ def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Ite
     place = job.where(box.row)
     said = []
     if box.incomparable:
-        said.append(f"{_many(box.incomparable, 'value')} finite in one only")
+        said.append(f"{many(box.incomparable, 'value')} finite in one only")
     if box.largest:
         apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
         said.append(f"up to {apart}, mean {_number(box.mean)}")
@@ -187,8 +188,4 @@ def _number(value: float) -> str:
 
 
 def _boxes(count: int) -> str:
-    return _many(count, "box", "boxes")
-
-
-def _many(count: int, one: str, more: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
+    return many(count, "box", "boxes")

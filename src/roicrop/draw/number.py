@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from roicrop.wording import minus, special
+
 _SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_DECIMALS: Final = 6
 _MOST_DIGITS: Final = 7  # before the decimal point
@@ -62,16 +64,6 @@ def tidy(value: float, decimals: int = 2) -> str:
 def brief(value: float) -> str:
     """A number in a sentence: its first five digits, however large or small it is."""
     return minus(f"{value:.5g}") if math.isfinite(value) else special(value)
-
-
-def special(value: float) -> str:
-    """NaN and the infinities."""
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
-
-
-def minus(text: str) -> str:
-    """The text with a minus sign for each hyphen."""
-    return text.replace("-", "−")
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from roicrop.wording import special
+
 Number = float | np.floating[Any] | np.integer[Any]
 
 _DIGITS: Final = 7
@@ -19,7 +21,7 @@ def exact(value: Number) -> str:
     if isinstance(value, (int, np.integer)):
         return _signed(str(value))
     if not math.isfinite(value):
-        return _special(float(value))
+        return special(float(value))
     if value == 0:
         return "0"
     if _PLAIN_FROM <= abs(float(value)) < _PLAIN_BELOW:
@@ -47,10 +49,6 @@ def under_one_another(texts: Sequence[str]) -> list[str]:
     tails = [len(text) - text.find(".") if "." in text else 0 for text in texts]
     longest = max(tails, default=0)
     return [text + " " * (longest - tail) for text, tail in zip(texts, tails, strict=True)]
-
-
-def _special(value: float) -> str:
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
 
 
 def _signed(text: str) -> str:
