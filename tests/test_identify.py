@@ -270,9 +270,14 @@ def test_boxes_that_are_zeros_are_left_out(place: Path) -> None:
 # What the data cannot tell apart.
 
 
-def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "samples"), [((9, 23), "1 sample"), ((25, 47), "2 samples")], ids=str
+)
+def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(
+    place: Path, sizes: tuple[int, int], samples: str
+) -> None:
     corner = RANDOM.uniform(0, 100, (24, 2))
-    boxes = np.concatenate([corner, corner + RANDOM.uniform(25, 47, (24, 2))], axis=1)
+    boxes = np.concatenate([corner, corner + RANDOM.uniform(*sizes, (24, 2))], axis=1)
     write(place, boxes=boxes)
     verdict = identified(place, crop(lookup("detectron2", "align"), boxes))
     reasons = {
@@ -280,7 +285,7 @@ def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(place: Path) -> N
         for other in verdict.others
         if set(other.differs) == {"sampling ratio"}
     }
-    reason = "the boxes are too small: adaptive takes 2 samples a bin on each of them"
+    reason = f"the boxes are too small: adaptive takes {samples} a bin on each of them"
     assert [*reasons.values()] == [{"sampling ratio": reason}]
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from roicrop.conventions import SamplingRatio
 from roicrop.identify.candidates import effective
 from roicrop.identify.confirm import Trial
+from roicrop.wording import minus
 
 _ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing
 
@@ -76,7 +77,8 @@ def _why_ratio(best: Trial, other: Trial) -> str:
         return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
     if fewest == most:
-        return f"the boxes are too small: adaptive takes {fixed} samples a bin on each of them"
+        samples = f"{fixed} sample{'' if fixed == 1 else 's'}"
+        return f"the boxes are too small: adaptive takes {samples} a bin on each of them"
     return f"the boxes are too small: adaptive takes {fewest} to {most} samples a bin"
 
 
@@ -95,7 +97,7 @@ def _why_border(best: Trial, other: Trial) -> str:
 
 def _why_start(best: Trial, other: Trial) -> str:
     start = max(effective(best.row).max_start, effective(other.row).max_start)
-    return f"no maximum is below {start:g}"
+    return f"no maximum is below {minus(f'{start:g}')}"
 
 
 def _why_features(best: Trial, other: Trial) -> str:

@@ -14,6 +14,7 @@ from roicrop.identify.candidates import effective, options
 from roicrop.identify.confirm import Trial
 from roicrop.identify.verdict import Verdict
 from roicrop.job import Job
+from roicrop.wording import minus
 
 _MOST_OTHERS: Final = 12
 
@@ -156,7 +157,7 @@ def _rules(trial: Trial) -> str:
 
 
 def _signed(offset: float) -> str:
-    return f"{offset:+g}".replace("-", "−")
+    return minus(f"{offset:+g}")
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:

@@ -23,6 +23,7 @@ from roicrop.identify.search import search
 from roicrop.identify.shift import find_shift
 from roicrop.identify.variants import moved
 from roicrop.job import Job
+from roicrop.wording import minus
 
 Array = NDArray[Any]
 Kind = Literal["some boxes", "rounding", "factor", "channels", "shift", "noise", "unlike"]
@@ -218,7 +219,7 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
     text = (
         f"no pattern: differences of {details['standard_deviation']:.2g} (standard deviation), "
         f"{details['share_of_spread']:.1%} of the tensor's own, about a mean of "
-        f"{details['mean']:.2g}"
+        f"{minus(format(details['mean'], '.2g'))}"
     )
     return Residual("noise", text, details)
 
