@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from roicrop.errors import OutputError
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
 
 
@@ -94,6 +95,16 @@ def test_pictures_are_refused_before_the_work() -> None:
     assert run(*crop, "--viz", "viz").status == 2
     assert run(*crop, "--viz", "maps.h5/viz").status == 1
     assert not Path("out.h5").exists()
+
+
+def test_where_a_picture_fails_there_is_no_tensor_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OutputError("viz: the disk is full: make room")
+
+    monkeypatch.setattr("roicrop.draw.save", full)
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--viz", "viz")
+    assert result.status == 1
+    assert names(".") == ["boxes.csv", "maps.h5", "viz"]
 
 
 def test_a_bad_box_is_not_drawn() -> None:

@@ -225,6 +225,8 @@ def test_viewers_find_the_first_grid_by_the_attributes_of_nexus(
         signal = file[file.attrs["signal"]]
         labels = [dimension.label for dimension in signal.dims]
         assert len(file.attrs["axes"]) == signal.ndim
+        assert signal.attrs["signal"] == 1
+        assert signal.attrs["axes"].split(":") == labels
         shown = dict(zip(labels, file.attrs["default_slice"], strict=True))
     assert shown == {"box": "0", "channel": "0", "y": ".", "x": "."}
     assert labels[-1] == ("channel" if channels_last else "x")

@@ -98,11 +98,13 @@ def crop(
     compression: str = "none",
     overwrite: bool = False,
     progress: Callable[[int], object] = lambda boxes: None,
+    finish: Callable[[], object] = lambda: None,
 ) -> Cropped:
     """Pool every box of a job into a file, row k for box k.
 
     dtype: of the output; None is that of the maps. compression, overwrite: as in `open_output`.
     progress: called with the number of boxes that have been pooled since it was called last.
+    finish: called when all are pooled, before the file appears; if it raises, none does.
 
     One buffer of rows is written while the next is filled, so two of them are in memory, at most.
     Raises OutputError, and BoxError for a box that the convention refuses.
@@ -129,6 +131,7 @@ def crop(
             for chunk, room in writing.rooms(rows):
                 job.pool(i, chunk, features, out=room)
                 progress(len(chunk))
+        finish()
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
 
 

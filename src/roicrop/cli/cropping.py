@@ -23,6 +23,12 @@ def crop(params: Parameters, operator: Operator) -> report.Facts:
     row = options.convention(params, operator)
     with pipeline.open_job(options.request(params, row)) as job:
         album = options.album(params, job, params["viz"], [row]) if params["viz"] else None
+        pictures: list[str] = []
+
+        def draw() -> None:
+            if album:
+                pictures.extend(album.draw())
+
         with report.progress(len(job), quiet=params["quiet"]) as progress:
             cropped = pipeline.crop(
                 job,
@@ -31,7 +37,7 @@ def crop(params: Parameters, operator: Operator) -> report.Facts:
                 compression=params["compression"],
                 overwrite=params["overwrite"],
                 progress=progress,
+                finish=draw,
             )
-        pictures = album.draw() if album else []
         seconds = time.perf_counter() - start
         return report.facts(operator, job, seconds, cropped=cropped, pictures=pictures)

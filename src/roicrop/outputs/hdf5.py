@@ -68,6 +68,9 @@ def _fill(root: h5py.File, content: Content) -> None:
         root.create_dataset(name, data=column, dtype=dtype)
     for name, value in {**content.attributes, **_nexus(content.spec)}.items():
         root.attrs[name] = _plain_attribute(value)
+    # Where NeXus had them before 2014, and readers of that age look.
+    root["pooled"].attrs["signal"] = 1
+    root["pooled"].attrs["axes"] = ":".join(content.spec.axes)
 
 
 def _create_pooled(root: h5py.File, content: Content) -> None:
