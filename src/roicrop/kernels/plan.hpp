@@ -1,6 +1,6 @@
-// The plan, for the compiled core: the same numbers as roicrop/sampling.py, to the bit.
+// The plan, for the compiled core: the same numbers as roicrop.sampling, to the bit.
 //
-// sampling.py is the place that explains them; the names are its own. This is here because one box is
+// That is the place that explains them; the names are its own. This is here because one box is
 // planned in a microsecond and not in a hundred, and a test holds the two equal. It is built without
 // fused multiply-add, since the order and rounding of these operations are what a convention means.
 
