@@ -484,7 +484,6 @@ def rows(draw: st.DrawFn) -> Convention:
             continue
 
 
-@pytest.mark.core
 @settings(max_examples=12)
 @given(
     row=rows(),

@@ -23,6 +23,7 @@ from roicrop.sampling import check_reversed
 Array = NDArray[Any]
 
 _BOXES: Final = 8
+_FEW: Final = 3
 _CHANNELS: Final = 3
 _IMAGES: Final = 3
 _LOOKED_AT: Final = 256  # boxes of each image
@@ -39,6 +40,7 @@ class Probe:
     allowed: (n, c) how far values of the channels may be apart, from each box's map.
     stored: (n, …) the tensor's rows, with axes as they are in its file.
     tells: whether the tensor's values differ at all; where they do not, nearly all rules fit.
+    telling: of the boxes, the few that tell most.
     reversed: whether the tensor's channels are taken from last to first.
     """
 
@@ -49,6 +51,7 @@ class Probe:
     allowed: Array
     stored: Array
     tells: bool
+    telling: Rows
     reversed: bool = False
 
     def pooled(self, layout: Layout) -> Array:
@@ -95,6 +98,21 @@ class Probe:
             return True
         return False
 
+    def few(self) -> Probe:
+        """The probe with the boxes alone that tell most."""
+        few = self.telling
+        maps = [
+            (i, np.flatnonzero(np.isin(few, rows)), features) for i, rows, features in self.maps
+        ]
+        return dataclasses.replace(
+            self,
+            rows=self.rows[few],
+            maps=tuple(each for each in maps if len(each[1])),
+            allowed=self.allowed[few],
+            stored=self.stored[few],
+            telling=np.arange(len(few)),
+        )
+
     def backwards(self) -> Probe:
         """The probe with the tensor's channels from last to first."""
         return dataclasses.replace(self, reversed=True)
@@ -129,7 +147,8 @@ def choose(job: Job, pooled: Pooled) -> Probe:
     # What is left empty tells something too, where there is little else.
     others = _varied(job, among, np.flatnonzero(~telling))
     room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
-    chosen = np.sort(np.concatenate([chosen, others[:room]]))
+    chosen = np.concatenate([chosen, others[:room]])
+    first, chosen = chosen[:_FEW], np.sort(chosen)
     rows = among[chosen]
     channels: NDArray[np.intp] | None = None
     maps = []
@@ -139,7 +158,9 @@ def choose(job: Job, pooled: Pooled) -> Probe:
         axis = -1 if job.source.channels_last else 0
         maps.append((i, its_rows, np.ascontiguousarray(features.take(channels, axis=axis))))
     allowed = _allowed(maps, len(rows), job)
-    return Probe(job, rows, channels, tuple(maps), allowed, stored[chosen], bool(telling.any()))
+    few = np.flatnonzero(np.isin(chosen, first))
+    tells = bool(telling.any())
+    return Probe(job, rows, channels, tuple(maps), allowed, stored[chosen], tells, few)
 
 
 def channels_first(values: Array, job: Job) -> Array:

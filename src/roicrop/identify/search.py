@@ -1,7 +1,7 @@
 """Which candidates give the values of a probe: all of them tried roughly, what is left exactly.
 
-Roughly: a candidate stays that gives half of the boxes, with what only changes few bins or last
-bits (empty bins, the order of arithmetic) left open. Exactly: it gives all of them.
+Roughly: a candidate stays that gives one of the few boxes that tell most, with what only changes
+few bins or last bits (empty bins, the order of arithmetic) left open. Exactly: it gives all boxes.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ class _Rough:
 def search(probe: Probe, pooled: Pooled) -> Found:
     """Try every candidate on a probe of the tensor."""
     given, last = given_reading(probe.job), probe.job.source.channels_last
-    everything = [each for grid in _grids(probe) for each in _try(probe, pooled, grid)]
-    promising = [c for rough in everything if rough.share >= 0.5 for c in rough.candidates()]
-    promising.sort(key=lambda candidate: candidate.cost(given, last))
+
+    def cost(candidate: Candidate) -> int:
+        return candidate.cost(given, last)
+
+    few = probe.few()
+    everything = [each for grid in _grids(few) for each in _try(few, pooled, grid)]
+    promising = [c for rough in everything if rough.share > 0 for c in rough.candidates()]
+    promising.sort(key=cost)
     fitting: list[Candidate] = []
     done = 0
     for candidate in promising:
@@ -82,19 +87,35 @@ def search(probe: Probe, pooled: Pooled) -> Found:
             break
         done += 1
         fitting += _exactly(probe, pooled, candidate)
-    everything.sort(key=lambda rough: (-rough.share, -rough.alike))
+    everything.sort(key=_nearness)
+    near = [_again(probe, pooled, rough) for rough in everything[:_NEAR]]
+    near.sort(key=_nearness)
     return Found(
         fitting,
-        [
-            min(rough.candidates(), key=lambda candidate: candidate.cost(given, last))
-            for rough in everything[:_NEAREST]
-        ],
+        [min(rough.candidates(), key=cost) for rough in near[:_NEAREST]],
         sum(len(rough.kind.rules) for rough in everything),
         len(promising) - done,
     )
 
 
+_NEAR: Final = 24
 _NEAREST: Final = 8
+
+
+def _nearness(rough: _Rough) -> tuple[float, float]:
+    return -rough.share, -rough.alike
+
+
+def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
+    """The same on all of the probe, if the boxes allow it."""
+    job = probe.variant(rough.reading, rough.scale)
+    size = pooled.output_size(rough.layout)
+    if probe.refused(job, rough.kind.row, size):
+        return dataclasses.replace(rough, share=0.0, alike=-1.0)
+    expected = probe.crop(job, rough.kind.row, size)[None]
+    values = probe.pooled(rough.layout)
+    (share,), (alike,) = _shares(values, expected, probe), _correlations(values, expected)
+    return dataclasses.replace(rough, share=float(share), alike=float(alike))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -137,7 +158,7 @@ class _Grid:
         if taken not in self._stacks:
             self._stacks[taken] = stacked([self.jobs[reading] for reading in taken])
         values = self.probe.crop(self._stacks[taken], row, size)
-        return taken, np.stack(np.split(values, len(taken)))
+        return taken, values.reshape(len(taken), -1, *values.shape[1:])
 
 
 def _grids(probe: Probe) -> Iterator[_Grid]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.identify.candidates import Candidate, all_rules
+from roicrop.identify.candidates import Candidate, Rules, all_rules
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe
 from roicrop.identify.variants import given_reading, moved, stacked
@@ -60,10 +60,10 @@ def find_shift(pooled: Pooled, probe: Probe, nearest: Candidate) -> Iterator[Shi
     """
     for reading in dict.fromkeys((given_reading(probe.job), nearest.reading)):
         where = dataclasses.replace(nearest, reading=reading)
-        fitting = _Fitting(pooled, probe, where)
-        starts = {rules: fitting.start(rules.convention) for rules in all_rules()}
+        few, fitting = _Fitting(pooled, probe.few(), where), _Fitting(pooled, probe, where)
+        starts = few.starts()
         least = min(error for error, _ in starts.values())
-        if least > _UNLIKE * fitting.spread:
+        if least > _UNLIKE * few.spread:
             continue
         likely = [rules for rules, (error, _) in starts.items() if error <= _LIKELY * least]
         for rules in sorted(likely, key=lambda rules: rules.cost):
@@ -84,9 +84,6 @@ class _Fitting:
         self._size = pooled.output_size(candidate.layout)
         self._values = probe.pooled(candidate.layout).astype(np.float64)
         self._units = probe.allowed[..., None, None].astype(np.float64)
-        steps = itertools.product(_STEPS, _STEPS)
-        self._starts = [np.array([dx, dy, dx, dy]) for dx, dy in steps]
-        self._started = stacked([moved(self._job, by) for by in self._starts])
 
     @property
     def spread(self) -> float:
@@ -95,13 +92,17 @@ class _Fitting:
         scale = float(np.square(1.0 / self._units).mean())
         return float(np.square(values - values.mean()).sum()) * scale if len(values) else 0.0
 
-    def start(self, row: Convention) -> tuple[float, Float]:
-        """The squared error and the move of the best of the steps; infinite if a box is refused."""
-        if self._probe.refused(self._job, row, self._size):
-            return np.inf, self._starts[0]
-        apart = self._apart(self._started, row).reshape(len(self._starts), -1)
-        errors = np.square(apart).sum(axis=1)
-        return float(errors.min()), self._starts[int(errors.argmin())]
+    def starts(self) -> dict[Rules, tuple[float, Float]]:
+        """The best of the steps by each rule that refuses no box, and its squared error."""
+        moves = [np.array([dx, dy, dx, dy]) for dx, dy in itertools.product(_STEPS, _STEPS)]
+        job = stacked([moved(self._job, by) for by in moves])
+        found = {}
+        for rules in all_rules():
+            if not self._probe.refused(self._job, rules.convention, self._size):
+                apart = self._apart(job, rules.convention)
+                errors = np.square(apart).reshape(len(moves), -1).sum(axis=1)
+                found[rules] = float(errors.min()), moves[int(errors.argmin())]
+        return found
 
     def closer(self, row: Convention, by: Float) -> Float:
         """The corners' move of least squares near `by`, by Gauss and Newton's method."""
@@ -131,15 +132,11 @@ class _Fitting:
         return self._apart(job, row).ravel()
 
     def _apart(self, job: Job, row: Convention) -> Float:
-        """(m·n, c, PH, PW) differences in tolerances, 0 where one is not finite."""
+        """(m, n, c, PH, PW) differences in tolerances, 0 where one is not finite."""
         expected = self._probe.crop(job, row, self._size)
         with np.errstate(all="ignore"):
-            apart: Float = np.concatenate(
-                [
-                    (self._values - part) / self._units
-                    for part in np.split(expected, len(expected) // len(self._values))
-                ]
-            )
+            each = expected.reshape(-1, *self._values.shape)
+            apart: Float = (self._values - each) / self._units
         return np.where(np.isfinite(apart), apart, 0.0)
 
 
