@@ -404,6 +404,25 @@ def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> Non
     assert unlike.kind == "unlike"
 
 
+@pytest.mark.parametrize(
+    ("maps", "change", "fits"),
+    [
+        (np.where(MAPS > 1, np.nan, MAPS), lambda pooled: pooled, True),
+        (MAPS * np.float32(1e37), lambda pooled: pooled, True),
+        (MAPS * np.float32(1e-37), lambda pooled: pooled, True),
+        (MAPS, lambda pooled: np.copysign(np.inf, pooled), False),
+        (MAPS, lambda pooled: pooled.astype(np.float64) * 1e200, False),
+        (MAPS, lambda pooled: (pooled * 100).astype(np.int32), False),
+    ],
+    ids=["NaN", "huge", "tiny", "infinite tensor", "factor beyond float32", "integers"],
+)
+def test_no_numbers_are_too_strange(place: Path, maps: Array, change: Any, fits: bool) -> None:
+    write(place, maps)
+    verdict = identified(place, change(crop(BASE, maps=maps)))
+    assert bool(verdict.fits) == fits
+    assert not fits or verdict.fits[0].row == BASE
+
+
 # The files.
 
 

@@ -40,15 +40,14 @@ def apart(pooled: Array, expected: Array) -> Array:
     It is ∞ where only one of them is finite. What is expected is first rounded to the dtype of what
     there is.
     """
-    with np.errstate(all="ignore"):
-        expected = expected.astype(pooled.dtype, copy=False)
-        real = np.float64 if pooled.dtype == np.float64 else np.float32
-        difference: Array = np.subtract(pooled, expected, dtype=real)
-        np.abs(difference, out=difference)
-        odd = ~np.isfinite(difference)
-        if odd.any():
-            same = (pooled == expected) | (np.isnan(pooled) & np.isnan(expected))
-            difference[odd] = np.where(same, 0.0, np.inf)[odd]
+    expected = expected.astype(pooled.dtype, copy=False)
+    real = np.float64 if pooled.dtype == np.float64 else np.float32
+    difference: Array = np.subtract(pooled, expected, dtype=real)
+    np.abs(difference, out=difference)
+    odd = ~np.isfinite(difference)
+    if odd.any():
+        same = (pooled == expected) | (np.isnan(pooled) & np.isnan(expected))
+        difference[odd] = np.where(same, 0.0, np.inf)[odd]
     return difference
 
 
@@ -62,8 +61,7 @@ def in_tolerances(
     """
     units = allowed[..., None, None]
     if stored == np.float16:
-        with np.errstate(all="ignore"):
-            half = HALF * np.abs(expected.astype(np.float32))
-            units = units + np.where(np.isfinite(half), half, np.float32(0))
+        half = HALF * np.abs(expected.astype(np.float32))
+        units = units + np.where(np.isfinite(half), half, np.float32(0))
     found: Array = difference / units
     return found

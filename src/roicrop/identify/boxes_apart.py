@@ -47,15 +47,14 @@ def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
 def _traits(job: Job) -> list[tuple[str, Mask]]:
     cells = job.corners * per_box(job, job.cells_per_pixel)[:, [1, 0, 1, 0]]
     sizes = per_box(job, job.source.map_size)[:, ::-1]
-    with np.errstate(invalid="ignore"):
-        sides = cells[:, 2:] - cells[:, :2]
-        outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
-        traits = [
-            ("are reversed", (sides < 0).any(axis=1)),
-            ("are of no size", (sides == 0).any(axis=1)),
-            ("are smaller than a cell", (sides < 1).any(axis=1)),
-            ("reach outside their map", outside),
-        ]
+    sides = cells[:, 2:] - cells[:, :2]
+    outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
+    traits = [
+        ("are reversed", (sides < 0).any(axis=1)),
+        ("are of no size", (sides == 0).any(axis=1)),
+        ("are smaller than a cell", (sides < 1).any(axis=1)),
+        ("reach outside their map", outside),
+    ]
     images = distinct_images(job.image_index)
     if len(images) > 1:
         traits += [

@@ -60,8 +60,7 @@ class Probe:
         if self.reversed:
             values = values[:, ::-1]
         if self.channels is None:
-            with np.errstate(all="ignore"):
-                mean: Array = values.mean(axis=1, keepdims=True, dtype=np.float64)
+            mean: Array = values.mean(axis=1, keepdims=True, dtype=np.float64)
             return mean.astype(_real(values.dtype))
         return values[:, self.channels]
 
@@ -180,8 +179,7 @@ def _maps(job: Job, rows: Rows) -> Iterator[tuple[int, Rows, Features]]:
 
 def _mean_channel(features: Features, job: Job) -> Features:
     axis = -1 if job.source.channels_last else 0
-    with np.errstate(all="ignore"):
-        mean = features.mean(axis=axis, keepdims=True, dtype=np.float64)
+    mean = features.mean(axis=axis, keepdims=True, dtype=np.float64)
     return np.ascontiguousarray(mean.astype(_real(features.dtype)))
 
 
@@ -199,11 +197,10 @@ def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
     for rows in _looked_at(job):
         stored = pooled.rows(rows)
         flat = stored.reshape(len(stored), -1)
-        with np.errstate(all="ignore"):
-            telling = np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)
-            if not telling.any():
-                values, times = np.unique(flat[:, 0], return_counts=True)
-                telling = np.isfinite(flat[:, 0]) & (flat[:, 0] != values[times.argmax()])
+        telling = np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)
+        if not telling.any():
+            values, times = np.unique(flat[:, 0], return_counts=True)
+            telling = np.isfinite(flat[:, 0]) & (flat[:, 0] != values[times.argmax()])
         if telling.any():
             return rows, stored, telling
         first = first or (rows, stored, telling)
@@ -245,7 +242,6 @@ def _loud_channels(features: Array) -> NDArray[np.intp]:
     channels, height, width = features.shape
     step = max(1, int((height * width / _CELLS) ** 0.5))
     sample = features[:, ::step, ::step].reshape(channels, -1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        spread = sample.std(axis=1) / np.abs(sample).max(axis=1)
+    spread = sample.std(axis=1) / np.abs(sample).max(axis=1)
     order = np.argsort(-np.where(np.isfinite(spread), spread, -1.0), kind="stable")
     return np.sort(order[:_CHANNELS])

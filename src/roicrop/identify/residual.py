@@ -87,8 +87,7 @@ def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
 
 
 def _float16(values: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return values.astype(np.float16).astype(values.dtype)
+    return values.astype(np.float16).astype(values.dtype)
 
 
 def _bfloat16(values: Array) -> Array:
@@ -206,25 +205,29 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
     values, expected = _on_probe(pooled, probe, nearest.candidate)
     if not len(values):
         return Residual("unlike", _UNLIKE)
-    difference = values - expected
-    spread = float(values.std())
-    alike = 1.0 - float(difference.var()) / max(spread**2, _TINY)
+    slope, added = _line(expected, values)
+    difference = values - (slope * expected + added)
+    share = float(difference.std()) / max(float(values.std()), _TINY)
     details = {
-        "mean": float(difference.mean()),
+        "factor": slope,
+        "added": added,
         "standard_deviation": float(difference.std()),
-        "share_of_spread": float(difference.std()) / max(spread, _TINY),
+        "share_of_spread": share,
     }
-    if alike < _HARDLY:
+    if share > _HARDLY:
         return Residual("unlike", _UNLIKE, details)
+    times = (
+        "" if abs(slope - 1.0) < _NEARLY_1 else f", from {minus(format(slope, '.3g'))} times that"
+    )
     text = (
         f"no pattern: differences of {details['standard_deviation']:.2g} (standard deviation), "
-        f"{details['share_of_spread']:.1%} of the tensor's own, about a mean of "
-        f"{minus(format(details['mean'], '.2g'))}"
+        f"{share:.1%} of the tensor's own{times}"
     )
     return Residual("noise", text, details)
 
 
-_HARDLY: Final = 0.25
+_NEARLY_1: Final = 0.01
+_HARDLY: Final = 0.85  # of the tensor's spread: what is left is nearly all of it
 _UNLIKE: Final = (
     "it is like nothing that these boxes give, so it is of other features, other boxes, "
     "or a scale that was not tried: give --stride"

@@ -183,12 +183,12 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
 
 
 def _may_be(probe: Probe, job: Job) -> bool:
-    """Whether enough of the boxes are on their maps, and all of them in a float's range."""
+    """Whether enough of the boxes are on their maps, and none too far away for any operator."""
     off_map = job.fit().wholly if probe.tells else 0
     return bool(np.abs(job.corners).max() < _FAR) and off_map <= _OFF_MAP * len(job)
 
 
-_FAR: Final = 1e30
+_FAR: Final = 1e16  # pixels
 _OFF_MAP: Final = 0.75  # at most half of a probe's boxes are there for being empty
 
 
@@ -235,11 +235,10 @@ def _correlations(values: Array, expected: Array) -> Array:
     one, other = values.reshape(1, -1), expected.reshape(len(expected), -1)
     there = np.isfinite(one) & np.isfinite(other)
     count = np.maximum(there.sum(axis=1), 1)[:, None]
-    with np.errstate(all="ignore"):
-        one, other = (np.where(there, each, 0.0) for each in (one, other))
-        one, other = (each - there * (each.sum(axis=1)[:, None] / count) for each in (one, other))
-        squares = np.einsum("ri,ri->r", one, one) * np.einsum("ri,ri->r", other, other)
-        found: Array = np.einsum("ri,ri->r", one, other) / np.sqrt(squares)
+    one, other = (np.where(there, each, 0.0) for each in (one, other))
+    one, other = (each - there * (each.sum(axis=1)[:, None] / count) for each in (one, other))
+    squares = np.einsum("ri,ri->r", one, one) * np.einsum("ri,ri->r", other, other)
+    found: Array = np.einsum("ri,ri->r", one, other) / np.sqrt(squares)
     found[~np.isfinite(found) | (2 * count[:, 0] < one.shape[1])] = -1.0
     return found
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
+from roicrop.identify.agreement import HALF
 from roicrop.identify.candidates import Candidate, Rules, all_rules
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.probe import Probe
@@ -82,8 +83,11 @@ class _Fitting:
         self._probe = probe
         self._job = probe.variant(candidate.reading, candidate.scale)
         self._size = pooled.output_size(candidate.layout)
-        self._values = probe.pooled(candidate.layout).astype(np.float64)
+        stored = probe.pooled(candidate.layout)
+        self._values = stored.astype(np.float64)
         self._units = probe.allowed[..., None, None].astype(np.float64)
+        if stored.dtype == np.float16:
+            self._units = self._units + HALF * np.nan_to_num(np.abs(self._values))
 
     @property
     def spread(self) -> float:
@@ -134,9 +138,8 @@ class _Fitting:
     def _apart(self, job: Job, row: Convention) -> Float:
         """(m, n, c, PH, PW) differences in tolerances, 0 where one is not finite."""
         expected = self._probe.crop(job, row, self._size)
-        with np.errstate(all="ignore"):
-            each = expected.reshape(-1, *self._values.shape)
-            apart: Float = (self._values - each) / self._units
+        each = expected.reshape(-1, *self._values.shape)
+        apart: Float = (self._values - each) / self._units
         return np.where(np.isfinite(apart), apart, 0.0)
 
 

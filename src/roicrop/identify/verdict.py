@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from roicrop.errors import BoxError
 from roicrop.identify.alternatives import Alternative, alternatives, ranked
 from roicrop.identify.candidates import Reading
@@ -44,6 +46,7 @@ class Verdict:
     seconds: float
 
 
+@np.errstate(all="ignore")  # the numbers in question may be any
 def identify(job: Job, pooled: Pooled) -> Verdict:
     """Say which convention and parameters made a tensor from the boxes of a job.
 
