@@ -165,6 +165,14 @@ inline Vector<double> larger(Vector<double> v, Vector<double> best) {
 #endif
 }
 
+// A part of a cell.
+inline void copy_some(void* to, const void* from, std::ptrdiff_t bytes) {
+    char* out = static_cast<char*>(to);
+    const char* in = static_cast<const char*>(from);
+    for (; bytes >= 16; bytes -= 16, out += 16, in += 16) std::memcpy(out, in, 16);
+    std::memcpy(out, in, std::size_t(bytes));
+}
+
 // Copy to memory. Streaming leaves out the caches: right for what is larger than they are.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
 #if defined(__SSE2__)

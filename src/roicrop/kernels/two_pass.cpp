@@ -240,11 +240,13 @@ void pack_planes(const Task<Sum>& task, Sum* to, const char* from) {
 
 template <class Element, class Sum>
 void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
+    constexpr int ahead = 24;  // a cell of a map with many channels is a page's fraction from the last
     for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += task.in.x) {
+        __builtin_prefetch(from + ahead * task.in.x);
         alignas(cell_bytes) Element some[lanes<Sum>] = {};
         const Element* cell = at<Element>(from, 0);
         if (task.channels < lanes<Sum>) {
-            std::memcpy(some, cell, std::size_t(task.channels) * sizeof(Element));
+            copy_some(some, cell, task.channels * std::ptrdiff_t(sizeof(Element)));
             cell = some;
         }
         for (int v = 0; v < vectors_in_cell; ++v)
@@ -328,10 +330,10 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
             for (int v = 0; v < vectors_in_cell; ++v)
                 store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
             char* to = first + p * task.out.y + q * task.out.x;
-            if (bytes == cell_bytes)
+            if (sizeof line == cell_bytes && bytes == cell_bytes)
                 copy(to, line, cell_bytes, task.streams);
             else
-                std::memcpy(to, line, std::size_t(bytes));
+                copy_some(to, line, bytes);
         }
 }
 
