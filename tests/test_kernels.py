@@ -222,6 +222,57 @@ def test_a_channel_does_not_depend_on_its_neighbours(name: str) -> None:
         assert alone.tobytes() == pooled[:, c : c + 1].tobytes()
 
 
+# Memory.
+
+GROWTH = """
+import re, sys
+from pathlib import Path
+import numpy as np
+import roicrop
+from tests import levels
+
+channels, height, width, count, bins, threads = map(int, sys.argv[1:7])
+features = np.ones((1, channels, height, width), sys.argv[7])
+boxes = levels.random_boxes(np.random.default_rng(3), count, (1, height, width))
+out = np.zeros((count, channels, bins, bins), features.dtype)
+
+def mebibytes(what):
+    return int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+def pool(boxes, out):
+    roicrop.roi_align(
+        features, boxes, bins, out=out, threads=threads, mode=sys.argv[8], sampling_ratio=-1
+    )
+
+pool(boxes[:1] * 0, out[:1])
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+before = mebibytes("VmRSS")
+pool(boxes, out)
+print(mebibytes("VmHWM") - before)
+"""
+
+
+@only_compiled
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "8 600 1000 2000 7 2 f4 avg",
+        "8 600 1000 1000 7 16 f8 avg",
+        "8 600 1000 1000 7 2 f4 max",
+        "2 60000 40 1000 7 2 f4 avg",
+        "2 30 30000 1000 7 8 f8 avg",
+        "2 100 120 20000 3 2 f4 avg",
+        "2 100 120 60 150 2 f4 avg",
+    ],
+)
+def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(arguments: str) -> None:
+    root = str(Path(__file__).parent.parent)
+    paths = os.pathsep.join([os.environ.get("PYTHONPATH", ""), root])
+    done = run("-c", GROWTH, *arguments.split(), PYTHONPATH=paths)
+    assert float(done.stdout or "nan") < 32, done.stderr
+
+
 # Beside other threads and processes.
 
 

@@ -13,10 +13,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
-#include <memory>
 #include <vector>
 
+#include "arena.hpp"
 #include "crop.hpp"
 #include "parallel.hpp"
 
@@ -24,12 +23,12 @@ namespace roicrop {
 
 constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                 // at most, planned by one thread at a time
-constexpr std::int64_t block_taps = 1 << 18;    // on a large map they end a block early
+constexpr std::int64_t block_taps = 1 << 17;    // on a large map they end a block early
 constexpr int unit_bins = 4096;
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
 constexpr int piece_columns = 1024;
-constexpr std::int64_t scratch_bytes = 24 << 20;  // of all threads
+constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
 
 // Some boxes' plans, as one thread made them.
 template <class Sum>
@@ -40,6 +39,12 @@ struct Chunk {
     std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
 
     std::int64_t taps() const { return std::int64_t(y.place.size() + x.place.size()); }
+    void clear() {
+        y.clear();
+        x.clear();
+        column.clear();
+        column_ptr.assign(1, 0);
+    }
 };
 
 struct Range {
@@ -60,15 +65,37 @@ struct Unit {
     std::int64_t cells() const { return y.size() * x.size(); }
 };
 
-// A copy of some taps of one axis of a unit, those within a piece.
+// Some taps of one axis of a unit, as they are gathered.
 template <class Sum>
 struct Clipped {
     std::vector<std::int32_t> bin_rows, row_taps, place, column;
     std::vector<Sum> weight;
+
+    void clear() {
+        bin_rows.assign(1, 0);
+        row_taps.assign(1, 0);
+        place.clear();
+        column.clear();
+        weight.clear();
+    }
 };
 
+// What a unit reads along one axis within some cells.
 template <class Sum>
-using Group = std::vector<Piece<Sum>>;
+struct Part {
+    Range cells;
+    Rows<Sum> rows;
+    std::int32_t* column = nullptr;  // along x: see Box
+    int columns = 0;
+    std::uint8_t* touched = nullptr;  // see Piece
+};
+
+// The pieces that one thread pools, one after the other.
+template <class Sum>
+struct Group {
+    const Piece<Sum>* pieces;
+    int count;
+};
 
 // What one group may hold.
 struct Limits {
@@ -78,9 +105,16 @@ struct Limits {
 template <class Sum>
 class Block {
 public:
-    // The boxes from `first` on, as many as a block may hold: planned, and cut into groups of pieces.
-    Block(const Arguments& arguments, std::int64_t first) : a_(arguments), first_(first) {
-        plan();
+    explicit Block(const Arguments& arguments) : a_(arguments) {}
+
+    // Take the boxes from `first` on, as many as a block may hold: plan them, and cut them into
+    // groups of pieces.
+    void fill(std::int64_t first) {
+        units_.clear();
+        groups_.clear();
+        arena_.give_back();
+        slab_cells_ = strip_columns_ = 0;
+        plan(first);
         cut_units();
         group_units();
     }
@@ -94,7 +128,7 @@ public:
     std::int64_t tile_bins() const { return tile_bins_; }
 
 private:
-    void plan();
+    void plan(std::int64_t first);
     void cut_units();
     void group_units();
     void group_neighbours(const Unit** first, const Unit** last, Limits limits);
@@ -102,25 +136,23 @@ private:
     void add_group(const Unit* const* units, int count);
     void add_pieces(const Unit& unit);
     Box<Sum> whole_box(const Unit& unit);
-    void place(Box<Sum>& box, const Piece<Sum>& piece);
-    Clipped<Sum>& clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column);
-    Range clipped_range(const Clipped<Sum>& rows) const;
-    Piece<Sum> piece_of(std::int64_t image, Range y, Range x);
-
-    template <class T>
-    T* keep(std::size_t count) {
-        kept_.emplace_back(new char[count * sizeof(T)]());
-        return reinterpret_cast<T*>(kept_.back().get());
-    }
+    void cut(std::vector<Part<Sum>>& parts, const Rows<Sum>& rows, Range cells, int most,
+             const std::int32_t* column);
+    void clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column);
+    Range widened(Range x) const;
+    std::int64_t cells_to_pack(Range y, Range x) const { return y.size() * widened(x).size(); }
+    Piece<Sum> piece_of(std::int64_t image, Range y, Range x, int pitch);
 
     const Arguments& a_;
-    const std::int64_t first_;
-    std::int64_t end_;
+    std::int64_t end_ = 0;
     std::vector<Chunk<Sum>> chunks_;
+    int chunk_count_ = 0;
     std::vector<Unit> units_;
+    std::vector<const Unit*> order_;
     std::vector<Group<Sum>> groups_;
-    std::deque<Clipped<Sum>> clipped_;
-    std::vector<std::unique_ptr<char[]>> kept_;
+    std::vector<Part<Sum>> parts_y_, parts_x_;
+    Clipped<Sum> clipped_;
+    Arena arena_;
     std::int64_t slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
 };
 
@@ -157,7 +189,6 @@ void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32
 
 template <class Sum>
 void index_columns(Chunk<Sum>& chunk, int bins) {
-    chunk.column_ptr.assign(1, 0);
     for (int i = 0; i < chunk.count; ++i) {
         const std::int32_t* rows = chunk.x.bin_ptr.data() + i * bins;
         std::int32_t* taps = chunk.x.place.data();
@@ -168,13 +199,15 @@ void index_columns(Chunk<Sum>& chunk, int bins) {
 }
 
 template <class Sum>
-void Block<Sum>::plan() {
-    const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first_);
-    // A box has up to two taps a cell along each axis: a chunk stays within a small part of a block.
-    const std::int64_t each = std::clamp<std::int64_t>(
-        block_taps / 16 / (a_.shape[2] + a_.shape[3]), 1, chunk_boxes);
+void Block<Sum>::plan(std::int64_t first) {
+    const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first);
+    // At most about twice as many taps as this has a box, and a chunk a small part of a block's.
+    const std::int64_t taps_of_a_box = a_.shape[2] + a_.shape[3] +
+                                       (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
+    const std::int64_t each =
+        std::clamp<std::int64_t>(block_taps / 8 / taps_of_a_box, 1, chunk_boxes);
     const int chunks = int((boxes + each - 1) / each);
-    chunks_.resize(std::size_t(chunks));
+    if (chunks_.size() < std::size_t(chunks)) chunks_.resize(std::size_t(chunks));
     std::atomic<int> next{0};
     std::atomic<std::int64_t> taps{0};
     std::atomic<int> planned{0};
@@ -183,23 +216,25 @@ void Block<Sum>::plan() {
             const int i = next++;
             if (i >= chunks) return;
             Chunk<Sum>& chunk = chunks_[std::size_t(i)];
-            chunk.first = first_ + i * each;
-            chunk.count = int(std::min<std::int64_t>(each, first_ + boxes - chunk.first));
+            chunk.clear();
+            chunk.first = first + i * each;
+            chunk.count = int(std::min<std::int64_t>(each, first + boxes - chunk.first));
             plan_boxes(a_, chunk);
             taps += chunk.taps();
             index_columns(chunk, a_.bins_x);
             ++planned;
         }
     });
-    chunks_.resize(std::size_t(planned.load()));
-    end_ = chunks_.back().first + chunks_.back().count;
+    chunk_count_ = planned.load();
+    const Chunk<Sum>& last = chunks_[std::size_t(chunk_count_ - 1)];
+    end_ = last.first + last.count;
 }
 
 template <class Sum>
 void Block<Sum>::cut_units() {
     const int rows = std::max(1, std::min(a_.bins_y, unit_bins / a_.bins_x));
     tile_bins_ = std::int64_t(rows) * a_.bins_x;
-    for (int c = 0; c < int(chunks_.size()); ++c) {
+    for (int c = 0; c < chunk_count_; ++c) {
         const Chunk<Sum>& chunk = chunks_[std::size_t(c)];
         for (int i = 0; i < chunk.count; ++i) {
             Range x;
@@ -230,18 +265,17 @@ void Block<Sum>::group_units() {
     const Limits limits{
         std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
         std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};
-    std::vector<const Unit*> order;
-    order.reserve(units_.size());
+    order_.clear();
     for (const Unit& unit : units_)
-        if (unit.cells() > packed_cells || unit.x.size() > piece_columns)
+        if (cells_to_pack(unit.y, unit.x) > packed_cells || unit.x.size() > piece_columns)
             add_pieces(unit);
         else
-            order.push_back(&unit);
-    std::stable_sort(order.begin(), order.end(), [&](const Unit* a, const Unit* b) {
+            order_.push_back(&unit);
+    std::stable_sort(order_.begin(), order_.end(), [&](const Unit* a, const Unit* b) {
         return image_of(*a) < image_of(*b);
     });
-    for (auto first = order.begin(); first != order.end();) {
-        const auto last = std::find_if(first, order.end(), [&](const Unit* unit) {
+    for (auto first = order_.begin(); first != order_.end();) {
+        const auto last = std::find_if(first, order_.end(), [&](const Unit* unit) {
             return image_of(*unit) != image_of(**first);
         });
         group_neighbours(&*first, &*first + (last - first), limits);
@@ -261,7 +295,7 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, Limits 
         x.add((*unit)->x);
         alone += (*unit)->cells();
     }
-    const std::int64_t together = y.size() * x.size(), count = last - first;
+    const std::int64_t together = cells_to_pack(y, x), count = last - first;
     if (count == 1 || (together <= std::min(alone, limits.cells) && count <= limits.units))
         return add_group(first, int(count));
     const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
@@ -276,6 +310,28 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, Limits 
     group_neighbours(middle, last, limits);
 }
 
+// Cells along y become places in a slab, whose rows that are read are marked as touched.
+template <class Sum>
+void place_rows(const Rows<Sum>& y, std::int32_t first_row, int pitch, std::uint8_t* touched) {
+    const auto end = y.row_taps[y.bin_rows[y.bins]];
+    for (auto t = y.row_taps[y.bin_rows[0]]; t < end; ++t) {
+        const std::int32_t row = y.place[t] - first_row;
+        touched[row] = 1;
+        y.place[t] = row * pitch * lanes<Sum>;
+    }
+}
+
+// Columns become places in a slab's row, whose blocks that are read are marked as touched.
+template <class Sum>
+void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
+                   std::uint8_t* touched) {
+    for (int i = 0; i < columns; ++i) {
+        const std::int32_t x = column[i] - first_column;
+        touched[x / pack_block] = 1;
+        column[i] = x * lanes<Sum>;
+    }
+}
+
 template <class Sum>
 void Block<Sum>::add_group(const Unit* const* units, int count) {
     Range y, x;
@@ -284,15 +340,25 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
             y.add(units[i]->y);
             x.add(units[i]->x);
         }
-    Piece<Sum> piece = piece_of(image_of(*units[0]), y, x);
-    Box<Sum>* boxes = keep<Box<Sum>>(std::size_t(count));
+    if (y.size() == 0) y = {0, 0};
+    x = widened(x);
+    Piece<Sum>* piece = arena_.take<Piece<Sum>>(1);
+    // An odd pitch keeps rows out of one another's cache sets.
+    *piece = piece_of(image_of(*units[0]), y, x, int(x.size()) | 1);
+    piece->touched_rows = arena_.take<std::uint8_t>(std::size_t(piece->height));
+    piece->touched_blocks = arena_.take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
+    Box<Sum>* boxes = arena_.take<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
-        boxes[i] = whole_box(*units[i]);
-        place(boxes[i], piece);
+        Box<Sum>& box = boxes[i] = whole_box(*units[i]);
+        if (units[i]->cells()) {
+            place_rows(box.y, y.begin, piece->pitch, piece->touched_rows);
+            place_columns<Sum>(box.column, box.columns, x.begin, piece->touched_blocks);
+        }
+        strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
     }
-    piece.boxes = boxes;
-    piece.count = count;
-    groups_.push_back({piece});
+    piece->boxes = boxes;
+    piece->count = count;
+    groups_.push_back({piece, 1});
 }
 
 template <class Sum>
@@ -312,7 +378,7 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
     const int columns = chunk.column_ptr[std::size_t(unit.box) + 1] - first_column;
     std::int32_t* column = chunk.column.data() + first_column;
     if (unit.bins < a_.bins_y) {  // the units of one box lie in different slabs
-        std::int32_t* own = keep<std::int32_t>(std::size_t(columns));
+        std::int32_t* own = arena_.take<std::int32_t>(std::size_t(columns));
         std::copy_n(column, columns, own);
         column = own;
     }
@@ -326,50 +392,78 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
             true};
 }
 
-// A unit too large to pack, cut into rectangles that are not.
+// A unit too large to pack, cut into rectangles that are not. Each axis is cut by itself.
 template <class Sum>
 void Block<Sum>::add_pieces(const Unit& unit) {
     const Box<Sum> whole = whole_box(unit);
-    const std::int32_t columns = std::int32_t(std::min<std::int64_t>(unit.x.size(), piece_columns));
-    const std::int32_t rows = std::int32_t(std::max<std::int64_t>(1, packed_cells / columns));
-    Group<Sum> group;
-    for (std::int32_t y = unit.y.begin; y < unit.y.end; y += rows)
-        for (std::int32_t x = unit.x.begin; x < unit.x.end; x += columns) {
-            Clipped<Sum>& clip_y = clip(whole.y, {y, y + rows}, nullptr);
-            Clipped<Sum>& clip_x = clip(whole.x, {x, x + columns}, whole.column);
-            Piece<Sum> piece = piece_of(image_of(unit), clipped_range(clip_y), clipped_range(clip_x));
-            const auto rows_of = [](Clipped<Sum>& clipped, Rows<Sum> rows) {
-                rows.bin_rows = clipped.bin_rows.data();
-                rows.row_taps = clipped.row_taps.data();
-                rows.place = clipped.place.data();
-                rows.weight = clipped.weight.data();
-                return rows;
-            };
-            index_columns<Sum>(clip_x.place.data(), clip_x.place.data() + clip_x.place.size(),
-                               clip_x.column);
-            Box<Sum>* box = keep<Box<Sum>>(1);
-            *box = whole;
-            box->y = rows_of(clip_y, whole.y);
-            box->x = rows_of(clip_x, whole.x);
-            box->column = clip_x.column.data();
-            box->columns = int(clip_x.column.size());
-            box->begins = y == unit.y.begin && x == unit.x.begin;
-            box->ends = y + rows >= unit.y.end && x + columns >= unit.x.end;
-            place(*box, piece);
-            piece.boxes = box;
-            piece.count = 1;
-            group.push_back(piece);
+    const int columns = int(std::min<std::int64_t>(widened(unit.x).size(), piece_columns));
+    const int rows = int(std::max<std::int64_t>(1, packed_cells / columns));
+    cut(parts_y_, whole.y, unit.y, rows, nullptr);
+    cut(parts_x_, whole.x, unit.x, columns, whole.column);
+    int pitch = 0;
+    for (Part<Sum>& x : parts_x_) {
+        x.cells = widened(x.cells);
+        x.touched = arena_.take<std::uint8_t>(std::size_t(x.cells.size() / pack_block + 1));
+        place_columns<Sum>(x.column, x.columns, x.cells.begin, x.touched);
+        pitch = std::max(pitch, int(x.cells.size()) | 1);
+        strip_columns_ = std::max<std::int64_t>(strip_columns_, x.columns);
+    }
+    for (Part<Sum>& y : parts_y_) {
+        y.touched = arena_.take<std::uint8_t>(std::size_t(y.cells.size()));
+        place_rows(y.rows, y.cells.begin, pitch, y.touched);
+    }
+
+    const int count = int(parts_y_.size() * parts_x_.size());
+    Piece<Sum>* pieces = arena_.take<Piece<Sum>>(std::size_t(count));
+    Box<Sum>* boxes = arena_.take<Box<Sum>>(std::size_t(count));
+    groups_.push_back({pieces, count});
+    for (const Part<Sum>& y : parts_y_)
+        for (const Part<Sum>& x : parts_x_) {
+            *boxes = whole;
+            boxes->y = y.rows;
+            boxes->x = x.rows;
+            boxes->column = x.column;
+            boxes->columns = x.columns;
+            boxes->begins = &y == &parts_y_.front() && &x == &parts_x_.front();
+            boxes->ends = &y == &parts_y_.back() && &x == &parts_x_.back();
+            *pieces = piece_of(image_of(unit), y.cells, x.cells, pitch);
+            pieces->touched_rows = y.touched;
+            pieces->touched_blocks = x.touched;
+            pieces->boxes = boxes++;
+            pieces->count = 1;
+            ++pieces;
         }
-    groups_.push_back(std::move(group));
 }
 
-// The taps within some cells; of a sample, which is not divided, both taps or none.
+// Parts of at most so many cells each, those that are not empty.
 template <class Sum>
-Clipped<Sum>& Block<Sum>::clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column) {
+void Block<Sum>::cut(std::vector<Part<Sum>>& parts, const Rows<Sum>& rows, Range cells, int most,
+                     const std::int32_t* column) {
+    parts.clear();
+    for (std::int32_t begin = cells.begin; begin < cells.end; begin += most) {
+        clip(rows, {begin, begin + most}, column);
+        if (clipped_.place.empty()) continue;
+        Part<Sum> part;
+        for (std::int32_t cell : clipped_.place) part.cells.add(cell);
+        if (column)
+            index_columns<Sum>(clipped_.place.data(), clipped_.place.data() + clipped_.place.size(),
+                               clipped_.column);
+        part.rows = rows;
+        part.rows.bin_rows = arena_.copy(clipped_.bin_rows);
+        part.rows.row_taps = arena_.copy(clipped_.row_taps);
+        part.rows.place = arena_.copy(clipped_.place);
+        part.rows.weight = arena_.copy(clipped_.weight);
+        part.column = arena_.copy(clipped_.column);
+        part.columns = int(clipped_.column.size());
+        parts.push_back(part);
+    }
+}
+
+// Gather the taps within some cells; of a sample, which is not divided, both taps or none.
+template <class Sum>
+void Block<Sum>::clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column) {
     const bool whole_rows = a_.convention.reduction == Reduction::sample_maximum;
-    Clipped<Sum>& clipped = clipped_.emplace_back();
-    clipped.bin_rows.push_back(0);
-    clipped.row_taps.push_back(0);
+    clipped_.clear();
     const auto cell = [&](std::int32_t tap) {
         return column ? column[rows.place[tap] / lanes<Sum>] : rows.place[tap];
     };
@@ -382,63 +476,35 @@ Clipped<Sum>& Block<Sum>::clip(const Rows<Sum>& rows, Range cells, const std::in
             if (whole_rows && !(begin < end && within(begin))) continue;
             for (auto t = begin; t < end; ++t)
                 if (whole_rows || within(t)) {
-                    clipped.place.push_back(cell(t));
-                    clipped.weight.push_back(rows.weight[t]);
+                    clipped_.place.push_back(cell(t));
+                    clipped_.weight.push_back(rows.weight[t]);
                 }
-            clipped.row_taps.push_back(std::int32_t(clipped.place.size()));
+            clipped_.row_taps.push_back(std::int32_t(clipped_.place.size()));
         }
-        clipped.bin_rows.push_back(std::int32_t(clipped.row_taps.size() - 1));
+        clipped_.bin_rows.push_back(std::int32_t(clipped_.row_taps.size() - 1));
     }
-    return clipped;
 }
 
+// Planes are packed in blocks of columns; a narrow rectangle is widened to one where it can be.
 template <class Sum>
-Range Block<Sum>::clipped_range(const Clipped<Sum>& rows) const {
-    Range range;
-    for (std::int32_t cell : rows.place) range.add(cell);
-    return range.size() ? range : Range{0, 0};
-}
-
-template <class Sum>
-Piece<Sum> Block<Sum>::piece_of(std::int64_t image, Range y, Range x) {
-    if (y.size() == 0 || x.size() == 0) y = x = {0, 0};
-    // Planes are packed in blocks of columns; a narrow rectangle is widened to one where it can be.
+Range Block<Sum>::widened(Range x) const {
     const std::int32_t least = std::int32_t(std::min<std::ptrdiff_t>(pack_block, a_.shape[3]));
-    if (x.size() > 0 && x.size() < least) {
-        x.begin = std::max(0, std::min(x.begin, std::int32_t(a_.shape[3]) - least));
-        x.end = x.begin + least;
-    }
+    if (x.size() == 0) return {0, 0};
+    if (x.size() >= least) return x;
+    const std::int32_t begin = std::min(x.begin, std::int32_t(a_.shape[3]) - least);
+    return {begin, begin + least};
+}
+
+template <class Sum>
+Piece<Sum> Block<Sum>::piece_of(std::int64_t image, Range y, Range x, int pitch) {
     Piece<Sum> piece{};
     piece.corner = a_.features + image * a_.strides[0] + y.begin * a_.strides[2] +
                    x.begin * a_.strides[3];
     piece.height = int(y.size());
     piece.width = int(x.size());
-    piece.pitch = piece.width | 1;  // an odd pitch keeps rows out of one another's cache sets
-    piece.first_row = y.begin;
-    piece.first_column = x.begin;
-    piece.touched_rows = keep<std::uint8_t>(std::size_t(piece.height));
-    piece.touched_blocks = keep<std::uint8_t>(std::size_t(piece.width / pack_block + 1));
-    slab_cells_ = std::max(slab_cells_, std::int64_t(piece.height) * piece.pitch);
+    piece.pitch = pitch;
+    slab_cells_ = std::max(slab_cells_, std::int64_t(piece.height) * pitch);
     return piece;
-}
-
-// Cells become places in the piece's slab, which from now on is known to need them.
-template <class Sum>
-void Block<Sum>::place(Box<Sum>& box, const Piece<Sum>& piece) {
-    strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
-    const auto begin = box.y.row_taps[box.y.bin_rows[0]];
-    const auto end = box.y.row_taps[box.y.bin_rows[box.y.bins]];
-    const bool reads = box.columns > 0;
-    for (auto t = begin; t < end; ++t) {
-        const std::int32_t row = box.y.place[t] - piece.first_row;
-        if (reads) piece.touched_rows[row] = 1;
-        box.y.place[t] = row * piece.pitch * lanes<Sum>;
-    }
-    for (int i = 0; i < box.columns; ++i) {
-        const std::int32_t column = box.column[i] - piece.first_column;
-        if (begin < end) piece.touched_blocks[column / pack_block] = 1;
-        box.column[i] = column * lanes<Sum>;
-    }
 }
 
 }  // namespace roicrop

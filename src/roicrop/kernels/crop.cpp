@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <vector>
 
 #include "block.hpp"
 #include "parallel.hpp"
@@ -16,28 +18,43 @@ namespace {
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
 
-// What one thread works in: see Task.
+// What one thread works in: see Task. It grows, and stays for the next block.
 template <class Sum>
-struct Scratch {
-    Scratch(std::int64_t slab_cells, std::int64_t strip_cells, std::int64_t tile_cells)
-        : memory(static_cast<char*>(::operator new(bytes(slab_cells, strip_cells, tile_cells),
-                                                   std::align_val_t(cell_bytes)))),
-          slab(reinterpret_cast<Sum*>(memory)),
-          strip(slab + slab_cells * lanes<Sum>),
-          tile(strip + strip_cells * lanes<Sum>),
-          turned(tile + (tile_cells + spare_cells) * lanes<Sum>) {}
-    ~Scratch() { ::operator delete(memory, std::align_val_t(cell_bytes)); }
-    Scratch(const Scratch&) = delete;
-
-    static std::size_t bytes(std::int64_t slab, std::int64_t strip, std::int64_t tile) {
-        return std::size_t((slab + strip + 2 * (tile + spare_cells)) * cell_bytes);
+class Scratch {
+public:
+    static std::size_t bytes(const Block<Sum>& block) {
+        return std::size_t(block.slab_cells() + strip_cells(block) + 2 * tile_cells(block)) *
+               cell_bytes;
     }
 
-    // Tiles are read and written a vector at a time, beyond their end where they are short.
-    static constexpr std::int64_t spare_cells = lanes<Sum>;
+    void lend_to(Task<Sum>& task, const Block<Sum>& block) {
+        if (bytes(block) > size_) {
+            memory_.reset();
+            memory_.reset(::operator new(bytes(block), std::align_val_t(cell_bytes)));
+            size_ = bytes(block);
+        }
+        task.slab = static_cast<Sum*>(memory_.get());
+        task.strip = task.slab + block.slab_cells() * lanes<Sum>;
+        task.tile = task.strip + strip_cells(block) * lanes<Sum>;
+        task.turned = task.tile + tile_cells(block) * lanes<Sum>;
+    }
 
-    char* memory;
-    Sum *slab, *strip, *tile, *turned;
+private:
+    static std::int64_t strip_cells(const Block<Sum>& block) {
+        return block.strip_columns() * rows_together_at_most;
+    }
+    // Tiles are read and written a vector at a time, beyond their end where they are short.
+    static std::int64_t tile_cells(const Block<Sum>& block) {
+        return block.tile_bins() + lanes<Sum>;
+    }
+
+    struct Delete {
+        void operator()(void* memory) const {
+            ::operator delete(memory, std::align_val_t(cell_bytes));
+        }
+    };
+    std::unique_ptr<void, Delete> memory_;
+    std::size_t size_ = 0;
 };
 
 inline void run_passes(const Passes& passes, const Arguments& a, const Task<float>& task) {
@@ -67,34 +84,30 @@ int channels_before_a_line(const Arguments& a) {
 }
 
 template <class Sum>
-void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const Passes& passes) {
+void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const Passes& passes,
+          std::vector<Scratch<Sum>>& scratch) {
     const int channels = int(a.shape[1]);
     const int lead = channels_before_a_line<Sum>(a);
     const int before = lead ? lead - lanes<Sum> : 0;  // where the first slab would begin
     const int slabs = (channels - before + lanes<Sum> - 1) / lanes<Sum>;
     const std::int64_t tasks = std::int64_t(block.groups().size()) * slabs;
-    const std::int64_t strip_cells = block.strip_columns() * rows_together_at_most;
-    const std::size_t bytes =
-        Scratch<Sum>::bytes(block.slab_cells(), strip_cells, block.tile_bins());
+    const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block));
+    if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
 
     std::atomic<std::int64_t> next{0};
-    in_parallel(workers<Sum>(a, boxes, bytes), [&](int) {
-        const Scratch<Sum> scratch(block.slab_cells(), strip_cells, block.tile_bins());
+    in_parallel(threads, [&](int thread) {
         Task<Sum> task{};
+        scratch[std::size_t(thread)].lend_to(task, block);
         task.in = {a.strides[1], a.strides[2], a.strides[3]};
         task.out = {a.out_strides[1], a.out_strides[2], a.out_strides[3]};
         task.maximum_start = a.convention.maximum_start;
         task.empty_value = a.convention.empty_value;
-        task.slab = scratch.slab;
-        task.strip = scratch.strip;
-        task.tile = scratch.tile;
-        task.turned = scratch.turned;
         task.streams = a.count * a.out_strides[0] >= streamed_bytes;
         for (std::int64_t i = next++; i < tasks; i = next++) {
             const Group<Sum>& group = block.groups()[std::size_t(i / slabs)];
             const int first = before + int(i % slabs) * lanes<Sum>;
-            task.pieces = group.data();
-            task.count = int(group.size());
+            task.pieces = group.pieces;
+            task.count = group.count;
             task.first_channel = std::max(0, first);
             task.channels = std::min(first + lanes<Sum>, channels) - task.first_channel;
             run_passes(passes, a, task);
@@ -104,10 +117,11 @@ void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const
 
 template <class Sum>
 void crop_as(const Arguments& a, const Passes& passes) {
-    for (std::int64_t first = 0; first < a.count;) {
-        const Block<Sum> block(a, first);
-        pool(a, block, block.end() - first, passes);
-        first = block.end();
+    Block<Sum> block(a);
+    std::vector<Scratch<Sum>> scratch;
+    for (std::int64_t first = 0; first < a.count; first = block.end()) {
+        block.fill(first);
+        pool(a, block, block.end() - first, passes, scratch);
     }
 }
 

@@ -40,6 +40,15 @@ struct AxisPlan {
     std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, place;
     std::vector<Sum> weight;
     std::vector<std::uint8_t> empty, zero;
+
+    void clear() {
+        bin_ptr.assign(1, 0);
+        row_ptr.assign(1, 0);
+        place.clear();
+        weight.clear();
+        empty.clear();
+        zero.clear();
+    }
 };
 
 template <class Sum>

@@ -57,7 +57,6 @@ template <class Sum>
 struct Piece {
     const char* corner;            // channel 0 of the upper left cell
     int height, width;             // cells
-    int first_row, first_column;   // of the map
     int pitch;                     // cells from one row of the slab to the next
     std::uint8_t* touched_rows;    // by row
     std::uint8_t* touched_blocks;  // by pack_block of columns

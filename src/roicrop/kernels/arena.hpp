@@ -1,0 +1,55 @@
+// Memory that is taken bit by bit and given back all at once.
+
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace roicrop {
+
+// What is given back is kept, and taken again: a long call needs no more than its largest block.
+class Arena {
+public:
+    // `count` of them, all zero. T must have neither constructor nor destructor to speak of.
+    template <class T>
+    T* take(std::size_t count) {
+        const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
+        while (slab_ < slabs_.size() && used_ + bytes > slabs_[slab_].size) {
+            ++slab_;
+            used_ = 0;
+        }
+        if (slab_ == slabs_.size()) {
+            const std::size_t size = std::max(bytes, slab_bytes);
+            slabs_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+        }
+        char* taken = slabs_[slab_].memory.get() + used_;
+        used_ += bytes;
+        std::memset(taken, 0, bytes);
+        return reinterpret_cast<T*>(taken);
+    }
+
+    template <class T>
+    T* copy(const std::vector<T>& values) {
+        T* copied = take<T>(values.size());
+        std::copy(values.begin(), values.end(), copied);
+        return copied;
+    }
+
+    void give_back() { slab_ = used_ = 0; }
+
+private:
+    static constexpr std::size_t alignment = alignof(std::max_align_t);
+    static constexpr std::size_t slab_bytes = 1 << 16;
+
+    struct Slab {
+        std::unique_ptr<char[]> memory;
+        std::size_t size;
+    };
+    std::vector<Slab> slabs_;
+    std::size_t slab_ = 0, used_ = 0;
+};
+
+}  // namespace roicrop
