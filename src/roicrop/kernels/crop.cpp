@@ -72,25 +72,44 @@ int workers(const Arguments& a, std::int64_t boxes, std::size_t scratch) {
     return int(std::clamp<std::int64_t>(useful, 1, a.threads));
 }
 
-// For channels-last output, how many channels come before the first that begins a cache line. A
-// slab that begins there writes whole lines.
+// For channels-last maps, how many channels come before the first that begins a cache line of the
+// output. A slab that begins there writes whole lines.
 template <class Sum>
 int channels_before_a_line(const Arguments& a) {
     const auto whole_lines = [](std::ptrdiff_t stride) { return stride % cell_bytes == 0; };
-    if (a.out_strides[1] != std::ptrdiff_t(sizeof(Sum)) || a.element == Element::half ||
+    if (a.strides[1] != std::ptrdiff_t(sizeof(Sum)) || a.out_strides[1] != a.strides[1] ||
+        a.element == Element::half ||
         !std::all_of(a.out_strides + 2, a.out_strides + 4, whole_lines))
         return 0;
     return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / sizeof(Sum));
 }
 
+// How the channels are shared out: slab 0 takes the `lead` channels and, where they fit beside them,
+// the last that do not fill a slab.
+template <class Sum>
+struct Slabs {
+    int channels, lead, rest, count;
+
+    Slabs(int all, int first)
+        : channels(all), lead(std::min(first, all)), rest((all - lead) % lanes<Sum>) {
+        if (lead == 0 || lead + rest > lanes<Sum>) rest = 0;
+        count = (lead > 0) + (channels - lead - rest + lanes<Sum> - 1) / lanes<Sum>;
+    }
+
+    void choose(Task<Sum>& task, int slab) const {
+        const bool leads = lead > 0 && slab == 0;
+        task.first_channel = leads ? 0 : lead + (slab - (lead > 0)) * lanes<Sum>;
+        task.channels = leads ? lead : std::min(lanes<Sum>, channels - rest - task.first_channel);
+        task.more_first = leads ? channels - rest : task.first_channel;
+        task.more_channels = leads ? rest : 0;
+    }
+};
+
 template <class Sum>
 void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const Passes& passes,
           std::vector<Scratch<Sum>>& scratch) {
-    const int channels = int(a.shape[1]);
-    const int lead = channels_before_a_line<Sum>(a);
-    const int before = lead ? lead - lanes<Sum> : 0;  // where the first slab would begin
-    const int slabs = (channels - before + lanes<Sum> - 1) / lanes<Sum>;
-    const std::int64_t tasks = std::int64_t(block.groups().size()) * slabs;
+    const Slabs<Sum> slabs(int(a.shape[1]), channels_before_a_line<Sum>(a));
+    const std::int64_t tasks = std::int64_t(block.groups().size()) * slabs.count;
     const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block));
     if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
 
@@ -104,12 +123,10 @@ void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const
         task.empty_value = a.convention.empty_value;
         task.streams = a.count * a.out_strides[0] >= streamed_bytes;
         for (std::int64_t i = next++; i < tasks; i = next++) {
-            const Group<Sum>& group = block.groups()[std::size_t(i / slabs)];
-            const int first = before + int(i % slabs) * lanes<Sum>;
+            const Group<Sum>& group = block.groups()[std::size_t(i / slabs.count)];
             task.pieces = group.pieces;
             task.count = group.count;
-            task.first_channel = std::max(0, first);
-            task.channels = std::min(first + lanes<Sum>, channels) - task.first_channel;
+            slabs.choose(task, int(i % slabs.count));
             run_passes(passes, a, task);
         }
     });

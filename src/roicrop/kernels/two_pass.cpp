@@ -247,6 +247,8 @@ void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
         const Element* cell = at<Element>(from, 0);
         if (task.channels < lanes<Sum>) {
             copy_some(some, cell, task.channels * std::ptrdiff_t(sizeof(Element)));
+            copy_some(some + task.channels, cell + (task.more_first - task.first_channel),
+                      task.more_channels * std::ptrdiff_t(sizeof(Element)));
             cell = some;
         }
         for (int v = 0; v < vectors_in_cell; ++v)
@@ -324,6 +326,7 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
     const Sum* cell = task.tile;
     char* first = box.out + task.first_channel * task.out.channel;
     const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>) {
             alignas(cell_bytes) Element line[lanes<Sum>];
@@ -334,6 +337,8 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
                 copy(to, line, cell_bytes, task.streams);
             else
                 copy_some(to, line, bytes);
+            copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
+                      line + task.channels, more_bytes);
         }
 }
 

@@ -73,6 +73,9 @@ struct Task {
     const Piece<Sum>* pieces;
     int count;
     int first_channel, channels;  // at most `lanes<Sum>` of them
+    // Channels-last only: lanes that `channels` leaves take these, so that other slabs' lanes begin
+    // where cache lines do.
+    int more_first, more_channels;
     Strides in, out;
     double maximum_start, empty_value;
     Sum *slab, *strip, *tile, *turned;  // scratch, each at a multiple of cell_bytes
