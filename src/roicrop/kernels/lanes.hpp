@@ -180,13 +180,13 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
         char* out = static_cast<char*>(to);
         const char* in = static_cast<const char*>(from);
         const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (cell_bytes - 1);
-        std::memcpy(out, in, std::size_t(before));
+        if (before) std::memcpy(out, in, std::size_t(before));
         std::ptrdiff_t i = before;
         for (; i + cell_bytes <= bytes; i += cell_bytes)
             for (int v = 0; v < cell_bytes; v += 16)
                 _mm_stream_ps(reinterpret_cast<float*>(out + i + v),
                               _mm_loadu_ps(reinterpret_cast<const float*>(in + i + v)));
-        std::memcpy(out + i, in + i, std::size_t(bytes - i));
+        if (i < bytes) std::memcpy(out + i, in + i, std::size_t(bytes - i));
         return;
     }
 #endif

@@ -239,20 +239,32 @@ void pack_planes(const Task<Sum>& task, Sum* to, const char* from) {
 }
 
 template <class Element, class Sum>
+inline void pack_cell(Sum* to, const Element* cell) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors_in_cell; ++v)
+        store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+}
+
+template <class Element, class Sum>
 void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
     constexpr int ahead = 24;  // a cell of a map with many channels is a page's fraction from the last
-    for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += task.in.x) {
-        __builtin_prefetch(from + ahead * task.in.x);
-        alignas(cell_bytes) Element some[lanes<Sum>] = {};
-        const Element* cell = at<Element>(from, 0);
-        if (task.channels < lanes<Sum>) {
-            copy_some(some, cell, task.channels * std::ptrdiff_t(sizeof(Element)));
-            copy_some(some + task.channels, cell + (task.more_first - task.first_channel),
-                      task.more_channels * std::ptrdiff_t(sizeof(Element)));
-            cell = some;
+    const std::ptrdiff_t step = task.in.x;
+    if (task.channels == lanes<Sum>) {
+        for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
+            __builtin_prefetch(from + ahead * step);
+            pack_cell(to, at<Element>(from, 0));
         }
-        for (int v = 0; v < vectors_in_cell; ++v)
-            store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+        return;
+    }
+    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more = (task.more_first - task.first_channel) * task.in.channel;
+    alignas(cell_bytes) Element some[lanes<Sum>] = {};
+    for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
+        __builtin_prefetch(from + ahead * step);
+        copy_some(some, from, bytes);
+        copy_some(some + task.channels, from + more, more_bytes);
+        pack_cell(to, some);
     }
 }
 
@@ -335,10 +347,11 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
             char* to = first + p * task.out.y + q * task.out.x;
             if (sizeof line == cell_bytes && bytes == cell_bytes)
                 copy(to, line, cell_bytes, task.streams);
-            else
+            else {
                 copy_some(to, line, bytes);
-            copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
-                      line + task.channels, more_bytes);
+                copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
+                          line + task.channels, more_bytes);
+            }
         }
 }
 
