@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import roicrop
 from roicrop import kernels, roi_align
 from roicrop.errors import KernelError
+from roicrop.kernels import numpy_core
 from tests import levels
 
 Array = NDArray[Any]
@@ -175,6 +176,19 @@ CALLS = pytest.mark.parametrize("call", levels.CALLS, ids=lambda call: "-".join(
 def pool(features: Any, boxes: Any, size: tuple[int, int], call: Any, **options: Any) -> Array:
     operator = roicrop.roi_pool if call["convention"] == "fast-rcnn" else roicrop.roi_align
     return operator(features, boxes, size, **call, **options)
+
+
+@only_compiled
+@WORKLOADS
+@CALLS
+def test_the_compiled_core_gives_what_the_numpy_core_gives(
+    name: str, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, boxes, size = workload(name)
+    pooled = pool(features, boxes, size, call)[:: len(boxes) // 5]
+    monkeypatch.setattr(kernels, "crop", numpy_core.crop)
+    expected = pool(features, boxes[:: len(boxes) // 5], size, call)
+    np.testing.assert_allclose(pooled, expected, rtol=0, atol=1e-5)
 
 
 @only_compiled
