@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 
 import roicrop as ours
 from benchmarks import onnx_model
-from benchmarks.workloads import Array, Workload
+from benchmarks.workloads import Array, Workload, zeros
 
 OWN: Final = "roicrop"
 TOLERANCE: Final = 1e-5
@@ -71,12 +71,15 @@ def roicrop(
     layout: str = "NCHW",
 ) -> Contender:
     """roicrop, on the map in another dtype or layout where one is asked for."""
-    features = np.asarray(workload.features, dtype=dtype)
-    shape = workload.pooled_shape
+    features, shape = workload.features, workload.pooled_shape
     if layout == "NHWC":
-        features = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
+        features = features.transpose(0, 2, 3, 1)
         shape = (shape[0], shape[2], shape[3], shape[1])
-    out = np.zeros(shape, dtype=dtype)
+    if features.dtype != dtype or layout == "NHWC":
+        own = zeros(features.shape, dtype)
+        own[...] = features
+        features = own
+    out = zeros(shape, dtype)
 
     def run() -> None:
         crop(workload, features, "detectron2", layout=layout, threads=threads, out=out)
@@ -109,7 +112,7 @@ def crop(workload: Workload, features: Array, convention: str, **options: Any) -
 def memory_floor(workload: Workload, threads: int) -> Contender:
     """Reading the map once and writing the result once: copies to and from a cached buffer."""
     map_shares = np.array_split(workload.features.reshape(-1), threads)
-    out_shares = np.array_split(np.zeros(workload.pooled_shape, np.float32).reshape(-1), threads)
+    out_shares = np.array_split(zeros(workload.pooled_shape, np.float32).reshape(-1), threads)
     pool = ThreadPoolExecutor(threads)
 
     def copy(share: int) -> None:
@@ -162,7 +165,7 @@ def _onnxruntime(workload: Workload, threads: int) -> Contender:
     session = onnxruntime.InferenceSession(
         _onnx_model(workload, feeds), options, providers=["CPUExecutionProvider"]
     )
-    out = np.zeros(workload.pooled_shape, np.float32)
+    out = zeros(workload.pooled_shape, np.float32)
     binding = session.io_binding()
     for name, array in feeds.items():
         binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
@@ -240,7 +243,7 @@ def _openvino(workload: Workload, threads: int) -> Contender:
     request = compiled.create_infer_request()
     for position, array in enumerate(arrays):
         request.set_input_tensor(position, openvino.Tensor(array, shared_memory=True))
-    out = np.zeros(workload.pooled_shape, np.float32)
+    out = zeros(workload.pooled_shape, np.float32)
     request.set_output_tensor(openvino.Tensor(out, shared_memory=True))
 
     def run(kept: object = arrays) -> None:  # the request borrows the arrays

@@ -165,6 +165,13 @@ inline Vector<double> larger(Vector<double> v, Vector<double> best) {
 #endif
 }
 
+// Have a cell, which may straddle two cache lines, brought to where hundreds of them have room. GCC
+// drops calls of what does nothing else, so this is never one.
+__attribute__((always_inline)) inline void fetch(const char* from, std::ptrdiff_t bytes) {
+    __builtin_prefetch(from, 0, 2);
+    __builtin_prefetch(from + bytes - 1, 0, 2);
+}
+
 // A part of a cell.
 inline void copy_some(void* to, const void* from, std::ptrdiff_t bytes) {
     char* out = static_cast<char*>(to);
@@ -173,9 +180,22 @@ inline void copy_some(void* to, const void* from, std::ptrdiff_t bytes) {
     std::memcpy(out, in, std::size_t(bytes));
 }
 
-// Copy to memory. Streaming leaves out the caches: right for what is larger than they are.
+// To memory past the caches: right for what is larger than they are. `to` lies where a vector may.
+template <class Sum>
+inline void stream(Sum* to, Vector<Sum> v) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(reinterpret_cast<float*>(to), (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(reinterpret_cast<float*>(to), (__m256)v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(reinterpret_cast<float*>(to), (__m128)v);
+#else
+    store(to, v);
+#endif
+}
+
+// Copy to memory.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
-#if defined(__SSE2__)
     if (streams && bytes >= cell_bytes) {
         char* out = static_cast<char*>(to);
         const char* in = static_cast<const char*>(from);
@@ -183,13 +203,13 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
         if (before) std::memcpy(out, in, std::size_t(before));
         std::ptrdiff_t i = before;
         for (; i + cell_bytes <= bytes; i += cell_bytes)
-            for (int v = 0; v < cell_bytes; v += 16)
-                _mm_stream_ps(reinterpret_cast<float*>(out + i + v),
-                              _mm_loadu_ps(reinterpret_cast<const float*>(in + i + v)));
+#pragma GCC unroll 4
+            for (int v = 0; v < cell_bytes; v += vector_bytes)
+                stream(reinterpret_cast<float*>(out + i + v),
+                       load<float>(reinterpret_cast<const float*>(in + i + v)));
         if (i < bytes) std::memcpy(out + i, in + i, std::size_t(bytes - i));
         return;
     }
-#endif
     std::memcpy(to, from, std::size_t(bytes));
 }
 

@@ -28,7 +28,8 @@
 // Across: a bin is the weighted sum of the strip columns that it names. Four strip rows lie
 // interleaved, so that one weight serves four bins.
 //
-// After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written.
+// After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
+// channels-last output is a tile already: bins go there as they are made.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
@@ -43,6 +44,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "lanes.hpp"
 #include "two_pass.hpp"
@@ -52,6 +54,8 @@ namespace {
 
 // How many accumulators fit in the registers decides how many strip rows are taken together.
 constexpr int rows_together = vector_bytes == 16 ? 2 : rows_together_at_most;
+
+constexpr int cells_ahead = 64;  // a channels-last map is fetched so long before its use, at least
 
 template <class Sum>
 struct Cell {
@@ -119,13 +123,37 @@ void down(Sum* strip, const Sum* slab, const Box<Sum>& box, int first) {
     }
 }
 
-// Across: all bins of `rows` strip rows, into the tile. Strip row r goes to tile row r, or, for the
-// maximum over samples, all of them to the first.
-template <Reduction reduction, int rows, class Sum>
-void across(Sum* tile, const Sum* strip, const Box<Sum>& box) {
+// Where the bins of a box go, a cell for each: the tile, or straight to a channels-last output.
+template <class Sum>
+struct Bins {
+    Sum* first;
+    std::ptrdiff_t row, column;  // elements from a bin to the one below it, to the next
+    bool streams;
+
+    Sum* at(int p, int q) const { return first + p * row + q * column; }
+    Bins below(int rows) const { return {at(rows, 0), row, column, streams}; }
+};
+
+// Whether what is made of a bin is all that it will be, or more of it comes with other pieces of the
+// map or with other samples.
+enum class Put { all, more };
+
+template <Reduction reduction, Put put, class Sum>
+inline void to_bin(Sum* bin, Vector<Sum> value, bool streams) {
+    if constexpr (put == Put::all)
+        return streams ? stream(bin, value) : store(bin, value);
+    const Vector<Sum> so_far = load<Sum>(bin);
+    store(bin, reduction == Reduction::sum ? so_far + value : larger(value, so_far));
+}
+
+// Across: all bins of `rows` strip rows. Strip row r goes to row r of the bins, or, for the maximum
+// over samples, all of them to the first.
+template <Reduction reduction, Put put, int rows, class Sum>
+void across(Bins<Sum> bins, const Sum* strip, const Box<Sum>& box) {
     using T = Taps<reduction>;
     const auto& x = box.x;
-    for (int bin = 0; bin < x.bins; ++bin, tile += lanes<Sum>) {
+    const std::ptrdiff_t below = reduction == Reduction::sample_maximum ? 0 : bins.row;
+    for (int bin = 0; bin < x.bins; ++bin, bins.first += bins.column) {
         for (int sample = x.bin_rows[bin]; sample < x.bin_rows[bin + 1]; ++sample) {
             Cell<Sum> cells[rows];
             fill(cells, T::template start<Sum>);
@@ -138,46 +166,43 @@ void across(Sum* tile, const Sum* strip, const Box<Sum>& box) {
 #pragma GCC unroll 4
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_in_cell; ++v) {
-                    Sum* to = tile + v * width<Sum>;
-                    if (reduction != Reduction::sample_maximum) to += r * x.bins * lanes<Sum>;
-                    const Vector<Sum> so_far = load<Sum>(to), value = cells[r].part[v];
-                    store(to, reduction == Reduction::sum ? so_far + value : larger(value, so_far));
-                }
+                for (int v = 0; v < vectors_in_cell; ++v)
+                    to_bin<reduction, put>(bins.first + r * below + v * width<Sum>,
+                                           cells[r].part[v], bins.streams);
         }
     }
 }
 
-template <Reduction reduction, int rows, class Sum>
-inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Sum* tile, int first) {
+template <Reduction reduction, Put put, int rows, class Sum>
+inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins, int first) {
     down<Taps<reduction>, rows>(task.strip, task.slab, box, first);
-    across<reduction, rows>(tile, task.strip, box);
+    across<reduction, put, rows>(bins, task.strip, box);
 }
 
-template <Reduction reduction, class Sum>
-inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Sum* tile, int first, int rows) {
-    if (rows == 1) return down_and_across<reduction, 1>(task, box, tile, first);
-    if (rows == 2) return down_and_across<reduction, 2>(task, box, tile, first);
+template <Reduction reduction, Put put, class Sum>
+inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins, int first,
+                      int rows) {
+    if (rows == 1) return down_and_across<reduction, put, 1>(task, box, bins, first);
+    if (rows == 2) return down_and_across<reduction, put, 2>(task, box, bins, first);
     if constexpr (rows_together > 2) {
-        if (rows == 3) return down_and_across<reduction, 3>(task, box, tile, first);
-        return down_and_across<reduction, 4>(task, box, tile, first);
+        if (rows == 3) return down_and_across<reduction, put, 3>(task, box, bins, first);
+        return down_and_across<reduction, put, 4>(task, box, bins, first);
     }
 }
 
-template <Reduction reduction, class Sum>
-void pool(const Task<Sum>& task, const Box<Sum>& box) {
-    const int bins = box.y.bins, tile_row = box.x.bins * lanes<Sum>;
+template <Reduction reduction, Put put, class Sum>
+void pool(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
     if (reduction != Reduction::sample_maximum) {
-        for (int bin = 0; bin < bins; bin += rows_together)
-            some_rows<reduction>(task, box, task.tile + bin * tile_row, box.y.bin_rows[bin],
-                                 std::min(rows_together, bins - bin));
+        for (int bin = 0; bin < box.y.bins; bin += rows_together)
+            some_rows<reduction, put>(task, box, bins.below(bin), box.y.bin_rows[bin],
+                                      std::min(rows_together, box.y.bins - bin));
         return;
     }
-    for (int bin = 0; bin < bins; ++bin) {
+    for (int bin = 0; bin < box.y.bins; ++bin) {
         const int end = box.y.bin_rows[bin + 1];
         for (int row = box.y.bin_rows[bin]; row < end; row += rows_together)
-            some_rows<reduction>(task, box, task.tile + bin * tile_row, row,
-                                 std::min(rows_together, end - row));
+            some_rows<reduction, put>(task, box, bins.below(bin), row,
+                                      std::min(rows_together, end - row));
     }
 }
 
@@ -187,20 +212,18 @@ inline void set(Sum* cell, Sum value) {
 }
 
 template <Reduction reduction, class Sum>
-void start_tile(const Task<Sum>& task, const Box<Sum>& box) {
+void start_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
     const Sum start = reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
-    Sum* cell = task.tile;
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
-            set(cell, box.y.zero[p] | box.x.zero[q] ? std::max(start, Sum(0)) : start);
+        for (int q = 0; q < box.x.bins; ++q)
+            set(bins.at(p, q), box.y.zero[p] | box.x.zero[q] ? std::max(start, Sum(0)) : start);
 }
 
 template <class Sum>
-void set_empty_bins(const Task<Sum>& task, const Box<Sum>& box) {
-    Sum* cell = task.tile;
+void set_empty_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
-            if (box.y.empty[p] | box.x.empty[q]) set(cell, Sum(task.empty_value));
+        for (int q = 0; q < box.x.bins; ++q)
+            if (box.y.empty[p] | box.x.empty[q]) set(bins.at(p, q), Sum(task.empty_value));
 }
 
 // ---- between the map's layout and cells -------------------------------------------------------
@@ -245,23 +268,25 @@ inline void pack_cell(Sum* to, const Element* cell) {
         store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
 }
 
+// Cells of a channels-last map lie so far apart that the processor does not see them coming. `ahead`:
+// bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
-void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns) {
-    constexpr int ahead = 24;  // a cell of a map with many channels is a page's fraction from the last
+void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns,
+                std::ptrdiff_t ahead) {
     const std::ptrdiff_t step = task.in.x;
+    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
     if (task.channels == lanes<Sum>) {
         for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
-            __builtin_prefetch(from + ahead * step);
+            fetch(from + ahead, bytes);
             pack_cell(to, at<Element>(from, 0));
         }
         return;
     }
-    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more = (task.more_first - task.first_channel) * task.in.channel;
     alignas(cell_bytes) Element some[lanes<Sum>] = {};
     for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
-        __builtin_prefetch(from + ahead * step);
+        fetch(from + ahead, bytes);
         copy_some(some, from, bytes);
         copy_some(some + task.channels, from + more, more_bytes);
         pack_cell(to, some);
@@ -273,10 +298,12 @@ void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
     const char* corner = piece.corner + task.first_channel * task.in.channel;
     const bool planes = task.in.x == sizeof(Element) && piece.width >= pack_block;
     const bool cells = task.in.channel == sizeof(Element);
+    const int rows_ahead = 1 + cells_ahead / std::max(piece.width, 1);
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
         const char* from = corner + y * task.in.y;
         Sum* to = task.slab + std::ptrdiff_t(y) * piece.pitch * lanes<Sum>;
+        const std::ptrdiff_t ahead = y + rows_ahead < piece.height ? rows_ahead * task.in.y : 0;
         for (int x = 0; x < piece.width; x += pack_block) {
             if (!piece.touched_blocks[x / pack_block]) continue;
             const int columns = std::min(pack_block, piece.width - x);
@@ -287,7 +314,7 @@ void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
             if (planes)
                 pack_planes<Element>(task, block, source);
             else if (cells)
-                pack_cells<Element>(task, block, source, columns);
+                pack_cells<Element>(task, block, source, columns, ahead);
             else
                 pack_one_by_one<Element>(task, block, source, columns);
         }
@@ -339,19 +366,20 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
     char* first = box.out + task.first_channel * task.out.channel;
     const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
+    const bool whole = std::is_same_v<Element, Sum> && bytes == cell_bytes;
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>) {
+            char* to = first + p * task.out.y + q * task.out.x;
+            if (whole) {
+                copy(to, cell, cell_bytes, task.streams);
+                continue;
+            }
             alignas(cell_bytes) Element line[lanes<Sum>];
             for (int v = 0; v < vectors_in_cell; ++v)
                 store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
-            char* to = first + p * task.out.y + q * task.out.x;
-            if (sizeof line == cell_bytes && bytes == cell_bytes)
-                copy(to, line, cell_bytes, task.streams);
-            else {
-                copy_some(to, line, bytes);
-                copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
-                          line + task.channels, more_bytes);
-            }
+            copy_some(to, line, bytes);
+            copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
+                      line + task.channels, more_bytes);
         }
 }
 
@@ -368,6 +396,23 @@ void write(const Task<Sum>& task, const Box<Sum>& box) {
 
 // ---- one task: some pieces of the map, some channels ------------------------------------------
 
+// Where channels are neighbours in the output and fill the lanes, bins need not stop at the tile.
+template <class Element, class Sum>
+bool is_cells(const Task<Sum>& task) {
+    constexpr std::ptrdiff_t size = sizeof(Sum);
+    return std::is_same_v<Element, Sum> && task.channels == lanes<Sum> && task.out.channel == size &&
+           task.out.y % size == 0 && task.out.x % size == 0;
+}
+
+template <class Sum>
+Bins<Sum> bins_of_output(const Task<Sum>& task, const Box<Sum>& box) {
+    char* first = box.out + task.first_channel * task.out.channel;
+    const auto unaligned = reinterpret_cast<std::intptr_t>(first) | task.out.y | task.out.x;
+    constexpr std::ptrdiff_t size = sizeof(Sum);
+    return {reinterpret_cast<Sum*>(first), task.out.y / size, task.out.x / size,
+            task.streams && unaligned % cell_bytes == 0};
+}
+
 template <class Element, Reduction reduction, class Sum>
 void run(const Task<Sum>& task) {
     for (int i = 0; i < task.count; ++i) {
@@ -375,11 +420,19 @@ void run(const Task<Sum>& task) {
         pack<Element>(task, piece);
         for (int k = 0; k < piece.count; ++k) {
             const Box<Sum>& box = piece.boxes[k];
-            if (box.begins) start_tile<reduction>(task, box);
-            pool<reduction>(task, box);
+            const bool all = reduction == Reduction::sum && box.begins && box.ends;
+            const bool straight = all && is_cells<Element>(task);
+            const Bins<Sum> tile{task.tile, box.x.bins * lanes<Sum>, lanes<Sum>, false};
+            const Bins<Sum> bins = straight ? bins_of_output(task, box) : tile;
+            if (all) {
+                pool<Reduction::sum, Put::all>(task, box, bins);
+            } else {
+                if (box.begins) start_bins<reduction>(task, box, bins);
+                pool<reduction, Put::more>(task, box, bins);
+            }
             if (!box.ends) continue;
-            set_empty_bins(task, box);
-            write<Element>(task, box);
+            set_empty_bins(task, box, bins);
+            if (!straight) write<Element>(task, box);
         }
     }
     if (task.streams) finish_streams();
