@@ -226,6 +226,24 @@ def test_results_do_not_depend_on_the_layout(name: str, call: Any) -> None:
 
 
 @pytest.mark.core
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("count", [3, 700])  # 700: more than caches hold
+def test_results_do_not_depend_on_where_in_memory_they_go(count: int, layout: str) -> None:
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((1, 64, 20, 20)).astype(np.float32)
+    boxes = levels.random_boxes(rng, count, (1, 20, 20))
+    expected = roi_align(features, boxes, 7)
+    if layout == "NHWC":
+        features = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
+        expected = np.ascontiguousarray(expected.transpose(0, 2, 3, 1))
+    memory = np.empty(expected.nbytes + 128, np.uint8)
+    for start in (0, 4, 16, 64):
+        out = np.frombuffer(memory[start:].data, np.float32, expected.size).reshape(expected.shape)
+        roi_align(features, boxes, 7, layout=layout, out=out)
+        assert out.tobytes() == expected.tobytes()
+
+
+@pytest.mark.core
 @WORKLOADS
 def test_a_channel_does_not_depend_on_its_neighbours(name: str) -> None:
     features, boxes, size = workload(name)
