@@ -404,20 +404,53 @@ def test_roipool_marks_the_cells_that_bins_share() -> None:
     assert "Taken by more than one bin: 8 of 24 cells." in _said(sheet)
 
 
-def test_samples_too_close_to_tell_apart_are_thinned_out_and_it_is_said() -> None:
+@pytest.mark.parametrize("ratio", [3, 20, 60])
+def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     features = np.zeros((1, 200, 304), np.float32)
     plan, pooled = _crop(
-        (0, 0, 304, 200), convention="detectron2", features=features, scale=1.0, ratio=100
+        (-40, -30, 304, 200), convention="detectron2", features=features, scale=1.0, ratio=ratio
     )
-    view = fit(Span(-0.5, 199.5), Span(-0.5, 303.5), (200, 304), 400, 608)
+    view = fit(Span(-30.5, 199.5), Span(-40.5, 303.5), (200, 304), 460, 688)
+    canvas = blank(view.height, view.width, (0, 0, 0))
+    brush = Brush(canvas)
     drawn = sample_marks.drawn_samples(view, plan, 0)
-    for axis, chosen in ((drawn.y, drawn.rows), (drawn.x, drawn.columns)):
-        at = axis.position[chosen].astype(np.float64) * view.cell
-        assert np.diff(at).min() >= 3.9
-    share = 700 * 700 / (len(drawn.rows) * len(drawn.columns))
-    assert abs(drawn.one_in - share) <= 0.5
-    sheet = compose_panel(features, plan, 0, pooled, subject=_SUBJECT, channel=None)
-    assert "samples is drawn." in _said(sheet)
+    sample_marks.samples(brush, view, drawn, sample_marks.PLAIN)
+    painted = np.asarray(brush.finish()).any(axis=-1)
+    y, x = (
+        to_pixels(axis.samples(0).position).astype(int)
+        for to_pixels, axis in ((view.y, plan.y), (view.x, plan.x))
+    )
+    assert len(y) == len(x) == 7 * ratio
+    near = sum(np.roll(painted, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))
+    assert near[np.ix_(y, x)].all()
+    said = _said(compose_panel(features, plan, 0, pooled, subject=_SUBJECT, channel=None))
+    assert ("each of the samples is a speck" in said) == (ratio > 3)
+
+
+def test_specks_have_the_colour_of_what_becomes_of_the_sample() -> None:
+    features = np.zeros((1, 100, 100), np.float32)
+    plan, _ = _crop(
+        (-99, 0, 100, 100), convention="detectron2", features=features, scale=1, ratio=9
+    )
+    view = fit(Span(-0.5, 99.5), Span(-99.5, 99.5), (100, 100), 200, 400)
+    brush = Brush(blank(view.height, view.width, (0, 0, 0)))
+    drawn = sample_marks.drawn_samples(view, plan, 0)
+    assert drawn.specks
+    assert not drawn.marks
+    sample_marks.samples(brush, view, drawn, sample_marks.PLAIN)
+    image = np.asarray(brush.finish()).astype(np.float64)
+    off, on = image[20:180, :190].sum(axis=(0, 1)), image[20:180, 210:].sum(axis=(0, 1))
+    np.testing.assert_allclose(off / off.max(), np.array(LOST) / max(LOST), atol=0.02)
+    np.testing.assert_allclose(on / on.max(), np.array(POINT) / max(POINT), atol=0.02)
+
+
+def test_samples_at_one_place_have_one_mark_and_it_is_said() -> None:
+    plan, pooled = _crop((50, 60, 50, 60), convention="detectron2", ratio=2)
+    view = _view(Span(4, 9), Span(3, 9))
+    drawn = sample_marks.drawn_samples(view, plan, 0)
+    assert len(drawn.rows.gap) == len(drawn.columns.gap) == 1
+    said = _said(compose_panel(_FEATURES, plan, 0, pooled, subject=_SUBJECT, channel=None))
+    assert "Where samples coincide, one stands for them." in said
 
 
 def test_bins_of_nothing_are_striped_and_keep_their_number() -> None:

@@ -90,6 +90,11 @@ class Brackets:
         """Pixels that they take at a right angle to the side."""
         return self._lanes * self._lane
 
+    @property
+    def numbered(self) -> bool:
+        """Whether any has room for its number."""
+        return any(self._room(bracket) for bracket in self._brackets)
+
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """With (x, y) at the upper left of what they take."""
         if not self.depth:

@@ -125,6 +125,23 @@ class Brush:
             corners = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)]
             self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
 
+    def specks(
+        self,
+        ys: NDArray[np.float64],
+        xs: NDArray[np.float64],
+        heights: NDArray[np.float64],
+        widths: NDArray[np.float64],
+        colour: Colour,
+    ) -> None:
+        """A rectangle around each (y, x) of a grid; at least a quarter of a pixel of it.
+
+        Those that leave little between them let shine through what is below.
+        """
+        down = _covered(ys, heights, self._image.height)
+        across = _covered(xs, widths, self._image.width)
+        strength = np.multiply.outer(down, across)
+        self._image.paste(colour[:3], mask=Image.fromarray((255 * strength).astype(np.uint8)))
+
     def arrow(self, x: float, y: float, along_x: float, along_y: float, colour: Colour) -> None:
         """An arrowhead at (x, y) in the direction of a vector of length 1, with an ink rim."""
         for size, paint in ((1.0, INK), (0.72, colour)):
@@ -159,6 +176,21 @@ class Brush:
         left, top = self._fine(x - radius, y - radius)
         right, bottom = self._fine(x + radius, y + radius)
         return left, top, max(right - 1, left), max(bottom - 1, top)
+
+
+def _covered(
+    at: NDArray[np.float64], sizes: NDArray[np.float64], length: int
+) -> NDArray[np.float64]:
+    """(length,) along a finer axis: how strongly what lies around each `at` is to be painted."""
+    fine = np.maximum(np.rint(sizes * FINER), 1.0)
+    first = np.rint(at * FINER - fine / 2)
+    steps = np.zeros(length + 1)
+    np.add.at(steps, np.clip(first, 0, length).astype(np.int64), 1.0)
+    np.add.at(steps, np.clip(first + fine, 0, length).astype(np.int64), -1.0)
+    covered = (np.cumsum(steps[:-1]) > 0).astype(np.float64)
+    reach = float(first[-1] + fine[-1] - first[0])
+    share = float(covered.sum()) / reach
+    return covered * min(0.5 / share, 1.0) if len(at) > 1 and share else covered
 
 
 def blank(height: int, width: int, colour: Colour) -> NDArray[np.uint8]:

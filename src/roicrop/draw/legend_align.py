@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from roicrop.draw import marks, sample_marks
 from roicrop.draw.brush import Brush
-from roicrop.draw.colour import FIRST, INK, LOST, POINT, Colour
+from roicrop.draw.colour import FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, sentences
 from roicrop.draw.number import tidy
@@ -14,11 +18,17 @@ from roicrop.draw.view import View
 from roicrop.sampling import Plan
 
 
-def entries(plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn) -> list[Entry]:
-    """The box, its bins, and each kind of sample that there is."""
+def entries(
+    plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn, numbered: bool
+) -> list[Entry]:
+    """The box, its bins, and each kind of sample that there is.
+
+    numbered: whether brackets beside the map number the bins.
+    """
     rows, columns = plan.output_size
     one = rows == columns == 1
-    bins = "The one bin" if one else f"The {rows}×{columns} bins, numbered by the brackets"
+    by = ", numbered by the brackets" if numbered else ""
+    bins = "The one bin" if one else f"The {rows}×{columns} bins{by}"
     return [
         box_entry(plan, k, subject, view),
         Entry(bins_example, f"{bins}: {where(plan, k, subject)}"),
@@ -92,23 +102,28 @@ def _sample_entries(plan: Plan, k: int, drawn: Drawn) -> list[Entry]:
     inside = int(y.inside.sum()) * int(x.inside.sum())
     still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
     exact = plan.convention.sampling_ratio == "exact"
-    found = [
-        Entry(_piece_example, _about_pieces(plan, drawn))
-        if exact
-        else Entry(sample_example, _about_samples(plan, k, drawn))
-    ]
+    example = _piece_example if exact else sample_example
+    about = _about_pieces(plan, drawn) if exact else _about_samples(plan, k, drawn)
+    found = [Entry(example if drawn.marks else _specks(POINT), about)]
     if moved := inside - still:
         found.append(
             Entry(
-                moved_example,
+                moved_example if drawn.marks else _specks(MOVED),
                 f"Beyond the outermost cell centres, but by a cell at most: {moved} of {total} "
-                "samples. Each is read where its line ends.",
+                f"samples. {_where_read(drawn)}",
                 None,
             )
         )
     if lost := total - inside:
-        found.append(Entry(lost_example, _about_lost(plan, lost, total), None))
+        example = lost_example if drawn.marks else _specks(LOST)
+        found.append(Entry(example, _about_lost(plan, lost, total), None))
     return found
+
+
+def _where_read(drawn: Drawn) -> str:
+    if drawn.specks:
+        return "Each is read at the nearest point between outermost centres."
+    return "Each is read where its line ends."
 
 
 def _about_samples(plan: Plan, k: int, drawn: Drawn) -> str:
@@ -116,7 +131,7 @@ def _about_samples(plan: Plan, k: int, drawn: Drawn) -> str:
         said = "A sample. It reads the nearest cell."
     else:
         said = "A sample. It reads the map between the centres of the four cells around it."
-    return sentences(said, gives(plan, k), thinned(drawn, "samples"))
+    return sentences(said, gives(plan, k), crowded(drawn, "samples"))
 
 
 def gives(plan: Plan, k: int) -> str:
@@ -146,13 +161,19 @@ def _about_pieces(plan: Plan, drawn: Drawn) -> str:
         "Each bin is integrated exactly. Lines through the cells’ centres (dashed) cut it into "
         "pieces. A piece’s mean is the map at its middle (square), and counts by its area.",
         fades if beyond and plan.convention.border == "zero" else "",
-        thinned(drawn, "middles"),
+        crowded(drawn, "middles"),
     )
 
 
-def thinned(drawn: Drawn, what: str) -> str:
-    """Whether some of them are left out of the picture."""
-    return f"Only 1 in {drawn.one_in} {what} is drawn." if drawn.one_in > 1 else ""
+def crowded(drawn: Drawn, what: str) -> str:
+    """What becomes of marks for which there is no room."""
+    specks = f"There is no room for marks: each of the {what} is a speck."
+    if drawn.marks:
+        specks = f"Where there is no room for marks, {what} are specks."
+    return sentences(
+        specks if drawn.specks else "",
+        f"Where {what} coincide, one stands for them." if drawn.coincide else "",
+    )
 
 
 def _about_lost(plan: Plan, lost: int, total: int) -> str:
@@ -182,6 +203,16 @@ def _piece_example(brush: Brush) -> None:
     brush.dashed_column(x, 2, brush.height - 2, 1.0, sample_marks.PIECE)
     for side in (-9, 9):
         sample_marks.sample_mark(brush, y, x + side, 3.5, POINT, "square")
+
+
+def _specks(colour: Colour) -> Callable[[Brush], None]:
+    """Samples too close together for marks."""
+
+    def draw(brush: Brush) -> None:
+        ys, xs = (np.arange(4.0, length, 4.0) for length in (brush.height, brush.width))
+        brush.specks(ys, xs, np.full_like(ys, 1.5), np.full_like(xs, 1.5), colour)
+
+    return draw
 
 
 def moved_example(brush: Brush, look: sample_marks.Look = sample_marks.PLAIN) -> None:

@@ -51,6 +51,11 @@ class MapBlock:
         return Brackets(self.row_spans, view.top, view.cell, view.height, vertical=True)
 
     @property
+    def numbered(self) -> bool:
+        """Whether brackets have numbers."""
+        return self._above.numbered or self._beside.numbered
+
+    @property
     def head(self) -> int:
         """Pixels above the map."""
         return max(self._above.depth + _GAP, font.line_height(font.TICK), self.least_head)

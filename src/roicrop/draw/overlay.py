@@ -28,9 +28,9 @@ _LEGEND: Final = 440
 _RESULT_HEIGHT: Final = 330
 _LOOKS: Final = (
     sample_marks.Look(FIRST, "dot", FIRST, "dot", FIRST),
-    sample_marks.Look(SECOND, "square", SECOND, "square", SECOND),
+    # Smaller, so that two at one place are both seen.
+    sample_marks.Look(SECOND, "square", SECOND, "square", SECOND, size=0.62),
 )
-_SIZES: Final = 1.0, 0.62  # of the marks, so that two at one place are both seen
 
 
 def overlay(
@@ -93,11 +93,9 @@ def _mark(brush: Brush, parts: list[Part]) -> None:
             pool_marks.rounded_box(brush, scene.view, part.plan, scene.k, look.colour)
         else:
             marks.bins(brush, scene.view, part.plan, scene.k, look.colour)
-    for part, look, size in zip(parts, _LOOKS, _SIZES, strict=True):
+    for part, look in zip(parts, _LOOKS, strict=True):
         if part.plan.convention.operator == "align":
-            drawn = part.drawn()
-            smaller = replace(drawn, radius=max(size * drawn.radius, 1.0))
-            sample_marks.samples(brush, scene.view, smaller, look)
+            sample_marks.samples(brush, scene.view, part.drawn(), look)
 
 
 def _own_scale(parts: list[Part]) -> Scale | None:
@@ -135,7 +133,7 @@ def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
     said = legend_common.sentences(
         f"{name}: {bins}, {legend_align.where(plan, k, subject)}",
         legend_align.gives(plan, k),
-        legend_align.thinned(drawn, "samples"),
+        legend_align.crowded(drawn, "samples"),
     )
     return Entry(lambda b: _grid_example(b, look), said)
 

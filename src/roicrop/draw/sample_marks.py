@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.draw.brush import Brush
+from roicrop.draw.brush import FINER, Brush
 from roicrop.draw.colour import INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.marks import edges
 from roicrop.draw.view import Span, View, span_of
@@ -17,47 +17,83 @@ from roicrop.sampling import Plan, Samples
 Shape = Literal["dot", "diamond", "square", "cross"]
 
 PIECE: Final = (255, 255, 255, 170)  # the cuts between pieces of an exact integral
-_LEAST_GAP: Final = 4.0  # pixels between samples that are drawn
+_LEAST_GAP: Final = 4.0  # pixels between samples below which they are specks
 _LEAST_CELL: Final = 6.0  # pixels a cell below which pieces are not drawn
+_SPECK: Final = 0.35, 1.6  # a speck's share of the gap to the next, and its most pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the samples of one axis are drawn: each in sight, those at one place once.
+
+    position, read_at, inside, clamped: as in `Samples`.
+    gap: pixels to the nearest other place.
+    """
+
+    position: NDArray[np.float64]
+    read_at: NDArray[np.float64]
+    inside: NDArray[np.bool_]
+    clamped: NDArray[np.bool_]
+    gap: NDArray[np.float64]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Places:
+        """Some of them."""
+        return Places(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @property
+    def roomy(self) -> NDArray[np.bool_]:
+        """Which have room for a mark."""
+        return self.gap >= _LEAST_GAP
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The samples of a box that have room in a view.
+    """The samples of a box, and where in a view they are drawn.
 
-    y, x: all samples of either axis; rows, columns: which of them are drawn.
-    one_in: how many samples stand behind each that is drawn; 1 when none had to be left out.
-    radius: of a mark, in pixels.
+    y, x: all samples of either axis.
+    rows, columns: their places.
+    coincide: whether some samples have one place.
     """
 
     y: Samples
     x: Samples
-    rows: list[int]
-    columns: list[int]
-    one_in: int
-    radius: float
+    rows: Places
+    columns: Places
+    coincide: bool
+
+    @property
+    def specks(self) -> bool:
+        """Whether some lie too close together for marks."""
+        return not (self.rows.roomy.all() and self.columns.roomy.all())
+
+    @property
+    def marks(self) -> bool:
+        """Whether some do not."""
+        return bool(self.rows.roomy.any() and self.columns.roomy.any())
 
 
 def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
-    """The samples of box k in sight, thinned out where their marks would touch."""
+    """The samples of box k in sight."""
     y, x = plan.y.samples(k), plan.x.samples(k)
     seen_y, seen_x = _in_sight(y, view.rows, view.cell), _in_sight(x, view.columns, view.cell)
-    rows, columns = _apart(y, seen_y, view.cell), _apart(x, seen_x, view.cell)
-    gap = min(_gap(y, rows, view.cell), _gap(x, columns, view.cell))
-    marks = len(rows) * len(columns)
-    one_in = round(len(seen_y) * len(seen_x) / marks) if marks else 1
-    return Drawn(y, x, rows, columns, one_in, min(max(0.22 * gap, 1.2), 4.0))
+    rows, columns = _places(y, seen_y, view.cell), _places(x, seen_x, view.cell)
+    coincide = len(rows.gap) < len(seen_y) or len(columns.gap) < len(seen_x)
+    return Drawn(y, x, rows, columns, coincide)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How samples are drawn: those on the map, those read elsewhere, those that count as 0."""
+    """How samples are drawn: those on the map, those read elsewhere, those that count as 0.
+
+    size: by the usual one.
+    """
 
     colour: Colour = POINT
     shape: Shape = "dot"
     moved: Colour = MOVED
     moved_shape: Shape = "diamond"
     lost: Colour = LOST
+    size: float = 1.0
 
 
 PLAIN: Final = Look()
@@ -65,18 +101,47 @@ INTEGRAL: Final = Look(shape="square")
 
 
 def samples(brush: Brush, view: View, drawn: Drawn, look: Look) -> None:
+    """Every sample: a mark, or, where there is no room for one, a speck."""
+    rows, columns = drawn.rows, drawn.columns
+    _specks(brush, view, rows.where(~rows.roomy), columns, look)
+    rows = rows.where(rows.roomy)
+    _specks(brush, view, rows, columns.where(~columns.roomy), look)
+    _marks(brush, view, rows, columns.where(columns.roomy), look)
+
+
+def _marks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) -> None:
     """A mark for each sample; one that is read elsewhere is tied to there by a line."""
-    y, x, radius = drawn.y, drawn.x, drawn.radius
-    for i in drawn.rows:
-        for j in drawn.columns:
-            at_y, at_x = view.y(float(y.position[i])), view.x(float(x.position[j]))
-            if not (y.inside[i] and x.inside[j]):
+    for i in range(len(rows.gap)):
+        for j in range(len(columns.gap)):
+            gap = float(min(rows.gap[i], columns.gap[j]))
+            radius = max(look.size * min(max(0.22 * gap, 1.2), 4.0), 1.0)
+            at_y, at_x = view.y(float(rows.position[i])), view.x(float(columns.position[j]))
+            if not (rows.inside[i] and columns.inside[j]):
                 sample_mark(brush, at_y, at_x, radius, look.lost, "cross")
-            elif y.clamped[i] or x.clamped[j]:
-                read_y, read_x = view.y(float(y.read_at[i])), view.x(float(x.read_at[j]))
+            elif rows.clamped[i] or columns.clamped[j]:
+                read_y, read_x = view.y(float(rows.read_at[i])), view.x(float(columns.read_at[j]))
                 moved_sample(brush, at_y, at_x, read_y, read_x, radius, look)
             else:
                 sample_mark(brush, at_y, at_x, radius, look.colour, look.shape)
+
+
+def _specks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) -> None:
+    """A speck for each sample, in the colour of what becomes of it."""
+    for colour, which in (
+        (look.lost, lambda axis: np.ones_like(axis.inside)),
+        (look.moved, lambda axis: axis.inside),
+        (look.colour, lambda axis: axis.inside & ~axis.clamped),
+    ):
+        y, x = rows.where(which(rows)), columns.where(which(columns))
+        if len(y.gap) and len(x.gap):
+            brush.specks(
+                view.y(y.position), view.x(x.position), _speck(y, look), _speck(x, look), colour
+            )
+
+
+def _speck(places: Places, look: Look) -> NDArray[np.float64]:
+    share, most = _SPECK
+    return look.size * np.minimum(share * places.gap, most)
 
 
 def moved_sample(
@@ -109,22 +174,18 @@ def _in_sight(of_axis: Samples, span: Span, cell: float) -> NDArray[np.int64]:
     return np.flatnonzero((position >= span.low - reach) & (position <= span.high + reach))
 
 
-def _apart(of_axis: Samples, candidates: NDArray[np.int64], cell: float) -> list[int]:
-    """Those candidates, from the first on, that are the least gap of pixels apart."""
-    order = candidates[np.argsort(of_axis.position[candidates], kind="stable")]
-    at = np.asarray(of_axis.position[order], dtype=np.float64) * cell
-    chosen: list[int] = []
-    n = 0
-    while n < len(order):
-        chosen.append(int(order[n]))
-        # The slack keeps rounding from thinning out samples exactly that far apart.
-        n = int(np.searchsorted(at, at[n] + _LEAST_GAP - 1e-3))
-    return chosen
-
-
-def _gap(of_axis: Samples, drawn: list[int], cell: float) -> float:
-    at = np.sort(np.asarray(of_axis.position, dtype=np.float64)[drawn]) * cell
-    return float(np.diff(at).min()) if len(at) > 1 else np.inf
+def _places(of_axis: Samples, seen: NDArray[np.int64], cell: float) -> Places:
+    at = np.rint(np.asarray(of_axis.position[seen], dtype=np.float64) * (cell * FINER))
+    at, first = np.unique(at, return_index=True)
+    chosen = seen[first]
+    apart = np.diff(at / FINER, prepend=-np.inf, append=np.inf)
+    return Places(
+        np.asarray(of_axis.position[chosen], dtype=np.float64),
+        np.asarray(of_axis.read_at[chosen], dtype=np.float64),
+        of_axis.inside[chosen],
+        of_axis.clamped[chosen],
+        np.minimum(apart[:-1], apart[1:]),
+    )
 
 
 def pieces(brush: Brush, view: View, plan: Plan, k: int) -> None:

@@ -97,7 +97,8 @@ class Part:
         if plan.convention.operator == "pool":
             own = legend_pool.entries(plan, k, scene.subject, scene.view)
         else:
-            own = legend_align.entries(plan, k, scene.subject, scene.view, self.drawn())
+            numbered = self.frame().numbered
+            own = legend_align.entries(plan, k, scene.subject, scene.view, self.drawn(), numbered)
         every = np.concatenate([scene.cells.values.ravel(), self.values.ravel()])
         return [*own, *legend_common.entries([plan], k, scene.view, every)]
 
