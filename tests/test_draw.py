@@ -417,11 +417,12 @@ def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     sample_marks.samples(brush, view, drawn, sample_marks.PLAIN)
     painted = np.asarray(brush.finish()).any(axis=-1)
     y, x = (
-        to_pixels(axis.samples(0).position).astype(int)
+        to_pixels(axis.samples(0).position.astype(np.float64)).astype(int)
         for to_pixels, axis in ((view.y, plan.y), (view.x, plan.x))
     )
     assert len(y) == len(x) == 7 * ratio
-    near = sum(np.roll(painted, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))
+    around = list(itertools.product((-1, 0, 1), repeat=2))
+    near = np.any([np.roll(painted, shift, (0, 1)) for shift in around], axis=0)
     assert near[np.ix_(y, x)].all()
     said = _said(compose_panel(features, plan, 0, pooled, subject=_SUBJECT, channel=None))
     assert ("each of the samples is a speck" in said) == (ratio > 3)

@@ -102,7 +102,7 @@ def _sample_entries(plan: Plan, k: int, drawn: Drawn) -> list[Entry]:
     inside = int(y.inside.sum()) * int(x.inside.sum())
     still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
     exact = plan.convention.sampling_ratio == "exact"
-    example = _piece_example if exact else sample_example
+    example: Callable[[Brush], None] = _piece_example if exact else sample_example
     about = _about_pieces(plan, drawn) if exact else _about_samples(plan, k, drawn)
     found = [Entry(example if drawn.marks else _specks(POINT), about)]
     if moved := inside - still:

@@ -127,12 +127,13 @@ def _marks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) 
 
 def _specks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) -> None:
     """A speck for each sample, in the colour of what becomes of it."""
-    for colour, which in (
-        (look.lost, lambda axis: np.ones_like(axis.inside)),
-        (look.moved, lambda axis: axis.inside),
-        (look.colour, lambda axis: axis.inside & ~axis.clamped),
+    # What is painted last stays.
+    on_map_y, on_map_x = rows.where(rows.inside), columns.where(columns.inside)
+    for colour, y, x in (
+        (look.lost, rows, columns),
+        (look.moved, on_map_y, on_map_x),
+        (look.colour, on_map_y.where(~on_map_y.clamped), on_map_x.where(~on_map_x.clamped)),
     ):
-        y, x = rows.where(which(rows)), columns.where(which(columns))
         if len(y.gap) and len(x.gap):
             brush.specks(
                 view.y(y.position), view.x(x.position), _speck(y, look), _speck(x, look), colour

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = TypeVar("Index", float, NDArray[np.float64])
 
 LEAST_CELLS: Final = 1.4
 _EDGE: Final = 0.5  # cell i reaches from i − ½ to i + ½
@@ -50,11 +55,11 @@ class View:
     height: int
     width: int
 
-    def y(self, index: float) -> float:
+    def y(self, index: Index) -> Index:
         """Pixels from the frame's top."""
         return (index - self.top) * self.cell
 
-    def x(self, index: float) -> float:
+    def x(self, index: Index) -> Index:
         """Pixels from the frame's left."""
         return (index - self.left) * self.cell
 
