@@ -144,3 +144,18 @@ def test_a_missing_or_garbled_manifest_is_one_line() -> None:
     assert "data/none.csv cannot be read" in run("batch", "data/none.csv", "-o", "crops").error
     Path("data/jobs.csv").write_bytes(b"features,boxes\n\xff,b\n")
     assert "not UTF-8 (byte 15)" in run("batch", "data/jobs.csv", "-o", "crops").error
+
+
+@pytest.mark.parametrize(
+    ("output", "use"),
+    [("two.h5", "line 3 reads"), ("jobs.csv", "is the manifest"), ("boxes.csv", "line 2 reads")],
+)
+def test_no_row_writes_what_another_reads(output: str, use: str) -> None:
+    before = Path("data", "two.h5").read_bytes()
+    lines = f"features,boxes,output\none.h5,boxes.csv,{output}\ntwo.h5,boxes.csv,other.h5\n"
+    Path("data", "jobs.csv").write_text(lines)
+    result = run("batch", "data/jobs.csv", "-o", "data", "--overwrite", "--stride", 8)
+    assert result.status == 1
+    assert use in result.error
+    assert Path("data", "two.h5").read_bytes() == before
+    assert not Path("data", "other.h5").exists()

@@ -374,3 +374,10 @@ def test_there_is_no_bar_otherwise(
     with report.progress(4, quiet=quiet) as done:
         done(4)
     assert stream.getvalue() == ""
+
+
+def test_the_size_of_an_image_is_of_use_for_fractions_only() -> None:
+    crop = ["align", "maps.h5", "boxes.csv", "-o", "out.h5"]
+    result = run(*crop, "--image-size", "64x96")
+    assert result.status == 2
+    assert "--normalized" in result.error

@@ -113,3 +113,10 @@ def test_a_bad_box_is_not_drawn() -> None:
     assert "boxes.csv line 2 is bad" in run(*shown, "--viz-boxes", "0").error
     assert run(*shown).status == 0
     assert names("viz") == ["align-box-1.png"]
+
+
+def test_a_picture_is_a_png_or_goes_into_a_directory() -> None:
+    result = run("show", "maps.h5", "boxes.csv", "-o", "box.jpg", "--viz-boxes", "0")
+    assert result.status == 2
+    assert "box.jpg: pictures are PNG" in result.error
+    assert not Path("box.jpg").exists()

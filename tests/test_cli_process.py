@@ -17,6 +17,7 @@ from tests.command_line import (
     BOXES,
     MAPS,
     STRIDE,
+    Result,
     pooled,
     run,
     run_process,
@@ -92,6 +93,17 @@ def test_a_stopped_run_says_so_in_one_line_and_leaves_nothing(
     assert process.returncode == 128 + number
     assert (out, err) == ("", f"roicrop: stopped by {words}\n")
     assert sorted(os.listdir()) == ["boxes.csv", "maps.h5"]
+
+
+def test_a_run_stopped_while_modules_load_says_so_in_one_line(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "click.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    path = os.pathsep.join([str(slow), *filter(None, [os.environ.get("PYTHONPATH")])])
+    result = run_process("--version", environment={"PYTHONPATH": path})
+    assert result == Result(128 + signal.SIGINT, "", "roicrop: stopped by Ctrl-C\n")
 
 
 def _wait_for(condition: object) -> None:

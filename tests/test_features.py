@@ -737,3 +737,29 @@ def test_candidates_tell_what_is_odd(path: str) -> None:
     assert (x.layout, x.stride) == (None, None)
     assert "stride is 16, but spatial_scale is 0.5" in y.odd[0]
     assert y.odd[1] == "a chunk holds 2 images, so each is decompressed 2 times"
+
+
+@pytest.mark.parametrize("missing", [None, "file", "dataset"])
+def test_a_virtual_dataset_is_read_if_all_that_it_is_made_of_is_there(
+    tmp_path: Path, missing: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "parts").mkdir()
+    maps = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    layout = h5py.VirtualLayout(maps.shape, maps.dtype)
+    for i, part in enumerate(maps):
+        with h5py.File(tmp_path / "parts" / f"{i}.h5", "w") as file:
+            file["wrong" if missing == "dataset" and i else "map"] = part
+        layout[i] = h5py.VirtualSource(f"parts/{i}.h5", "map", part.shape)
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        file.create_virtual_dataset("maps", layout)
+    if missing == "file":
+        (tmp_path / "parts" / "1.h5").unlink()
+    monkeypatch.chdir("/")
+    if missing:
+        with pytest.raises(
+            FeatureError, match=r"::/maps is virtual, and parts/1.h5::/?map, .* not"
+        ):
+            open_features(tmp_path / "all.h5")
+        return
+    with open_features(tmp_path / "all.h5") as source:
+        np.testing.assert_array_equal(source.read(1), maps[1])

@@ -1,7 +1,19 @@
-"""`python -m roicrop` is `roicrop`."""
+"""`python -m roicrop` is `roicrop`, and both begin here."""
 
 import sys
 
-from roicrop.cli import main
+from roicrop.stopping import stopped
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process; return its exit status."""
+    try:
+        from roicrop.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:  # before the command line has taken charge of signals
+        return stopped("Ctrl-C", 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -121,7 +121,7 @@ def stored_map(
     dtype = _hdf5.dtype_of(dataset)
     problem = _problem(dataset.shape, dtype, (3, 4) if rank is None else (rank,))
     if problem is None:
-        problem = _hdf5.missing_filter(dataset)
+        problem = _hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset)
     if problem is not None or dtype is None:
         raise FeatureError(f"{where} {problem}")
     return StoredMap(path, dataset.shape, dtype, _CHANNELS_LAST[layout or "CHW"])
@@ -330,12 +330,8 @@ def _candidate(file: h5py.File, found: _Found) -> Candidate:
     spatial_scale = sound(_spatial_scale_attribute)
     input_scale = sound(input_scale_attribute)
     compression = _hdf5.compression_of(dataset)
-    if missing := _hdf5.missing_filter(dataset):
+    if missing := _hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset):
         odd.append(missing)
-    if dataset.is_virtual:
-        odd.append(
-            "is virtual: where a file that it is made of is missing, it reads as its fill value"
-        )
     together = min(dataset.chunks[0], dataset.shape[0]) if dataset.chunks else 1
     if dataset.ndim == 4 and together > 1 and compression != "none":
         odd.append(f"a chunk holds {together} images, so each is decompressed {together} times")

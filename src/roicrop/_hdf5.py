@@ -198,6 +198,42 @@ def missing_filter(dataset: h5py.Dataset) -> str | None:
     return f"needs the HDF5 filter {', '.join(missing)}: {remedy}" if missing else None
 
 
+def missing_source(dataset: h5py.Dataset) -> str | None:
+    """What a virtual dataset is made of and is not there, and the remedy; None if all of it is.
+
+    HDF5 itself would read the fill value in its place, without a word.
+    """
+    if not dataset.is_virtual:
+        return None
+    for source in dataset.virtual_sources():
+        file, path = source.file_name, source.dset_name
+        if "%" in file + path:  # a pattern for files that may come later
+            continue
+        if not _has(dataset.file if file == "." else _beside(dataset.file, file), path):
+            place = path if file == "." else f"{file}::{path}"
+            return f"is virtual, and {place}, which it is made of, is not there: bring it back"
+    return None
+
+
+def _beside(file: h5py.File, name: str) -> str:
+    """Where HDF5 finds a file that another names: as it stands, or in the other's directory."""
+    directory = os.path.dirname(os.path.realpath(file.filename))
+    prefix = os.environ.get("HDF5_VDS_PREFIX", "").replace("${ORIGIN}", directory)
+    places = [os.path.join(prefix, name), os.path.join(directory, name), name]
+    places.append(os.path.join(directory, os.path.basename(name)))
+    return next(filter(os.path.exists, places), name)
+
+
+def _has(file: h5py.File | str, path: str) -> bool:
+    if isinstance(file, h5py.File):
+        return path in file
+    try:
+        with _open_file(file) as opened:
+            return path in opened
+    except _H5PY_ERRORS:
+        return False
+
+
 def _unavailable(dataset: h5py.Dataset) -> list[str]:
     return [name for code, name, _ in _filters(dataset) if not h5py.h5z.filter_avail(code)]
 

@@ -16,7 +16,17 @@ class FeatureError(RoicropError):
 
 
 class BoxError(RoicropError, ValueError):
-    """A box, or a file of boxes, cannot be used."""
+    """A box, or a file of boxes, cannot be used.
+
+    said: what is wrong and what to do.
+    box: the number, from 0, of the box that it is said of, among those that were given; None for
+        what is not of one box, or names it itself.
+    """
+
+    def __init__(self, said: str, box: int | None = None) -> None:
+        super().__init__(said if box is None else f"box {box} {said}")
+        self.said = said
+        self.box = box
 
 
 class PooledError(RoicropError):

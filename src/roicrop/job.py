@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
@@ -246,7 +246,7 @@ class Job:
         output_size: tuple[int, int] | None = None,
     ) -> Plan:
         """Where boxes of image i sample its map. Default: the job's convention and output size."""
-        try:
+        with self._named(rows):
             return plan(
                 self.plan_boxes(i, rows, convention),
                 self.source.map_size(i),
@@ -255,9 +255,6 @@ class Job:
                 spatial_scale=self.source.scale(i).value,
                 dtype=operators.coordinate_dtype(self.source.dtype),
             )
-        except BoxError:
-            self._name_refused(i, rows, convention or self.convention)
-            raise
 
     def pool(
         self,
@@ -276,7 +273,7 @@ class Job:
         """
         row = convention or self.convention
         boxes = self.plan_boxes(i, rows, row)
-        try:
+        with self._named(rows):
             pooled: Features = _OPERATORS[row.operator](
                 features,
                 [boxes if row.order == "xyxy" else boxes[:, _YXYX]],
@@ -287,9 +284,6 @@ class Job:
                 threads=self.request.threads,
                 out=out,
             )
-        except BoxError:
-            self._name_refused(i, rows, row)
-            raise
         return pooled
 
     def fit(self) -> Fit:
@@ -348,22 +342,15 @@ class Job:
             return frames.map_size / frames.pixels
         return frames.input_scale * frames.scale
 
-    def _name_refused(self, i: int, rows: Rows, convention: Convention) -> None:
-        """Raise the error of the first box that is refused, with its place in the file."""
-        for row in rows:
-            boxes = self.plan_boxes(i, np.array([row]), convention)
-            try:
-                operators.plan(
-                    boxes if convention.order == "xyxy" else boxes[:, _YXYX],
-                    self.source.map_size(i),
-                    1,
-                    self.source.scale(i).value,
-                    convention=convention,
-                    operator=convention.operator,
-                    dtype=self.source.dtype,
-                )
-            except BoxError as error:
-                raise BoxError(f"{self.where(row)}{str(error).removeprefix('box 0')}") from None
+    @contextmanager
+    def _named(self, rows: Rows) -> Iterator[None]:
+        """A BoxError about one of these rows names its place in the file."""
+        try:
+            yield
+        except BoxError as error:
+            if error.box is None:
+                raise
+            raise BoxError(f"{self.where(int(rows[error.box]))} {error.said}") from None
 
 
 _RULES: Final = tuple(

@@ -247,8 +247,9 @@ def _split_boxes(boxes: Any, images: int) -> tuple[NDArray[np.int64], Array]:
     if wrong.any():
         k = int(np.argmax(wrong))
         raise BoxError(
-            f"box {k} is on image {table[k, 0]:g}, and the input has {images}, counted from 0: "
-            "mend its first column"
+            f"is on image {table[k, 0]:g}, and the input has {images}, counted from 0: "
+            "mend its first column",
+            k,
         )
     return index, table[:, 1:]
 
@@ -284,8 +285,9 @@ def _checked_corners(
         k = int(np.argmin(fine.all(axis=1)))
         what = "too far away" if np.isfinite(corners[k]).all() else "not finite"
         raise BoxError(
-            f"box {k} has corners {', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
-            "mend it or leave it out"
+            f"has corners {', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
+            "mend it or leave it out",
+            k,
         )
     return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -106,6 +107,10 @@ class Album:
                     "choose one with --viz-boxes, or name a directory"
                 )
             pictures = {int(self._rows[0]): place}
+        elif (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):
+            raise ArgumentError(
+                f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
+            )
         else:
             make_directory(place)
             pictures = {

@@ -20,6 +20,7 @@ from typing import Final
 import click
 
 from roicrop.cli.failures import FAILURES, tell
+from roicrop.stopping import stopped
 
 COMMANDS: Final[Mapping[str, str]] = {
     "align": "Pool boxes by RoIAlign.",
@@ -106,8 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FAILURES as error:
         return tell(error)
     except _Stopped as stop:
-        click.echo(f"roicrop: stopped by {_STOPS[stop.number]}", err=True)
-        return 128 + stop.number
+        return stopped(_STOPS[stop.number], stop.number)
 
 
 class _Stopped(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +52,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
     columns = _columns(ctx.command)
     rows = read_manifest(params["manifest"], [*_OWN_COLUMNS, *columns])
     outputs = _outputs(rows, Path(params["directory"]))
+    _refuse_inputs(rows, outputs, Path(params["manifest"]), params["images"])
     failed, seconds = 0, 0.0
     for row, output in zip(rows, outputs, strict=True):
         try:
@@ -125,6 +127,29 @@ def _outputs(rows: list[Row], directory: Path) -> list[Path]:
                 f"{row.where} writes {output}, as another row does: give each an output of its own"
             )
     return outputs
+
+
+def _refuse_inputs(
+    rows: list[Row], outputs: list[Path], manifest: Path, images: str | None
+) -> None:
+    """ManifestError where a row would write what it, or another, reads."""
+    from roicrop.features import split_spec
+
+    uses = {os.path.realpath(manifest): "is the manifest"}
+    if images is not None:
+        uses[os.path.realpath(images)] = "is --images"
+    for row in rows:
+        for column in _PATHS:
+            if column in row.values:
+                spec = str(manifest.parent / str(row.values[column]))
+                file = split_spec(spec)[0] if column == "features" else spec
+                uses.setdefault(os.path.realpath(file), f"{row.where} reads")
+    for row, output in zip(rows, outputs, strict=True):
+        use = uses.get(os.path.realpath(output))
+        if use is not None:
+            raise ManifestError(
+                f"{row.where} writes {output}, which {use}: choose another name or directory"
+            )
 
 
 def _name_for(row: Row) -> str:

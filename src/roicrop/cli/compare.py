@@ -82,7 +82,8 @@ def command(**params: Any) -> int:
 
     start = time.perf_counter()
     variants = _variants(params)
-    with pipeline.open_job(options.request(params, _reading(variants))) as job:
+    rows = [variant.convention for variant in variants]
+    with pipeline.open_job(options.request(params, _reading(variants), *rows)) as job:
         gallery = None
         if params["viz"]:
             gallery = Gallery(

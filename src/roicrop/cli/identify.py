@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from roicrop.cli import options, report
-from roicrop.conventions import DEFAULT, lookup
+from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
 
 
 @click.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
@@ -31,7 +31,7 @@ def command(**params: Any) -> int:
     from roicrop import identify, pipeline
 
     row = lookup(DEFAULT["align"], "align")
-    request = options.request({**params, "output_size": (1, 1)}, row)
+    request = options.request({**params, "output_size": (1, 1)}, row, *CONVENTIONS.values())
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")
     with (

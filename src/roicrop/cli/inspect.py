@@ -34,7 +34,7 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     from roicrop import inspection
 
     row = CONVENTIONS[DEFAULT["align"]]
-    how = options.request({**params, "features": "", "boxes": ""}, row)
+    how = options.request({**params, "features": "", "boxes": ""}, row, *CONVENTIONS.values())
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []
     failed = False

@@ -315,15 +315,23 @@ def convention(params: Parameters, operator: Operator) -> Convention:
     )
 
 
-def request(params: Parameters, row: Convention) -> Request:
+def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
     """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
 
     An option that the command does not have is as `Request` has it.
+
+    beside: other conventions that the command pools by.
     """
     from roicrop.request import Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
         raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
+    fractions = params["normalized"] or any(each.normalized for each in (row, *beside))
+    if params["image_size"] is not None and not fractions:
+        raise ArgumentError(
+            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
+            "give --normalized too, or leave it out"
+        )
     scale, origin = params["spatial_scale"], "--spatial-scale"
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"

@@ -136,8 +136,7 @@ class _FirstPass:
                 takes[k] = False
                 refusals.count += 1
                 if len(refusals.messages) < _MESSAGES:
-                    text = str(error).removeprefix("box 0")
-                    refusals.messages.append(f"{job.where(int(one[0]))}{text}")
+                    refusals.messages.append(f"{job.where(int(one[0]))} {error.said}")
         return takes
 
 

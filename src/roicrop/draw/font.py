@@ -15,6 +15,7 @@ SMALL: Final = 13
 TICK: Final = 12
 
 _FILE: Final = Path(__file__).with_name("font") / "DejaVuSans.ttf"
+_NO_GLYPH: Final = "\U0010ffff"  # never a character
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -36,9 +37,21 @@ def width(text: str, size: int) -> float:
 
 
 def clean(text: str) -> str:
-    """The text with its accents composed, and � for what cannot be printed."""
+    """The text with its accents composed, and an escape for what the typeface cannot show."""
     composed = unicodedata.normalize("NFC", text)
-    return "".join("�" if unicodedata.category(c) in _UNPRINTABLE else c for c in composed)
+    return "".join(c if _is_drawn(c) else c.encode("unicode_escape").decode() for c in composed)
+
+
+@cache
+def _is_drawn(character: str) -> bool:
+    if unicodedata.category(character) in _UNPRINTABLE:
+        return False
+    return character.isspace() or _shape(character) != _shape(_NO_GLYPH)
+
+
+def _shape(character: str) -> tuple[tuple[int, int], bytes]:
+    mask = font(TICK).getmask(character)
+    return mask.size, bytes(mask)
 
 
 def shorten(text: str, size: int, room: float) -> str:

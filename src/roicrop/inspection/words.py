@@ -17,6 +17,7 @@ from roicrop.inspection.reports import (
     Together,
 )
 from roicrop.inspection.values import Values
+from roicrop.wording import many
 
 _IN_FULL: Final = 5  # datasets that are described one by one
 _NAMED: Final = 5  # images, labels and the like that are named
@@ -74,7 +75,7 @@ def _(file: PooledFile) -> Iterator[str]:
 def _(file: BoxFile) -> Iterator[str]:
     name = "standard input" if file.path == "-" else file.path
     size = "" if file.size is None else f", {_bytes(file.size)}"
-    yield f"{name}: {_many(file.count, 'box', 'boxes')}, {file.format}{size}"
+    yield f"{name}: {many(file.count, 'box', 'boxes')}, {file.format}{size}"
     order = f"{file.box_format} ({file.box_format_origin})"
     yield _line("coordinates", f"{order}{_ranges({'x': file.x, 'y': file.y})}")
     if file.width and file.height:
@@ -114,9 +115,10 @@ def _(pair: Together) -> Iterator[str]:
         reasons = [f"{image!r}: {why}" for image, why in pair.missing.items()]
         yield _line(
             "missing",
-            f"{_many(pair.on_no_image, 'box', 'boxes')} on no image: {_some(reasons, '; ')}",
+            f"{many(pair.on_no_image, 'box', 'boxes')} on no image: {_some(reasons, '; ')}",
         )
-    yield _line("stride", _some([f"{s['stride']:g} ({s['origin']})" for s in pair.scales]))
+    if pair.scales:
+        yield _line("stride", _some([f"{s['stride']:g} ({s['origin']})" for s in pair.scales]))
     yield _line("on the map", _on_map(pair))
     for warning in pair.warnings:
         yield _line("warning", warning)
@@ -133,10 +135,11 @@ def _choice(file: FeatureFile) -> str:
 def _dataset(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     height, width = dataset.map_size
     yield "shape", f"{dataset.shape} {dataset.dtype}"
-    images = _many(dataset.images, "image")
+    images = many(dataset.images, "image")
     yield (
         "layout",
-        f"{dataset.layout} ({dataset.layout_origin}): {images} of {dataset.channels} channels, "
+        f"{dataset.layout} ({dataset.layout_origin}): {images} of "
+        f"{many(dataset.channels, 'channel')}, "
         f"{height}×{width} cells",
     )
     if dataset.stride is not None:
@@ -162,7 +165,7 @@ def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
         return
     sampled = sum(dataset.values is not None for dataset in datasets)
     less = "" if sampled == len(datasets) else f"; values of {sampled:,} of them were sampled"
-    more = _many(len(datasets), "more dataset")
+    more = many(len(datasets), "more dataset")
     yield f"  and {more}, from {datasets[0].path} on, which --json lists{less}"
     times = Counter(chain.from_iterable(dict.fromkeys(dataset.odd) for dataset in datasets))
     first = {text: dataset.path for dataset in reversed(datasets) for text in dataset.odd}
@@ -197,7 +200,7 @@ def _on_map(pair: Together) -> str:
     counts = {"partly outside": pair.outside_partly, "wholly outside": pair.outside_wholly}
     text = ", ".join(
         [
-            f"{pair.on_map:,} of {_many(pair.count, 'box', 'boxes')}",
+            f"{pair.on_map:,} of {many(pair.count, 'box', 'boxes')}",
             *(f"{count:,} {what}" for what, count in counts.items() if count),
         ]
     )
@@ -210,7 +213,7 @@ def _on_map(pair: Together) -> str:
 
 def _boxes_each(counts: Mapping[str, int]) -> str:
     """Names, and how many boxes each has."""
-    named = [f"{name} ({_many(n, 'box', 'boxes')})" for name, n in counts.items()]
+    named = [f"{name} ({many(n, 'box', 'boxes')})" for name, n in counts.items()]
     return _some(named)
 
 
@@ -248,13 +251,9 @@ def _some(texts: Sequence[str], between: str = ", ") -> str:
     return shown if len(texts) <= _NAMED else f"{shown} and {len(texts) - _NAMED:,} more"
 
 
-def _many(count: int, one: str, more: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
-
-
 def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
 def _bytes(size: int) -> str:
-    return _many(size, "byte")
+    return many(size, "byte")

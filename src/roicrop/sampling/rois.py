@@ -109,8 +109,8 @@ def refuse_reversed(y: Roi, x: Roi, convention: Convention) -> None:
 def _refuse(bad: Bool, what: str, convention: Convention) -> None:
     if bad.any():
         raise BoxError(
-            f"box {int(np.argmax(bad))} {what}, which {convention.name} refuses: "
-            "swap its corners or leave it out"
+            f"{what}, which {convention.name} refuses: swap its corners or leave it out",
+            int(np.argmax(bad)),
         )
 
 

@@ -1,0 +1,11 @@
+"""How a run ends that is told to stop. Loaded before anything that takes time to load."""
+
+from __future__ import annotations
+
+import sys
+
+
+def stopped(by: str, signal_number: int) -> int:
+    """Say what stopped the program; return the exit status that shells give it."""
+    sys.stderr.write(f"roicrop: stopped by {by}\n")
+    return 128 + signal_number
