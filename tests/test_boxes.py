@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import gc
 import io
@@ -330,11 +331,26 @@ def test_a_field_may_hold_a_line_break_and_lines_are_still_right(write: Write) -
     assert table.where(1).endswith("boxes.csv line 4")
 
 
+@pytest.mark.parametrize("cell", ['"a"b', 'a"b', '"a" ', ' "a,b"', '"a""b"', '"a"",b"', '",",'])
+def test_quotes_that_do_more_than_enclose_are_read_as_csv_has_it(write: Write, cell: str) -> None:
+    lines = ["image,x1,y1,x2,y2", f"{cell},1,2,3,4", '"plain",1,2,3,4']
+    try:
+        expected = [row[0] for row in csv.reader(lines[1:], skipinitialspace=True, strict=True)]
+        assert len(next(csv.reader(lines[1:2], skipinitialspace=True, strict=True))) == 5
+    except (csv.Error, AssertionError):
+        with pytest.raises(BoxError, match="line 2"):
+            read_boxes(write("boxes.csv", "\n".join(lines)))
+        return
+    table = read_boxes(write("boxes.csv", "\n".join(lines)))
+    assert table.image is not None
+    assert table.image.tolist() == [image.strip() for image in expected]
+
+
 def test_plain_and_simply_quoted_lines_are_read_the_quick_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(delimited, "_read_careful")
-    for cell in ("cat", '"cat"', '"x y"', '""'):
+    for cell in ("cat", '"cat"', '"x y"', '"x, y"', '""'):
         text = f"x1,y1,label,x2,y2\r\n1,2,{cell},3,4\r\n"
         table = read_delimited(text, Source("boxes.csv"), None).build()
         assert table.label is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -40,7 +39,9 @@ def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> D
         if header.names.count(name) > 1:
             raise BoxError(f"{header.where}: {name} is there twice: keep one")
     numeric = {*coordinates.columns, *NUMBER_KEYS}
-    body = _read_plain(_unquoted(lines, header.delimiter), header, numeric, source)
+    body = None
+    if _quotes_enclose_fields(lines, header.delimiter):
+        body = _read_plain(lines, header, numeric, source)
     if body is None:
         body = _read_careful(lines, header, numeric, source)
     return Draft(
@@ -132,20 +133,18 @@ def _what_is_missing(names: list[str]) -> str:
     )
 
 
-def _unquoted(lines: list[str], delimiter: str) -> list[str]:
-    """The lines without the quotes around fields; none if a quote means more than that."""
-    text = "".join(lines)
-    if '"' not in text:
-        return lines
-    field = f'"(?<![^{delimiter}\n]")([^"{delimiter}\n]*)"(?![^{delimiter}\n])'
-    text = re.sub(field, r"\1", text)
-    return [] if '"' in text else _lines(text)
+def _quotes_enclose_fields(lines: list[str], delimiter: str) -> bool:
+    """Whether each quote, if there are any, stands at an end of a field and means no more."""
+    text = f"\n{''.join(lines)}\n"
+    begin = text.count('\n"') + text.count(f'{delimiter}"')
+    end = text.count('"\n') + text.count(f'"{delimiter}')
+    return begin == end and begin + end == text.count('"')
 
 
 def _read_plain(
     lines: list[str], header: _Header, numeric: set[str], source: Source
 ) -> _Body | None:
-    """The columns of lines without quotes; None if there are none, or one is blank or wrong.
+    """The columns of lines with a record each; None if there are none, or one is blank or wrong.
 
     In half the time it does what `_read_careful` does, but it cannot say what is wrong where.
     """
@@ -159,6 +158,7 @@ def _read_plain(
             dtype=[(f"column {n}", kind) for n, kind in enumerate(kinds)],
             delimiter=header.delimiter,
             comments=None,
+            quotechar='"',
             encoding="utf-8",
             ndmin=1,
         )
