@@ -428,6 +428,14 @@ def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     assert ("each of the samples is a speck" in said) == (ratio > 3)
 
 
+@given(width=st.integers(300, 700))
+def test_samples_at_equal_distances_are_all_marks_or_all_specks(width: int) -> None:
+    plan, _ = _crop((0, 0, 240, 192), 7, convention="detectron2", ratio=18)
+    view = fit(Span(-0.5, 23.5), Span(-0.5, 29.5), (24, 30), width, width)
+    drawn = sample_marks.drawn_samples(view, plan, 0)
+    assert len({*drawn.rows.roomy.tolist()}) == len({*drawn.columns.roomy.tolist()}) == 1
+
+
 def test_specks_have_the_colour_of_what_becomes_of_the_sample() -> None:
     features = np.zeros((1, 100, 100), np.float32)
     plan, _ = _crop(

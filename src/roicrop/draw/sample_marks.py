@@ -17,7 +17,7 @@ from roicrop.sampling import Plan, Samples
 Shape = Literal["dot", "diamond", "square", "cross"]
 
 PIECE: Final = (255, 255, 255, 170)  # the cuts between pieces of an exact integral
-_LEAST_GAP: Final = 4.0  # pixels between samples below which they are specks
+_LEAST_GAP: Final = 3.999  # pixels between samples below which they are specks; rounding spares 4
 _LEAST_CELL: Final = 6.0  # pixels a cell below which pieces are not drawn
 _SPECK: Final = 0.35, 1.6  # a speck's share of the gap to the next, and its most pixels
 
@@ -176,12 +176,12 @@ def _in_sight(of_axis: Samples, span: Span, cell: float) -> NDArray[np.int64]:
 
 
 def _places(of_axis: Samples, seen: NDArray[np.int64], cell: float) -> Places:
-    at = np.rint(np.asarray(of_axis.position[seen], dtype=np.float64) * (cell * FINER))
-    at, first = np.unique(at, return_index=True)
+    position = np.asarray(of_axis.position, dtype=np.float64)
+    _, first = np.unique(np.rint(position[seen] * (cell * FINER)), return_index=True)
     chosen = seen[first]
-    apart = np.diff(at / FINER, prepend=-np.inf, append=np.inf)
+    apart = np.abs(np.diff(position[chosen], prepend=-np.inf, append=np.inf)) * cell
     return Places(
-        np.asarray(of_axis.position[chosen], dtype=np.float64),
+        position[chosen],
         np.asarray(of_axis.read_at[chosen], dtype=np.float64),
         of_axis.inside[chosen],
         of_axis.clamped[chosen],
