@@ -34,7 +34,7 @@
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
 // maximum is taken as the tile is filled. What differs between these is the struct `Taps` and one
-// line of `across`; nothing is written out again for a reduction or for an element type.
+// line of `to_bin`; nothing is written out again for a reduction or for an element type.
 //
 // A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
 // depend on the box alone, so the result depends on neither threads nor scratch.
@@ -55,7 +55,7 @@ namespace {
 // How many accumulators fit in the registers decides how many strip rows are taken together.
 constexpr int rows_together = vector_bytes == 16 ? 2 : rows_together_at_most;
 
-constexpr int cells_ahead = 64;  // a channels-last map is fetched so long before its use, at least
+constexpr int cells_ahead = 64;  // at least so long before its use a channels-last map is fetched
 
 template <class Sum>
 struct Cell {
