@@ -384,7 +384,7 @@ def test_roipool_says_how_far_each_edge_moved() -> None:
     assert texts[start : start + 12] == [
         *("left", "3.75 → 4", "0.25 cells inwards (2 pixels)"),
         *("right", "12.62 → 14", "1.38 cells outwards (11 pixels)"),
-        *("top", "3.12 → 3", "0.12 cells outwards (1 pixels)"),
+        *("top", "3.12 → 3", "0.12 cells outwards (1 pixel)"),
         *("bottom", "8 → 9", "1 cell outwards (8 pixels)"),
     ]
 
@@ -425,7 +425,8 @@ def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     near = np.any([np.roll(painted, shift, (0, 1)) for shift in around], axis=0)
     assert near[np.ix_(y, x)].all()
     said = _said(compose_panel(features, plan, 0, pooled, subject=_SUBJECT, channel=None))
-    assert ("each of the samples is a speck" in said) == (ratio > 3)
+    assert ("each of the samples is a speck" in said) == (ratio == 20)
+    assert ("a pale veil covers them all" in said) == (ratio == 60)
 
 
 @given(width=st.integers(300, 700))
@@ -624,16 +625,27 @@ def test_what_a_maximum_over_nothing_gives_does_not_stretch_the_scale() -> None:
     assert "×10" not in _said(sheet)
 
 
-def test_a_scale_of_nothing_finite_is_a_scale() -> None:
+def test_a_scale_of_nothing_finite_has_no_numbers() -> None:
     empty = scale_of([np.array([np.nan, np.inf])], (-1.0, 1.0))
-    assert (empty.low, empty.high) == (0.0, 0.0)
+    assert empty.is_empty
+    np.testing.assert_array_equal(
+        empty.colours(np.array([np.nan, np.inf, -np.inf])), [NOT_A_NUMBER, INFINITE, MINUS_INFINITE]
+    )
+    features = np.full((2, 24, 30), np.nan, np.float32)
+    said = _said(_panel((32, 32, 100, 100), 2, convention="detectron2", features=features))
+    assert "There is no number to colour." in said
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 def test_numbers_stand_out_from_their_background(red: int, green: int, blue: int) -> None:
     ink = readable_on(np.array([red, green, blue], np.uint8))
-    back = 0.299 * red + 0.587 * green + 0.114 * blue
-    assert abs(0.299 * ink[0] + 0.587 * ink[1] + 0.114 * ink[2] - back) > 100
+
+    def luminance(*colour: int) -> float:
+        linear = [((v / 255 + 0.055) / 1.055) ** 2.4 if v > 10 else v / 3294.6 for v in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(red, green, blue), luminance(*ink[:3])))
+    assert (light + 0.05) / (dark + 0.05) > 4
 
 
 @given(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30))

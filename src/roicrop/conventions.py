@@ -241,7 +241,7 @@ _ROWS = (
         name="fast-rcnn",
         program="RoIPool: Caffe, torchvision and Paddle roi_pool, ONNX MaxRoiPool",
         surprise="Corners are rounded half away from zero and the end cell is included, so every "
-        "box is up to a cell larger than it says.",
+        "box becomes up to two cells larger than it says.",
         verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
         operator="pool",
         mode="max",

@@ -92,8 +92,8 @@ class Brackets:
 
     @property
     def numbered(self) -> bool:
-        """Whether any has room for its number."""
-        return any(self._room(bracket) for bracket in self._brackets)
+        """Whether all that there are have room for their numbers, but for those cut off."""
+        return bool(self._brackets) and any(self._room(bracket) for bracket in self._brackets)
 
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """With (x, y) at the upper left of what they take."""

@@ -5,7 +5,8 @@ Everything is drawn on a canvas four times as fine in each direction, and averag
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,19 @@ from PIL import Image, ImageDraw
 from roicrop.draw.colour import INK, Colour
 
 FINER: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Specks:
+    """Rectangles along one axis, in pixels.
+
+    at, size: their middles and lengths.
+    strength: of the paint, from 0 to 1.
+    """
+
+    at: NDArray[np.float64]
+    size: NDArray[np.float64]
+    strength: NDArray[np.float64]
 
 
 class Brush:
@@ -125,22 +139,19 @@ class Brush:
             corners = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)]
             self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
 
-    def specks(
-        self,
-        ys: NDArray[np.float64],
-        xs: NDArray[np.float64],
-        heights: NDArray[np.float64],
-        widths: NDArray[np.float64],
-        colour: Colour,
-    ) -> None:
-        """A rectangle around each (y, x) of a grid; at least a quarter of a pixel of it.
+    def specks(self, layers: Sequence[tuple[Colour, Specks, Specks]]) -> None:
+        """A rectangle around each point of a grid; at least a quarter of a pixel of it.
 
-        Those that leave little between them let shine through what is below.
+        layers: a colour, the grid's rows and its columns. Each grid is a part of the one before,
+        which leaves that part out.
         """
-        down = _covered(ys, heights, self._image.height)
-        across = _covered(xs, widths, self._image.width)
-        strength = np.multiply.outer(down, across)
-        self._image.paste(colour[:3], mask=Image.fromarray((255 * strength).astype(np.uint8)))
+        height, width = self._image.height, self._image.width
+        inner: NDArray[np.float64] = np.zeros((height, width))
+        for colour, down, across in reversed(layers):
+            strength = np.multiply.outer(_covered(down, height), _covered(across, width))
+            mask = (255 * (strength - inner)).astype(np.uint8)
+            self._image.paste(colour[:3], mask=Image.fromarray(mask))
+            inner = strength
 
     def arrow(self, x: float, y: float, along_x: float, along_y: float, colour: Colour) -> None:
         """An arrowhead at (x, y) in the direction of a vector of length 1, with an ink rim."""
@@ -178,19 +189,14 @@ class Brush:
         return left, top, max(right - 1, left), max(bottom - 1, top)
 
 
-def _covered(
-    at: NDArray[np.float64], sizes: NDArray[np.float64], length: int
-) -> NDArray[np.float64]:
-    """(length,) along a finer axis: how strongly what lies around each `at` is to be painted."""
-    fine = np.maximum(np.rint(sizes * FINER), 1.0)
-    first = np.rint(at * FINER - fine / 2)
+def _covered(specks: Specks, length: int) -> NDArray[np.float64]:
+    """(length,) along a finer axis: how strongly it is painted."""
+    first = np.rint((specks.at - specks.size / 2) * FINER)
+    last = np.maximum(np.rint((specks.at + specks.size / 2) * FINER), first + 1)
     steps = np.zeros(length + 1)
-    np.add.at(steps, np.clip(first, 0, length).astype(np.int64), 1.0)
-    np.add.at(steps, np.clip(first + fine, 0, length).astype(np.int64), -1.0)
-    covered = (np.cumsum(steps[:-1]) > 0).astype(np.float64)
-    reach = float(first[-1] + fine[-1] - first[0])
-    share = float(covered.sum()) / reach
-    return covered * min(0.5 / share, 1.0) if len(at) > 1 and share else covered
+    np.add.at(steps, np.clip(first, 0, length).astype(np.int64), specks.strength)
+    np.add.at(steps, np.clip(last, 0, length).astype(np.int64), -specks.strength)
+    return np.clip(np.cumsum(steps[:-1]), 0.0, 1.0)
 
 
 def blank(height: int, width: int, colour: Colour) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +27,7 @@ LOST: Final = (232, 30, 44)
 NOT_A_NUMBER: Final = (150, 150, 150)
 INFINITE: Final = (255, 255, 255)
 MINUS_INFINITE: Final = (0, 0, 0)
+BEYOND: Final = (96, 78, 66)
 
 # Eleven equidistant colours of viridis (van der Walt and Smith, 2015; CC0).
 _VIRIDIS: Final = (
@@ -47,16 +49,24 @@ _SIGNED: Final = ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 1
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Which colour a value has. All finite values from low to high, which may be equal."""
+    """Which colour a value has: those from low to high, which may be equal.
+
+    low, high: NaN where there is nothing to colour.
+    """
 
     low: float
     high: float
     signed: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to colour."""
+        return math.isnan(self.low)
+
     def colours(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """(..., 3) the colours of (...) values; those beyond the scale have that of its end."""
+        """(..., 3) the colours of (...) values."""
         exact = np.asarray(values, dtype=np.float64)
-        finite = np.isfinite(exact)
+        finite = np.isfinite(exact) & (not self.is_empty)
         with np.errstate(over="ignore"):
             # Divided before subtracting, as high − low may exceed the largest float.
             unit = max(abs(self.low), abs(self.high), np.finfo(np.float64).tiny)
@@ -66,10 +76,15 @@ class Scale:
         table = np.array(_SIGNED if self.signed else _VIRIDIS, dtype=np.float64)
         at = np.linspace(0.0, 1.0, len(table))
         rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
+        rgb[finite & self._is_beyond(exact)] = BEYOND
         rgb[np.isnan(exact)] = NOT_A_NUMBER
         rgb[exact == np.inf] = INFINITE
         rgb[exact == -np.inf] = MINUS_INFINITE
         return np.rint(rgb).astype(np.uint8)
+
+    def _is_beyond(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        slack = 1e-9 * max(abs(self.low), abs(self.high))
+        return (values < self.low - slack) | (values > self.high + slack)
 
 
 def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Scale:
@@ -79,7 +94,7 @@ def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Sca
     """
     found = np.concatenate([np.ravel(v) for v in values])
     found = found[(found >= bounds[0]) & (found <= bounds[1])]
-    return Scale(float(found.min()), float(found.max())) if found.size else Scale(0.0, 0.0)
+    return Scale(float(found.min()), float(found.max())) if found.size else Scale(np.nan, np.nan)
 
 
 def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
@@ -99,6 +114,17 @@ def scale_of_difference(difference: NDArray[Any]) -> Scale:
 
 
 def readable_on(background: NDArray[np.uint8]) -> Colour:
-    """Ink or white, whichever stands out more from an (R, G, B)."""
-    red, green, blue = (float(v) for v in background)
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 135 else PAPER
+    """Ink or white, whichever has the higher contrast ratio (WCAG 2) with an (R, G, B)."""
+    here = _luminance(background) + _FLARE
+    return INK if here**2 > (_luminance(INK) + _FLARE) * (1 + _FLARE) else PAPER
+
+
+_FLARE: Final = 0.05
+
+
+def _luminance(colour: Iterable[float]) -> float:
+    red, green, blue = (
+        (v / 255 / 12.92) if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4
+        for v in map(float, colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

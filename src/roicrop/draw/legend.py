@@ -13,7 +13,7 @@ from PIL import Image
 
 from roicrop.draw import font
 from roicrop.draw.brush import Brush, blank
-from roicrop.draw.colour import INK, RULE, Colour, Scale
+from roicrop.draw.colour import INK, MUTED, RULE, Colour, Scale
 from roicrop.draw.heat import centres, stripes
 from roicrop.draw.number import format_for, ticks
 from roicrop.draw.sheet import Paragraph, Sheet
@@ -46,6 +46,9 @@ class ColourBar:
         title = f"{self.title} ({written.factor})" if written.factor else self.title
         sheet.text(x, y, font.shorten(title, font.SMALL, self.width), font.SMALL)
         top = y + font.line_height(font.SMALL) + 4
+        if self.scale.is_empty:
+            sheet.text(x, top, "There is no number to colour.", font.TICK, MUTED)
+            return
         side = int(max(font.width(written(v), font.TICK) for v in (low, high)) / 2) + 1
         left, length = x + side, self.width - 2 * side
         sheet.raster(left, top, length, _BAR + _TICK, lambda: self._draw(length))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from roicrop.draw import marks, sample_marks
-from roicrop.draw.brush import Brush
+from roicrop.draw.brush import Brush, Specks
 from roicrop.draw.colour import FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
-from roicrop.draw.legend_common import SAME, box_entry, in_cells, sentences
+from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels, sentences
 from roicrop.draw.number import tidy
 from roicrop.draw.sample_marks import Drawn
 from roicrop.draw.subject import Subject, true_axes
@@ -32,7 +32,7 @@ def entries(
     return [
         box_entry(plan, k, subject, view),
         Entry(bins_example, f"{bins}: {where(plan, k, subject)}"),
-        *_sample_entries(plan, k, drawn),
+        *_sample_entries(plan, k, view, drawn),
     ]
 
 
@@ -40,16 +40,30 @@ def where(plan: Plan, k: int, subject: Subject) -> str:
     """How large the bins are, and where they lie beside the box."""
     width, height = float(plan.x.bin_size[k]), float(plan.y.bin_size[k])
     if plan.convention.positions == "corners":
-        said = (
-            "each stands for one sample. From corner to corner, the samples are "
-            f"{in_cells(width)} apart across, and {in_cells(height)} down."
-        )
+        said = f"each stands for one sample. {_spread(plan, width, height)}"
     else:
         each = "" if plan.output_size == (1, 1) else "each "
         said = f"{each}{in_cells(width)} wide and {in_cells(height)} high."
-    if plan.convention.sampling_ratio != "exact" and plan.y.count[k] * plan.x.count[k] == 0:
+    if plan.convention.sampling_ratio != "exact" and min(plan.y.count[k], plan.x.count[k]) < 1:
         said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
+
+
+def _spread(plan: Plan, width: float, height: float) -> str:
+    """How samples lie that go from corner to corner."""
+    ways = (
+        (plan.x.bins, width, "across", "column"),
+        (plan.y.bins, height, "down", "row"),
+    )
+    apart = [f"{in_cells(size)} {way}" for bins, size, way, _ in ways if bins > 1]
+    return sentences(
+        f"From corner to corner, the samples are {' and '.join(apart)} apart." if apart else "",
+        *(
+            f"The one {line} lies in the middle of the box."
+            for bins, _, _, line in ways
+            if bins == 1
+        ),
+    )
 
 
 def _shift(plan: Plan, k: int, subject: Subject) -> str:
@@ -66,7 +80,7 @@ def _shift(plan: Plan, k: int, subject: Subject) -> str:
         cells = begin - true.index[0]
         in_the_middle = row.positions == "corners" and axis.bins == 1
         if abs(cells) > max(SAME, 1e-6 * abs(begin)) and not in_the_middle:
-            far = f"{in_cells(abs(cells))} ({tidy(true.pixels(abs(cells)))} pixels)"
+            far = f"{in_cells(abs(cells))} ({in_pixels(true.pixels(abs(cells)))})"
             moves.append((far, ways[cells > 0]))
     they, it = ("It lies" if plan.output_size == (1, 1) else "They lie", "the box")
     if row.positions == "corners":
@@ -88,36 +102,58 @@ def _widened(plan: Plan, k: int) -> str:
     to_width, to_height = float(plan.x.length[k]), float(plan.y.length[k])
     if (to_width <= width and to_height <= height) or plan.convention.min_size is None:
         return ""
-    return (
-        f"The convention enlarges the box from {tidy(width)} × {tidy(height)} to "
-        f"{tidy(to_width)} × {tidy(to_height)} cells."
-    )
+    to = f"{tidy(to_width)} × {tidy(to_height)} cells"
+    if width < 0 or height < 0:
+        return f"The convention takes a reversed box for one of {to}."
+    return f"The convention enlarges the box from {tidy(width)} × {tidy(height)} to {to}."
 
 
-def _sample_entries(plan: Plan, k: int, drawn: Drawn) -> list[Entry]:
+def _sample_entries(plan: Plan, k: int, view: View, drawn: Drawn) -> list[Entry]:
     y, x = drawn.y, drawn.x
     total = len(y) * len(x)
     if not total:
         return []
+    what = "middles" if plan.convention.sampling_ratio == "exact" else "samples"
     inside = int(y.inside.sum()) * int(x.inside.sum())
     still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
-    exact = plan.convention.sampling_ratio == "exact"
-    example: Callable[[Brush], None] = _piece_example if exact else sample_example
-    about = _about_pieces(plan, drawn) if exact else _about_samples(plan, k, drawn)
-    found = [Entry(example if drawn.marks else _specks(POINT), about)]
+    if what == "samples":
+        found = [Entry(_example(drawn, "dot", still, inside), _about_samples(plan, k, drawn))]
+    else:
+        found = [Entry(_example(drawn, "square", still, inside), _about_pieces(plan, view, drawn))]
     if moved := inside - still:
-        found.append(
-            Entry(
-                moved_example if drawn.marks else _specks(MOVED),
-                f"Beyond the outermost cell centres, but by a cell at most: {moved} of {total} "
-                f"samples. {_where_read(drawn)}",
-                None,
-            )
+        text = (
+            f"Beyond the outermost cell centres, but by a cell at most: {moved} of {total} {what}. "
+            f"{_where_read(drawn)}"
         )
+        found.append(Entry(moved_example if drawn.marks else _specks(drawn, MOVED), text, None))
     if lost := total - inside:
-        example = lost_example if drawn.marks else _specks(LOST)
-        found.append(Entry(example, _about_lost(plan, lost, total), None))
+        text = _about_lost(plan, lost, total)
+        found.append(Entry(lost_example if drawn.marks else _specks(drawn, LOST), text, None))
     return found
+
+
+def _example(
+    drawn: Drawn, shape: sample_marks.Shape, still: int, inside: int
+) -> Callable[[Brush], None]:
+    """A sample as most look: one that reads the map where it is, if there is one."""
+    colour = POINT
+    if not inside:
+        colour, shape = LOST, "cross"
+    elif not still:
+        colour, shape = MOVED, "diamond"
+    if not drawn.marks:
+        return _specks(drawn, colour)
+
+    def draw(brush: Brush) -> None:
+        sides = [0]
+        if shape == "square":
+            sides = [-9, 9]
+            brush.dashed_column(brush.width / 2, 2, brush.height - 2, 1.0, sample_marks.PIECE)
+        for side in sides:
+            x = brush.width / 2 + side
+            sample_marks.sample_mark(brush, brush.height / 2, x, drawn.radius, colour, shape)
+
+    return draw
 
 
 def _where_read(drawn: Drawn) -> str:
@@ -139,40 +175,48 @@ def gives(plan: Plan, k: int) -> str:
     count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
     if plan.convention.sampling_ratio == "exact":
         return "A bin is the mean over its area."
-    if count_y * count_x <= 1:
+    if count_y < 1 or count_x < 1 or count_y == count_x == 1:
         return ""
-    what = {
-        "avg": "average",
-        "max": "largest",
-        "corner-max": "largest weighted neighbour",
-    }[plan.convention.reduction]
-    which = " (rows × columns)" if count_y != count_x else ""
-    return f"A bin is the {what} of its {count_y}×{count_x} samples{which}."
+    samples = f"its {count_y}×{count_x} samples{' (rows × columns)' * (count_y != count_x)}"
+    if plan.convention.reduction == "corner-max":
+        return f"A bin is the largest of cell × weight, over the four cells of each of {samples}."
+    return f"A bin is the {'average' if plan.convention.mode == 'avg' else 'largest'} of {samples}."
 
 
-def _about_pieces(plan: Plan, drawn: Drawn) -> str:
-    positions = drawn.y.position, drawn.x.position
-    beyond = any(
-        bool(((at < 0) | (at > size - 1)).any())
-        for at, size in zip(positions, plan.map_size, strict=True)
-    )
-    fades = "Beyond the outermost centres the map fades to 0 within a cell."
+def _about_pieces(plan: Plan, view: View, drawn: Drawn) -> str:
+    dashed = " (dashed)" if sample_marks.has_pieces(view) else ""
+    square = " (square)" if drawn.marks else ""
     return sentences(
-        "Each bin is integrated exactly. Lines through the cells’ centres (dashed) cut it into "
-        "pieces. A piece’s mean is the map at its middle (square), and counts by its area.",
-        fades if beyond and plan.convention.border == "zero" else "",
+        f"Each bin is integrated exactly. Lines through the cells’ centres{dashed} cut it into "
+        f"pieces. A piece’s mean is the map at its middle{square}, and counts by its area.",
+        _about_border(plan, drawn),
         crowded(drawn, "middles"),
     )
 
 
+def _about_border(plan: Plan, drawn: Drawn) -> str:
+    """What an integral finds beyond the outermost centres, if it goes there."""
+    axes = zip((drawn.y, drawn.x), plan.map_size, strict=True)
+    if not any(bool(((axis.position < 0) | (axis.position > n - 1)).any()) for axis, n in axes):
+        return ""
+    if plan.convention.border == "zero":
+        return "Beyond the outermost centres the map fades to 0 within a cell."
+    return "More than a cell beyond the outermost centres the map counts as 0."
+
+
 def crowded(drawn: Drawn, what: str) -> str:
-    """What becomes of marks for which there is no room."""
-    specks = f"There is no room for marks: each of the {what} is a speck."
-    if drawn.marks:
-        specks = f"Where there is no room for marks, {what} are specks."
+    """What becomes of marks for which there is no room, and of those out of sight."""
+    small = ""
+    if drawn.veil:
+        small = f"The {what} are too close together to tell apart: a pale veil covers them all."
+    elif drawn.specks and drawn.marks:
+        small = f"Where there is no room for marks, {what} are specks."
+    elif drawn.specks:
+        small = f"There is no room for marks: each of the {what} is a speck."
     return sentences(
-        specks if drawn.specks else "",
-        f"Where {what} coincide, one stands for them." if drawn.coincide else "",
+        small,
+        f"Where {what} coincide, one stands for them." if drawn.coincide and not drawn.veil else "",
+        f"{drawn.hidden:,} of them lie outside the picture." if drawn.hidden else "",
     )
 
 
@@ -193,24 +237,18 @@ def bins_example(brush: Brush, colour: Colour = FIRST) -> None:
     marks.grid(brush, [5, height / 2, height - 5], [5, width / 3, 2 * width / 3, width - 5], colour)
 
 
-def sample_example(brush: Brush) -> None:
-    """One sample."""
-    sample_marks.sample_mark(brush, brush.height / 2, brush.width / 2, 4.0, POINT, "dot")
-
-
-def _piece_example(brush: Brush) -> None:
-    y, x = brush.height / 2, brush.width / 2
-    brush.dashed_column(x, 2, brush.height - 2, 1.0, sample_marks.PIECE)
-    for side in (-9, 9):
-        sample_marks.sample_mark(brush, y, x + side, 3.5, POINT, "square")
-
-
-def _specks(colour: Colour) -> Callable[[Brush], None]:
+def _specks(drawn: Drawn, colour: Colour) -> Callable[[Brush], None]:
     """Samples too close together for marks."""
+    every, size, strength = (1.0, 1.0, sample_marks.SHARE) if drawn.veil else (4.0, 1.5, 1.0)
 
     def draw(brush: Brush) -> None:
-        ys, xs = (np.arange(4.0, length, 4.0) for length in (brush.height, brush.width))
-        brush.specks(ys, xs, np.full_like(ys, 1.5), np.full_like(xs, 1.5), colour)
+        down, across = (
+            Specks(at, np.full_like(at, size), np.full_like(at, strength))
+            for at in (
+                np.arange(4.0, length - 3.0, every) for length in (brush.height, brush.width)
+            )
+        )
+        brush.specks([(colour, down, across)])
 
     return draw
 
@@ -220,7 +258,8 @@ def moved_example(brush: Brush, look: sample_marks.Look = sample_marks.PLAIN) ->
     y, x = brush.height / 2, brush.width / 2
     brush.fill(x + 1, 0, brush.width, brush.height, TEAL)
     brush.column(x + 1, 0, brush.height, 1.25, INK)
-    sample_marks.moved_sample(brush, y, x - 8, y, x + 10, 4.0, look)
+    sample_marks.tie(brush, y, x - 8, y, x + 10, 4.0)
+    sample_marks.sample_mark(brush, y, x - 8, 4.0, look.moved, look.moved_shape)
 
 
 def lost_example(brush: Brush, colour: Colour = LOST) -> None:

@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.conventions import LOWEST_FLOAT32
 from roicrop.draw import marks
 from roicrop.draw.brush import Brush
-from roicrop.draw.colour import BOX, INFINITE, MINUS_INFINITE, NOT_A_NUMBER
+from roicrop.draw.colour import BEYOND, BOX, INFINITE, MINUS_INFINITE, NOT_A_NUMBER
 from roicrop.draw.legend import Entry
-from roicrop.draw.number import tidy
+from roicrop.draw.number import brief, tidy
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import Plan
@@ -31,7 +32,8 @@ def box_entry(plan: Plan, k: int, subject: Subject, view: View) -> Entry:
     )
     if width < 0 or height < 0:
         text += " A negative size means that its corners are reversed."
-    return Entry(_box_example, text + _out_of_sight(y, x, view))
+    tiny = marks.is_tiny(y.span.size * view.cell, x.span.size * view.cell)
+    return Entry(_tiny_example if tiny else _box_example, text + _out_of_sight(y, x, view))
 
 
 def _out_of_sight(y: TrueAxis, x: TrueAxis, view: View) -> str:
@@ -77,6 +79,11 @@ def entries(plans: Sequence[Plan], k: int, view: View, values: NDArray[np.float6
         (np.isnan(values), NOT_A_NUMBER, "NaN (not a number)"),
         (values == np.inf, INFINITE, "∞ (infinity)"),
         (values == -np.inf, MINUS_INFINITE, "−∞ (minus infinity)"),
+        (
+            np.isfinite(values) & (values <= LOWEST_FLOAT32),
+            BEYOND,
+            f"{brief(LOWEST_FLOAT32)}: where a maximum starts, and stays when it meets no number",
+        ),
     ):
         if holds.any():
             found.append(Entry(_nothing, name, colour))
@@ -91,10 +98,21 @@ def _box_example(brush: Brush) -> None:
     marks.outline(brush, 6, 7, brush.height - 6, brush.width - 7, BOX, 4.4)
 
 
+def _tiny_example(brush: Brush) -> None:
+    y, x = brush.height / 2, brush.width / 2
+    marks.box(brush, y, x, y, x)
+
+
 def in_cells(cells: float) -> str:
     """A length in words."""
     said = tidy(cells)
     return "half a cell" if said == "0.5" else f"{said} cell{'s' * (said != '1')}"
+
+
+def in_pixels(pixels: float) -> str:
+    """The same, in pixels of the image."""
+    said = tidy(pixels)
+    return f"{said} pixel{'s' * (said != '1')}"
 
 
 def sentences(*said: str) -> str:

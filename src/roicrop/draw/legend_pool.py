@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from roicrop.draw import marks, pool_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, Colour
 from roicrop.draw.legend import Entry
-from roicrop.draw.legend_common import SAME, box_entry, in_cells
+from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels
 from roicrop.draw.number import tidy
 from roicrop.draw.points import bins_of_cells, cell_ranges
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import AxisPlan, Plan
 
+_BRACKETS: Final = {
+    (True, True): ": the brackets show which",
+    (True, False): ": the brackets, in the order of the bins, show which",
+    (False, False): "",
+}
 
-def entries(plan: Plan, k: int, subject: Subject, view: View) -> list[Entry]:
-    """The legend of RoIPool."""
+
+def entries(
+    plan: Plan, k: int, subject: Subject, view: View, *, bracketed: bool, numbered: bool
+) -> list[Entry]:
+    """The legend of RoIPool.
+
+    bracketed, numbered: whether the map has brackets beside it, and they have the bins' numbers.
+    """
     found = [
         box_entry(plan, k, subject, view),
         Entry(
@@ -29,8 +42,8 @@ def entries(plan: Plan, k: int, subject: Subject, view: View) -> list[Entry]:
         found.append(
             Entry(
                 _dashed_example,
-                "Its equal parts, one for each bin. A bin takes every cell that its part touches: "
-                "the brackets show which.",
+                "Its equal parts, one for each bin. A bin takes every cell that its part touches"
+                f"{_BRACKETS[bracketed, numbered]}.",
             )
         )
     many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
@@ -68,8 +81,7 @@ def _moves(
             moved = "not moved"
         else:
             way = "outwards" if cells * outwards > 0 else "inwards"
-            pixels = tidy(abs(true.pixels(cells)))
-            moved = f"{in_cells(abs(cells))} {way} ({pixels} pixels)"
+            moved = f"{in_cells(abs(cells))} {way} ({in_pixels(abs(true.pixels(cells)))})"
         lines.append((name, f"{tidy(was)} → {tidy(is_)}", moved))
     return lines
 

@@ -51,9 +51,14 @@ class MapBlock:
         return Brackets(self.row_spans, view.top, view.cell, view.height, vertical=True)
 
     @property
+    def bracketed(self) -> bool:
+        """Whether there are brackets along both sides."""
+        return bool(self._above.depth and self._beside.depth)
+
+    @property
     def numbered(self) -> bool:
-        """Whether brackets have numbers."""
-        return self._above.numbered or self._beside.numbered
+        """Whether those have numbers."""
+        return self._above.numbered and self._beside.numbered
 
     @property
     def head(self) -> int:

@@ -27,11 +27,16 @@ _ARROW: Final = 18.0  # pixels from the edge
 
 def box(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
     """A box in pixels, however small, the way users' boxes are drawn."""
-    if max(abs(y1 - y0), abs(x1 - x0)) < _TINY:
+    if is_tiny(abs(y1 - y0), abs(x1 - x0)):
         y, x = (y0 + y1) / 2, (x0 + x1) / 2
         brush.ring(x, y, 8.0, 4.5, _SHADOW)
         brush.ring(x, y, 8.0, 2.5, BOX)
     outline(brush, y0, x0, y1, x1, BOX, min(max(min(abs(y1 - y0), abs(x1 - x0)) / 12, 2.6), 4.4))
+
+
+def is_tiny(height: float, width: float) -> bool:
+    """Whether a box of so many pixels has a ring around it, to be found by."""
+    return max(height, width) < _TINY
 
 
 def outline(

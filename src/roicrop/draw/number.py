@@ -37,13 +37,17 @@ class Format:
         return f"×10{str(self.exponent).translate(_SUPERSCRIPT)}" if self.exponent else ""
 
 
-def format_for(low: float, high: float, digits: int = 3) -> Format:
-    """The format that shows `digits` digits of the larger bound, and two of their difference."""
+def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None = None) -> Format:
+    """The format that shows `digits` digits of the larger bound, and two of their difference.
+
+    Bounds that are NaN are of no numbers at all. exponent: the power of ten; None for a fit one.
+    """
     largest = max(abs(low), abs(high))
-    if largest == 0:
-        return Format(0, 0)
+    if largest == 0 or math.isnan(largest):
+        return Format(exponent or 0, 0)
     order = math.floor(math.log10(largest))
-    exponent = 0 if -2 <= order <= 4 else max(order, -300)
+    if exponent is None:
+        exponent = 0 if -2 <= order <= 4 else max(order, -300)
     decimals = digits - 1 - (order - exponent)
     if digits > 2 and high > low:
         decimals = max(decimals, 1 - math.floor(math.log10(high - low)) + exponent)

@@ -158,7 +158,7 @@ def _lost_and_moved(parts: list[Part]) -> list[Entry]:
         entries.append(
             Entry(
                 lambda b: legend_align.lost_example(b, _LOOKS[0].lost),
-                "Too far beyond them: does not read the map.",
+                "Too far beyond the outermost cell centres: does not read the map.",
                 None,
             )
         )

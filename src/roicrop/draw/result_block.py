@@ -12,14 +12,14 @@ from PIL import Image
 
 from roicrop.draw import font
 from roicrop.draw.brush import Brush
-from roicrop.draw.colour import INK, MUTED, PAPER, Scale, readable_on
+from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Scale, readable_on
 from roicrop.draw.heat import centres, enlarged, stripes
 from roicrop.draw.number import Format, format_for
 from roicrop.draw.sheet import Sheet
 
-_LARGEST: Final = 58.0  # pixels a bin
+_LARGEST: Final = 60.0  # pixels a bin
 _WIDEST: Final = 2.2  # bins, in their heights
-_MARGIN: Final = 6  # around a number
+_MARGIN: Final = 5  # around a number
 _HEAD: Final = 17
 _SIDE: Final = 22
 _LEAST_BORDER: Final = 4.0
@@ -58,8 +58,9 @@ class ResultBlock:
         on_scale = (self.values >= self.scale.low) & (self.values <= self.scale.high)
         low = float(self.values[on_scale].min(initial=self.scale.high))
         high = float(self.values[on_scale].max(initial=self.scale.low))
+        exponent = format_for(self.scale.low, self.scale.high).exponent
         for digits in (3, 2):
-            written = format_for(low, high, digits)
+            written = format_for(low, high, digits, exponent=exponent)
             widest = max(font.width(written(v), font.TICK) for v in self.values.flat)
             if widest + _MARGIN <= width:
                 return written
@@ -67,8 +68,8 @@ class ResultBlock:
 
     @property
     def _heading(self) -> str:
-        factor = self._format.factor if self._format else ""
-        return font.clean(f"{self.title} ({factor})" if factor else self.title)
+        remark = self._format.factor if self._format else "no room for numbers"
+        return font.clean(f"{self.title} ({remark})" if remark else self.title)
 
     @cached_property
     def _grid(self) -> tuple[int, int]:
@@ -139,4 +140,5 @@ class ResultBlock:
                 brush.column(q * width, 0, pixels_y, 1.0, (*PAPER, 200))
             for p in range(1, self.values.shape[0]):
                 brush.row(p * height, 0, pixels_x, 1.0, (*PAPER, 200))
+        brush.frame(0, 0, pixels_x, pixels_y, 2.0, RULE)
         return brush.finish()

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.draw.brush import FINER, Brush
+from roicrop.draw.brush import FINER, Brush, Specks
 from roicrop.draw.colour import INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.marks import edges
 from roicrop.draw.view import Span, View, span_of
@@ -18,8 +18,11 @@ Shape = Literal["dot", "diamond", "square", "cross"]
 
 PIECE: Final = (255, 255, 255, 170)  # the cuts between pieces of an exact integral
 _LEAST_GAP: Final = 3.999  # pixels between samples below which they are specks; rounding spares 4
+_THIN: Final = 2.5  # the radius of marks that have thin lines
 _LEAST_CELL: Final = 6.0  # pixels a cell below which pieces are not drawn
-_SPECK: Final = 0.35, 1.6  # a speck's share of the gap to the next, and its most pixels
+_LEAST_SPECKS: Final = 2.0  # pixels between samples below which specks run into a veil
+SHARE: Final = 0.35  # of the gap to the next, that a speck takes; a veil's strength along an axis
+_LARGEST_SPECK: Final = 1.6  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Places:
         """Which have room for a mark."""
         return self.gap >= _LEAST_GAP
 
+    @property
+    def crowded(self) -> NDArray[np.bool_]:
+        """Which have no room for a speck."""
+        return self.gap < _LEAST_SPECKS
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -52,13 +60,15 @@ class Drawn:
 
     y, x: all samples of either axis.
     rows, columns: their places.
-    coincide: whether some samples have one place.
+    hidden: how many samples are not in sight.
+    coincide: whether some that are have one place.
     """
 
     y: Samples
     x: Samples
     rows: Places
     columns: Places
+    hidden: int
     coincide: bool
 
     @property
@@ -71,6 +81,17 @@ class Drawn:
         """Whether some do not."""
         return bool(self.rows.roomy.any() and self.columns.roomy.any())
 
+    @property
+    def veil(self) -> bool:
+        """Whether some lie too close together for specks."""
+        return bool(self.rows.crowded.any() or self.columns.crowded.any())
+
+    @property
+    def radius(self) -> float:
+        """Of the largest mark, in pixels."""
+        most = min(axis.gap.max(initial=0.0) for axis in (self.rows, self.columns))
+        return float(_radius(np.asarray(most)))
+
 
 def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
     """The samples of box k in sight."""
@@ -78,7 +99,8 @@ def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
     seen_y, seen_x = _in_sight(y, view.rows, view.cell), _in_sight(x, view.columns, view.cell)
     rows, columns = _places(y, seen_y, view.cell), _places(x, seen_x, view.cell)
     coincide = len(rows.gap) < len(seen_y) or len(columns.gap) < len(seen_x)
-    return Drawn(y, x, rows, columns, coincide)
+    hidden = len(y) * len(x) - len(seen_y) * len(seen_x)
+    return Drawn(y, x, rows, columns, hidden, coincide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +123,7 @@ INTEGRAL: Final = Look(shape="square")
 
 
 def samples(brush: Brush, view: View, drawn: Drawn, look: Look) -> None:
-    """Every sample: a mark, or, where there is no room for one, a speck."""
+    """Every sample: a mark; where there is no room for one, a speck; at last, a veil over all."""
     rows, columns = drawn.rows, drawn.columns
     _specks(brush, view, rows.where(~rows.roomy), columns, look)
     rows = rows.where(rows.roomy)
@@ -109,49 +131,61 @@ def samples(brush: Brush, view: View, drawn: Drawn, look: Look) -> None:
     _marks(brush, view, rows, columns.where(columns.roomy), look)
 
 
+def _radius(gap: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(0.22 * gap, 1.2, 4.0)
+
+
 def _marks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) -> None:
     """A mark for each sample; one that is read elsewhere is tied to there by a line."""
-    for i in range(len(rows.gap)):
-        for j in range(len(columns.gap)):
-            gap = float(min(rows.gap[i], columns.gap[j]))
-            radius = max(look.size * min(max(0.22 * gap, 1.2), 4.0), 1.0)
-            at_y, at_x = view.y(float(rows.position[i])), view.x(float(columns.position[j]))
-            if not (rows.inside[i] and columns.inside[j]):
-                sample_mark(brush, at_y, at_x, radius, look.lost, "cross")
-            elif rows.clamped[i] or columns.clamped[j]:
-                read_y, read_x = view.y(float(rows.read_at[i])), view.x(float(columns.read_at[j]))
-                moved_sample(brush, at_y, at_x, read_y, read_x, radius, look)
-            else:
-                sample_mark(brush, at_y, at_x, radius, look.colour, look.shape)
+    at_y, at_x = view.y(rows.position), view.x(columns.position)
+    read_y, read_x = view.y(rows.read_at), view.x(columns.read_at)
+    radius = np.maximum(look.size * _radius(np.minimum.outer(rows.gap, columns.gap)), 1.0)
+    inside = np.logical_and.outer(rows.inside, columns.inside)
+    moved = inside & np.logical_or.outer(rows.clamped, columns.clamped)
+    for i, j in np.argwhere(moved):  # all lines first, so that none covers a mark
+        tie(brush, at_y[i], at_x[j], read_y[i], read_x[j], radius[i, j])
+    for i, j in np.ndindex(inside.shape):
+        colour, shape = look.colour, look.shape
+        if not inside[i, j]:
+            colour, shape = look.lost, "cross"
+        elif moved[i, j]:
+            colour, shape = look.moved, look.moved_shape
+        sample_mark(brush, at_y[i], at_x[j], radius[i, j], colour, shape)
 
 
 def _specks(brush: Brush, view: View, rows: Places, columns: Places, look: Look) -> None:
     """A speck for each sample, in the colour of what becomes of it."""
-    # What is painted last stays.
+    if not (len(rows.gap) and len(columns.gap)):
+        return
     on_map_y, on_map_x = rows.where(rows.inside), columns.where(columns.inside)
-    for colour, y, x in (
+    layers = (
         (look.lost, rows, columns),
         (look.moved, on_map_y, on_map_x),
         (look.colour, on_map_y.where(~on_map_y.clamped), on_map_x.where(~on_map_x.clamped)),
-    ):
-        if len(y.gap) and len(x.gap):
-            brush.specks(
-                view.y(y.position), view.x(x.position), _speck(y, look), _speck(x, look), colour
+    )
+    brush.specks(
+        [
+            (
+                colour,
+                _specks_of(y, view.y(y.position), look),
+                _specks_of(x, view.x(x.position), look),
             )
+            for colour, y, x in layers
+        ]
+    )
 
 
-def _speck(places: Places, look: Look) -> NDArray[np.float64]:
-    share, most = _SPECK
-    return look.size * np.minimum(share * places.gap, most)
+def _specks_of(places: Places, at: NDArray[np.float64], look: Look) -> Specks:
+    speck = look.size * np.minimum(SHARE * places.gap, _LARGEST_SPECK)
+    crowded = places.crowded
+    return Specks(at, np.where(crowded, places.gap, speck), np.where(crowded, SHARE, 1.0))
 
 
-def moved_sample(
-    brush: Brush, y: float, x: float, read_y: float, read_x: float, radius: float, look: Look
-) -> None:
-    """A sample off the map, and a line to where the map is read in its place; in pixels."""
-    brush.stroke(x, y, read_x, read_y, 1.0, (*INK, 200))
+def tie(brush: Brush, y: float, x: float, read_y: float, read_x: float, radius: float) -> None:
+    """A line from a sample to where the map is read in its place; in pixels."""
+    width, strength = (1.0, 200) if radius > _THIN else (0.5, 110)
+    brush.stroke(x, y, read_x, read_y, width, (*INK, strength))
     brush.dot(read_x, read_y, max(0.4 * radius, 1.0), INK)
-    sample_mark(brush, y, x, radius, look.moved, look.moved_shape)
 
 
 def sample_mark(
@@ -189,9 +223,14 @@ def _places(of_axis: Samples, seen: NDArray[np.int64], cell: float) -> Places:
     )
 
 
+def has_pieces(view: View) -> bool:
+    """Whether there is room for the cuts between the pieces of an exact integral."""
+    return view.cell >= _LEAST_CELL
+
+
 def pieces(brush: Brush, view: View, plan: Plan, k: int) -> None:
     """Where the exact integral cuts the bins: through the cell centres."""
-    if view.cell < _LEAST_CELL:
+    if not has_pieces(view):
         return
     ys, xs = (span_of([float(v) for v in edges(axis, k)[[0, -1]]]) for axis in (plan.y, plan.x))
     for y in _cuts(ys, view.rows, plan.y.size):

@@ -86,19 +86,25 @@ class Part:
         void = self.plan.void(self.scene.k)
         blocks: list[Block] = [ResultBlock(self.values, void, scale, *room, heading)]
         if self.own_scale:
-            blocks.append(
-                ColourBar(scale, "Colours: each channel’s maximum, then their mean", room[0])
-            )
+            blocks.append(ColourBar(scale, "Colours: mean of the channels’ maxima", room[0]))
         return Inset(Column(blocks, 14), 0, room[0])
 
     def entries(self) -> list[Entry]:
         """The legend's."""
-        scene, plan, k = self.scene, self.plan, self.scene.k
+        scene, plan, k, frame = self.scene, self.plan, self.scene.k, self.frame()
         if plan.convention.operator == "pool":
-            own = legend_pool.entries(plan, k, scene.subject, scene.view)
+            own = legend_pool.entries(
+                plan,
+                k,
+                scene.subject,
+                scene.view,
+                bracketed=frame.bracketed,
+                numbered=frame.numbered,
+            )
         else:
-            numbered = self.frame().numbered
-            own = legend_align.entries(plan, k, scene.subject, scene.view, self.drawn(), numbered)
+            own = legend_align.entries(
+                plan, k, scene.subject, scene.view, self.drawn(), frame.numbered
+            )
         every = np.concatenate([scene.cells.values.ravel(), self.values.ravel()])
         return [*own, *legend_common.entries([plan], k, scene.view, every)]
 

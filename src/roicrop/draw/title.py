@@ -94,6 +94,8 @@ def reduction(plan: Plan, k: int) -> str:
     if row.positions == "corners":
         return "one sample a bin"
     counts = f"{count_y}×{count_x} samples a bin"
+    if min(count_y, count_x) < 1:
+        counts = "no samples"
     if count_y == count_x == 1:
         counts = "one sample a bin"
     if row.reduction == "corner-max":
