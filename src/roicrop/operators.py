@@ -298,12 +298,15 @@ def _checked_scale(spatial_scale: float) -> float:
     return float(spatial_scale)
 
 
+_MOST_THREADS: Final = 1024  # more than any machine has use for
+
+
 def _checked_threads(threads: int | None) -> int:
     if threads is None:
         return default_threads()
     if threads < 1:
         raise ArgumentError(f"threads is {threads}: give at least 1")
-    return int(threads)
+    return min(int(threads), _MOST_THREADS)
 
 
 def _checked_out(out: Array | None, shape: tuple[int, ...], features: Array) -> Array:

@@ -18,7 +18,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from libcpp.vector cimport vector
 
 
@@ -130,11 +130,16 @@ def crop(features, image_index, boxes, out, *, convention, spatial_scale, thread
     a.element = _element(features)
     a.threads = threads
     a.count = len(boxes)
-    PyObject_GetBuffer(features, &from_, PyBUF_STRIDED_RO)
-    PyObject_GetBuffer(image_index, &index, PyBUF_STRIDED_RO)
-    PyObject_GetBuffer(boxes, &corners, PyBUF_STRIDED_RO)
-    PyObject_GetBuffer(out, &to, PyBUF_STRIDED)
+    # What is empty may be released.
+    memset(&from_, 0, sizeof(from_))
+    memset(&index, 0, sizeof(index))
+    memset(&corners, 0, sizeof(corners))
+    memset(&to, 0, sizeof(to))
     try:
+        PyObject_GetBuffer(features, &from_, PyBUF_STRIDED_RO)
+        PyObject_GetBuffer(image_index, &index, PyBUF_STRIDED_RO)
+        PyObject_GetBuffer(boxes, &corners, PyBUF_STRIDED_RO)
+        PyObject_GetBuffer(out, &to, PyBUF_STRIDED)
         for d in range(4):
             a.shape[d] = from_.shape[d]
             a.strides[d] = from_.strides[d]

@@ -23,7 +23,7 @@ namespace roicrop {
 
 constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                 // at most, planned by one thread at a time
-constexpr std::int64_t block_taps = 1 << 17;    // on a large map they end a block early
+constexpr std::int64_t block_taps = 1 << 17;    // taps and bins: on a large map they end a block early
 constexpr int unit_bins = 4096;
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
@@ -38,7 +38,9 @@ struct Chunk {
     AxisPlan<Sum> y, x;
     std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
 
-    std::int64_t taps() const { return std::int64_t(y.place.size() + x.place.size()); }
+    std::int64_t taps_and_bins() const {
+        return std::int64_t(y.place.size() + y.empty.size() + x.place.size() + x.empty.size());
+    }
     void clear() {
         y.clear();
         x.clear();
@@ -178,6 +180,7 @@ void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32
     std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
     for (const std::int32_t* tap = taps; tap < end; ++tap) place[std::size_t(*tap - cells.begin)] = 0;
     const std::size_t first = column.size();
+    column.reserve(first + std::size_t(std::min<std::ptrdiff_t>(end - taps, cells.size())) + column_block);
     for (std::size_t x = 0; x < place.size(); ++x) {
         if (place[x] < 0) continue;
         place[x] = std::int32_t(column.size() - first) * lanes<Sum>;
@@ -207,20 +210,24 @@ void Block<Sum>::plan(std::int64_t first) {
     const std::int64_t each =
         std::clamp<std::int64_t>(block_taps / 8 / taps_of_a_box, 1, chunk_boxes);
     const int chunks = int((boxes + each - 1) / each);
+    if (each == 1) chunks_.clear();  // each would keep the room of the largest box that it ever held
     if (chunks_.size() < std::size_t(chunks)) chunks_.resize(std::size_t(chunks));
     std::atomic<int> next{0};
     std::atomic<std::int64_t> taps{0};
     std::atomic<int> planned{0};
-    in_parallel(std::min({a_.threads, chunks / 2 + 1, 8}), [&](int) {
+    const int planners = int(std::clamp<std::int64_t>(block_taps / taps_of_a_box, 1, 8));
+    in_parallel(std::min({a_.threads, chunks / 2 + 1, planners}), [&](int) {
         while (taps.load() < block_taps) {
             const int i = next++;
             if (i >= chunks) return;
             Chunk<Sum>& chunk = chunks_[std::size_t(i)];
             chunk.clear();
+            chunk.y.reserve(std::size_t(2 * each * (a_.shape[2] + a_.bins_y)));
+            chunk.x.reserve(std::size_t(2 * each * (a_.shape[3] + a_.bins_x)));
             chunk.first = first + i * each;
             chunk.count = int(std::min<std::int64_t>(each, first + boxes - chunk.first));
             plan_boxes(a_, chunk);
-            taps += chunk.taps();
+            taps += chunk.taps_and_bins();
             index_columns(chunk, a_.bins_x);
             ++planned;
         }
@@ -261,7 +268,7 @@ std::int64_t Block<Sum>::image_of(const Unit& unit) const {
 template <class Sum>
 void Block<Sum>::group_units() {
     const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
-    const std::int64_t groups = (4 * a_.threads + slabs - 1) / slabs;  // so that each thread has some
+    const std::int64_t groups = (std::int64_t(4) * a_.threads + slabs - 1) / slabs;  // so that each thread has some
     const Limits limits{
         std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
         std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};

@@ -2,6 +2,10 @@
 
 #include "crop.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -17,6 +21,10 @@ namespace {
 
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
+
+std::ptrdiff_t element_bytes(Element element) {
+    return element == Element::half ? sizeof(half) : element == Element::single ? sizeof(float) : sizeof(double);
+}
 
 // What one thread works in: see Task. It grows, and stays for the next block.
 template <class Sum>
@@ -72,14 +80,28 @@ int workers(const Arguments& a, std::int64_t boxes, std::size_t scratch) {
     return int(std::clamp<std::int64_t>(useful, 1, a.threads));
 }
 
-// For channels-last maps, how many channels come before the first that begins a cache line of the
+Strides strides_in(const Arguments& a) {
+    const std::ptrdiff_t size = element_bytes(a.element), *by = a.strides;
+    return {by[1], by[2], by[3],
+            by[3] == size   ? Layout::planes
+            : by[1] == size ? Layout::cells
+                            : Layout::scattered};
+}
+
+Strides strides_out(const Arguments& a) {
+    const std::ptrdiff_t size = element_bytes(a.element), *by = a.out_strides;
+    return {by[1], by[2], by[3],
+            by[3] == size && by[2] == a.bins_x * size ? Layout::planes
+            : by[1] == size                           ? Layout::cells
+                                                      : Layout::scattered};
+}
+
+// From cells to cells, how many channels come before the first that begins a cache line of the
 // output. A slab that begins there writes whole lines.
 template <class Sum>
-int channels_before_a_line(const Arguments& a) {
-    const auto whole_lines = [](std::ptrdiff_t stride) { return stride % cell_bytes == 0; };
-    if (a.strides[1] != std::ptrdiff_t(sizeof(Sum)) || a.out_strides[1] != a.strides[1] ||
-        a.element == Element::half ||
-        !std::all_of(a.out_strides + 2, a.out_strides + 4, whole_lines))
+int channels_before_a_line(const Arguments& a, const Strides& in, const Strides& out) {
+    if (in.layout != Layout::cells || out.layout != Layout::cells || a.element == Element::half ||
+        out.y % cell_bytes != 0 || out.x % cell_bytes != 0)
         return 0;
     return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / sizeof(Sum));
 }
@@ -108,7 +130,8 @@ struct Slabs {
 template <class Sum>
 void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const Passes& passes,
           std::vector<Scratch<Sum>>& scratch) {
-    const Slabs<Sum> slabs(int(a.shape[1]), channels_before_a_line<Sum>(a));
+    const Strides in = strides_in(a), out = strides_out(a);
+    const Slabs<Sum> slabs(int(a.shape[1]), channels_before_a_line<Sum>(a, in, out));
     const std::int64_t tasks = std::int64_t(block.groups().size()) * slabs.count;
     const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block));
     if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
@@ -117,8 +140,8 @@ void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const
     in_parallel(threads, [&](int thread) {
         Task<Sum> task{};
         scratch[std::size_t(thread)].lend_to(task, block);
-        task.in = {a.strides[1], a.strides[2], a.strides[3]};
-        task.out = {a.out_strides[1], a.out_strides[2], a.out_strides[3]};
+        task.in = in;
+        task.out = out;
         task.maximum_start = a.convention.maximum_start;
         task.empty_value = a.convention.empty_value;
         task.streams = a.count * a.out_strides[0] >= streamed_bytes;
@@ -160,11 +183,19 @@ AxisPlan<Sum> plan_axis(const Arguments& arguments, int axis) {
 template AxisPlan<float> plan_axis(const Arguments&, int);
 template AxisPlan<double> plan_axis(const Arguments&, int);
 
+#if defined(__x86_64__)
+// Not every compiler's __builtin_cpu_supports knows it.
+static bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 const char* best_level() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi2");
+                    __builtin_cpu_supports("bmi2") && has_f16c();
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");

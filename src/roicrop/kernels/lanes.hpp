@@ -40,7 +40,7 @@ constexpr int width = vector_bytes / int(sizeof(Sum));
 constexpr int vectors_in_cell = cell_bytes / vector_bytes;
 
 template <class Sum>
-inline Vector<Sum> all(Sum value) {
+inline Vector<Sum> splat(Sum value) {
     return value - Vector<Sum>{};
 }
 

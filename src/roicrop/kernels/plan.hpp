@@ -41,6 +41,11 @@ struct AxisPlan {
     std::vector<Sum> weight;
     std::vector<std::uint8_t> empty, zero;
 
+    void reserve(std::size_t taps) {  // so that a very large map's are not moved, and held twice
+        place.reserve(taps);
+        weight.reserve(taps);
+        row_ptr.reserve(taps);
+    }
     void clear() {
         bin_ptr.assign(1, 0);
         row_ptr.assign(1, 0);
@@ -219,6 +224,7 @@ void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin) {
         start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
         stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
     }
+    samples_.reserve(std::size_t(std::max<std::int64_t>(stop - start, 0)));
     for (std::int64_t i = start; i < stop; ++i) read(position(roi, bin, i), 1.0);
 }
 

@@ -18,8 +18,8 @@
 //          side by side, one cache line
 //
 // Before: `pack` copies the rectangle that a group of boxes touches, sixteen channels of it, so that
-// the channels of a cell are neighbours (for channels-last maps they are already, and this is a plain
-// copy). From there on the arithmetic is the same for every lane, and a lane is a channel.
+// the channels of a cell are neighbours (for channels-last maps they are already, and this is little
+// more than a copy). From there on the arithmetic is the same for every lane, and a lane is a channel.
 //
 // Down: a row of the strip is the weighted sum of the map rows that its bin names. Only columns that
 // the box reads are summed; `Box::column` lists them. Four columns are summed at once, so that one
@@ -29,18 +29,18 @@
 // interleaved, so that one weight serves four bins.
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
-// channels-last output is a tile already: bins go there as they are made.
+// channels-last output is a tile already: averages go there as they are made.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
-// maximum is taken as the tile is filled. What differs between these is the struct `Taps` and one
-// line of `to_bin`; nothing is written out again for a reduction or for an element type.
+// maximum is taken as the tile is filled. What these do to a value is in the struct `Taps` and in
+// `to_bin`; no loop is written out again for a reduction or for an element type.
 //
 // A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
 // depend on the box alone, so the result depends on neither threads nor scratch.
 //
 // This file is compiled once for each level of vector instructions. It must not use anything with a
-// linkage of its own (no standard containers): see lanes.hpp.
+// linkage of its own that is not inlined (no standard containers): see lanes.hpp.
 
 #include <algorithm>
 #include <limits>
@@ -55,7 +55,7 @@ namespace {
 // How many accumulators fit in the registers decides how many strip rows are taken together.
 constexpr int rows_together = vector_bytes == 16 ? 2 : rows_together_at_most;
 
-constexpr int cells_ahead = 64;  // at least so long before its use a channels-last map is fetched
+constexpr int cells_ahead = 64;  // of a channels-last map are fetched before they are used
 
 template <class Sum>
 struct Cell {
@@ -92,26 +92,26 @@ inline void fill(Cell<Sum> (&cells)[n], Sum value) {
 #pragma GCC unroll 4
     for (auto& cell : cells)
 #pragma GCC unroll 4
-        for (auto& part : cell.part) part = all(value);
+        for (auto& part : cell.part) part = splat(value);
 }
 
 // Down: `rows` rows of the strip, from row `first` of R_y on. Column j of strip row r lies at
 // (j · rows + r) cells.
-template <class Taps, int rows, class Sum>
+template <Reduction reduction, int rows, class Sum>
 void down(Sum* strip, const Sum* slab, const Box<Sum>& box, int first) {
+    using T = Taps<reduction>;
     const auto& y = box.y;
     for (int r = 0; r < rows; ++r) {
         const int begin = y.row_taps[first + r], end = y.row_taps[first + r + 1];
         for (int j = 0; j < box.columns; j += column_block) {
             const std::int32_t* column = box.column + j;
             Cell<Sum> cells[column_block];
-            fill(cells, Taps::template start<Sum>);
+            fill(cells, T::template start<Sum>);
             for (int t = begin; t < end; ++t) {
                 const Sum* row = slab + y.place[t];
                 const Sum weight = y.weight[t];
 #pragma GCC unroll 4
-                for (int i = 0; i < column_block; ++i)
-                    Taps::take(cells[i], weight, row + column[i]);
+                for (int i = 0; i < column_block; ++i) T::take(cells[i], weight, row + column[i]);
             }
 #pragma GCC unroll 4
             for (int i = 0; i < column_block; ++i)
@@ -127,20 +127,19 @@ void down(Sum* strip, const Sum* slab, const Box<Sum>& box, int first) {
 template <class Sum>
 struct Bins {
     Sum* first;
-    std::ptrdiff_t row, column;  // elements from a bin to the one below it, to the next
+    std::ptrdiff_t to_below, to_next;  // elements from a bin to the one below it, beside it
     bool streams;
 
-    Sum* at(int p, int q) const { return first + p * row + q * column; }
-    Bins below(int rows) const { return {at(rows, 0), row, column, streams}; }
+    Sum* at(int p, int q) const { return first + p * to_below + q * to_next; }
+    Bins below(int rows) const { return {at(rows, 0), to_below, to_next, streams}; }
 };
 
-// Whether what is made of a bin is all that it will be, or more of it comes with other pieces of the
-// map or with other samples.
-enum class Put { all, more };
+// Whether what is made of a bin is all of it, or other pieces of the map and other samples add to it.
+enum class Put { whole, part };
 
 template <Reduction reduction, Put put, class Sum>
 inline void to_bin(Sum* bin, Vector<Sum> value, bool streams) {
-    if constexpr (put == Put::all)
+    if constexpr (put == Put::whole)
         return streams ? stream(bin, value) : store(bin, value);
     const Vector<Sum> so_far = load<Sum>(bin);
     store(bin, reduction == Reduction::sum ? so_far + value : larger(value, so_far));
@@ -152,8 +151,8 @@ template <Reduction reduction, Put put, int rows, class Sum>
 void across(Bins<Sum> bins, const Sum* strip, const Box<Sum>& box) {
     using T = Taps<reduction>;
     const auto& x = box.x;
-    const std::ptrdiff_t below = reduction == Reduction::sample_maximum ? 0 : bins.row;
-    for (int bin = 0; bin < x.bins; ++bin, bins.first += bins.column) {
+    const std::ptrdiff_t below = reduction == Reduction::sample_maximum ? 0 : bins.to_below;
+    for (int bin = 0; bin < x.bins; ++bin, bins.first += bins.to_next) {
         for (int sample = x.bin_rows[bin]; sample < x.bin_rows[bin + 1]; ++sample) {
             Cell<Sum> cells[rows];
             fill(cells, T::template start<Sum>);
@@ -175,7 +174,7 @@ void across(Bins<Sum> bins, const Sum* strip, const Box<Sum>& box) {
 
 template <Reduction reduction, Put put, int rows, class Sum>
 inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins, int first) {
-    down<Taps<reduction>, rows>(task.strip, task.slab, box, first);
+    down<reduction, rows>(task.strip, task.slab, box, first);
     across<reduction, put, rows>(bins, task.strip, box);
 }
 
@@ -208,7 +207,7 @@ void pool(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
 
 template <class Sum>
 inline void set(Sum* cell, Sum value) {
-    for (int v = 0; v < vectors_in_cell; ++v) store(cell + v * width<Sum>, all(value));
+    for (int v = 0; v < vectors_in_cell; ++v) store(cell + v * width<Sum>, splat(value));
 }
 
 template <Reduction reduction, class Sum>
@@ -296,8 +295,7 @@ void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns,
 template <class Element, class Sum>
 void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
     const char* corner = piece.corner + task.first_channel * task.in.channel;
-    const bool planes = task.in.x == sizeof(Element) && piece.width >= pack_block;
-    const bool cells = task.in.channel == sizeof(Element);
+    const bool planes = task.in.layout == Layout::planes && piece.width >= pack_block;
     const int rows_ahead = 1 + cells_ahead / std::max(piece.width, 1);
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
@@ -313,7 +311,7 @@ void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
             const char* source = from + begin * task.in.x;
             if (planes)
                 pack_planes<Element>(task, block, source);
-            else if (cells)
+            else if (task.in.layout == Layout::cells)
                 pack_cells<Element>(task, block, source, columns, ahead);
             else
                 pack_one_by_one<Element>(task, block, source, columns);
@@ -322,13 +320,15 @@ void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
 }
 
 template <class Element, class Sum>
-void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box, int first, int last) {
-    for (int c = 0; c < task.channels; ++c)
-        for (int bin = first; bin < last; ++bin) {
-            const std::ptrdiff_t to = (task.first_channel + c) * task.out.channel +
-                                      bin / box.x.bins * task.out.y + bin % box.x.bins * task.out.x;
-            one(reinterpret_cast<Element*>(box.out + to), task.tile[bin * lanes<Sum> + c]);
-        }
+void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box) {
+    const Sum* cell = task.tile;
+    for (int p = 0; p < box.y.bins; ++p)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+            for (int c = 0; c < task.channels; ++c) {
+                const std::ptrdiff_t to = (task.first_channel + c) * task.out.channel +
+                                          p * task.out.y + q * task.out.x;
+                one(reinterpret_cast<Element*>(box.out + to), cell[c]);
+            }
 }
 
 // Channels first, with a channel's bins in one run. The tile is turned into `task.turned`, which then
@@ -385,23 +385,21 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
 
 template <class Element, class Sum>
 void write(const Task<Sum>& task, const Box<Sum>& box) {
-    const std::ptrdiff_t size = sizeof(Element);
-    if (task.out.x == size && task.out.y == box.x.bins * size)
-        write_planes<Element>(task, box);
-    else if (task.out.channel == size)
-        write_cells<Element>(task, box);
-    else
-        write_one_by_one<Element>(task, box, 0, box.y.bins * box.x.bins);
+    switch (task.out.layout) {
+        case Layout::planes: return write_planes<Element>(task, box);
+        case Layout::cells: return write_cells<Element>(task, box);
+        case Layout::scattered: return write_one_by_one<Element>(task, box);
+    }
 }
 
 // ---- one task: some pieces of the map, some channels ------------------------------------------
 
 // Where channels are neighbours in the output and fill the lanes, bins need not stop at the tile.
 template <class Element, class Sum>
-bool is_cells(const Task<Sum>& task) {
+bool output_is_tile(const Task<Sum>& task) {
     constexpr std::ptrdiff_t size = sizeof(Sum);
-    return std::is_same_v<Element, Sum> && task.channels == lanes<Sum> && task.out.channel == size &&
-           task.out.y % size == 0 && task.out.x % size == 0;
+    return std::is_same_v<Element, Sum> && task.out.layout == Layout::cells &&
+           task.channels == lanes<Sum> && task.out.y % size == 0 && task.out.x % size == 0;
 }
 
 template <class Sum>
@@ -414,26 +412,30 @@ Bins<Sum> bins_of_output(const Task<Sum>& task, const Box<Sum>& box) {
 }
 
 template <class Element, Reduction reduction, class Sum>
+void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
+    const Bins<Sum> tile{task.tile, box.x.bins * lanes<Sum>, lanes<Sum>, false};
+    if constexpr (reduction == Reduction::sum)
+        if (box.begins && box.ends) {
+            const bool straight = output_is_tile<Element>(task);
+            const Bins<Sum> bins = straight ? bins_of_output(task, box) : tile;
+            pool<reduction, Put::whole>(task, box, bins);
+            set_empty_bins(task, box, bins);
+            if (!straight) write<Element>(task, box);
+            return;
+        }
+    if (box.begins) start_bins<reduction>(task, box, tile);
+    pool<reduction, Put::part>(task, box, tile);
+    if (!box.ends) return;
+    set_empty_bins(task, box, tile);
+    write<Element>(task, box);
+}
+
+template <class Element, Reduction reduction, class Sum>
 void run(const Task<Sum>& task) {
     for (int i = 0; i < task.count; ++i) {
         const Piece<Sum>& piece = task.pieces[i];
         pack<Element>(task, piece);
-        for (int k = 0; k < piece.count; ++k) {
-            const Box<Sum>& box = piece.boxes[k];
-            const bool all = reduction == Reduction::sum && box.begins && box.ends;
-            const bool straight = all && is_cells<Element>(task);
-            const Bins<Sum> tile{task.tile, box.x.bins * lanes<Sum>, lanes<Sum>, false};
-            const Bins<Sum> bins = straight ? bins_of_output(task, box) : tile;
-            if (all) {
-                pool<Reduction::sum, Put::all>(task, box, bins);
-            } else {
-                if (box.begins) start_bins<reduction>(task, box, bins);
-                pool<reduction, Put::more>(task, box, bins);
-            }
-            if (!box.ends) continue;
-            set_empty_bins(task, box, bins);
-            if (!straight) write<Element>(task, box);
-        }
+        for (int k = 0; k < piece.count; ++k) pool_box<Element, reduction>(task, piece.boxes[k]);
     }
     if (task.streams) finish_streams();
 }

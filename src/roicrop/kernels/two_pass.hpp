@@ -64,8 +64,16 @@ struct Piece {
     int count;
 };
 
+// What is neighbours in memory, of a map and of an output each for itself.
+enum class Layout {
+    planes,     // the columns of a row; of an output, all bins of a channel
+    cells,      // the channels of a cell, of a bin
+    scattered,  // neither
+};
+
 struct Strides {
     std::ptrdiff_t channel, y, x;  // bytes
+    Layout layout;
 };
 
 template <class Sum>
@@ -73,13 +81,13 @@ struct Task {
     const Piece<Sum>* pieces;
     int count;
     int first_channel, channels;  // at most `lanes<Sum>` of them
-    // Channels-last only: lanes that `channels` leaves take these, so that other slabs' lanes begin
-    // where cache lines do.
+    // From cells to cells only: lanes that `channels` leaves take these, so that other slabs' lanes
+    // begin where cache lines do.
     int more_first, more_channels;
     Strides in, out;
     double maximum_start, empty_value;
     Sum *slab, *strip, *tile, *turned;  // scratch, each at a multiple of cell_bytes
-    bool streams;                       // the output is larger than the caches
+    bool streams;                       // the output takes more memory than caches have
 };
 
 struct Passes {
