@@ -95,10 +95,11 @@ def targets_text(verdicts: Sequence[Verdict]) -> str:
     table = [["", "bound", "measured", ""]]
     for verdict in verdicts:
         target, value = verdict.target, verdict.value
-        missed = "missed (an aim)" if target.aim else "MISSED"
+        missed = "missed" if target.aim else "MISSED"
         word = {None: "not measured", True: "met", False: missed}[verdict.met]
         measured = "" if value is None else _number(value)
-        table.append([target.promise, target.bound, measured, word])
+        promise = f"{target.promise} (an aim)" if target.aim else target.promise
+        table.append([promise, target.bound, measured, word])
     return _table(table)
 
 

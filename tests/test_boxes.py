@@ -346,6 +346,20 @@ def test_quotes_that_do_more_than_enclose_are_read_as_csv_has_it(write: Write, c
     assert table.image.tolist() == [image.strip() for image in expected]
 
 
+@pytest.mark.parametrize("number", ["1_0", "\u0663\u0660", "0x1p3"])
+def test_only_what_csv_means_by_a_number_is_one(write: Write, number: str) -> None:
+    with pytest.raises(BoxError, match=r"boxes.csv line 2, column x2: .* is not a number"):
+        read_boxes(write("boxes.csv", f"x1,y1,x2,y2\n1,2,{number},40\n"))
+
+
+@pytest.mark.parametrize("note", ["note\nmore", "a;b;c;d;e;f", "a\tb"])
+def test_names_of_columns_may_be_quoted(write: Write, note: str) -> None:
+    path = write("boxes.csv", f'x1,y1,x2,y2,"{note}"\n1,2,3,4,5\n')
+    table = read_boxes(path)
+    assert table.coords.tolist() == [[1, 2, 3, 4]]
+    assert table.where(0).endswith(f"line {2 + note.count(chr(10))}")
+
+
 def test_plain_and_simply_quoted_lines_are_read_the_quick_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -536,7 +550,9 @@ def test_numbers_that_are_not_finite_are_read_and_judged_later(write: Write) -> 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> None:
     missing = tmp_path / "none.csv"
-    assert fault_of(lambda: read_boxes(missing)) == f"{missing}: No such file or directory"
+    assert fault_of(lambda: read_boxes(missing)) == (
+        f"{missing} cannot be read: No such file or directory"
+    )
     with pytest.raises(ArgumentError, match=r"suffix '\.xml': give --boxes-format"):
         read_boxes(write("boxes.xml", ""))
     with pytest.raises(ArgumentError, match="format of boxes 'xml' is not known"):

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -381,3 +382,27 @@ def test_the_size_of_an_image_is_of_use_for_fractions_only() -> None:
     result = run(*crop, "--image-size", "64x96")
     assert result.status == 2
     assert "--normalized" in result.error
+
+
+def test_a_choice_of_no_box_is_a_loud_warning() -> None:
+    write_boxes(boxes=[(0, 0, 0, 8, 8, 1)], more=",label")
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--label", "nobody")
+    assert result.status == 0
+    assert "WARNING: none of the 1 boxes was chosen" in result.err
+
+
+def test_reversed_boxes_that_are_kept_are_counted() -> None:
+    write_boxes(boxes=[(0, 0, 0, 8, 8), (0, 8, 8, 0, 0)])
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--on-bad-box", "keep", "--json")
+    assert result.json["boxes"]["reversed"] == 1
+    assert "1 reversed" in result.err
+
+
+def test_images_without_a_stride_beside_some_with_one_are_named() -> None:
+    with h5py.File("group.h5", "w") as file:
+        for name in ("a", "b", "c"):
+            file[name] = MAPS[0]
+        file["a"].attrs["stride"] = STRIDE
+    Path("named.csv").write_text("image,x1,y1,x2,y2\na,0,0,8,8\nb,0,0,8,8\nc,0,0,8,8\n")
+    result = run("align", "group.h5", "named.csv", "-o", "out.h5")
+    assert "WARNING: group.h5::/b and 1 more has no stride" in result.err

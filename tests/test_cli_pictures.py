@@ -104,7 +104,7 @@ def test_where_a_picture_fails_there_is_no_tensor_either(monkeypatch: pytest.Mon
     monkeypatch.setattr("roicrop.draw.save", full)
     result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--viz", "viz")
     assert result.status == 1
-    assert names(".") == ["boxes.csv", "maps.h5", "viz"]
+    assert names(".") == ["boxes.csv", "maps.h5"]
 
 
 def test_a_bad_box_is_not_drawn() -> None:
@@ -120,3 +120,12 @@ def test_a_picture_is_a_png_or_goes_into_a_directory() -> None:
     assert result.status == 2
     assert "box.jpg: pictures are PNG" in result.error
     assert not Path("box.jpg").exists()
+
+
+@pytest.mark.parametrize("command", ["align", "show", "compare"])
+def test_no_empty_directory_is_left_where_nothing_is_drawn(command: str) -> None:
+    where = {"show": ["-o", "pictures"], "align": ["-o", "out.h5", "--viz", "pictures"]}
+    more = where.get(command, ["--viz", "pictures", "--with", "onnx"])
+    result = run(command, "maps.h5", "boxes.csv", *more, "--channel", "99")
+    assert result.status == 2
+    assert not Path("pictures").exists()

@@ -153,7 +153,7 @@ def test_a_file_that_must_be_chosen_from_says_what_can_be_chosen() -> None:
     assert f"nothing by itself: choose {path}::/stride16 or" in inspect(path).out
 
 
-def test_of_many_datasets_a_few_are_shown_and_what_is_odd_about_any() -> None:
+def test_of_many_datasets_the_first_are_shown_at_length_and_the_others_in_a_line() -> None:
     with h5py.File("maps.h5", "w") as file:
         for n in range(30):
             file[f"image{n:02}"] = noise(2, 3, 3)
@@ -161,7 +161,8 @@ def test_of_many_datasets_a_few_are_shown_and_what_is_odd_about_any() -> None:
         file["image20"][0, 0, 0] = np.nan
     text = inspect("maps.h5").out
     assert text.count("  shape ") == 5
-    assert "25 more datasets, from /image05 on" in text
+    assert "  /image05  (2, 3, 3) float32 CHW, stride 4, contiguous, " in text
+    assert "  /image29  (2, 3, 3) float32 CHW, stride 4, contiguous, " in text
     assert "odd         /image20: 1 of 18 values is NaN" in text
     assert len(found("maps.h5")["datasets"]) == 30
 

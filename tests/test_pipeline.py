@@ -317,7 +317,7 @@ def test_bad_boxes_are_named_with_their_lines_and_counted(work: Path) -> None:
     text = refusal(ask())
     assert "boxes.csv line 3: x2 5 is less than x1 9" in text
     assert "boxes.csv line 4: (nan, 1, 5, 8) is not finite" in text
-    assert "boxes.csv line 5: no image 7: maps.h5 holds images 0 to 2" in text
+    assert "boxes.csv line 5: no image 7: maps.h5::/features holds images 0 to 2" in text
     assert "boxes.csv line 7" in text
     assert "boxes.csv line 8" not in text
     assert "and 2 more" in text

@@ -153,3 +153,39 @@ def test_an_error_of_the_system_becomes_one_line_with_a_remedy() -> None:
     assert str(failed.value) == (
         "x.h5 cannot be written: No space left on device; make room, or write elsewhere"
     )
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out.h5"
+    with pytest.raises(OutputError, match="exists"), replacing(target) as temporary:
+        temporary.write_text("ours")
+        target.write_text("theirs")
+    assert target.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [target]
+    with replacing(target, overwrite=True) as temporary:
+        temporary.write_text("ours")
+    assert target.read_text() == "ours"
+
+
+def test_where_there_are_no_hard_links_files_are_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    target = tmp_path / "out.h5"
+    with replacing(target) as temporary:
+        temporary.write_text("ours")
+    assert target.read_text() == "ours"
+    target.unlink()
+    with pytest.raises(OutputError, match="exists"), replacing(target):
+        target.write_text("theirs")
+    assert target.read_text() == "theirs"
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 127)
+    with replacing(target) as temporary:
+        temporary.write_text("ours")
+    assert target.read_text() == "ours"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -105,9 +106,9 @@ def choose(file: h5py.File, path: str) -> tuple[str, h5py.Dataset | h5py.Group]:
             f"{file.filename} holds no dataset that can be a feature map (rank 3 or 4, real "
             f"numbers): {_holds(found)}"
         )
-    parents = {one.path.rpartition("/")[0] for one in maps}
-    are_images = len(parents) == 1 and all(len(one.shape) == 3 for one in maps)
-    group = f", or {file.filename}::{parents.pop() or '/'} for a group of images" * are_images
+    parent = posixpath.commonpath([posixpath.dirname(one.path) for one in maps])
+    are_images = all(len(one.shape) == 3 for one in maps)
+    group = f", or {file.filename}::{parent} for a group of images" * are_images
     raise FeatureError(
         f"{file.filename} holds {len(maps)} datasets that can be feature maps: choose one, as in "
         f"{file.filename}::{maps[0].path}{group}: {_listing(maps)}"

@@ -156,6 +156,11 @@ class FeatureSource:
         self._attributes: dict[str, tuple[Scale, tuple[float, float]]] = {}
         self._readers: set[ThreadPoolExecutor] = set()
 
+    @property
+    def name(self) -> str:
+        """`file.h5::/path`, or the file alone where it is all of it."""
+        return self.path if self.dataset == "/" else f"{self.path}::{self.dataset}"
+
     def __len__(self) -> int:
         return self._maps[0].shape[0] if self.kind == "batch" else len(self._maps)
 

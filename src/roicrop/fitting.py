@@ -48,19 +48,20 @@ def fit(cells: Float, map_size: Float) -> Fit:
 
 
 def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
-    """The smallest power of two that puts every box on its map, give or take a cell.
+    """The smallest power of two by which no box ends beyond its map, give or take a cell.
 
     pixels: (K, 4) xyxy in pixels of the image that the network saw.
     map_size: (K, 2) cells (H, W) of each box's map.
 
-    None where no stride would, and where there is no box.
+    None where there is none, where some box then begins more than a cell before its map, which no
+    stride mends, and where there is no box.
     """
     low, high, size = _corners(pixels, map_size)
     if not len(high):
         return None
     for stride in _STRIDES:
-        if (high <= (size + _SLACK) * stride).all() and (low >= -_SLACK * stride).all():
-            return stride
+        if (high <= (size + _SLACK) * stride).all():
+            return stride if (low >= -_SLACK * stride).all() else None
     return None
 
 

@@ -92,6 +92,12 @@ class Job:
         return self.request.convention
 
     @property
+    def reversed(self) -> int:
+        """How many boxes that are pooled end before they begin."""
+        corners = self.corners[self.pooled]
+        return int((corners[:, 2:] < corners[:, :2]).any(axis=1).sum())
+
+    @property
     def images_read(self) -> int:
         """How many images have a box that is pooled."""
         return len(distinct_images(self.image_index[self.pooled]))
@@ -292,6 +298,8 @@ class Job:
 
     def cautions(self, fit: Fit) -> list[Caution]:
         """What a user may not have meant, from how the boxes lie on their maps."""
+        if self.boxes_in_file and not len(self) and self.request.leaves_out:
+            return [Caution(f"none of the {self.boxes_in_file:,} boxes was chosen", loud=True)]
         if not self.request.normalized and self._in_first_pixel():
             text = "every box lies in the first pixel of its image"
             return [Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)]
@@ -301,6 +309,8 @@ class Job:
             mend = "mend them, or --normalized and --image-size"
             return [Caution(f"{where}: {mend}", loud=True)] if many else []
         nobody_said = any(scale.origin == "default" for scale in self.scales)
+        if nobody_said and any(scale.origin != "default" for scale in self.scales):
+            return [self._half_said()]
         if not many and not (fit.beyond and nobody_said):
             text = "no stride was given and the file has none, so a cell is taken to be a pixel"
             return [Caution(f"{text}: --stride 1 says so")] if nobody_said else []
@@ -309,6 +319,21 @@ class Job:
         taken = ", ".join(f"{scale.value:g} ({scale.origin})" for scale in self.scales[:3])
         why = "no stride was given and scale 1 was taken" if nobody_said else f"at scale {taken}"
         return [Caution(f"{why}: {where}; {remedy}", loud=True)]
+
+    def _half_said(self) -> Caution:
+        """Some of the images have a stride, and some have none."""
+        source = self.source
+        without = [
+            source.dataset_of(i)
+            for i in distinct_images(self.image_index[self.image_index >= 0]).tolist()
+            if source.scale(i).origin == "default"
+        ]
+        more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
+        return Caution(
+            f"{source.path}::{without[0]}{more} has no stride, and a cell is taken to be a pixel, "
+            "where other images have one: give it the attribute, or --stride for all",
+            loud=True,
+        )
 
     def stride_that_fits(self) -> int | None:
         """The smallest power of two that puts every box on its map; None where none does."""

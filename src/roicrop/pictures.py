@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,8 @@ BY_DEFAULT: Final = 8  # pictures, where nobody says of which boxes
 class Album:
     """A picture for each of some boxes of a job, under one convention or two side by side.
 
-    place: a directory, made if need be; or, for one box, a file that ends in .png.
+    place: a directory that is there (see `room_for_pictures`); or, for one box, a file that ends
+        in .png.
     boxes: numbers of boxes in their file; None is the first few.
     channel: the one that is shown; None is the mean over all.
     points: whether the sampling points go beside each picture, as CSV.
@@ -100,19 +102,14 @@ class Album:
         operators = [row.operator for row in self._conventions]
         kind = operators[0] if len(operators) == 1 else "both"
         numbers = self._job.table.source_index
-        if place.suffix.lower() == ".png":
+        if _is_picture(place):
             if len(self._rows) != 1:
                 raise ArgumentError(
                     f"{place} is one picture, and there are {len(self._rows)} boxes to draw: "
                     "choose one with --viz-boxes, or name a directory"
                 )
             pictures = {int(self._rows[0]): place}
-        elif (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):
-            raise ArgumentError(
-                f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
-            )
         else:
-            make_directory(place)
             pictures = {
                 row: place / f"{kind}-box-{numbers[row]}.png" for row in self._rows.tolist()
             }
@@ -157,14 +154,40 @@ def check_channel(job: Job, channel: int | None) -> None:
         raise ArgumentError(f"--channel {channel}: {job.source.path} has channels 0 to {last}")
 
 
-def make_directory(place: Path) -> None:
-    """A directory for pictures, unless it is there; OutputError where there can be none."""
+@contextmanager
+def room_for_pictures(place: str | None) -> Iterator[None]:
+    """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
+
+    One that was made is gone again when the work fails and it is still empty. OutputError where
+    there can be none.
+    """
+    directory = None if place is None or _is_picture(Path(place)) else Path(place)
+    if directory is None or directory.is_dir():
+        yield
+        return
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{place} cannot be made: {error.strerror}; name a directory for the pictures"
+            f"{directory} cannot be made: {error.strerror}; name a directory for the pictures"
         ) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            directory.rmdir()
+        raise
+
+
+def _is_picture(place: Path) -> bool:
+    """Whether the name is a picture's; ArgumentError for one in another format."""
+    if place.suffix.lower() == ".png":
+        return True
+    if (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):
+        raise ArgumentError(
+            f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
+        )
+    return False
 
 
 def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:

@@ -55,7 +55,7 @@ def open_job(request: Request) -> Job:
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table, names=source.names, count=len(source), kind=source.kind, path=source.path
+            table, names=source.names, count=len(source), kind=source.kind, path=source.name
         )
         bad = _find_bad(request, table, assignment)
         image_index = assignment.index

@@ -48,7 +48,7 @@ def replacing(
             temporary.touch(exist_ok=False)
         yield temporary
         with written(path):
-            temporary.replace(target)
+            _move(temporary, target, path, overwrite=overwrite)
     finally:
         with suppress(OSError):  # a file system that refuses this has refused more, and been told
             temporary.unlink(missing_ok=True)
@@ -69,7 +69,26 @@ def refuse_unfit(
         if os.path.exists(source) and target.samefile(source):
             raise OutputError(f"{path} is an input of this run: choose another name")
     if not overwrite:
-        raise OutputError(f"{path} exists: choose another name, or replace it with --overwrite")
+        raise _exists(path)
+
+
+def _exists(path: str | os.PathLike[str]) -> OutputError:
+    return OutputError(f"{path} exists: choose another name, or replace it with --overwrite")
+
+
+def _move(temporary: Path, target: Path, path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Give the file its name in one step; OutputError where another run was quicker."""
+    if not overwrite:
+        try:
+            os.link(temporary, target)  # which, unlike a rename, replaces nothing
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:  # a file system without hard links
+            if target.exists():
+                raise _exists(path) from None
+        else:
+            return
+    temporary.replace(target)
 
 
 @contextmanager
@@ -88,8 +107,11 @@ def written(path: str | os.PathLike[str]) -> Iterator[None]:
 _SUFFIX: Final = ".tmp"
 
 
+_MOST_OF_NAME: Final = 48  # characters, so that the temporary name is not too long where its is not
+
+
 def _prefix(target: Path) -> str:
-    return f".{target.name}.roicrop-"
+    return f".{target.name[:_MOST_OF_NAME]}.roicrop-"
 
 
 def _remove_orphans(target: Path) -> None:

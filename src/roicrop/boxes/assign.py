@@ -108,7 +108,8 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
             f"{table.source.name} names no images, and {features.path} holds {features.count}: "
             "give each box an image_index, or the image's name as image"
         )
-    return ImageAssignment(np.zeros(len(table), np.int64), "boxes name no image, and there is one")
+    how = "boxes name no image, and there is one" if features.count == 1 else "there are no boxes"
+    return ImageAssignment(np.zeros(len(table), np.int64), how)
 
 
 def _through(coco: Coco, features: _Features) -> str:

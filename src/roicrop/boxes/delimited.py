@@ -57,7 +57,10 @@ def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> D
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The first line that is not blank: names in lower case, and where that line is."""
+    """The first line that is not blank: names in lower case.
+
+    line: the last that belongs to it, from 1. where: the first, for messages.
+    """
 
     names: list[str]
     delimiter: str
@@ -93,13 +96,21 @@ def _header(lines: list[str], source: Source) -> _Header:
     if line is None:
         raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
     where = f"{source.name} line {line}"
-    text = [lines[line - 1]]
     try:
-        delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader(text, delimiter=d))))
-        names = next(csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True))
+        headers = [_header_by(delimiter, lines, line, where) for delimiter in _DELIMITERS]
     except csv.Error as error:
         raise BoxError(f"{where}: not a line of CSV: {error}") from error
-    return _Header([name.strip().lower() for name in names], delimiter, line, where)
+    return max(headers, key=lambda header: (_spells_boxes(header.names), len(header.names)))
+
+
+def _header_by(delimiter: str, lines: list[str], line: int, where: str) -> _Header:
+    reader = csv.reader(lines[line - 1 :], delimiter=delimiter, skipinitialspace=True, strict=True)
+    names = [name.strip().lower() for name in next(reader)]
+    return _Header(names, delimiter, line - 1 + reader.line_num, where)
+
+
+def _spells_boxes(names: list[str]) -> bool:
+    return any({*spelling} <= {*names} for _, spelling in _SPELLINGS)
 
 
 def _coordinates(header: _Header, box_format: BoxFormat | None) -> _Coordinates:
@@ -213,16 +224,22 @@ def _records(
 
 def _parsed(cells: list[str], name: str, source: Source) -> NDArray[np.float64]:
     try:
-        return np.fromiter(map(float, cells), np.float64, len(cells))
+        return np.fromiter(map(_number, cells), np.float64, len(cells))
     except ValueError:
         row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
         fault = f"{cells[row]!r} is not a number" if cells[row].strip() else "empty"
-        raise BoxError(f"{source.where(row)}, column {name}: {fault}") from None
+        raise BoxError(f"{source.where(row)}, column {name}: {fault}: mend it") from None
+
+
+def _number(cell: str) -> float:
+    if "_" in cell or not cell.isascii():  # Python would read 1_0, and digits of other scripts
+        raise ValueError
+    return float(cell)
 
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        _number(cell)
     except ValueError:
         return False
     return True

@@ -114,7 +114,11 @@ def _from_coco_instances(value: _Object, source: Source) -> Draft:
     if annotations and draft.format == "json list":
         raise BoxError(f"{source.where(0)}: {shown(annotations[0])} is not an annotation")
     coco = coco_of(value, source.name)
-    return dataclasses.replace(draft, format="coco instances", coco=coco)
+    draft = dataclasses.replace(draft, format="coco instances", coco=coco)
+    if annotations:
+        return draft
+    box_format, origin = _BOX_KEYS["bbox"]
+    return dataclasses.replace(draft, box_format=box_format, box_format_origin=origin)
 
 
 def _from_arrays(value: _Object, source: Source) -> Draft:

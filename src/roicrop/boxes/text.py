@@ -16,7 +16,7 @@ def read_text(path: str, name: str) -> str:
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise BoxError(f"{name}: {error.strerror}") from error
+        raise BoxError(f"{name} cannot be read: {error.strerror}") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

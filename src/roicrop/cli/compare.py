@@ -79,11 +79,15 @@ def command(**params: Any) -> int:
     """
     from roicrop import pipeline
     from roicrop.compare import Gallery, as_record, compare, in_words
+    from roicrop.pictures import room_for_pictures
 
     start = time.perf_counter()
     variants = _variants(params)
     rows = [variant.convention for variant in variants]
-    with pipeline.open_job(options.request(params, _reading(variants), *rows)) as job:
+    with (
+        pipeline.open_job(options.request(params, _reading(variants), *rows)) as job,
+        room_for_pictures(params["viz"]),
+    ):
         gallery = None
         if params["viz"]:
             gallery = Gallery(

@@ -18,10 +18,14 @@ def run(params: Parameters, operator: Operator) -> None:
 def crop(params: Parameters, operator: Operator) -> report.Facts:
     """Pool the boxes of one file into another, draw the pictures asked for, return the facts."""
     from roicrop import pipeline
+    from roicrop.pictures import room_for_pictures
 
     start = time.perf_counter()
     row = options.convention(params, operator)
-    with pipeline.open_job(options.request(params, row)) as job:
+    with (
+        pipeline.open_job(options.request(params, row)) as job,
+        room_for_pictures(params["viz"]),
+    ):
         album = options.album(params, job, params["viz"], [row]) if params["viz"] else None
         pictures: list[str] = []
 

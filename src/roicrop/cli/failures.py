@@ -21,8 +21,9 @@ def explain(error: BaseException) -> tuple[str, int]:
     elif isinstance(error, RoicropError):
         text, status = str(error), error.exit_status
     elif isinstance(error, OSError):
-        place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        text, status = f"{place}{error.strerror or error}", RoicropError.exit_status
+        # What has no name here is no file: those are named where they are opened.
+        place = "standard output" if error.filename is None else os.fsdecode(error.filename)
+        text, status = f"{place}: {error.strerror or error}", RoicropError.exit_status
     else:
         text = ": ".join(filter(None, ["there is not enough memory", str(error)]))
         status = RoicropError.exit_status

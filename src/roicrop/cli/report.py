@@ -113,6 +113,7 @@ def input_facts(job: Job) -> Facts:
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
+            "reversed": job.reversed,
             "degenerate": fit.degenerate,
             "partly_outside": fit.partly - fit.wholly,
             "wholly_outside": fit.wholly,
@@ -281,6 +282,7 @@ def _counted(said: Facts) -> str:
         "partly_outside": "partly outside the map",
         "wholly_outside": "wholly outside the map",
         "degenerate": "of no size",
+        "reversed": "reversed",
         "bad": f"bad and {fate.get(said['parameters']['on_bad_box'], 'kept')}",
     }
     return ", ".join(f"{boxes[key]} {text}" for key, text in words.items() if boxes[key])

@@ -38,12 +38,16 @@ def command(**params: Any) -> None:
     result beside it.
     """
     from roicrop import pipeline
+    from roicrop.pictures import room_for_pictures
 
     start = time.perf_counter()
     rows = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
         rows.append(_pool_beside(rows[0]))
-    with pipeline.open_job(options.request(params, rows[0])) as job:
+    with (
+        pipeline.open_job(options.request(params, rows[0])) as job,
+        room_for_pictures(params["place"]),
+    ):
         pictures = options.album(params, job, params["place"], rows).draw()
         seconds = time.perf_counter() - start
         beside = rows[1] if params["both"] else None

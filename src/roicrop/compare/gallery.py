@@ -11,14 +11,14 @@ import numpy as np
 from roicrop.compare.tally import Worst
 from roicrop.compare.variants import Variant
 from roicrop.job import Features, Job
-from roicrop.pictures import channels_first, check_channel, make_directory, subject_of
+from roicrop.pictures import channels_first, check_channel, subject_of
 from roicrop.replacing import refuse_unfit
 
 
 class Gallery:
     """One picture for each two variants: both sampling grids over one another, and the difference.
 
-    place: a directory, made if need be.
+    place: a directory that is there.
     channel: the one that is shown; None is the one in which a box differs most.
 
     Raises ArgumentError for a channel that the maps lack, and OutputError for a place that cannot
@@ -39,7 +39,6 @@ class Gallery:
         self._place = Path(place)
         self._channel = channel
         self._overwrite = overwrite
-        make_directory(self._place)
         for pair in combinations(variants, 2):
             refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
 

@@ -32,7 +32,6 @@ from roicrop.inspection.values import MOST_VALUES
 if TYPE_CHECKING:
     from roicrop.request import Request
 
-_MOST_SAMPLED: Final = 200  # datasets
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
 
 
@@ -56,10 +55,7 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
             taken_as=taken.words,
             problem=taken.problem,
             sources=tuple(sources),
-            datasets=tuple(
-                _look_at(file, one, how, groups, most if n < _MOST_SAMPLED else None)
-                for n, one in enumerate(found)
-            ),
+            datasets=tuple(_look_at(file, one, how, groups, most) for one in found),
             odd=(*odd_together(found), *([] if inner else _datasets.impossible_in(file))),
         )
 
@@ -89,9 +85,9 @@ def _below(file: h5py.File, inner: str) -> Iterator[Candidate]:
 
 
 def _look_at(
-    file: h5py.File, found: Candidate, how: Request, groups: Sequence[str], most: int | None
+    file: h5py.File, found: Candidate, how: Request, groups: Sequence[str], most: int
 ) -> MapDataset:
-    """One dataset; `most` is how many of its values to look at, None for none of them.
+    """One dataset; `most` is how many of its values to look at.
 
     groups: those that are groups of images.
     """
@@ -101,7 +97,8 @@ def _look_at(
     stored = StoredMap(found.path, found.shape, found.dtype, (layout or "CHW").endswith("C"))
     scale = _scale(file, found, how, group)
     values, unreadable = None, None
-    if most is not None and unpacked_at_once(dataset) <= MOST_UNPACKED:
+    readable = not (_hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset))
+    if readable and unpacked_at_once(dataset) <= MOST_UNPACKED:
         try:
             values = sample(dataset, f"{file.filename}::{found.path}", most)
         except FeatureError as error:

@@ -35,7 +35,7 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table, names=source.names, count=len(source), kind=source.kind, path=source.path
+        table, names=source.names, count=len(source), kind=source.kind, path=source.name
     )
     job = _job(source, table, assignment, how)
     fit = job.fit()

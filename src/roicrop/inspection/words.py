@@ -105,7 +105,8 @@ def _(file: BoxFile) -> Iterator[str]:
 @in_words.register
 def _(pair: Together) -> Iterator[str]:
     boxes = "standard input" if pair.boxes == "-" else pair.boxes
-    yield f"{pair.features} with {boxes}: they {'fit' if pair.fits else 'do not fit'}"
+    but = f", but for {many(pair.beyond, 'box', 'boxes')}" if pair.beyond else ""
+    yield f"{pair.features} with {boxes}: they {f'fit{but}' if pair.fits else 'do not fit'}"
     if pair.problem:
         yield _line("problem", pair.problem)
         return
@@ -127,7 +128,7 @@ def _(pair: Together) -> Iterator[str]:
 
 def _choice(file: FeatureFile) -> str:
     """What to give a command instead of a file that it does not take."""
-    if not file.sources:
+    if len(file.sources) <= 1:
         return f"nothing: {file.problem}"
     return f"nothing by itself: choose {_some(file.sources, ' or ')}"
 
@@ -148,6 +149,31 @@ def _dataset(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     if dataset.input_scale is not None:
         y, x = dataset.input_scale
         yield "input scale", f"{x:g} along x, {y:g} along y"
+    yield from _stored(dataset)
+    for text in dataset.odd:
+        yield "odd", text
+
+
+def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
+    """The rest of many: a line for each, and what is odd among them, each thing once."""
+    for dataset in datasets:
+        yield f"  {dataset.path}  {', '.join(text for _, text in _in_short(dataset))}"
+    times = Counter(chain.from_iterable(dict.fromkeys(dataset.odd) for dataset in datasets))
+    first = {text: dataset.path for dataset in reversed(datasets) for text in dataset.odd}
+    for text, count in times.items():
+        where = first[text] if count == 1 else f"{count:,} of these, the first {first[text]}"
+        yield f"  {_line('odd', f'{where}: {text}')}"
+
+
+def _in_short(dataset: MapDataset) -> Iterator[tuple[str, str]]:
+    """What `_dataset` says, without who said it and what follows from it."""
+    yield "shape", f"{dataset.shape} {dataset.dtype} {dataset.layout}"
+    if dataset.stride is not None:
+        yield "stride", f"stride {dataset.stride:g}"
+    yield from _stored(dataset)
+
+
+def _stored(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     chunks = f"chunks of {_times(dataset.chunks)}" if dataset.chunks else "contiguous"
     packed = "" if dataset.compression == "none" else f", {dataset.compression}"
     yield "stored", chunks + packed
@@ -155,26 +181,6 @@ def _dataset(dataset: MapDataset) -> Iterator[tuple[str, str]]:
         yield "values", dataset.unreadable
     elif dataset.values:
         yield "values", _values(dataset.values)
-    for text in dataset.odd:
-        yield "odd", text
-
-
-def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
-    """What is odd among many, each thing once; --json has all there is."""
-    if not datasets:
-        return
-    sampled = sum(dataset.values is not None for dataset in datasets)
-    less = "" if sampled == len(datasets) else f"; values of {sampled:,} of them were sampled"
-    more = many(len(datasets), "more dataset")
-    yield f"  and {more}, from {datasets[0].path} on, which --json lists{less}"
-    times = Counter(chain.from_iterable(dict.fromkeys(dataset.odd) for dataset in datasets))
-    first = {text: dataset.path for dataset in reversed(datasets) for text in dataset.odd}
-    for text, count in times.items():
-        where = first[text] if count == 1 else f"{count:,} of these, the first {first[text]}"
-        yield f"  {_line('odd', f'{where}: {text}')}"
-    unreadable = [dataset.unreadable for dataset in datasets if dataset.unreadable]
-    if unreadable:
-        yield f"  {_line('values', _some(unreadable, '; '))}"
 
 
 def _values(values: Values) -> str:
