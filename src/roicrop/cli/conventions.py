@@ -9,6 +9,7 @@ import click
 
 from roicrop.cli.report import as_text
 from roicrop.conventions import CONVENTIONS, DEFAULT, Convention
+from roicrop.wording import minus
 
 
 @click.command(epilog="\b\nExample: roicrop conventions --json")
@@ -33,7 +34,8 @@ HEADER = ("convention", "for", "shift", "at least", "samples", "reduction", "out
 
 def cells(row: Convention) -> tuple[str, ...]:
     """The row as the table shows it. The shift is in pixels before and in cells after scaling."""
-    before = f"{row.offset_before:+g} px, " if row.offset_before else ""
+    before = minus(f"{row.offset_before:+g} px, ") if row.offset_before else ""
+    after = minus(f"{row.offset_after:+g}") if row.offset_after else "0"
     pool = row.operator == "pool"
     least = (
         "" if row.min_size is None else f"{row.min_size:g} cell{'' if row.min_size == 1 else 's'}"
@@ -41,7 +43,7 @@ def cells(row: Convention) -> tuple[str, ...]:
     return (
         row.name,
         row.operator,
-        "rounded" if pool else before + (f"{row.offset_after:+g}" if row.offset_after else "0"),
+        "rounded" if pool else before + after,
         "1 cell" if pool else least,
         "cells" if pool else str(row.sampling_ratio),
         row.mode,
