@@ -227,18 +227,21 @@ def test_results_do_not_depend_on_the_layout(name: str, call: Any) -> None:
 
 @pytest.mark.core
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("count", [3, 700])  # 700: more than caches hold
-def test_results_do_not_depend_on_where_in_memory_they_go(count: int, layout: str) -> None:
+@pytest.mark.parametrize(("dtype", "channels"), [("f4", 64), ("f4", 54), ("f2", 100), ("f8", 36)])
+@pytest.mark.parametrize("count", [3, 1000])  # 1000: more than caches hold
+def test_results_do_not_depend_on_where_in_memory_they_go(
+    count: int, layout: str, dtype: str, channels: int
+) -> None:
     rng = np.random.default_rng(5)
-    features = rng.standard_normal((1, 64, 20, 20)).astype(np.float32)
+    features = rng.standard_normal((1, channels, 20, 20)).astype(dtype)
     boxes = levels.random_boxes(rng, count, (1, 20, 20))
     expected = roi_align(features, boxes, 7)
     if layout == "NHWC":
         features = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
         expected = np.ascontiguousarray(expected.transpose(0, 2, 3, 1))
     memory = np.empty(expected.nbytes + 128, np.uint8)
-    for start in (0, 4, 16, 64):
-        out = np.frombuffer(memory[start:].data, np.float32, expected.size).reshape(expected.shape)
+    for start in (0, 8, 16, 64):
+        out = np.frombuffer(memory[start:].data, dtype, expected.size).reshape(expected.shape)
         roi_align(features, boxes, 7, layout=layout, out=out)
         assert out.tobytes() == expected.tobytes()
 

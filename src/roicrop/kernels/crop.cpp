@@ -21,30 +21,40 @@ namespace {
 
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
+constexpr int most_together = 8;                   // slabs that one thread pools in turns
 
 std::ptrdiff_t element_bytes(Element element) {
-    return element == Element::half ? sizeof(half) : element == Element::single ? sizeof(float) : sizeof(double);
+    if (element == Element::half) return sizeof(half);
+    return element == Element::single ? sizeof(float) : sizeof(double);
 }
 
 // What one thread works in: see Task. It grows, and stays for the next block.
 template <class Sum>
 class Scratch {
 public:
-    static std::size_t bytes(const Block<Sum>& block) {
-        return std::size_t(block.slab_cells() + strip_cells(block) + 2 * tile_cells(block)) *
+    static std::size_t bytes(const Block<Sum>& block, int slabs) {
+        return std::size_t(slabs * block.slab_cells() + strip_cells(block) +
+                           (2 + slabs) * tile_cells(block)) *
                cell_bytes;
     }
 
-    void lend_to(Task<Sum>& task, const Block<Sum>& block) {
-        if (bytes(block) > size_) {
+    // To each its slab, and to all of them, which run one after the other, the rest. Returns room for
+    // the tiles of all.
+    char* lend_to(Task<Sum>* tasks, int slabs, const Block<Sum>& block) {
+        const std::size_t size = bytes(block, slabs);
+        if (size > size_) {
             memory_.reset();
-            memory_.reset(::operator new(bytes(block), std::align_val_t(cell_bytes)));
-            size_ = bytes(block);
+            memory_.reset(::operator new(size, std::align_val_t(cell_bytes)));
+            size_ = size;
         }
-        task.slab = static_cast<Sum*>(memory_.get());
-        task.strip = task.slab + block.slab_cells() * lanes<Sum>;
-        task.tile = task.strip + strip_cells(block) * lanes<Sum>;
-        task.turned = task.tile + tile_cells(block) * lanes<Sum>;
+        Sum* const first = static_cast<Sum*>(memory_.get());
+        for (int i = 0; i < slabs; ++i) {
+            tasks[i].slab = first + i * block.slab_cells() * lanes<Sum>;
+            tasks[i].strip = first + slabs * block.slab_cells() * lanes<Sum>;
+            tasks[i].tile = tasks[i].strip + strip_cells(block) * lanes<Sum>;
+            tasks[i].turned = tasks[i].tile + tile_cells(block) * lanes<Sum>;
+        }
+        return reinterpret_cast<char*>(tasks->turned + tile_cells(block) * lanes<Sum>);
     }
 
 private:
@@ -65,11 +75,11 @@ private:
     std::size_t size_ = 0;
 };
 
-inline void run_passes(const Passes& passes, const Arguments& a, const Task<float>& task) {
-    passes.single(a.element, a.convention.reduction, task);
+inline void run_passes(const Passes& passes, const Arguments& a, Tasks<float> tasks) {
+    passes.single(a.element, a.convention.reduction, tasks);
 }
-inline void run_passes(const Passes& passes, const Arguments& a, const Task<double>& task) {
-    passes.real64(a.element, a.convention.reduction, task);
+inline void run_passes(const Passes& passes, const Arguments& a, Tasks<double> tasks) {
+    passes.real64(a.element, a.convention.reduction, tasks);
 }
 
 template <class Sum>
@@ -96,14 +106,26 @@ Strides strides_out(const Arguments& a) {
                                                       : Layout::scattered};
 }
 
+// Whether bins begin as far from a cache line as one another, and a slab can fill one.
+bool fills_lines(const Arguments& a, const Strides& out) {
+    return a.element != Element::half && out.y % cell_bytes == 0 && out.x % cell_bytes == 0;
+}
+
 // From cells to cells, how many channels come before the first that begins a cache line of the
 // output. A slab that begins there writes whole lines.
 template <class Sum>
 int channels_before_a_line(const Arguments& a, const Strides& in, const Strides& out) {
-    if (in.layout != Layout::cells || out.layout != Layout::cells || a.element == Element::half ||
-        out.y % cell_bytes != 0 || out.x % cell_bytes != 0)
-        return 0;
+    if (in.layout != Layout::cells || out.layout != Layout::cells || !fills_lines(a, out)) return 0;
     return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / sizeof(Sum));
+}
+
+// Slabs that cannot write whole cache lines do so with their neighbours, while the lines are near.
+template <class Sum>
+int slabs_together(const Arguments& a, const Strides& out, const Block<Sum>& block, int slabs) {
+    if (out.layout != Layout::cells || fills_lines(a, out)) return 1;
+    const std::int64_t room = packed_cells / std::max<std::int64_t>(block.slab_cells(), 1);
+    const std::int64_t fair = std::int64_t(block.groups().size()) * slabs / a.threads;
+    return int(std::clamp<std::int64_t>(std::min(room, fair), 1, most_together));
 }
 
 // How the channels are shared out: slab 0 takes the `lead` channels and, where they fit beside them,
@@ -132,25 +154,33 @@ void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const
           std::vector<Scratch<Sum>>& scratch) {
     const Strides in = strides_in(a), out = strides_out(a);
     const Slabs<Sum> slabs(int(a.shape[1]), channels_before_a_line<Sum>(a, in, out));
-    const std::int64_t tasks = std::int64_t(block.groups().size()) * slabs.count;
-    const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block));
+    const int together = slabs_together(a, out, block, slabs.count);
+    const std::int64_t shares = (slabs.count + together - 1) / together;
+    const std::int64_t all = std::int64_t(block.groups().size()) * shares;
+    const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block, together));
     if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
 
+    Task<Sum> same{};
+    same.in = in;
+    same.out = out;
+    same.maximum_start = a.convention.maximum_start;
+    same.empty_value = a.convention.empty_value;
+    same.streams = a.count * a.out_strides[0] >= streamed_bytes;
     std::atomic<std::int64_t> next{0};
     in_parallel(threads, [&](int thread) {
-        Task<Sum> task{};
-        scratch[std::size_t(thread)].lend_to(task, block);
-        task.in = in;
-        task.out = out;
-        task.maximum_start = a.convention.maximum_start;
-        task.empty_value = a.convention.empty_value;
-        task.streams = a.count * a.out_strides[0] >= streamed_bytes;
-        for (std::int64_t i = next++; i < tasks; i = next++) {
-            const Group<Sum>& group = block.groups()[std::size_t(i / slabs.count)];
-            task.pieces = group.pieces;
-            task.count = group.count;
-            slabs.choose(task, int(i % slabs.count));
-            run_passes(passes, a, task);
+        Task<Sum> tasks[most_together];
+        std::fill_n(tasks, together, same);
+        char* const line = scratch[std::size_t(thread)].lend_to(tasks, together, block);
+        for (std::int64_t i = next++; i < all; i = next++) {
+            const Group<Sum>& group = block.groups()[std::size_t(i / shares)];
+            const int first = int(i % shares) * together;
+            const int count = std::min(together, slabs.count - first);
+            for (int j = 0; j < count; ++j) {
+                tasks[j].pieces = group.pieces;
+                tasks[j].count = group.count;
+                slabs.choose(tasks[j], first + j);
+            }
+            run_passes(passes, a, Tasks<Sum>{tasks, count, line});
         }
     });
 }

@@ -292,29 +292,30 @@ void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns,
     }
 }
 
+// The columns from x on, at most pack_block of them, of row y.
 template <class Element, class Sum>
-void pack(const Task<Sum>& task, const Piece<Sum>& piece) {
-    const char* corner = piece.corner + task.first_channel * task.in.channel;
+void pack_some(const Task<Sum>& task, const Piece<Sum>& piece, int y, int x) {
     const bool planes = task.in.layout == Layout::planes && piece.width >= pack_block;
-    const int rows_ahead = 1 + cells_ahead / std::max(piece.width, 1);
+    const int columns = std::min(pack_block, piece.width - x);
+    // A last block that is not full begins earlier, and repeats what the one before it did.
+    const int begin = planes ? std::min(x, piece.width - pack_block) : x;
+    Sum* to = task.slab + (std::ptrdiff_t(y) * piece.pitch + begin) * lanes<Sum>;
+    const char* from = piece.corner + task.first_channel * task.in.channel + y * task.in.y +
+                       begin * task.in.x;
+    if (planes) return pack_planes<Element>(task, to, from);
+    if (task.in.layout != Layout::cells) return pack_one_by_one<Element>(task, to, from, columns);
+    const int rows_ahead = 1 + cells_ahead / piece.width;
+    const bool last_rows = y + rows_ahead >= piece.height;
+    pack_cells<Element>(task, to, from, columns, last_rows ? 0 : rows_ahead * task.in.y);
+}
+
+template <class Element, class Sum>
+void pack(Tasks<Sum> tasks, const Piece<Sum>& piece) {
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
-        const char* from = corner + y * task.in.y;
-        Sum* to = task.slab + std::ptrdiff_t(y) * piece.pitch * lanes<Sum>;
-        const std::ptrdiff_t ahead = y + rows_ahead < piece.height ? rows_ahead * task.in.y : 0;
         for (int x = 0; x < piece.width; x += pack_block) {
             if (!piece.touched_blocks[x / pack_block]) continue;
-            const int columns = std::min(pack_block, piece.width - x);
-            // A last block that is not full begins earlier, and repeats what the one before it did.
-            const int begin = planes ? std::min(x, piece.width - pack_block) : x;
-            Sum* block = to + begin * lanes<Sum>;
-            const char* source = from + begin * task.in.x;
-            if (planes)
-                pack_planes<Element>(task, block, source);
-            else if (task.in.layout == Layout::cells)
-                pack_cells<Element>(task, block, source, columns, ahead);
-            else
-                pack_one_by_one<Element>(task, block, source, columns);
+            for (int i = 0; i < tasks.count; ++i) pack_some<Element>(tasks.slabs[i], piece, y, x);
         }
     }
 }
@@ -383,6 +384,29 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
         }
 }
 
+// The same for several slabs, whose channels are neighbours too: what is written is longer, and
+// more of it is whole cache lines. This puts one slab's into the line.
+template <class Element, class Sum>
+void collect_cells(const Task<Sum>& task, const Box<Sum>& box, Element* line, int slabs) {
+    const Sum* cell = task.tile;
+    const int bins = box.y.bins * box.x.bins;
+    for (int bin = 0; bin < bins; ++bin, cell += lanes<Sum>, line += slabs * lanes<Sum>)
+        for (int v = 0; v < vectors_in_cell; ++v)
+            store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+}
+
+template <class Element, class Sum>
+void write_collected(Tasks<Sum> tasks, const Box<Sum>& box) {
+    const Task<Sum> &first = tasks.slabs[0], &last = tasks.slabs[tasks.count - 1];
+    const std::ptrdiff_t size = sizeof(Element);
+    const std::ptrdiff_t bytes = (last.first_channel + last.channels - first.first_channel) * size;
+    const char* line = tasks.line;
+    char* to = box.out + first.first_channel * first.out.channel;
+    for (int p = 0; p < box.y.bins; ++p)
+        for (int q = 0; q < box.x.bins; ++q, line += tasks.count * lanes<Sum> * size)
+            copy(to + p * first.out.y + q * first.out.x, line, bytes, first.streams);
+}
+
 template <class Element, class Sum>
 void write(const Task<Sum>& task, const Box<Sum>& box) {
     switch (task.out.layout) {
@@ -392,7 +416,7 @@ void write(const Task<Sum>& task, const Box<Sum>& box) {
     }
 }
 
-// ---- one task: some pieces of the map, some channels ------------------------------------------
+// ---- the tasks --------------------------------------------------------------------------------
 
 // Where channels are neighbours in the output and fill the lanes, bins need not stop at the tile.
 template <class Element, class Sum>
@@ -411,52 +435,80 @@ Bins<Sum> bins_of_output(const Task<Sum>& task, const Box<Sum>& box) {
             task.streams && unaligned % cell_bytes == 0};
 }
 
-template <class Element, Reduction reduction, class Sum>
-void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
+// Whether the tile then holds all of the box.
+template <Reduction reduction, class Sum>
+bool pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
     const Bins<Sum> tile{task.tile, box.x.bins * lanes<Sum>, lanes<Sum>, false};
-    if constexpr (reduction == Reduction::sum)
-        if (box.begins && box.ends) {
-            const bool straight = output_is_tile<Element>(task);
-            const Bins<Sum> bins = straight ? bins_of_output(task, box) : tile;
-            pool<reduction, Put::whole>(task, box, bins);
-            set_empty_bins(task, box, bins);
-            if (!straight) write<Element>(task, box);
-            return;
-        }
-    if (box.begins) start_bins<reduction>(task, box, tile);
-    pool<reduction, Put::part>(task, box, tile);
-    if (!box.ends) return;
-    set_empty_bins(task, box, tile);
-    write<Element>(task, box);
+    if (reduction == Reduction::sum && box.begins && box.ends) {
+        pool<reduction, Put::whole>(task, box, tile);
+    } else {
+        if (box.begins) start_bins<reduction>(task, box, tile);
+        pool<reduction, Put::part>(task, box, tile);
+    }
+    if (box.ends) set_empty_bins(task, box, tile);
+    return box.ends;
 }
 
 template <class Element, Reduction reduction, class Sum>
-void run(const Task<Sum>& task) {
-    for (int i = 0; i < task.count; ++i) {
-        const Piece<Sum>& piece = task.pieces[i];
-        pack<Element>(task, piece);
-        for (int k = 0; k < piece.count; ++k) pool_box<Element, reduction>(task, piece.boxes[k]);
+void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
+    if constexpr (reduction == Reduction::sum)
+        if (box.begins && box.ends && output_is_tile<Element>(task)) {
+            const Bins<Sum> bins = bins_of_output(task, box);
+            pool<reduction, Put::whole>(task, box, bins);
+            set_empty_bins(task, box, bins);
+            return;
+        }
+    if (pool_into_tile<reduction>(task, box)) write<Element>(task, box);
+}
+
+template <class Element, Reduction reduction, class Sum>
+void pool_box_together(Tasks<Sum> tasks, const Box<Sum>& box) {
+    Element* line = reinterpret_cast<Element*>(tasks.line);
+    for (int i = 0; i < tasks.count; ++i) {
+        pool_into_tile<reduction>(tasks.slabs[i], box);
+        collect_cells(tasks.slabs[i], box, line + i * lanes<Sum>, tasks.count);
     }
-    if (task.streams) finish_streams();
+    write_collected<Element>(tasks, box);
+}
+
+template <class Element, Reduction reduction, class Sum>
+void run(Tasks<Sum> tasks) {
+    const Task<Sum>& any = *tasks.slabs;
+    // A box that comes in pieces keeps the one tile that there is until the last of them.
+    if (any.count > 1 && tasks.count > 1) {
+        for (int i = 0; i < tasks.count; ++i)
+            run<Element, reduction>(Tasks<Sum>{tasks.slabs + i, 1, tasks.line});
+        return;
+    }
+    for (int i = 0; i < any.count; ++i) {
+        const Piece<Sum>& piece = any.pieces[i];
+        pack<Element>(tasks, piece);
+        for (int k = 0; k < piece.count; ++k)
+            if (tasks.count > 1)
+                pool_box_together<Element, reduction>(tasks, piece.boxes[k]);
+            else
+                pool_box<Element, reduction>(any, piece.boxes[k]);
+    }
+    if (any.streams) finish_streams();
 }
 
 template <class Element, class Sum>
-void by_reduction(Reduction reduction, const Task<Sum>& task) {
+void by_reduction(Reduction reduction, Tasks<Sum> tasks) {
     switch (reduction) {
-        case Reduction::sum: return run<Element, Reduction::sum>(task);
-        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(task);
-        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(task);
-        case Reduction::maximum: return run<Element, Reduction::maximum>(task);
+        case Reduction::sum: return run<Element, Reduction::sum>(tasks);
+        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(tasks);
+        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(tasks);
+        case Reduction::maximum: return run<Element, Reduction::maximum>(tasks);
     }
 }
 
-void single(Element element, Reduction reduction, const Task<float>& task) {
-    if (element == Element::half) return by_reduction<half>(reduction, task);
-    by_reduction<float>(reduction, task);
+void single(Element element, Reduction reduction, Tasks<float> tasks) {
+    if (element == Element::half) return by_reduction<half>(reduction, tasks);
+    by_reduction<float>(reduction, tasks);
 }
 
-void real64(Element, Reduction reduction, const Task<double>& task) {
-    by_reduction<double>(reduction, task);
+void real64(Element, Reduction reduction, Tasks<double> tasks) {
+    by_reduction<double>(reduction, tasks);
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ struct Strides {
     Layout layout;
 };
 
+// One slab: some pieces of the map, as many channels as there are lanes.
 template <class Sum>
 struct Task {
     const Piece<Sum>* pieces;
@@ -90,9 +91,18 @@ struct Task {
     bool streams;                       // the output takes more memory than caches have
 };
 
+// The slabs are of the same pieces. They are packed in one sweep, and each box is pooled from all of
+// them before the next.
+template <class Sum>
+struct Tasks {
+    const Task<Sum>* slabs;
+    int count;
+    char* line;  // scratch for one box: the channels of all slabs side by side, bin by bin
+};
+
 struct Passes {
-    void (*single)(Element, Reduction, const Task<float>&);
-    void (*real64)(Element, Reduction, const Task<double>&);
+    void (*single)(Element, Reduction, Tasks<float>);
+    void (*real64)(Element, Reduction, Tasks<double>);
 };
 
 namespace baseline {
