@@ -34,4 +34,5 @@ _VARIANTS = {
     "NHWC": (np.float32, "NHWC"),
     "float16": (np.float16, "NCHW"),
     "float64": (np.float64, "NCHW"),
+    "NHWC, float16": (np.float16, "NHWC"),
 }
