@@ -113,13 +113,13 @@ def _sample_entries(plan: Plan, k: int, view: View, drawn: Drawn) -> list[Entry]
     total = len(y) * len(x)
     if not total:
         return []
-    what = "middles" if plan.convention.sampling_ratio == "exact" else "samples"
+    what = "middles" if drawn.of_pieces else "samples"
     inside = int(y.inside.sum()) * int(x.inside.sum())
     still = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
-    if what == "samples":
-        found = [Entry(_example(drawn, "dot", still, inside), _about_samples(plan, k, drawn))]
-    else:
+    if drawn.of_pieces:
         found = [Entry(_example(drawn, "square", still, inside), _about_pieces(plan, view, drawn))]
+    else:
+        found = [Entry(_example(drawn, "dot", still, inside), _about_samples(plan, k, drawn))]
     if moved := inside - still:
         text = (
             f"Beyond the outermost cell centres, but by a cell at most: {moved} of {total} {what}. "

@@ -115,6 +115,7 @@ def _entries(
     return [
         legend_common.box_entry(plans[0], scene.k, scene.subject, scene.view),
         *(_entry(*args) for args in zip(parts, names, _LOOKS, strict=True)),
+        *_together(parts, names),
         *_lost_and_moved(parts),
         *legend_common.entries(plans, scene.k, scene.view, every),
         *_largest_difference(names, pooled, channel),
@@ -133,9 +134,22 @@ def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
     said = legend_common.sentences(
         f"{name}: {bins}, {legend_align.where(plan, k, subject)}",
         legend_align.gives(plan, k),
-        legend_align.crowded(drawn, "samples"),
+        f"The marks are {'the middles of its pieces' if drawn.of_pieces else 'its samples'}.",
+        legend_align.crowded(drawn, "middles" if drawn.of_pieces else "samples"),
     )
     return Entry(lambda b: _grid_example(b, look), said)
+
+
+def _together(parts: list[Part], names: tuple[str, str]) -> list[Entry]:
+    """Whether the bins of the one hide those of the other."""
+    one, other = (
+        np.concatenate([marks.edges(axis, part.scene.k) for axis in (part.plan.y, part.plan.x)])
+        for part in parts
+    )
+    if float(np.abs(one - other).max()) * parts[0].scene.view.cell > 1.0:
+        return []
+    text = f"The bins of {names[1]} lie over those of {names[0]}: they are the same."
+    return [Entry(lambda b: legend_align.bins_example(b, SECOND), text)]
 
 
 def _grid_example(brush: Brush, look: sample_marks.Look) -> None:

@@ -60,6 +60,7 @@ class Drawn:
 
     y, x: all samples of either axis.
     rows, columns: their places.
+    of_pieces: whether they are the middles of the pieces of an exact integral.
     hidden: how many samples are not in sight.
     coincide: whether some that are have one place.
     """
@@ -68,6 +69,7 @@ class Drawn:
     x: Samples
     rows: Places
     columns: Places
+    of_pieces: bool
     hidden: int
     coincide: bool
 
@@ -100,7 +102,8 @@ def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
     rows, columns = _places(y, seen_y, view.cell), _places(x, seen_x, view.cell)
     coincide = len(rows.gap) < len(seen_y) or len(columns.gap) < len(seen_x)
     hidden = len(y) * len(x) - len(seen_y) * len(seen_x)
-    return Drawn(y, x, rows, columns, hidden, coincide)
+    of_pieces = plan.convention.sampling_ratio == "exact"
+    return Drawn(y, x, rows, columns, of_pieces, hidden, coincide)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,12 +128,11 @@ class Part:
             pool_marks.rounded_box(brush, view, plan, k)
             return
         marks.bins(brush, view, plan, k)
-        exact = plan.convention.sampling_ratio == "exact"
-        if exact:
+        drawn = self.drawn()
+        if drawn.of_pieces:
             sample_marks.pieces(brush, view, plan, k)
-        sample_marks.samples(
-            brush, view, self.drawn(), sample_marks.INTEGRAL if exact else sample_marks.PLAIN
-        )
+        look = sample_marks.INTEGRAL if drawn.of_pieces else sample_marks.PLAIN
+        sample_marks.samples(brush, view, drawn, look)
 
 
 def with_bar(block: MapBlock, scale: Scale, title: str, scene: Scene) -> Block:
