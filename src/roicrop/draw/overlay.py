@@ -131,11 +131,12 @@ def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
         )
     drawn = part.drawn()
     bins = "one bin" if plan.output_size == (1, 1) else "bins"
+    what = "pieces’ middles" if drawn.of_pieces else "samples"
     said = legend_common.sentences(
         f"{name}: {bins}, {legend_align.where(plan, k, subject)}",
         legend_align.gives(plan, k),
-        f"The marks are {'the middles of its pieces' if drawn.of_pieces else 'its samples'}.",
-        legend_align.crowded(drawn, "middles" if drawn.of_pieces else "samples"),
+        f"The marks are its {what}." if len(drawn.y) * len(drawn.x) else "",
+        legend_align.crowded(drawn, what),
     )
     return Entry(lambda b: _grid_example(b, look), said)
 
