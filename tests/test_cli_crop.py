@@ -405,4 +405,4 @@ def test_images_without_a_stride_beside_some_with_one_are_named() -> None:
         file["a"].attrs["stride"] = STRIDE
     Path("named.csv").write_text("image,x1,y1,x2,y2\na,0,0,8,8\nb,0,0,8,8\nc,0,0,8,8\n")
     result = run("align", "group.h5", "named.csv", "-o", "out.h5")
-    assert "WARNING: group.h5::/b and 1 more has no stride" in result.err
+    assert "WARNING: group.h5::/b and 1 more have no stride" in result.err
