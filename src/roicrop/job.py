@@ -330,8 +330,8 @@ class Job:
         ]
         more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
         return Caution(
-            f"{source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, and a cell is "
-            "taken to be a pixel, where other images have one: give it the attribute, or --stride for all",
+            f"{source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, where others "
+            "have, and a cell is taken to be a pixel: set the attribute, or give --stride for all",
             loud=True,
         )
 
