@@ -346,6 +346,16 @@ def test_quotes_that_do_more_than_enclose_are_read_as_csv_has_it(write: Write, c
     assert table.image.tolist() == [image.strip() for image in expected]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_every_field_may_be_quoted(write: Write, delimiter: str) -> None:
+    rows = [["x1", "y1", "x2", "y2", "label"], ["1", "2", "3", "4", "a,b;c"]]
+    text = "".join(delimiter.join(f'"{field}"' for field in row) + "\r\n" for row in rows)
+    table = read_boxes(write("boxes.csv", f"\ufeff{text}"))
+    assert table.coords.tolist() == [[1, 2, 3, 4]]
+    assert table.label is not None
+    assert table.label.tolist() == ["a,b;c"]
+
+
 @pytest.mark.parametrize("number", ["1_0", "\u0663\u0660", "0x1p3"])
 def test_only_what_csv_means_by_a_number_is_one(write: Write, number: str) -> None:
     with pytest.raises(BoxError, match=r"boxes.csv line 2, column x2: .* is not a number"):
@@ -365,8 +375,9 @@ def test_plain_and_simply_quoted_lines_are_read_the_quick_way(
 ) -> None:
     monkeypatch.delattr(delimited, "_read_careful")
     for cell in ("cat", '"cat"', '"x y"', '"x, y"', '""'):
-        text = f"x1,y1,label,x2,y2\r\n1,2,{cell},3,4\r\n"
+        text = f"x1,y1,label,x2,y2\r\n\r\n1,2,{cell},3,4\r\n  \r\n"
         table = read_delimited(text, Source("boxes.csv"), None).build()
+        assert table.where(0) == "boxes.csv line 3"
         assert table.label is not None
         assert table.label.tolist() == [cell.strip('"')]
 

@@ -91,3 +91,12 @@ def test_conventions_as_json_are_the_table() -> None:
     assert by_name["fast-rcnn"]["default_of"] == "pool"
     assert by_name["openvino"]["void"] == "nan"
     assert by_name["detectron2"]["offset_after"] == -0.5
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--stride", "1_6"), ("--output-size", "1_0"), ("--viz-boxes", "1_0")]
+)
+def test_only_what_people_mean_by_a_number_is_one(option: str, value: str) -> None:
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", option, value)
+    assert result.status == 2
+    assert value in result.error

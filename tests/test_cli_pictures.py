@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -125,7 +126,31 @@ def test_a_picture_is_a_png_or_goes_into_a_directory() -> None:
 @pytest.mark.parametrize("command", ["align", "show", "compare"])
 def test_no_empty_directory_is_left_where_nothing_is_drawn(command: str) -> None:
     where = {"show": ["-o", "pictures"], "align": ["-o", "out.h5", "--viz", "pictures"]}
+    where = {k: [v.replace("pictures", "pictures/of/boxes") for v in vs] for k, vs in where.items()}
     more = where.get(command, ["--viz", "pictures", "--with", "onnx"])
     result = run(command, "maps.h5", "boxes.csv", *more, "--channel", "99")
     assert result.status == 2
     assert not Path("pictures").exists()
+
+
+def test_pictures_that_were_drawn_go_with_the_run_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from roicrop import draw
+
+    save, left = draw.save, 2
+
+    def save_two(*arguments: Any, **options: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OutputError("viz: the disk is full: make room")
+        save(*arguments, **options)
+
+    Path("viz").mkdir()
+    Path("viz", "align-box-0.png").write_text("older")
+    monkeypatch.setattr("roicrop.draw.save", save_two)
+    crop = ["align", "maps.h5", "boxes.csv", "-o", "out.h5", "--viz", "viz", "--overwrite"]
+    assert run(*crop).status == 1
+    assert names("viz") == ["align-box-0.png"]
+    assert not Path("out.h5").exists()

@@ -5,13 +5,15 @@ The functions here are loaded when they are first used, so that `import roicrop`
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os
 
 __all__ = ["__version__", "plan", "roi_align", "roi_pool"]
 
-__version__ = Path(__file__).with_name("VERSION").read_text("ascii").strip()
+with open(os.path.join(os.path.dirname(__file__), "VERSION"), encoding="ascii") as file:
+    __version__ = file.read().strip()
+del file
 
+TYPE_CHECKING = False  # as typing has it, which takes longer to load than all else here
 if TYPE_CHECKING:
     from roicrop.operators import plan, roi_align, roi_pool
 else:

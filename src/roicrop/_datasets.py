@@ -16,7 +16,7 @@ from roicrop.errors import FeatureError
 
 LAYOUTS: Final = "NCHW, NHWC, CHW or HWC"
 _CHANNELS_LAST: Final = {"NCHW": False, "CHW": False, "NHWC": True, "HWC": True}
-_LISTED: Final = 8
+_LISTED: Final = 200
 _T = TypeVar("_T")
 
 

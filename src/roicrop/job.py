@@ -306,7 +306,8 @@ class Job:
         where = f"{fit.beyond} of {len(self)} boxes reach outside their map"
         many = 2 * fit.beyond > len(self)
         if not self._scale_matters():
-            mend = "mend them, or --normalized and --image-size"
+            given = self.request.normalized and self.request.image_size is not None
+            mend = "mend them" if given else "mend them, or --normalized and --image-size"
             return [Caution(f"{where}: {mend}", loud=True)] if many else []
         nobody_said = any(scale.origin == "default" for scale in self.scales)
         if nobody_said and any(scale.origin != "default" for scale in self.scales):
@@ -330,8 +331,8 @@ class Job:
         ]
         more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
         return Caution(
-            f"{source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, where others "
-            "have, and a cell is taken to be a pixel: set the attribute, or give --stride for all",
+            f"{source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, where "
+            "others have, and a cell is taken to be a pixel: set the attribute, or give --stride",
             loud=True,
         )
 

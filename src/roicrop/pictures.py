@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,6 +33,8 @@ class Album:
     channel: the one that is shown; None is the mean over all.
     points: whether the sampling points go beside each picture, as CSV.
 
+    As a context manager, it takes back the files that it made when the work fails.
+
     Raises BoxError for a box that is not there or cannot be drawn, ArgumentError for a channel that
     the maps lack, and OutputError for a place that cannot be used.
     """
@@ -55,6 +58,19 @@ class Album:
         self._overwrite = overwrite
         self._rows = _drawable(job, boxes)
         self._files = self._name_files(Path(place))
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Album:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for path in self._made if kind else ():
+            path.unlink(missing_ok=True)
 
     def draw(self) -> list[str]:
         """Draw them all; the files that were written, pictures first."""
@@ -92,6 +108,7 @@ class Album:
                     channel=self._channel,
                 )
             png, *tables = self._files[row]
+            self._made += [path for path in self._files[row] if not path.exists()]
             draw.save(picture, png, overwrite=self._overwrite)
             for path, plan in zip(tables, plans, strict=False):
                 draw.write_points(plan, k, path, subject=subject, overwrite=self._overwrite)
@@ -165,6 +182,7 @@ def room_for_pictures(place: str | None) -> Iterator[None]:
     if directory is None or directory.is_dir():
         yield
         return
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -175,7 +193,8 @@ def room_for_pictures(place: str | None) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            directory.rmdir()
+            for each in missing:
+                each.rmdir()
         raise
 
 

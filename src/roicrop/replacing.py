@@ -136,4 +136,13 @@ def _another_runs(process: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _has_ended(process)
+
+
+def _has_ended(process: int) -> bool:
+    """Whether it has, and its parent has not yet asked how; where Linux says so."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(") ")[2][:1]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return state in ("Z", "X")

@@ -169,7 +169,9 @@ def _by_name(
     for image, file_name in file_names.items():
         index = next((index_of[n] for n in _spellings(file_name) if n in index_of), None)
         if index is None:
-            places[image] = f"{path} has no dataset named {file_name!r}{_advice(table)}"
+            near = _namesake(file_name, names)
+            is_there = f", but {near!r}" if near else ""
+            places[image] = f"{path} has no dataset named {file_name!r}{is_there}{_advice(table)}"
         elif taken.setdefault(index, file_name) != file_name:
             raise BoxError(
                 f"{table.source.name}: images {taken[index]!r} and {file_name!r} could both be "
@@ -178,6 +180,12 @@ def _by_name(
         else:
             places[image] = index
     return places
+
+
+def _namesake(file_name: str, names: Sequence[str]) -> str | None:
+    """A dataset in another folder, or with another extension."""
+    wanted = {*_spellings(file_name)}
+    return next((name for name in names if wanted & {*_spellings(name)}), None)
 
 
 def _spellings(file_name: str) -> Iterator[str]:

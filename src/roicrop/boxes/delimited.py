@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -96,11 +97,19 @@ def _header(lines: list[str], source: Source) -> _Header:
     if line is None:
         raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
     where = f"{source.name} line {line}"
-    try:
-        headers = [_header_by(delimiter, lines, line, where) for delimiter in _DELIMITERS]
-    except csv.Error as error:
-        raise BoxError(f"{where}: not a line of CSV: {error}") from error
-    return max(headers, key=lambda header: (_spells_boxes(header.names), len(header.names)))
+    headers, faults = [], {}
+    for delimiter in _DELIMITERS:
+        try:
+            headers.append(_header_by(delimiter, lines, line, where))
+        except csv.Error as error:
+            faults[lines[line - 1].count(delimiter)] = error
+    best = max(
+        headers, key=lambda header: (_spells_boxes(header.names), len(header.names)), default=None
+    )
+    if best is None or (faults and max(faults) >= len(best.names)):
+        fault = faults[max(faults)]
+        raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
+    return best
 
 
 def _header_by(delimiter: str, lines: list[str], line: int, where: str) -> _Header:
@@ -155,12 +164,16 @@ def _quotes_enclose_fields(lines: list[str], delimiter: str) -> bool:
 def _read_plain(
     lines: list[str], header: _Header, numeric: set[str], source: Source
 ) -> _Body | None:
-    """The columns of lines with a record each; None if there are none, or one is blank or wrong.
+    """The columns of lines with a record each, or blank; None if there are none, or one is wrong.
 
     In half the time it does what `_read_careful` does, but it cannot say what is wrong where.
     """
     rows = lines[header.line :]
-    if not any(map(str.strip, rows)):
+    numbers = np.arange(len(rows)) + header.line + 1
+    written = ~np.fromiter(map(str.isspace, rows), np.bool_, len(rows))
+    if not written.all():
+        rows, numbers = list(itertools.compress(rows, written)), numbers[written]
+    if not rows:
         return None
     kinds = ["f8" if name in numeric else "O" for name in header.names]
     try:
@@ -179,7 +192,7 @@ def _read_plain(
         return None
     columns = {name: table[f"column {n}"] for n, name in enumerate(header.names)}
     return _Body(
-        Source(source.path, np.arange(len(rows)) + header.line + 1),
+        Source(source.path, numbers),
         numbers={n: np.ascontiguousarray(c) for n, c in columns.items() if n in numeric},
         texts={n: _stripped(c.tolist()) for n, c in columns.items() if n in NAME_KEYS},
     )

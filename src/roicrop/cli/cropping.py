@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 from roicrop.cli import options, report
 from roicrop.cli.options import Parameters
@@ -25,8 +26,11 @@ def crop(params: Parameters, operator: Operator) -> report.Facts:
     with (
         pipeline.open_job(options.request(params, row)) as job,
         room_for_pictures(params["viz"]),
+        ExitStack() as undo,
     ):
-        album = options.album(params, job, params["viz"], [row]) if params["viz"] else None
+        album = None
+        if params["viz"]:
+            album = undo.enter_context(options.album(params, job, params["viz"], [row]))
         pictures: list[str] = []
 
         def draw() -> None:

@@ -54,6 +54,8 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
         if not isinstance(value, str):
             return value
         try:
+            if "_" in value:  # Python would read 1_0
+                raise ValueError
             return self._read(value)
         except ValueError:
             self.fail(f"{value!r} is not {self._expected}.", param, ctx)

@@ -48,7 +48,8 @@ def command(**params: Any) -> None:
         pipeline.open_job(options.request(params, rows[0])) as job,
         room_for_pictures(params["place"]),
     ):
-        pictures = options.album(params, job, params["place"], rows).draw()
+        with options.album(params, job, params["place"], rows) as album:
+            pictures = album.draw()
         seconds = time.perf_counter() - start
         beside = rows[1] if params["both"] else None
         said = report.facts("show", job, seconds, pictures=pictures, beside=beside)

@@ -92,8 +92,8 @@ class Brackets:
 
     @property
     def numbered(self) -> bool:
-        """Whether all that there are have room for their numbers, but for those cut off."""
-        return bool(self._brackets) and any(self._room(bracket) for bracket in self._brackets)
+        """Whether there are some, and all have room for their numbers."""
+        return bool(self._brackets) and all(self._room(bracket) for bracket in self._brackets)
 
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """With (x, y) at the upper left of what they take."""

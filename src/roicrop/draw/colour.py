@@ -66,7 +66,8 @@ class Scale:
     def colours(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """(..., 3) the colours of (...) values."""
         exact = np.asarray(values, dtype=np.float64)
-        finite = np.isfinite(exact) & (not self.is_empty)
+        numbers = np.isfinite(exact)
+        finite = numbers & (not self.is_empty)
         with np.errstate(over="ignore"):
             # Divided before subtracting, as high − low may exceed the largest float.
             unit = max(abs(self.low), abs(self.high), np.finfo(np.float64).tiny)
@@ -76,15 +77,15 @@ class Scale:
         table = np.array(_SIGNED if self.signed else _VIRIDIS, dtype=np.float64)
         at = np.linspace(0.0, 1.0, len(table))
         rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
-        rgb[finite & self._is_beyond(exact)] = BEYOND
+        rgb[numbers & ~self._holds(exact)] = BEYOND
         rgb[np.isnan(exact)] = NOT_A_NUMBER
         rgb[exact == np.inf] = INFINITE
         rgb[exact == -np.inf] = MINUS_INFINITE
         return np.rint(rgb).astype(np.uint8)
 
-    def _is_beyond(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def _holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         slack = 1e-9 * max(abs(self.low), abs(self.high))
-        return (values < self.low - slack) | (values > self.high + slack)
+        return (values >= self.low - slack) & (values <= self.high + slack)
 
 
 def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Scale:

@@ -35,7 +35,8 @@ def entries(
         box_entry(plan, k, subject, view),
         Entry(
             rounded_example,
-            "The box after rounding, in whole cells. The cell in which it ends is included.",
+            "The box after rounding, in whole cells. The cell in which it ends is included."
+            f"{_at_least(plan, k)}",
         ),
     ]
     if max(plan.output_size) > 1:
@@ -57,6 +58,16 @@ def entries(
             )
         )
     return found
+
+
+def _at_least(plan: Plan, k: int) -> str:
+    """Whether the box would be of no cell, but for the rule that it has one."""
+    for axis in (plan.y, plan.x):
+        assert axis.rounded is not None
+        first, last = axis.rounded[k].tolist()
+        if last < first:
+            return " It would end before it begins, so it is taken for one cell."
+    return ""
 
 
 def rounding(plan: Plan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
