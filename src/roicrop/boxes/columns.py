@@ -114,7 +114,7 @@ class Draft:
         else:
             texts = [self._text(value, row, key) for row, value in enumerate(values)]
         whole = _whole_numbers(texts)
-        if whole is None:
+        if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
             whole = _whole_numbers([text.removesuffix(".0") for text in texts])
         if whole is not None:
             return whole

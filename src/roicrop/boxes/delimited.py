@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +31,9 @@ _SPELLINGS: Final[tuple[tuple[BoxFormat, tuple[str, str, str, str]], ...]] = (
 
 def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> Draft:
     """The boxes of CSV or TSV text; `read_boxes` says what `box_format` does."""
-    lines = _lines(text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
     header = _header(lines, source)
     coordinates = _coordinates(header, box_format)
     wanted = [*coordinates.columns, *(name for name in header.names if name in COLUMN_KEYS)]
@@ -41,7 +42,7 @@ def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> D
             raise BoxError(f"{header.where}: {name} is there twice: keep one")
     numeric = {*coordinates.columns, *NUMBER_KEYS}
     body = None
-    if _quotes_enclose_fields(lines, header.delimiter):
+    if _quotes_enclose_fields(text, header.delimiter):
         body = _read_plain(lines, header, numeric, source)
     if body is None:
         body = _read_careful(lines, header, numeric, source)
@@ -85,11 +86,6 @@ class _Body:
     source: Source
     numbers: dict[str, NDArray[np.float64]]
     texts: dict[str, list[str]]
-
-
-def _lines(text: str) -> list[str]:
-    """The lines, each with the one line break that remains of the three kinds there are."""
-    return io.StringIO(text, newline=None).readlines()
 
 
 def _header(lines: list[str], source: Source) -> _Header:
@@ -153,9 +149,11 @@ def _what_is_missing(names: list[str]) -> str:
     )
 
 
-def _quotes_enclose_fields(lines: list[str], delimiter: str) -> bool:
+def _quotes_enclose_fields(text: str, delimiter: str) -> bool:
     """Whether each quote, if there are any, stands at an end of a field and means no more."""
-    text = f"\n{''.join(lines)}\n"
+    if '"' not in text:
+        return True
+    text = f"\n{text}\n"
     begin = text.count('\n"') + text.count(f'{delimiter}"')
     end = text.count('"\n') + text.count(f'"{delimiter}')
     return begin == end and begin + end == text.count('"')
