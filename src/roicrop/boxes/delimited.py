@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from roicrop.boxes.table import BoxFormatOrigin, Source
 from roicrop.errors import BoxError
 
 if TYPE_CHECKING:
+    import _csv
+
     from numpy.typing import NDArray
 
 _DELIMITERS: Final = (",", "\t", ";")
@@ -199,7 +202,7 @@ def _read_plain(
 def _read_careful(lines: list[str], header: _Header, numeric: set[str], source: Source) -> _Body:
     """The columns of any lines; BoxError names the line, and the column, that is wrong."""
     rows, numbers = _records(lines, header, source)
-    source = Source(source.path, np.array(numbers, dtype=np.int64))
+    source = Source(source.path, numbers)
     columns = {name: [row[n] for row in rows] for n, name in enumerate(header.names)}
     return _Body(
         source,
@@ -210,50 +213,66 @@ def _read_careful(lines: list[str], header: _Header, numeric: set[str], source: 
 
 def _records(
     lines: list[str], header: _Header, source: Source
-) -> tuple[list[list[str]], list[int]]:
+) -> tuple[list[list[str]], NDArray[np.int64]]:
     """The fields of each record that is not blank, and the line on which it begins."""
-    rows: list[list[str]] = []
-    numbers: list[int] = []
+    reader = _reader(lines, header)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        where = f"{source.name} line {_begin_of_fault(lines, header)}"
+        raise BoxError(f"{where}: not a line of CSV: {error}") from error
+    begins = np.arange(len(rows)) + header.line + 1
+    if reader.line_num > len(rows):
+        more = np.fromiter(("".join(row).count("\n") for row in rows), np.int64, len(rows))
+        begins[1:] += np.cumsum(more[:-1])
     width = len(header.names)
-    reader = csv.reader(
+    kept = [n for n, row in enumerate(rows) if len(row) == width and any(row)]
+    if len(kept) == len(rows):
+        return rows, begins
+    for begin, row in zip(begins.tolist(), rows, strict=True):
+        if len(row) != width and any(map(str.strip, row)):
+            where = f"{source.name} line {begin}"
+            raise BoxError(f"{where}: {len(row)} fields, but the header has {width}")
+    return [rows[n] for n in kept], begins[kept]
+
+
+def _reader(lines: list[str], header: _Header) -> _csv.Reader:
+    return csv.reader(
         lines[header.line :], delimiter=header.delimiter, skipinitialspace=True, strict=True
     )
+
+
+def _begin_of_fault(lines: list[str], header: _Header) -> int:
+    reader = _reader(lines, header)
     begin = header.line + 1
-    try:
-        for row in reader:
-            if len(row) == width and any(row):
-                rows.append(row)
-                numbers.append(begin)
-            elif any(map(str.strip, row)):
-                where = f"{source.name} line {begin}"
-                raise BoxError(f"{where}: {len(row)} fields, but the header has {width}")
+    with contextlib.suppress(csv.Error):
+        for _ in reader:
             begin = header.line + 1 + reader.line_num
-    except csv.Error as error:
-        raise BoxError(f"{source.name} line {begin}: not a line of CSV: {error}") from error
-    return rows, numbers
+    return begin
 
 
 def _parsed(cells: list[str], name: str, source: Source) -> NDArray[np.float64]:
     try:
-        return np.fromiter(map(_number, cells), np.float64, len(cells))
+        if not _is_plain("".join(cells)):
+            raise ValueError
+        return np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
         fault = f"{cells[row]!r} is not a number" if cells[row].strip() else "empty"
         raise BoxError(f"{source.where(row)}, column {name}: {fault}: mend it") from None
 
 
-def _number(cell: str) -> float:
-    if "_" in cell or not cell.isascii():  # Python would read 1_0, and digits of other scripts
-        raise ValueError
-    return float(cell)
+def _is_plain(text: str) -> bool:
+    """Whether it has nothing that Python alone reads as a number: 1_0, digits of other scripts."""
+    return text.isascii() and "_" not in text
 
 
 def _is_number(cell: str) -> bool:
     try:
-        _number(cell)
+        float(cell)
     except ValueError:
         return False
-    return True
+    return _is_plain(cell)
 
 
 def _stripped(cells: list[str]) -> list[str]:
