@@ -154,3 +154,14 @@ def test_pictures_that_were_drawn_go_with_the_run_that_fails(
     assert run(*crop).status == 1
     assert names("viz") == ["align-box-0.png"]
     assert not Path("out.h5").exists()
+
+
+def test_a_picture_that_another_run_made_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken(_: object, path: Path, **options: Any) -> None:
+        path.write_text("theirs")
+        raise OutputError(f"{path} exists")
+
+    monkeypatch.setattr("roicrop.draw.save", overtaken)
+    Path("viz").mkdir()
+    assert run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--viz", "viz").status == 1
+    assert [path.read_text() for path in Path("viz").iterdir()] == ["theirs"]

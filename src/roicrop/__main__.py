@@ -2,7 +2,7 @@
 
 import sys
 
-from roicrop.stopping import stopped
+from roicrop.stopping import CTRL_C, stopped
 
 
 def main() -> int:
@@ -12,7 +12,7 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:  # before the command line has taken charge of signals
-        return stopped("Ctrl-C", 2)
+        return stopped(CTRL_C, 2)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class Candidate:
         makes sense, which `odd` then tells. input_scale is (sy, sx).
     chunks: None if it is contiguous.
     compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
+    readable: whether all that it takes to read its values is here; if not, `odd` tells.
     odd: what is wrong with it, or slow about it: a line each.
     """
 
@@ -53,6 +54,7 @@ class Candidate:
     input_scale: tuple[float, float] | None
     chunks: tuple[int, ...] | None
     compression: str
+    readable: bool
     odd: tuple[str, ...]
 
 
@@ -122,7 +124,7 @@ def stored_map(
     dtype = _hdf5.dtype_of(dataset)
     problem = _problem(dataset.shape, dtype, (3, 4) if rank is None else (rank,))
     if problem is None:
-        problem = _hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset)
+        problem = _hdf5.missing(dataset)
     if problem is not None or dtype is None:
         raise FeatureError(f"{where} {problem}")
     return StoredMap(path, dataset.shape, dtype, _CHANNELS_LAST[layout or "CHW"])
@@ -331,7 +333,8 @@ def _candidate(file: h5py.File, found: _Found) -> Candidate:
     spatial_scale = sound(_spatial_scale_attribute)
     input_scale = sound(input_scale_attribute)
     compression = _hdf5.compression_of(dataset)
-    if missing := _hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset):
+    missing = _hdf5.missing(dataset)
+    if missing:
         odd.append(missing)
     together = min(dataset.chunks[0], dataset.shape[0]) if dataset.chunks else 1
     if dataset.ndim == 4 and together > 1 and compression != "none":
@@ -346,5 +349,6 @@ def _candidate(file: h5py.File, found: _Found) -> Candidate:
         input_scale=input_scale,
         chunks=dataset.chunks,
         compression=compression,
+        readable=missing is None,
         odd=tuple(dict.fromkeys(odd)),
     )

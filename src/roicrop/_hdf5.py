@@ -182,7 +182,12 @@ def compression_of(dataset: h5py.Dataset) -> str:
     return " + ".join(names) or "none"
 
 
-def missing_filter(dataset: h5py.Dataset) -> str | None:
+def missing(dataset: h5py.Dataset) -> str | None:
+    """What keeps a dataset from being read, and the remedy; None if nothing does."""
+    return _missing_filter(dataset) or _missing_source(dataset)
+
+
+def _missing_filter(dataset: h5py.Dataset) -> str | None:
     """What a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
 
     hdf5plugin is loaded for a dataset that needs it, and for no other.
@@ -194,19 +199,19 @@ def missing_filter(dataset: h5py.Dataset) -> str | None:
         remedy = "hdf5plugin lacks it too: write the file again with another"
     except ImportError:
         remedy = 'pip install "roicrop[plugins]"'
-    missing = _unavailable(dataset)
-    return f"needs the HDF5 filter {', '.join(missing)}: {remedy}" if missing else None
+    lacking = _unavailable(dataset)
+    return f"needs the HDF5 filter {', '.join(lacking)}: {remedy}" if lacking else None
 
 
-def missing_source(dataset: h5py.Dataset) -> str | None:
+def _missing_source(dataset: h5py.Dataset) -> str | None:
     """What a virtual dataset is made of and is not there, and the remedy; None if all of it is.
 
     HDF5 itself would read the fill value in its place, without a word.
     """
     if not dataset.is_virtual:
         return None
-    for source in dataset.virtual_sources():
-        file, path = source.file_name, source.dset_name
+    sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
+    for file, path in sorted(sources):
         if "%" in file + path:  # a pattern for files that may come later
             continue
         if not _has(dataset.file if file == "." else _beside(dataset.file, file), path):

@@ -108,11 +108,20 @@ class Album:
                     channel=self._channel,
                 )
             png, *tables = self._files[row]
-            self._made += [path for path in self._files[row] if not path.exists()]
-            draw.save(picture, png, overwrite=self._overwrite)
+            with self._making(png):
+                draw.save(picture, png, overwrite=self._overwrite)
             for path, plan in zip(tables, plans, strict=False):
-                draw.write_points(plan, k, path, subject=subject, overwrite=self._overwrite)
+                with self._making(path):
+                    draw.write_points(plan, k, path, subject=subject, overwrite=self._overwrite)
             yield row, self._files[row]
+
+    @contextmanager
+    def _making(self, path: Path) -> Iterator[None]:
+        """Remember a file that is written inside, unless it replaces one."""
+        new = not path.exists()
+        yield
+        if new:
+            self._made.append(path)
 
     def _name_files(self, place: Path) -> dict[int, list[Path]]:
         """Row → its picture, and its tables of points."""

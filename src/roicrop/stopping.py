@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+CTRL_C = "Ctrl-C"
+
 
 def stopped(by: str, signal_number: int) -> int:
     """Say what stopped the program; return the exit status that shells give it."""

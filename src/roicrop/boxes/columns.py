@@ -114,6 +114,7 @@ class Draft:
         else:
             texts = [self._text(value, row, key) for row, value in enumerate(values)]
         whole = _whole_numbers(texts)
+        # Names are spared what only numbers need: there may be millions of them.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
             whole = _whole_numbers([text.removesuffix(".0") for text in texts])
         if whole is not None:

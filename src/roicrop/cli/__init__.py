@@ -20,7 +20,7 @@ from typing import Final
 import click
 
 from roicrop.cli.failures import FAILURES, tell
-from roicrop.stopping import stopped
+from roicrop.stopping import CTRL_C, stopped
 
 COMMANDS: Final[Mapping[str, str]] = {
     "align": "Pool boxes by RoIAlign.",
@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 _STOPS: Final = {
     getattr(signal, name): words
-    for name, words in {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}.items()
+    for name, words in {"SIGINT": CTRL_C, "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}.items()
     if hasattr(signal, name)  # Windows has no SIGHUP
 }
 

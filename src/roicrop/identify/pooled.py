@@ -117,7 +117,7 @@ def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
     with _hdf5.open_file(path) as file:
         with _hdf5.named_errors(path):
             dataset = _find(file, path, inner, job)
-            missing = _hdf5.missing_filter(dataset)
+            missing = _hdf5.missing(dataset)
             if missing:
                 raise PooledError(f"{path}::{dataset.name} {missing}")
             pooled = _checked(f"{path}::{dataset.name}", _Stored(dataset), job)

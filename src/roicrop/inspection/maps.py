@@ -97,8 +97,7 @@ def _look_at(
     stored = StoredMap(found.path, found.shape, found.dtype, (layout or "CHW").endswith("C"))
     scale = _scale(file, found, how, group)
     values, unreadable = None, None
-    readable = not (_hdf5.missing_filter(dataset) or _hdf5.missing_source(dataset))
-    if readable and unpacked_at_once(dataset) <= MOST_UNPACKED:
+    if found.readable and unpacked_at_once(dataset) <= MOST_UNPACKED:
         try:
             values = sample(dataset, f"{file.filename}::{found.path}", most)
         except FeatureError as error:

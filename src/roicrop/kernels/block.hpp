@@ -23,7 +23,7 @@ namespace roicrop {
 
 constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                 // at most, planned by one thread at a time
-constexpr std::int64_t block_taps = 1 << 17;    // taps and bins: on a large map they end a block early
+constexpr std::int64_t block_taps = 1 << 17;    // and bins: on a large map they end a block early
 constexpr int unit_bins = 4096;
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
@@ -180,7 +180,8 @@ void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32
     std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
     for (const std::int32_t* tap = taps; tap < end; ++tap) place[std::size_t(*tap - cells.begin)] = 0;
     const std::size_t first = column.size();
-    column.reserve(first + std::size_t(std::min<std::ptrdiff_t>(end - taps, cells.size())) + column_block);
+    const auto most = std::min<std::ptrdiff_t>(end - taps, cells.size());
+    column.reserve(first + std::size_t(most) + column_block);
     for (std::size_t x = 0; x < place.size(); ++x) {
         if (place[x] < 0) continue;
         place[x] = std::int32_t(column.size() - first) * lanes<Sum>;
@@ -268,7 +269,8 @@ std::int64_t Block<Sum>::image_of(const Unit& unit) const {
 template <class Sum>
 void Block<Sum>::group_units() {
     const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
-    const std::int64_t groups = (std::int64_t(4) * a_.threads + slabs - 1) / slabs;  // so that each thread has some
+    // So that each thread has some.
+    const std::int64_t groups = (std::int64_t(4) * a_.threads + slabs - 1) / slabs;
     const Limits limits{
         std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
         std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};
