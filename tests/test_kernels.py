@@ -149,6 +149,7 @@ def workload(name: str) -> tuple[Array, Array, tuple[int, int]]:
     shape, count, size = {
         "a crowd of boxes": ((2, 5, 30, 40), 4200, (7, 15)),
         "boxes larger than what is packed": ((1, 3, 400, 1500), 12, (7, 7)),
+        "boxes longer than what is planned": ((1, 3, 2, 150_000), 12, (2, 7)),
         "a great many bins": ((1, 18, 60, 70), 5, (70, 65)),
         "many images": ((70, 17, 12, 9), 150, (3, 2)),
         "many channels": ((1, 600, 20, 20), 40, (7, 7)),
@@ -157,6 +158,8 @@ def workload(name: str) -> tuple[Array, Array, tuple[int, int]]:
     boxes = levels.random_boxes(rng, count, (shape[0], *shape[2:]))
     if name == "boxes larger than what is packed":
         boxes[:4, 1:] = [[0, 0, 1500, 400], [3, -5, 1490, 420], [9, 200, 1400, 201], [7, 3, 9, 380]]
+    if name == "boxes longer than what is planned":
+        boxes[:3, 1:] = [[0, 0, 150_000, 2], [-90, -1, 150_200, 1], [7, 9, 140_000, 12]]
     return features, boxes, size
 
 
@@ -165,6 +168,7 @@ WORKLOADS = pytest.mark.parametrize(
     [
         "a crowd of boxes",
         "boxes larger than what is packed",
+        "boxes longer than what is planned",
         "a great many bins",
         "many images",
         "many channels",
@@ -313,9 +317,12 @@ print(mebibytes("VmHWM") - before)
         "2 30 30000 1000 7 8 f8 avg",
         "2 100 120 20000 3 2 f4 avg",
         "2 100 120 60 150 2 f4 avg",
-        "2 1 300000 200 7 8 f4 max",
-        "1 1 300000 200 7 8 f4 avg",
+        "2 1 4000000 20 7 8 f4 max",
+        "1 4000000 1 20 7 2 f8 max",
+        "1 1 4000000 20 7 8 f8 avg",
+        "70 400 500 20 40 4 f4 avg",
         "1 2 2 40000 14 2 f4 avg",
+        "1 8 8 1500000 1 2 f4 avg",
     ],
 )
 def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(arguments: str) -> None:

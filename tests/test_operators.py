@@ -169,6 +169,19 @@ def test_boxes_may_be_listed_by_image() -> None:
     np.testing.assert_array_equal(roicrop.roi_align(MAP, rows.tolist(), 3), pooled)
 
 
+def test_many_boxes_are_pooled_like_few_however_they_are_listed() -> None:
+    rng = np.random.default_rng(3)
+    corners = np.sort(rng.uniform(-2, 9, (70_000, 2, 2)), axis=1).reshape(-1, 4)
+    image = np.sort(rng.integers(0, 2, len(corners)))
+    image[:70] = 0
+    rows = np.column_stack([image, corners])
+    pooled = roicrop.roi_align(MAP, rows, 1)
+    some = slice(65_500, 65_600)
+    np.testing.assert_array_equal(roicrop.roi_align(MAP, rows[some], 1), pooled[some])
+    listed = [corners[image == 0], corners[image == 1]]
+    np.testing.assert_array_equal(roicrop.roi_align(MAP, listed, 1), pooled)
+
+
 class OnlyArray:
     def __init__(self, array: Array) -> None:
         self.array = array
@@ -382,6 +395,25 @@ def test_a_box_that_the_convention_refuses_is_named_however_many_there_are() -> 
         roicrop.roi_align(MAP, boxes, 1, convention="detectron2")
     with pytest.raises(BoxError, match=r"^box 4321 is reversed, which mmcv refuses"):
         roicrop.roi_align(MAP, boxes, 1, convention="mmcv", sampling_ratio=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ([7, 1, 1, 2, 2], "is on image 7, and the input has 2"),
+        ([0, 1, 1, np.nan, 2], "has corners 1, 1, nan, 2, which are not finite"),
+        ([0, 9, 2, 1, 7], "is reversed along one axis only"),
+    ],
+)
+def test_a_wrong_box_is_named_and_nothing_is_pooled_however_many_come_before(
+    wrong: list[float], complaint: str
+) -> None:
+    boxes = np.tile(BOX, (140_000, 1)).astype(np.float64)
+    boxes[139_000] = wrong
+    out = np.full((len(boxes), 1, 1, 1), 5, np.float32)
+    with pytest.raises(BoxError, match=f"^box 139000 {complaint}"):
+        roicrop.roi_align(MAP[:, :1].astype("f4"), boxes, 1, convention="detectron2", out=out)
+    assert (out == 5).all()
 
 
 def test_a_plan_is_refused_what_an_operator_is() -> None:

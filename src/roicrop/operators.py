@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -162,27 +162,52 @@ def _crop(
     channels_last = _CHANNELS_LAST[layout]
     images, channels = features.shape[:2]
     scale, most = _checked_scale(spatial_scale), _checked_threads(threads)
-    image_index, corners = _split_boxes(boxes, images)
-    corners = _checked_corners(corners, convention, scale, coordinate_dtype(features.dtype))
-    bins_y, bins_x = pair(output_size)
-    shape = (len(corners), bins_y, bins_x, channels)
-    if not channels_last:
-        shape = (len(corners), channels, bins_y, bins_x)
+    given = _boxes_of(boxes, images)
+    bins = pair(output_size)
+    shape = (given.count, *bins, channels) if channels_last else (given.count, channels, *bins)
     pooled = _checked_out(out, shape, features)
-    if len(corners):
-        sampling.check_reversed(
-            corners, (bins_y, bins_x), convention=convention, spatial_scale=scale
-        )
+    boxes_first = pooled.transpose(0, 3, 1, 2) if channels_last else pooled
+
+    def blocks() -> Iterator[tuple[int, NDArray[np.int64], Array]]:
+        return _checked_blocks(given, bins, convention, scale, coordinate_dtype(features.dtype))
+
+    if given.count > _BOXES_AT_ONCE:
+        for _ in blocks():  # so that a wrong box leaves `out` as it was
+            pass
+    for first, image_index, corners in blocks():
         kernels.crop(
             features,
             image_index,
             corners,
-            pooled.transpose(0, 3, 1, 2) if channels_last else pooled,
+            boxes_first[first : first + len(corners)],
             convention=convention,
             spatial_scale=scale,
             threads=most,
         )
     return pooled
+
+
+_BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own
+
+
+def _checked_blocks(
+    given: _Boxes,
+    bins: tuple[int, int],
+    convention: Convention,
+    spatial_scale: float,
+    dtype: type[np.float32] | type[np.float64],
+) -> Iterator[tuple[int, NDArray[np.int64], Array]]:
+    """Of some boxes at a time: the first's number, their images, corners as a core takes them."""
+    for first in range(0, given.count, _BOXES_AT_ONCE):
+        try:
+            image_index, corners = given.some(first, min(first + _BOXES_AT_ONCE, given.count))
+            corners = _checked_corners(corners, convention, spatial_scale, dtype)
+            sampling.check_reversed(
+                corners, bins, convention=convention, spatial_scale=spatial_scale
+            )
+        except BoxError as error:
+            raise BoxError(error.said, first + (error.box or 0)) from None
+        yield first, image_index, corners
 
 
 def _checked_features(input: Any, layout: str) -> Array:
@@ -227,44 +252,85 @@ def _as_array(value: Any) -> Array:
     return np.asarray(value)
 
 
-def _split_boxes(boxes: Any, images: int) -> tuple[NDArray[np.int64], Array]:
-    """(K,) image numbers and (K, 4) corners."""
+class _Boxes(Protocol):
+    """The boxes of a call."""
+
+    @property
+    def count(self) -> int: ...
+
+    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
+        """Those from one to before another: (L,) image numbers and (L, 4) corners."""
+
+
+def _boxes_of(boxes: Any, images: int) -> _Boxes:
     if isinstance(boxes, Sequence):
         each = [_numbers(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
         if any(some.ndim == 2 for some in each):
-            return _joined(each, images)
-    table = _numbers(boxes, "boxes")
-    if table.size == 0:
-        table = table.reshape(0, 5)
-    if table.ndim != 2 or table.shape[1] != 5:
-        raise ArgumentError(
-            f"boxes has shape {table.shape}: give (K, 5), image number first, "
-            "or a list of one (L, 4) for each image"
-        )
-    with np.errstate(invalid="ignore"):
-        index = table[:, 0].astype(np.int64)
-    wrong = (index != table[:, 0]) | (index < 0) | (index >= images)
-    if wrong.any():
-        k = int(np.argmax(wrong))
-        raise BoxError(
-            f"is on image {table[k, 0]:g}, and the input has {images}, counted from 0: "
-            "mend its first column",
-            k,
-        )
-    return index, table[:, 1:]
+            return _BoxesByImage(each, images)
+    return _BoxTable(_numbers(boxes, "boxes"), images)
 
 
-def _joined(each: list[Array], images: int) -> tuple[NDArray[np.int64], Array]:
-    """As `_split_boxes`, from one (L, 4) array, or an empty one, for each image."""
-    if len(each) != images:
-        raise ArgumentError(
-            f"boxes lists {len(each)} images, input has {images}: give one array for each"
+class _BoxTable:
+    """(K, 5): image number first."""
+
+    def __init__(self, table: Array, images: int) -> None:
+        if table.size == 0:
+            table = table.reshape(0, 5)
+        if table.ndim != 2 or table.shape[1] != 5:
+            raise ArgumentError(
+                f"boxes has shape {table.shape}: give (K, 5), image number first, "
+                "or a list of one (L, 4) for each image"
+            )
+        self._table, self._images = table, images
+
+    @property
+    def count(self) -> int:
+        return len(self._table)
+
+    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
+        table = self._table[first:end]
+        with np.errstate(invalid="ignore"):
+            index = table[:, 0].astype(np.int64)
+        wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise BoxError(
+                f"is on image {table[k, 0]:g}, and the input has {self._images}, "
+                "counted from 0: mend its first column",
+                k,
+            )
+        return index, table[:, 1:]
+
+
+class _BoxesByImage:
+    """One (L, 4) array, or an empty one, for each image."""
+
+    def __init__(self, each: list[Array], images: int) -> None:
+        if len(each) != images:
+            raise ArgumentError(
+                f"boxes lists {len(each)} images, input has {images}: give one array for each"
+            )
+        for i, some in enumerate(each):
+            if some.size and (some.ndim != 2 or some.shape[1] != 4):
+                raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
+        self._each = [some.reshape(-1, 4) for some in each]
+        self._ends = np.cumsum([len(some) for some in self._each])
+
+    @property
+    def count(self) -> int:
+        return int(self._ends[-1])
+
+    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
+        images = range(
+            int(np.searchsorted(self._ends, first, "right")),
+            int(np.searchsorted(self._ends, end, "left")) + 1,
         )
-    for i, some in enumerate(each):
-        if some.size and (some.ndim != 2 or some.shape[1] != 4):
-            raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
-    corners = np.concatenate([some.reshape(-1, 4) for some in each])
-    return np.repeat(np.arange(images), [some.size // 4 for some in each]), corners
+        begins = [int(self._ends[i]) - len(self._each[i]) for i in images]
+        parts = [
+            self._each[i][max(first - begin, 0) : end - begin]
+            for i, begin in zip(images, begins, strict=True)
+        ]
+        return np.repeat(list(images), [len(part) for part in parts]), np.concatenate(parts)
 
 
 _TOO_FAR: Final = 1e18  # times the number of cells or samples, still a float32

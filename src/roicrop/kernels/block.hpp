@@ -4,20 +4,25 @@
 //   block    at most 4,096 boxes, planned at once: bounds the plan's memory
 //   unit     what is pooled into one tile: a box, or for a great many bins some rows of it
 //   group    units of one image whose rectangle of the map is packed for all of them at once
-//   piece    a rectangle that is packed at once: a group's, or a part of a unit too large to pack
+//   piece    a rectangle that is packed at once: a group's, or a part of a box too large to pack
 //
-// Nothing here decides a number: a unit is cut into pieces by its own extent alone, so results do not
+// A box too large to pack is planned and cut in pieces.hpp, after the block that it is in.
+//
+// Nothing here decides a number: a box is cut into pieces by its own extent alone, so results do not
 // depend on the number of threads or on the company that a box has.
 
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <optional>
 #include <vector>
 
 #include "arena.hpp"
 #include "crop.hpp"
 #include "parallel.hpp"
+#include "pieces.hpp"
 
 namespace roicrop {
 
@@ -25,16 +30,13 @@ constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                 // at most, planned by one thread at a time
 constexpr std::int64_t block_taps = 1 << 17;    // and bins: on a large map they end a block early
 constexpr int unit_bins = 4096;
-constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
-constexpr int piece_columns = 1024;
 constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
 
 // Some boxes' plans, as one thread made them.
 template <class Sum>
 struct Chunk {
-    std::int64_t first;
-    int count;
+    std::vector<std::int64_t> boxes, large;  // planned here, left to be planned in pieces
     AxisPlan<Sum> y, x;
     std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
 
@@ -42,6 +44,8 @@ struct Chunk {
         return std::int64_t(y.place.size() + y.empty.size() + x.place.size() + x.empty.size());
     }
     void clear() {
+        boxes.clear();
+        large.clear();
         y.clear();
         x.clear();
         column.clear();
@@ -49,54 +53,11 @@ struct Chunk {
     }
 };
 
-struct Range {
-    std::int32_t begin = INT32_MAX, end = 0;
-
-    void add(Range other) {
-        begin = std::min(begin, other.begin);
-        end = std::max(end, other.end);
-    }
-    void add(std::int32_t cell) { add({cell, cell + 1}); }
-    std::int64_t size() const { return std::max(end - begin, 0); }
-};
-
 struct Unit {
     int chunk, box;        // box counts within the chunk
     int first_bin, bins;   // rows of bins
     Range y, x;            // cells touched
     std::int64_t cells() const { return y.size() * x.size(); }
-};
-
-// Some taps of one axis of a unit, as they are gathered.
-template <class Sum>
-struct Clipped {
-    std::vector<std::int32_t> bin_rows, row_taps, place, column;
-    std::vector<Sum> weight;
-
-    void clear() {
-        bin_rows.assign(1, 0);
-        row_taps.assign(1, 0);
-        place.clear();
-        column.clear();
-        weight.clear();
-    }
-};
-
-// What a unit reads along one axis within some cells.
-template <class Sum>
-struct Part {
-    Range cells;
-    Rows<Sum> rows;
-    std::int32_t* column = nullptr;  // along x: see Box
-    int columns = 0;
-    std::uint8_t* touched = nullptr;  // see Piece
-};
-
-// The pieces that one thread pools, one after the other.
-template <class Sum>
-struct Group {
-    const Piece<Sum>* pieces;
-    int count;
 };
 
 // What one group may hold.
@@ -109,20 +70,18 @@ class Block {
 public:
     explicit Block(const Arguments& arguments) : a_(arguments) {}
 
-    // Take the boxes from `first` on, as many as a block may hold: plan them, and cut them into
-    // groups of pieces.
-    void fill(std::int64_t first) {
-        units_.clear();
-        groups_.clear();
-        arena_.give_back();
-        slab_cells_ = strip_columns_ = 0;
-        plan(first);
-        cut_units();
-        group_units();
-    }
+    // Take some more boxes, and cut them into groups of pieces. False where there are none.
+    bool next();
 
-    std::int64_t end() const { return end_; }  // the box after its last
     const std::vector<Group<Sum>>& groups() const { return groups_; }
+    // Cells of the map and bins of the output, for one channel.
+    std::int64_t work() const { return work_; }
+
+    // Whether some groups are of boxes that are carried: at most so many at once.
+    bool carries() const {
+        return std::any_of(groups_.begin(), groups_.end(), [](auto& g) { return g.carried >= 0; });
+    }
+    static constexpr int most_carried = 2;
 
     // The most that any piece needs.
     std::int64_t slab_cells() const { return slab_cells_; }
@@ -130,71 +89,55 @@ public:
     std::int64_t tile_bins() const { return tile_bins_; }
 
 private:
-    void plan(std::int64_t first);
+    void plan();
+    void plan_chunk(Chunk<Sum>& chunk, std::int64_t first, std::int64_t end);
     void cut_units();
     void group_units();
     void group_neighbours(const Unit** first, const Unit** last, Limits limits);
-    std::int64_t image_of(const Unit& unit) const;
+    std::int64_t box_of(const Unit& unit) const {
+        return chunks_[std::size_t(unit.chunk)].boxes[std::size_t(unit.box)];
+    }
+    std::int64_t image_of(const Unit& unit) const { return a_.image_index[box_of(unit)]; }
+    std::int64_t cells_to_pack(Range y, Range x) const { return y.size() * widened(a_, x).size(); }
     void add_group(const Unit* const* units, int count);
-    void add_pieces(const Unit& unit);
     Box<Sum> whole_box(const Unit& unit);
-    void cut(std::vector<Part<Sum>>& parts, const Rows<Sum>& rows, Range cells, int most,
-             const std::int32_t* column);
-    void clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column);
-    Range widened(Range x) const;
-    std::int64_t cells_to_pack(Range y, Range x) const { return y.size() * widened(x).size(); }
-    Piece<Sum> piece_of(std::int64_t image, Range y, Range x, int pitch);
+    void add_large();
 
     const Arguments& a_;
-    std::int64_t end_ = 0;
+    std::int64_t end_ = 0;  // the box after the last that was planned
     std::vector<Chunk<Sum>> chunks_;
     int chunk_count_ = 0;
     std::vector<Unit> units_;
     std::vector<const Unit*> order_;
     std::vector<Group<Sum>> groups_;
-    std::vector<Part<Sum>> parts_y_, parts_x_;
-    Clipped<Sum> clipped_;
-    Arena arena_;
-    std::int64_t slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
+    std::deque<LargeUnit> large_;
+    std::optional<Pieces<Sum>> pieces_;  // of the first of them
+    // What the unit that goes on keeps is in one arena, and what the next turn makes in the other.
+    Arena arenas_[most_carried];
+    Arena *arena_ = arenas_, *home_ = nullptr;
+    std::int64_t work_ = 0, slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
 };
 
 template <class Sum>
-void plan_boxes(const Arguments& a, Chunk<Sum>& chunk) {
-    AxisPlanner<Sum> y_axis(a.convention, a.spatial_scale, a.shape[2], a.bins_y);
-    AxisPlanner<Sum> x_axis(a.convention, a.spatial_scale, a.shape[3], a.bins_x);
-    for (int i = 0; i < chunk.count; ++i) {
-        const Sum* box = static_cast<const Sum*>(a.boxes) + (chunk.first + i) * 4;
-        auto y = y_axis.roi(box[1], box[3]);
-        auto x = x_axis.roi(box[0], box[2]);
-        agree_on_no_samples<Sum>(a.convention, y, x);
-        y_axis.append(chunk.y, y);
-        x_axis.append(chunk.x, x);
+bool Block<Sum>::next() {
+    groups_.clear();
+    if (pieces_ && home_ == arena_) arena_ = arena_ == arenas_ ? arenas_ + 1 : arenas_;
+    arena_->give_back();
+    work_ = slab_cells_ = strip_columns_ = tile_bins_ = 0;
+    if (large_.empty() && end_ == a_.count) return false;
+    if (large_.empty()) {
+        plan();
+        cut_units();
+        group_units();
     }
-}
-
-// The cells that one box's taps name become the columns of its strip, and the taps' places in it.
-template <class Sum>
-void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
-    Range cells;
-    for (const std::int32_t* tap = taps; tap < end; ++tap) cells.add(*tap);
-    std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
-    for (const std::int32_t* tap = taps; tap < end; ++tap) place[std::size_t(*tap - cells.begin)] = 0;
-    const std::size_t first = column.size();
-    const auto most = std::min<std::ptrdiff_t>(end - taps, cells.size());
-    column.reserve(first + std::size_t(most) + column_block);
-    for (std::size_t x = 0; x < place.size(); ++x) {
-        if (place[x] < 0) continue;
-        place[x] = std::int32_t(column.size() - first) * lanes<Sum>;
-        column.push_back(cells.begin + std::int32_t(x));
-    }
-    for (std::int32_t* tap = taps; tap < end; ++tap) *tap = place[std::size_t(*tap - cells.begin)];
-    while ((column.size() - first) % column_block) column.push_back(column.back());
+    if (groups_.empty()) add_large();
+    return true;
 }
 
 template <class Sum>
 void index_columns(Chunk<Sum>& chunk, int bins) {
-    for (int i = 0; i < chunk.count; ++i) {
-        const std::int32_t* rows = chunk.x.bin_ptr.data() + i * bins;
+    for (std::size_t i = 0; i < chunk.boxes.size(); ++i) {
+        const std::int32_t* rows = chunk.x.bin_ptr.data() + i * std::size_t(bins);
         std::int32_t* taps = chunk.x.place.data();
         index_columns<Sum>(taps + chunk.x.row_ptr[std::size_t(rows[0])],
                            taps + chunk.x.row_ptr[std::size_t(rows[bins])], chunk.column);
@@ -203,11 +146,13 @@ void index_columns(Chunk<Sum>& chunk, int bins) {
 }
 
 template <class Sum>
-void Block<Sum>::plan(std::int64_t first) {
-    const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - first);
+void Block<Sum>::plan() {
+    const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - end_);
     // At most about twice as many taps as this has a box, and a chunk a small part of a block's.
-    const std::int64_t taps_of_a_box = a_.shape[2] + a_.shape[3] +
-                                       (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
+    const std::int64_t taps_of_a_box =
+        std::min<std::int64_t>(a_.shape[2], packed_cells) +
+        std::min<std::int64_t>(a_.shape[3], piece_columns) +
+        (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
     const std::int64_t each =
         std::clamp<std::int64_t>(block_taps / 8 / taps_of_a_box, 1, chunk_boxes);
     const int chunks = int((boxes + each - 1) / each);
@@ -223,28 +168,44 @@ void Block<Sum>::plan(std::int64_t first) {
             if (i >= chunks) return;
             Chunk<Sum>& chunk = chunks_[std::size_t(i)];
             chunk.clear();
-            chunk.y.reserve(std::size_t(2 * each * (a_.shape[2] + a_.bins_y)));
-            chunk.x.reserve(std::size_t(2 * each * (a_.shape[3] + a_.bins_x)));
-            chunk.first = first + i * each;
-            chunk.count = int(std::min<std::int64_t>(each, first + boxes - chunk.first));
-            plan_boxes(a_, chunk);
+            plan_chunk(chunk, end_ + i * each, std::min(end_ + (i + 1) * each, end_ + boxes));
             taps += chunk.taps_and_bins();
             index_columns(chunk, a_.bins_x);
             ++planned;
         }
     });
     chunk_count_ = planned.load();
-    const Chunk<Sum>& last = chunks_[std::size_t(chunk_count_ - 1)];
-    end_ = last.first + last.count;
+    end_ += std::min(chunk_count_ * each, boxes);
+}
+
+template <class Sum>
+void Block<Sum>::plan_chunk(Chunk<Sum>& chunk, std::int64_t first, std::int64_t end) {
+    BoxPlanner<Sum> planner(a_);
+    const bool none_is_large =
+        a_.shape[3] <= piece_columns && a_.shape[2] * a_.shape[3] <= packed_cells;
+    for (std::int64_t box = first; box < end; ++box) {
+        const auto [y, x] = planner.rois(box);
+        if (!none_is_large && planner.is_large(y, x)) {
+            chunk.large.push_back(box);
+            continue;
+        }
+        planner.y.append(chunk.y, y);
+        planner.x.append(chunk.x, x);
+        chunk.boxes.push_back(box);
+    }
 }
 
 template <class Sum>
 void Block<Sum>::cut_units() {
+    units_.clear();
     const int rows = std::max(1, std::min(a_.bins_y, unit_bins / a_.bins_x));
-    tile_bins_ = std::int64_t(rows) * a_.bins_x;
+    const int large_rows = rows_of_large_units<Sum>(a_);
     for (int c = 0; c < chunk_count_; ++c) {
         const Chunk<Sum>& chunk = chunks_[std::size_t(c)];
-        for (int i = 0; i < chunk.count; ++i) {
+        for (std::int64_t box : chunk.large)
+            for (int bin = 0; bin < a_.bins_y; bin += large_rows)
+                large_.push_back({box, bin, std::min(large_rows, a_.bins_y - bin)});
+        for (int i = 0; i < int(chunk.boxes.size()); ++i) {
             Range x;
             for (auto k = chunk.column_ptr[std::size_t(i)]; k < chunk.column_ptr[std::size_t(i) + 1]; ++k)
                 x.add(chunk.column[std::size_t(k)]);
@@ -259,11 +220,8 @@ void Block<Sum>::cut_units() {
             }
         }
     }
-}
-
-template <class Sum>
-std::int64_t Block<Sum>::image_of(const Unit& unit) const {
-    return a_.image_index[chunks_[std::size_t(unit.chunk)].first + unit.box];
+    if (!units_.empty()) tile_bins_ = std::int64_t(rows) * a_.bins_x;
+    work_ = std::int64_t(units_.size()) * tile_bins_;
 }
 
 template <class Sum>
@@ -275,11 +233,7 @@ void Block<Sum>::group_units() {
         std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
         std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};
     order_.clear();
-    for (const Unit& unit : units_)
-        if (cells_to_pack(unit.y, unit.x) > packed_cells || unit.x.size() > piece_columns)
-            add_pieces(unit);
-        else
-            order_.push_back(&unit);
+    for (const Unit& unit : units_) order_.push_back(&unit);
     std::stable_sort(order_.begin(), order_.end(), [&](const Unit* a, const Unit* b) {
         return image_of(*a) < image_of(*b);
     });
@@ -319,28 +273,6 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, Limits 
     group_neighbours(middle, last, limits);
 }
 
-// Cells along y become places in a slab, whose rows that are read are marked as touched.
-template <class Sum>
-void place_rows(const Rows<Sum>& y, std::int32_t first_row, int pitch, std::uint8_t* touched) {
-    const auto end = y.row_taps[y.bin_rows[y.bins]];
-    for (auto t = y.row_taps[y.bin_rows[0]]; t < end; ++t) {
-        const std::int32_t row = y.place[t] - first_row;
-        touched[row] = 1;
-        y.place[t] = row * pitch * lanes<Sum>;
-    }
-}
-
-// Columns become places in a slab's row, whose blocks that are read are marked as touched.
-template <class Sum>
-void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
-                   std::uint8_t* touched) {
-    for (int i = 0; i < columns; ++i) {
-        const std::int32_t x = column[i] - first_column;
-        touched[x / pack_block] = 1;
-        column[i] = x * lanes<Sum>;
-    }
-}
-
 template <class Sum>
 void Block<Sum>::add_group(const Unit* const* units, int count) {
     Range y, x;
@@ -350,13 +282,13 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
             x.add(units[i]->x);
         }
     if (y.size() == 0) y = {0, 0};
-    x = widened(x);
-    Piece<Sum>* piece = arena_.take<Piece<Sum>>(1);
+    x = widened(a_, x);
+    Piece<Sum>* piece = arena_->take<Piece<Sum>>(1);
     // An odd pitch keeps rows out of one another's cache sets.
-    *piece = piece_of(image_of(*units[0]), y, x, int(x.size()) | 1);
-    piece->touched_rows = arena_.take<std::uint8_t>(std::size_t(piece->height));
-    piece->touched_blocks = arena_.take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
-    Box<Sum>* boxes = arena_.take<Box<Sum>>(std::size_t(count));
+    *piece = piece_of<Sum>(a_, image_of(*units[0]), y, x, int(x.size()) | 1);
+    piece->touched_rows = arena_->take<std::uint8_t>(std::size_t(piece->height));
+    piece->touched_blocks = arena_->take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
+    Box<Sum>* boxes = arena_->take<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
         Box<Sum>& box = boxes[i] = whole_box(*units[i]);
         if (units[i]->cells()) {
@@ -367,6 +299,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
     }
     piece->boxes = boxes;
     piece->count = count;
+    slab_cells_ = std::max(slab_cells_, piece->height * std::int64_t(piece->pitch));
     groups_.push_back({piece, 1});
 }
 
@@ -387,7 +320,7 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
     const int columns = chunk.column_ptr[std::size_t(unit.box) + 1] - first_column;
     std::int32_t* column = chunk.column.data() + first_column;
     if (unit.bins < a_.bins_y) {  // the units of one box lie in different slabs
-        std::int32_t* own = arena_.take<std::int32_t>(std::size_t(columns));
+        std::int32_t* own = arena_->take<std::int32_t>(std::size_t(columns));
         std::copy_n(column, columns, own);
         column = own;
     }
@@ -395,125 +328,32 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
             rows(chunk.x, unit.box, a_.bins_x, 0, a_.bins_x),
             column,
             columns,
-            a_.out + (chunk.first + unit.box) * a_.out_strides[0] +
+            a_.out + box_of(unit) * a_.out_strides[0] +
                 unit.first_bin * a_.out_strides[2],
             true,
             true};
 }
 
-// A unit too large to pack, cut into rectangles that are not. Each axis is cut by itself.
+// The units that are too large to pack, until there are as many taps as a block may have.
 template <class Sum>
-void Block<Sum>::add_pieces(const Unit& unit) {
-    const Box<Sum> whole = whole_box(unit);
-    const int columns = int(std::min<std::int64_t>(widened(unit.x).size(), piece_columns));
-    const int rows = int(std::max<std::int64_t>(1, packed_cells / columns));
-    cut(parts_y_, whole.y, unit.y, rows, nullptr);
-    cut(parts_x_, whole.x, unit.x, columns, whole.column);
-    int pitch = 0;
-    for (Part<Sum>& x : parts_x_) {
-        x.cells = widened(x.cells);
-        x.touched = arena_.take<std::uint8_t>(std::size_t(x.cells.size() / pack_block + 1));
-        place_columns<Sum>(x.column, x.columns, x.cells.begin, x.touched);
-        pitch = std::max(pitch, int(x.cells.size()) | 1);
-        strip_columns_ = std::max<std::int64_t>(strip_columns_, x.columns);
-    }
-    for (Part<Sum>& y : parts_y_) {
-        y.touched = arena_.take<std::uint8_t>(std::size_t(y.cells.size()));
-        place_rows(y.rows, y.cells.begin, pitch, y.touched);
-    }
-
-    const int count = int(parts_y_.size() * parts_x_.size());
-    Piece<Sum>* pieces = arena_.take<Piece<Sum>>(std::size_t(count));
-    Box<Sum>* boxes = arena_.take<Box<Sum>>(std::size_t(count));
-    groups_.push_back({pieces, count});
-    for (const Part<Sum>& y : parts_y_)
-        for (const Part<Sum>& x : parts_x_) {
-            *boxes = whole;
-            boxes->y = y.rows;
-            boxes->x = x.rows;
-            boxes->column = x.column;
-            boxes->columns = x.columns;
-            boxes->begins = &y == &parts_y_.front() && &x == &parts_x_.front();
-            boxes->ends = &y == &parts_y_.back() && &x == &parts_x_.back();
-            *pieces = piece_of(image_of(unit), y.cells, x.cells, pitch);
-            pieces->touched_rows = y.touched;
-            pieces->touched_blocks = x.touched;
-            pieces->boxes = boxes++;
-            pieces->count = 1;
-            ++pieces;
+void Block<Sum>::add_large() {
+    for (std::int64_t room = block_taps; room > 0 && !large_.empty();) {
+        if (!pieces_) {
+            pieces_.emplace(a_, large_.front(), *arena_);
+            home_ = arena_;
         }
-}
-
-// Parts of at most so many cells each, those that are not empty.
-template <class Sum>
-void Block<Sum>::cut(std::vector<Part<Sum>>& parts, const Rows<Sum>& rows, Range cells, int most,
-                     const std::int32_t* column) {
-    parts.clear();
-    for (std::int32_t begin = cells.begin; begin < cells.end; begin += most) {
-        clip(rows, {begin, begin + most}, column);
-        if (clipped_.place.empty()) continue;
-        Part<Sum> part;
-        for (std::int32_t cell : clipped_.place) part.cells.add(cell);
-        if (column)
-            index_columns<Sum>(clipped_.place.data(), clipped_.place.data() + clipped_.place.size(),
-                               clipped_.column);
-        part.rows = rows;
-        part.rows.bin_rows = arena_.copy(clipped_.bin_rows);
-        part.rows.row_taps = arena_.copy(clipped_.row_taps);
-        part.rows.place = arena_.copy(clipped_.place);
-        part.rows.weight = arena_.copy(clipped_.weight);
-        part.column = arena_.copy(clipped_.column);
-        part.columns = int(clipped_.column.size());
-        parts.push_back(part);
+        const bool begun = pieces_->has_begun();
+        Group<Sum> group = pieces_->next(*arena_, room);
+        if (begun || !pieces_->done()) group.carried = int(home_ - arenas_);
+        groups_.push_back(group);
+        work_ += pieces_->work();
+        slab_cells_ = std::max(slab_cells_, pieces_->slab_cells());
+        strip_columns_ = std::max(strip_columns_, pieces_->strip_columns());
+        tile_bins_ = std::max(tile_bins_, std::int64_t(large_.front().bins) * a_.bins_x);
+        if (!pieces_->done()) return;
+        pieces_.reset();
+        large_.pop_front();
     }
-}
-
-// Gather the taps within some cells; of a sample, which is not divided, both taps or none.
-template <class Sum>
-void Block<Sum>::clip(const Rows<Sum>& rows, Range cells, const std::int32_t* column) {
-    const bool whole_rows = a_.convention.reduction == Reduction::sample_maximum;
-    clipped_.clear();
-    const auto cell = [&](std::int32_t tap) {
-        return column ? column[rows.place[tap] / lanes<Sum>] : rows.place[tap];
-    };
-    const auto within = [&](std::int32_t tap) {
-        return cell(tap) >= cells.begin && cell(tap) < cells.end;
-    };
-    for (int bin = 0; bin < rows.bins; ++bin) {
-        for (auto row = rows.bin_rows[bin]; row < rows.bin_rows[bin + 1]; ++row) {
-            const auto begin = rows.row_taps[row], end = rows.row_taps[row + 1];
-            if (whole_rows && !(begin < end && within(begin))) continue;
-            for (auto t = begin; t < end; ++t)
-                if (whole_rows || within(t)) {
-                    clipped_.place.push_back(cell(t));
-                    clipped_.weight.push_back(rows.weight[t]);
-                }
-            clipped_.row_taps.push_back(std::int32_t(clipped_.place.size()));
-        }
-        clipped_.bin_rows.push_back(std::int32_t(clipped_.row_taps.size() - 1));
-    }
-}
-
-// Planes are packed in blocks of columns; a narrow rectangle is widened to one where it can be.
-template <class Sum>
-Range Block<Sum>::widened(Range x) const {
-    const std::int32_t least = std::int32_t(std::min<std::ptrdiff_t>(pack_block, a_.shape[3]));
-    if (x.size() == 0) return {0, 0};
-    if (x.size() >= least) return x;
-    const std::int32_t begin = std::min(x.begin, std::int32_t(a_.shape[3]) - least);
-    return {begin, begin + least};
-}
-
-template <class Sum>
-Piece<Sum> Block<Sum>::piece_of(std::int64_t image, Range y, Range x, int pitch) {
-    Piece<Sum> piece{};
-    piece.corner = a_.features + image * a_.strides[0] + y.begin * a_.strides[2] +
-                   x.begin * a_.strides[3];
-    piece.height = int(y.size());
-    piece.width = int(x.size());
-    piece.pitch = pitch;
-    slab_cells_ = std::max(slab_cells_, std::int64_t(piece.height) * pitch);
-    return piece;
 }
 
 }  // namespace roicrop

@@ -28,26 +28,48 @@ std::ptrdiff_t element_bytes(Element element) {
     return element == Element::single ? sizeof(float) : sizeof(double);
 }
 
-// What one thread works in: see Task. It grows, and stays for the next block.
+// Room that grows, and stays for the next block.
 template <class Sum>
-class Scratch {
+class Room {
 public:
-    static std::size_t bytes(const Block<Sum>& block, int slabs) {
-        return std::size_t(slabs * block.slab_cells() + strip_cells(block) +
-                           (2 + slabs) * tile_cells(block)) *
-               cell_bytes;
-    }
-
-    // To each its slab, and to all of them, which run one after the other, the rest. Returns room for
-    // the tiles of all.
-    char* lend_to(Task<Sum>* tasks, int slabs, const Block<Sum>& block) {
-        const std::size_t size = bytes(block, slabs);
+    Sum* of(std::int64_t cells) {
+        const std::size_t size = std::size_t(cells) * cell_bytes;
         if (size > size_) {
             memory_.reset();
             memory_.reset(::operator new(size, std::align_val_t(cell_bytes)));
             size_ = size;
         }
-        Sum* const first = static_cast<Sum*>(memory_.get());
+        return static_cast<Sum*>(memory_.get());
+    }
+
+private:
+    struct Delete {
+        void operator()(void* memory) const {
+            ::operator delete(memory, std::align_val_t(cell_bytes));
+        }
+    };
+    std::unique_ptr<void, Delete> memory_;
+    std::size_t size_ = 0;
+};
+
+// Tiles are read and written a vector at a time, beyond their end where they are short.
+template <class Sum>
+std::int64_t cells_of_tile(std::int64_t bins) {
+    return bins + lanes<Sum>;
+}
+
+// What one thread works in: see Task.
+template <class Sum>
+class Scratch {
+public:
+    static std::int64_t cells(const Block<Sum>& block, int slabs) {
+        return slabs * block.slab_cells() + strip_cells(block) + (2 + slabs) * tile_cells(block);
+    }
+
+    // To each its slab, and to all of them, which run one after the other, the rest. Returns room for
+    // the tiles of all.
+    char* lend_to(Task<Sum>* tasks, int slabs, const Block<Sum>& block) {
+        Sum* const first = room_.of(cells(block, slabs));
         for (int i = 0; i < slabs; ++i) {
             tasks[i].slab = first + i * block.slab_cells() * lanes<Sum>;
             tasks[i].strip = first + slabs * block.slab_cells() * lanes<Sum>;
@@ -61,18 +83,31 @@ private:
     static std::int64_t strip_cells(const Block<Sum>& block) {
         return block.strip_columns() * rows_together_at_most;
     }
-    // Tiles are read and written a vector at a time, beyond their end where they are short.
     static std::int64_t tile_cells(const Block<Sum>& block) {
-        return block.tile_bins() + lanes<Sum>;
+        return cells_of_tile<Sum>(block.tile_bins());
     }
 
-    struct Delete {
-        void operator()(void* memory) const {
-            ::operator delete(memory, std::align_val_t(cell_bytes));
-        }
-    };
-    std::unique_ptr<void, Delete> memory_;
-    std::size_t size_ = 0;
+    Room<Sum> room_;
+};
+
+// The tiles of boxes whose pieces come in more than one turn, slab by slab.
+template <class Sum>
+class Carried {
+public:
+    Carried(const Arguments& a, int slabs)
+        : cells_(cells_of_tile<Sum>(rows_of_large_units<Sum>(a) * std::int64_t(a.bins_x))),
+          slabs_(slabs) {}
+
+    // `first` of them all: the room for as many boxes as may be carried at once.
+    Sum* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * cells_); }
+    Sum* tile(Sum* first, int place, int slab) const {
+        return first + (std::int64_t(place) * slabs_ + slab) * cells_ * lanes<Sum>;
+    }
+
+private:
+    const std::int64_t cells_;
+    const int slabs_;
+    Room<Sum> room_;
 };
 
 inline void run_passes(const Passes& passes, const Arguments& a, Tasks<float> tasks) {
@@ -83,10 +118,10 @@ inline void run_passes(const Passes& passes, const Arguments& a, Tasks<double> t
 }
 
 template <class Sum>
-int workers(const Arguments& a, std::int64_t boxes, std::size_t scratch) {
-    const std::int64_t values = boxes * a.shape[1] * a.bins_y * a.bins_x;
+int workers(const Arguments& a, const Block<Sum>& block, std::int64_t scratch_cells) {
+    const std::int64_t values = block.work() * a.shape[1];
     const std::int64_t useful =
-        std::min(1 + values / values_a_thread, scratch_bytes / std::int64_t(scratch));
+        std::min(1 + values / values_a_thread, scratch_bytes / cell_bytes / scratch_cells);
     return int(std::clamp<std::int64_t>(useful, 1, a.threads));
 }
 
@@ -150,16 +185,16 @@ struct Slabs {
 };
 
 template <class Sum>
-void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const Passes& passes,
-          std::vector<Scratch<Sum>>& scratch) {
+void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
+          const Slabs<Sum>& slabs, std::vector<Scratch<Sum>>& scratch, Carried<Sum>& carried) {
     const Strides in = strides_in(a), out = strides_out(a);
-    const Slabs<Sum> slabs(int(a.shape[1]), channels_before_a_line<Sum>(a, in, out));
     const int together = slabs_together(a, out, block, slabs.count);
     const std::int64_t shares = (slabs.count + together - 1) / together;
     const std::int64_t all = std::int64_t(block.groups().size()) * shares;
-    const int threads = workers<Sum>(a, boxes, Scratch<Sum>::bytes(block, together));
+    const int threads = workers<Sum>(a, block, Scratch<Sum>::cells(block, together));
     if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
 
+    Sum* const tiles = block.carries() ? carried.reserve() : nullptr;
     Task<Sum> same{};
     same.in = in;
     same.out = out;
@@ -168,17 +203,19 @@ void pool(const Arguments& a, const Block<Sum>& block, std::int64_t boxes, const
     same.streams = a.count * a.out_strides[0] >= streamed_bytes;
     std::atomic<std::int64_t> next{0};
     in_parallel(threads, [&](int thread) {
-        Task<Sum> tasks[most_together];
-        std::fill_n(tasks, together, same);
-        char* const line = scratch[std::size_t(thread)].lend_to(tasks, together, block);
+        Task<Sum> own[most_together], tasks[most_together];
+        std::fill_n(own, together, same);
+        char* const line = scratch[std::size_t(thread)].lend_to(own, together, block);
         for (std::int64_t i = next++; i < all; i = next++) {
             const Group<Sum>& group = block.groups()[std::size_t(i / shares)];
             const int first = int(i % shares) * together;
             const int count = std::min(together, slabs.count - first);
+            std::copy_n(own, count, tasks);
             for (int j = 0; j < count; ++j) {
                 tasks[j].pieces = group.pieces;
                 tasks[j].count = group.count;
                 slabs.choose(tasks[j], first + j);
+                if (group.carried >= 0) tasks[j].tile = carried.tile(tiles, group.carried, first + j);
             }
             run_passes(passes, a, Tasks<Sum>{tasks, count, line});
         }
@@ -189,10 +226,10 @@ template <class Sum>
 void crop_as(const Arguments& a, const Passes& passes) {
     Block<Sum> block(a);
     std::vector<Scratch<Sum>> scratch;
-    for (std::int64_t first = 0; first < a.count; first = block.end()) {
-        block.fill(first);
-        pool(a, block, block.end() - first, passes, scratch);
-    }
+    const Slabs<Sum> slabs(
+        int(a.shape[1]), channels_before_a_line<Sum>(a, strides_in(a), strides_out(a)));
+    Carried<Sum> carried(a, slabs.count);
+    while (block.next()) pool(a, block, passes, slabs, scratch, carried);
 }
 
 }  // namespace
@@ -206,9 +243,13 @@ void crop(const Arguments& arguments, const Passes& passes) {
 
 template <class Sum>
 AxisPlan<Sum> plan_axis(const Arguments& arguments, int axis) {
-    Chunk<Sum> chunk{0, int(arguments.count), {}, {}, {}, {}};
-    plan_boxes(arguments, chunk);
-    return axis == 0 ? chunk.y : chunk.x;
+    BoxPlanner<Sum> planner(arguments);
+    AxisPlan<Sum> plan;
+    for (std::int64_t box = 0; box < arguments.count; ++box) {
+        const auto [y, x] = planner.rois(box);
+        axis == 0 ? planner.y.append(plan, y) : planner.x.append(plan, x);
+    }
+    return plan;
 }
 template AxisPlan<float> plan_axis(const Arguments&, int);
 template AxisPlan<double> plan_axis(const Arguments&, int);

@@ -34,6 +34,19 @@ struct Convention {
     double maximum_start, empty_value;
 };
 
+// Cells from `begin` to before `end`.
+struct Range {
+    std::int32_t begin = INT32_MAX, end = 0;
+
+    void add(Range other) {
+        begin = std::min(begin, other.begin);
+        end = std::max(end, other.end);
+    }
+    void add(std::int32_t cell) { add({cell, cell + 1}); }
+    bool has(std::int64_t cell) const { return cell >= begin && cell < end; }
+    std::int64_t size() const { return std::max(end - begin, 0); }
+};
+
 // One axis of many boxes; fields as in sampling.AxisPlan, with `place` for its cells.
 template <class Sum>
 struct AxisPlan {
@@ -41,11 +54,6 @@ struct AxisPlan {
     std::vector<Sum> weight;
     std::vector<std::uint8_t> empty, zero;
 
-    void reserve(std::size_t taps) {  // so that a very large map's are not moved, and held twice
-        place.reserve(taps);
-        weight.reserve(taps);
-        row_ptr.reserve(taps);
-    }
     void clear() {
         bin_ptr.assign(1, 0);
         row_ptr.assign(1, 0);
@@ -67,19 +75,39 @@ public:
         std::int64_t first, count;
     };
 
+    // What the samples of a bin are like, those whose lower cell is among the ones asked for.
+    struct Seen {
+        std::int64_t in_range = 0;
+        bool weightless = false;  // whether a cell of one has no weight
+    };
+    struct Flags {
+        bool empty, zero;
+    };
+
     Roi roi(Sum low, Sum high) const;
+    // Cells that include all that some bins read.
+    Range reach(const Roi& roi, int first, int bins) const;
+    // All bins.
     void append(AxisPlan<Sum>& to, const Roi& roi);
+    // The rows of one bin, as far as they are of some cells. A sample is not divided: it belongs to
+    // the first cell that it reads.
+    Seen append_rows(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells);
+    // From all that was seen of a bin.
+    Flags flags(const Roi& roi, int bin, Seen seen) const;
 
 private:
     struct Sample {
         std::int64_t low, high;
         double weight_low, weight_high, share;
+
+        std::int64_t first() const { return weight_low != 0 ? low : high; }
     };
 
-    void append_cells(AxisPlan<Sum>& to, const Roi& roi);
-    void read_bin(const Roi& roi, int bin);
-    void append_merged(AxisPlan<Sum>& to, double total);
-    bool append_taps(AxisPlan<Sum>& to, const Sample& sample);
+    Range pooled_cells(const Roi& roi, int bin) const;
+    void append_cells(AxisPlan<Sum>& to, Range bin, Range cells);
+    void read_bin(const Roi& roi, int bin, Range cells);
+    void append_merged(AxisPlan<Sum>& to, double total, Range cells);
+    static void append_taps(AxisPlan<Sum>& to, const Sample& sample, Range cells);
     Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const;
     template <class Holds>
     std::int64_t first_where(const Roi& roi, int bin, Holds holds) const;
@@ -87,15 +115,13 @@ private:
     void read(Real position, double share);
     template <class Real>
     bool in_range(Real position) const;
-    void read_pieces(const Roi& roi, int bin);
+    void read_pieces(const Roi& roi, int bin, Range cells);
     double exact_edge(const Roi& roi, int bin) const;
-
-    void end_row(AxisPlan<Sum>& to) const { to.row_ptr.push_back(std::int32_t(to.place.size())); }
-    void end_bin(AxisPlan<Sum>& to, bool empty, bool zero) const {
-        to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
-        to.empty.push_back(empty);
-        to.zero.push_back(zero);
+    double exact_width(const Roi& roi, int bin) const {
+        return exact_edge(roi, bin + 1) - exact_edge(roi, bin);
     }
+
+    static void end_row(AxisPlan<Sum>& to) { to.row_ptr.push_back(std::int32_t(to.place.size())); }
     static void tap(AxisPlan<Sum>& to, std::int64_t cell, Sum weight) {
         to.place.push_back(std::int32_t(cell));
         to.weight.push_back(weight);
@@ -105,7 +131,7 @@ private:
     const Sum scale_;
     const std::int64_t size_;
     const int bins_;
-    std::vector<Sample> samples_;  // those of one bin that are in range
+    std::vector<Sample> samples_;  // of one bin: those in range that may read the cells asked for
     std::vector<double> band_;
 };
 
@@ -142,84 +168,135 @@ auto AxisPlanner<Sum>::roi(Sum low, Sum high) const -> Roi {
 }
 
 template <class Sum>
-void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
-    if (convention_.op == Operator::pool) return append_cells(to, roi);
-    const bool exact = convention_.ratio == Ratio::exact;
-    for (int bin = 0; bin < bins_; ++bin) {
-        samples_.clear();
-        read_bin(roi, bin);
-        const bool missing = std::int64_t(samples_.size()) != roi.count;
-        const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : 0;
-        bool empty = exact ? width == 0 : roi.count == 0;
-        if (!exact && convention_.border == Border::extrapolate) empty = missing;
-        bool zero = convention_.reduction != Reduction::sum && missing && !empty;
-        switch (convention_.reduction) {
-            case Reduction::sum:
-                append_merged(to, exact ? std::abs(width) : double(roi.count));
-                end_row(to);
-                break;
-            case Reduction::sample_maximum:
-                for (const Sample& sample : samples_) {
-                    append_taps(to, sample);
-                    end_row(to);
-                }
-                break;
-            default:
-                for (const Sample& sample : samples_) zero |= append_taps(to, sample);
-                end_row(to);
+Range AxisPlanner<Sum>::reach(const Roi& roi, int first, int bins) const {
+    Range reached;
+    const auto add = [&](double one, double other) {
+        const double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
+        if (high < -1 || low > double(size_)) return;
+        const auto cell = [&](double v) {
+            return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
+        };
+        reached.add({cell(low), cell(high + 1) + 1});
+    };
+    for (int bin = first; bin < first + bins; ++bin)
+        if (convention_.op == Operator::pool) {
+            const Range cells = pooled_cells(roi, bin);
+            if (cells.size()) reached.add(cells);
+        } else if (convention_.ratio == Ratio::exact) {
+            add(exact_edge(roi, bin), exact_edge(roi, bin + 1));
+        } else if (roi.count > 0) {
+            add(position(roi, bin, 0), position(roi, bin, roi.count - 1));
         }
-        end_bin(to, empty, zero);
+    return reached;
+}
+
+template <class Sum>
+void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
+    for (int bin = 0; bin < bins_; ++bin) {
+        const Seen seen = append_rows(to, roi, bin, {0, std::int32_t(size_)});
+        const Flags of_bin = flags(roi, bin, seen);
+        to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
+        to.empty.push_back(of_bin.empty);
+        to.zero.push_back(of_bin.zero);
     }
 }
 
 template <class Sum>
-void AxisPlanner<Sum>::append_cells(AxisPlan<Sum>& to, const Roi& roi) {
-    for (int bin = 0; bin < bins_; ++bin) {
-        const auto edge = [&](Sum v) {
-            return std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_);
-        };
-        const std::int64_t low = edge(std::floor(Sum(bin) * roi.bin_size));
-        const std::int64_t high = edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size));
-        const std::int64_t width = std::max<std::int64_t>(high - low, 0);
-        const bool average = convention_.reduction == Reduction::sum;
-        const Sum weight = average ? Sum(1.0 / double(std::max<std::int64_t>(width, 1))) : Sum(1);
-        for (std::int64_t cell = low; cell < low + width; ++cell) tap(to, cell, weight);
+auto AxisPlanner<Sum>::append_rows(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells) -> Seen {
+    Seen seen;
+    if (convention_.op == Operator::pool) {
+        append_cells(to, pooled_cells(roi, bin), cells);
         end_row(to);
-        end_bin(to, width == 0, false);
+        return seen;
     }
+    samples_.clear();
+    read_bin(roi, bin, cells);
+    for (const Sample& s : samples_) {
+        seen.in_range += cells.has(s.low);
+        seen.weightless |= s.weight_low == 0 || s.weight_high == 0;
+    }
+    switch (convention_.reduction) {
+        case Reduction::sum: {
+            const bool exact = convention_.ratio == Ratio::exact;
+            append_merged(to, exact ? std::abs(exact_width(roi, bin)) : double(roi.count), cells);
+            end_row(to);
+            break;
+        }
+        case Reduction::sample_maximum:
+            for (const Sample& s : samples_)
+                if (cells.has(s.first())) {
+                    append_taps(to, s, {0, std::int32_t(size_)});
+                    end_row(to);
+                }
+            break;
+        default:
+            for (const Sample& s : samples_) append_taps(to, s, cells);
+            end_row(to);
+    }
+    return seen;
+}
+
+template <class Sum>
+auto AxisPlanner<Sum>::flags(const Roi& roi, int bin, Seen seen) const -> Flags {
+    if (convention_.op == Operator::pool) return {pooled_cells(roi, bin).size() == 0, false};
+    const bool exact = convention_.ratio == Ratio::exact, missing = seen.in_range != roi.count;
+    bool empty = exact ? exact_width(roi, bin) == 0 : roi.count == 0;
+    if (!exact && convention_.border == Border::extrapolate) empty = missing;
+    switch (convention_.reduction) {
+        case Reduction::sum: return {empty, false};
+        case Reduction::corner_maximum: return {empty, (missing && !empty) || seen.weightless};
+        default: return {empty, missing && !empty};
+    }
+}
+
+template <class Sum>
+Range AxisPlanner<Sum>::pooled_cells(const Roi& roi, int bin) const {
+    const auto edge = [&](Sum v) {
+        return std::int32_t(std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_));
+    };
+    return {edge(std::floor(Sum(bin) * roi.bin_size)),
+            edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size))};
+}
+
+template <class Sum>
+void AxisPlanner<Sum>::append_cells(AxisPlan<Sum>& to, Range bin, Range cells) {
+    const bool average = convention_.reduction == Reduction::sum;
+    const Sum weight = average ? Sum(1.0 / double(std::max<std::int64_t>(bin.size(), 1))) : Sum(1);
+    const std::int32_t end = std::min(bin.end, cells.end);
+    for (std::int32_t cell = std::max(bin.begin, cells.begin); cell < end; ++cell)
+        tap(to, cell, weight);
 }
 
 // Add up what the samples of a bin give to each cell, low before high, in the samples' order.
 template <class Sum>
-void AxisPlanner<Sum>::append_merged(AxisPlan<Sum>& to, double total) {
+void AxisPlanner<Sum>::append_merged(AxisPlan<Sum>& to, double total, Range cells) {
     if (samples_.empty()) return;
     const Sample &first = samples_.front(), &last = samples_.back();
-    const std::int64_t low = std::min(first.low, last.low), high = std::max(first.high, last.high);
-    band_.assign(std::size_t(high - low + 1), 0.0);
+    const std::int64_t low = std::max<std::int64_t>(std::min(first.low, last.low), cells.begin);
+    const std::int64_t end = std::min<std::int64_t>(std::max(first.high, last.high) + 1, cells.end);
+    band_.assign(std::size_t(std::max<std::int64_t>(end - low, 0)), 0.0);
     for (const Sample& s : samples_) {
-        band_[std::size_t(s.low - low)] += s.weight_low * s.share;
-        band_[std::size_t(s.high - low)] += s.weight_high * s.share;
+        if (cells.has(s.low)) band_[std::size_t(s.low - low)] += s.weight_low * s.share;
+        if (cells.has(s.high)) band_[std::size_t(s.high - low)] += s.weight_high * s.share;
     }
-    for (std::int64_t cell = low; cell <= high; ++cell) {
+    for (std::int64_t cell = low; cell < end; ++cell) {
         const Sum weight = Sum(band_[std::size_t(cell - low)] / total);
         if (weight != 0) tap(to, cell, weight);
     }
 }
 
-// Whether one of the sample's two cells has no weight.
 template <class Sum>
-bool AxisPlanner<Sum>::append_taps(AxisPlan<Sum>& to, const Sample& s) {
-    if (s.weight_low != 0) tap(to, s.low, Sum(s.weight_low));
-    if (s.weight_high != 0) tap(to, s.high, Sum(s.weight_high));
-    return s.weight_low == 0 || s.weight_high == 0;
+void AxisPlanner<Sum>::append_taps(AxisPlan<Sum>& to, const Sample& s, Range cells) {
+    if (s.weight_low != 0 && cells.has(s.low)) tap(to, s.low, Sum(s.weight_low));
+    if (s.weight_high != 0 && cells.has(s.high)) tap(to, s.high, Sum(s.weight_high));
 }
 
 template <class Sum>
-void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin) {
-    if (convention_.ratio == Ratio::exact) return read_pieces(roi, bin);
+void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin, Range cells) {
+    if (convention_.ratio == Ratio::exact) return read_pieces(roi, bin, cells);
     std::int64_t start = 0, stop = roi.count;
     if (stop > search_from) {
-        const Sum low = -1, high = Sum(size_);
+        const Sum low = Sum(cells.begin - 1), high = Sum(cells.end);
         const bool falling = roi.bin_size < 0;
         start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
         stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
@@ -286,12 +363,13 @@ bool AxisPlanner<Sum>::in_range(Real position) const {
 
 // The exact integral: the bin cut at the cell centres, each piece read at its middle.
 template <class Sum>
-void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin) {
+void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin, Range cells) {
     const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
     const double low = std::max(std::min(one, other), -1.0);
     const double high = std::min(std::max(one, other), double(size_));
     if (!(low < high)) return;
-    for (double left = std::floor(low); left < std::ceil(high); left += 1.0) {
+    const double end = std::min(std::ceil(high), double(cells.end));
+    for (double left = std::max(std::floor(low), cells.begin - 1.0); left < end; left += 1.0) {
         const double a = std::max(left, low), b = std::min(left + 1.0, high);
         read((a + b) * 0.5, b - a);
     }

@@ -215,14 +215,22 @@ void start_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
     const Sum start = reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q)
-            set(bins.at(p, q), box.y.zero[p] | box.x.zero[q] ? std::max(start, Sum(0)) : start);
+            set(bins.at(p, q), start);
 }
 
 template <class Sum>
-void set_empty_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
+inline void raise_to_zero(Sum* cell) {
+    for (int v = 0; v < vectors_in_cell; ++v, cell += width<Sum>)
+        store(cell, larger(load<Sum>(cell), splat(Sum(0))));
+}
+
+template <class Sum>
+void finish_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q)
+        for (int q = 0; q < box.x.bins; ++q) {
+            if (box.y.zero[p] | box.x.zero[q]) raise_to_zero(bins.at(p, q));
             if (box.y.empty[p] | box.x.empty[q]) set(bins.at(p, q), Sum(task.empty_value));
+        }
 }
 
 // ---- between the map's layout and cells -------------------------------------------------------
@@ -445,7 +453,7 @@ bool pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
         if (box.begins) start_bins<reduction>(task, box, tile);
         pool<reduction, Put::part>(task, box, tile);
     }
-    if (box.ends) set_empty_bins(task, box, tile);
+    if (box.ends) finish_bins(task, box, tile);
     return box.ends;
 }
 
@@ -455,7 +463,7 @@ void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
         if (box.begins && box.ends && output_is_tile<Element>(task)) {
             const Bins<Sum> bins = bins_of_output(task, box);
             pool<reduction, Put::whole>(task, box, bins);
-            set_empty_bins(task, box, bins);
+            finish_bins(task, box, bins);
             return;
         }
     if (pool_into_tile<reduction>(task, box)) write<Element>(task, box);
