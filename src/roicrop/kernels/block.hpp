@@ -139,7 +139,7 @@ void index_columns(Chunk<Sum>& chunk, int bins) {
     for (std::size_t i = 0; i < chunk.boxes.size(); ++i) {
         const std::int32_t* rows = chunk.x.bin_ptr.data() + i * std::size_t(bins);
         std::int32_t* taps = chunk.x.place.data();
-        index_columns<Sum>(taps + chunk.x.row_ptr[std::size_t(rows[0])],
+        index_columns(taps + chunk.x.row_ptr[std::size_t(rows[0])],
                            taps + chunk.x.row_ptr[std::size_t(rows[bins])], chunk.column);
         chunk.column_ptr.push_back(std::int32_t(chunk.column.size()));
     }
@@ -199,7 +199,7 @@ template <class Sum>
 void Block<Sum>::cut_units() {
     units_.clear();
     const int rows = std::max(1, std::min(a_.bins_y, unit_bins / a_.bins_x));
-    const int large_rows = rows_of_large_units<Sum>(a_);
+    const int large_rows = rows_of_large_units(a_);
     for (int c = 0; c < chunk_count_; ++c) {
         const Chunk<Sum>& chunk = chunks_[std::size_t(c)];
         for (std::int64_t box : chunk.large)
@@ -226,7 +226,7 @@ void Block<Sum>::cut_units() {
 
 template <class Sum>
 void Block<Sum>::group_units() {
-    const std::int64_t slabs = (a_.shape[1] + lanes<Sum> - 1) / lanes<Sum>;
+    const std::int64_t slabs = (a_.shape[1] + lanes_of(a_) - 1) / lanes_of(a_);
     // So that each thread has some.
     const std::int64_t groups = (std::int64_t(4) * a_.threads + slabs - 1) / slabs;
     const Limits limits{
@@ -293,7 +293,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
         Box<Sum>& box = boxes[i] = whole_box(*units[i]);
         if (units[i]->cells()) {
             place_rows(box.y, y.begin, piece->pitch, piece->touched_rows);
-            place_columns<Sum>(box.column, box.columns, x.begin, piece->touched_blocks);
+            place_columns(box.column, box.columns, x.begin, piece->touched_blocks);
         }
         strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
     }
@@ -324,6 +324,12 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
         std::copy_n(column, columns, own);
         column = own;
     }
+    const auto any = [](const std::vector<std::uint8_t>& flags, std::int64_t first, int bins) {
+        const auto begin = flags.begin() + first;
+        return std::find(begin, begin + bins, true) != begin + bins;
+    };
+    const std::int64_t y_bin = std::int64_t(unit.box) * a_.bins_y + unit.first_bin;
+    const std::int64_t x_bin = std::int64_t(unit.box) * a_.bins_x;
     return {rows(chunk.y, unit.box, a_.bins_y, unit.first_bin, unit.bins),
             rows(chunk.x, unit.box, a_.bins_x, 0, a_.bins_x),
             column,
@@ -331,7 +337,9 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
             a_.out + box_of(unit) * a_.out_strides[0] +
                 unit.first_bin * a_.out_strides[2],
             true,
-            true};
+            true,
+            any(chunk.y.empty, y_bin, unit.bins) || any(chunk.y.zero, y_bin, unit.bins) ||
+                any(chunk.x.empty, x_bin, a_.bins_x) || any(chunk.x.zero, x_bin, a_.bins_x)};
 }
 
 // The units that are too large to pack, until there are as many taps as a block may have.

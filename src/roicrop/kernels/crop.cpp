@@ -21,25 +21,18 @@ namespace {
 
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
-constexpr int most_together = 8;                   // slabs that one thread pools in turns
-
-std::ptrdiff_t element_bytes(Element element) {
-    if (element == Element::half) return sizeof(half);
-    return element == Element::single ? sizeof(float) : sizeof(double);
-}
+constexpr int most_together = 8;                    // slabs that one thread pools in turns
 
 // Room that grows, and stays for the next block.
-template <class Sum>
 class Room {
 public:
-    Sum* of(std::int64_t cells) {
-        const std::size_t size = std::size_t(cells) * cell_bytes;
-        if (size > size_) {
+    char* of(std::int64_t bytes) {
+        if (bytes > bytes_) {
             memory_.reset();
-            memory_.reset(::operator new(size, std::align_val_t(cell_bytes)));
-            size_ = size;
+            memory_.reset(::operator new(std::size_t(bytes), std::align_val_t(cell_bytes)));
+            bytes_ = bytes;
         }
-        return static_cast<Sum*>(memory_.get());
+        return static_cast<char*>(memory_.get());
     }
 
 private:
@@ -49,45 +42,41 @@ private:
         }
     };
     std::unique_ptr<void, Delete> memory_;
-    std::size_t size_ = 0;
+    std::int64_t bytes_ = 0;
 };
 
 // Tiles are read and written a vector at a time, beyond their end where they are short.
 template <class Sum>
-std::int64_t cells_of_tile(std::int64_t bins) {
-    return bins + lanes<Sum>;
+std::int64_t tile_bytes(const Arguments& a, std::int64_t bins) {
+    return (bins + cell_bytes / std::int64_t(sizeof(Sum))) * lanes_of(a) * std::int64_t(sizeof(Sum));
 }
 
-// What one thread works in: see Task.
+// How much of what one thread works in: see Task.
 template <class Sum>
-class Scratch {
-public:
-    static std::int64_t cells(const Block<Sum>& block, int slabs) {
-        return slabs * block.slab_cells() + strip_cells(block) + (2 + slabs) * tile_cells(block);
-    }
+struct Sizes {
+    int slabs;
+    std::int64_t slab, strip, tile;
+
+    Sizes(const Arguments& a, const Block<Sum>& block, int slabs_together)
+        : slabs(slabs_together),
+          slab(block.slab_cells() * cell_bytes),
+          strip(block.strip_columns() * strip_column_bytes),
+          tile(tile_bytes<Sum>(a, block.tile_bins())) {}
+
+    std::int64_t all() const { return slabs * slab + strip + (2 + slabs) * tile; }
 
     // To each its slab, and to all of them, which run one after the other, the rest. Returns room for
     // the tiles of all.
-    char* lend_to(Task<Sum>* tasks, int slabs, const Block<Sum>& block) {
-        Sum* const first = room_.of(cells(block, slabs));
+    char* share_out(char* from, Task<Sum>* tasks) const {
+        char* const rest = from + slabs * slab;
         for (int i = 0; i < slabs; ++i) {
-            tasks[i].slab = first + i * block.slab_cells() * lanes<Sum>;
-            tasks[i].strip = first + slabs * block.slab_cells() * lanes<Sum>;
-            tasks[i].tile = tasks[i].strip + strip_cells(block) * lanes<Sum>;
-            tasks[i].turned = tasks[i].tile + tile_cells(block) * lanes<Sum>;
+            tasks[i].slab = from + i * slab;
+            tasks[i].strip = reinterpret_cast<Sum*>(rest);
+            tasks[i].tile = reinterpret_cast<Sum*>(rest + strip);
+            tasks[i].turned = rest + strip + tile;
         }
-        return reinterpret_cast<char*>(tasks->turned + tile_cells(block) * lanes<Sum>);
+        return rest + strip + 2 * tile;
     }
-
-private:
-    static std::int64_t strip_cells(const Block<Sum>& block) {
-        return block.strip_columns() * rows_together_at_most;
-    }
-    static std::int64_t tile_cells(const Block<Sum>& block) {
-        return cells_of_tile<Sum>(block.tile_bins());
-    }
-
-    Room<Sum> room_;
 };
 
 // The tiles of boxes whose pieces come in more than one turn, slab by slab.
@@ -95,19 +84,19 @@ template <class Sum>
 class Carried {
 public:
     Carried(const Arguments& a, int slabs)
-        : cells_(cells_of_tile<Sum>(rows_of_large_units<Sum>(a) * std::int64_t(a.bins_x))),
+        : tile_(tile_bytes<Sum>(a, rows_of_large_units(a) * std::int64_t(a.bins_x))),
           slabs_(slabs) {}
 
     // `first` of them all: the room for as many boxes as may be carried at once.
-    Sum* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * cells_); }
-    Sum* tile(Sum* first, int place, int slab) const {
-        return first + (std::int64_t(place) * slabs_ + slab) * cells_ * lanes<Sum>;
+    char* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * tile_); }
+    Sum* tile(char* first, int place, int slab) const {
+        return reinterpret_cast<Sum*>(first + (std::int64_t(place) * slabs_ + slab) * tile_);
     }
 
 private:
-    const std::int64_t cells_;
+    const std::int64_t tile_;
     const int slabs_;
-    Room<Sum> room_;
+    Room room_;
 };
 
 inline void run_passes(const Passes& passes, const Arguments& a, Tasks<float> tasks) {
@@ -118,10 +107,10 @@ inline void run_passes(const Passes& passes, const Arguments& a, Tasks<double> t
 }
 
 template <class Sum>
-int workers(const Arguments& a, const Block<Sum>& block, std::int64_t scratch_cells) {
+int workers(const Arguments& a, const Block<Sum>& block, std::int64_t scratch) {
     const std::int64_t values = block.work() * a.shape[1];
     const std::int64_t useful =
-        std::min(1 + values / values_a_thread, scratch_bytes / cell_bytes / scratch_cells);
+        std::min(1 + values / values_a_thread, scratch_bytes / scratch);
     return int(std::clamp<std::int64_t>(useful, 1, a.threads));
 }
 
@@ -143,15 +132,14 @@ Strides strides_out(const Arguments& a) {
 
 // Whether bins begin as far from a cache line as one another, and a slab can fill one.
 bool fills_lines(const Arguments& a, const Strides& out) {
-    return a.element != Element::half && out.y % cell_bytes == 0 && out.x % cell_bytes == 0;
+    return out.y % cell_bytes == 0 && out.x % cell_bytes == 0;
 }
 
 // From cells to cells, how many channels come before the first that begins a cache line of the
 // output. A slab that begins there writes whole lines.
-template <class Sum>
 int channels_before_a_line(const Arguments& a, const Strides& in, const Strides& out) {
     if (in.layout != Layout::cells || out.layout != Layout::cells || !fills_lines(a, out)) return 0;
-    return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / sizeof(Sum));
+    return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / std::uintptr_t(element_bytes(a.element)));
 }
 
 // Slabs that cannot write whole cache lines do so with their neighbours, while the lines are near.
@@ -165,20 +153,20 @@ int slabs_together(const Arguments& a, const Strides& out, const Block<Sum>& blo
 
 // How the channels are shared out: slab 0 takes the `lead` channels and, where they fit beside them,
 // the last that do not fill a slab.
-template <class Sum>
 struct Slabs {
-    int channels, lead, rest, count;
+    int lanes, channels, lead, rest, count;
 
-    Slabs(int all, int first)
-        : channels(all), lead(std::min(first, all)), rest((all - lead) % lanes<Sum>) {
-        if (lead == 0 || lead + rest > lanes<Sum>) rest = 0;
-        count = (lead > 0) + (channels - lead - rest + lanes<Sum> - 1) / lanes<Sum>;
+    Slabs(int lanes_of_cell, int all, int first)
+        : lanes(lanes_of_cell), channels(all), lead(std::min(first, all)), rest((all - lead) % lanes) {
+        if (lead == 0 || lead + rest > lanes) rest = 0;
+        count = (lead > 0) + (channels - lead - rest + lanes - 1) / lanes;
     }
 
+    template <class Sum>
     void choose(Task<Sum>& task, int slab) const {
         const bool leads = lead > 0 && slab == 0;
-        task.first_channel = leads ? 0 : lead + (slab - (lead > 0)) * lanes<Sum>;
-        task.channels = leads ? lead : std::min(lanes<Sum>, channels - rest - task.first_channel);
+        task.first_channel = leads ? 0 : lead + (slab - (lead > 0)) * lanes;
+        task.channels = leads ? lead : std::min(lanes, channels - rest - task.first_channel);
         task.more_first = leads ? channels - rest : task.first_channel;
         task.more_channels = leads ? rest : 0;
     }
@@ -186,15 +174,16 @@ struct Slabs {
 
 template <class Sum>
 void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
-          const Slabs<Sum>& slabs, std::vector<Scratch<Sum>>& scratch, Carried<Sum>& carried) {
+          const Slabs& slabs, std::vector<Room>& scratch, Carried<Sum>& carried) {
     const Strides in = strides_in(a), out = strides_out(a);
     const int together = slabs_together(a, out, block, slabs.count);
     const std::int64_t shares = (slabs.count + together - 1) / together;
     const std::int64_t all = std::int64_t(block.groups().size()) * shares;
-    const int threads = workers<Sum>(a, block, Scratch<Sum>::cells(block, together));
+    const Sizes<Sum> sizes(a, block, together);
+    const int threads = workers<Sum>(a, block, sizes.all());
     if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
 
-    Sum* const tiles = block.carries() ? carried.reserve() : nullptr;
+    char* const tiles = block.carries() ? carried.reserve() : nullptr;
     Task<Sum> same{};
     same.in = in;
     same.out = out;
@@ -205,7 +194,8 @@ void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
     in_parallel(threads, [&](int thread) {
         Task<Sum> own[most_together], tasks[most_together];
         std::fill_n(own, together, same);
-        char* const line = scratch[std::size_t(thread)].lend_to(own, together, block);
+        char* const room = scratch[std::size_t(thread)].of(sizes.all());
+        char* const line = sizes.share_out(room, own);
         for (std::int64_t i = next++; i < all; i = next++) {
             const Group<Sum>& group = block.groups()[std::size_t(i / shares)];
             const int first = int(i % shares) * together;
@@ -225,9 +215,9 @@ void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
 template <class Sum>
 void crop_as(const Arguments& a, const Passes& passes) {
     Block<Sum> block(a);
-    std::vector<Scratch<Sum>> scratch;
-    const Slabs<Sum> slabs(
-        int(a.shape[1]), channels_before_a_line<Sum>(a, strides_in(a), strides_out(a)));
+    std::vector<Room> scratch;
+    const Slabs slabs(lanes_of(a), int(a.shape[1]),
+                      channels_before_a_line(a, strides_in(a), strides_out(a)));
     Carried<Sum> carried(a, slabs.count);
     while (block.next()) pool(a, block, passes, slabs, scratch, carried);
 }

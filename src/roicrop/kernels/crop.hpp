@@ -24,6 +24,12 @@ struct Arguments {
     int threads;
 };
 
+inline std::ptrdiff_t element_bytes(Element element) {
+    if (element == Element::half) return sizeof(half);
+    return element == Element::single ? sizeof(float) : sizeof(double);
+}
+inline int lanes_of(const Arguments& a) { return cell_bytes / int(element_bytes(a.element)); }
+
 void crop(const Arguments&, const Passes&);
 
 // The plan alone, of one axis (0 is y), as the kernels would apply it.

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -37,30 +38,29 @@ using Vector = typename VectorOf<Sum>::type;
 
 template <class Sum>
 constexpr int width = vector_bytes / int(sizeof(Sum));
-constexpr int vectors_in_cell = cell_bytes / vector_bytes;
+
+template <class Element>
+struct SumOfElement {
+    using type = Element;
+};
+template <>
+struct SumOfElement<half> {
+    using type = float;
+};
+template <class Element>
+using SumOf = typename SumOfElement<Element>::type;
+
+// The sums of a cell's lanes.
+template <class Element>
+constexpr int parts = lanes<Element> / width<SumOf<Element>>;
+template <class Element>
+struct Cell {
+    Vector<SumOf<Element>> part[parts<Element>];
+};
 
 template <class Sum>
 inline Vector<Sum> splat(Sum value) {
     return value - Vector<Sum>{};
-}
-
-inline float to_single(half bits) {
-    const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16;
-    const std::uint32_t rest = bits & 0x7fffu;
-    float value;
-    if (rest >= 0x7c00u) {  // infinity and NaN
-        const std::uint32_t word = 0x7f800000u | (rest & 0x3ffu) << 13;
-        std::memcpy(&value, &word, sizeof value);
-    } else {  // multiplying by 2¹¹² rebases the exponent, and makes subnormals normal
-        const std::uint32_t word = rest << 13;
-        std::memcpy(&value, &word, sizeof value);
-        value *= 0x1p112f;
-    }
-    std::uint32_t word;
-    std::memcpy(&word, &value, sizeof word);
-    word |= sign;
-    std::memcpy(&value, &word, sizeof value);
-    return value;
 }
 
 inline half to_half(float value) {
@@ -81,20 +81,7 @@ inline half to_half(float value) {
     return half(sign | (word - 0x38000000u + 0xfffu + odd) >> 13);
 }
 
-// One element, as a sum. Elements may lie anywhere, aligned or not.
-template <class Element>
-inline Element element(const Element* from) {
-    Element value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-}
-
-template <class Sum>
-inline Sum one(const Sum* from) {
-    return element(from);
-}
-inline float one(const half* from) { return to_single(element(from)); }
-
+// A sum, as one element.
 template <class Sum>
 inline void one(Sum* to, Sum value) {
     std::memcpy(to, &value, sizeof value);
@@ -122,9 +109,14 @@ inline Vector<Sum> load(const half* from) {
 #elif defined(__AVX2__)
     return (Vector<Sum>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 #else
-    Vector<Sum> v;
-    for (int i = 0; i < width<Sum>; ++i) v[i] = one(from + i);
-    return v;
+    typedef half Halves __attribute__((vector_size(vector_bytes / 2), aligned(1), may_alias));
+    typedef std::uint32_t Words __attribute__((vector_size(vector_bytes)));
+    const Words bits = __builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words);
+    const Words rest = bits & 0x7fffu;
+    // Multiplying by 2¹¹² rebases the exponent, and makes subnormals normal.
+    const Words finite = (Words)((Vector<Sum>)(rest << 13) * 0x1p112f);
+    const Words special = (0u - ((rest + 0x400u) >> 15)) & 0x7f800000u;  // infinity and NaN
+    return (Vector<Sum>)(finite | special | (bits & 0x8000u) << 16);
 #endif
 }
 
@@ -194,6 +186,18 @@ inline void stream(Sum* to, Vector<Sum> v) {
 #endif
 }
 
+inline void stream(half* to, Vector<float> v) {
+#if defined(__AVX512F__)
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to),
+                        _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__AVX2__)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to),
+                     _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+    store(to, v);
+#endif
+}
+
 // Copy to memory.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
     if (streams && bytes >= cell_bytes) {
@@ -220,6 +224,25 @@ inline void finish_streams() {
 #endif
 }
 
+// As many elements as are turned together.
+template <class Element>
+struct RunOf {
+    static constexpr int bytes = std::min(vector_bytes, pack_block * int(sizeof(Element)));
+    static constexpr int length = bytes / int(sizeof(Element));
+    typedef Element type __attribute__((vector_size(bytes)));
+    typedef Element anywhere __attribute__((vector_size(bytes), aligned(1), may_alias));
+};
+
+template <class Element>
+inline typename RunOf<Element>::type load_run(const char* from) {
+    return *reinterpret_cast<const typename RunOf<Element>::anywhere*>(from);
+}
+
+template <class Element>
+inline void store_run(Element* to, typename RunOf<Element>::type run) {
+    *reinterpret_cast<typename RunOf<Element>::anywhere*>(to) = run;
+}
+
 // Element i of a pair of vectors, taken alternately from one and the other.
 template <int from, class V, int... i>
 inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
@@ -227,15 +250,14 @@ inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(a, b, (from + i / 2 + i % 2 * n)...);
 }
 
-// width × width elements, turned about their diagonal. Each stage interleaves vector i with
-// vector i + width/2; after log₂ width stages every element has moved to its place.
-template <class Sum>
-inline void transpose(Vector<Sum> (&rows)[width<Sum>]) {
-    constexpr int n = width<Sum>;
+// n vectors of n elements, turned about their diagonal. Each stage interleaves vector i with vector
+// i + n/2; after log₂ n stages every element has moved to its place.
+template <class V, int n>
+inline void transpose(V (&rows)[n]) {
     constexpr auto order = std::make_integer_sequence<int, n>{};
 #pragma GCC unroll 4
     for (int stage = 1; stage < n; stage *= 2) {
-        Vector<Sum> next[n];
+        V next[n];
 #pragma GCC unroll 16
         for (int i = 0; i < n / 2; ++i) {
             next[2 * i] = interleave<0>(rows[i], rows[i + n / 2], order);

@@ -21,7 +21,7 @@ namespace roicrop {
 
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr int piece_columns = 1024;
-constexpr int carried_cells = 1 << 16;          // of the tiles of a box, in all channels: 4 MiB
+constexpr int carried_cells = 1 << 15;          // of the tiles of a box, in all channels: 4 MiB at most
 constexpr std::int64_t taps_of_a_piece = 32;    // take as much room as a piece itself
 
 // The pieces that one thread pools, one after the other.
@@ -40,9 +40,8 @@ struct LargeUnit {
 };
 
 // As many as have room for their tiles of all channels.
-template <class Sum>
-int rows_of_large_units(const Arguments& a) {
-    const std::int64_t slabs = a.shape[1] / lanes<Sum> + 2;
+inline int rows_of_large_units(const Arguments& a) {
+    const std::int64_t slabs = a.shape[1] / lanes_of(a) + 2;
     return int(std::clamp<std::int64_t>(carried_cells / slabs / a.bins_x, 1, a.bins_y));
 }
 
@@ -221,9 +220,8 @@ Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
     }
     if (done_) {
         const Part<Sum> y{{0, 0}, y_->last(arena)}, x{{0, 0}, x_->last(arena)};
-        if (!begun_) add(y, x);
         add(y, x);
-        boxes_.back().ends = true;
+        boxes_.back().ends = boxes_.back().flagged = true;
         room -= taps_of_a_piece + unit_.bins + a_.bins_x;
     }
     Piece<Sum>* pieces = arena.copy(pieces_);
@@ -245,13 +243,13 @@ bool Pieces<Sum>::next_columns(Part<Sum>& part, Arena& arena) {
     if (!x_->next(part, arena)) return false;
     column_.clear();
     const Rows<Sum>& rows = part.rows;
-    index_columns<Sum>(rows.place, rows.place + rows.row_taps[rows.bin_rows[rows.bins]], column_);
+    index_columns(rows.place, rows.place + rows.row_taps[rows.bin_rows[rows.bins]], column_);
     part.column = arena.copy(column_);
     part.columns = int(column_.size());
     part.taps += part.columns;
     part.cells = widened(a_, part.cells);
     part.touched = arena.take<std::uint8_t>(std::size_t(part.cells.size() / pack_block + 1));
-    place_columns<Sum>(part.column, part.columns, part.cells.begin, part.touched);
+    place_columns(part.column, part.columns, part.cells.begin, part.touched);
     return true;
 }
 

@@ -20,8 +20,7 @@ inline Range widened(const Arguments& a, Range x) {
 }
 
 // The cells that one box's taps name become the columns of its strip, and the taps' places in it.
-template <class Sum>
-void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
+inline void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
     Range cells;
     for (const std::int32_t* tap = taps; tap < end; ++tap) cells.add(*tap);
     std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
@@ -31,7 +30,7 @@ void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32
     column.reserve(first + std::size_t(most) + column_block);
     for (std::size_t x = 0; x < place.size(); ++x) {
         if (place[x] < 0) continue;
-        place[x] = std::int32_t(column.size() - first) * lanes<Sum>;
+        place[x] = std::int32_t(column.size() - first);
         column.push_back(cells.begin + std::int32_t(x));
     }
     for (std::int32_t* tap = taps; tap < end; ++tap) *tap = place[std::size_t(*tap - cells.begin)];
@@ -45,18 +44,17 @@ void place_rows(const Rows<Sum>& y, std::int32_t first_row, int pitch, std::uint
     for (auto t = y.row_taps[y.bin_rows[0]]; t < end; ++t) {
         const std::int32_t row = y.place[t] - first_row;
         touched[row] = 1;
-        y.place[t] = row * pitch * lanes<Sum>;
+        y.place[t] = row * pitch * cell_bytes;
     }
 }
 
 // Columns become places in a slab's row, whose blocks that are read are marked as touched.
-template <class Sum>
-void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
+inline void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
                    std::uint8_t* touched) {
     for (int i = 0; i < columns; ++i) {
         const std::int32_t x = column[i] - first_column;
         touched[x / pack_block] = 1;
-        column[i] = x * lanes<Sum>;
+        column[i] = x * cell_bytes;
     }
 }
 

@@ -29,12 +29,13 @@
 // interleaved, so that one weight serves four bins.
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
-// channels-last output is a tile already: averages go there as they are made.
+// channels-last output is a tile already: bins go there as they are made.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
-// maximum is taken as the tile is filled. What these do to a value is in the struct `Taps` and in
-// `to_bin`; no loop is written out again for a reduction or for an element type.
+// maximum is taken as the bins are filled. What these do to a value is in the struct `Taps` and where
+// a bin goes in `Whole` and `Part`; no loop is written out again for a reduction or for an element
+// type.
 //
 // A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
 // depend on the box alone, so the result depends on neither threads nor scratch.
@@ -52,15 +53,17 @@
 namespace roicrop {
 namespace {
 
-// How many accumulators fit in the registers decides how many strip rows are taken together.
-constexpr int rows_together = vector_bytes == 16 ? 2 : rows_together_at_most;
+// How many accumulators fit in the registers, and rows in the strip.
+constexpr int cells_together = 8;
+template <class Element>
+constexpr int rows_together =
+    std::max(1, std::min(cells_together / parts<Element>,
+                         strip_column_bytes / (lanes<Element> * int(sizeof(SumOf<Element>)))));
+template <class Element>
+constexpr int columns_together =
+    std::max(1, std::min(cells_together / parts<Element>, column_block));
 
 constexpr int cells_ahead = 64;  // of a channels-last map are fetched before they are used
-
-template <class Sum>
-struct Cell {
-    Vector<Sum> part[vectors_in_cell];
-};
 
 // What a tap does to the accumulator, and from where it starts.
 template <Reduction reduction>
@@ -72,10 +75,10 @@ struct Taps {
     template <class Sum>
     static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
 
-    template <class Sum>
-    static void take(Cell<Sum>& into, Sum weight, const Sum* cell) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors_in_cell; ++v) {
+    template <class Element, class Sum, class Packed>
+    static void take(Cell<Element>& into, Sum weight, const Packed* cell) {
+#pragma GCC unroll 8
+        for (int v = 0; v < parts<Element>; ++v) {
             const Vector<Sum> value = load<Sum>(cell + v * width<Sum>);
             if constexpr (adds)
                 into.part[v] += weight * value;
@@ -87,216 +90,257 @@ struct Taps {
     }
 };
 
-template <class Sum, int n>
-inline void fill(Cell<Sum> (&cells)[n], Sum value) {
-#pragma GCC unroll 4
-    for (auto& cell : cells)
-#pragma GCC unroll 4
-        for (auto& part : cell.part) part = splat(value);
+template <class Element>
+inline Cell<Element> cell_of(SumOf<Element> value) {
+    Cell<Element> cell;
+    for (auto& part : cell.part) part = splat(value);
+    return cell;
+}
+
+template <class Element, int n>
+inline void fill(Cell<Element> (&cells)[n], SumOf<Element> value) {
+#pragma GCC unroll 8
+    for (auto& cell : cells) cell = cell_of<Element>(value);
 }
 
 // Down: `rows` rows of the strip, from row `first` of R_y on. Column j of strip row r lies at
 // (j · rows + r) cells.
-template <Reduction reduction, int rows, class Sum>
-void down(Sum* strip, const Sum* slab, const Box<Sum>& box, int first) {
+template <class Element, Reduction reduction, int rows, class Sum>
+void down(Sum* strip, const char* slab, const Box<Sum>& box, int first) {
     using T = Taps<reduction>;
+    constexpr int columns = columns_together<Element>;
     const auto& y = box.y;
     for (int r = 0; r < rows; ++r) {
         const int begin = y.row_taps[first + r], end = y.row_taps[first + r + 1];
-        for (int j = 0; j < box.columns; j += column_block) {
+        for (int j = 0; j < box.columns; j += columns) {
             const std::int32_t* column = box.column + j;
-            Cell<Sum> cells[column_block];
+            Cell<Element> cells[columns];
             fill(cells, T::template start<Sum>);
             for (int t = begin; t < end; ++t) {
-                const Sum* row = slab + y.place[t];
+                const char* row = slab + y.place[t];
                 const Sum weight = y.weight[t];
 #pragma GCC unroll 4
-                for (int i = 0; i < column_block; ++i) T::take(cells[i], weight, row + column[i]);
+                for (int i = 0; i < columns; ++i)
+                    T::take(cells[i], weight, reinterpret_cast<const Element*>(row + column[i]));
             }
 #pragma GCC unroll 4
-            for (int i = 0; i < column_block; ++i)
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors_in_cell; ++v)
-                    store(strip + ((j + i) * rows + r) * lanes<Sum> + v * width<Sum>,
+            for (int i = 0; i < columns; ++i)
+#pragma GCC unroll 8
+                for (int v = 0; v < parts<Element>; ++v)
+                    store(strip + ((j + i) * rows + r) * lanes<Element> + v * width<Sum>,
                           cells[i].part[v]);
         }
     }
 }
 
-// Where the bins of a box go, a cell for each: the tile, or straight to a channels-last output.
-template <class Sum>
-struct Bins {
-    Sum* first;
+// Where the bins of a box go. `put` is given the next bin of a row.
+//
+// Whole: what is made of a bin is all of it. It goes to the tile, or straight to an output whose
+// channels are neighbours.
+template <class Element, class To>
+struct Whole {
+    To* bin;
     std::ptrdiff_t to_below, to_next;  // elements from a bin to the one below it, beside it
     bool streams;
 
-    Sum* at(int p, int q) const { return first + p * to_below + q * to_next; }
-    Bins below(int rows) const { return {at(rows, 0), to_below, to_next, streams}; }
-};
-
-// Whether what is made of a bin is all of it, or other pieces of the map and other samples add to it.
-enum class Put { whole, part };
-
-template <Reduction reduction, Put put, class Sum>
-inline void to_bin(Sum* bin, Vector<Sum> value, bool streams) {
-    if constexpr (put == Put::whole)
-        return streams ? stream(bin, value) : store(bin, value);
-    const Vector<Sum> so_far = load<Sum>(bin);
-    store(bin, reduction == Reduction::sum ? so_far + value : larger(value, so_far));
-}
-
-// Across: all bins of `rows` strip rows. Strip row r goes to row r of the bins, or, for the maximum
-// over samples, all of them to the first.
-template <Reduction reduction, Put put, int rows, class Sum>
-void across(Bins<Sum> bins, const Sum* strip, const Box<Sum>& box) {
-    using T = Taps<reduction>;
-    const auto& x = box.x;
-    const std::ptrdiff_t below = reduction == Reduction::sample_maximum ? 0 : bins.to_below;
-    for (int bin = 0; bin < x.bins; ++bin, bins.first += bins.to_next) {
-        for (int sample = x.bin_rows[bin]; sample < x.bin_rows[bin + 1]; ++sample) {
-            Cell<Sum> cells[rows];
-            fill(cells, T::template start<Sum>);
-            for (int t = x.row_taps[sample]; t < x.row_taps[sample + 1]; ++t) {
-                const Sum* column = strip + x.place[t] * rows;
-                const Sum weight = x.weight[t];
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; ++r) T::take(cells[r], weight, column + r * lanes<Sum>);
-            }
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors_in_cell; ++v)
-                    to_bin<reduction, put>(bins.first + r * below + v * width<Sum>,
-                                           cells[r].part[v], bins.streams);
+    Whole below(int rows) const { return {bin + rows * to_below, to_below, to_next, streams}; }
+    void next() { bin += to_next; }
+    void put(int row, const Cell<Element>& cell) const {
+        constexpr int each = width<SumOf<Element>>;
+#pragma GCC unroll 8
+        for (int v = 0; v < parts<Element>; ++v) {
+            To* const to = bin + row * to_below + v * each;
+            streams ? stream(to, cell.part[v]) : store(to, cell.part[v]);
         }
     }
+};
+
+// Part: other pieces of the map, or other samples, add to the tile too.
+template <class Element, bool adds>
+struct Part {
+    using Sum = SumOf<Element>;
+    Sum* bin;
+    std::ptrdiff_t to_below;
+
+    Part below(int rows) const { return {bin + rows * to_below, to_below}; }
+    void next() { bin += lanes<Element>; }
+    void put(int row, const Cell<Element>& cell) const {
+#pragma GCC unroll 8
+        for (int v = 0; v < parts<Element>; ++v) {
+            Sum* const to = bin + row * to_below + v * width<Sum>;
+            const Vector<Sum> so_far = load<Sum>(to);
+            store(to, adds ? so_far + cell.part[v] : larger(cell.part[v], so_far));
+        }
+    }
+};
+
+template <Reduction reduction, class Sum>
+inline Sum start_of_bin(const Task<Sum>& task) {
+    return reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
 }
 
-template <Reduction reduction, Put put, int rows, class Sum>
-inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins, int first) {
-    down<reduction, rows>(task.strip, task.slab, box, first);
-    across<reduction, put, rows>(bins, task.strip, box);
-}
-
-template <Reduction reduction, Put put, class Sum>
-inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins, int first,
-                      int rows) {
-    if (rows == 1) return down_and_across<reduction, put, 1>(task, box, bins, first);
-    if (rows == 2) return down_and_across<reduction, put, 2>(task, box, bins, first);
-    if constexpr (rows_together > 2) {
-        if (rows == 3) return down_and_across<reduction, put, 3>(task, box, bins, first);
-        return down_and_across<reduction, put, 4>(task, box, bins, first);
+// Across: all bins of `rows` strip rows. For the maximum over samples these rows are samples of one
+// row of bins.
+template <class Element, Reduction reduction, int rows, class Sum, class Sink>
+void across(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
+    using T = Taps<reduction>;
+    constexpr bool of_samples = reduction == Reduction::sample_maximum;
+    const Sum start = start_of_bin<reduction>(task);
+    const auto& x = box.x;
+    for (int bin = 0; bin < x.bins; ++bin, sink.next()) {
+        Cell<Element> cells[rows], best;
+        if constexpr (of_samples)
+            best = cell_of<Element>(start);
+        else
+            fill(cells, start);
+        for (int row = x.bin_rows[bin]; row < x.bin_rows[bin + 1]; ++row) {
+            if constexpr (of_samples) fill(cells, Sum(0));
+            for (int t = x.row_taps[row]; t < x.row_taps[row + 1]; ++t) {
+                const Sum* column = task.strip + x.place[t] * (rows * lanes<Element>);
+                const Sum weight = x.weight[t];
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r)
+                    T::take(cells[r], weight, column + r * lanes<Element>);
+            }
+            if constexpr (of_samples)
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+                    for (int v = 0; v < parts<Element>; ++v)
+                        best.part[v] = larger(cells[r].part[v], best.part[v]);
+        }
+        if constexpr (of_samples)
+            sink.put(0, best);
+        else
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; ++r) sink.put(r, cells[r]);
     }
 }
 
-template <Reduction reduction, Put put, class Sum>
-void pool(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
+template <class Element, Reduction reduction, int rows, class Sum, class Sink>
+inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Sink sink, int first) {
+    down<Element, reduction, rows>(task.strip, task.slab, box, first);
+    across<Element, reduction, rows>(task, box, sink);
+}
+
+template <class Element, Reduction reduction, class Sum, class Sink>
+inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Sink sink, int first, int rows) {
+    constexpr int most = rows_together<Element>;
+    if (rows == 1) return down_and_across<Element, reduction, 1>(task, box, sink, first);
+    if constexpr (most >= 2)
+        if (rows == 2) return down_and_across<Element, reduction, 2>(task, box, sink, first);
+    if constexpr (most >= 3)
+        if (rows == 3) return down_and_across<Element, reduction, 3>(task, box, sink, first);
+    if constexpr (most >= 4)
+        if (rows == 4) return down_and_across<Element, reduction, 4>(task, box, sink, first);
+}
+
+template <class Element, Reduction reduction, class Sum, class Sink>
+void pool(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
+    constexpr int most = rows_together<Element>;
     if (reduction != Reduction::sample_maximum) {
-        for (int bin = 0; bin < box.y.bins; bin += rows_together)
-            some_rows<reduction, put>(task, box, bins.below(bin), box.y.bin_rows[bin],
-                                      std::min(rows_together, box.y.bins - bin));
+        for (int bin = 0; bin < box.y.bins; bin += most)
+            some_rows<Element, reduction>(task, box, sink.below(bin), box.y.bin_rows[bin],
+                                          std::min(most, box.y.bins - bin));
         return;
     }
     for (int bin = 0; bin < box.y.bins; ++bin) {
         const int end = box.y.bin_rows[bin + 1];
-        for (int row = box.y.bin_rows[bin]; row < end; row += rows_together)
-            some_rows<reduction, put>(task, box, bins.below(bin), row,
-                                      std::min(rows_together, end - row));
+        for (int row = box.y.bin_rows[bin]; row < end; row += most)
+            some_rows<Element, reduction>(task, box, sink.below(bin), row,
+                                          std::min(most, end - row));
     }
 }
 
-template <class Sum>
-inline void set(Sum* cell, Sum value) {
-    for (int v = 0; v < vectors_in_cell; ++v) store(cell + v * width<Sum>, splat(value));
+// Whether `pool` puts each bin once, and all of it.
+template <class Element, Reduction reduction, class Sum>
+bool puts_whole(const Box<Sum>& box) {
+    if (!(box.begins && box.ends)) return false;
+    if (reduction != Reduction::sample_maximum) return true;
+    for (int bin = 0; bin < box.y.bins; ++bin) {
+        const int rows = box.y.bin_rows[bin + 1] - box.y.bin_rows[bin];
+        if (rows == 0 || rows > rows_together<Element>) return false;
+    }
+    return true;
 }
 
-template <Reduction reduction, class Sum>
-void start_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
-    const Sum start = reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
+template <class Element>
+inline void set(SumOf<Element>* cell, SumOf<Element> value) {
+    Whole<Element, SumOf<Element>>{cell, 0, 0, false}.put(0, cell_of<Element>(value));
+}
+
+template <class Element, Reduction reduction, class Sum>
+void start_bins(const Task<Sum>& task, const Box<Sum>& box) {
+    Sum* cell = task.tile;
+    for (int bin = 0; bin < box.y.bins * box.x.bins; ++bin, cell += lanes<Element>)
+        set<Element>(cell, start_of_bin<reduction>(task));
+}
+
+template <class Element, class Sum>
+void finish_bins(const Task<Sum>& task, const Box<Sum>& box) {
+    Sum* cell = task.tile;
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q)
-            set(bins.at(p, q), start);
-}
-
-template <class Sum>
-inline void raise_to_zero(Sum* cell) {
-    for (int v = 0; v < vectors_in_cell; ++v, cell += width<Sum>)
-        store(cell, larger(load<Sum>(cell), splat(Sum(0))));
-}
-
-template <class Sum>
-void finish_bins(const Task<Sum>& task, const Box<Sum>& box, Bins<Sum> bins) {
-    for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q) {
-            if (box.y.zero[p] | box.x.zero[q]) raise_to_zero(bins.at(p, q));
-            if (box.y.empty[p] | box.x.empty[q]) set(bins.at(p, q), Sum(task.empty_value));
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
+            if (box.y.zero[p] | box.x.zero[q])
+                Part<Element, false>{cell, 0}.put(0, cell_of<Element>(0));
+            if (box.y.empty[p] | box.x.empty[q]) set<Element>(cell, Sum(task.empty_value));
         }
 }
 
 // ---- between the map's layout and cells -------------------------------------------------------
 
-template <class Element>
-inline const Element* at(const char* base, std::ptrdiff_t offset) {
-    return reinterpret_cast<const Element*>(base + offset);
+// Lanes without a channel of their own repeat the last one.
+template <class Element, class Sum>
+void pack_one_by_one(const Task<Sum>& task, Element* to, const char* from, int columns) {
+    for (int x = 0; x < columns; ++x, to += lanes<Element>)
+        for (int c = 0; c < lanes<Element>; ++c)
+            std::memcpy(to + c,
+                        from + std::min(c, task.channels - 1) * task.in.channel + x * task.in.x,
+                        sizeof(Element));
 }
 
+// pack_block columns of one row.
 template <class Element, class Sum>
-void pack_one_by_one(const Task<Sum>& task, Sum* to, const char* from, int columns) {
-    for (int x = 0; x < columns; ++x)
-        for (int c = 0; c < lanes<Sum>; ++c)
-            to[x * lanes<Sum> + c] = one(at<Element>(
-                from, std::min(c, task.channels - 1) * task.in.channel + x * task.in.x));
-}
-
-// pack_block columns of one row. Lanes without a channel of their own repeat the last one.
-template <class Element, class Sum>
-void pack_planes(const Task<Sum>& task, Sum* to, const char* from) {
-    constexpr int n = width<Sum>;
-    for (int v = 0; v < vectors_in_cell; ++v) {
+void pack_planes(const Task<Sum>& task, Element* to, const char* from) {
+    constexpr int n = RunOf<Element>::length;
+    for (int c = 0; c < lanes<Element>; c += n) {
         const char* plane[n];
         for (int i = 0; i < n; ++i)
-            plane[i] = from + std::min(v * n + i, task.channels - 1) * task.in.channel;
+            plane[i] = from + std::min(c + i, task.channels - 1) * task.in.channel;
         for (int x = 0; x < pack_block; x += n) {
-            Vector<Sum> turned[n];
+            typename RunOf<Element>::type turned[n];
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i)
-                turned[i] = load<Sum>(at<Element>(plane[i], 0) + x);
-            transpose<Sum>(turned);
+                turned[i] = load_run<Element>(plane[i] + x * std::ptrdiff_t(sizeof(Element)));
+            transpose(turned);
 #pragma GCC unroll 16
-            for (int i = 0; i < n; ++i) store(to + (x + i) * lanes<Sum> + v * n, turned[i]);
+            for (int i = 0; i < n; ++i) store_run(to + (x + i) * lanes<Element> + c, turned[i]);
         }
     }
-}
-
-template <class Element, class Sum>
-inline void pack_cell(Sum* to, const Element* cell) {
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors_in_cell; ++v)
-        store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
 }
 
 // Cells of a channels-last map lie so far apart that the processor does not see them coming. `ahead`:
 // bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
-void pack_cells(const Task<Sum>& task, Sum* to, const char* from, int columns,
+void pack_cells(const Task<Sum>& task, Element* to, const char* from, int columns,
                 std::ptrdiff_t ahead) {
     const std::ptrdiff_t step = task.in.x;
     const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
-    if (task.channels == lanes<Sum>) {
-        for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
+    if (bytes == cell_bytes) {
+        for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
             fetch(from + ahead, bytes);
-            pack_cell(to, at<Element>(from, 0));
+            std::memcpy(to, from, cell_bytes);
         }
         return;
     }
     const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more = (task.more_first - task.first_channel) * task.in.channel;
-    alignas(cell_bytes) Element some[lanes<Sum>] = {};
-    for (int x = 0; x < columns; ++x, to += lanes<Sum>, from += step) {
+    for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
         fetch(from + ahead, bytes);
-        copy_some(some, from, bytes);
-        copy_some(some + task.channels, from + more, more_bytes);
-        pack_cell(to, some);
+        alignas(cell_bytes) Element cell[lanes<Element>] = {};
+        copy_some(cell, from, bytes);
+        copy_some(cell + task.channels, from + more, more_bytes);
+        std::memcpy(to, cell, cell_bytes);
     }
 }
 
@@ -307,14 +351,15 @@ void pack_some(const Task<Sum>& task, const Piece<Sum>& piece, int y, int x) {
     const int columns = std::min(pack_block, piece.width - x);
     // A last block that is not full begins earlier, and repeats what the one before it did.
     const int begin = planes ? std::min(x, piece.width - pack_block) : x;
-    Sum* to = task.slab + (std::ptrdiff_t(y) * piece.pitch + begin) * lanes<Sum>;
+    Element* to = reinterpret_cast<Element*>(
+        task.slab + (std::ptrdiff_t(y) * piece.pitch + begin) * cell_bytes);
     const char* from = piece.corner + task.first_channel * task.in.channel + y * task.in.y +
                        begin * task.in.x;
-    if (planes) return pack_planes<Element>(task, to, from);
-    if (task.in.layout != Layout::cells) return pack_one_by_one<Element>(task, to, from, columns);
+    if (planes) return pack_planes(task, to, from);
+    if (task.in.layout != Layout::cells) return pack_one_by_one(task, to, from, columns);
     const int rows_ahead = 1 + cells_ahead / piece.width;
     const bool last_rows = y + rows_ahead >= piece.height;
-    pack_cells<Element>(task, to, from, columns, last_rows ? 0 : rows_ahead * task.in.y);
+    pack_cells(task, to, from, columns, last_rows ? 0 : rows_ahead * task.in.y);
 }
 
 template <class Element, class Sum>
@@ -332,7 +377,7 @@ template <class Element, class Sum>
 void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box) {
     const Sum* cell = task.tile;
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>)
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>)
             for (int c = 0; c < task.channels; ++c) {
                 const std::ptrdiff_t to = (task.first_channel + c) * task.out.channel +
                                           p * task.out.y + q * task.out.x;
@@ -351,12 +396,12 @@ void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
         // A last block that is not full begins earlier. With fewer bins than a vector has elements,
         // what a channel writes too much is the next one's, which writes it again.
         const int first = std::max(0, std::min(bin, bins - n));
-        for (int v = 0; v < vectors_in_cell; ++v) {
+        for (int v = 0; v < parts<Element>; ++v) {
             Vector<Sum> block[n];
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i)
-                block[i] = load<Sum>(task.tile + (first + i) * lanes<Sum> + v * n);
-            transpose<Sum>(block);
+                block[i] = load<Sum>(task.tile + (first + i) * lanes<Element> + v * n);
+            transpose(block);
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i) store(turned + (v * n + i) * bins + first, block[i]);
         }
@@ -368,6 +413,13 @@ void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
         copy(to + c * task.out.channel, turned + c * bins, run, task.streams);
 }
 
+template <class Element, class Sum>
+inline void to_elements(Element* to, const Sum* cell) {
+#pragma GCC unroll 8
+    for (int v = 0; v < parts<Element>; ++v)
+        store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+}
+
 // Channels last: a bin's lanes are neighbours in the output as they are in the tile.
 template <class Element, class Sum>
 void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
@@ -375,17 +427,15 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
     char* first = box.out + task.first_channel * task.out.channel;
     const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
-    const bool whole = std::is_same_v<Element, Sum> && bytes == cell_bytes;
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Sum>) {
+        for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
             char* to = first + p * task.out.y + q * task.out.x;
-            if (whole) {
-                copy(to, cell, cell_bytes, task.streams);
+            alignas(cell_bytes) Element line[lanes<Element>];
+            to_elements(line, cell);
+            if (bytes == cell_bytes) {
+                copy(to, line, cell_bytes, task.streams);
                 continue;
             }
-            alignas(cell_bytes) Element line[lanes<Sum>];
-            for (int v = 0; v < vectors_in_cell; ++v)
-                store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
             copy_some(to, line, bytes);
             copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
                       line + task.channels, more_bytes);
@@ -398,9 +448,8 @@ template <class Element, class Sum>
 void collect_cells(const Task<Sum>& task, const Box<Sum>& box, Element* line, int slabs) {
     const Sum* cell = task.tile;
     const int bins = box.y.bins * box.x.bins;
-    for (int bin = 0; bin < bins; ++bin, cell += lanes<Sum>, line += slabs * lanes<Sum>)
-        for (int v = 0; v < vectors_in_cell; ++v)
-            store(line + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
+    for (int bin = 0; bin < bins; ++bin, cell += lanes<Element>, line += slabs * lanes<Element>)
+        to_elements(line, cell);
 }
 
 template <class Element, class Sum>
@@ -411,7 +460,7 @@ void write_collected(Tasks<Sum> tasks, const Box<Sum>& box) {
     const char* line = tasks.line;
     char* to = box.out + first.first_channel * first.out.channel;
     for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, line += tasks.count * lanes<Sum> * size)
+        for (int q = 0; q < box.x.bins; ++q, line += tasks.count * cell_bytes)
             copy(to + p * first.out.y + q * first.out.x, line, bytes, first.streams);
 }
 
@@ -429,52 +478,48 @@ void write(const Task<Sum>& task, const Box<Sum>& box) {
 // Where channels are neighbours in the output and fill the lanes, bins need not stop at the tile.
 template <class Element, class Sum>
 bool output_is_tile(const Task<Sum>& task) {
-    constexpr std::ptrdiff_t size = sizeof(Sum);
-    return std::is_same_v<Element, Sum> && task.out.layout == Layout::cells &&
-           task.channels == lanes<Sum> && task.out.y % size == 0 && task.out.x % size == 0;
+    constexpr std::ptrdiff_t size = sizeof(Element);
+    return task.out.layout == Layout::cells && task.channels == lanes<Element> &&
+           task.out.y % size == 0 && task.out.x % size == 0;
 }
 
-template <class Sum>
-Bins<Sum> bins_of_output(const Task<Sum>& task, const Box<Sum>& box) {
+template <class Element, class Sum>
+Whole<Element, Element> to_output(const Task<Sum>& task, const Box<Sum>& box) {
     char* first = box.out + task.first_channel * task.out.channel;
     const auto unaligned = reinterpret_cast<std::intptr_t>(first) | task.out.y | task.out.x;
-    constexpr std::ptrdiff_t size = sizeof(Sum);
-    return {reinterpret_cast<Sum*>(first), task.out.y / size, task.out.x / size,
+    constexpr std::ptrdiff_t size = sizeof(Element);
+    return {reinterpret_cast<Element*>(first), task.out.y / size, task.out.x / size,
             task.streams && unaligned % cell_bytes == 0};
 }
 
-// Whether the tile then holds all of the box.
-template <Reduction reduction, class Sum>
-bool pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
-    const Bins<Sum> tile{task.tile, box.x.bins * lanes<Sum>, lanes<Sum>, false};
-    if (reduction == Reduction::sum && box.begins && box.ends) {
-        pool<reduction, Put::whole>(task, box, tile);
+template <class Element, Reduction reduction, class Sum>
+void pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
+    const std::ptrdiff_t below = box.x.bins * lanes<Element>;
+    if (puts_whole<Element, reduction>(box)) {
+        pool<Element, reduction>(
+            task, box, Whole<Element, Sum>{task.tile, below, lanes<Element>, false});
     } else {
-        if (box.begins) start_bins<reduction>(task, box, tile);
-        pool<reduction, Put::part>(task, box, tile);
+        if (box.begins) start_bins<Element, reduction>(task, box);
+        pool<Element, reduction>(
+            task, box, Part<Element, reduction == Reduction::sum>{task.tile, below});
     }
-    if (box.ends) finish_bins(task, box, tile);
-    return box.ends;
+    if (box.ends && box.flagged) finish_bins<Element>(task, box);
 }
 
 template <class Element, Reduction reduction, class Sum>
 void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
-    if constexpr (reduction == Reduction::sum)
-        if (box.begins && box.ends && output_is_tile<Element>(task)) {
-            const Bins<Sum> bins = bins_of_output(task, box);
-            pool<reduction, Put::whole>(task, box, bins);
-            finish_bins(task, box, bins);
-            return;
-        }
-    if (pool_into_tile<reduction>(task, box)) write<Element>(task, box);
+    if (output_is_tile<Element>(task) && !box.flagged && puts_whole<Element, reduction>(box))
+        return pool<Element, reduction>(task, box, to_output<Element>(task, box));
+    pool_into_tile<Element, reduction>(task, box);
+    if (box.ends) write<Element>(task, box);
 }
 
 template <class Element, Reduction reduction, class Sum>
 void pool_box_together(Tasks<Sum> tasks, const Box<Sum>& box) {
     Element* line = reinterpret_cast<Element*>(tasks.line);
     for (int i = 0; i < tasks.count; ++i) {
-        pool_into_tile<reduction>(tasks.slabs[i], box);
-        collect_cells(tasks.slabs[i], box, line + i * lanes<Sum>, tasks.count);
+        pool_into_tile<Element, reduction>(tasks.slabs[i], box);
+        collect_cells(tasks.slabs[i], box, line + i * lanes<Element>, tasks.count);
     }
     write_collected<Element>(tasks, box);
 }

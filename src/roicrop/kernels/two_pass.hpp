@@ -13,11 +13,11 @@ namespace roicrop {
 using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
 
 constexpr int cell_bytes = 64;  // one cache line holds a cell's lanes
-template <class Sum>
-constexpr int lanes = cell_bytes / int(sizeof(Sum));  // channels pooled side by side
-constexpr int column_block = 4;  // columns that the vertical pass takes together
-constexpr int pack_block = 16;   // columns that are packed together
-constexpr int rows_together_at_most = 4;  // rows of the strip
+template <class Element>
+constexpr int lanes = cell_bytes / int(sizeof(Element));  // channels pooled side by side
+constexpr int column_block = 4;           // the columns of a box's strip are a multiple of this
+constexpr int pack_block = 16;            // columns that are packed together
+constexpr int strip_column_bytes = 256;   // at most, of the rows that the strip holds
 
 enum class Element { half, single, real64 };
 
@@ -35,8 +35,7 @@ struct Rows {
     int bins;
     const std::int32_t* bin_rows;
     const std::int32_t* row_taps;
-    // For y, where the tap's map row begins in the slab; for x, the tap's place in the strip.
-    // Both in elements.
+    // For y, where the tap's map row begins in the slab, in bytes; for x, its column of the strip.
     std::int32_t* place;
     const Sum* weight;
     const std::uint8_t* empty;  // by bin: no sample and no cell
@@ -46,10 +45,11 @@ struct Rows {
 template <class Sum>
 struct Box {
     Rows<Sum> y, x;
-    std::int32_t* column;        // the touched columns, as elements from the start of a slab's row
-    int columns;                 // a multiple of column_block: the last is repeated
-    char* out;                   // channel 0, bin (0, 0)
-    bool begins, ends;           // whether this piece is the box's first, its last
+    std::int32_t* column;  // the touched columns, as bytes from the start of a slab's row
+    int columns;           // a multiple of column_block: the last is repeated
+    char* out;             // channel 0, bin (0, 0)
+    bool begins, ends;     // whether this piece is the box's first, its last
+    bool flagged;          // in the last piece: whether any bin is empty, or considers 0
 };
 
 // A rectangle of the map that is packed at once, and the boxes that read it.
@@ -81,13 +81,15 @@ template <class Sum>
 struct Task {
     const Piece<Sum>* pieces;
     int count;
-    int first_channel, channels;  // at most `lanes<Sum>` of them
+    int first_channel, channels;  // at most as many as there are lanes
     // From cells to cells only: lanes that `channels` leaves take these, so that other slabs' lanes
     // begin where cache lines do.
     int more_first, more_channels;
     Strides in, out;
     double maximum_start, empty_value;
-    Sum *slab, *strip, *tile, *turned;  // scratch, each at a multiple of cell_bytes
+    char* slab;                   // scratch, each at a multiple of cell_bytes
+    Sum *strip, *tile;
+    char* turned;
     bool streams;                       // the output takes more memory than caches have
 };
 
