@@ -1,4 +1,5 @@
-// Hand out (group of boxes, sixteen channels) to the threads, and choose the passes for this processor.
+// Hand out (group of boxes, slab of channels) to the threads, and choose the passes for this
+// processor.
 
 #include "crop.hpp"
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
-constexpr int most_together = 8;                    // slabs that one thread pools in turns
+constexpr int most_together = 8;                   // slabs that one thread pools in turns
 
 // Room that grows, and stays for the next block.
 class Room {
@@ -48,7 +49,8 @@ private:
 // Tiles are read and written a vector at a time, beyond their end where they are short.
 template <class Sum>
 std::int64_t tile_bytes(const Arguments& a, std::int64_t bins) {
-    return (bins + cell_bytes / std::int64_t(sizeof(Sum))) * lanes_of(a) * std::int64_t(sizeof(Sum));
+    constexpr std::int64_t size = sizeof(Sum);
+    return (bins + cell_bytes / size) * lanes_of(a) * size;
 }
 
 // How much of what one thread works in: see Task.
@@ -109,8 +111,7 @@ inline void run_passes(const Passes& passes, const Arguments& a, Tasks<double> t
 template <class Sum>
 int workers(const Arguments& a, const Block<Sum>& block, std::int64_t scratch) {
     const std::int64_t values = block.work() * a.shape[1];
-    const std::int64_t useful =
-        std::min(1 + values / values_a_thread, scratch_bytes / scratch);
+    const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / scratch);
     return int(std::clamp<std::int64_t>(useful, 1, a.threads));
 }
 
@@ -131,21 +132,22 @@ Strides strides_out(const Arguments& a) {
 }
 
 // Whether bins begin as far from a cache line as one another, and a slab can fill one.
-bool fills_lines(const Arguments& a, const Strides& out) {
+bool fills_lines(const Strides& out) {
     return out.y % cell_bytes == 0 && out.x % cell_bytes == 0;
 }
 
 // From cells to cells, how many channels come before the first that begins a cache line of the
 // output. A slab that begins there writes whole lines.
 int channels_before_a_line(const Arguments& a, const Strides& in, const Strides& out) {
-    if (in.layout != Layout::cells || out.layout != Layout::cells || !fills_lines(a, out)) return 0;
-    return int(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes / std::uintptr_t(element_bytes(a.element)));
+    if (in.layout != Layout::cells || out.layout != Layout::cells || !fills_lines(out)) return 0;
+    const auto bytes = std::ptrdiff_t(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes);
+    return int(bytes / element_bytes(a.element));
 }
 
 // Slabs that cannot write whole cache lines do so with their neighbours, while the lines are near.
 template <class Sum>
 int slabs_together(const Arguments& a, const Strides& out, const Block<Sum>& block, int slabs) {
-    if (out.layout != Layout::cells || fills_lines(a, out)) return 1;
+    if (out.layout != Layout::cells || fills_lines(out)) return 1;
     const std::int64_t room = packed_cells / std::max<std::int64_t>(block.slab_cells(), 1);
     const std::int64_t fair = std::int64_t(block.groups().size()) * slabs / a.threads;
     return int(std::clamp<std::int64_t>(std::min(room, fair), 1, most_together));
@@ -157,7 +159,10 @@ struct Slabs {
     int lanes, channels, lead, rest, count;
 
     Slabs(int lanes_of_cell, int all, int first)
-        : lanes(lanes_of_cell), channels(all), lead(std::min(first, all)), rest((all - lead) % lanes) {
+        : lanes(lanes_of_cell),
+          channels(all),
+          lead(std::min(first, all)),
+          rest((all - lead) % lanes) {
         if (lead == 0 || lead + rest > lanes) rest = 0;
         count = (lead > 0) + (channels - lead - rest + lanes - 1) / lanes;
     }
@@ -205,7 +210,8 @@ void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
                 tasks[j].pieces = group.pieces;
                 tasks[j].count = group.count;
                 slabs.choose(tasks[j], first + j);
-                if (group.carried >= 0) tasks[j].tile = carried.tile(tiles, group.carried, first + j);
+                if (group.carried >= 0)
+                    tasks[j].tile = carried.tile(tiles, group.carried, first + j);
             }
             run_passes(passes, a, Tasks<Sum>{tasks, count, line});
         }

@@ -21,7 +21,7 @@ namespace roicrop {
 
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr int piece_columns = 1024;
-constexpr int carried_cells = 1 << 15;          // of the tiles of a box, in all channels: 4 MiB at most
+constexpr int carried_cells = 1 << 15;          // of a box's tiles, in all channels: 2 to 4 MiB
 constexpr std::int64_t taps_of_a_piece = 32;    // take as much room as a piece itself
 
 // The pieces that one thread pools, one after the other.

@@ -20,11 +20,13 @@ inline Range widened(const Arguments& a, Range x) {
 }
 
 // The cells that one box's taps name become the columns of its strip, and the taps' places in it.
-inline void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
+inline void index_columns(std::int32_t* taps, std::int32_t* end,
+                          std::vector<std::int32_t>& column) {
     Range cells;
     for (const std::int32_t* tap = taps; tap < end; ++tap) cells.add(*tap);
     std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
-    for (const std::int32_t* tap = taps; tap < end; ++tap) place[std::size_t(*tap - cells.begin)] = 0;
+    for (const std::int32_t* tap = taps; tap < end; ++tap)
+        place[std::size_t(*tap - cells.begin)] = 0;
     const std::size_t first = column.size();
     const auto most = std::min<std::ptrdiff_t>(end - taps, cells.size());
     column.reserve(first + std::size_t(most) + column_block);
@@ -50,7 +52,7 @@ void place_rows(const Rows<Sum>& y, std::int32_t first_row, int pitch, std::uint
 
 // Columns become places in a slab's row, whose blocks that are read are marked as touched.
 inline void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
-                   std::uint8_t* touched) {
+                          std::uint8_t* touched) {
     for (int i = 0; i < columns; ++i) {
         const std::int32_t x = column[i] - first_column;
         touched[x / pack_block] = 1;

@@ -17,9 +17,10 @@
 //          each cell: 16 channels
 //          side by side, one cache line
 //
-// Before: `pack` copies the rectangle that a group of boxes touches, sixteen channels of it, so that
-// the channels of a cell are neighbours (for channels-last maps they are already, and this is little
-// more than a copy). From there on the arithmetic is the same for every lane, and a lane is a channel.
+// Before: `pack` copies the rectangle that a group of boxes touches, as many channels of it as fill a
+// cache line (16 of float32, 32 of float16), so that the channels of a cell are neighbours. For
+// channels-last maps they are already, and this is a copy. From there on the arithmetic is the same
+// for every lane, and a lane is a channel. float16 becomes float32 as it is summed.
 //
 // Down: a row of the strip is the weighted sum of the map rows that its bin names. Only columns that
 // the box reads are summed; `Box::column` lists them. Four columns are summed at once, so that one

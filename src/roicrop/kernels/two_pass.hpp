@@ -15,9 +15,9 @@ using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
 constexpr int cell_bytes = 64;  // one cache line holds a cell's lanes
 template <class Element>
 constexpr int lanes = cell_bytes / int(sizeof(Element));  // channels pooled side by side
-constexpr int column_block = 4;           // the columns of a box's strip are a multiple of this
-constexpr int pack_block = 16;            // columns that are packed together
-constexpr int strip_column_bytes = 256;   // at most, of the rows that the strip holds
+constexpr int column_block = 4;          // the columns of a box's strip are a multiple of this
+constexpr int pack_block = 16;           // columns that are packed together
+constexpr int strip_column_bytes = 256;  // at most, of the rows that the strip holds
 
 enum class Element { half, single, real64 };
 
@@ -90,7 +90,7 @@ struct Task {
     char* slab;                   // scratch, each at a multiple of cell_bytes
     Sum *strip, *tile;
     char* turned;
-    bool streams;                       // the output takes more memory than caches have
+    bool streams;                 // the output takes more memory than caches have
 };
 
 // The slabs are of the same pieces. They are packed in one sweep, and each box is pooled from all of
