@@ -65,10 +65,20 @@ struct Limits {
     std::int64_t cells, units;
 };
 
+inline int slabs_of(const Arguments& a) {
+    return int((a.shape[1] + lanes_of(a) - 1) / lanes_of(a));
+}
+// So that each thread has some slabs of some group.
+inline int groups_at_least(const Arguments& a) {
+    return (4 * a.threads + slabs_of(a) - 1) / slabs_of(a);
+}
+
 template <class Sum>
 class Block {
 public:
-    explicit Block(const Arguments& arguments) : a_(arguments) {}
+    // Groups have at most so many bins, or one unit.
+    Block(const Arguments& arguments, std::int64_t group_bins)
+        : a_(arguments), group_bins_(group_bins) {}
 
     // Take some more boxes, and cut them into groups of pieces. False where there are none.
     bool next();
@@ -104,6 +114,7 @@ private:
     void add_large();
 
     const Arguments& a_;
+    const std::int64_t group_bins_;
     std::int64_t end_ = 0;  // the box after the last that was planned
     std::vector<Chunk<Sum>> chunks_;
     int chunk_count_ = 0;
@@ -226,12 +237,11 @@ void Block<Sum>::cut_units() {
 
 template <class Sum>
 void Block<Sum>::group_units() {
-    const std::int64_t slabs = (a_.shape[1] + lanes_of(a_) - 1) / lanes_of(a_);
-    // So that each thread has some.
-    const std::int64_t groups = (std::int64_t(4) * a_.threads + slabs - 1) / slabs;
+    const std::int64_t bins = std::max<std::int64_t>(tile_bins_, 1);
     const Limits limits{
         std::clamp(scratch_bytes / cell_bytes / a_.threads, packed_cells, shared_cells),
-        std::max<std::int64_t>(32, std::int64_t(units_.size()) / groups + 1)};
+        std::clamp<std::int64_t>(group_bins_ / bins, 1,
+                                 std::max<std::int64_t>(32, units_.size() / groups_at_least(a_) + 1))};
     order_.clear();
     for (const Unit& unit : units_) order_.push_back(&unit);
     std::stable_sort(order_.begin(), order_.end(), [&](const Unit* a, const Unit* b) {
@@ -283,6 +293,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
         }
     if (y.size() == 0) y = {0, 0};
     x = widened(a_, x);
+    std::int64_t bins = 0;
     Piece<Sum>* piece = arena_->take<Piece<Sum>>(1);
     // An odd pitch keeps rows out of one another's cache sets.
     *piece = piece_of<Sum>(a_, image_of(*units[0]), y, x, int(x.size()) | 1);
@@ -291,6 +302,8 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
     Box<Sum>* boxes = arena_->take<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
         Box<Sum>& box = boxes[i] = whole_box(*units[i]);
+        box.first_bin = bins;
+        bins += box.y.bins * box.x.bins;
         if (units[i]->cells()) {
             place_rows(box.y, y.begin, piece->pitch, piece->touched_rows);
             place_columns(box.column, box.columns, x.begin, piece->touched_blocks);
@@ -300,7 +313,7 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
     piece->boxes = boxes;
     piece->count = count;
     slab_cells_ = std::max(slab_cells_, piece->height * std::int64_t(piece->pitch));
-    groups_.push_back({piece, 1});
+    groups_.push_back({piece, 1, bins});
 }
 
 template <class Sum>
@@ -338,6 +351,7 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
                 unit.first_bin * a_.out_strides[2],
             true,
             true,
+            0,
             any(chunk.y.empty, y_bin, unit.bins) || any(chunk.y.zero, y_bin, unit.bins) ||
                 any(chunk.x.empty, x_bin, a_.bins_x) || any(chunk.x.zero, x_bin, a_.bins_x)};
 }

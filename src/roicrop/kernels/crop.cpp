@@ -16,15 +16,16 @@
 
 #include "block.hpp"
 #include "parallel.hpp"
+#include "shares.hpp"
 
 namespace roicrop {
 namespace {
 
-constexpr std::int64_t streamed_bytes = 8 << 20;   // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
-constexpr int most_together = 8;                   // slabs that one thread pools in turns
+constexpr std::int64_t together_cells = 1 << 14;   // of slabs that are together: 1 MiB
+constexpr int seam_boxes = 16;                     // that one thread closes in one go
 
-// Room that grows, and stays for the next block.
+// Room that grows.
 class Room {
 public:
     char* of(std::int64_t bytes) {
@@ -46,6 +47,27 @@ private:
     std::int64_t bytes_ = 0;
 };
 
+// It is kept from one call to the next: pages that the system clears anew cost more than the work in
+// them. Of calls at the same time one finds it, and one leaves its own.
+struct Kept {
+    Room scratch, lines;
+};
+
+class Borrowed {
+public:
+    Borrowed() : kept_(spare.exchange(nullptr)) {
+        if (!kept_) kept_.reset(new Kept);
+    }
+    ~Borrowed() { delete spare.exchange(kept_.release()); }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Kept* operator->() const { return kept_.get(); }
+
+private:
+    static inline std::atomic<Kept*> spare{nullptr};
+    std::unique_ptr<Kept> kept_;
+};
+
 // Tiles are read and written a vector at a time, beyond their end where they are short.
 template <class Sum>
 std::int64_t tile_bytes(const Arguments& a, std::int64_t bins) {
@@ -65,19 +87,16 @@ struct Sizes {
           strip(block.strip_columns() * strip_column_bytes),
           tile(tile_bytes<Sum>(a, block.tile_bins())) {}
 
-    std::int64_t all() const { return slabs * slab + strip + (2 + slabs) * tile; }
+    std::int64_t all() const { return slabs * slab + strip + 3 * tile; }
 
-    // To each its slab, and to all of them, which run one after the other, the rest. Returns room for
-    // the tiles of all.
-    char* share_out(char* from, Task<Sum>* tasks) const {
-        char* const rest = from + slabs * slab;
-        for (int i = 0; i < slabs; ++i) {
-            tasks[i].slab = from + i * slab;
-            tasks[i].strip = reinterpret_cast<Sum*>(rest);
-            tasks[i].tile = reinterpret_cast<Sum*>(rest + strip);
-            tasks[i].turned = rest + strip + tile;
-        }
-        return rest + strip + 2 * tile;
+    void share_out(char* room, Task<Sum>& task) const {
+        task.together = slabs;
+        task.slab_bytes = slab;
+        task.slab = room;
+        task.strip = reinterpret_cast<Sum*>(room + slabs * slab);
+        task.tile = reinterpret_cast<Sum*>(room + slabs * slab + strip);
+        task.turned = room + slabs * slab + strip + tile;
+        task.near = room + slabs * slab + strip + 2 * tile;
     }
 };
 
@@ -101,140 +120,151 @@ private:
     Room room_;
 };
 
-inline void run_passes(const Passes& passes, const Arguments& a, Tasks<float> tasks) {
-    passes.single(a.element, a.convention.reduction, tasks);
+inline void run_passes(const Passes& passes, const Arguments& a, const Task<float>& task) {
+    passes.single(a.element, a.convention.reduction, task);
 }
-inline void run_passes(const Passes& passes, const Arguments& a, Tasks<double> tasks) {
-    passes.real64(a.element, a.convention.reduction, tasks);
+inline void run_passes(const Passes& passes, const Arguments& a, const Task<double>& task) {
+    passes.real64(a.element, a.convention.reduction, task);
 }
 
+// One call, block by block.
 template <class Sum>
-int workers(const Arguments& a, const Block<Sum>& block, std::int64_t scratch) {
-    const std::int64_t values = block.work() * a.shape[1];
-    const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / scratch);
-    return int(std::clamp<std::int64_t>(useful, 1, a.threads));
-}
+class Pooling {
+public:
+    Pooling(const Arguments& a, const Passes& passes)
+        : a_(a),
+          passes_(passes),
+          in_(strides_in(a)),
+          out_(strides_out(a)),
+          shares_(a, in_, out_),
+          block_(a, shares_.group_bins()),
+          carried_(a, shares_.count()) {}
 
-Strides strides_in(const Arguments& a) {
-    const std::ptrdiff_t size = element_bytes(a.element), *by = a.strides;
-    return {by[1], by[2], by[3],
-            by[3] == size   ? Layout::planes
-            : by[1] == size ? Layout::cells
-                            : Layout::scattered};
-}
-
-Strides strides_out(const Arguments& a) {
-    const std::ptrdiff_t size = element_bytes(a.element), *by = a.out_strides;
-    return {by[1], by[2], by[3],
-            by[3] == size && by[2] == a.bins_x * size ? Layout::planes
-            : by[1] == size                           ? Layout::cells
-                                                      : Layout::scattered};
-}
-
-// Whether bins begin as far from a cache line as one another, and a slab can fill one.
-bool fills_lines(const Strides& out) {
-    return out.y % cell_bytes == 0 && out.x % cell_bytes == 0;
-}
-
-// From cells to cells, how many channels come before the first that begins a cache line of the
-// output. A slab that begins there writes whole lines.
-int channels_before_a_line(const Arguments& a, const Strides& in, const Strides& out) {
-    if (in.layout != Layout::cells || out.layout != Layout::cells || !fills_lines(out)) return 0;
-    const auto bytes = std::ptrdiff_t(-reinterpret_cast<std::uintptr_t>(a.out) % cell_bytes);
-    return int(bytes / element_bytes(a.element));
-}
-
-// Slabs that cannot write whole cache lines do so with their neighbours, while the lines are near.
-template <class Sum>
-int slabs_together(const Arguments& a, const Strides& out, const Block<Sum>& block, int slabs) {
-    if (out.layout != Layout::cells || fills_lines(out)) return 1;
-    const std::int64_t room = packed_cells / std::max<std::int64_t>(block.slab_cells(), 1);
-    const std::int64_t fair = std::int64_t(block.groups().size()) * slabs / a.threads;
-    return int(std::clamp<std::int64_t>(std::min(room, fair), 1, most_together));
-}
-
-// How the channels are shared out: slab 0 takes the `lead` channels and, where they fit beside them,
-// the last that do not fill a slab.
-struct Slabs {
-    int lanes, channels, lead, rest, count;
-
-    Slabs(int lanes_of_cell, int all, int first)
-        : lanes(lanes_of_cell),
-          channels(all),
-          lead(std::min(first, all)),
-          rest((all - lead) % lanes) {
-        if (lead == 0 || lead + rest > lanes) rest = 0;
-        count = (lead > 0) + (channels - lead - rest + lanes - 1) / lanes;
+    void run() {
+        while (block_.next()) pool_block();
     }
 
-    template <class Sum>
-    void choose(Task<Sum>& task, int slab) const {
-        const bool leads = lead > 0 && slab == 0;
-        task.first_channel = leads ? 0 : lead + (slab - (lead > 0)) * lanes;
-        task.channels = leads ? lead : std::min(lanes, channels - rest - task.first_channel);
-        task.more_first = leads ? channels - rest : task.first_channel;
-        task.more_channels = leads ? rest : 0;
-    }
+private:
+    using Groups = std::vector<Group<Sum>>;
+
+    void pool_block();
+    int slabs_together() const;
+    int threads_for(std::int64_t scratch) const;
+    void pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to);
+    void close_seams(const Seams& seams, const std::vector<Seams::Box>& boxes) const;
+
+    const Arguments& a_;
+    const Passes& passes_;
+    const Strides in_, out_;
+    const Shares shares_;
+    Block<Sum> block_;
+    Carried<Sum> carried_;
+    Borrowed kept_;
+    int threads_ = 1;
 };
 
 template <class Sum>
-void pool(const Arguments& a, const Block<Sum>& block, const Passes& passes,
-          const Slabs& slabs, std::vector<Room>& scratch, Carried<Sum>& carried) {
-    const Strides in = strides_in(a), out = strides_out(a);
-    const int together = slabs_together(a, out, block, slabs.count);
-    const std::int64_t shares = (slabs.count + together - 1) / together;
-    const std::int64_t all = std::int64_t(block.groups().size()) * shares;
-    const Sizes<Sum> sizes(a, block, together);
-    const int threads = workers<Sum>(a, block, sizes.all());
-    if (scratch.size() < std::size_t(threads)) scratch.resize(std::size_t(threads));
+void Pooling<Sum>::pool_block() {
+    const Sizes<Sum> sizes(a_, block_, slabs_together());
+    threads_ = threads_for(sizes.all());
+    const Groups& groups = block_.groups();
+    if (!shares_.have_seams()) return pool_groups(sizes, 0, groups.size());
+    const std::int64_t most = shares_.most_bins();
+    for (std::size_t from = 0, to = 0; from < groups.size(); from = to) {
+        std::int64_t bins = groups[to++].bins;
+        while (to < groups.size() && bins + groups[to].bins <= most) bins += groups[to++].bins;
+        pool_groups(sizes, from, to);
+    }
+}
 
-    char* const tiles = block.carries() ? carried.reserve() : nullptr;
-    Task<Sum> same{};
-    same.in = in;
-    same.out = out;
-    same.maximum_start = a.convention.maximum_start;
-    same.empty_value = a.convention.empty_value;
-    same.streams = a.count * a.out_strides[0] >= streamed_bytes;
-    std::atomic<std::int64_t> next{0};
-    in_parallel(threads, [&](int thread) {
-        Task<Sum> own[most_together], tasks[most_together];
-        std::fill_n(own, together, same);
-        char* const room = scratch[std::size_t(thread)].of(sizes.all());
-        char* const line = sizes.share_out(room, own);
-        for (std::int64_t i = next++; i < all; i = next++) {
-            const Group<Sum>& group = block.groups()[std::size_t(i / shares)];
-            const int first = int(i % shares) * together;
-            const int count = std::min(together, slabs.count - first);
-            std::copy_n(own, count, tasks);
-            for (int j = 0; j < count; ++j) {
-                tasks[j].pieces = group.pieces;
-                tasks[j].count = group.count;
-                slabs.choose(tasks[j], first + j);
-                if (group.carried >= 0)
-                    tasks[j].tile = carried.tile(tiles, group.carried, first + j);
-            }
-            run_passes(passes, a, Tasks<Sum>{tasks, count, line});
-        }
-    });
+// Slabs with seams are packed together as far as they stay in the second-level cache.
+template <class Sum>
+int Pooling<Sum>::slabs_together() const {
+    if (!shares_.have_seams()) return 1;
+    const std::int64_t room = together_cells / std::max<std::int64_t>(block_.slab_cells(), 1);
+    return int(std::clamp<std::int64_t>(room, 1, most_together));
 }
 
 template <class Sum>
-void crop_as(const Arguments& a, const Passes& passes) {
-    Block<Sum> block(a);
-    std::vector<Room> scratch;
-    const Slabs slabs(lanes_of(a), int(a.shape[1]),
-                      channels_before_a_line(a, strides_in(a), strides_out(a)));
-    Carried<Sum> carried(a, slabs.count);
-    while (block.next()) pool(a, block, passes, slabs, scratch, carried);
+int Pooling<Sum>::threads_for(std::int64_t scratch) const {
+    const std::int64_t values = block_.work() * a_.shape[1];
+    const std::int64_t room = scratch_bytes - shares_.seam_bytes();
+    const std::int64_t useful = std::min(1 + values / values_a_thread, room / scratch);
+    return int(std::clamp<std::int64_t>(useful, 1, a_.threads));
+}
+
+template <class Sum>
+void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to) {
+    const Groups& groups = block_.groups();
+    const int shares = shares_.count();
+    std::vector<std::int64_t> first_bin(1, 0);
+    for (std::size_t g = from; g < to; ++g) first_bin.push_back(first_bin.back() + groups[g].bins);
+    const std::int64_t bins = first_bin.back(), lines = shares * bins;
+    char* const heads = shares_.have_seams() ? kept_->lines.of(2 * lines * cell_bytes) : nullptr;
+    char* const tails = heads + lines * cell_bytes;
+    char* const tiles = block_.carries() ? carried_.reserve() : nullptr;
+
+    char* const scratch = kept_->scratch.of(threads_ * sizes.all());
+    const std::int64_t all = std::int64_t(to - from) * shares;
+    std::atomic<std::int64_t> next{0};
+    in_parallel(threads_, [&](int thread) {
+        Task<Sum> task{};
+        task.in = in_;
+        task.out = out_;
+        task.maximum_start = a_.convention.maximum_start;
+        task.empty_value = a_.convention.empty_value;
+        task.streams = streams(a_);
+        sizes.share_out(scratch + thread * sizes.all(), task);
+        Sum* const own_tile = task.tile;
+        for (std::int64_t i = next++; i < all; i = next++) {
+            const std::size_t g = std::size_t(i / shares);
+            const Group<Sum>& group = groups[from + g];
+            const int share = int(i % shares);
+            task.pieces = group.pieces;
+            task.count = group.count;
+            shares_.choose(task, share);
+            task.tile = tiles && group.carried >= 0 ? carried_.tile(tiles, group.carried, share)
+                                                    : own_tile;
+            if (heads) {
+                const std::int64_t line = share * bins + first_bin[g];
+                task.head = heads + line * cell_bytes;
+                task.tail = tails + line * cell_bytes;
+            }
+            run_passes(passes_, a_, task);
+        }
+    });
+    if (!heads) return;
+
+    std::vector<Seams::Box> boxes;
+    for (std::size_t g = from; g < to; ++g)
+        for (int i = 0; i < groups[g].count; ++i)
+            for (int k = 0; k < groups[g].pieces[i].count; ++k) {
+                const Box<Sum>& box = groups[g].pieces[i].boxes[k];
+                if (box.ends)
+                    boxes.push_back({box.out, box.y.bins, box.x.bins,
+                                     first_bin[g - from] + box.first_bin});
+            }
+    const auto begins = shares_.begins_of_runs();
+    close_seams({heads, tails, bins, shares, begins.data(), out_.y, out_.x}, boxes);
+}
+
+template <class Sum>
+void Pooling<Sum>::close_seams(const Seams& seams, const std::vector<Seams::Box>& boxes) const {
+    const Seams::Box *const first = boxes.data(), *const last = first + boxes.size();
+    std::atomic<std::ptrdiff_t> next{0};
+    in_parallel(threads_, [&](int) {
+        for (auto i = next.fetch_add(seam_boxes); i < last - first; i = next.fetch_add(seam_boxes))
+            passes_.close_seams(seams, first + i, std::min(first + i + seam_boxes, last));
+    });
 }
 
 }  // namespace
 
 void crop(const Arguments& arguments, const Passes& passes) {
     if (arguments.element == Element::real64)
-        crop_as<double>(arguments, passes);
+        Pooling<double>(arguments, passes).run();
     else
-        crop_as<float>(arguments, passes);
+        Pooling<float>(arguments, passes).run();
 }
 
 template <class Sum>

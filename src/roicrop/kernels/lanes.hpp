@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -164,6 +165,11 @@ __attribute__((always_inline)) inline void fetch(const char* from, std::ptrdiff_
     __builtin_prefetch(from + bytes - 1, 0, 2);
 }
 
+// The same for lines that are to be changed.
+__attribute__((always_inline)) inline void fetch_lines(const char* from, int lines) {
+    for (int i = 0; i < lines; ++i) __builtin_prefetch(from + i * cell_bytes, 1, 2);
+}
+
 // A part of a cell.
 inline void copy_some(void* to, const void* from, std::ptrdiff_t bytes) {
     char* out = static_cast<char*>(to);
@@ -215,6 +221,73 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
         return;
     }
     std::memcpy(to, from, std::size_t(bytes));
+}
+
+template <class Element>
+inline Cell<Element> cell_at(const SumOf<Element>* from) {
+    using Sum = SumOf<Element>;
+    Cell<Element> cell;
+#pragma GCC unroll 8
+    for (int v = 0; v < parts<Element>; ++v) cell.part[v] = load<Sum>(from + v * width<Sum>);
+    return cell;
+}
+
+// A cache line of an output, whatever it holds.
+using Line = Cell<float>;
+
+inline Line line_at(const char* from) {
+    return cell_at<float>(reinterpret_cast<const float*>(from));
+}
+
+inline void put_line(char* to, const Line& line, bool streams) {
+    float* const at = reinterpret_cast<float*>(to);
+#pragma GCC unroll 4
+    for (int v = 0; v < parts<float>; ++v)
+        streams ? stream(at + v * width<float>, line.part[v])
+                : store(at + v * width<float>, line.part[v]);
+}
+
+inline std::ptrdiff_t into_line(const void* at) {
+    return reinterpret_cast<std::intptr_t>(at) & (cell_bytes - 1);
+}
+
+// A cell's elements.
+template <class Element>
+inline Line line_of(const Cell<Element>& cell) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<Element, half>) {
+        const auto halves = [](Vector<float> v) {
+            return _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+        };
+        const __m512i first = _mm512_castsi256_si512(halves(cell.part[0]));
+        return {(Vector<float>)_mm512_inserti64x4(first, halves(cell.part[1]), 1)};
+    } else {
+        return {(Vector<float>)cell.part[0]};
+    }
+#else
+    alignas(cell_bytes) Element line[lanes<Element>];
+    for (int v = 0; v < parts<Element>; ++v)
+        store(line + v * width<SumOf<Element>>, cell.part[v]);
+    return line_at(reinterpret_cast<const char*>(line));
+#endif
+}
+
+// The last bytes of one line, then the first `taken` of another: an even number, at most a line.
+inline Line joined(const Line& past, const Line& next, std::ptrdiff_t taken) {
+#if defined(__AVX512BW__)
+    alignas(cell_bytes) static constexpr std::int16_t count[] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+        16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    const __m512i from = _mm512_add_epi16(_mm512_load_si512(count),
+                                          _mm512_set1_epi16(std::int16_t(taken / 2)));
+    return {(Vector<float>)_mm512_permutex2var_epi16((__m512i)past.part[0], from,
+                                                     (__m512i)next.part[0])};
+#else
+    alignas(cell_bytes) char both[2 * cell_bytes];
+    put_line(both, past, false);
+    put_line(both + cell_bytes, next, false);
+    return line_at(both + taken);
+#endif
 }
 
 // Streamed data is seen by other threads only after this.

@@ -29,6 +29,7 @@ template <class Sum>
 struct Group {
     const Piece<Sum>* pieces;
     int count;
+    std::int64_t bins;  // of all boxes
     // Where the tiles are of a box that began before these pieces, or goes on after them.
     int carried = -1;
 };
@@ -227,7 +228,7 @@ Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
     Piece<Sum>* pieces = arena.copy(pieces_);
     const Box<Sum>* boxes = arena.copy(boxes_);
     for (std::size_t i = 0; i < pieces_.size(); ++i) pieces[i].boxes = boxes + i;
-    return {pieces, int(pieces_.size())};
+    return {pieces, int(pieces_.size()), std::int64_t(unit_.bins) * a_.bins_x};
 }
 
 template <class Sum>

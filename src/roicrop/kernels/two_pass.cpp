@@ -46,7 +46,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
 
 #include "lanes.hpp"
 #include "two_pass.hpp"
@@ -172,6 +171,38 @@ struct Part {
             const Vector<Sum> so_far = load<Sum>(to);
             store(to, adds ? so_far + cell.part[v] : larger(cell.part[v], so_far));
         }
+    }
+};
+
+// Lines: the output's cache lines, of which a slab fills none by itself. What is left waits.
+template <class Element>
+struct Lines {
+    char* bin;  // the slab's channels of it
+    const char* before;
+    char* after;
+    std::ptrdiff_t to_below, to_next, line_to_below;  // bytes
+    std::ptrdiff_t in_run, bytes;  // of a bin: in earlier slabs of the run, in this one
+
+    Lines below(int rows) const {
+        Lines moved = *this;
+        moved.bin += rows * to_below;
+        moved.before += rows * line_to_below;
+        moved.after += rows * line_to_below;
+        return moved;
+    }
+    void next() {
+        bin += to_next;
+        before += cell_bytes;
+        after += cell_bytes;
+    }
+    void put(int row, const Cell<Element>& cell) const {
+        char* const to = bin + row * to_below;
+        const std::ptrdiff_t waiting = into_line(to);
+        const Line now = line_of(cell), past = line_at(before + row * line_to_below);
+        if (waiting <= in_run && waiting + bytes >= cell_bytes)
+            put_line(to - waiting, joined(past, now, cell_bytes - waiting), true);
+        put_line(after + row * line_to_below, bytes == cell_bytes ? now : joined(past, now, bytes),
+                 false);
     }
 };
 
@@ -364,12 +395,12 @@ void pack_some(const Task<Sum>& task, const Piece<Sum>& piece, int y, int x) {
 }
 
 template <class Element, class Sum>
-void pack(Tasks<Sum> tasks, const Piece<Sum>& piece) {
+void pack(const Task<Sum>* slabs, int count, const Piece<Sum>& piece) {
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
         for (int x = 0; x < piece.width; x += pack_block) {
             if (!piece.touched_blocks[x / pack_block]) continue;
-            for (int i = 0; i < tasks.count; ++i) pack_some<Element>(tasks.slabs[i], piece, y, x);
+            for (int i = 0; i < count; ++i) pack_some<Element>(slabs[i], piece, y, x);
         }
     }
 }
@@ -443,30 +474,36 @@ void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
         }
 }
 
-// The same for several slabs, whose channels are neighbours too: what is written is longer, and
-// more of it is whole cache lines. This puts one slab's into the line.
 template <class Element, class Sum>
-void collect_cells(const Task<Sum>& task, const Box<Sum>& box, Element* line, int slabs) {
-    const Sum* cell = task.tile;
-    const int bins = box.y.bins * box.x.bins;
-    for (int bin = 0; bin < bins; ++bin, cell += lanes<Element>, line += slabs * lanes<Element>)
-        to_elements(line, cell);
+Lines<Element> to_lines(const Task<Sum>& task, const Box<Sum>& box) {
+    constexpr std::ptrdiff_t size = sizeof(Element);
+    const auto lines = [&](Waiting waiting) {
+        return waiting.lines + (waiting.of_one_box ? 0 : box.first_bin * cell_bytes);
+    };
+    return {box.out + task.first_channel * size,
+            lines(task.before),
+            lines(task.after),
+            task.out.y,
+            task.out.x,
+            box.x.bins * cell_bytes,
+            (task.first_channel - task.first_of_run) * size,
+            task.channels * size};
 }
 
 template <class Element, class Sum>
-void write_collected(Tasks<Sum> tasks, const Box<Sum>& box) {
-    const Task<Sum> &first = tasks.slabs[0], &last = tasks.slabs[tasks.count - 1];
-    const std::ptrdiff_t size = sizeof(Element);
-    const std::ptrdiff_t bytes = (last.first_channel + last.channels - first.first_channel) * size;
-    const char* line = tasks.line;
-    char* to = box.out + first.first_channel * first.out.channel;
-    for (int p = 0; p < box.y.bins; ++p)
-        for (int q = 0; q < box.x.bins; ++q, line += tasks.count * cell_bytes)
-            copy(to + p * first.out.y + q * first.out.x, line, bytes, first.streams);
+void write_lines(const Task<Sum>& task, const Box<Sum>& box) {
+    const Sum* cell = task.tile;
+    Lines<Element> row = to_lines<Element>(task, box);
+    for (int p = 0; p < box.y.bins; ++p, row = row.below(1)) {
+        Lines<Element> lines = row;
+        for (int q = 0; q < box.x.bins; ++q, lines.next(), cell += lanes<Element>)
+            lines.put(0, cell_at<Element>(cell));
+    }
 }
 
 template <class Element, class Sum>
 void write(const Task<Sum>& task, const Box<Sum>& box) {
+    if (task.head) return write_lines<Element>(task, box);
     switch (task.out.layout) {
         case Layout::planes: return write_planes<Element>(task, box);
         case Layout::cells: return write_cells<Element>(task, box);
@@ -509,66 +546,136 @@ void pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
 
 template <class Element, Reduction reduction, class Sum>
 void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
-    if (output_is_tile<Element>(task) && !box.flagged && puts_whole<Element, reduction>(box))
-        return pool<Element, reduction>(task, box, to_output<Element>(task, box));
+    if (!box.flagged && puts_whole<Element, reduction>(box)) {
+        if (task.head) return pool<Element, reduction>(task, box, to_lines<Element>(task, box));
+        if (output_is_tile<Element>(task))
+            return pool<Element, reduction>(task, box, to_output<Element>(task, box));
+    }
     pool_into_tile<Element, reduction>(task, box);
     if (box.ends) write<Element>(task, box);
 }
 
 template <class Element, Reduction reduction, class Sum>
-void pool_box_together(Tasks<Sum> tasks, const Box<Sum>& box) {
-    Element* line = reinterpret_cast<Element*>(tasks.line);
-    for (int i = 0; i < tasks.count; ++i) {
-        pool_into_tile<Element, reduction>(tasks.slabs[i], box);
-        collect_cells(tasks.slabs[i], box, line + i * lanes<Element>, tasks.count);
+void pool_slabs(const Task<Sum>* slabs, int count) {
+    for (int i = 0; i < slabs->count; ++i) {
+        const Piece<Sum>& piece = slabs->pieces[i];
+        pack<Element>(slabs, count, piece);
+        for (int k = 0; k < piece.count; ++k) {
+            const Box<Sum>& box = piece.boxes[k];
+            const int bins = box.y.bins * box.x.bins;
+            if (slabs->head)  // what waits for the next box
+                fetch_lines(slabs->before.lines + (box.first_bin + bins) * cell_bytes, bins);
+            for (int j = 0; j < count; ++j) pool_box<Element, reduction>(slabs[j], box);
+        }
     }
-    write_collected<Element>(tasks, box);
+}
+
+// The slab from channel c on, the nth of those that are together.
+template <class Element, class Sum>
+Task<Sum> slab_of(const Task<Sum>& run, int c, int n) {
+    const int end = run.first_channel + run.channels, next = c + lanes<Element>;
+    Task<Sum> slab = run;
+    slab.slab += n * run.slab_bytes;
+    slab.first_of_run = run.first_channel;
+    slab.first_channel = c;
+    slab.channels = std::min(lanes<Element>, end - c);
+    const bool first = c == run.first_channel, second = c - lanes<Element> == run.first_channel;
+    const bool last = n + 1 == run.together || next >= end;
+    slab.before = first || second ? Waiting{run.head, false}
+                  : n == 0        ? Waiting{run.tail, false}
+                                  : Waiting{run.near, true};
+    slab.after = first  ? Waiting{run.head, false}
+                 : last ? Waiting{run.tail, false}
+                        : Waiting{run.near, true};
+    return slab;
 }
 
 template <class Element, Reduction reduction, class Sum>
-void run(Tasks<Sum> tasks) {
-    const Task<Sum>& any = *tasks.slabs;
-    // A box that comes in pieces keeps the one tile that there is until the last of them.
-    if (any.count > 1 && tasks.count > 1) {
-        for (int i = 0; i < tasks.count; ++i)
-            run<Element, reduction>(Tasks<Sum>{tasks.slabs + i, 1, tasks.line});
-        return;
+void run(const Task<Sum>& task) {
+    Task<Sum> slabs[most_together];
+    const int end = task.first_channel + task.channels;
+    for (int c = task.first_channel; c < end;) {
+        int count = 0;
+        for (; count < task.together && c < end; ++count, c += lanes<Element>)
+            slabs[count] = slab_of<Element>(task, c, count);
+        pool_slabs<Element, reduction>(slabs, count);
     }
-    for (int i = 0; i < any.count; ++i) {
-        const Piece<Sum>& piece = any.pieces[i];
-        pack<Element>(tasks, piece);
-        for (int k = 0; k < piece.count; ++k)
-            if (tasks.count > 1)
-                pool_box_together<Element, reduction>(tasks, piece.boxes[k]);
-            else
-                pool_box<Element, reduction>(any, piece.boxes[k]);
-    }
-    if (any.streams) finish_streams();
+    if (task.streams) finish_streams();
 }
 
 template <class Element, class Sum>
-void by_reduction(Reduction reduction, Tasks<Sum> tasks) {
+void by_reduction(Reduction reduction, const Task<Sum>& task) {
     switch (reduction) {
-        case Reduction::sum: return run<Element, Reduction::sum>(tasks);
-        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(tasks);
-        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(tasks);
-        case Reduction::maximum: return run<Element, Reduction::maximum>(tasks);
+        case Reduction::sum: return run<Element, Reduction::sum>(task);
+        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(task);
+        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(task);
+        case Reduction::maximum: return run<Element, Reduction::maximum>(task);
     }
 }
 
-void single(Element element, Reduction reduction, Tasks<float> tasks) {
-    if (element == Element::half) return by_reduction<half>(reduction, tasks);
-    by_reduction<float>(reduction, tasks);
+void single(Element element, Reduction reduction, const Task<float>& task) {
+    if (element == Element::half) return by_reduction<half>(reduction, task);
+    by_reduction<float>(reduction, task);
 }
 
-void real64(Element, Reduction reduction, Tasks<double> tasks) {
-    by_reduction<double>(reduction, tasks);
+void real64(Element, Reduction reduction, const Task<double>& task) {
+    by_reduction<double>(reduction, task);
+}
+
+// ---- the seams ---------------------------------------------------------------------------------
+
+// One run ends and the next begins at `at`, within a line or not.
+void close_seam(char* at, const char* tail, const char* head) {
+    const std::ptrdiff_t bytes = cell_bytes - into_line(at);
+    if (bytes < cell_bytes)
+        put_line(at + bytes - cell_bytes, joined(line_at(tail), line_at(head), bytes), true);
+}
+
+// Where there is no other, the rest of the line is not ours.
+void close_begin(char* at, const char* head) {
+    if (into_line(at)) std::memcpy(at, head, std::size_t(cell_bytes - into_line(at)));
+}
+
+void close_end(char* at, const char* tail) {
+    const std::ptrdiff_t bytes = into_line(at);
+    std::memcpy(at - bytes, tail + cell_bytes - bytes, std::size_t(bytes));
+}
+
+void close_box(const Seams& seams, const Seams::Box& box) {
+    const char* tail = nullptr;  // of the bin before, which ends at:
+    char* end = nullptr;
+    std::int64_t b = box.first_bin;
+    for (int p = 0; p < box.bins_y; ++p)
+        for (int q = 0; q < box.bins_x; ++q, ++b) {
+            char* const bin = box.out + p * seams.to_below + q * seams.to_next;
+            if (tail && bin != end) {
+                close_end(end, tail);
+                tail = nullptr;
+            }
+            for (int r = 0; r < seams.runs; ++r) {
+                const std::ptrdiff_t line = (r * seams.bins + b) * cell_bytes;
+                char* const at = bin + seams.begin[r];
+                if (tail)
+                    close_seam(at, tail, seams.head + line);
+                else
+                    close_begin(at, seams.head + line);
+                const bool only_head = seams.begin[r + 1] - seams.begin[r] == cell_bytes;
+                tail = (only_head ? seams.head : seams.tail) + line;
+            }
+            end = bin + seams.begin[seams.runs];
+        }
+    close_end(end, tail);
+}
+
+void close_seams(const Seams& seams, const Seams::Box* first, const Seams::Box* last) {
+    for (; first < last; ++first) close_box(seams, *first);
+    finish_streams();
 }
 
 }  // namespace
 
 namespace LEVEL {
-const Passes passes = {single, real64};
+const Passes passes = {single, real64, close_seams};
 }
 
 }  // namespace roicrop

@@ -49,6 +49,7 @@ struct Box {
     int columns;           // a multiple of column_block: the last is repeated
     char* out;             // channel 0, bin (0, 0)
     bool begins, ends;     // whether this piece is the box's first, its last
+    std::int64_t first_bin;  // the bins of its group are counted through
     bool flagged;          // in the last piece: whether any bin is empty, or considers 0
 };
 
@@ -76,35 +77,62 @@ struct Strides {
     Layout layout;
 };
 
-// One slab: some pieces of the map, as many channels as there are lanes.
+// Of a channels-last output, whole cache lines are written. Where slabs end within them, this is what
+// a bin has of the line that a slab begins in: as many bytes as a line has, up to there.
+struct Waiting {
+    char* lines;      // for each bin
+    bool of_one_box;  // or of a whole group
+};
+
+// A run of slabs, one after the other: some pieces of the map, some channels. While one of them is
+// pooled this is about it, and has at most as many channels as there are lanes.
 template <class Sum>
 struct Task {
     const Piece<Sum>* pieces;
     int count;
-    int first_channel, channels;  // at most as many as there are lanes
-    // From cells to cells only: lanes that `channels` leaves take these, so that other slabs' lanes
-    // begin where cache lines do.
+    int first_channel, channels;
+    // From cells to cells only, and for runs of one slab: lanes that `channels` leaves take these, so
+    // that other slabs' lanes begin where cache lines do.
     int more_first, more_channels;
     Strides in, out;
     double maximum_start, empty_value;
-    char* slab;                   // scratch, each at a multiple of cell_bytes
+    char* slab;  // scratch, each at a multiple of cell_bytes
     Sum *strip, *tile;
     char* turned;
-    bool streams;                 // the output takes more memory than caches have
+    bool streams;  // the output takes more memory than caches have
+
+    // Slabs that are packed in one sweep; each box is pooled from all of them before the next.
+    int together;
+    std::ptrdiff_t slab_bytes;
+
+    // What waits after the first line's worth of a run's bytes, after the last, and for one box
+    // between slabs that are together. Null where slabs end where lines do.
+    char *head, *tail, *near;
+    int first_of_run;
+    Waiting before, after;
 };
 
-// The slabs are of the same pieces. They are packed in one sweep, and each box is pooled from all of
-// them before the next.
-template <class Sum>
-struct Tasks {
-    const Task<Sum>* slabs;
-    int count;
-    char* line;  // scratch for one box: the channels of all slabs side by side, bin by bin
+constexpr int most_together = 8;
+
+// The lines that two runs of slabs share, or two bins.
+struct Seams {
+    struct Box {
+        char* out;
+        int bins_y, bins_x;
+        std::int64_t first_bin;
+    };
+
+    const char *head, *tail;  // see Task; that of bin b in run r is the (r · bins + b)th line
+    std::int64_t bins;
+    int runs;
+    const std::ptrdiff_t* begin;  // of each run within a bin, and the end of the last, in bytes
+    std::ptrdiff_t to_below, to_next;
 };
 
 struct Passes {
-    void (*single)(Element, Reduction, Tasks<float>);
-    void (*real64)(Element, Reduction, Tasks<double>);
+    void (*single)(Element, Reduction, const Task<float>&);
+    void (*real64)(Element, Reduction, const Task<double>&);
+    void (*close_seams)(const Seams&, const Seams::Box* first, const Seams::Box* last);
 };
 
 namespace baseline {
