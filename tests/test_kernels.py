@@ -251,6 +251,26 @@ def test_results_do_not_depend_on_where_in_memory_they_go(
 
 
 @pytest.mark.core
+@pytest.mark.parametrize(
+    ("height", "width", "count"), [(2, 150_000, 60), (3, 5000, 60), (90, 60, 60)]
+)
+def test_large_boxes_go_where_slabs_end_within_cache_lines(
+    height: int, width: int, count: int
+) -> None:
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((1, 50, height, width)).astype(np.float32)
+    boxes = levels.random_boxes(rng, count, (1, height, width))
+    boxes[:2, 1:] = [[0, 0, width, height], [1, 1, width - 1, height]]
+    expected = roi_align(features, boxes, (9, 110))
+    last = np.ascontiguousarray(features.transpose(0, 2, 3, 1))
+    around = np.full((count, 9, 111, 51), 5, np.float32)
+    for out in (around[:, :, 1:, 1:], None):
+        pooled = roi_align(last, boxes, (9, 110), layout="NHWC", out=out)
+        assert np.array_equal(pooled, expected.transpose(0, 2, 3, 1))
+    assert (around[:, :, 0] == 5).all() and (around[..., 0] == 5).all()
+
+
+@pytest.mark.core
 def test_a_map_whose_values_share_memory_is_read_like_any_other() -> None:
     rng = np.random.default_rng(5)
     line = rng.standard_normal((1, 12, 49)).astype(np.float32)

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "block.hpp"
@@ -87,16 +88,18 @@ struct Sizes {
           strip(block.strip_columns() * strip_column_bytes),
           tile(tile_bytes<Sum>(a, block.tile_bins())) {}
 
-    std::int64_t all() const { return slabs * slab + strip + 3 * tile; }
+    std::int64_t all() const { return slabs * slab + strip + (slabs + 2) * tile; }
 
     void share_out(char* room, Task<Sum>& task) const {
+        const auto take = [&](std::int64_t bytes) { return std::exchange(room, room + bytes); };
         task.together = slabs;
         task.slab_bytes = slab;
-        task.slab = room;
-        task.strip = reinterpret_cast<Sum*>(room + slabs * slab);
-        task.tile = reinterpret_cast<Sum*>(room + slabs * slab + strip);
-        task.turned = room + slabs * slab + strip + tile;
-        task.near = room + slabs * slab + strip + 2 * tile;
+        task.tile_bytes = tile;
+        task.slab = take(slabs * slab);
+        task.strip = reinterpret_cast<Sum*>(take(strip));
+        task.tiles = take(slabs * tile);
+        task.turned = take(tile);
+        task.near = take(tile);
     }
 };
 
@@ -110,8 +113,10 @@ public:
 
     // `first` of them all: the room for as many boxes as may be carried at once.
     char* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * tile_); }
-    Sum* tile(char* first, int place, int slab) const {
-        return reinterpret_cast<Sum*>(first + (std::int64_t(place) * slabs_ + slab) * tile_);
+    void lend_to(Task<Sum>& task, char* first, int place, int slab) const {
+        task.tiles = first + (std::int64_t(place) * slabs_ + slab) * tile_;
+        task.tile_bytes = tile_;
+        task.keeps_tiles = true;
     }
 
 private:
@@ -138,7 +143,7 @@ public:
           out_(strides_out(a)),
           shares_(a, in_, out_),
           block_(a, shares_.group_bins()),
-          carried_(a, shares_.count()) {}
+          carried_(a, shares_.slabs()) {}
 
     void run() {
         while (block_.next()) pool_block();
@@ -208,23 +213,23 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
     const std::int64_t all = std::int64_t(to - from) * shares;
     std::atomic<std::int64_t> next{0};
     in_parallel(threads_, [&](int thread) {
-        Task<Sum> task{};
-        task.in = in_;
-        task.out = out_;
-        task.maximum_start = a_.convention.maximum_start;
-        task.empty_value = a_.convention.empty_value;
-        task.streams = streams(a_);
-        sizes.share_out(scratch + thread * sizes.all(), task);
-        Sum* const own_tile = task.tile;
+        Task<Sum> own{};
+        own.in = in_;
+        own.out = out_;
+        own.maximum_start = a_.convention.maximum_start;
+        own.empty_value = a_.convention.empty_value;
+        own.streams = streams(a_);
+        sizes.share_out(scratch + thread * sizes.all(), own);
         for (std::int64_t i = next++; i < all; i = next++) {
             const std::size_t g = std::size_t(i / shares);
             const Group<Sum>& group = groups[from + g];
             const int share = int(i % shares);
+            Task<Sum> task = own;
             task.pieces = group.pieces;
             task.count = group.count;
             shares_.choose(task, share);
-            task.tile = tiles && group.carried >= 0 ? carried_.tile(tiles, group.carried, share)
-                                                    : own_tile;
+            if (group.carried >= 0)
+                carried_.lend_to(task, tiles, group.carried, shares_.first_slab(share));
             if (heads) {
                 const std::int64_t line = share * bins + first_bin[g];
                 task.head = heads + line * cell_bytes;

@@ -69,6 +69,8 @@ public:
     int count() const {
         return runs_ ? runs_ : (lead_ > 0) + (channels_ - lead_ - rest_ + lanes_ - 1) / lanes_;
     }
+    int slabs() const { return runs_ ? slabs_ : count(); }
+    int first_slab(int share) const { return runs_ ? first_of_run(share) / lanes_ : share; }
     // Of all groups whose seams are closed together, and of one.
     std::int64_t most_bins() const { return most_bins_; }
     std::int64_t group_bins() const { return group_bins_; }

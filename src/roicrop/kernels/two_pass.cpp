@@ -574,19 +574,17 @@ void pool_slabs(const Task<Sum>* slabs, int count) {
 template <class Element, class Sum>
 Task<Sum> slab_of(const Task<Sum>& run, int c, int n) {
     const int end = run.first_channel + run.channels, next = c + lanes<Element>;
+    const int in_run = (c - run.first_channel) / lanes<Element>;
     Task<Sum> slab = run;
     slab.slab += n * run.slab_bytes;
+    slab.tile = reinterpret_cast<Sum*>(run.tiles + (run.keeps_tiles ? in_run : n) * run.tile_bytes);
     slab.first_of_run = run.first_channel;
     slab.first_channel = c;
     slab.channels = std::min(lanes<Element>, end - c);
-    const bool first = c == run.first_channel, second = c - lanes<Element> == run.first_channel;
+    const Waiting head{run.head, false}, tail{run.tail, false}, near{run.near, true};
     const bool last = n + 1 == run.together || next >= end;
-    slab.before = first || second ? Waiting{run.head, false}
-                  : n == 0        ? Waiting{run.tail, false}
-                                  : Waiting{run.near, true};
-    slab.after = first  ? Waiting{run.head, false}
-                 : last ? Waiting{run.tail, false}
-                        : Waiting{run.near, true};
+    slab.before = in_run <= 1 ? head : n == 0 ? tail : near;
+    slab.after = in_run == 0 ? head : last ? tail : near;
     return slab;
 }
 

@@ -99,6 +99,9 @@ struct Task {
     char* slab;  // scratch, each at a multiple of cell_bytes
     Sum *strip, *tile;
     char* turned;
+    char* tiles;  // of the slabs that are together, or of all in the run
+    std::ptrdiff_t tile_bytes;
+    bool keeps_tiles;  // the latter: boxes go on in another task
     bool streams;  // the output takes more memory than caches have
 
     // Slabs that are packed in one sweep; each box is pooled from all of them before the next.
