@@ -95,7 +95,7 @@ struct Sizes {
         task.together = slabs;
         task.slab_bytes = slab;
         task.tile_bytes = tile;
-        task.slab = take(slabs * slab);
+        task.slabs = take(slabs * slab);
         task.strip = reinterpret_cast<Sum*>(take(strip));
         task.tiles = take(slabs * tile);
         task.turned = take(tile);

@@ -31,6 +31,8 @@
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
 // channels-last output is a tile already: bins go there as they are made.
+// Only whole cache lines are written there: where slabs end within them, what is left of a line waits
+// for the next slab, and at the end of a run of slabs for the seam with its neighbour to be closed.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
@@ -64,6 +66,21 @@ constexpr int columns_together =
     std::max(1, std::min(cells_together / parts<Element>, column_block));
 
 constexpr int cells_ahead = 64;  // of a channels-last map are fetched before they are used
+
+// What a bin has of the cache line in which a slab begins: see Task.
+struct Waiting {
+    char* lines;
+    bool of_one_box;  // or of the whole group
+};
+
+// One slab of a run: the channels are its own, at most as many as there are lanes.
+template <class Sum>
+struct Slab : Task<Sum> {
+    char* cells;
+    Sum* tile;
+    int first_of_run;  // channel
+    Waiting before, after;
+};
 
 // What a tap does to the accumulator, and from where it starts.
 template <Reduction reduction>
@@ -207,17 +224,17 @@ struct Lines {
 };
 
 template <Reduction reduction, class Sum>
-inline Sum start_of_bin(const Task<Sum>& task) {
-    return reduction == Reduction::sum ? Sum(0) : Sum(task.maximum_start);
+inline Sum start_of_bin(const Slab<Sum>& slab) {
+    return reduction == Reduction::sum ? Sum(0) : Sum(slab.maximum_start);
 }
 
 // Across: all bins of `rows` strip rows. For the maximum over samples these rows are samples of one
 // row of bins.
 template <class Element, Reduction reduction, int rows, class Sum, class Sink>
-void across(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
+void across(const Slab<Sum>& slab, const Box<Sum>& box, Sink sink) {
     using T = Taps<reduction>;
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
-    const Sum start = start_of_bin<reduction>(task);
+    const Sum start = start_of_bin<reduction>(slab);
     const auto& x = box.x;
     for (int bin = 0; bin < x.bins; ++bin, sink.next()) {
         Cell<Element> cells[rows], best;
@@ -228,7 +245,7 @@ void across(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
         for (int row = x.bin_rows[bin]; row < x.bin_rows[bin + 1]; ++row) {
             if constexpr (of_samples) fill(cells, Sum(0));
             for (int t = x.row_taps[row]; t < x.row_taps[row + 1]; ++t) {
-                const Sum* column = task.strip + x.place[t] * (rows * lanes<Element>);
+                const Sum* column = slab.strip + x.place[t] * (rows * lanes<Element>);
                 const Sum weight = x.weight[t];
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r)
@@ -250,36 +267,36 @@ void across(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
 }
 
 template <class Element, Reduction reduction, int rows, class Sum, class Sink>
-inline void down_and_across(const Task<Sum>& task, const Box<Sum>& box, Sink sink, int first) {
-    down<Element, reduction, rows>(task.strip, task.slab, box, first);
-    across<Element, reduction, rows>(task, box, sink);
+inline void down_and_across(const Slab<Sum>& slab, const Box<Sum>& box, Sink sink, int first) {
+    down<Element, reduction, rows>(slab.strip, slab.cells, box, first);
+    across<Element, reduction, rows>(slab, box, sink);
 }
 
 template <class Element, Reduction reduction, class Sum, class Sink>
-inline void some_rows(const Task<Sum>& task, const Box<Sum>& box, Sink sink, int first, int rows) {
+inline void some_rows(const Slab<Sum>& slab, const Box<Sum>& box, Sink sink, int first, int rows) {
     constexpr int most = rows_together<Element>;
-    if (rows == 1) return down_and_across<Element, reduction, 1>(task, box, sink, first);
+    if (rows == 1) return down_and_across<Element, reduction, 1>(slab, box, sink, first);
     if constexpr (most >= 2)
-        if (rows == 2) return down_and_across<Element, reduction, 2>(task, box, sink, first);
+        if (rows == 2) return down_and_across<Element, reduction, 2>(slab, box, sink, first);
     if constexpr (most >= 3)
-        if (rows == 3) return down_and_across<Element, reduction, 3>(task, box, sink, first);
+        if (rows == 3) return down_and_across<Element, reduction, 3>(slab, box, sink, first);
     if constexpr (most >= 4)
-        if (rows == 4) return down_and_across<Element, reduction, 4>(task, box, sink, first);
+        if (rows == 4) return down_and_across<Element, reduction, 4>(slab, box, sink, first);
 }
 
 template <class Element, Reduction reduction, class Sum, class Sink>
-void pool(const Task<Sum>& task, const Box<Sum>& box, Sink sink) {
+void pool(const Slab<Sum>& slab, const Box<Sum>& box, Sink sink) {
     constexpr int most = rows_together<Element>;
     if (reduction != Reduction::sample_maximum) {
         for (int bin = 0; bin < box.y.bins; bin += most)
-            some_rows<Element, reduction>(task, box, sink.below(bin), box.y.bin_rows[bin],
+            some_rows<Element, reduction>(slab, box, sink.below(bin), box.y.bin_rows[bin],
                                           std::min(most, box.y.bins - bin));
         return;
     }
     for (int bin = 0; bin < box.y.bins; ++bin) {
         const int end = box.y.bin_rows[bin + 1];
         for (int row = box.y.bin_rows[bin]; row < end; row += most)
-            some_rows<Element, reduction>(task, box, sink.below(bin), row,
+            some_rows<Element, reduction>(slab, box, sink.below(bin), row,
                                           std::min(most, end - row));
     }
 }
@@ -302,20 +319,20 @@ inline void set(SumOf<Element>* cell, SumOf<Element> value) {
 }
 
 template <class Element, Reduction reduction, class Sum>
-void start_bins(const Task<Sum>& task, const Box<Sum>& box) {
-    Sum* cell = task.tile;
+void start_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
+    Sum* cell = slab.tile;
     for (int bin = 0; bin < box.y.bins * box.x.bins; ++bin, cell += lanes<Element>)
-        set<Element>(cell, start_of_bin<reduction>(task));
+        set<Element>(cell, start_of_bin<reduction>(slab));
 }
 
 template <class Element, class Sum>
-void finish_bins(const Task<Sum>& task, const Box<Sum>& box) {
-    Sum* cell = task.tile;
+void finish_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
+    Sum* cell = slab.tile;
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
             if (box.y.zero[p] | box.x.zero[q])
                 Part<Element, false>{cell, 0}.put(0, cell_of<Element>(0));
-            if (box.y.empty[p] | box.x.empty[q]) set<Element>(cell, Sum(task.empty_value));
+            if (box.y.empty[p] | box.x.empty[q]) set<Element>(cell, Sum(slab.empty_value));
         }
 }
 
@@ -323,22 +340,22 @@ void finish_bins(const Task<Sum>& task, const Box<Sum>& box) {
 
 // Lanes without a channel of their own repeat the last one.
 template <class Element, class Sum>
-void pack_one_by_one(const Task<Sum>& task, Element* to, const char* from, int columns) {
+void pack_one_by_one(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
     for (int x = 0; x < columns; ++x, to += lanes<Element>)
         for (int c = 0; c < lanes<Element>; ++c)
             std::memcpy(to + c,
-                        from + std::min(c, task.channels - 1) * task.in.channel + x * task.in.x,
+                        from + std::min(c, slab.channels - 1) * slab.in.channel + x * slab.in.x,
                         sizeof(Element));
 }
 
 // pack_block columns of one row.
 template <class Element, class Sum>
-void pack_planes(const Task<Sum>& task, Element* to, const char* from) {
+void pack_planes(const Slab<Sum>& slab, Element* to, const char* from) {
     constexpr int n = RunOf<Element>::length;
     for (int c = 0; c < lanes<Element>; c += n) {
         const char* plane[n];
         for (int i = 0; i < n; ++i)
-            plane[i] = from + std::min(c + i, task.channels - 1) * task.in.channel;
+            plane[i] = from + std::min(c + i, slab.channels - 1) * slab.in.channel;
         for (int x = 0; x < pack_block; x += n) {
             typename RunOf<Element>::type turned[n];
 #pragma GCC unroll 16
@@ -354,10 +371,10 @@ void pack_planes(const Task<Sum>& task, Element* to, const char* from) {
 // Cells of a channels-last map lie so far apart that the processor does not see them coming. `ahead`:
 // bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
-void pack_cells(const Task<Sum>& task, Element* to, const char* from, int columns,
+void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int columns,
                 std::ptrdiff_t ahead) {
-    const std::ptrdiff_t step = task.in.x;
-    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t step = slab.in.x;
+    const std::ptrdiff_t bytes = slab.channels * std::ptrdiff_t(sizeof(Element));
     if (bytes == cell_bytes) {
         for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
             fetch(from + ahead, bytes);
@@ -365,37 +382,37 @@ void pack_cells(const Task<Sum>& task, Element* to, const char* from, int column
         }
         return;
     }
-    const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
-    const std::ptrdiff_t more = (task.more_first - task.first_channel) * task.in.channel;
+    const std::ptrdiff_t more_bytes = slab.more_channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more = (slab.more_first - slab.first_channel) * slab.in.channel;
     for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
         fetch(from + ahead, bytes);
         alignas(cell_bytes) Element cell[lanes<Element>] = {};
         copy_some(cell, from, bytes);
-        copy_some(cell + task.channels, from + more, more_bytes);
+        copy_some(cell + slab.channels, from + more, more_bytes);
         std::memcpy(to, cell, cell_bytes);
     }
 }
 
 // The columns from x on, at most pack_block of them, of row y.
 template <class Element, class Sum>
-void pack_some(const Task<Sum>& task, const Piece<Sum>& piece, int y, int x) {
-    const bool planes = task.in.layout == Layout::planes && piece.width >= pack_block;
+void pack_some(const Slab<Sum>& slab, const Piece<Sum>& piece, int y, int x) {
+    const bool planes = slab.in.layout == Layout::planes && piece.width >= pack_block;
     const int columns = std::min(pack_block, piece.width - x);
     // A last block that is not full begins earlier, and repeats what the one before it did.
     const int begin = planes ? std::min(x, piece.width - pack_block) : x;
     Element* to = reinterpret_cast<Element*>(
-        task.slab + (std::ptrdiff_t(y) * piece.pitch + begin) * cell_bytes);
-    const char* from = piece.corner + task.first_channel * task.in.channel + y * task.in.y +
-                       begin * task.in.x;
-    if (planes) return pack_planes(task, to, from);
-    if (task.in.layout != Layout::cells) return pack_one_by_one(task, to, from, columns);
+        slab.cells + (std::ptrdiff_t(y) * piece.pitch + begin) * cell_bytes);
+    const char* from = piece.corner + slab.first_channel * slab.in.channel + y * slab.in.y +
+                       begin * slab.in.x;
+    if (planes) return pack_planes(slab, to, from);
+    if (slab.in.layout != Layout::cells) return pack_one_by_one(slab, to, from, columns);
     const int rows_ahead = 1 + cells_ahead / piece.width;
     const bool last_rows = y + rows_ahead >= piece.height;
-    pack_cells(task, to, from, columns, last_rows ? 0 : rows_ahead * task.in.y);
+    pack_cells(slab, to, from, columns, last_rows ? 0 : rows_ahead * slab.in.y);
 }
 
 template <class Element, class Sum>
-void pack(const Task<Sum>* slabs, int count, const Piece<Sum>& piece) {
+void pack(const Slab<Sum>* slabs, int count, const Piece<Sum>& piece) {
     for (int y = 0; y < piece.height; ++y) {
         if (!piece.touched_rows[y]) continue;
         for (int x = 0; x < piece.width; x += pack_block) {
@@ -406,24 +423,24 @@ void pack(const Task<Sum>* slabs, int count, const Piece<Sum>& piece) {
 }
 
 template <class Element, class Sum>
-void write_one_by_one(const Task<Sum>& task, const Box<Sum>& box) {
-    const Sum* cell = task.tile;
+void write_one_by_one(const Slab<Sum>& slab, const Box<Sum>& box) {
+    const Sum* cell = slab.tile;
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>)
-            for (int c = 0; c < task.channels; ++c) {
-                const std::ptrdiff_t to = (task.first_channel + c) * task.out.channel +
-                                          p * task.out.y + q * task.out.x;
+            for (int c = 0; c < slab.channels; ++c) {
+                const std::ptrdiff_t to = (slab.first_channel + c) * slab.out.channel +
+                                          p * slab.out.y + q * slab.out.x;
                 one(reinterpret_cast<Element*>(box.out + to), cell[c]);
             }
 }
 
-// Channels first, with a channel's bins in one run. The tile is turned into `task.turned`, which then
+// Channels first, with a channel's bins in one run. The tile is turned into `slab.turned`, which then
 // holds what the output holds, and copied from there.
 template <class Element, class Sum>
-void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
+void write_planes(const Slab<Sum>& slab, const Box<Sum>& box) {
     constexpr int n = width<Sum>;
     const int bins = box.y.bins * box.x.bins;
-    Element* const turned = reinterpret_cast<Element*>(task.turned);
+    Element* const turned = reinterpret_cast<Element*>(slab.turned);
     for (int bin = 0; bin < bins; bin += n) {
         // A last block that is not full begins earlier. With fewer bins than a vector has elements,
         // what a channel writes too much is the next one's, which writes it again.
@@ -432,17 +449,17 @@ void write_planes(const Task<Sum>& task, const Box<Sum>& box) {
             Vector<Sum> block[n];
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i)
-                block[i] = load<Sum>(task.tile + (first + i) * lanes<Element> + v * n);
+                block[i] = load<Sum>(slab.tile + (first + i) * lanes<Element> + v * n);
             transpose(block);
 #pragma GCC unroll 16
             for (int i = 0; i < n; ++i) store(turned + (v * n + i) * bins + first, block[i]);
         }
     }
-    char* to = box.out + task.first_channel * task.out.channel;
+    char* to = box.out + slab.first_channel * slab.out.channel;
     const std::ptrdiff_t run = bins * std::ptrdiff_t(sizeof(Element));
-    if (task.out.channel == run) return copy(to, turned, run * task.channels, task.streams);
-    for (int c = 0; c < task.channels; ++c)
-        copy(to + c * task.out.channel, turned + c * bins, run, task.streams);
+    if (slab.out.channel == run) return copy(to, turned, run * slab.channels, slab.streams);
+    for (int c = 0; c < slab.channels; ++c)
+        copy(to + c * slab.out.channel, turned + c * bins, run, slab.streams);
 }
 
 template <class Element, class Sum>
@@ -454,46 +471,46 @@ inline void to_elements(Element* to, const Sum* cell) {
 
 // Channels last: a bin's lanes are neighbours in the output as they are in the tile.
 template <class Element, class Sum>
-void write_cells(const Task<Sum>& task, const Box<Sum>& box) {
-    const Sum* cell = task.tile;
-    char* first = box.out + task.first_channel * task.out.channel;
-    const std::ptrdiff_t bytes = task.channels * std::ptrdiff_t(sizeof(Element));
-    const std::ptrdiff_t more_bytes = task.more_channels * std::ptrdiff_t(sizeof(Element));
+void write_cells(const Slab<Sum>& slab, const Box<Sum>& box) {
+    const Sum* cell = slab.tile;
+    char* first = box.out + slab.first_channel * slab.out.channel;
+    const std::ptrdiff_t bytes = slab.channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more_bytes = slab.more_channels * std::ptrdiff_t(sizeof(Element));
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
-            char* to = first + p * task.out.y + q * task.out.x;
+            char* to = first + p * slab.out.y + q * slab.out.x;
             alignas(cell_bytes) Element line[lanes<Element>];
             to_elements(line, cell);
             if (bytes == cell_bytes) {
-                copy(to, line, cell_bytes, task.streams);
+                copy(to, line, cell_bytes, slab.streams);
                 continue;
             }
             copy_some(to, line, bytes);
-            copy_some(to + (task.more_first - task.first_channel) * task.out.channel,
-                      line + task.channels, more_bytes);
+            copy_some(to + (slab.more_first - slab.first_channel) * slab.out.channel,
+                      line + slab.channels, more_bytes);
         }
 }
 
 template <class Element, class Sum>
-Lines<Element> to_lines(const Task<Sum>& task, const Box<Sum>& box) {
+Lines<Element> to_lines(const Slab<Sum>& slab, const Box<Sum>& box) {
     constexpr std::ptrdiff_t size = sizeof(Element);
     const auto lines = [&](Waiting waiting) {
         return waiting.lines + (waiting.of_one_box ? 0 : box.first_bin * cell_bytes);
     };
-    return {box.out + task.first_channel * size,
-            lines(task.before),
-            lines(task.after),
-            task.out.y,
-            task.out.x,
+    return {box.out + slab.first_channel * size,
+            lines(slab.before),
+            lines(slab.after),
+            slab.out.y,
+            slab.out.x,
             box.x.bins * cell_bytes,
-            (task.first_channel - task.first_of_run) * size,
-            task.channels * size};
+            (slab.first_channel - slab.first_of_run) * size,
+            slab.channels * size};
 }
 
 template <class Element, class Sum>
-void write_lines(const Task<Sum>& task, const Box<Sum>& box) {
-    const Sum* cell = task.tile;
-    Lines<Element> row = to_lines<Element>(task, box);
+void write_lines(const Slab<Sum>& slab, const Box<Sum>& box) {
+    const Sum* cell = slab.tile;
+    Lines<Element> row = to_lines<Element>(slab, box);
     for (int p = 0; p < box.y.bins; ++p, row = row.below(1)) {
         Lines<Element> lines = row;
         for (int q = 0; q < box.x.bins; ++q, lines.next(), cell += lanes<Element>)
@@ -502,12 +519,12 @@ void write_lines(const Task<Sum>& task, const Box<Sum>& box) {
 }
 
 template <class Element, class Sum>
-void write(const Task<Sum>& task, const Box<Sum>& box) {
-    if (task.head) return write_lines<Element>(task, box);
-    switch (task.out.layout) {
-        case Layout::planes: return write_planes<Element>(task, box);
-        case Layout::cells: return write_cells<Element>(task, box);
-        case Layout::scattered: return write_one_by_one<Element>(task, box);
+void write(const Slab<Sum>& slab, const Box<Sum>& box) {
+    if (slab.head) return write_lines<Element>(slab, box);
+    switch (slab.out.layout) {
+        case Layout::planes: return write_planes<Element>(slab, box);
+        case Layout::cells: return write_cells<Element>(slab, box);
+        case Layout::scattered: return write_one_by_one<Element>(slab, box);
     }
 }
 
@@ -515,48 +532,48 @@ void write(const Task<Sum>& task, const Box<Sum>& box) {
 
 // Where channels are neighbours in the output and fill the lanes, bins need not stop at the tile.
 template <class Element, class Sum>
-bool output_is_tile(const Task<Sum>& task) {
+bool output_is_tile(const Slab<Sum>& slab) {
     constexpr std::ptrdiff_t size = sizeof(Element);
-    return task.out.layout == Layout::cells && task.channels == lanes<Element> &&
-           task.out.y % size == 0 && task.out.x % size == 0;
+    return slab.out.layout == Layout::cells && slab.channels == lanes<Element> &&
+           slab.out.y % size == 0 && slab.out.x % size == 0;
 }
 
 template <class Element, class Sum>
-Whole<Element, Element> to_output(const Task<Sum>& task, const Box<Sum>& box) {
-    char* first = box.out + task.first_channel * task.out.channel;
-    const auto unaligned = reinterpret_cast<std::intptr_t>(first) | task.out.y | task.out.x;
+Whole<Element, Element> to_output(const Slab<Sum>& slab, const Box<Sum>& box) {
+    char* first = box.out + slab.first_channel * slab.out.channel;
+    const auto unaligned = reinterpret_cast<std::intptr_t>(first) | slab.out.y | slab.out.x;
     constexpr std::ptrdiff_t size = sizeof(Element);
-    return {reinterpret_cast<Element*>(first), task.out.y / size, task.out.x / size,
-            task.streams && unaligned % cell_bytes == 0};
+    return {reinterpret_cast<Element*>(first), slab.out.y / size, slab.out.x / size,
+            slab.streams && unaligned % cell_bytes == 0};
 }
 
 template <class Element, Reduction reduction, class Sum>
-void pool_into_tile(const Task<Sum>& task, const Box<Sum>& box) {
+void pool_into_tile(const Slab<Sum>& slab, const Box<Sum>& box) {
     const std::ptrdiff_t below = box.x.bins * lanes<Element>;
     if (puts_whole<Element, reduction>(box)) {
         pool<Element, reduction>(
-            task, box, Whole<Element, Sum>{task.tile, below, lanes<Element>, false});
+            slab, box, Whole<Element, Sum>{slab.tile, below, lanes<Element>, false});
     } else {
-        if (box.begins) start_bins<Element, reduction>(task, box);
+        if (box.begins) start_bins<Element, reduction>(slab, box);
         pool<Element, reduction>(
-            task, box, Part<Element, reduction == Reduction::sum>{task.tile, below});
+            slab, box, Part<Element, reduction == Reduction::sum>{slab.tile, below});
     }
-    if (box.ends && box.flagged) finish_bins<Element>(task, box);
+    if (box.ends && box.flagged) finish_bins<Element>(slab, box);
 }
 
 template <class Element, Reduction reduction, class Sum>
-void pool_box(const Task<Sum>& task, const Box<Sum>& box) {
+void pool_box(const Slab<Sum>& slab, const Box<Sum>& box) {
     if (!box.flagged && puts_whole<Element, reduction>(box)) {
-        if (task.head) return pool<Element, reduction>(task, box, to_lines<Element>(task, box));
-        if (output_is_tile<Element>(task))
-            return pool<Element, reduction>(task, box, to_output<Element>(task, box));
+        if (slab.head) return pool<Element, reduction>(slab, box, to_lines<Element>(slab, box));
+        if (output_is_tile<Element>(slab))
+            return pool<Element, reduction>(slab, box, to_output<Element>(slab, box));
     }
-    pool_into_tile<Element, reduction>(task, box);
-    if (box.ends) write<Element>(task, box);
+    pool_into_tile<Element, reduction>(slab, box);
+    if (box.ends) write<Element>(slab, box);
 }
 
 template <class Element, Reduction reduction, class Sum>
-void pool_slabs(const Task<Sum>* slabs, int count) {
+void pool_slabs(const Slab<Sum>* slabs, int count) {
     for (int i = 0; i < slabs->count; ++i) {
         const Piece<Sum>& piece = slabs->pieces[i];
         pack<Element>(slabs, count, piece);
@@ -572,13 +589,11 @@ void pool_slabs(const Task<Sum>* slabs, int count) {
 
 // The slab from channel c on, the nth of those that are together.
 template <class Element, class Sum>
-Task<Sum> slab_of(const Task<Sum>& run, int c, int n) {
+Slab<Sum> slab_of(const Task<Sum>& run, int c, int n) {
     const int end = run.first_channel + run.channels, next = c + lanes<Element>;
     const int in_run = (c - run.first_channel) / lanes<Element>;
-    Task<Sum> slab = run;
-    slab.slab += n * run.slab_bytes;
+    Slab<Sum> slab{run, run.slabs + n * run.slab_bytes, nullptr, run.first_channel, {}, {}};
     slab.tile = reinterpret_cast<Sum*>(run.tiles + (run.keeps_tiles ? in_run : n) * run.tile_bytes);
-    slab.first_of_run = run.first_channel;
     slab.first_channel = c;
     slab.channels = std::min(lanes<Element>, end - c);
     const Waiting head{run.head, false}, tail{run.tail, false}, near{run.near, true};
@@ -590,7 +605,7 @@ Task<Sum> slab_of(const Task<Sum>& run, int c, int n) {
 
 template <class Element, Reduction reduction, class Sum>
 void run(const Task<Sum>& task) {
-    Task<Sum> slabs[most_together];
+    Slab<Sum> slabs[most_together];
     const int end = task.first_channel + task.channels;
     for (int c = task.first_channel; c < end;) {
         int count = 0;

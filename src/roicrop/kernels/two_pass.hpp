@@ -18,6 +18,7 @@ constexpr int lanes = cell_bytes / int(sizeof(Element));  // channels pooled sid
 constexpr int column_block = 4;          // the columns of a box's strip are a multiple of this
 constexpr int pack_block = 16;           // columns that are packed together
 constexpr int strip_column_bytes = 256;  // at most, of the rows that the strip holds
+constexpr int most_together = 8;         // slabs
 
 enum class Element { half, single, real64 };
 
@@ -77,15 +78,7 @@ struct Strides {
     Layout layout;
 };
 
-// Of a channels-last output, whole cache lines are written. Where slabs end within them, this is what
-// a bin has of the line that a slab begins in: as many bytes as a line has, up to there.
-struct Waiting {
-    char* lines;      // for each bin
-    bool of_one_box;  // or of a whole group
-};
-
-// A run of slabs, one after the other: some pieces of the map, some channels. While one of them is
-// pooled this is about it, and has at most as many channels as there are lanes.
+// A run of slabs, pooled one after the other: some pieces of the map, some channels.
 template <class Sum>
 struct Task {
     const Piece<Sum>* pieces;
@@ -96,26 +89,25 @@ struct Task {
     int more_first, more_channels;
     Strides in, out;
     double maximum_start, empty_value;
-    char* slab;  // scratch, each at a multiple of cell_bytes
-    Sum *strip, *tile;
-    char* turned;
-    char* tiles;  // of the slabs that are together, or of all in the run
-    std::ptrdiff_t tile_bytes;
-    bool keeps_tiles;  // the latter: boxes go on in another task
     bool streams;  // the output takes more memory than caches have
 
-    // Slabs that are packed in one sweep; each box is pooled from all of them before the next.
+    // Scratch, each at a multiple of cell_bytes. So many slabs are packed in one sweep, and each box
+    // is pooled from all of them before the next.
     int together;
+    char* slabs;
     std::ptrdiff_t slab_bytes;
+    Sum* strip;
+    char* tiles;       // of the slabs that are together, or of all in the run
+    bool keeps_tiles;  // the latter, since boxes go on in another task
+    std::ptrdiff_t tile_bytes;
+    char* turned;
 
-    // What waits after the first line's worth of a run's bytes, after the last, and for one box
-    // between slabs that are together. Null where slabs end where lines do.
+    // Of a channels-last output only whole cache lines are written. Where slabs end within them, a bin
+    // waits with as many bytes as a line has, up to where the next slab begins: in `head` after the
+    // first line's worth of a run, in `tail` after others, bin by bin of the group; in `near`, for one
+    // box, between slabs that are together. Null where slabs end where lines do.
     char *head, *tail, *near;
-    int first_of_run;
-    Waiting before, after;
 };
-
-constexpr int most_together = 8;
 
 // The lines that two runs of slabs share, or two bins.
 struct Seams {
