@@ -18,6 +18,7 @@ SUITES: Final = (
     "pool",
     "maximum",
     "variants",
+    "channels_last",
     "simd",
     "one_box",
     "scaling",

@@ -267,7 +267,8 @@ def test_large_boxes_go_where_slabs_end_within_cache_lines(
     for out in (around[:, :, 1:, 1:], None):
         pooled = roi_align(last, boxes, (9, 110), layout="NHWC", out=out)
         assert np.array_equal(pooled, expected.transpose(0, 2, 3, 1))
-    assert (around[:, :, 0] == 5).all() and (around[..., 0] == 5).all()
+    assert (around[:, :, 0] == 5).all()
+    assert (around[..., 0] == 5).all()
 
 
 @pytest.mark.core
@@ -350,6 +351,34 @@ def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(argument
     paths = os.pathsep.join([os.environ.get("PYTHONPATH", ""), root])
     done = run("-c", GROWTH, *arguments.split(), PYTHONPATH=paths)
     assert float(done.stdout or "nan") < 32, done.stderr
+
+
+FULL = """
+import re, resource
+from pathlib import Path
+import numpy as np
+import roicrop
+
+small, large = (np.ones((1, 16, n, n), np.float32) for n in (64, 250))
+boxes = [[0, 0, 0, 40, 40]], [[0, 0, 0, 249, 249]]
+out = np.empty((1, 16, 7, 7), np.float32)
+before = roicrop.roi_align(small, boxes[0], 7, threads=1)
+now = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
+resource.setrlimit(resource.RLIMIT_AS, (now + (2 << 20), -1))
+try:
+    roicrop.roi_align(large, boxes[1], 7, threads=1, out=out)
+except MemoryError:
+    print("no memory")
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+print((roicrop.roi_align(small, boxes[0], 7, threads=1) == before).all())
+"""
+
+
+@only_compiled
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_call_that_finds_no_memory_is_an_error_and_the_next_one_is_not_disturbed() -> None:
+    done = run("-c", FULL)
+    assert done.stdout.split("\n") == ["no memory", "True", ""], done.stderr
 
 
 # Beside other threads and processes.

@@ -397,6 +397,16 @@ def test_a_box_that_the_convention_refuses_is_named_however_many_there_are() -> 
         roicrop.roi_align(MAP, boxes, 1, convention="mmcv", sampling_ratio=1)
 
 
+def test_an_out_in_the_memory_of_the_boxes_is_refused() -> None:
+    memory = np.zeros(1000, np.float32)
+    out = memory[: 2 * 19].reshape(2, 19, 1, 1)
+    table = memory[30:40].reshape(2, 5)
+    listed = [memory[30:34].reshape(1, 4), memory[100:104].reshape(1, 4)]
+    for boxes in (table, listed, listed[::-1]):
+        with pytest.raises(ArgumentError, match=r"^out lies in the memory of boxes"):
+            roicrop.roi_align(MAP.astype("f4"), boxes, 1, out=out)
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [

@@ -165,7 +165,7 @@ def _crop(
     given = _boxes_of(boxes, images)
     bins = pair(output_size)
     shape = (given.count, *bins, channels) if channels_last else (given.count, channels, *bins)
-    pooled = _checked_out(out, shape, features)
+    pooled = _checked_out(out, shape, features, given)
     boxes_first = pooled.transpose(0, 3, 1, 2) if channels_last else pooled
 
     def blocks() -> Iterator[tuple[int, NDArray[np.int64], Array]]:
@@ -255,6 +255,8 @@ def _as_array(value: Any) -> Array:
 class _Boxes(Protocol):
     """The boxes of a call."""
 
+    arrays: list[Array]
+
     @property
     def count(self) -> int: ...
 
@@ -281,14 +283,15 @@ class _BoxTable:
                 f"boxes has shape {table.shape}: give (K, 5), image number first, "
                 "or a list of one (L, 4) for each image"
             )
-        self._table, self._images = table, images
+        self.arrays = [table]
+        self._images = images
 
     @property
     def count(self) -> int:
-        return len(self._table)
+        return len(self.arrays[0])
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        table = self._table[first:end]
+        table = self.arrays[0][first:end]
         with np.errstate(invalid="ignore"):
             index = table[:, 0].astype(np.int64)
         wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
@@ -313,8 +316,8 @@ class _BoxesByImage:
         for i, some in enumerate(each):
             if some.size and (some.ndim != 2 or some.shape[1] != 4):
                 raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
-        self._each = [some.reshape(-1, 4) for some in each]
-        self._ends = np.cumsum([len(some) for some in self._each])
+        self.arrays = [some.reshape(-1, 4) for some in each]
+        self._ends = np.cumsum([len(some) for some in self.arrays])
 
     @property
     def count(self) -> int:
@@ -325,12 +328,13 @@ class _BoxesByImage:
             int(np.searchsorted(self._ends, first, "right")),
             int(np.searchsorted(self._ends, end, "left")) + 1,
         )
-        begins = [int(self._ends[i]) - len(self._each[i]) for i in images]
+        begins = [int(self._ends[i]) - len(self.arrays[i]) for i in images]
         parts = [
-            self._each[i][max(first - begin, 0) : end - begin]
+            self.arrays[i][max(first - begin, 0) : end - begin]
             for i, begin in zip(images, begins, strict=True)
         ]
-        return np.repeat(list(images), [len(part) for part in parts]), np.concatenate(parts)
+        index = np.array(images, np.int64).repeat([len(part) for part in parts])
+        return index, np.concatenate(parts)
 
 
 _TOO_FAR: Final = 1e18  # times the number of cells or samples, still a float32
@@ -375,7 +379,9 @@ def _checked_threads(threads: int | None) -> int:
     return min(int(threads), _MOST_THREADS)
 
 
-def _checked_out(out: Array | None, shape: tuple[int, ...], features: Array) -> Array:
+def _checked_out(
+    out: Array | None, shape: tuple[int, ...], features: Array, boxes: _Boxes
+) -> Array:
     dtype = features.dtype
     if out is None:
         return np.empty(shape, dtype=dtype)
@@ -386,6 +392,7 @@ def _checked_out(out: Array | None, shape: tuple[int, ...], features: Array) -> 
             f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
             "give a writable array of the result's shape and dtype"
         )
-    if np.may_share_memory(out, features):
-        raise ArgumentError("out lies in the memory of input: give another array")
+    for name, arrays in (("input", [features]), ("boxes", boxes.arrays)):
+        if any(np.may_share_memory(out, array) for array in arrays):
+            raise ArgumentError(f"out lies in the memory of {name}: give another array")
     return out

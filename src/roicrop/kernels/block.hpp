@@ -65,9 +65,6 @@ struct Limits {
     std::int64_t cells, units;
 };
 
-inline int slabs_of(const Arguments& a) {
-    return int((a.shape[1] + lanes_of(a) - 1) / lanes_of(a));
-}
 // So that each thread has some slabs of some group.
 inline int groups_at_least(const Arguments& a) {
     return (4 * a.threads + slabs_of(a) - 1) / slabs_of(a);
@@ -80,7 +77,8 @@ public:
     Block(const Arguments& arguments, std::int64_t group_bins)
         : a_(arguments), group_bins_(group_bins) {}
 
-    // Take some more boxes, and cut them into groups of pieces. False where there are none.
+    // Take some more boxes, or go on with a large one, and cut them into groups of pieces. False where
+    // there are none.
     bool next();
 
     const std::vector<Group<Sum>>& groups() const { return groups_; }
@@ -123,17 +121,17 @@ private:
     std::vector<Group<Sum>> groups_;
     std::deque<LargeUnit> large_;
     std::optional<Pieces<Sum>> pieces_;  // of the first of them
-    // What the unit that goes on keeps is in one arena, and what the next turn makes in the other.
+    // This turn's arena, and that in which the pieces that go on began. Their tiles have its number.
     Arena arenas_[most_carried];
-    Arena *arena_ = arenas_, *home_ = nullptr;
+    int turn_ = 0, home_ = 0;
     std::int64_t work_ = 0, slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
 };
 
 template <class Sum>
 bool Block<Sum>::next() {
     groups_.clear();
-    if (pieces_ && home_ == arena_) arena_ = arena_ == arenas_ ? arenas_ + 1 : arenas_;
-    arena_->give_back();
+    if (pieces_ && home_ == turn_) turn_ = 1 - turn_;  // what is kept at home stays
+    arenas_[turn_].give_back();
     work_ = slab_cells_ = strip_columns_ = tile_bins_ = 0;
     if (large_.empty() && end_ == a_.count) return false;
     if (large_.empty()) {
@@ -146,7 +144,7 @@ bool Block<Sum>::next() {
 }
 
 template <class Sum>
-void index_columns(Chunk<Sum>& chunk, int bins) {
+void index_boxes(Chunk<Sum>& chunk, int bins) {
     for (std::size_t i = 0; i < chunk.boxes.size(); ++i) {
         const std::int32_t* rows = chunk.x.bin_ptr.data() + i * std::size_t(bins);
         std::int32_t* taps = chunk.x.place.data();
@@ -181,7 +179,7 @@ void Block<Sum>::plan() {
             chunk.clear();
             plan_chunk(chunk, end_ + i * each, std::min(end_ + (i + 1) * each, end_ + boxes));
             taps += chunk.taps_and_bins();
-            index_columns(chunk, a_.bins_x);
+            index_boxes(chunk, a_.bins_x);
             ++planned;
         }
     });
@@ -294,12 +292,12 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
     if (y.size() == 0) y = {0, 0};
     x = widened(a_, x);
     std::int64_t bins = 0;
-    Piece<Sum>* piece = arena_->take<Piece<Sum>>(1);
+    Piece<Sum>* piece = arenas_[turn_].take<Piece<Sum>>(1);
     // An odd pitch keeps rows out of one another's cache sets.
     *piece = piece_of<Sum>(a_, image_of(*units[0]), y, x, int(x.size()) | 1);
-    piece->touched_rows = arena_->take<std::uint8_t>(std::size_t(piece->height));
-    piece->touched_blocks = arena_->take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
-    Box<Sum>* boxes = arena_->take<Box<Sum>>(std::size_t(count));
+    piece->touched_rows = arenas_[turn_].take<std::uint8_t>(std::size_t(piece->height));
+    piece->touched_blocks = arenas_[turn_].take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
+    Box<Sum>* boxes = arenas_[turn_].take<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
         Box<Sum>& box = boxes[i] = whole_box(*units[i]);
         box.first_bin = bins;
@@ -333,7 +331,7 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
     const int columns = chunk.column_ptr[std::size_t(unit.box) + 1] - first_column;
     std::int32_t* column = chunk.column.data() + first_column;
     if (unit.bins < a_.bins_y) {  // the units of one box lie in different slabs
-        std::int32_t* own = arena_->take<std::int32_t>(std::size_t(columns));
+        std::int32_t* own = arenas_[turn_].take<std::int32_t>(std::size_t(columns));
         std::copy_n(column, columns, own);
         column = own;
     }
@@ -361,12 +359,12 @@ template <class Sum>
 void Block<Sum>::add_large() {
     for (std::int64_t room = block_taps; room > 0 && !large_.empty();) {
         if (!pieces_) {
-            pieces_.emplace(a_, large_.front(), *arena_);
-            home_ = arena_;
+            pieces_.emplace(a_, large_.front(), arenas_[turn_]);
+            home_ = turn_;
         }
         const bool begun = pieces_->has_begun();
-        Group<Sum> group = pieces_->next(*arena_, room);
-        if (begun || !pieces_->done()) group.carried = int(home_ - arenas_);
+        Group<Sum> group = pieces_->next(arenas_[turn_], room);
+        if (begun || !pieces_->done()) group.carried = home_;
         groups_.push_back(group);
         work_ += pieces_->work();
         slab_cells_ = std::max(slab_cells_, pieces_->slab_cells());

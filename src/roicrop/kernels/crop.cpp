@@ -32,11 +32,13 @@ public:
     char* of(std::int64_t bytes) {
         if (bytes > bytes_) {
             memory_.reset();
+            bytes_ = 0;  // as long as the next line may throw
             memory_.reset(::operator new(std::size_t(bytes), std::align_val_t(cell_bytes)));
             bytes_ = bytes;
         }
         return static_cast<char*>(memory_.get());
     }
+    std::int64_t bytes() const { return bytes_; }
 
 private:
     struct Delete {
@@ -49,7 +51,7 @@ private:
 };
 
 // It is kept from one call to the next: pages that the system clears anew cost more than the work in
-// them. Of calls at the same time one finds it, and one leaves its own.
+// them. Of calls at the same time one finds it, and one leaves its own, unless that is too large.
 struct Kept {
     Room scratch, lines;
 };
@@ -59,7 +61,10 @@ public:
     Borrowed() : kept_(spare.exchange(nullptr)) {
         if (!kept_) kept_.reset(new Kept);
     }
-    ~Borrowed() { delete spare.exchange(kept_.release()); }
+    ~Borrowed() {
+        if (kept_->scratch.bytes() + kept_->lines.bytes() <= scratch_bytes)
+            delete spare.exchange(kept_.release());
+    }
     Borrowed(const Borrowed&) = delete;
     Borrowed& operator=(const Borrowed&) = delete;
     Kept* operator->() const { return kept_.get(); }

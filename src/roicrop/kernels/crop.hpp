@@ -29,6 +29,9 @@ inline std::ptrdiff_t element_bytes(Element element) {
     return element == Element::single ? sizeof(float) : sizeof(double);
 }
 inline int lanes_of(const Arguments& a) { return cell_bytes / int(element_bytes(a.element)); }
+inline int slabs_of(const Arguments& a) {
+    return int((a.shape[1] + lanes_of(a) - 1) / lanes_of(a));
+}
 
 void crop(const Arguments&, const Passes&);
 

@@ -22,7 +22,7 @@ namespace roicrop {
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr int piece_columns = 1024;
 constexpr int carried_cells = 1 << 15;          // of a box's tiles, in all channels: 2 to 4 MiB
-constexpr std::int64_t taps_of_a_piece = 32;    // take as much room as a piece itself
+constexpr std::int64_t taps_of_a_piece = 32;    // take as much memory as a piece itself
 
 // The pieces that one thread pools, one after the other.
 template <class Sum>
@@ -42,8 +42,7 @@ struct LargeUnit {
 
 // As many as have room for their tiles of all channels.
 inline int rows_of_large_units(const Arguments& a) {
-    const std::int64_t slabs = a.shape[1] / lanes_of(a) + 2;
-    return int(std::clamp<std::int64_t>(carried_cells / slabs / a.bins_x, 1, a.bins_y));
+    return int(std::clamp<std::int64_t>(carried_cells / slabs_of(a) / a.bins_x, 1, a.bins_y));
 }
 
 template <class Sum>
@@ -96,7 +95,10 @@ public:
           cells_of_part_(cells_of_part),
           first_bin_(first_bin),
           seen_(std::size_t(bins)),
-          left_(planner.reach(roi, first_bin, bins)) {}
+          left_(planner.reach(roi, first_bin, bins)) {
+        for (int bin = 0; bin < bins; ++bin)
+            reach_.push_back(planner.reach(roi, first_bin + bin, 1));
+    }
 
     // The next part that reads anything. False after the last.
     bool next(Part<Sum>& part, Arena& arena);
@@ -109,7 +111,8 @@ private:
     const std::int32_t first_cell_;
     const int cells_of_part_, first_bin_;
     std::vector<typename AxisPlanner<Sum>::Seen> seen_;  // by bin
-    Range left_;          // of which there are no parts yet
+    std::vector<Range> reach_;                           // by bin
+    Range left_;  // of which there are no parts yet
     AxisPlan<Sum> plan_;  // of one part
 };
 
@@ -121,7 +124,8 @@ public:
 
     bool has_begun() const { return begun_; }
     bool done() const { return done_; }
-    // Some more, and by how many taps there is less room then.
+    // Some more. There is `room` for so many taps or what takes as much memory, and then for less:
+    // for none after the last row or column of pieces that still began within it.
     Group<Sum> next(Arena& arena, std::int64_t& room);
 
     // Of the pieces that `next` gave last: see Block.
@@ -133,6 +137,7 @@ private:
     bool next_rows(Part<Sum>& part, Arena& arena);
     bool next_columns(Part<Sum>& part, Arena& arena);
     void add(const Part<Sum>& y, const Part<Sum>& x);
+    void add_last(Arena& arena);
 
     const Arguments& a_;
     LargeUnit unit_;
@@ -155,10 +160,16 @@ bool Axis<Sum>::next(Part<Sum>& part, Arena& arena) {
         const Range cells{left_.begin, left_.begin + std::min(to_cut, left_.end - left_.begin)};
         left_.begin = cells.end;
         plan_.clear();
-        for (int i = 0; i < bins; ++i) {
-            const auto seen = planner_.append_rows(plan_, roi_, first_bin_ + i, cells);
-            seen_[std::size_t(i)].in_range += seen.in_range;
-            seen_[std::size_t(i)].weightless |= seen.weightless;
+        for (std::size_t i = 0; i < seen_.size(); ++i) {
+            const bool reads = reach_[i].begin < cells.end && reach_[i].end > cells.begin;
+            if (reads) {
+                const int bin = first_bin_ + int(i);
+                const auto seen = planner_.append_rows(plan_, roi_, bin, cells);
+                seen_[i].in_range += seen.in_range;
+                seen_[i].weightless |= seen.weightless;
+            } else {
+                planner_.append_nothing(plan_);
+            }
             plan_.bin_ptr.push_back(std::int32_t(plan_.row_ptr.size() - 1));
         }
         if (plan_.place.empty()) continue;
@@ -220,15 +231,20 @@ Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
         room -= part.taps + taps_of_a_piece * std::int64_t(kept_.size());
     }
     if (done_) {
-        const Part<Sum> y{{0, 0}, y_->last(arena)}, x{{0, 0}, x_->last(arena)};
-        add(y, x);
-        boxes_.back().ends = boxes_.back().flagged = true;
+        add_last(arena);
         room -= taps_of_a_piece + unit_.bins + a_.bins_x;
     }
     Piece<Sum>* pieces = arena.copy(pieces_);
     const Box<Sum>* boxes = arena.copy(boxes_);
     for (std::size_t i = 0; i < pieces_.size(); ++i) pieces[i].boxes = boxes + i;
     return {pieces, int(pieces_.size()), std::int64_t(unit_.bins) * a_.bins_x};
+}
+
+// A piece that reads nothing, when all that is to be known of the bins is known.
+template <class Sum>
+void Pieces<Sum>::add_last(Arena& arena) {
+    add({{0, 0}, y_->last(arena)}, {{0, 0}, x_->last(arena)});
+    boxes_.back().ends = boxes_.back().flagged = true;
 }
 
 template <class Sum>

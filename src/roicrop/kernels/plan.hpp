@@ -92,6 +92,10 @@ public:
     // The rows of one bin, as far as they are of some cells. A sample is not divided: it belongs to
     // the first cell that it reads.
     Seen append_rows(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells);
+    // The rows of a bin that reads none of the cells.
+    void append_nothing(AxisPlan<Sum>& to) const {
+        if (convention_.reduction != Reduction::sample_maximum) end_row(to);
+    }
     // From all that was seen of a bin.
     Flags flags(const Roi& roi, int bin, Seen seen) const;
 

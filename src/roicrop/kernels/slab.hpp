@@ -28,8 +28,6 @@ inline void index_columns(std::int32_t* taps, std::int32_t* end,
     for (const std::int32_t* tap = taps; tap < end; ++tap)
         place[std::size_t(*tap - cells.begin)] = 0;
     const std::size_t first = column.size();
-    const auto most = std::min<std::ptrdiff_t>(end - taps, cells.size());
-    column.reserve(first + std::size_t(most) + column_block);
     for (std::size_t x = 0; x < place.size(); ++x) {
         if (place[x] < 0) continue;
         place[x] = std::int32_t(column.size() - first);

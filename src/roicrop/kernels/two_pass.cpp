@@ -30,15 +30,15 @@
 // interleaved, so that one weight serves four bins.
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
-// channels-last output is a tile already: bins go there as they are made.
-// Only whole cache lines are written there: where slabs end within them, what is left of a line waits
-// for the next slab, and at the end of a run of slabs for the seam with its neighbour to be closed.
+// channels-last output is a tile already: bins go there as they are made, in whole cache lines. Where
+// slabs end within lines, what is left of one waits for the next slab, and at the end of a run of
+// slabs for the seam with its neighbour to be closed.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
 // maximum is taken as the bins are filled. What these do to a value is in the struct `Taps` and where
-// a bin goes in `Whole` and `Part`; no loop is written out again for a reduction or for an element
-// type.
+// a bin goes in `Whole`, `Part` and `Lines`; no loop is written out again for a reduction or for an
+// element type.
 //
 // A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
 // depend on the box alone, so the result depends on neither threads nor scratch.
