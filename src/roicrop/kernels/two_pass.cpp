@@ -580,8 +580,12 @@ void pool_slabs(const Slab<Sum>* slabs, int count) {
         for (int k = 0; k < piece.count; ++k) {
             const Box<Sum>& box = piece.boxes[k];
             const int bins = box.y.bins * box.x.bins;
-            if (slabs->head)  // what waits for the next box
-                fetch_lines(slabs->before.lines + (box.first_bin + bins) * cell_bytes, bins);
+            if (slabs->head) {  // what waits for the next box
+                const std::ptrdiff_t next = (box.first_bin + bins) * cell_bytes;
+                const char *before = slabs->before.lines, *after = slabs[count - 1].after.lines;
+                fetch_lines(before + next, bins);
+                if (after != before) fetch_lines(after + next, bins);
+            }
             for (int j = 0; j < count; ++j) pool_box<Element, reduction>(slabs[j], box);
         }
     }
