@@ -250,7 +250,7 @@ def test_results_do_not_depend_on_where_in_memory_they_go(
         assert out.tobytes() == expected.tobytes()
 
 
-@pytest.mark.core
+@only_compiled
 @pytest.mark.parametrize(
     ("height", "width", "count"), [(2, 150_000, 60), (3, 5000, 60), (90, 60, 60)]
 )
