@@ -161,6 +161,8 @@ private:
     int slabs_together() const;
     int threads_for(std::int64_t scratch) const;
     void pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to);
+    std::vector<Seams::Box> ended_boxes(std::size_t from,
+                                        const std::vector<std::int64_t>& first_bin) const;
     void close_seams(const Seams& seams, const std::vector<Seams::Box>& boxes) const;
 
     const Arguments& a_;
@@ -209,9 +211,9 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
     const int shares = shares_.count();
     std::vector<std::int64_t> first_bin(1, 0);
     for (std::size_t g = from; g < to; ++g) first_bin.push_back(first_bin.back() + groups[g].bins);
-    const std::int64_t bins = first_bin.back(), lines = shares * bins;
-    char* const heads = shares_.have_seams() ? kept_->lines.of(2 * lines * cell_bytes) : nullptr;
-    char* const tails = heads + lines * cell_bytes;
+    const std::int64_t bins = first_bin.back();
+    const std::ptrdiff_t to_tails = shares * bins * cell_bytes;
+    char* const heads = shares_.have_seams() ? kept_->lines.of(2 * to_tails) : nullptr;
     char* const tiles = block_.carries() ? carried_.reserve() : nullptr;
 
     char* const scratch = kept_->scratch.of(threads_ * sizes.all());
@@ -236,26 +238,32 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
             if (group.carried >= 0)
                 carried_.lend_to(task, tiles, group.carried, shares_.first_slab(share));
             if (heads) {
-                const std::int64_t line = share * bins + first_bin[g];
-                task.head = heads + line * cell_bytes;
-                task.tail = tails + line * cell_bytes;
+                task.head = heads + (share * bins + first_bin[g]) * cell_bytes;
+                task.tail = task.head + to_tails;
             }
             run_passes(passes_, a_, task);
         }
     });
     if (!heads) return;
+    const std::vector<std::ptrdiff_t> begins = shares_.begins_of_runs();
+    close_seams({heads, heads + to_tails, bins, shares, begins.data(), out_.y, out_.x},
+                ended_boxes(from, first_bin));
+}
 
+// The boxes of so many groups whose last pieces have been pooled.
+template <class Sum>
+std::vector<Seams::Box> Pooling<Sum>::ended_boxes(
+    std::size_t from, const std::vector<std::int64_t>& first_bin) const {
     std::vector<Seams::Box> boxes;
-    for (std::size_t g = from; g < to; ++g)
-        for (int i = 0; i < groups[g].count; ++i)
-            for (int k = 0; k < groups[g].pieces[i].count; ++k) {
-                const Box<Sum>& box = groups[g].pieces[i].boxes[k];
-                if (box.ends)
-                    boxes.push_back({box.out, box.y.bins, box.x.bins,
-                                     first_bin[g - from] + box.first_bin});
-            }
-    const auto begins = shares_.begins_of_runs();
-    close_seams({heads, tails, bins, shares, begins.data(), out_.y, out_.x}, boxes);
+    for (std::size_t g = 0; g + 1 < first_bin.size(); ++g) {
+        const Group<Sum>& group = block_.groups()[from + g];
+        for (const auto* piece = group.pieces; piece < group.pieces + group.count; ++piece)
+            for (const auto* box = piece->boxes; box < piece->boxes + piece->count; ++box)
+                if (box->ends)
+                    boxes.push_back({box->out, box->y.bins, box->x.bins,
+                                     first_bin[g] + box->first_bin});
+    }
+    return boxes;
 }
 
 template <class Sum>
