@@ -56,6 +56,8 @@ TARGETS: Final = (
     Target("pool, torchvision, mean", "RoIPool: times faster than torchvision", 20),
     Target("maximum, most", "RoIAlign, maximum: by the time of the average", at_most=4),
     Target("NHWC, most", "Channels-last: by the time of NCHW", at_most=1),
+    Target("channels-last, mean", "… with other types and reductions", at_most=1, aim=True),
+    Target("channels-last, most", "… at worst", at_most=1, aim=True),
     Target("float16, most", "float16: by the time of float32", at_most=1.3),
     Target("float64, most", "float64: by the time of float32", at_most=2.5),
     Target("simd, avx2, most", "AVX2: by the time of AVX-512", at_most=2.2),

@@ -63,7 +63,7 @@ def test_a_run_writes_its_table_and_its_chart(found: dict[str, Any]) -> None:
 
 def test_nothing_disagrees_and_what_is_missing_is_named(found: dict[str, Any]) -> None:
     notes = [note for section in found["sections"] for note in section["notes"]]
-    assert notes == ["torchvision is missing: there is nothing to compare with."]
+    assert notes == ["Without torchvision there is nothing to compare with."]
 
 
 def test_rows_are_measured_for_each_contender(found: dict[str, Any]) -> None:

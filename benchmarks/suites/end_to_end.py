@@ -34,7 +34,7 @@ def run(options: Options) -> Section:
             programs[_SCRIPT] = _script(job)
             section.notes.extend(_differences(programs, job))
         else:
-            section.notes.append("torchvision is missing: there is nothing to compare with.")
+            section.notes.append("Without torchvision there is nothing to compare with.")
         _measure(section, programs, job, options)
     return section
 

@@ -110,8 +110,8 @@ def _choose_level():
     _passes = passes_for(wanted.encode())
     if _passes is NULL:
         raise KernelError(
-            f"ROICROP_SIMD={wanted} is not to be had: "
-            f"this processor's best is {best_level().decode()}"
+            f"ROICROP_SIMD={wanted} is not to be had: choose baseline, avx2 or avx512, "
+            f"of which this processor's best is {best_level().decode()}"
         )
     return wanted
 

@@ -3,7 +3,8 @@
 //
 //   block    at most 4,096 boxes, planned at once: bounds the plan's memory
 //   unit     what is pooled into one tile: a box, or for a great many bins some rows of it
-//   group    units of one image whose rectangle of the map is packed for all of them at once
+//   group    units of one image whose rectangle of the map is packed for all of them at once, or the
+//            pieces of one large box
 //   piece    a rectangle that is packed at once: a group's, or a part of a box too large to pack
 //
 // A box too large to pack is planned and cut in pieces.hpp, after the block that it is in.
@@ -85,11 +86,11 @@ public:
     // Cells of the map and bins of the output, for one channel.
     std::int64_t work() const { return work_; }
 
-    // Whether some groups are of boxes that are carried: at most so many at once.
+    // Whether some groups are of boxes that are carried.
     bool carries() const {
         return std::any_of(groups_.begin(), groups_.end(), [](auto& g) { return g.carried >= 0; });
     }
-    static constexpr int most_carried = 2;
+    static constexpr int most_carried = 2;  // at once: one that goes on, and one that begins
 
     // The most that any piece needs.
     std::int64_t slab_cells() const { return slab_cells_; }

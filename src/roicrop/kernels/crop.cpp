@@ -1,5 +1,5 @@
-// Hand out (group of boxes, slab of channels) to the threads, and choose the passes for this
-// processor.
+// Hand out (group of boxes, share of channels) to the threads, with scratch to work in, and choose
+// the passes for this processor.
 
 #include "crop.hpp"
 

@@ -158,8 +158,8 @@ inline Vector<double> larger(Vector<double> v, Vector<double> best) {
 #endif
 }
 
-// Have a cell, which may straddle two cache lines, brought to where hundreds of them have room. GCC
-// drops calls of what does nothing else, so this is never one.
+// Have a cell, which may straddle two cache lines, brought to the second-level cache. GCC drops calls
+// of what does nothing else, so this is always inlined.
 __attribute__((always_inline)) inline void fetch(const char* from, std::ptrdiff_t bytes) {
     __builtin_prefetch(from, 0, 2);
     __builtin_prefetch(from + bytes - 1, 0, 2);

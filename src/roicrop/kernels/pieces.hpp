@@ -24,7 +24,7 @@ constexpr int piece_columns = 1024;
 constexpr int carried_cells = 1 << 15;          // of a box's tiles, in all channels: 2 to 4 MiB
 constexpr std::int64_t taps_of_a_piece = 32;    // take as much memory as a piece itself
 
-// The pieces that one thread pools, one after the other.
+// The pieces that a task pools, one after the other, each for its own channels.
 template <class Sum>
 struct Group {
     const Piece<Sum>* pieces;
@@ -112,8 +112,8 @@ private:
     const int cells_of_part_, first_bin_;
     std::vector<typename AxisPlanner<Sum>::Seen> seen_;  // by bin
     std::vector<Range> reach_;                           // by bin
-    Range left_;  // of which there are no parts yet
-    AxisPlan<Sum> plan_;  // of one part
+    Range left_;                                         // of which there are no parts yet
+    AxisPlan<Sum> plan_;                                 // of one part
 };
 
 template <class Sum>

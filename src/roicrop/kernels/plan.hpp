@@ -47,7 +47,8 @@ struct Range {
     std::int64_t size() const { return std::max(end - begin, 0); }
 };
 
-// One axis of many boxes; fields as in sampling.AxisPlan, with `place` for its cells.
+// One axis of many boxes; fields as in sampling.AxisPlan, with `place` for its cells, `weight` for its
+// weights and `empty` for void.
 template <class Sum>
 struct AxisPlan {
     std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, place;

@@ -35,8 +35,9 @@ inline bool streams(const Arguments& a) { return a.count * a.out_strides[0] >= s
 
 // Mostly a task is one slab. Of a channels-last output slabs should be whole cache lines. If bins
 // begin as far from one as another, slab 0 takes what is before the first line and, where they fit
-// beside them, the last channels that do not fill a slab. Else a task is a run of slabs, as few as
-// give each thread one, and what is left of a line waits for the next slab, or to be a seam.
+// beside them, the last channels that do not fill a slab. Else, if the output is large, a task is a
+// run of slabs, as few as give each thread one, and what is left of a line waits for the next slab,
+// or to be a seam. A small output stays in the caches, where parts of lines meet.
 class Shares {
 public:
     Shares(const Arguments& a, const Strides& in, const Strides& out)

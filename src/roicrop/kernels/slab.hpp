@@ -14,7 +14,7 @@ namespace roicrop {
 inline Range widened(const Arguments& a, Range x) {
     const std::int32_t least = std::int32_t(std::min<std::ptrdiff_t>(pack_block, a.shape[3]));
     if (x.size() == 0) return {0, 0};
-    if (x.size() >= least) return x;
+    if (x.size() >= least || a.strides[3] != element_bytes(a.element)) return x;
     const std::int32_t begin = std::min(x.begin, std::int32_t(a.shape[3]) - least);
     return {begin, begin + least};
 }

@@ -17,22 +17,23 @@
 //          each cell: 16 channels
 //          side by side, one cache line
 //
-// Before: `pack` copies the rectangle that a group of boxes touches, as many channels of it as fill a
-// cache line (16 of float32, 32 of float16), so that the channels of a cell are neighbours. For
-// channels-last maps they are already, and this is a copy. From there on the arithmetic is the same
-// for every lane, and a lane is a channel. float16 becomes float32 as it is summed.
+// Before: of the rectangle that a group of boxes touches, `pack` copies the rows and the blocks of
+// columns that any of them reads, as many channels as fill a cache line (16 of float32, 32 of float16,
+// 8 of float64), so that the channels of a cell are neighbours. For channels-last maps they are
+// already, and this is a copy. From there on the arithmetic is the same for every lane, and a lane is
+// a channel. float16 becomes float32 as it is summed.
 //
 // Down: a row of the strip is the weighted sum of the map rows that its bin names. Only columns that
-// the box reads are summed; `Box::column` lists them. Four columns are summed at once, so that one
-// weight is fetched for four cells.
+// the box reads are summed; `Box::column` lists them. Some columns are summed at once, up to four, as
+// the registers allow, so that one weight is fetched for all of them.
 //
-// Across: a bin is the weighted sum of the strip columns that it names. Four strip rows lie
-// interleaved, so that one weight serves four bins.
+// Across: a bin is the weighted sum of the strip columns that it names. Some strip rows lie
+// interleaved, again up to four, so that one weight serves a bin of each.
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
-// channels-last output is a tile already: bins go there as they are made, in whole cache lines. Where
-// slabs end within lines, what is left of one waits for the next slab, and at the end of a run of
-// slabs for the seam with its neighbour to be closed.
+// channels-last output is a tile already: mostly bins go there as they are made. Of a large one only
+// whole cache lines are written. Where slabs end within lines, what is left of one waits for the next
+// slab, and at the end of a run of slabs for the seam with its neighbour to be closed.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
@@ -56,14 +57,14 @@ namespace roicrop {
 namespace {
 
 // How many accumulators fit in the registers, and rows in the strip.
-constexpr int cells_together = 8;
+constexpr int vectors_together = 8;
 template <class Element>
 constexpr int rows_together =
-    std::max(1, std::min(cells_together / parts<Element>,
+    std::max(1, std::min(vectors_together / parts<Element>,
                          strip_column_bytes / (lanes<Element> * int(sizeof(SumOf<Element>)))));
 template <class Element>
 constexpr int columns_together =
-    std::max(1, std::min(cells_together / parts<Element>, column_block));
+    std::max(1, std::min(vectors_together / parts<Element>, column_block));
 
 constexpr int cells_ahead = 64;  // of a channels-last map are fetched before they are used
 
@@ -338,7 +339,7 @@ void finish_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
 
 // ---- between the map's layout and cells -------------------------------------------------------
 
-// Lanes without a channel of their own repeat the last one.
+// Lanes without a channel of their own hold what is no one's: here the last channel again.
 template <class Element, class Sum>
 void pack_one_by_one(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
     for (int x = 0; x < columns; ++x, to += lanes<Element>)
@@ -372,7 +373,7 @@ void pack_planes(const Slab<Sum>& slab, Element* to, const char* from) {
 // bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
 void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int columns,
-                std::ptrdiff_t ahead) {
+                int columns_of_row, std::ptrdiff_t ahead) {
     const std::ptrdiff_t step = slab.in.x;
     const std::ptrdiff_t bytes = slab.channels * std::ptrdiff_t(sizeof(Element));
     if (bytes == cell_bytes) {
@@ -384,7 +385,12 @@ void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int column
     }
     const std::ptrdiff_t more_bytes = slab.more_channels * std::ptrdiff_t(sizeof(Element));
     const std::ptrdiff_t more = (slab.more_first - slab.first_channel) * slab.in.channel;
+    const char* const end = from + (columns_of_row - 1) * step + bytes;
     for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
+        if (more_bytes == 0 && step > 0 && end - from >= cell_bytes) {
+            std::memcpy(to, from, cell_bytes);  // what is not ours is never written
+            continue;
+        }
         fetch(from + ahead, bytes);
         alignas(cell_bytes) Element cell[lanes<Element>] = {};
         copy_some(cell, from, bytes);
@@ -408,7 +414,8 @@ void pack_some(const Slab<Sum>& slab, const Piece<Sum>& piece, int y, int x) {
     if (slab.in.layout != Layout::cells) return pack_one_by_one(slab, to, from, columns);
     const int rows_ahead = 1 + cells_ahead / piece.width;
     const bool last_rows = y + rows_ahead >= piece.height;
-    pack_cells(slab, to, from, columns, last_rows ? 0 : rows_ahead * slab.in.y);
+    pack_cells(slab, to, from, columns, piece.width - x,
+               last_rows ? 0 : rows_ahead * slab.in.y);
 }
 
 template <class Element, class Sum>

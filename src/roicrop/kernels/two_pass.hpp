@@ -1,4 +1,4 @@
-// What the two passes are given: plain pointers and numbers, prepared by crop.cpp.
+// What the two passes are given: plain pointers and numbers, prepared by crop.cpp and what it reads.
 //
 // This header is read by objects that are built for different processors, so nothing in it may
 // become a function that the linker could share between them.
@@ -78,7 +78,7 @@ struct Strides {
     Layout layout;
 };
 
-// A run of slabs, pooled one after the other: some pieces of the map, some channels.
+// A slab or a run of them: some pieces of the map, some channels.
 template <class Sum>
 struct Task {
     const Piece<Sum>* pieces;
@@ -102,10 +102,10 @@ struct Task {
     std::ptrdiff_t tile_bytes;
     char* turned;
 
-    // Of a channels-last output only whole cache lines are written. Where slabs end within them, a bin
-    // waits with as many bytes as a line has, up to where the next slab begins: in `head` after the
-    // first line's worth of a run, in `tail` after others, bin by bin of the group; in `near`, for one
-    // box, between slabs that are together. Null where slabs end where lines do.
+    // Of a large channels-last output only whole cache lines are written. Where slabs end within them,
+    // a bin waits with as many bytes as a line has, up to where the next slab begins: in `head` after
+    // the first line's worth of a run, in `tail` after others, bin by bin of the group; in `near`, for
+    // one box, between slabs that are together. `head` is null where there are no such runs.
     char *head, *tail, *near;
 };
 
