@@ -121,13 +121,22 @@ inline Vector<Sum> load(const half* from) {
 #endif
 }
 
+// Rounded to the nearest, ties to even.
+#if defined(__AVX512F__)
+inline __m256i halves(Vector<float> v) {
+    return _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+}
+#elif defined(__AVX2__)
+inline __m128i halves(Vector<float> v) {
+    return _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+}
+#endif
+
 inline void store(half* to, Vector<float> v) {
 #if defined(__AVX512F__)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                        _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(v));
 #elif defined(__AVX2__)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                     _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(v));
 #else
     for (int i = 0; i < width<float>; ++i) one(to + i, v[i]);
 #endif
@@ -194,11 +203,9 @@ inline void stream(Sum* to, Vector<Sum> v) {
 
 inline void stream(half* to, Vector<float> v) {
 #if defined(__AVX512F__)
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to),
-                        _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves(v));
 #elif defined(__AVX2__)
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to),
-                     _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to), halves(v));
 #else
     store(to, v);
 #endif
@@ -256,9 +263,6 @@ template <class Element>
 inline Line line_of(const Cell<Element>& cell) {
 #if defined(__AVX512F__)
     if constexpr (std::is_same_v<Element, half>) {
-        const auto halves = [](Vector<float> v) {
-            return _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
-        };
         const __m512i first = _mm512_castsi256_si512(halves(cell.part[0]));
         return {(Vector<float>)_mm512_inserti64x4(first, halves(cell.part[1]), 1)};
     } else {

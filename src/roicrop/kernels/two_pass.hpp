@@ -46,12 +46,12 @@ struct Rows {
 template <class Sum>
 struct Box {
     Rows<Sum> y, x;
-    std::int32_t* column;  // the touched columns, as bytes from the start of a slab's row
-    int columns;           // a multiple of column_block: the last is repeated
-    char* out;             // channel 0, bin (0, 0)
-    bool begins, ends;     // whether this piece is the box's first, its last
+    std::int32_t* column;    // the touched columns, as bytes from the start of a slab's row
+    int columns;             // a multiple of column_block: the last is repeated
+    char* out;               // channel 0, bin (0, 0)
+    bool begins, ends;       // whether this piece is the box's first, its last
     std::int64_t first_bin;  // the bins of its group are counted through
-    bool flagged;          // in the last piece: whether any bin is empty, or considers 0
+    bool flagged;            // in the last piece: whether any bin is empty, or considers 0
 };
 
 // A rectangle of the map that is packed at once, and the boxes that read it.
