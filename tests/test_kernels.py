@@ -366,7 +366,7 @@ before = roicrop.roi_align(small, boxes[0], 7, threads=1)
 now = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (now + (2 << 20), -1))
 try:
-    roicrop.roi_align(large, boxes[1], 7, threads=1, out=out)
+    roicrop.roi_align(large, boxes[1], 7, sampling_ratio=-1, threads=1, out=out)
 except MemoryError:
     print("no memory")
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
@@ -379,6 +379,57 @@ print((roicrop.roi_align(small, boxes[0], 7, threads=1) == before).all())
 def test_a_call_that_finds_no_memory_is_an_error_and_the_next_one_is_not_disturbed() -> None:
     done = run("-c", FULL)
     assert done.stdout.split("\n") == ["no memory", "True", ""], done.stderr
+
+
+# A page of memory is 1024 cells; all pages but the one that the box reads are out of bounds.
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+import roicrop
+
+channels_last, dtype = sys.argv[1] == "last", np.dtype(sys.argv[2])
+page = mmap.PAGESIZE
+cells = page // dtype.itemsize // (2 if channels_last else 1)
+shape = (6, 3 * cells, 2) if channels_last else (2, 6, 3 * cells)
+pages = np.arange(18).reshape(6, 3) if channels_last else np.arange(36).reshape(2, 6, 3)
+memory = mmap.mmap(-1, pages.size * page)
+features = np.frombuffer(memory, dtype).reshape(shape)
+features[...] = np.random.default_rng(0).integers(0, 9, shape)
+libc = ctypes.CDLL(None, use_errno=True)
+address = features.ctypes.data
+
+
+def guard(page_number, protection):
+    where = ctypes.c_void_p(address + int(page_number) * page)
+    assert libc.mprotect(where, ctypes.c_size_t(page), protection) == 0
+
+
+guarded = set(pages.flat) - set(pages[..., 2:4, 1].flat)
+layout = "HWC" if channels_last else "CHW"
+for left in (cells, 2 * cells - 5):
+    for width in (1, 2, 3, 5):
+        box = [[0, left + 0.5, 2.5, left + width - 0.5, 3.5]]
+        do = lambda m: roicrop.roi_align(
+            m, box, (1, 2), sampling_ratio=2, aligned=True, layout=layout, threads=1
+        )
+        expected = do(features.copy())
+        for number in guarded:
+            guard(number, 0)
+        found = do(features)
+        for number in guarded:
+            guard(number, mmap.PROT_READ | mmap.PROT_WRITE)
+        assert (found == expected).all(), (left, width)
+print("nothing else was read")
+"""
+
+
+@only_compiled
+@pytest.mark.skipif(sys.platform != "linux", reason="guards memory as Linux does")
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "u1"])
+@pytest.mark.parametrize("channels", ["first", "last"])
+def test_nothing_outside_the_region_that_a_box_needs_is_read(channels: str, dtype: str) -> None:
+    done = run("-c", GUARDED, channels, dtype)
+    assert (done.returncode, done.stdout) == (0, "nothing else was read\n"), done.stderr
 
 
 # Beside other threads and processes.

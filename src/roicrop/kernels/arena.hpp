@@ -17,15 +17,15 @@ public:
     template <class T>
     T* take(std::size_t count) {
         const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
-        while (slab_ < slabs_.size() && used_ + bytes > slabs_[slab_].size) {
-            ++slab_;
+        while (page_ < pages_.size() && used_ + bytes > pages_[page_].size) {
+            ++page_;
             used_ = 0;
         }
-        if (slab_ == slabs_.size()) {
-            const std::size_t size = std::max(bytes, slab_bytes);
-            slabs_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+        if (page_ == pages_.size()) {
+            const std::size_t size = std::max(bytes, page_bytes);
+            pages_.push_back({std::unique_ptr<char[]>(new char[size]), size});
         }
-        char* taken = slabs_[slab_].memory.get() + used_;
+        char* taken = pages_[page_].memory.get() + used_;
         used_ += bytes;
         std::memset(taken, 0, bytes);
         return reinterpret_cast<T*>(taken);
@@ -38,18 +38,18 @@ public:
         return copied;
     }
 
-    void give_back() { slab_ = used_ = 0; }
+    void give_back() { page_ = used_ = 0; }
 
 private:
     static constexpr std::size_t alignment = alignof(std::max_align_t);
-    static constexpr std::size_t slab_bytes = 1 << 16;
+    static constexpr std::size_t page_bytes = 1 << 16;
 
-    struct Slab {
+    struct Page {
         std::unique_ptr<char[]> memory;
         std::size_t size;
     };
-    std::vector<Slab> slabs_;
-    std::size_t slab_ = 0, used_ = 0;
+    std::vector<Page> pages_;
+    std::size_t page_ = 0, used_ = 0;
 };
 
 }  // namespace roicrop

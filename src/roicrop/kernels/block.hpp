@@ -30,14 +30,14 @@ namespace roicrop {
 constexpr int block_boxes = 4096;
 constexpr int chunk_boxes = 64;                 // at most, planned by one thread at a time
 constexpr std::int64_t block_taps = 1 << 17;    // and bins: on a large map they end a block early
-constexpr int unit_bins = 4096;
 constexpr std::int64_t shared_cells = 1 << 17;  // of a group, where there is scratch for it
 constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
 
 // Some boxes' plans, as one thread made them.
 template <class Sum>
 struct Chunk {
-    std::vector<std::int64_t> boxes, large;  // planned here, left to be planned in pieces
+    std::vector<std::int64_t> boxes;    // that are planned here
+    std::vector<LargeBox<Sum>> large;  // that are left to be planned in pieces
     AxisPlan<Sum> y, x;
     std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
 
@@ -86,7 +86,7 @@ public:
     // Cells of the map and bins of the output, for one channel.
     std::int64_t work() const { return work_; }
 
-    // Whether some groups are of boxes that are carried.
+    // Whether some groups are of units that are carried.
     bool carries() const {
         return std::any_of(groups_.begin(), groups_.end(), [](auto& g) { return g.carried >= 0; });
     }
@@ -107,7 +107,6 @@ private:
         return chunks_[std::size_t(unit.chunk)].boxes[std::size_t(unit.box)];
     }
     std::int64_t image_of(const Unit& unit) const { return a_.image_index[box_of(unit)]; }
-    std::int64_t cells_to_pack(Range y, Range x) const { return y.size() * widened(a_, x).size(); }
     void add_group(const Unit* const* units, int count);
     Box<Sum> whole_box(const Unit& unit);
     void add_large();
@@ -120,11 +119,11 @@ private:
     std::vector<Unit> units_;
     std::vector<const Unit*> order_;
     std::vector<Group<Sum>> groups_;
-    std::deque<LargeUnit> large_;
+    std::deque<LargeBox<Sum>> large_;
     std::optional<Pieces<Sum>> pieces_;  // of the first of them
-    // This turn's arena, and that in which the pieces that go on began. Their tiles have its number.
-    Arena arenas_[most_carried];
-    int turn_ = 0, home_ = 0;
+    Arena arenas_[2];
+    int turn_ = 0, home_ = 0;  // this turn's arena, and that in which the pieces began
+    int carried_ = 0;          // the place of the tiles of a unit that goes on
     std::int64_t work_ = 0, slab_cells_ = 0, strip_columns_ = 0, tile_bins_ = 0;
 };
 
@@ -191,12 +190,11 @@ void Block<Sum>::plan() {
 template <class Sum>
 void Block<Sum>::plan_chunk(Chunk<Sum>& chunk, std::int64_t first, std::int64_t end) {
     BoxPlanner<Sum> planner(a_);
-    const bool none_is_large =
-        a_.shape[3] <= piece_columns && a_.shape[2] * a_.shape[3] <= packed_cells;
+    const bool none_is_large = planner.none_is_large();
     for (std::int64_t box = first; box < end; ++box) {
         const auto [y, x] = planner.rois(box);
         if (!none_is_large && planner.is_large(y, x)) {
-            chunk.large.push_back(box);
+            chunk.large.push_back({box, y, x});
             continue;
         }
         planner.y.append(chunk.y, y);
@@ -209,12 +207,9 @@ template <class Sum>
 void Block<Sum>::cut_units() {
     units_.clear();
     const int rows = std::max(1, std::min(a_.bins_y, unit_bins / a_.bins_x));
-    const int large_rows = rows_of_large_units(a_);
     for (int c = 0; c < chunk_count_; ++c) {
         const Chunk<Sum>& chunk = chunks_[std::size_t(c)];
-        for (std::int64_t box : chunk.large)
-            for (int bin = 0; bin < a_.bins_y; bin += large_rows)
-                large_.push_back({box, bin, std::min(large_rows, a_.bins_y - bin)});
+        large_.insert(large_.end(), chunk.large.begin(), chunk.large.end());
         for (int i = 0; i < int(chunk.boxes.size()); ++i) {
             Range x;
             for (auto k = chunk.column_ptr[std::size_t(i)]; k < chunk.column_ptr[std::size_t(i) + 1]; ++k)
@@ -267,7 +262,7 @@ void Block<Sum>::group_neighbours(const Unit** first, const Unit** last, Limits 
         x.add((*unit)->x);
         alone += (*unit)->cells();
     }
-    const std::int64_t together = cells_to_pack(y, x), count = last - first;
+    const std::int64_t together = y.size() * x.size(), count = last - first;
     if (count == 1 || (together <= std::min(alone, limits.cells) && count <= limits.units))
         return add_group(first, int(count));
     const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
@@ -290,25 +285,29 @@ void Block<Sum>::add_group(const Unit* const* units, int count) {
             y.add(units[i]->y);
             x.add(units[i]->x);
         }
-    if (y.size() == 0) y = {0, 0};
-    x = widened(a_, x);
+    if (y.size() == 0) y = x = {0, 0};
+    Arena& arena = arenas_[turn_];
+    RowsOfSlab rows(y);
+    auto* touched = arena.take<std::uint8_t>(std::size_t(x.size() / pack_block + 1));
     std::int64_t bins = 0;
-    Piece<Sum>* piece = arenas_[turn_].take<Piece<Sum>>(1);
-    // An odd pitch keeps rows out of one another's cache sets.
-    *piece = piece_of<Sum>(a_, image_of(*units[0]), y, x, int(x.size()) | 1);
-    piece->touched_rows = arenas_[turn_].take<std::uint8_t>(std::size_t(piece->height));
-    piece->touched_blocks = arenas_[turn_].take<std::uint8_t>(std::size_t(piece->width / pack_block + 1));
-    Box<Sum>* boxes = arenas_[turn_].take<Box<Sum>>(std::size_t(count));
+    Box<Sum>* boxes = arena.take<Box<Sum>>(std::size_t(count));
     for (int i = 0; i < count; ++i) {
         Box<Sum>& box = boxes[i] = whole_box(*units[i]);
         box.first_bin = bins;
         bins += box.y.bins * box.x.bins;
-        if (units[i]->cells()) {
-            place_rows(box.y, y.begin, piece->pitch, piece->touched_rows);
-            place_columns(box.column, box.columns, x.begin, piece->touched_blocks);
-        }
         strip_columns_ = std::max<std::int64_t>(strip_columns_, box.columns);
+        if (units[i]->cells() == 0) continue;
+        rows.add(box.y);
+        place_columns(box.column, box.columns, x.begin, touched);
     }
+    Piece<Sum>* piece = arena.take<Piece<Sum>>(1);
+    piece->corner = corner_of(a_, image_of(*units[0]), y, x);
+    piece->height = rows.list_them(piece->rows, arena);
+    piece->width = int(x.size());
+    piece->pitch = piece->width | 1;  // odd: keeps rows out of one another's cache sets
+    piece->touched_blocks = touched;
+    for (int i = 0; i < count; ++i)
+        if (units[i]->cells()) rows.place(boxes[i].y, piece->pitch);
     piece->boxes = boxes;
     piece->count = count;
     slab_cells_ = std::max(slab_cells_, piece->height * std::int64_t(piece->pitch));
@@ -355,23 +354,25 @@ Box<Sum> Block<Sum>::whole_box(const Unit& unit) {
                 any(chunk.x.empty, x_bin, a_.bins_x) || any(chunk.x.zero, x_bin, a_.bins_x)};
 }
 
-// The units that are too large to pack, until there are as many taps as a block may have.
+// The boxes that are too large to pack, until there are as many taps as a block may have.
 template <class Sum>
 void Block<Sum>::add_large() {
+    const int place_of_new = 1 - carried_;
     for (std::int64_t room = block_taps; room > 0 && !large_.empty();) {
         if (!pieces_) {
             pieces_.emplace(a_, large_.front(), arenas_[turn_]);
             home_ = turn_;
         }
-        const bool begun = pieces_->has_begun();
+        const bool goes_on = pieces_->unit_has_begun();
+        if (!goes_on) carried_ = place_of_new;
         Group<Sum> group = pieces_->next(arenas_[turn_], room);
-        if (begun || !pieces_->done()) group.carried = home_;
+        if (goes_on || !pieces_->unit_is_done()) group.carried = carried_;
         groups_.push_back(group);
         work_ += pieces_->work();
         slab_cells_ = std::max(slab_cells_, pieces_->slab_cells());
         strip_columns_ = std::max(strip_columns_, pieces_->strip_columns());
-        tile_bins_ = std::max(tile_bins_, std::int64_t(large_.front().bins) * a_.bins_x);
-        if (!pieces_->done()) return;
+        tile_bins_ = std::max(tile_bins_, group.bins);
+        if (!pieces_->is_done()) continue;
         pieces_.reset();
         large_.pop_front();
     }

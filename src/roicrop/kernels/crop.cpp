@@ -108,15 +108,15 @@ struct Sizes {
     }
 };
 
-// The tiles of boxes whose pieces come in more than one turn, slab by slab.
+// The tiles of units whose pieces come in more than one turn, slab by slab.
 template <class Sum>
 class Carried {
 public:
     Carried(const Arguments& a, int slabs)
-        : tile_(tile_bytes<Sum>(a, rows_of_large_units(a) * std::int64_t(a.bins_x))),
+        : tile_(tile_bytes<Sum>(a, most_bins_carried(a))),
           slabs_(slabs) {}
 
-    // `first` of them all: the room for as many boxes as may be carried at once.
+    // `first` of them all: the room for as many units as may be carried at once.
     char* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * tile_); }
     void lend_to(Task<Sum>& task, char* first, int place, int slab) const {
         task.tiles = first + (std::int64_t(place) * slabs_ + slab) * tile_;
@@ -144,8 +144,8 @@ public:
     Pooling(const Arguments& a, const Passes& passes)
         : a_(a),
           passes_(passes),
-          in_(strides_in(a)),
-          out_(strides_out(a)),
+          in_(strides_of(a.strides, a.element)),
+          out_(strides_of(a.out_strides, a.element)),
           shares_(a, in_, out_),
           block_(a, shares_.group_bins()),
           carried_(a, shares_.slabs()) {}

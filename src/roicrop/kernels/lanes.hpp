@@ -301,23 +301,25 @@ inline void finish_streams() {
 #endif
 }
 
-// As many elements as are turned together.
+// n elements that are turned together, and as many as may be.
 template <class Element>
+constexpr int longest_run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
+template <class Element, int n>
 struct RunOf {
-    static constexpr int bytes = std::min(vector_bytes, pack_block * int(sizeof(Element)));
-    static constexpr int length = bytes / int(sizeof(Element));
-    typedef Element type __attribute__((vector_size(bytes)));
-    typedef Element anywhere __attribute__((vector_size(bytes), aligned(1), may_alias));
+    typedef Element type __attribute__((vector_size(n * sizeof(Element))));
+    typedef Element anywhere __attribute__((vector_size(n * sizeof(Element)), aligned(1), may_alias));
 };
+template <class Element, int n>
+using Run = typename RunOf<Element, n>::type;
 
-template <class Element>
-inline typename RunOf<Element>::type load_run(const char* from) {
-    return *reinterpret_cast<const typename RunOf<Element>::anywhere*>(from);
+template <class Element, int n>
+inline Run<Element, n> load_run(const char* from) {
+    return *reinterpret_cast<const typename RunOf<Element, n>::anywhere*>(from);
 }
 
-template <class Element>
-inline void store_run(Element* to, typename RunOf<Element>::type run) {
-    *reinterpret_cast<typename RunOf<Element>::anywhere*>(to) = run;
+template <class Element, int n>
+inline void store_run(Element* to, Run<Element, n> run) {
+    *reinterpret_cast<typename RunOf<Element, n>::anywhere*>(to) = run;
 }
 
 // Element i of a pair of vectors, taken alternately from one and the other.

@@ -1,9 +1,9 @@
 // A box too large to pack: cut into rectangles that are not, and planned as it is cut.
 //
-// Each axis is cut by itself. The parts of the one that has fewer cells are kept while the box is
-// pooled; those of the other are planned when their pieces are wanted, so that the plan of a box
-// takes no more room on a longer map. The cuts depend on the box alone, and not on the rows of bins
-// that are pooled together.
+// Each axis is cut by itself. The parts of one are kept while the box is pooled. Those of the other,
+// the one that has more cells, are planned when their pieces are wanted, so that the plan of a box
+// takes no more room on a longer map; and its bins are pooled some at a time, each with parts of its
+// own. So each axis is planned once, and the cuts depend on the box alone.
 
 #pragma once
 
@@ -19,9 +19,10 @@
 
 namespace roicrop {
 
+constexpr int unit_bins = 4096;
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr int piece_columns = 1024;
-constexpr int carried_cells = 1 << 15;          // of a box's tiles, in all channels: 2 to 4 MiB
+constexpr int carried_cells = 1 << 15;          // of a unit's tiles, in all channels: 2 to 4 MiB
 constexpr std::int64_t taps_of_a_piece = 32;    // take as much memory as a piece itself
 
 // The pieces that a task pools, one after the other, each for its own channels.
@@ -30,20 +31,17 @@ struct Group {
     const Piece<Sum>* pieces;
     int count;
     std::int64_t bins;  // of all boxes
-    // Where the tiles are of a box that began before these pieces, or goes on after them.
+    // Where the tiles are of a unit that began before these pieces, or goes on after them.
     int carried = -1;
 };
 
-// Some rows of bins of a box too large to pack.
-struct LargeUnit {
-    std::int64_t box;
-    int first_bin, bins;
-};
+template <class Sum>
+struct LargeBox {
+    using Roi = typename AxisPlanner<Sum>::Roi;
 
-// As many as have room for their tiles of all channels.
-inline int rows_of_large_units(const Arguments& a) {
-    return int(std::clamp<std::int64_t>(carried_cells / slabs_of(a) / a.bins_x, 1, a.bins_y));
-}
+    std::int64_t box;
+    Roi y, x;
+};
 
 template <class Sum>
 struct BoxPlanner {
@@ -63,13 +61,29 @@ struct BoxPlanner {
         agree_on_no_samples<Sum>(a.convention, both.first, both.second);
         return both;
     }
-    // Whether a box reads more than is packed at once.
-    bool is_large(const Roi& y_roi, const Roi& x_roi) const {
-        const Range columns = widened(a, x.reach(x_roi, 0, a.bins_x));
-        const Range rows = y.reach(y_roi, 0, a.bins_y);
-        return columns.size() > piece_columns || rows.size() * columns.size() > packed_cells;
+    // Whether no box has more than is packed, or planned, at once.
+    bool none_is_large() const {
+        return !has_many_bins() && a.shape[3] <= piece_columns &&
+               a.shape[2] * a.shape[3] <= packed_cells;
     }
+    bool is_large(const Roi& y_roi, const Roi& x_roi) const {
+        const Range columns = x.reach(x_roi, 0, a.bins_x), rows = y.reach(y_roi, 0, a.bins_y);
+        return has_many_bins() || columns.size() > piece_columns ||
+               rows.size() * columns.size() > packed_cells;
+    }
+
+private:
+    bool has_many_bins() const { return std::max(a.bins_y, a.bins_x) > unit_bins; }
 };
+
+// The bins of one axis that are pooled at once: as many as have room for their tiles of all channels.
+inline int bins_of_unit(const Arguments& a, int bins, int bins_across) {
+    return int(std::clamp<std::int64_t>(carried_cells / slabs_of(a) / bins_across, 1, bins));
+}
+inline std::int64_t most_bins_carried(const Arguments& a) {
+    return std::max(std::int64_t(bins_of_unit(a, a.bins_y, a.bins_x)) * a.bins_x,
+                    std::int64_t(bins_of_unit(a, a.bins_x, a.bins_y)) * a.bins_y);
+}
 
 // What a unit reads along one axis within some cells.
 template <class Sum>
@@ -78,11 +92,13 @@ struct Part {
     Rows<Sum> rows;
     std::int32_t* column = nullptr;  // along x: see Box
     int columns = 0;
-    std::uint8_t* touched = nullptr;  // see Piece
+    std::uint8_t* touched_blocks = nullptr;  // along x: see Piece
+    const std::int32_t* rows_of_slab = nullptr;  // along y: so many, see Piece
+    int height = 0;
     std::int64_t taps = 0;
 };
 
-// One axis of a unit, part by part.
+// Some bins of one axis, part by part.
 template <class Sum>
 class Axis {
 public:
@@ -120,12 +136,13 @@ template <class Sum>
 class Pieces {
 public:
     // What is kept until the last of them is put into the arena.
-    Pieces(const Arguments& a, LargeUnit unit, Arena& arena);
+    Pieces(const Arguments& a, const LargeBox<Sum>& box, Arena& arena);
 
-    bool has_begun() const { return begun_; }
-    bool done() const { return done_; }
-    // Some more. There is `room` for so many taps or what takes as much memory, and then for less:
-    // for none after the last row or column of pieces that still began within it.
+    bool is_done() const { return next_bin_ == bins_ && !unit_; }
+    bool unit_has_begun() const { return unit_.has_value(); }
+    bool unit_is_done() const { return !unit_; }
+    // Some more, of one unit. There is `room` for so many taps or what takes as much memory, and then
+    // for less: for none after the last row or column of pieces that still began within it.
     Group<Sum> next(Arena& arena, std::int64_t& room);
 
     // Of the pieces that `next` gave last: see Block.
@@ -134,21 +151,34 @@ public:
     std::int64_t strip_columns() const { return strip_columns_; }
 
 private:
-    bool next_rows(Part<Sum>& part, Arena& arena);
-    bool next_columns(Part<Sum>& part, Arena& arena);
-    void add(const Part<Sum>& y, const Part<Sum>& x);
+    // Some bins of the axis that is not kept, with all of the other's.
+    struct Unit {
+        Axis<Sum> axis;
+        int first_bin, bins;
+        bool begun = false;
+    };
+
+    Axis<Sum> axis(bool of_rows, int first_bin, int bins) const;
+    void begin_unit();
+    bool next_part(Axis<Sum>& axis, bool of_rows, Part<Sum>& part, Arena& arena) const;
+    void place_part_of_rows(Part<Sum>& part, Arena& arena) const;
+    void place_part_of_columns(Part<Sum>& part, Arena& arena) const;
+    void add(const Part<Sum>& kept, const Part<Sum>& of_unit);
     void add_last(Arena& arena);
 
     const Arguments& a_;
-    LargeUnit unit_;
-    std::optional<Axis<Sum>> y_, x_;
-    bool keeps_rows_ = false;
-    int pitch_ = 0;
+    const LargeBox<Sum> box_;
+    const BoxPlanner<Sum> planner_;
+    const Range rows_, columns_;  // reached
+    const bool keeps_rows_;
+    const int width_, pitch_;  // of a piece
+    const int bins_;           // of the axis that is not kept
+    Axis<Sum> kept_axis_;
     std::vector<Part<Sum>> kept_;
-    std::vector<std::int32_t> column_;
+    std::optional<Unit> unit_;
+    int next_bin_ = 0;  // with which the next unit begins
     std::vector<Piece<Sum>> pieces_;
     std::vector<Box<Sum>> boxes_;
-    bool begun_ = false, done_ = false;
     std::int64_t work_ = 0, slab_cells_ = 0, strip_columns_ = 0;
 };
 
@@ -202,93 +232,118 @@ Rows<Sum> Axis<Sum>::last(Arena& arena) const {
 }
 
 template <class Sum>
-Pieces<Sum>::Pieces(const Arguments& a, LargeUnit unit, Arena& arena) : a_(a), unit_(unit) {
-    const BoxPlanner<Sum> planner(a);
-    const auto [y, x] = planner.rois(unit.box);
-    const Range rows = planner.y.reach(y, 0, a.bins_y), columns = planner.x.reach(x, 0, a.bins_x);
-    keeps_rows_ = rows.size() <= columns.size();
-    const auto width = std::clamp<std::int64_t>(widened(a, columns).size(), 1, piece_columns);
-    // A sample may reach one cell further.
-    pitch_ = int(std::min<std::int64_t>(width + 1, a.shape[3])) | 1;
-    y_.emplace(planner.y, y, rows.begin, int(packed_cells / pitch_), unit.first_bin, unit.bins);
-    x_.emplace(planner.x, x, columns.begin, int(width), 0, a.bins_x);
+Pieces<Sum>::Pieces(const Arguments& a, const LargeBox<Sum>& box, Arena& arena)
+    : a_(a),
+      box_(box),
+      planner_(a),
+      rows_(planner_.y.reach(box.y, 0, a.bins_y)),
+      columns_(planner_.x.reach(box.x, 0, a.bins_x)),
+      keeps_rows_(rows_.size() + a.bins_y <= columns_.size() + a.bins_x),
+      width_(int(std::clamp<std::int64_t>(columns_.size(), 1, piece_columns))),
+      // A sample may reach one cell further.
+      pitch_(int(std::min<std::int64_t>(width_ + 1, a.shape[3])) | 1),
+      bins_(keeps_rows_ ? a.bins_x : a.bins_y),
+      kept_axis_(axis(keeps_rows_, 0, keeps_rows_ ? a.bins_y : a.bins_x)) {
     Part<Sum> part;
-    while (keeps_rows_ ? next_rows(part, arena) : next_columns(part, arena))
-        kept_.push_back(part);
+    while (next_part(kept_axis_, keeps_rows_, part, arena)) kept_.push_back(part);
+}
+
+template <class Sum>
+Axis<Sum> Pieces<Sum>::axis(bool of_rows, int first_bin, int bins) const {
+    if (of_rows)
+        return {planner_.y, box_.y, rows_.begin, int(packed_cells / pitch_), first_bin, bins};
+    return {planner_.x, box_.x, columns_.begin, width_, first_bin, bins};
 }
 
 template <class Sum>
 Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
+    if (!unit_) begin_unit();
     pieces_.clear();
     boxes_.clear();
     work_ = slab_cells_ = strip_columns_ = 0;
-    while (room > 0 && !done_) {
-        Part<Sum> part;
-        done_ = kept_.empty() ||
-                !(keeps_rows_ ? next_columns(part, arena) : next_rows(part, arena));
-        if (done_) break;
-        for (const Part<Sum>& kept : kept_) keeps_rows_ ? add(kept, part) : add(part, kept);
-        room -= part.taps + taps_of_a_piece * std::int64_t(kept_.size());
-    }
-    if (done_) {
-        add_last(arena);
-        room -= taps_of_a_piece + unit_.bins + a_.bins_x;
+    const std::int64_t bins =
+        std::int64_t(unit_->bins) * (keeps_rows_ ? a_.bins_y : a_.bins_x);
+    Part<Sum> part;
+    while (room > 0 && unit_) {
+        if (!kept_.empty() && next_part(unit_->axis, !keeps_rows_, part, arena)) {
+            for (const Part<Sum>& kept : kept_) add(kept, part);
+            room -= part.taps + taps_of_a_piece * std::int64_t(kept_.size());
+        } else {
+            add_last(arena);
+            room -= taps_of_a_piece + a_.bins_y + a_.bins_x;
+            unit_.reset();
+        }
     }
     Piece<Sum>* pieces = arena.copy(pieces_);
     const Box<Sum>* boxes = arena.copy(boxes_);
     for (std::size_t i = 0; i < pieces_.size(); ++i) pieces[i].boxes = boxes + i;
-    return {pieces, int(pieces_.size()), std::int64_t(unit_.bins) * a_.bins_x};
+    return {pieces, int(pieces_.size()), bins};
+}
+
+template <class Sum>
+void Pieces<Sum>::begin_unit() {
+    const int across = keeps_rows_ ? a_.bins_y : a_.bins_x;
+    const int bins = std::min(bins_of_unit(a_, bins_, across), bins_ - next_bin_);
+    unit_.emplace(Unit{axis(!keeps_rows_, next_bin_, bins), next_bin_, bins});
+    next_bin_ += bins;
 }
 
 // A piece that reads nothing, when all that is to be known of the bins is known.
 template <class Sum>
 void Pieces<Sum>::add_last(Arena& arena) {
-    add({{0, 0}, y_->last(arena)}, {{0, 0}, x_->last(arena)});
+    add({{0, 0}, kept_axis_.last(arena)}, {{0, 0}, unit_->axis.last(arena)});
     boxes_.back().ends = boxes_.back().flagged = true;
 }
 
 template <class Sum>
-bool Pieces<Sum>::next_rows(Part<Sum>& part, Arena& arena) {
-    if (!y_->next(part, arena)) return false;
-    part.touched = arena.take<std::uint8_t>(std::size_t(part.cells.size()));
-    place_rows(part.rows, part.cells.begin, pitch_, part.touched);
+bool Pieces<Sum>::next_part(Axis<Sum>& axis, bool of_rows, Part<Sum>& part, Arena& arena) const {
+    if (!axis.next(part, arena)) return false;
+    of_rows ? place_part_of_rows(part, arena) : place_part_of_columns(part, arena);
     return true;
 }
 
 template <class Sum>
-bool Pieces<Sum>::next_columns(Part<Sum>& part, Arena& arena) {
-    if (!x_->next(part, arena)) return false;
-    column_.clear();
-    const Rows<Sum>& rows = part.rows;
-    index_columns(rows.place, rows.place + rows.row_taps[rows.bin_rows[rows.bins]], column_);
-    part.column = arena.copy(column_);
-    part.columns = int(column_.size());
+void Pieces<Sum>::place_part_of_rows(Part<Sum>& part, Arena& arena) const {
+    RowsOfSlab rows(part.cells);
+    rows.add(part.rows);
+    part.height = rows.list_them(part.rows_of_slab, arena);
+    rows.place(part.rows, pitch_);
+}
+
+template <class Sum>
+void Pieces<Sum>::place_part_of_columns(Part<Sum>& part, Arena& arena) const {
+    std::vector<std::int32_t> column;
+    index_columns(part.rows.first_tap(), part.rows.end_of_taps(), column);
+    part.column = arena.copy(column);
+    part.columns = int(column.size());
     part.taps += part.columns;
-    part.cells = widened(a_, part.cells);
-    part.touched = arena.take<std::uint8_t>(std::size_t(part.cells.size() / pack_block + 1));
-    place_columns(part.column, part.columns, part.cells.begin, part.touched);
-    return true;
+    part.touched_blocks = arena.take<std::uint8_t>(std::size_t(part.cells.size() / pack_block + 1));
+    place_columns(part.column, part.columns, part.cells.begin, part.touched_blocks);
 }
 
 template <class Sum>
-void Pieces<Sum>::add(const Part<Sum>& y, const Part<Sum>& x) {
+void Pieces<Sum>::add(const Part<Sum>& kept, const Part<Sum>& of_unit) {
+    const Part<Sum>&y = keeps_rows_ ? kept : of_unit, &x = keeps_rows_ ? of_unit : kept;
     Box<Sum> box{};
     box.y = y.rows;
     box.x = x.rows;
     box.column = x.column;
     box.columns = x.columns;
-    box.out = a_.out + unit_.box * a_.out_strides[0] + unit_.first_bin * a_.out_strides[2];
-    box.begins = !begun_;
-    begun_ = true;
+    box.out = a_.out + box_.box * a_.out_strides[0] +
+              unit_->first_bin * a_.out_strides[keeps_rows_ ? 3 : 2];
+    box.begins = !std::exchange(unit_->begun, true);
     boxes_.push_back(box);
-    const std::int64_t image = a_.image_index[unit_.box];
-    Piece<Sum> piece = piece_of<Sum>(a_, image, y.cells, x.cells, pitch_);
-    piece.touched_rows = y.touched;
-    piece.touched_blocks = x.touched;
+    Piece<Sum> piece{};
+    piece.corner = corner_of(a_, a_.image_index[box_.box], y.cells, x.cells);
+    piece.height = y.height;
+    piece.width = int(x.cells.size());
+    piece.pitch = pitch_;
+    piece.rows = y.rows_of_slab;
+    piece.touched_blocks = x.touched_blocks;
     piece.count = 1;
     pieces_.push_back(piece);
-    work_ += y.cells.size() * x.cells.size();
-    slab_cells_ = std::max(slab_cells_, y.cells.size() * pitch_);
+    work_ += y.height * x.cells.size();
+    slab_cells_ = std::max<std::int64_t>(slab_cells_, std::int64_t(y.height) * pitch_);
     strip_columns_ = std::max<std::int64_t>(strip_columns_, x.columns);
 }
 

@@ -43,6 +43,9 @@ struct Range {
         end = std::max(end, other.end);
     }
     void add(std::int32_t cell) { add({cell, cell + 1}); }
+    Range within(Range other) const {
+        return {std::max(begin, other.begin), std::min(end, other.end)};
+    }
     bool has(std::int64_t cell) const { return cell >= begin && cell < end; }
     std::int64_t size() const { return std::max(end - begin, 0); }
 };
@@ -110,17 +113,19 @@ private:
 
     Range pooled_cells(const Roi& roi, int bin) const;
     void append_cells(AxisPlan<Sum>& to, Range bin, Range cells);
-    void read_bin(const Roi& roi, int bin, Range cells);
-    void append_merged(AxisPlan<Sum>& to, double total, Range cells);
+    Seen append_sum(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells);
     static void append_taps(AxisPlan<Sum>& to, const Sample& sample, Range cells);
+    template <class Take>
+    Seen read_bin(const Roi& roi, int bin, Range cells, Take take) const;
     Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const;
     template <class Holds>
     std::int64_t first_where(const Roi& roi, int bin, Holds holds) const;
     template <class Real>
-    void read(Real position, double share);
+    Sample read(Real position, double share) const;
     template <class Real>
     bool in_range(Real position) const;
-    void read_pieces(const Roi& roi, int bin, Range cells);
+    template <class See>
+    void read_pieces(const Roi& roi, int bin, Range cells, See see) const;
     double exact_edge(const Roi& roi, int bin) const;
     double exact_width(const Roi& roi, int bin) const {
         return exact_edge(roi, bin + 1) - exact_edge(roi, bin);
@@ -136,7 +141,6 @@ private:
     const Sum scale_;
     const std::int64_t size_;
     const int bins_;
-    std::vector<Sample> samples_;  // of one bin: those in range that may read the cells asked for
     std::vector<double> band_;
 };
 
@@ -188,7 +192,8 @@ Range AxisPlanner<Sum>::reach(const Roi& roi, int first, int bins) const {
             const Range cells = pooled_cells(roi, bin);
             if (cells.size()) reached.add(cells);
         } else if (convention_.ratio == Ratio::exact) {
-            add(exact_edge(roi, bin), exact_edge(roi, bin + 1));
+            const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
+            if (one != other) add(one, other);
         } else if (roi.count > 0) {
             add(position(roi, bin, 0), position(roi, bin, roi.count - 1));
         }
@@ -208,37 +213,25 @@ void AxisPlanner<Sum>::append(AxisPlan<Sum>& to, const Roi& roi) {
 
 template <class Sum>
 auto AxisPlanner<Sum>::append_rows(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells) -> Seen {
-    Seen seen;
     if (convention_.op == Operator::pool) {
         append_cells(to, pooled_cells(roi, bin), cells);
-        end_row(to);
-        return seen;
-    }
-    samples_.clear();
-    read_bin(roi, bin, cells);
-    for (const Sample& s : samples_) {
-        seen.in_range += cells.has(s.low);
-        seen.weightless |= s.weight_low == 0 || s.weight_high == 0;
+        return {};
     }
     switch (convention_.reduction) {
-        case Reduction::sum: {
-            const bool exact = convention_.ratio == Ratio::exact;
-            append_merged(to, exact ? std::abs(exact_width(roi, bin)) : double(roi.count), cells);
-            end_row(to);
-            break;
-        }
+        case Reduction::sum: return append_sum(to, roi, bin, cells);
         case Reduction::sample_maximum:
-            for (const Sample& s : samples_)
-                if (cells.has(s.first())) {
-                    append_taps(to, s, {0, std::int32_t(size_)});
-                    end_row(to);
-                }
-            break;
-        default:
-            for (const Sample& s : samples_) append_taps(to, s, cells);
+            return read_bin(roi, bin, cells, [&](const Sample& s) {
+                if (!cells.has(s.first())) return;
+                append_taps(to, s, {0, std::int32_t(size_)});
+                end_row(to);
+            });
+        default: {
+            const Seen seen =
+                read_bin(roi, bin, cells, [&](const Sample& s) { append_taps(to, s, cells); });
             end_row(to);
+            return seen;
+        }
     }
-    return seen;
 }
 
 template <class Sum>
@@ -267,27 +260,28 @@ template <class Sum>
 void AxisPlanner<Sum>::append_cells(AxisPlan<Sum>& to, Range bin, Range cells) {
     const bool average = convention_.reduction == Reduction::sum;
     const Sum weight = average ? Sum(1.0 / double(std::max<std::int64_t>(bin.size(), 1))) : Sum(1);
-    const std::int32_t end = std::min(bin.end, cells.end);
-    for (std::int32_t cell = std::max(bin.begin, cells.begin); cell < end; ++cell)
-        tap(to, cell, weight);
+    const Range read = bin.within(cells);
+    for (std::int32_t cell = read.begin; cell < read.end; ++cell) tap(to, cell, weight);
+    end_row(to);
 }
 
 // Add up what the samples of a bin give to each cell, low before high, in the samples' order.
 template <class Sum>
-void AxisPlanner<Sum>::append_merged(AxisPlan<Sum>& to, double total, Range cells) {
-    if (samples_.empty()) return;
-    const Sample &first = samples_.front(), &last = samples_.back();
-    const std::int64_t low = std::max<std::int64_t>(std::min(first.low, last.low), cells.begin);
-    const std::int64_t end = std::min<std::int64_t>(std::max(first.high, last.high) + 1, cells.end);
-    band_.assign(std::size_t(std::max<std::int64_t>(end - low, 0)), 0.0);
-    for (const Sample& s : samples_) {
-        if (cells.has(s.low)) band_[std::size_t(s.low - low)] += s.weight_low * s.share;
-        if (cells.has(s.high)) band_[std::size_t(s.high - low)] += s.weight_high * s.share;
-    }
-    for (std::int64_t cell = low; cell < end; ++cell) {
-        const Sum weight = Sum(band_[std::size_t(cell - low)] / total);
+auto AxisPlanner<Sum>::append_sum(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells) -> Seen {
+    const Range band = reach(roi, bin, 1).within(cells);
+    band_.assign(std::size_t(band.size()), 0.0);
+    const Seen seen = read_bin(roi, bin, cells, [&](const Sample& s) {
+        if (band.has(s.low)) band_[std::size_t(s.low - band.begin)] += s.weight_low * s.share;
+        if (band.has(s.high)) band_[std::size_t(s.high - band.begin)] += s.weight_high * s.share;
+    });
+    const bool exact = convention_.ratio == Ratio::exact;
+    const double total = exact ? std::abs(exact_width(roi, bin)) : double(roi.count);
+    for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
+        const Sum weight = Sum(band_[std::size_t(cell - band.begin)] / total);
         if (weight != 0) tap(to, cell, weight);
     }
+    end_row(to);
+    return seen;
 }
 
 template <class Sum>
@@ -296,9 +290,22 @@ void AxisPlanner<Sum>::append_taps(AxisPlan<Sum>& to, const Sample& s, Range cel
     if (s.weight_high != 0 && cells.has(s.high)) tap(to, s.high, Sum(s.weight_high));
 }
 
+// Take the samples of a bin that are in range and may read some cells, one by one.
 template <class Sum>
-void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin, Range cells) {
-    if (convention_.ratio == Ratio::exact) return read_pieces(roi, bin, cells);
+template <class Take>
+auto AxisPlanner<Sum>::read_bin(const Roi& roi, int bin, Range cells, Take take) const -> Seen {
+    Seen seen;
+    const auto see = [&](auto position, double share) {
+        if (!in_range(position)) return;
+        const Sample s = read(position, share);
+        seen.in_range += cells.has(s.low);
+        seen.weightless |= s.weight_low == 0 || s.weight_high == 0;
+        take(s);
+    };
+    if (convention_.ratio == Ratio::exact) {
+        read_pieces(roi, bin, cells, see);
+        return seen;
+    }
     std::int64_t start = 0, stop = roi.count;
     if (stop > search_from) {
         const Sum low = Sum(cells.begin - 1), high = Sum(cells.end);
@@ -306,8 +313,8 @@ void AxisPlanner<Sum>::read_bin(const Roi& roi, int bin, Range cells) {
         start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
         stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
     }
-    samples_.reserve(std::size_t(std::max<std::int64_t>(stop - start, 0)));
-    for (std::int64_t i = start; i < stop; ++i) read(position(roi, bin, i), 1.0);
+    for (std::int64_t i = start; i < stop; ++i) see(position(roi, bin, i), 1.0);
+    return seen;
 }
 
 template <class Sum>
@@ -338,22 +345,20 @@ std::int64_t AxisPlanner<Sum>::first_where(const Roi& roi, int bin, Holds holds)
 
 template <class Sum>
 template <class Real>
-void AxisPlanner<Sum>::read(Real position, double share) {
+auto AxisPlanner<Sum>::read(Real position, double share) const -> Sample {
     const std::int64_t last = size_ - 1;
-    if (!in_range(position)) return;
     if (convention_.nearest) {
         const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
-        samples_.push_back({cell, cell, 1.0, 0.0, share});
-        return;
+        return {cell, cell, 1.0, 0.0, share};
     }
     const bool fades = convention_.border == Border::zero;
     const Real read_at = fades ? position : std::clamp(position, Real(0), Real(last));
     const std::int64_t low = std::int64_t(std::floor(read_at));
     const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
     const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
-    samples_.push_back({std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
-                        low >= 0 && low <= last ? double(weight_low) : 0.0,
-                        high <= last ? double(weight_high) : 0.0, share});
+    return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
+            low >= 0 && low <= last ? double(weight_low) : 0.0,
+            high <= last ? double(weight_high) : 0.0, share};
 }
 
 template <class Sum>
@@ -368,7 +373,8 @@ bool AxisPlanner<Sum>::in_range(Real position) const {
 
 // The exact integral: the bin cut at the cell centres, each piece read at its middle.
 template <class Sum>
-void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin, Range cells) {
+template <class See>
+void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin, Range cells, See see) const {
     const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
     const double low = std::max(std::min(one, other), -1.0);
     const double high = std::min(std::max(one, other), double(size_));
@@ -376,7 +382,7 @@ void AxisPlanner<Sum>::read_pieces(const Roi& roi, int bin, Range cells) {
     const double end = std::min(std::ceil(high), double(cells.end));
     for (double left = std::max(std::floor(low), cells.begin - 1.0); left < end; left += 1.0) {
         const double a = std::max(left, low), b = std::min(left + 1.0, high);
-        read((a + b) * 0.5, b - a);
+        see((a + b) * 0.5, b - a);
     }
 }
 

@@ -2,51 +2,78 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "arena.hpp"
 #include "crop.hpp"
 
 namespace roicrop {
 
-// Planes are packed in blocks of columns; a narrow rectangle is widened to one where it can be.
-inline Range widened(const Arguments& a, Range x) {
-    const std::int32_t least = std::int32_t(std::min<std::ptrdiff_t>(pack_block, a.shape[3]));
-    if (x.size() == 0) return {0, 0};
-    if (x.size() >= least || a.strides[3] != element_bytes(a.element)) return x;
-    const std::int32_t begin = std::min(x.begin, std::int32_t(a.shape[3]) - least);
-    return {begin, begin + least};
-}
+// Cells that taps name, numbered in their order.
+class NamedCells {
+public:
+    explicit NamedCells(Range within) : first_(within.begin), number_(std::size_t(within.size()), -1) {}
+
+    void add(const std::int32_t* taps, const std::int32_t* end) {
+        for (; taps < end; ++taps) number_[std::size_t(*taps - first_)] = 0;
+    }
+    // Give each its number, and list them.
+    void number(std::vector<std::int32_t>& list) {
+        std::int32_t next = 0;
+        for (std::size_t i = 0; i < number_.size(); ++i) {
+            if (number_[i] < 0) continue;
+            number_[i] = next++;
+            list.push_back(first_ + std::int32_t(i));
+        }
+    }
+    std::int32_t operator[](std::int32_t cell) const { return number_[std::size_t(cell - first_)]; }
+
+private:
+    const std::int32_t first_;
+    std::vector<std::int32_t> number_;
+};
 
 // The cells that one box's taps name become the columns of its strip, and the taps' places in it.
-inline void index_columns(std::int32_t* taps, std::int32_t* end,
-                          std::vector<std::int32_t>& column) {
+inline void index_columns(std::int32_t* taps, std::int32_t* end, std::vector<std::int32_t>& column) {
     Range cells;
     for (const std::int32_t* tap = taps; tap < end; ++tap) cells.add(*tap);
-    std::vector<std::int32_t> place(std::size_t(cells.size()), -1);
-    for (const std::int32_t* tap = taps; tap < end; ++tap)
-        place[std::size_t(*tap - cells.begin)] = 0;
+    NamedCells named(cells);
+    named.add(taps, end);
     const std::size_t first = column.size();
-    for (std::size_t x = 0; x < place.size(); ++x) {
-        if (place[x] < 0) continue;
-        place[x] = std::int32_t(column.size() - first);
-        column.push_back(cells.begin + std::int32_t(x));
-    }
-    for (std::int32_t* tap = taps; tap < end; ++tap) *tap = place[std::size_t(*tap - cells.begin)];
+    named.number(column);
+    for (std::int32_t* tap = taps; tap < end; ++tap) *tap = named[*tap];
     while ((column.size() - first) % column_block) column.push_back(column.back());
 }
 
-// Cells along y become places in a slab, whose rows that are read are marked as touched.
-template <class Sum>
-void place_rows(const Rows<Sum>& y, std::int32_t first_row, int pitch, std::uint8_t* touched) {
-    const auto end = y.row_taps[y.bin_rows[y.bins]];
-    for (auto t = y.row_taps[y.bin_rows[0]]; t < end; ++t) {
-        const std::int32_t row = y.place[t] - first_row;
-        touched[row] = 1;
-        y.place[t] = row * pitch * cell_bytes;
+// The rows of a rectangle that boxes read. A slab holds no others.
+class RowsOfSlab {
+public:
+    explicit RowsOfSlab(Range rectangle) : first_(rectangle.begin), named_(rectangle) {}
+
+    template <class Sum>
+    void add(const Rows<Sum>& y) {
+        named_.add(y.first_tap(), y.end_of_taps());
     }
-}
+    // How many there are, and which of the rectangle's.
+    int list_them(const std::int32_t*& rows, Arena& arena) {
+        std::vector<std::int32_t> list;
+        named_.number(list);
+        for (std::int32_t& row : list) row -= first_;
+        rows = arena.copy(list);
+        return int(list.size());
+    }
+    // Cells along y become places in the slab.
+    template <class Sum>
+    void place(const Rows<Sum>& y, int pitch) const {
+        for (auto* tap = y.first_tap(); tap < y.end_of_taps(); ++tap)
+            *tap = named_[*tap] * pitch * cell_bytes;
+    }
+
+private:
+    const std::int32_t first_;
+    NamedCells named_;
+};
 
 // Columns become places in a slab's row, whose blocks that are read are marked as touched.
 inline void place_columns(std::int32_t* column, int columns, std::int32_t first_column,
@@ -58,15 +85,8 @@ inline void place_columns(std::int32_t* column, int columns, std::int32_t first_
     }
 }
 
-template <class Sum>
-Piece<Sum> piece_of(const Arguments& a, std::int64_t image, Range y, Range x, int pitch) {
-    Piece<Sum> piece{};
-    piece.corner = a.features + image * a.strides[0] + y.begin * a.strides[2] +
-                   x.begin * a.strides[3];
-    piece.height = int(y.size());
-    piece.width = int(x.size());
-    piece.pitch = pitch;
-    return piece;
+inline const char* corner_of(const Arguments& a, std::int64_t image, Range y, Range x) {
+    return a.features + image * a.strides[0] + y.begin * a.strides[2] + x.begin * a.strides[3];
 }
 
 }  // namespace roicrop

@@ -38,7 +38,7 @@
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
 // maximum over samples a row of R is one sample, not one bin: both passes interpolate, and the
 // maximum is taken as the bins are filled. What these do to a value is in the struct `Taps` and where
-// a bin goes in `Whole`, `Part` and `Lines`; no loop is written out again for a reduction or for an
+// a bin goes in `Whole`, `Partial` and `Lines`; no loop is written out again for a reduction or for an
 // element type.
 //
 // A box too large to pack comes in pieces. Each piece adds to the same tile; the pieces' borders
@@ -173,14 +173,14 @@ struct Whole {
     }
 };
 
-// Part: other pieces of the map, or other samples, add to the tile too.
+// Partial: other pieces of the map, or other samples, add to the tile too.
 template <class Element, bool adds>
-struct Part {
+struct Partial {
     using Sum = SumOf<Element>;
     Sum* bin;
     std::ptrdiff_t to_below;
 
-    Part below(int rows) const { return {bin + rows * to_below, to_below}; }
+    Partial below(int rows) const { return {bin + rows * to_below, to_below}; }
     void next() { bin += lanes<Element>; }
     void put(int row, const Cell<Element>& cell) const {
 #pragma GCC unroll 8
@@ -332,7 +332,7 @@ void finish_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
             if (box.y.zero[p] | box.x.zero[q])
-                Part<Element, false>{cell, 0}.put(0, cell_of<Element>(0));
+                Partial<Element, false>{cell, 0}.put(0, cell_of<Element>(0));
             if (box.y.empty[p] | box.x.empty[q]) set<Element>(cell, Sum(slab.empty_value));
         }
 }
@@ -349,22 +349,30 @@ void pack_one_by_one(const Slab<Sum>& slab, Element* to, const char* from, int c
                         sizeof(Element));
 }
 
-// pack_block columns of one row.
-template <class Element, class Sum>
-void pack_planes(const Slab<Sum>& slab, Element* to, const char* from) {
-    constexpr int n = RunOf<Element>::length;
-    for (int c = 0; c < lanes<Element>; c += n) {
-        const char* plane[n];
-        for (int i = 0; i < n; ++i)
-            plane[i] = from + std::min(c + i, slab.channels - 1) * slab.in.channel;
-        for (int x = 0; x < pack_block; x += n) {
-            typename RunOf<Element>::type turned[n];
-#pragma GCC unroll 16
+// Some columns of one row, n at a time. A last run that is not full begins earlier, and repeats what
+// the one before it did; where there is none before it, runs are shorter.
+template <class Element, int n, class Sum>
+void pack_planes(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
+    if constexpr (n == 1) {
+        pack_one_by_one(slab, to, from, columns);
+    } else {
+        if (columns < n) return pack_planes<Element, n / 2>(slab, to, from, columns);
+        for (int c = 0; c < lanes<Element>; c += n) {
+            const char* plane[n];
             for (int i = 0; i < n; ++i)
-                turned[i] = load_run<Element>(plane[i] + x * std::ptrdiff_t(sizeof(Element)));
-            transpose(turned);
+                plane[i] = from + std::min(c + i, slab.channels - 1) * slab.in.channel;
+            for (int x = 0; x < columns; x += n) {
+                const int first = std::min(x, columns - n);
+                Run<Element, n> turned[n];
 #pragma GCC unroll 16
-            for (int i = 0; i < n; ++i) store_run(to + (x + i) * lanes<Element> + c, turned[i]);
+                for (int i = 0; i < n; ++i)
+                    turned[i] = load_run<Element, n>(plane[i] +
+                                                     first * std::ptrdiff_t(sizeof(Element)));
+                transpose(turned);
+#pragma GCC unroll 16
+                for (int i = 0; i < n; ++i)
+                    store_run<Element, n>(to + (first + i) * lanes<Element> + c, turned[i]);
+            }
         }
     }
 }
@@ -399,34 +407,33 @@ void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int column
     }
 }
 
-// The columns from x on, at most pack_block of them, of row y.
+// The columns from x on, at most pack_block of them, of a row of the slab.
 template <class Element, class Sum>
-void pack_some(const Slab<Sum>& slab, const Piece<Sum>& piece, int y, int x) {
-    const bool planes = slab.in.layout == Layout::planes && piece.width >= pack_block;
+void pack_some(const Slab<Sum>& slab, const Piece<Sum>& piece, int row, int x) {
+    const bool planes = slab.in.layout == Layout::planes;
     const int columns = std::min(pack_block, piece.width - x);
-    // A last block that is not full begins earlier, and repeats what the one before it did.
-    const int begin = planes ? std::min(x, piece.width - pack_block) : x;
+    const int begin = planes ? std::max(0, std::min(x, piece.width - pack_block)) : x;
     Element* to = reinterpret_cast<Element*>(
-        slab.cells + (std::ptrdiff_t(y) * piece.pitch + begin) * cell_bytes);
+        slab.cells + (std::ptrdiff_t(row) * piece.pitch + begin) * cell_bytes);
+    const std::ptrdiff_t y = piece.rows[row];
     const char* from = piece.corner + slab.first_channel * slab.in.channel + y * slab.in.y +
                        begin * slab.in.x;
-    if (planes) return pack_planes(slab, to, from);
+    if (planes)
+        return pack_planes<Element, longest_run<Element>>(slab, to, from,
+                                                          std::min(pack_block, piece.width));
     if (slab.in.layout != Layout::cells) return pack_one_by_one(slab, to, from, columns);
-    const int rows_ahead = 1 + cells_ahead / piece.width;
-    const bool last_rows = y + rows_ahead >= piece.height;
-    pack_cells(slab, to, from, columns, piece.width - x,
-               last_rows ? 0 : rows_ahead * slab.in.y);
+    const int row_ahead = row + 1 + cells_ahead / piece.width;
+    const std::ptrdiff_t rows_ahead = row_ahead < piece.height ? piece.rows[row_ahead] - y : 0;
+    pack_cells(slab, to, from, columns, piece.width - x, rows_ahead * slab.in.y);
 }
 
 template <class Element, class Sum>
 void pack(const Slab<Sum>* slabs, int count, const Piece<Sum>& piece) {
-    for (int y = 0; y < piece.height; ++y) {
-        if (!piece.touched_rows[y]) continue;
+    for (int row = 0; row < piece.height; ++row)
         for (int x = 0; x < piece.width; x += pack_block) {
             if (!piece.touched_blocks[x / pack_block]) continue;
-            for (int i = 0; i < count; ++i) pack_some<Element>(slabs[i], piece, y, x);
+            for (int i = 0; i < count; ++i) pack_some<Element>(slabs[i], piece, row, x);
         }
-    }
 }
 
 template <class Element, class Sum>
@@ -441,13 +448,13 @@ void write_one_by_one(const Slab<Sum>& slab, const Box<Sum>& box) {
             }
 }
 
-// Channels first, with a channel's bins in one run. The tile is turned into `slab.turned`, which then
-// holds what the output holds, and copied from there.
+// Channels first, with the bins of a row in one run, mostly all of a channel's. The tile is turned into
+// `slab.turned`, which then holds what the output holds, and copied from there.
 template <class Element, class Sum>
 void write_planes(const Slab<Sum>& slab, const Box<Sum>& box) {
     constexpr int n = width<Sum>;
     const int bins = box.y.bins * box.x.bins;
-    Element* const turned = reinterpret_cast<Element*>(slab.turned);
+    Element* turned = reinterpret_cast<Element*>(slab.turned);
     for (int bin = 0; bin < bins; bin += n) {
         // A last block that is not full begins earlier. With fewer bins than a vector has elements,
         // what a channel writes too much is the next one's, which writes it again.
@@ -463,10 +470,18 @@ void write_planes(const Slab<Sum>& slab, const Box<Sum>& box) {
         }
     }
     char* to = box.out + slab.first_channel * slab.out.channel;
-    const std::ptrdiff_t run = bins * std::ptrdiff_t(sizeof(Element));
-    if (slab.out.channel == run) return copy(to, turned, run * slab.channels, slab.streams);
-    for (int c = 0; c < slab.channels; ++c)
-        copy(to + c * slab.out.channel, turned + c * bins, run, slab.streams);
+    const std::ptrdiff_t row = box.x.bins * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t run = box.y.bins * row;
+    const bool rows_are_neighbours = box.y.bins == 1 || slab.out.y == row;
+    if (rows_are_neighbours && slab.out.channel == run)
+        return copy(to, turned, run * slab.channels, slab.streams);
+    for (int c = 0; c < slab.channels; ++c, to += slab.out.channel, turned += bins) {
+        if (rows_are_neighbours)
+            copy(to, turned, run, slab.streams);
+        else
+            for (int p = 0; p < box.y.bins; ++p)
+                copy(to + p * slab.out.y, turned + p * box.x.bins, row, slab.streams);
+    }
 }
 
 template <class Element, class Sum>
@@ -563,7 +578,7 @@ void pool_into_tile(const Slab<Sum>& slab, const Box<Sum>& box) {
     } else {
         if (box.begins) start_bins<Element, reduction>(slab, box);
         pool<Element, reduction>(
-            slab, box, Part<Element, reduction == Reduction::sum>{slab.tile, below});
+            slab, box, Partial<Element, reduction == Reduction::sum>{slab.tile, below});
     }
     if (box.ends && box.flagged) finish_bins<Element>(slab, box);
 }

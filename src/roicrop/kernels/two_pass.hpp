@@ -41,6 +41,9 @@ struct Rows {
     const Sum* weight;
     const std::uint8_t* empty;  // by bin: no sample and no cell
     const std::uint8_t* zero;   // by bin: a maximum considers 0 too
+
+    std::int32_t* first_tap() const { return place + row_taps[bin_rows[0]]; }
+    std::int32_t* end_of_taps() const { return place + row_taps[bin_rows[bins]]; }
 };
 
 template <class Sum>
@@ -54,21 +57,21 @@ struct Box {
     bool flagged;            // in the last piece: whether any bin is empty, or considers 0
 };
 
-// A rectangle of the map that is packed at once, and the boxes that read it.
+// A rectangle of the map that is packed at once, as far as boxes read its rows, and these boxes.
 template <class Sum>
 struct Piece {
-    const char* corner;            // channel 0 of the upper left cell
-    int height, width;             // cells
-    int pitch;                     // cells from one row of the slab to the next
-    std::uint8_t* touched_rows;    // by row
-    std::uint8_t* touched_blocks;  // by pack_block of columns
+    const char* corner;                  // channel 0 of the upper left cell
+    int height, width;                   // of the slab, in cells
+    int pitch;                           // cells from one row of the slab to the next
+    const std::int32_t* rows;            // of the rectangle, by row of the slab
+    const std::uint8_t* touched_blocks;  // by pack_block of columns
     const Box<Sum>* boxes;
     int count;
 };
 
 // What is neighbours in memory, of a map and of an output each for itself.
 enum class Layout {
-    planes,     // the columns of a row; of an output, all bins of a channel
+    planes,     // the columns of a row, the bins of one
     cells,      // the channels of a cell, of a bin
     scattered,  // neither
 };
