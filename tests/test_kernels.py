@@ -303,19 +303,22 @@ import re, sys
 from pathlib import Path
 import numpy as np
 import roicrop
+from roicrop.precision import pooled_dtype
 from tests import levels
 
-channels, height, width, count, bins, threads = map(int, sys.argv[1:7])
+channels, height, width, count = map(int, sys.argv[1:5])
+bins, threads = [int(bins) for bins in sys.argv[5].split("×")], int(sys.argv[6])
 features = np.ones((1, channels, height, width), sys.argv[7])
 boxes = levels.random_boxes(np.random.default_rng(3), count, (1, height, width))
-out = np.ones((count, channels, bins, bins), features.dtype)
+out = np.ones((count, channels, *bins), pooled_dtype(features.dtype))
 
 def mebibytes(what):
     return int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 def pool(boxes, out):
     roicrop.roi_align(
-        features, boxes, bins, out=out, threads=threads, mode=sys.argv[8], sampling_ratio=-1
+        features, boxes, bins, out=out, threads=threads,
+        mode=sys.argv[8], sampling_ratio=int(sys.argv[9])
     )
 
 pool(boxes[:1] * 0, out[:1])
@@ -331,19 +334,25 @@ print(mebibytes("VmHWM") - before)
 @pytest.mark.parametrize(
     "arguments",
     [
-        "8 600 1000 2000 7 2 f4 avg",
-        "8 600 1000 1000 7 16 f8 avg",
-        "8 600 1000 1000 7 2 f4 max",
-        "2 60000 40 1000 7 2 f4 avg",
-        "2 30 30000 1000 7 8 f8 avg",
-        "2 100 120 20000 3 2 f4 avg",
-        "2 100 120 60 150 2 f4 avg",
-        "2 1 4000000 20 7 8 f4 max",
-        "1 4000000 1 20 7 2 f8 max",
-        "1 1 4000000 20 7 8 f8 avg",
-        "70 400 500 20 40 4 f4 avg",
-        "1 2 2 40000 14 2 f4 avg",
-        "1 8 8 1500000 1 2 f4 avg",
+        "8 600 1000 2000 7×7 2 f4 avg -1",
+        "8 600 1000 1000 7×7 16 f8 avg -1",
+        "8 600 1000 1000 7×7 2 f4 max -1",
+        "32 600 1000 1000 7×7 2 u1 avg -1",
+        "8 600 1000 1000 7×7 2 >f4 max 2",
+        "2 60000 40 1000 7×7 2 f4 avg -1",
+        "2 30 30000 1000 7×7 8 f8 avg -1",
+        "2 100 120 20000 3×3 2 f4 avg -1",
+        "2 100 120 60 150×150 2 f4 avg -1",
+        "2 100 120 4 3×3 2 f4 avg 1000000",
+        "2 1 4000000 20 7×7 8 f4 max -1",
+        "1 4000000 1 20 7×7 2 f8 max -1",
+        "1 1 4000000 20 7×7 8 f8 avg -1",
+        "70 400 500 20 40×40 4 f4 avg -1",
+        "1024 1 30000 2 1×4096 2 f4 avg -1",
+        "16 40 50 2 1×1000000 2 f4 avg -1",
+        "16 40 50 2 300000×1 8 f8 avg -1",
+        "1 2 2 40000 14×14 2 f4 avg -1",
+        "1 8 8 1500000 1×1 2 f4 avg -1",
     ],
 )
 def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(arguments: str) -> None:

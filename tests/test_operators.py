@@ -17,7 +17,8 @@ import roicrop
 from roicrop import operators
 from roicrop.conventions import CONVENTIONS, LOWEST_FLOAT32, lookup, resolve
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.operators import coordinate_dtype, default_threads, pair
+from roicrop.operators import default_threads, pair
+from roicrop.precision import coordinate_dtype
 from tests.crops import STRIDES, Crop, crops
 
 pytestmark = pytest.mark.core

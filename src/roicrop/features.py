@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from roicrop import _datasets, _hdf5
 from roicrop._datasets import Candidate, Scale, StoredMap
 from roicrop.errors import ArgumentError, FeatureError
+from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -148,7 +149,7 @@ class FeatureSource:
         self.channels_last = self._maps[0].channels_last
         stored = {stored.dtype for stored in self._maps}
         self.stored_dtype = self._maps[0].dtype if len(stored) == 1 else np.result_type(*stored)
-        self.dtype = np.result_type(*map(_computed, stored))
+        self.dtype = np.result_type(*map(pooled_dtype, stored))
         self._file = file
         self._thing = thing
         self._scale = scale
@@ -274,10 +275,6 @@ class FeatureSource:
                     input_scale = input_scale or _datasets.input_scale_attribute(thing, where)
             self._attributes[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
         return self._attributes[path]
-
-
-def _computed(stored: np.dtype[Any]) -> np.dtype[Any]:
-    return stored.newbyteorder("=") if stored.kind == "f" else np.dtype(np.float32)
 
 
 def _read(dataset: h5py.Dataset, index: tuple[int, ...], out: Features) -> None:

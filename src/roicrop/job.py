@@ -19,6 +19,7 @@ from roicrop.errors import BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.fitting import Fit, fit, stride_that_fits
 from roicrop.frames import Frames, distinct_images
+from roicrop.precision import coordinate_dtype
 from roicrop.request import Request
 from roicrop.sampling import Plan, plan
 
@@ -259,7 +260,7 @@ class Job:
                 output_size or self.request.output_size,
                 convention=convention or self.convention,
                 spatial_scale=self.source.scale(i).value,
-                dtype=operators.coordinate_dtype(self.source.dtype),
+                dtype=coordinate_dtype(self.source.dtype),
             )
 
     def pool(

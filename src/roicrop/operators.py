@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from roicrop import kernels, sampling
 from roicrop.conventions import DEFAULT, Convention, Mode, Operator, SamplingRatio, resolve
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.precision import coordinate_dtype, pooled_dtype
 from roicrop.sampling import Plan
 
 __all__ = ["plan", "roi_align", "roi_pool"]
@@ -123,11 +124,6 @@ def plan(
     )
 
 
-def coordinate_dtype(features: DTypeLike) -> type[np.float32] | type[np.float64]:
-    """The precision in which boxes on a map of that dtype are planned."""
-    return np.float64 if np.dtype(features).newbyteorder("=") == np.float64 else np.float32
-
-
 def pair(output_size: OutputSize) -> tuple[int, int]:
     """(PH, PW), both at least 1."""
     both = np.asarray(output_size)
@@ -211,16 +207,13 @@ def _checked_blocks(
 
 
 def _checked_features(input: Any, layout: str) -> Array:
-    """The input as (N, C, H, W), a view wherever its numbers can be used as they are."""
+    """The input as (N, C, H, W), a view of its own numbers."""
     if layout not in _CHANNELS_LAST:
         known = ", ".join(_CHANNELS_LAST)
         raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
     features = _numbers(input, "input")
     if features.ndim != len(layout):
         raise ArgumentError(f"input has shape {features.shape}, not {layout}: name its layout")
-    if features.dtype not in _NATIVE:
-        same = features.dtype.newbyteorder("=")
-        features = features.astype(same if same in _NATIVE else np.float32)
     if len(layout) == 3:
         features = features[np.newaxis]
     if _CHANNELS_LAST[layout]:
@@ -228,9 +221,6 @@ def _checked_features(input: Any, layout: str) -> Array:
     if 0 in features.shape[1:]:
         raise ArgumentError(f"input has shape {features.shape} (N, C, H, W): it has no cells")
     return features
-
-
-_NATIVE: Final = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16))
 
 
 def _numbers(value: Any, name: str) -> Array:
@@ -382,7 +372,7 @@ def _checked_threads(threads: int | None) -> int:
 def _checked_out(
     out: Array | None, shape: tuple[int, ...], features: Array, boxes: _Boxes
 ) -> Array:
-    dtype = features.dtype
+    dtype = pooled_dtype(features.dtype)
     if out is None:
         return np.empty(shape, dtype=dtype)
     if not isinstance(out, np.ndarray):

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop import operators, sampling
+from roicrop import sampling
 from roicrop.compare.comparison import TOLERANCE, Comparison, Pair, Refusals, Tolerance
 from roicrop.compare.gallery import Gallery
 from roicrop.compare.study import Study
@@ -21,6 +21,7 @@ from roicrop.compare.tally import Spread, Tally
 from roicrop.compare.variants import Variant
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Features, Job, Rows
+from roicrop.precision import coordinate_dtype
 
 Bool = NDArray[np.bool_]
 
@@ -125,9 +126,7 @@ class _FirstPass:
             one = rows[k : k + 1]
             try:
                 sampling.check_reversed(
-                    job.plan_boxes(i, one, convention).astype(
-                        operators.coordinate_dtype(job.source.dtype)
-                    ),
+                    job.plan_boxes(i, one, convention).astype(coordinate_dtype(job.source.dtype)),
                     job.request.output_size,
                     convention=convention,
                     spatial_scale=job.source.scale(i).value,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from roicrop.errors import PooledError
 from roicrop.identify.candidates import Layout
 from roicrop.job import Job, Rows
+from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
     import h5py
@@ -175,11 +176,7 @@ def _checked(path: str, values: Any, job: Job) -> Pooled:
     layouts = _layouts(shape, job)
     if not layouts:
         raise PooledError(f"{path} is {shape}; {_expected(job)}")
-    native = dtype.newbyteorder("=") if dtype in _FLOATS else np.dtype(np.float32)
-    return Pooled(path, shape, native, layouts, values)
-
-
-_FLOATS: Final = tuple(np.dtype(order + kind) for order in "<>" for kind in ("f2", "f4", "f8"))
+    return Pooled(path, shape, pooled_dtype(dtype), layouts, values)
 
 
 def _layouts(shape: tuple[int, ...], job: Job) -> tuple[Layout, ...]:

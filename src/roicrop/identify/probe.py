@@ -17,7 +17,7 @@ from roicrop.identify.candidates import Layout, Reading
 from roicrop.identify.pooled import Pooled
 from roicrop.identify.variants import per_box, variant
 from roicrop.job import Features, Job, Rows
-from roicrop.operators import coordinate_dtype
+from roicrop.precision import coordinate_dtype
 from roicrop.sampling import check_reversed
 
 Array = NDArray[Any]

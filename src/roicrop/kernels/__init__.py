@@ -42,10 +42,11 @@ class Core(Protocol):
     ) -> None:
         """Pool every box into `out`.
 
-        features: (N, C, H, W) float16, float32 or float64, with any strides.
+        features: (N, C, H, W) real numbers, with any strides and in any byte order.
         image_index: (K,) the image of each box.
         boxes: (K, 4) xyxy, finite, float64 for float64 features, else float32.
-        out: (K, C, PH, PW) of the features' dtype, with any strides.
+        out: (K, C, PH, PW) of the features' dtype, in this machine's byte order, if that is
+            float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells a pixel.
         threads: how many may run at once; never changes the result.
         """

@@ -68,10 +68,16 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         double maximum_start
         double empty_value
 
+    cdef cppclass Number:
+        char kind
+        int bytes
+        bint swapped
+
     cdef cppclass Arguments:
         Convention convention
         double spatial_scale
         Element element
+        Number number
         const char* features
         Py_ssize_t shape[4]
         Py_ssize_t strides[4]
@@ -127,7 +133,10 @@ def crop(features, image_index, boxes, out, *, convention, spatial_scale, thread
     cdef int d
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
-    a.element = _element(features)
+    a.element = _element(out)
+    a.number.kind = ord(features.dtype.kind)
+    a.number.bytes = features.dtype.itemsize
+    a.number.swapped = not features.dtype.isnative
     a.threads = threads
     a.count = len(boxes)
     # What is empty may be released.
@@ -212,15 +221,15 @@ cdef _copied(const void* source, size_t count, dtype):
     return array
 
 
-cdef Element _element(features) except *:
-    kind = features.dtype.char
+cdef Element _element(out) except *:
+    kind = out.dtype.char
     if kind == "f":
         return Element.single
     if kind == "d":
         return Element.real64
     if kind == "e":
         return Element.half
-    raise TypeError(f"features of {features.dtype}")
+    raise TypeError(f"an output of {out.dtype}")
 
 
 cdef Convention _convention(row) except *:

@@ -144,8 +144,8 @@ public:
     Pooling(const Arguments& a, const Passes& passes)
         : a_(a),
           passes_(passes),
-          in_(strides_of(a.strides, a.element)),
-          out_(strides_of(a.out_strides, a.element)),
+          in_(strides_in(a)),
+          out_(strides_out(a)),
           shares_(a, in_, out_),
           block_(a, shares_.group_bins()),
           carried_(a, shares_.slabs()) {}
@@ -223,6 +223,7 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
         Task<Sum> own{};
         own.in = in_;
         own.out = out_;
+        own.number = a_.number;
         own.maximum_start = a_.convention.maximum_start;
         own.empty_value = a_.convention.empty_value;
         own.streams = streams(a_);

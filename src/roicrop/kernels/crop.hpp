@@ -12,7 +12,8 @@ namespace roicrop {
 struct Arguments {
     Convention convention;
     double spatial_scale;
-    Element element;
+    Element element;       // of the output
+    Number number;         // of the map
     const char* features;  // (N, C, H, W)
     std::ptrdiff_t shape[4], strides[4];
     const std::int64_t* image_index;  // (K,)
@@ -24,10 +25,6 @@ struct Arguments {
     int threads;
 };
 
-inline std::ptrdiff_t element_bytes(Element element) {
-    if (element == Element::half) return sizeof(half);
-    return element == Element::single ? sizeof(float) : sizeof(double);
-}
 inline int lanes_of(const Arguments& a) { return cell_bytes / int(element_bytes(a.element)); }
 inline int slabs_of(const Arguments& a) {
     return int((a.shape[1] + lanes_of(a) - 1) / lanes_of(a));

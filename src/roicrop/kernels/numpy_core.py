@@ -31,11 +31,7 @@ def crop(
 ) -> None:
     """Pool every box into `out`.
 
-    features: (N, C, H, W) float16, float32 or float64, with any strides.
-    image_index: (K,) the image of each box.
-    boxes: (K, 4) xyxy, finite, float64 for float64 features, else float32.
-    out: (K, C, PH, PW) of the features' dtype, with any strides.
-    threads: unused; NumPy's own operations decide.
+    Arguments as in `roicrop.kernels.Core`. threads is unused; NumPy's own operations decide.
     """
     for start in range(0, len(boxes), _BLOCK):
         block = slice(start, start + _BLOCK)

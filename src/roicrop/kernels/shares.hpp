@@ -15,13 +15,17 @@ namespace roicrop {
 constexpr std::int64_t streamed_bytes = 8 << 20;  // an output from which caches are left out
 constexpr std::int64_t seam_lines = 1 << 17;      // that are kept: 8 MiB
 
-// Of a map, or of an output.
-inline Strides strides_of(const std::ptrdiff_t (&by)[4], Element element) {
-    const std::ptrdiff_t size = element_bytes(element);
+inline Strides strides_of(const std::ptrdiff_t (&by)[4], std::ptrdiff_t bytes) {
     return {by[1], by[2], by[3],
-            by[3] == size   ? Layout::planes
-            : by[1] == size ? Layout::cells
-                            : Layout::scattered};
+            by[3] == bytes   ? Layout::planes
+            : by[1] == bytes ? Layout::cells
+                             : Layout::scattered};
+}
+inline Strides strides_in(const Arguments& a) {
+    return strides_of(a.strides, a.number.bytes);
+}
+inline Strides strides_out(const Arguments& a) {
+    return strides_of(a.out_strides, element_bytes(a.element));
 }
 
 inline bool streams(const Arguments& a) { return a.count * a.out_strides[0] >= streamed_bytes; }

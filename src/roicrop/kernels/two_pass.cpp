@@ -20,8 +20,9 @@
 // Before: of the rectangle that a group of boxes touches, `pack` copies the rows and the blocks of
 // columns that any of them reads, as many channels as fill a cache line (16 of float32, 32 of float16,
 // 8 of float64), so that the channels of a cell are neighbours. For channels-last maps they are
-// already, and this is a copy. From there on the arithmetic is the same for every lane, and a lane is
-// a channel. float16 becomes float32 as it is summed.
+// already, and this is a copy. Integers, and numbers in the other byte order, become the output's
+// elements here. From there on the arithmetic is the same for every lane, and a lane is a channel.
+// float16 becomes float32 as it is summed.
 //
 // Down: a row of the strip is the weighted sum of the map rows that its bin names. Only columns that
 // the box reads are summed; `Box::column` lists them. Some columns are summed at once, up to four, as
@@ -51,6 +52,7 @@
 #include <limits>
 
 #include "lanes.hpp"
+#include "numbers.hpp"
 #include "two_pass.hpp"
 
 namespace roicrop {
@@ -81,6 +83,8 @@ struct Slab : Task<Sum> {
     Sum* tile;
     int first_of_run;  // channel
     Waiting before, after;
+    bool converts;
+    Gather gather;
 };
 
 // What a tap does to the accumulator, and from where it starts.
@@ -339,28 +343,31 @@ void finish_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
 
 // ---- between the map's layout and cells -------------------------------------------------------
 
-// Lanes without a channel of their own hold what is no one's: here the last channel again.
+// Lanes without a channel of their own hold what is no one's: here nothing, below a channel again.
 template <class Element, class Sum>
 void pack_one_by_one(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
-    for (int x = 0; x < columns; ++x, to += lanes<Element>)
-        for (int c = 0; c < lanes<Element>; ++c)
-            std::memcpy(to + c,
-                        from + std::min(c, slab.channels - 1) * slab.in.channel + x * slab.in.x,
-                        sizeof(Element));
+    for (int x = 0; x < columns; ++x, to += lanes<Element>, from += slab.in.x) {
+        alignas(cell_bytes) Element cell[lanes<Element>] = {};
+        slab.gather(cell, from, slab.in.channel, slab.channels);
+        std::memcpy(to, cell, cell_bytes);
+    }
 }
 
 // Some columns of one row, n at a time. A last run that is not full begins earlier, and repeats what
 // the one before it did; where there is none before it, runs are shorter.
 template <class Element, int n, class Sum>
-void pack_planes(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
+void pack_planes(const Slab<Sum>& slab, Element* to, const char* from, std::ptrdiff_t to_channel,
+                 int columns) {
     if constexpr (n == 1) {
-        pack_one_by_one(slab, to, from, columns);
+        for (int c = 0; c < lanes<Element>; ++c, from += c + 1 < slab.channels ? to_channel : 0)
+            std::memcpy(to + c, from, sizeof(Element));
     } else {
-        if (columns < n) return pack_planes<Element, n / 2>(slab, to, from, columns);
+        if (columns < n)
+            return pack_planes<Element, n / 2>(slab, to, from, to_channel, columns);
         for (int c = 0; c < lanes<Element>; c += n) {
             const char* plane[n];
             for (int i = 0; i < n; ++i)
-                plane[i] = from + std::min(c + i, slab.channels - 1) * slab.in.channel;
+                plane[i] = from + std::min(c + i, slab.channels - 1) * to_channel;
             for (int x = 0; x < columns; x += n) {
                 const int first = std::min(x, columns - n);
                 Run<Element, n> turned[n];
@@ -377,32 +384,49 @@ void pack_planes(const Slab<Sum>& slab, Element* to, const char* from, int colum
     }
 }
 
+template <class Element, class Sum>
+void pack_block_of_planes(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
+    constexpr int run = longest_run<Element>;
+    if (!slab.converts) return pack_planes<Element, run>(slab, to, from, slab.in.channel, columns);
+    alignas(cell_bytes) Element block[lanes<Element>][pack_block];
+    for (int c = 0; c < slab.channels; ++c, from += slab.in.channel)
+        slab.gather(block[c], from, slab.in.x, columns);
+    pack_planes<Element, run>(slab, to, reinterpret_cast<const char*>(block), sizeof block[0],
+                              columns);
+}
+
 // Cells of a channels-last map lie so far apart that the processor does not see them coming. `ahead`:
 // bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
 void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int columns,
                 int columns_of_row, std::ptrdiff_t ahead) {
     const std::ptrdiff_t step = slab.in.x;
-    const std::ptrdiff_t bytes = slab.channels * std::ptrdiff_t(sizeof(Element));
-    if (bytes == cell_bytes) {
+    const std::ptrdiff_t bytes = slab.channels * slab.in.channel;
+    if (bytes == cell_bytes && !slab.converts) {
         for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
             fetch(from + ahead, bytes);
             std::memcpy(to, from, cell_bytes);
         }
         return;
     }
-    const std::ptrdiff_t more_bytes = slab.more_channels * std::ptrdiff_t(sizeof(Element));
+    const std::ptrdiff_t more_bytes = slab.more_channels * slab.in.channel;
     const std::ptrdiff_t more = (slab.more_first - slab.first_channel) * slab.in.channel;
+    const bool takes_neighbours = !slab.converts && more_bytes == 0 && step > 0;
     const char* const end = from + (columns_of_row - 1) * step + bytes;
     for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
-        if (more_bytes == 0 && step > 0 && end - from >= cell_bytes) {
+        if (takes_neighbours && end - from >= cell_bytes) {
             std::memcpy(to, from, cell_bytes);  // what is not ours is never written
             continue;
         }
         fetch(from + ahead, bytes);
         alignas(cell_bytes) Element cell[lanes<Element>] = {};
-        copy_some(cell, from, bytes);
-        copy_some(cell + slab.channels, from + more, more_bytes);
+        if (slab.converts) {
+            slab.gather(cell, from, slab.in.channel, slab.channels);
+            slab.gather(cell + slab.channels, from + more, slab.in.channel, slab.more_channels);
+        } else {
+            copy_some(cell, from, bytes);
+            copy_some(cell + slab.channels, from + more, more_bytes);
+        }
         std::memcpy(to, cell, cell_bytes);
     }
 }
@@ -418,9 +442,7 @@ void pack_some(const Slab<Sum>& slab, const Piece<Sum>& piece, int row, int x) {
     const std::ptrdiff_t y = piece.rows[row];
     const char* from = piece.corner + slab.first_channel * slab.in.channel + y * slab.in.y +
                        begin * slab.in.x;
-    if (planes)
-        return pack_planes<Element, longest_run<Element>>(slab, to, from,
-                                                          std::min(pack_block, piece.width));
+    if (planes) return pack_block_of_planes(slab, to, from, std::min(pack_block, piece.width));
     if (slab.in.layout != Layout::cells) return pack_one_by_one(slab, to, from, columns);
     const int row_ahead = row + 1 + cells_ahead / piece.width;
     const std::ptrdiff_t rows_ahead = row_ahead < piece.height ? piece.rows[row_ahead] - y : 0;
@@ -615,10 +637,11 @@ void pool_slabs(const Slab<Sum>* slabs, int count) {
 
 // The slab from channel c on, the nth of those that are together.
 template <class Element, class Sum>
-Slab<Sum> slab_of(const Task<Sum>& run, int c, int n) {
+Slab<Sum> slab_of(const Task<Sum>& run, int c, int n, Gather gather) {
     const int end = run.first_channel + run.channels, next = c + lanes<Element>;
     const int in_run = (c - run.first_channel) / lanes<Element>;
-    Slab<Sum> slab{run, run.slabs + n * run.slab_bytes, nullptr, run.first_channel, {}, {}};
+    Slab<Sum> slab{run, run.slabs + n * run.slab_bytes, nullptr, run.first_channel, {}, {},
+                   !is_element<Element>(run.number), gather};
     slab.tile = reinterpret_cast<Sum*>(run.tiles + (run.keeps_tiles ? in_run : n) * run.tile_bytes);
     slab.first_channel = c;
     slab.channels = std::min(lanes<Element>, end - c);
@@ -632,11 +655,12 @@ Slab<Sum> slab_of(const Task<Sum>& run, int c, int n) {
 template <class Element, Reduction reduction, class Sum>
 void run(const Task<Sum>& task) {
     Slab<Sum> slabs[most_together];
+    const Gather gather = gather_of(task.number);
     const int end = task.first_channel + task.channels;
     for (int c = task.first_channel; c < end;) {
         int count = 0;
         for (; count < task.together && c < end; ++count, c += lanes<Element>)
-            slabs[count] = slab_of<Element>(task, c, count);
+            slabs[count] = slab_of<Element>(task, c, count, gather);
         pool_slabs<Element, reduction>(slabs, count);
     }
     if (task.streams) finish_streams();

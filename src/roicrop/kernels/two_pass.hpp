@@ -22,6 +22,18 @@ constexpr int most_together = 8;         // slabs
 
 enum class Element { half, single, real64 };
 
+constexpr std::ptrdiff_t element_bytes(Element element) {
+    return element == Element::half ? 2 : element == Element::single ? 4 : 8;
+}
+
+// A number of a map, as NumPy says it: a kind of b, u, i or f, bytes, and whether these are in the
+// other order.
+struct Number {
+    char kind;
+    int bytes;
+    bool swapped;
+};
+
 enum class Reduction {
     sum,             // weighted cells are added: averages and integrals
     sample_maximum,  // a row is a sample; the largest of a bin's samples
@@ -91,6 +103,7 @@ struct Task {
     // that other slabs' lanes begin where cache lines do.
     int more_first, more_channels;
     Strides in, out;
+    Number number;
     double maximum_start, empty_value;
     bool streams;  // the output takes more memory than caches have
 
