@@ -220,7 +220,9 @@ struct Lines {
     void put(int row, const Cell<Element>& cell) const {
         char* const to = bin + row * to_below;
         const std::ptrdiff_t waiting = into_line(to);
-        const Line now = line_of(cell), past = line_at(before + row * line_to_below);
+        const Line now = line_of(cell);
+        if (waiting == 0 && bytes == cell_bytes) return put_line(to, now, true);
+        const Line past = line_at(before + row * line_to_below);
         if (waiting <= in_run && waiting + bytes >= cell_bytes)
             put_line(to - waiting, joined(past, now, cell_bytes - waiting), true);
         put_line(after + row * line_to_below, bytes == cell_bytes ? now : joined(past, now, bytes),
@@ -411,13 +413,17 @@ void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int column
     }
     const std::ptrdiff_t more_bytes = slab.more_channels * slab.in.channel;
     const std::ptrdiff_t more = (slab.more_first - slab.first_channel) * slab.in.channel;
-    const bool takes_neighbours = !slab.converts && more_bytes == 0 && step > 0;
-    const char* const end = from + (columns_of_row - 1) * step + bytes;
-    for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
-        if (takes_neighbours && end - from >= cell_bytes) {
-            std::memcpy(to, from, cell_bytes);  // what is not ours is never written
-            continue;
+    int x = 0;
+    if (!slab.converts && more_bytes == 0 && step > 0) {
+        // A whole line, as long as it lies within the row: what is not ours is never written.
+        const std::ptrdiff_t row = (columns_of_row - 1) * step + bytes - cell_bytes;
+        const std::ptrdiff_t last = row < 0 ? -1 : row / step;
+        for (; x < columns && x <= last; ++x, to += lanes<Element>, from += step) {
+            fetch(from + ahead, bytes);
+            std::memcpy(to, from, cell_bytes);
         }
+    }
+    for (; x < columns; ++x, to += lanes<Element>, from += step) {
         fetch(from + ahead, bytes);
         alignas(cell_bytes) Element cell[lanes<Element>] = {};
         if (slab.converts) {
@@ -513,12 +519,24 @@ inline void to_elements(Element* to, const Sum* cell) {
         store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
 }
 
+// Bins of few channels, all of a box in one run, gathered where each may write a whole cell.
+template <class Element, class Sum>
+void write_short_cells(const Slab<Sum>& slab, const Box<Sum>& box) {
+    const std::ptrdiff_t bins = box.y.bins * box.x.bins;
+    Element* to = reinterpret_cast<Element*>(slab.turned);
+    for (std::ptrdiff_t bin = 0; bin < bins; ++bin, to += slab.channels)
+        to_elements(to, slab.tile + bin * lanes<Element>);
+    copy(box.out, slab.turned, bins * slab.out.x, slab.streams);
+}
+
 // Channels last: a bin's lanes are neighbours in the output as they are in the tile.
 template <class Element, class Sum>
 void write_cells(const Slab<Sum>& slab, const Box<Sum>& box) {
     const Sum* cell = slab.tile;
     char* first = box.out + slab.first_channel * slab.out.channel;
     const std::ptrdiff_t bytes = slab.channels * std::ptrdiff_t(sizeof(Element));
+    if (slab.out.x == bytes && slab.out.y == box.x.bins * bytes)
+        return write_short_cells<Element>(slab, box);
     const std::ptrdiff_t more_bytes = slab.more_channels * std::ptrdiff_t(sizeof(Element));
     for (int p = 0; p < box.y.bins; ++p)
         for (int q = 0; q < box.x.bins; ++q, cell += lanes<Element>) {
