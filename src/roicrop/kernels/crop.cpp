@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without one more thread
 constexpr std::int64_t together_cells = 1 << 14;   // of slabs that are together: 1 MiB
-constexpr int seam_boxes = 16;                     // that one thread closes in one go
+constexpr int seams_at_once = 16;                  // that a thread closes
 
 // Room that grows.
 class Room {
@@ -137,6 +137,34 @@ inline void run_passes(const Passes& passes, const Arguments& a, const Task<doub
     passes.real64(a.element, a.convention.reduction, task);
 }
 
+// What waits in runs of slabs, of some groups: see Task.
+struct Waits {
+    const int runs;
+    std::vector<std::int64_t> first_bin{0};  // by group, and the end of the last
+    char* lines = nullptr;                   // heads, run by run, then tails
+    std::vector<std::uint8_t> heads, closed;  // whether these are there, by group and run
+
+    std::int64_t bins() const { return first_bin.back(); }
+    std::ptrdiff_t bytes() const { return 2 * runs * bins() * cell_bytes; }
+    std::size_t flag(std::size_t group, int run) const { return group * std::size_t(runs) + std::size_t(run); }
+    char* head(std::size_t group, int run) const {
+        return lines + (run * bins() + first_bin[group]) * cell_bytes;
+    }
+    char* tail(std::size_t group, int run) const { return head(group, run) + bytes() / 2; }
+    int next(int run) const { return (run + 1) % runs; }
+
+    template <class Sum>
+    void lend_to(Task<Sum>& task, std::size_t group, int run) {
+        task.head = head(group, run);
+        task.tail = tail(group, run);
+        task.next_head = head(group, next(run));
+        task.ends_bin = next(run) == 0;
+        task.head_is_there = &heads[flag(group, run)];
+        task.next_head_is_there = &heads[flag(group, next(run))];
+        task.closed = &closed[flag(group, run)];
+    }
+};
+
 // One call, block by block.
 template <class Sum>
 class Pooling {
@@ -161,9 +189,8 @@ private:
     int slabs_together() const;
     int threads_for(std::int64_t scratch) const;
     void pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to);
-    std::vector<Seams::Box> ended_boxes(std::size_t from,
-                                        const std::vector<std::int64_t>& first_bin) const;
-    void close_seams(const Seams& seams, const std::vector<Seams::Box>& boxes) const;
+    std::vector<Seam> open_seams(std::size_t from, const Waits& waits) const;
+    void close_seams(const std::vector<Seam>& seams) const;
 
     const Arguments& a_;
     const Passes& passes_;
@@ -209,11 +236,12 @@ template <class Sum>
 void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to) {
     const Groups& groups = block_.groups();
     const int shares = shares_.count();
-    std::vector<std::int64_t> first_bin(1, 0);
-    for (std::size_t g = from; g < to; ++g) first_bin.push_back(first_bin.back() + groups[g].bins);
-    const std::int64_t bins = first_bin.back();
-    const std::ptrdiff_t to_tails = shares * bins * cell_bytes;
-    char* const heads = shares_.have_seams() ? kept_->lines.of(2 * to_tails) : nullptr;
+    Waits waits{shares};
+    for (std::size_t g = from; shares_.have_seams() && g < to; ++g)
+        waits.first_bin.push_back(waits.bins() + groups[g].bins);
+    waits.lines = kept_->lines.of(waits.bytes());
+    waits.heads.assign(waits.flag(to - from, 0), false);
+    waits.closed = waits.heads;
     char* const tiles = block_.carries() ? carried_.reserve() : nullptr;
 
     char* const scratch = kept_->scratch.of(threads_ * sizes.all());
@@ -238,42 +266,43 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
             shares_.choose(task, share);
             if (group.carried >= 0)
                 carried_.lend_to(task, tiles, group.carried, shares_.first_slab(share));
-            if (heads) {
-                task.head = heads + (share * bins + first_bin[g]) * cell_bytes;
-                task.tail = task.head + to_tails;
-            }
+            if (shares_.have_seams()) waits.lend_to(task, g, share);
             run_passes(passes_, a_, task);
         }
     });
-    if (!heads) return;
-    const std::vector<std::ptrdiff_t> begins = shares_.begins_of_runs();
-    close_seams({heads, heads + to_tails, bins, shares, begins.data(), out_.y, out_.x},
-                ended_boxes(from, first_bin));
+    if (shares_.have_seams()) close_seams(open_seams(from, waits));
 }
 
-// The boxes of so many groups whose last pieces have been pooled.
+// Those that no run found the next one's head for.
 template <class Sum>
-std::vector<Seams::Box> Pooling<Sum>::ended_boxes(
-    std::size_t from, const std::vector<std::int64_t>& first_bin) const {
-    std::vector<Seams::Box> boxes;
-    for (std::size_t g = 0; g + 1 < first_bin.size(); ++g) {
-        const Group<Sum>& group = block_.groups()[from + g];
-        for (const auto* piece = group.pieces; piece < group.pieces + group.count; ++piece)
-            for (const auto* box = piece->boxes; box < piece->boxes + piece->count; ++box)
-                if (box->ends)
-                    boxes.push_back({box->out, box->y.bins, box->x.bins,
-                                     first_bin[g] + box->first_bin});
-    }
-    return boxes;
+std::vector<Seam> Pooling<Sum>::open_seams(std::size_t from, const Waits& waits) const {
+    std::vector<Seam> seams;
+    for (std::size_t g = 0; g + 1 < waits.first_bin.size(); ++g)
+        for (int run = 0; run < waits.runs; ++run) {
+            if (waits.closed[waits.flag(g, run)]) continue;
+            const char* const head = waits.head(g, waits.next(run));
+            const char* const tail =
+                shares_.is_one_slab(run) ? waits.head(g, run) : waits.tail(g, run);
+            const Group<Sum>& group = block_.groups()[from + g];
+            for (const auto* piece = group.pieces; piece < group.pieces + group.count; ++piece)
+                for (const auto* box = piece->boxes; box < piece->boxes + piece->count; ++box)
+                    if (box->ends)
+                        seams.push_back({box->out, box->y.bins, box->x.bins, out_.y, out_.x,
+                                         shares_.end_of_run(run), waits.next(run) == 0,
+                                         tail + box->first_bin * cell_bytes,
+                                         head + box->first_bin * cell_bytes});
+        }
+    return seams;
 }
 
 template <class Sum>
-void Pooling<Sum>::close_seams(const Seams& seams, const std::vector<Seams::Box>& boxes) const {
-    const Seams::Box *const first = boxes.data(), *const last = first + boxes.size();
-    std::atomic<std::ptrdiff_t> next{0};
+void Pooling<Sum>::close_seams(const std::vector<Seam>& seams) const {
+    if (seams.empty()) return;
+    const int count = int(seams.size());
+    std::atomic<int> next{0};
     in_parallel(threads_, [&](int) {
-        for (auto i = next.fetch_add(seam_boxes); i < last - first; i = next.fetch_add(seam_boxes))
-            passes_.close_seams(seams, first + i, std::min(first + i + seam_boxes, last));
+        for (int i = next.fetch_add(seams_at_once); i < count; i = next.fetch_add(seams_at_once))
+            passes_.close_seams(seams.data() + i, std::min(seams_at_once, count - i));
     });
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "block.hpp"
 #include "crop.hpp"
@@ -91,12 +90,9 @@ public:
         }
     }
 
-    // Where runs begin in a bin, and the last ends, in bytes.
-    std::vector<std::ptrdiff_t> begins_of_runs() const {
-        std::vector<std::ptrdiff_t> begins;
-        for (int run = 0; run <= runs_; ++run) begins.push_back(first_of_run(run) * bytes_);
-        return begins;
-    }
+    // Where a run ends in a bin, in bytes, and whether it is of one slab.
+    std::ptrdiff_t end_of_run(int run) const { return first_of_run(run + 1) * bytes_; }
+    bool is_one_slab(int run) const { return first_of_run(run + 1) - first_of_run(run) <= lanes_; }
 
 private:
     int first_of_run(int run) const {

@@ -74,6 +74,10 @@ constexpr int cells_ahead = 64;  // of a channels-last map are fetched before th
 struct Waiting {
     char* lines;
     bool of_one_box;  // or of the whole group
+
+    char* of_box(std::int64_t first_bin) const {
+        return lines + (of_one_box ? 0 : first_bin * cell_bytes);
+    }
 };
 
 // One slab of a run: the channels are its own, at most as many as there are lanes.
@@ -83,6 +87,7 @@ struct Slab : Task<Sum> {
     Sum* tile;
     int first_of_run;  // channel
     Waiting before, after;
+    bool closes;  // the seam at the end of the run
     bool converts;
     Gather gather;
 };
@@ -556,12 +561,9 @@ void write_cells(const Slab<Sum>& slab, const Box<Sum>& box) {
 template <class Element, class Sum>
 Lines<Element> to_lines(const Slab<Sum>& slab, const Box<Sum>& box) {
     constexpr std::ptrdiff_t size = sizeof(Element);
-    const auto lines = [&](Waiting waiting) {
-        return waiting.lines + (waiting.of_one_box ? 0 : box.first_bin * cell_bytes);
-    };
     return {box.out + slab.first_channel * size,
-            lines(slab.before),
-            lines(slab.after),
+            slab.before.of_box(box.first_bin),
+            slab.after.of_box(box.first_bin),
             slab.out.y,
             slab.out.x,
             box.x.bins * cell_bytes,
@@ -588,6 +590,44 @@ void write(const Slab<Sum>& slab, const Box<Sum>& box) {
         case Layout::cells: return write_cells<Element>(slab, box);
         case Layout::scattered: return write_one_by_one<Element>(slab, box);
     }
+}
+
+// ---- the seams --------------------------------------------------------------------------------
+
+// One run ends and the next begins at `at`, within a line or not.
+void join(char* at, const char* tail, const char* head) {
+    const std::ptrdiff_t bytes = cell_bytes - into_line(at);
+    if (bytes < cell_bytes)
+        put_line(at + bytes - cell_bytes, joined(line_at(tail), line_at(head), bytes), true);
+}
+
+// Where there is no other, the rest of the line is not ours.
+void begin_alone(char* at, const char* head) {
+    if (into_line(at)) std::memcpy(at, head, std::size_t(cell_bytes - into_line(at)));
+}
+
+void end_alone(char* at, const char* tail) {
+    const std::ptrdiff_t bytes = into_line(at);
+    std::memcpy(at - bytes, tail + cell_bytes - bytes, std::size_t(bytes));
+}
+
+void close(const Seam& seam) {
+    const char *tail = seam.tail, *head = seam.head;
+    const char* neighbours = nullptr;  // where two bins lie side by side
+    for (int p = 0; p < seam.bins_y; ++p)
+        for (int q = 0; q < seam.bins_x; ++q, tail += cell_bytes, head += cell_bytes) {
+            char* const row = seam.out + p * seam.to_below;
+            char *const bin = row + q * seam.to_next, *const end = bin + seam.end;
+            if (!seam.ends_bin) {
+                join(end, tail, head);
+                continue;
+            }
+            if (bin != neighbours) begin_alone(bin, head);
+            const bool ends_row = q + 1 == seam.bins_x, is_last = ends_row && p + 1 == seam.bins_y;
+            neighbours = ends_row ? row + seam.to_below : bin + seam.to_next;
+            if (is_last || end != neighbours) neighbours = nullptr;
+            neighbours ? join(end, tail, head + cell_bytes) : end_alone(end, tail);
+        }
 }
 
 // ---- the tasks --------------------------------------------------------------------------------
@@ -634,6 +674,24 @@ void pool_box(const Slab<Sum>& slab, const Box<Sum>& box) {
     if (box.ends) write<Element>(slab, box);
 }
 
+// What waits for the next box. Always inlined: see `fetch`.
+template <class Sum>
+__attribute__((always_inline)) inline void fetch_waiting(const Slab<Sum>& first, const Slab<Sum>& last, std::int64_t bin, int bins) {
+    const char *before = first.before.of_box(bin), *after = last.after.of_box(bin);
+    fetch_lines(before, bins);
+    if (last.closes)
+        fetch_lines(last.next_head + bin * cell_bytes, bins);
+    else if (after != before)
+        fetch_lines(after, bins);
+}
+
+template <class Element, class Sum>
+void close_after(const Slab<Sum>& slab, const Box<Sum>& box) {
+    const std::ptrdiff_t end = (slab.first_channel + slab.channels) * std::ptrdiff_t(sizeof(Element));
+    close({box.out, box.y.bins, box.x.bins, slab.out.y, slab.out.x, end, slab.ends_bin,
+           slab.after.of_box(box.first_bin), slab.next_head + box.first_bin * cell_bytes});
+}
+
 template <class Element, Reduction reduction, class Sum>
 void pool_slabs(const Slab<Sum>* slabs, int count) {
     for (int i = 0; i < slabs->count; ++i) {
@@ -642,32 +700,36 @@ void pool_slabs(const Slab<Sum>* slabs, int count) {
         for (int k = 0; k < piece.count; ++k) {
             const Box<Sum>& box = piece.boxes[k];
             const int bins = box.y.bins * box.x.bins;
-            if (slabs->head) {  // what waits for the next box
-                const std::ptrdiff_t next = (box.first_bin + bins) * cell_bytes;
-                const char *before = slabs->before.lines, *after = slabs[count - 1].after.lines;
-                fetch_lines(before + next, bins);
-                if (after != before) fetch_lines(after + next, bins);
-            }
+            if (slabs->head) fetch_waiting(slabs[0], slabs[count - 1], box.first_bin + bins, bins);
             for (int j = 0; j < count; ++j) pool_box<Element, reduction>(slabs[j], box);
+            if (slabs[count - 1].closes && box.ends) close_after<Element>(slabs[count - 1], box);
         }
     }
 }
 
 // The slab from channel c on, the nth of those that are together.
 template <class Element, class Sum>
-Slab<Sum> slab_of(const Task<Sum>& run, int c, int n, Gather gather) {
+Slab<Sum> slab_of(const Task<Sum>& run, int c, int n, bool closes, Gather gather) {
     const int end = run.first_channel + run.channels, next = c + lanes<Element>;
     const int in_run = (c - run.first_channel) / lanes<Element>;
     Slab<Sum> slab{run, run.slabs + n * run.slab_bytes, nullptr, run.first_channel, {}, {},
-                   !is_element<Element>(run.number), gather};
+                   closes && next >= end, !is_element<Element>(run.number), gather};
     slab.tile = reinterpret_cast<Sum*>(run.tiles + (run.keeps_tiles ? in_run : n) * run.tile_bytes);
     slab.first_channel = c;
     slab.channels = std::min(lanes<Element>, end - c);
     const Waiting head{run.head, false}, tail{run.tail, false}, near{run.near, true};
     const bool last = n + 1 == run.together || next >= end;
     slab.before = in_run <= 1 ? head : n == 0 ? tail : near;
-    slab.after = in_run == 0 ? head : last ? tail : near;
+    slab.after = in_run == 0 ? head : last && !slab.closes ? tail : near;
     return slab;
+}
+
+// Whether the last slab of a run finds what it needs to close the seam after it.
+template <class Element, class Sum>
+bool may_close(const Task<Sum>& task) {
+    if (!task.head || task.channels <= lanes<Element>) return false;
+    // A run that follows itself has pooled the first slab of each box before the last.
+    return task.next_head == task.head || __atomic_load_n(task.next_head_is_there, __ATOMIC_ACQUIRE);
 }
 
 template <class Element, Reduction reduction, class Sum>
@@ -675,12 +737,17 @@ void run(const Task<Sum>& task) {
     Slab<Sum> slabs[most_together];
     const Gather gather = gather_of(task.number);
     const int end = task.first_channel + task.channels;
+    bool closes = false;
     for (int c = task.first_channel; c < end;) {
+        const bool last = c + task.together * lanes<Element> >= end;
+        closes = last && may_close<Element>(task);
         int count = 0;
         for (; count < task.together && c < end; ++count, c += lanes<Element>)
-            slabs[count] = slab_of<Element>(task, c, count, gather);
+            slabs[count] = slab_of<Element>(task, c, count, closes, gather);
         pool_slabs<Element, reduction>(slabs, count);
+        if (task.head) __atomic_store_n(task.head_is_there, true, __ATOMIC_RELEASE);
     }
+    if (task.head) *task.closed = closes;
     if (task.streams) finish_streams();
 }
 
@@ -703,53 +770,8 @@ void real64(Element, Reduction reduction, const Task<double>& task) {
     by_reduction<double>(reduction, task);
 }
 
-// ---- the seams ---------------------------------------------------------------------------------
-
-// One run ends and the next begins at `at`, within a line or not.
-void close_seam(char* at, const char* tail, const char* head) {
-    const std::ptrdiff_t bytes = cell_bytes - into_line(at);
-    if (bytes < cell_bytes)
-        put_line(at + bytes - cell_bytes, joined(line_at(tail), line_at(head), bytes), true);
-}
-
-// Where there is no other, the rest of the line is not ours.
-void close_begin(char* at, const char* head) {
-    if (into_line(at)) std::memcpy(at, head, std::size_t(cell_bytes - into_line(at)));
-}
-
-void close_end(char* at, const char* tail) {
-    const std::ptrdiff_t bytes = into_line(at);
-    std::memcpy(at - bytes, tail + cell_bytes - bytes, std::size_t(bytes));
-}
-
-void close_box(const Seams& seams, const Seams::Box& box) {
-    const char* tail = nullptr;  // of the bin before, which ends at:
-    char* end = nullptr;
-    std::int64_t b = box.first_bin;
-    for (int p = 0; p < box.bins_y; ++p)
-        for (int q = 0; q < box.bins_x; ++q, ++b) {
-            char* const bin = box.out + p * seams.to_below + q * seams.to_next;
-            if (tail && bin != end) {
-                close_end(end, tail);
-                tail = nullptr;
-            }
-            for (int r = 0; r < seams.runs; ++r) {
-                const std::ptrdiff_t line = (r * seams.bins + b) * cell_bytes;
-                char* const at = bin + seams.begin[r];
-                if (tail)
-                    close_seam(at, tail, seams.head + line);
-                else
-                    close_begin(at, seams.head + line);
-                const bool only_head = seams.begin[r + 1] - seams.begin[r] == cell_bytes;
-                tail = (only_head ? seams.head : seams.tail) + line;
-            }
-            end = bin + seams.begin[seams.runs];
-        }
-    close_end(end, tail);
-}
-
-void close_seams(const Seams& seams, const Seams::Box* first, const Seams::Box* last) {
-    for (; first < last; ++first) close_box(seams, *first);
+void close_seams(const Seam* seams, int count) {
+    for (int i = 0; i < count; ++i) close(seams[i]);
     finish_streams();
 }
 

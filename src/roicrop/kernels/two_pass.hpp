@@ -93,6 +93,18 @@ struct Strides {
     Layout layout;
 };
 
+// Where a run of slabs ends in each bin of a box: a line that it shares with the run that follows, or
+// with the next bin.
+struct Seam {
+    char* out;          // channel 0, bin (0, 0)
+    int bins_y, bins_x;
+    std::ptrdiff_t to_below, to_next, end;  // bytes; the end within a bin
+    bool ends_bin;
+    // What waits, bin by bin: of this run, and of the one that follows or, where this is the last, of
+    // the first.
+    const char *tail, *head;
+};
+
 // A slab or a run of them: some pieces of the map, some channels.
 template <class Sum>
 struct Task {
@@ -123,27 +135,18 @@ struct Task {
     // the first line's worth of a run, in `tail` after others, bin by bin of the group; in `near`, for
     // one box, between slabs that are together. `head` is null where there are no such runs.
     char *head, *tail, *near;
-};
-
-// The lines that two runs of slabs share, or two bins.
-struct Seams {
-    struct Box {
-        char* out;
-        int bins_y, bins_x;
-        std::int64_t first_bin;
-    };
-
-    const char *head, *tail;  // see Task; that of bin b in run r is the (r · bins + b)th line
-    std::int64_t bins;
-    int runs;
-    const std::ptrdiff_t* begin;  // of each run within a bin, and the end of the last, in bytes
-    std::ptrdiff_t to_below, to_next;
+    // The seam at the run's end is closed by its last slab, if the head of the run that follows is
+    // there by then, and `closed` says whether it is.
+    const char* next_head;
+    bool ends_bin;
+    std::uint8_t *head_is_there, *closed;
+    const std::uint8_t* next_head_is_there;
 };
 
 struct Passes {
     void (*single)(Element, Reduction, const Task<float>&);
     void (*real64)(Element, Reduction, const Task<double>&);
-    void (*close_seams)(const Seams&, const Seams::Box* first, const Seams::Box* last);
+    void (*close_seams)(const Seam*, int count);
 };
 
 namespace baseline {
