@@ -366,8 +366,9 @@ template <class Element, int n, class Sum>
 void pack_planes(const Slab<Sum>& slab, Element* to, const char* from, std::ptrdiff_t to_channel,
                  int columns) {
     if constexpr (n == 1) {
-        for (int c = 0; c < lanes<Element>; ++c, from += c + 1 < slab.channels ? to_channel : 0)
-            std::memcpy(to + c, from, sizeof(Element));
+        for (int c = 0; c < lanes<Element>; ++c)
+            std::memcpy(to + c, from + std::min(c, slab.channels - 1) * to_channel,
+                        sizeof(Element));
     } else {
         if (columns < n)
             return pack_planes<Element, n / 2>(slab, to, from, to_channel, columns);
