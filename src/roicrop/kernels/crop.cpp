@@ -6,6 +6,9 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -26,27 +29,33 @@ constexpr std::int64_t values_a_thread = 1 << 18;  // less is quicker without on
 constexpr std::int64_t together_cells = 1 << 14;   // of slabs that are together: 1 MiB
 constexpr int seams_at_once = 16;                  // that a thread closes
 
-// Room that grows.
+// Room that grows. Much of it lies in large pages, where the system has them: whether small ones find
+// room in the caches beside one another is luck.
 class Room {
 public:
     char* of(std::int64_t bytes) {
         if (bytes > bytes_) {
             memory_.reset();
             bytes_ = 0;  // as long as the next line may throw
-            memory_.reset(::operator new(std::size_t(bytes), std::align_val_t(cell_bytes)));
+            const std::align_val_t alignment{bytes < large_page ? cell_bytes : large_page};
+            memory_ = {::operator new(std::size_t(bytes), alignment), Delete{alignment}};
             bytes_ = bytes;
+#if defined(MADV_HUGEPAGE)
+            if (bytes >= large_page) madvise(memory_.get(), std::size_t(bytes), MADV_HUGEPAGE);
+#endif
         }
         return static_cast<char*>(memory_.get());
     }
     std::int64_t bytes() const { return bytes_; }
 
 private:
+    static constexpr std::int64_t large_page = 1 << 21;
+
     struct Delete {
-        void operator()(void* memory) const {
-            ::operator delete(memory, std::align_val_t(cell_bytes));
-        }
+        std::align_val_t alignment;
+        void operator()(void* memory) const { ::operator delete(memory, alignment); }
     };
-    std::unique_ptr<void, Delete> memory_;
+    std::unique_ptr<void, Delete> memory_{nullptr, Delete{std::align_val_t(cell_bytes)}};
     std::int64_t bytes_ = 0;
 };
 
