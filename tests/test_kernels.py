@@ -356,10 +356,31 @@ print(mebibytes("VmHWM") - before)
     ],
 )
 def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(arguments: str) -> None:
+    assert growth(arguments, "compiled") < 32
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "256 128 128 30 7×7 2 f4 avg -1",
+        "256 300 300 5 7×7 2 f8 avg 2",
+        "4 1000 1500 5 7×7 2 f4 avg -1",
+        "8 100 120 300 7×7 2 u1 max 2",
+        "2 1 100000 10 7×7 2 f8 max -1",
+        "1 8 8 10000 1×1 2 f4 avg -1",
+    ],
+)
+def test_the_numpy_core_needs_no_more_memory_than_that(arguments: str) -> None:
+    assert growth(arguments, "numpy") < 32
+
+
+def growth(arguments: str, core: str) -> float:
     root = str(Path(__file__).parent.parent)
     paths = os.pathsep.join([os.environ.get("PYTHONPATH", ""), root])
-    done = run("-c", GROWTH, *arguments.split(), PYTHONPATH=paths)
-    assert float(done.stdout or "nan") < 32, done.stderr
+    done = run("-c", GROWTH, *arguments.split(), PYTHONPATH=paths, ROICROP_KERNEL=core)
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
 
 
 FULL = """

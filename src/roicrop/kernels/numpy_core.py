@@ -16,7 +16,9 @@ from roicrop.sampling import AxisPlan, Float, Plan, plan
 
 NAME: Final = "numpy"
 
-_BLOCK: Final = 4096  # boxes planned at a time, which bounds the plan's memory
+# What bounds the memory: of the plans made at a time, and of what is read of a map at a time.
+_TAPS: Final = 1 << 17
+_VALUES: Final = 1 << 19
 
 
 def crop(
@@ -33,8 +35,9 @@ def crop(
 
     Arguments as in `roicrop.kernels.Core`. threads is unused; NumPy's own operations decide.
     """
-    for start in range(0, len(boxes), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    at_once = _boxes_at_once(features, out, convention)
+    for start in range(0, len(boxes), at_once):
+        block = slice(start, start + at_once)
         planned = plan(
             boxes[block],
             (features.shape[2], features.shape[3]),
@@ -45,18 +48,34 @@ def crop(
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
-                out[start + k] = _pool(features[image], planned, k)
+                _pool_box(features[image], planned, k, out[start + k])
 
 
-def _pool(features: Float, planned: Plan, k: int) -> Float:
-    row_convention = planned.convention
-    over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
+def _boxes_at_once(features: Float, out: Float, convention: Convention) -> int:
+    ratio = convention.sampling_ratio
+    samples = sum(out.shape[2:]) * (ratio if isinstance(ratio, int) else 1)
+    return max(1, min(4096, _TAPS // (2 * (sum(features.shape[2:]) + samples))))
+
+
+def _pool_box(features: Float, planned: Plan, k: int, out: Float) -> None:
     x_cells = _cells_of_box(planned.x, k)
     left = int(x_cells.min(initial=planned.x.size))
-    right = int(x_cells.max(initial=-1)) + 1
-    region = features[:, :, left : max(right, left)]
+    right = max(int(x_cells.max(initial=-1)) + 1, left)
+    taps = max(len(_cells_of_box(planned.y, k)), 1)
+    channels = max(1, _VALUES // (taps * max(right - left, 1)))
+    columns = max(1, _VALUES // taps)
+    for c in range(0, len(features), channels):
+        some = features[c : c + channels]
+        blocks = [some[:, :, x : min(x + columns, right)] for x in range(left, right, columns)]
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, left)
 
-    rows = _cells_to_rows(region, planned.y, k, 0, over_taps, axis=1)
+
+def _pool(blocks: list[Float], planned: Plan, k: int, left: int) -> Float:
+    """Of some channels, from blocks of columns side by side, the first of which is `left`."""
+    row_convention = planned.convention
+    over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
+    parts = [_cells_to_rows(block, planned.y, k, 0, over_taps, axis=1) for block in blocks]
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
     rows = _cells_to_rows(rows, planned.x, k, left, over_taps, axis=2)
     pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
     if row_convention.mode == "max":
@@ -89,7 +108,8 @@ def _cells_to_rows(
     row_ptr = plan_.row_ptr[rows.start : rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     weights = plan_.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
-    cells = np.take(values, plan_.cells[taps] - first_cell, axis=axis)
+    # Not np.take, which first copies all of what is not contiguous.
+    cells = values[(slice(None),) * axis + (plan_.cells[taps] - first_cell,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
 
