@@ -367,7 +367,7 @@ def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(argument
         "256 300 300 5 7×7 2 f8 avg 2",
         "4 1000 1500 5 7×7 2 f4 avg -1",
         "8 100 120 300 7×7 2 u1 max 2",
-        "2 1 100000 10 7×7 2 f8 max -1",
+        "2 1 100000 10 7×7 2 f4 avg -1",
         "1 8 8 10000 1×1 2 f4 avg -1",
     ],
 )
