@@ -36,8 +36,8 @@ constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
 // Some boxes' plans, as one thread made them.
 template <class Sum>
 struct Chunk {
-    std::vector<std::int64_t> boxes;    // that are planned here
-    std::vector<LargeBox<Sum>> large;  // that are left to be planned in pieces
+    std::vector<std::int64_t> boxes;   // planned here
+    std::vector<LargeBox<Sum>> large;  // left to be planned in pieces
     AxisPlan<Sum> y, x;
     std::vector<std::int32_t> column, column_ptr;  // the cells that x touches, by box, padded
 

@@ -37,7 +37,7 @@ public:
         if (bytes > bytes_) {
             memory_.reset();
             bytes_ = 0;  // as long as the next line may throw
-            const std::align_val_t alignment{bytes < large_page ? cell_bytes : large_page};
+            const std::align_val_t alignment{std::size_t(bytes < large_page ? cell_bytes : large_page)};
             memory_ = {::operator new(std::size_t(bytes), alignment), Delete{alignment}};
             bytes_ = bytes;
 #if defined(MADV_HUGEPAGE)
@@ -146,32 +146,50 @@ inline void run_passes(const Passes& passes, const Arguments& a, const Task<doub
     passes.real64(a.element, a.convention.reduction, task);
 }
 
-// What waits in runs of slabs, of some groups: see Task.
-struct Waits {
-    const int runs;
-    std::vector<std::int64_t> first_bin{0};  // by group, and the end of the last
-    char* lines = nullptr;                   // heads, run by run, then tails
-    std::vector<std::uint8_t> heads, closed;  // whether these are there, by group and run
-
-    std::int64_t bins() const { return first_bin.back(); }
-    std::ptrdiff_t bytes() const { return 2 * runs * bins() * cell_bytes; }
-    std::size_t flag(std::size_t group, int run) const { return group * std::size_t(runs) + std::size_t(run); }
-    char* head(std::size_t group, int run) const {
-        return lines + (run * bins() + first_bin[group]) * cell_bytes;
+// What waits in the runs of slabs of some groups, and how far they are: see Task.
+template <class Sum>
+class SeamLines {
+public:
+    SeamLines(const Shares& shares, const Group<Sum>* groups, std::size_t count)
+        : runs_(shares.count()) {
+        if (!shares.have_seams()) return;
+        for (std::size_t g = 0; g < count; ++g)
+            first_bin_.push_back(first_bin_.back() + groups[g].bins);
+        heads_.assign(count * std::size_t(runs_), false);
+        closed_ = heads_;
     }
-    char* tail(std::size_t group, int run) const { return head(group, run) + bytes() / 2; }
-    int next(int run) const { return (run + 1) % runs; }
 
-    template <class Sum>
+    std::ptrdiff_t bytes() const { return 2 * to_tails(); }
+    void lie_in(char* lines) { lines_ = lines; }
+
     void lend_to(Task<Sum>& task, std::size_t group, int run) {
         task.head = head(group, run);
         task.tail = tail(group, run);
         task.next_head = head(group, next(run));
-        task.ends_bin = next(run) == 0;
-        task.head_is_there = &heads[flag(group, run)];
-        task.next_head_is_there = &heads[flag(group, next(run))];
-        task.closed = &closed[flag(group, run)];
+        task.ends_bin = ends_bin(run);
+        task.head_is_there = &heads_[flag(group, run)];
+        task.next_head_is_there = &heads_[flag(group, next(run))];
+        task.closed = &closed_[flag(group, run)];
     }
+
+    char* head(std::size_t group, int run) const {
+        return lines_ + (run * first_bin_.back() + first_bin_[group]) * cell_bytes;
+    }
+    char* tail(std::size_t group, int run) const { return head(group, run) + to_tails(); }
+    int next(int run) const { return (run + 1) % runs_; }
+    bool ends_bin(int run) const { return next(run) == 0; }
+    bool is_closed(std::size_t group, int run) const { return closed_[flag(group, run)]; }
+
+private:
+    std::ptrdiff_t to_tails() const { return runs_ * first_bin_.back() * cell_bytes; }
+    std::size_t flag(std::size_t group, int run) const {
+        return group * std::size_t(runs_) + std::size_t(run);
+    }
+
+    const int runs_;
+    std::vector<std::int64_t> first_bin_{0};  // of each group, and the end of the last
+    std::vector<std::uint8_t> heads_, closed_;  // whether they are, by group and run
+    char* lines_ = nullptr;                     // heads, run by run, then tails
 };
 
 // One call, block by block.
@@ -198,7 +216,8 @@ private:
     int slabs_together() const;
     int threads_for(std::int64_t scratch) const;
     void pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to);
-    std::vector<Seam> open_seams(std::size_t from, const Waits& waits) const;
+    std::vector<Seam> open_seams(const SeamLines<Sum>& lines, std::size_t from,
+                                 std::size_t to) const;
     void close_seams(const std::vector<Seam>& seams) const;
 
     const Arguments& a_;
@@ -245,12 +264,8 @@ template <class Sum>
 void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::size_t to) {
     const Groups& groups = block_.groups();
     const int shares = shares_.count();
-    Waits waits{shares};
-    for (std::size_t g = from; shares_.have_seams() && g < to; ++g)
-        waits.first_bin.push_back(waits.bins() + groups[g].bins);
-    waits.lines = kept_->lines.of(waits.bytes());
-    waits.heads.assign(waits.flag(to - from, 0), false);
-    waits.closed = waits.heads;
+    SeamLines<Sum> lines(shares_, groups.data() + from, to - from);
+    lines.lie_in(kept_->lines.of(lines.bytes()));
     char* const tiles = block_.carries() ? carried_.reserve() : nullptr;
 
     char* const scratch = kept_->scratch.of(threads_ * sizes.all());
@@ -275,31 +290,38 @@ void Pooling<Sum>::pool_groups(const Sizes<Sum>& sizes, std::size_t from, std::s
             shares_.choose(task, share);
             if (group.carried >= 0)
                 carried_.lend_to(task, tiles, group.carried, shares_.first_slab(share));
-            if (shares_.have_seams()) waits.lend_to(task, g, share);
+            if (shares_.have_seams()) lines.lend_to(task, g, share);
             run_passes(passes_, a_, task);
         }
     });
-    if (shares_.have_seams()) close_seams(open_seams(from, waits));
+    if (shares_.have_seams()) close_seams(open_seams(lines, from, to));
+}
+
+// The boxes whose last pieces are in a group.
+template <class Sum, class Take>
+void for_each_ended(const Group<Sum>& group, Take take) {
+    for (const auto* piece = group.pieces; piece < group.pieces + group.count; ++piece)
+        for (const auto* box = piece->boxes; box < piece->boxes + piece->count; ++box)
+            if (box->ends) take(*box);
 }
 
 // Those that no run found the next one's head for.
 template <class Sum>
-std::vector<Seam> Pooling<Sum>::open_seams(std::size_t from, const Waits& waits) const {
+std::vector<Seam> Pooling<Sum>::open_seams(const SeamLines<Sum>& lines, std::size_t from,
+                                           std::size_t to) const {
     std::vector<Seam> seams;
-    for (std::size_t g = 0; g + 1 < waits.first_bin.size(); ++g)
-        for (int run = 0; run < waits.runs; ++run) {
-            if (waits.closed[waits.flag(g, run)]) continue;
-            const char* const head = waits.head(g, waits.next(run));
+    for (std::size_t g = 0; g < to - from; ++g)
+        for (int run = 0; run < shares_.count(); ++run) {
+            if (lines.is_closed(g, run)) continue;
             const char* const tail =
-                shares_.is_one_slab(run) ? waits.head(g, run) : waits.tail(g, run);
-            const Group<Sum>& group = block_.groups()[from + g];
-            for (const auto* piece = group.pieces; piece < group.pieces + group.count; ++piece)
-                for (const auto* box = piece->boxes; box < piece->boxes + piece->count; ++box)
-                    if (box->ends)
-                        seams.push_back({box->out, box->y.bins, box->x.bins, out_.y, out_.x,
-                                         shares_.end_of_run(run), waits.next(run) == 0,
-                                         tail + box->first_bin * cell_bytes,
-                                         head + box->first_bin * cell_bytes});
+                shares_.is_one_slab(run) ? lines.head(g, run) : lines.tail(g, run);
+            const char* const head = lines.head(g, lines.next(run));
+            for_each_ended(block_.groups()[from + g], [&](const Box<Sum>& box) {
+                const std::ptrdiff_t first = box.first_bin * cell_bytes;
+                seams.push_back({box.out, box.y.bins, box.x.bins, out_.y, out_.x,
+                                 shares_.end_of_run(run), lines.ends_bin(run), tail + first,
+                                 head + first});
+            });
         }
     return seams;
 }

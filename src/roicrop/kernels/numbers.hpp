@@ -25,7 +25,7 @@ using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int cou
 template <class From, bool swapped>
 inline From number_at(const char* at) {
     char bytes[sizeof(From)];
-    for (std::size_t i = 0; i < sizeof(From); ++i) bytes[i] = at[swapped ? sizeof(From) - 1 - i : i];
+    for (std::size_t i = 0; i < sizeof bytes; ++i) bytes[i] = at[swapped ? sizeof bytes - 1 - i : i];
     From number;
     std::memcpy(&number, bytes, sizeof number);
     return number;

@@ -19,7 +19,7 @@
 
 namespace roicrop {
 
-constexpr int unit_bins = 4096;
+constexpr int unit_bins = 4096;                 // of a box that is not large, along an axis too
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
 constexpr int piece_columns = 1024;
 constexpr int carried_cells = 1 << 15;          // of a unit's tiles, in all channels: 2 to 4 MiB
@@ -61,7 +61,7 @@ struct BoxPlanner {
         agree_on_no_samples<Sum>(a.convention, both.first, both.second);
         return both;
     }
-    // Whether no box has more than is packed, or planned, at once.
+    // Whether boxes read more, or have more bins, than is packed or planned at once.
     bool none_is_large() const {
         return !has_many_bins() && a.shape[3] <= piece_columns &&
                a.shape[2] * a.shape[3] <= packed_cells;
@@ -76,7 +76,7 @@ private:
     bool has_many_bins() const { return std::max(a.bins_y, a.bins_x) > unit_bins; }
 };
 
-// The bins of one axis that are pooled at once: as many as have room for their tiles of all channels.
+// The bins of one axis that are pooled at once: as many as have room for the tiles of all channels.
 inline int bins_of_unit(const Arguments& a, int bins, int bins_across) {
     return int(std::clamp<std::int64_t>(carried_cells / slabs_of(a) / bins_across, 1, bins));
 }
@@ -85,17 +85,19 @@ inline std::int64_t most_bins_carried(const Arguments& a) {
                     std::int64_t(bins_of_unit(a, a.bins_x, a.bins_y)) * a.bins_y);
 }
 
-// What a unit reads along one axis within some cells.
+// What some bins read along one axis within some cells.
 template <class Sum>
 struct Part {
     Range cells;
     Rows<Sum> rows;
-    std::int32_t* column = nullptr;  // along x: see Box
-    int columns = 0;
-    std::uint8_t* touched_blocks = nullptr;  // along x: see Piece
-    const std::int32_t* rows_of_slab = nullptr;  // along y: so many, see Piece
-    int height = 0;
     std::int64_t taps = 0;
+    // Along y, what a piece has of it:
+    const std::int32_t* rows_of_slab = nullptr;
+    int height = 0;
+    // Along x, what a box has of it, and a piece:
+    std::int32_t* column = nullptr;
+    int columns = 0;
+    std::uint8_t* touched_blocks = nullptr;
 };
 
 // Some bins of one axis, part by part.
@@ -171,8 +173,8 @@ private:
     const BoxPlanner<Sum> planner_;
     const Range rows_, columns_;  // reached
     const bool keeps_rows_;
-    const int width_, pitch_;  // of a piece
-    const int bins_;           // of the axis that is not kept
+    const int width_, pitch_;     // of a piece
+    const int kept_bins_, bins_;  // of the axis that is kept, of the other
     Axis<Sum> kept_axis_;
     std::vector<Part<Sum>> kept_;
     std::optional<Unit> unit_;
@@ -242,8 +244,9 @@ Pieces<Sum>::Pieces(const Arguments& a, const LargeBox<Sum>& box, Arena& arena)
       width_(int(std::clamp<std::int64_t>(columns_.size(), 1, piece_columns))),
       // A sample may reach one cell further.
       pitch_(int(std::min<std::int64_t>(width_ + 1, a.shape[3])) | 1),
+      kept_bins_(keeps_rows_ ? a.bins_y : a.bins_x),
       bins_(keeps_rows_ ? a.bins_x : a.bins_y),
-      kept_axis_(axis(keeps_rows_, 0, keeps_rows_ ? a.bins_y : a.bins_x)) {
+      kept_axis_(axis(keeps_rows_, 0, kept_bins_)) {
     Part<Sum> part;
     while (next_part(kept_axis_, keeps_rows_, part, arena)) kept_.push_back(part);
 }
@@ -261,8 +264,7 @@ Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
     pieces_.clear();
     boxes_.clear();
     work_ = slab_cells_ = strip_columns_ = 0;
-    const std::int64_t bins =
-        std::int64_t(unit_->bins) * (keeps_rows_ ? a_.bins_y : a_.bins_x);
+    const int bins = unit_->bins;
     Part<Sum> part;
     while (room > 0 && unit_) {
         if (!kept_.empty() && next_part(unit_->axis, !keeps_rows_, part, arena)) {
@@ -270,20 +272,19 @@ Group<Sum> Pieces<Sum>::next(Arena& arena, std::int64_t& room) {
             room -= part.taps + taps_of_a_piece * std::int64_t(kept_.size());
         } else {
             add_last(arena);
-            room -= taps_of_a_piece + a_.bins_y + a_.bins_x;
+            room -= taps_of_a_piece + bins + kept_bins_;
             unit_.reset();
         }
     }
     Piece<Sum>* pieces = arena.copy(pieces_);
     const Box<Sum>* boxes = arena.copy(boxes_);
     for (std::size_t i = 0; i < pieces_.size(); ++i) pieces[i].boxes = boxes + i;
-    return {pieces, int(pieces_.size()), bins};
+    return {pieces, int(pieces_.size()), std::int64_t(bins) * kept_bins_};
 }
 
 template <class Sum>
 void Pieces<Sum>::begin_unit() {
-    const int across = keeps_rows_ ? a_.bins_y : a_.bins_x;
-    const int bins = std::min(bins_of_unit(a_, bins_, across), bins_ - next_bin_);
+    const int bins = std::min(bins_of_unit(a_, bins_, kept_bins_), bins_ - next_bin_);
     unit_.emplace(Unit{axis(!keeps_rows_, next_bin_, bins), next_bin_, bins});
     next_bin_ += bins;
 }

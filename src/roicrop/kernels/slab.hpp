@@ -13,7 +13,8 @@ namespace roicrop {
 // Cells that taps name, numbered in their order.
 class NamedCells {
 public:
-    explicit NamedCells(Range within) : first_(within.begin), number_(std::size_t(within.size()), -1) {}
+    explicit NamedCells(Range within)
+        : first_(within.begin), number_(std::size_t(within.size()), -1) {}
 
     void add(const std::int32_t* taps, const std::int32_t* end) {
         for (; taps < end; ++taps) number_[std::size_t(*taps - first_)] = 0;

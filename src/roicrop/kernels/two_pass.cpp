@@ -403,6 +403,14 @@ void pack_block_of_planes(const Slab<Sum>& slab, Element* to, const char* from, 
                               columns);
 }
 
+// Of some cells of a row, those from which on a whole line lies within them. What such a line has of
+// the cells that follow is never written.
+inline int lines_within(int cells, std::ptrdiff_t step, std::ptrdiff_t bytes) {
+    const std::ptrdiff_t beyond = cell_bytes - bytes;
+    if (beyond <= 0) return cells;
+    return step > 0 ? std::max(0, cells - int((beyond + step - 1) / step)) : 0;
+}
+
 // Cells of a channels-last map lie so far apart that the processor does not see them coming. `ahead`:
 // bytes from a cell to the one that is wanted some rows later.
 template <class Element, class Sum>
@@ -410,26 +418,15 @@ void pack_cells(const Slab<Sum>& slab, Element* to, const char* from, int column
                 int columns_of_row, std::ptrdiff_t ahead) {
     const std::ptrdiff_t step = slab.in.x;
     const std::ptrdiff_t bytes = slab.channels * slab.in.channel;
-    if (bytes == cell_bytes && !slab.converts) {
-        for (int x = 0; x < columns; ++x, to += lanes<Element>, from += step) {
-            fetch(from + ahead, bytes);
-            std::memcpy(to, from, cell_bytes);
-        }
-        return;
-    }
     const std::ptrdiff_t more_bytes = slab.more_channels * slab.in.channel;
     const std::ptrdiff_t more = (slab.more_first - slab.first_channel) * slab.in.channel;
-    int x = 0;
-    if (!slab.converts && more_bytes == 0 && step > 0) {
-        // A whole line, as long as it lies within the row: what is not ours is never written.
-        const std::ptrdiff_t row = (columns_of_row - 1) * step + bytes - cell_bytes;
-        const std::ptrdiff_t last = row < 0 ? -1 : row / step;
-        for (; x < columns && x <= last; ++x, to += lanes<Element>, from += step) {
-            fetch(from + ahead, bytes);
-            std::memcpy(to, from, cell_bytes);
-        }
+    const bool by_lines = !slab.converts && more_bytes == 0;
+    const int lines = by_lines ? std::min(columns, lines_within(columns_of_row, step, bytes)) : 0;
+    for (int x = 0; x < lines; ++x, to += lanes<Element>, from += step) {
+        fetch(from + ahead, bytes);
+        std::memcpy(to, from, cell_bytes);
     }
-    for (; x < columns; ++x, to += lanes<Element>, from += step) {
+    for (int x = lines; x < columns; ++x, to += lanes<Element>, from += step) {
         fetch(from + ahead, bytes);
         alignas(cell_bytes) Element cell[lanes<Element>] = {};
         if (slab.converts) {
@@ -482,8 +479,8 @@ void write_one_by_one(const Slab<Sum>& slab, const Box<Sum>& box) {
             }
 }
 
-// Channels first, with the bins of a row in one run, mostly all of a channel's. The tile is turned into
-// `slab.turned`, which then holds what the output holds, and copied from there.
+// Channels first, with the bins of a row in one run, mostly all of a channel's. The tile is turned
+// into `slab.turned`, which then holds what the output holds, and copied from there.
 template <class Element, class Sum>
 void write_planes(const Slab<Sum>& slab, const Box<Sum>& box) {
     constexpr int n = width<Sum>;
@@ -677,7 +674,9 @@ void pool_box(const Slab<Sum>& slab, const Box<Sum>& box) {
 
 // What waits for the next box. Always inlined: see `fetch`.
 template <class Sum>
-__attribute__((always_inline)) inline void fetch_waiting(const Slab<Sum>& first, const Slab<Sum>& last, std::int64_t bin, int bins) {
+__attribute__((always_inline)) inline void fetch_waiting(const Slab<Sum>& first,
+                                                         const Slab<Sum>& last,
+                                                         std::int64_t bin, int bins) {
     const char *before = first.before.of_box(bin), *after = last.after.of_box(bin);
     fetch_lines(before, bins);
     if (last.closes)
@@ -688,7 +687,7 @@ __attribute__((always_inline)) inline void fetch_waiting(const Slab<Sum>& first,
 
 template <class Element, class Sum>
 void close_after(const Slab<Sum>& slab, const Box<Sum>& box) {
-    const std::ptrdiff_t end = (slab.first_channel + slab.channels) * std::ptrdiff_t(sizeof(Element));
+    const int end = (slab.first_channel + slab.channels) * int(sizeof(Element));
     close({box.out, box.y.bins, box.x.bins, slab.out.y, slab.out.x, end, slab.ends_bin,
            slab.after.of_box(box.first_bin), slab.next_head + box.first_bin * cell_bytes});
 }
