@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 import roicrop as ours
 from benchmarks import onnx_model
 from benchmarks.workloads import Array, Workload, zeros
+from roicrop.precision import pooled_dtype
 
 OWN: Final = "roicrop"
 TOLERANCE: Final = 1e-5
@@ -79,7 +80,7 @@ def roicrop(
         own = zeros(features.shape, dtype)
         own[...] = features
         features = own
-    out = zeros(shape, dtype)
+    out = zeros(shape, pooled_dtype(dtype))
 
     def run() -> None:
         crop(workload, features, "detectron2", layout=layout, threads=threads, out=out)

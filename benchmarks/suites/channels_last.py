@@ -33,9 +33,10 @@ def run(options: Options) -> Section:
 
 
 def _workloads(sizes: Sizes) -> Iterator[tuple[Workload, Any]]:
-    """With two samples a bin. 250 and 100 channels end within cache lines."""
-    some = Sizes(sizes.channels * 100 // 256, sizes.boxes)
-    odd = Sizes(sizes.channels * 250 // 256, sizes.boxes)
+    """With two samples a bin. 250 and 100 channels end within cache lines; 8 do not fill one."""
+    few, some, odd = (
+        Sizes(max(1, sizes.channels * channels // 256), sizes.boxes) for channels in (8, 100, 250)
+    )
     for name, these, dtype in (
         ("maximum", workloads.maxima(sizes)[1::2], np.float32),
         ("RoIPool", workloads.pools(sizes), np.float32),
@@ -44,6 +45,7 @@ def _workloads(sizes: Sizes) -> Iterator[tuple[Workload, Any]]:
         (f"{odd.channels} channels", workloads.six(odd)[1::2], np.float32),
         (f"{odd.channels} channels, float16", workloads.six(odd)[1::2], np.float16),
         (f"{some.channels} channels", workloads.six(some)[1::2], np.float32),
+        (f"{few.channels} channels", workloads.six(few)[1::2], np.float32),
     ):
         for workload in these:
             yield dataclasses.replace(workload, name=f"{name}: {workload.name}"), dtype

@@ -60,6 +60,7 @@ _CASES = (
     Case("H, W = 2000, NHWC", channels=16, height=2000, width=2000, layout="NHWC"),
     Case("H, W = 2000, float16", channels=16, height=2000, width=2000, dtype="float16"),
     Case("H, W = 2000, float64", channels=16, height=2000, width=2000, dtype="float64"),
+    Case("H, W = 2000, int32", channels=16, height=2000, width=2000, dtype="int32"),
     Case("H, W = 2000, maximum", channels=16, height=2000, width=2000, mode="max"),
     Case("H, W = 2000, RoIPool", channels=16, height=2000, width=2000, operator="pool", mode="max"),
     Case("H, W = 1, 100,000", channels=16, height=1, width=100_000),
