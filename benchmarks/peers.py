@@ -58,7 +58,7 @@ class Peer:
     def why_missing(self) -> str | None:
         try:
             importlib.import_module(self.name)
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # the latter of a library that it is built on
             return str(error)
         return None
 
@@ -144,9 +144,11 @@ def _torchvision(workload: Workload, threads: int) -> Contender:
     latest: list[Any] = [None]
 
     def align() -> None:
+        latest[0] = None  # else the next result goes to new memory, not to that of this one
         latest[0] = ops.roi_align(features, boxes, size, 1.0, ratio, aligned=True)
 
     def pool() -> None:
+        latest[0] = None
         latest[0] = ops.roi_pool(features, boxes, size, 1.0)
 
     run = pool if workload.operator == "pool" else align

@@ -30,13 +30,16 @@ def interleave(
     """The seconds that a call takes, a list for each of `runs` with one number a round.
 
     calls: how many follow each other in one turn, for those too short for the clock.
-    One more round goes before, untimed: it fills caches, and makes buffers and threads.
+    Some more rounds go before, untimed: they fill caches, and make buffers and threads.
     """
+    for _ in range(_UNTIMED):
+        for run in runs:
+            run()
     return rounds([functools.partial(_seconds, run, calls) for run in runs], pace)
 
 
 def rounds(measures: Sequence[Callable[[], float]], pace: Pace) -> list[list[float]]:
-    """The same for what measures itself: each call gives a number."""
+    """The same for what measures itself, each call gives a number, with one round untimed."""
     for measure in measures:
         measure()
     found: list[list[float]] = [[] for _ in measures]
@@ -72,6 +75,7 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+_UNTIMED = 2  # after which no contender takes new memory for its result
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 

@@ -32,7 +32,10 @@ def run(options: Options) -> Section:
         programs = {OWN: _roicrop(job), _PREPARED: _roicrop_prepared(job)}
         if any(peer.name == "torchvision" for peer in options.peers):
             programs[_SCRIPT] = _script(job)
-            section.notes.extend(_differences(programs, job))
+            differences = _differences(programs, job)
+            if differences:
+                section.notes.extend(differences)
+                del programs[_SCRIPT]
         else:
             section.notes.append("Without torchvision there is nothing to compare with.")
         _measure(section, programs, job, options)

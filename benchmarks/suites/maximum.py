@@ -22,6 +22,9 @@ def run(options: Options) -> Section:
     for workload in six:
         if options.wants(NAME, workload.name):
             race(section, workload, _contenders(workload, options), options)
+    section.notes.extend(
+        f"{peer.name} has no maximum." for peer in options.peers if peer.name not in _WITH_A_MAXIMUM
+    )
     section.add_figures("maximum", section.ratios(OWN, [w.name for w in six]))
     return section
 

@@ -73,9 +73,9 @@ class _Sweep:
 
 
 _SWEEPS = (
-    _Sweep("K", "boxes", [2**n for n in range(14)]),
+    _Sweep("K", "boxes", [*(2**n for n in range(18)), 200_000], channels=16),
     _Sweep("C", "channels", [2**n for n in range(2, 11)]),
-    _Sweep("bins", "bins of a box", [n * n for n in (1, 2, 4, 7, 14, 28, 56)], 256, 64),
+    _Sweep("bins", "bins of a box", [n * n for n in (1, 2, 4, 8, 16, 32, 64)], 256, 64),
     _Sweep("cells", "cells of the map", [4**n for n in range(4, 11)], 512, 64),
 )
 _LAST = 4  # points past the cache, where growth is judged

@@ -2,7 +2,8 @@
 // together.
 //
 //   block    at most 4,096 boxes, planned at once: bounds the plan's memory
-//   unit     what is pooled into one tile: a box, or for a great many bins some rows of it
+//   unit     what is pooled into one tile: a box, or for a great many bins some rows of them; of a
+//            large box, some rows or columns
 //   group    units of one image whose rectangle of the map is packed for all of them at once, or the
 //            pieces of one large box
 //   piece    a rectangle that is packed at once: a group's, or a part of a box too large to pack

@@ -16,7 +16,8 @@ from roicrop.sampling import AxisPlan, Float, Plan, plan
 
 NAME: Final = "numpy"
 
-# What bounds the memory: of the plans made at a time, and of what is read of a map at a time.
+# What bounds the memory: of the plans made at a time, and of what is read of a map at a time. The
+# plan of one box is made whole, and grows with its cells along an axis.
 _TAPS: Final = 1 << 17
 _VALUES: Final = 1 << 19
 
@@ -61,9 +62,9 @@ def _pool_box(features: Float, planned: Plan, k: int, out: Float) -> None:
     x_cells = _cells_of_box(planned.x, k)
     left = int(x_cells.min(initial=planned.x.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
-    taps = max(len(_cells_of_box(planned.y, k)), 1)
-    channels = max(1, _VALUES // (taps * max(right - left, 1)))
-    columns = max(1, _VALUES // taps)
+    rows, taps = _rows_of_box(planned.y, k), max(len(_cells_of_box(planned.y, k)), 1)
+    of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
+    channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(features), channels):
         some = features[c : c + channels]
         blocks = [some[:, :, x : min(x + columns, right)] for x in range(left, right, columns)]
