@@ -144,7 +144,7 @@ def _torchvision(workload: Workload, threads: int) -> Contender:
     latest: list[Any] = [None]
 
     def align() -> None:
-        latest[0] = None  # else the next result goes to new memory, not to that of this one
+        latest[0] = None  # kept, it would be in the way of the next one
         latest[0] = ops.roi_align(features, boxes, size, 1.0, ratio, aligned=True)
 
     def pool() -> None:

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,16 +31,13 @@ def interleave(
     """The seconds that a call takes, a list for each of `runs` with one number a round.
 
     calls: how many follow each other in one turn, for those too short for the clock.
-    Some more rounds go before, untimed: they fill caches, and make buffers and threads.
+    One more round goes before, untimed: it fills caches, and makes buffers and threads.
     """
-    for _ in range(_UNTIMED):
-        for run in runs:
-            run()
     return rounds([functools.partial(_seconds, run, calls) for run in runs], pace)
 
 
 def rounds(measures: Sequence[Callable[[], float]], pace: Pace) -> list[list[float]]:
-    """The same for what measures itself, each call gives a number, with one round untimed."""
+    """The same for what measures itself: each call gives a number."""
     for measure in measures:
         measure()
     found: list[list[float]] = [[] for _ in measures]
@@ -67,7 +65,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep what is freed, so that results are written to memory already there.
 
     Otherwise a framework that allocates its result anew in each call pays for it page by page,
-    which those that are given a buffer do not. Only glibc can; elsewhere nothing happens.
+    which those that are given a buffer do not. Only glibc can; elsewhere nothing happens. Even it
+    takes new pages now and then; such a call is not what `interleave` reports.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -75,13 +74,30 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-_UNTIMED = 2  # after which no contender takes new memory for its result
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
 def _seconds(run: Callable[[], object], calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - start) / calls
+    """Of a call whose result went to memory that was there already, if one of some does so."""
+    for _ in range(_TRIES):
+        pages, start = _new_pages(), time.perf_counter()
+        for _ in range(calls):
+            run()
+        seconds = (time.perf_counter() - start) / calls
+        if _new_pages() - pages < _FEW_PAGES * calls:
+            break
+    return seconds
+
+
+_TRIES = 8
+_FEW_PAGES = 256
+
+
+def _new_pages() -> int:
+    """That this process was given so far."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

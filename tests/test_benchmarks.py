@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import mmap
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_contenders_take_turns() -> None:
     found = timing.interleave([lambda: calls.append("a"), lambda: calls.append("b")], pace)
     assert "".join(calls) == "ababab"  # one round to warm up, two timed
     assert [len(seconds) for seconds in found] == [2, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="counts pages as POSIX does")
+def test_a_call_that_takes_new_memory_is_repeated_and_not_reported() -> None:
+    calls = []
+
+    def run() -> None:
+        calls.append("new memory" if len(calls) == 2 else "")
+        if calls[-1]:
+            with mmap.mmap(-1, 16 << 20) as memory:
+                memory.write(bytes(len(memory)))
+
+    found = timing.interleave([run], timing.Pace(seconds=0, least_rounds=3, most_rounds=3))
+    assert len(calls) == 1 + 3 + 1
+    assert len(found[0]) == 3
 
 
 def test_ratios_are_taken_within_rounds() -> None:

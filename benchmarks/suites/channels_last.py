@@ -33,7 +33,7 @@ def run(options: Options) -> Section:
 
 
 def _workloads(sizes: Sizes) -> Iterator[tuple[Workload, Any]]:
-    """RoIAlign takes two samples a bin. 250 and 100 channels end within cache lines, 8 fill none."""
+    """Two samples a RoIAlign bin. 250 and 100 channels end within cache lines, 8 fill none."""
     few, some, odd = (
         Sizes(max(1, sizes.channels * channels // 256), sizes.boxes) for channels in (8, 100, 250)
     )
