@@ -135,7 +135,7 @@ def test_contenders_take_turns() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="counts pages as POSIX does")
 def test_a_call_that_takes_new_memory_is_repeated_and_not_reported() -> None:
-    calls = []
+    calls: list[str] = []
 
     def run() -> None:
         calls.append("new memory" if len(calls) == 2 else "")
