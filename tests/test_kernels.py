@@ -296,6 +296,29 @@ def test_a_channel_does_not_depend_on_its_neighbours(name: str) -> None:
         assert alone.tobytes() == pooled[:, c : c + 1].tobytes()
 
 
+@only_compiled
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("cells", [1024, 60_000, 500_000])
+def test_a_bin_over_very_many_cells_loses_no_more_than_others(axis: int, cells: int) -> None:
+    shape = [1, 16, 1, 1]
+    shape[axis] = cells
+    features = np.random.default_rng(0).integers(0, 2, shape).astype(np.float32)
+    boxes = [[0, -0.5, -0.5, shape[3] - 0.5, shape[2] - 0.5]]
+    pooled = roi_align(features, boxes, 1, sampling_ratio="exact", aligned=False)
+    expected = features.mean(axis=(2, 3), dtype=np.float64)
+    np.testing.assert_allclose(pooled[0, :, 0, 0], expected[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.core
+def test_a_dimension_of_one_may_have_any_stride() -> None:
+    features = np.random.default_rng(0).standard_normal((1, 32, 9, 9)).astype(np.float32)
+    boxes = [[0, 1, 1, 5, 6], [0, 20, 20, 30, 30], [0, -3, -3, 4, 4]]
+    memory = np.zeros(3 * 64, np.float32)
+    out = np.lib.stride_tricks.as_strided(memory, (3, 32, 1, 1), (256, 4, 64, 64))
+    expected = roi_align(features, boxes, 1, mode="max")
+    assert (roi_align(features, boxes, 1, mode="max", out=out) == expected).all()
+
+
 # Memory.
 
 GROWTH = """
@@ -310,6 +333,9 @@ channels, height, width, count = map(int, sys.argv[1:5])
 bins, threads = [int(bins) for bins in sys.argv[5].split("×")], int(sys.argv[6])
 features = np.ones((1, channels, height, width), sys.argv[7])
 boxes = levels.random_boxes(np.random.default_rng(3), count, (1, height, width))
+if sys.argv[10:] == ["tall"]:  # here and there, among small ones
+    boxes[:, 3:] = boxes[:, 1:3] + 8
+    boxes[np.random.default_rng(4).random(count) < 0.01, 2::2] = 0, height
 out = np.ones((count, channels, *bins), pooled_dtype(features.dtype))
 
 def mebibytes(what):
@@ -353,6 +379,8 @@ print(mebibytes("VmHWM") - before)
         "16 40 50 2 300000×1 8 f8 avg -1",
         "1 2 2 40000 14×14 2 f4 avg -1",
         "1 8 8 1500000 1×1 2 f4 avg -1",
+        "1 7000 1024 65000 1×1 2 f4 avg -1 tall",
+        "1 1000000 1 1 1×900000 2 f4 avg -1",
     ],
 )
 def test_a_call_needs_no_more_than_32_mebibytes_beside_input_and_output(arguments: str) -> None:

@@ -361,6 +361,10 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"input": MAP.astype(str)}, "input holds <U32: give real numbers"),
         ({"input": MAP[:, :0]}, "input has shape (2, 0, 12, 15) (N, C, H, W): it has no cells"),
         ({"input": MAP[:, :, :, :0]}, "input has shape (2, 19, 12, 0) (N, C, H, W): it has no"),
+        (
+            {"input": np.broadcast_to(np.uint8(0), (1, 1, 2**30 + 1, 1))},
+            "input has shape (1, 1, 1073741825, 1) (N, C, H, W): give at most 1073741824 cells",
+        ),
         ({"output_size": 0}, "output_size is 0: give H×W bins, each at least 1"),
         ({"output_size": (7, 0)}, "output_size is (7, 0): give H×W bins"),
         ({"output_size": (7, 7, 7)}, "output_size is (7, 7, 7): give H×W bins"),

@@ -220,7 +220,15 @@ def _checked_features(input: Any, layout: str) -> Array:
         features = features.transpose(0, 3, 1, 2)
     if 0 in features.shape[1:]:
         raise ArgumentError(f"input has shape {features.shape} (N, C, H, W): it has no cells")
+    if max(features.shape[2:]) > _MOST_CELLS:
+        raise ArgumentError(
+            f"input has shape {features.shape} (N, C, H, W): give at most {_MOST_CELLS} cells "
+            "along an axis"
+        )
     return features
+
+
+_MOST_CELLS: Final = 2**30  # so that the cores may count them, and their neighbours, in 32 bits
 
 
 def _numbers(value: Any, name: str) -> Array:

@@ -10,7 +10,7 @@
 
 namespace roicrop {
 
-// What is given back is kept, and taken again: a long call needs no more than its largest block.
+// What is given back is kept, and taken again, unless it is much.
 class Arena {
 public:
     // `count` of them, all zero. T must have neither constructor nor destructor to speak of.
@@ -24,6 +24,7 @@ public:
         if (page_ == pages_.size()) {
             const std::size_t size = std::max(bytes, page_bytes);
             pages_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+            bytes_ += size;
         }
         char* taken = pages_[page_].memory.get() + used_;
         used_ += bytes;
@@ -38,18 +39,24 @@ public:
         return copied;
     }
 
-    void give_back() { page_ = used_ = 0; }
+    void give_back() {
+        if (bytes_ > kept_bytes) {  // arrays that are longer each time would leave all before unused
+            pages_.clear();
+            bytes_ = 0;
+        }
+        page_ = used_ = 0;
+    }
 
 private:
     static constexpr std::size_t alignment = alignof(std::max_align_t);
-    static constexpr std::size_t page_bytes = 1 << 16;
+    static constexpr std::size_t page_bytes = 1 << 16, kept_bytes = 1 << 22;
 
     struct Page {
         std::unique_ptr<char[]> memory;
         std::size_t size;
     };
     std::vector<Page> pages_;
-    std::size_t page_ = 0, used_ = 0;
+    std::size_t bytes_ = 0, page_ = 0, used_ = 0;
 };
 
 }  // namespace roicrop

@@ -3,7 +3,7 @@
 //
 //   block    at most 4,096 boxes, planned at once: bounds the plan's memory
 //   unit     what is pooled into one tile: a box, or for a great many bins some rows of them; of a
-//            large box, some rows or columns
+//            box too large to pack, some rows or columns of bins
 //   group    units of one image whose rectangle of the map is packed for all of them at once, or the
 //            pieces of one large box
 //   piece    a rectangle that is packed at once: a group's, or a part of a box too large to pack
@@ -44,6 +44,10 @@ struct Chunk {
 
     std::int64_t taps_and_bins() const {
         return std::int64_t(y.place.size() + y.empty.size() + x.place.size() + x.empty.size());
+    }
+    std::int64_t room() const {
+        return std::int64_t(y.place.capacity() + y.empty.capacity() + x.place.capacity() +
+                            x.empty.capacity());
     }
     void clear() {
         boxes.clear();
@@ -160,13 +164,16 @@ void Block<Sum>::plan() {
     const std::int64_t boxes = std::min<std::int64_t>(block_boxes, a_.count - end_);
     // At most about twice as many taps as this has a box, and a chunk a small part of a block's.
     const std::int64_t taps_of_a_box =
-        std::min<std::int64_t>(a_.shape[2], packed_cells) +
-        std::min<std::int64_t>(a_.shape[3], piece_columns) +
+        std::min<std::int64_t>(a_.shape[2], piece_side) +
+        std::min<std::int64_t>(a_.shape[3], piece_side) +
         (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
     const std::int64_t each =
         std::clamp<std::int64_t>(block_taps / 8 / taps_of_a_box, 1, chunk_boxes);
     const int chunks = int((boxes + each - 1) / each);
-    if (each == 1) chunks_.clear();  // each would keep the room of the largest box that it ever held
+    // Each keeps the room of the largest boxes that it ever held.
+    std::int64_t room = 0;
+    for (const Chunk<Sum>& chunk : chunks_) room += chunk.room();
+    if (room > 2 * block_taps) chunks_.clear();
     if (chunks_.size() < std::size_t(chunks)) chunks_.resize(std::size_t(chunks));
     std::atomic<int> next{0};
     std::atomic<std::int64_t> taps{0};

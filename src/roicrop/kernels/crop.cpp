@@ -125,7 +125,7 @@ public:
         : tile_(tile_bytes<Sum>(a, most_bins_carried(a))),
           slabs_(slabs) {}
 
-    // `first` of them all: the room for as many units as may be carried at once.
+    // Room for as many units as may be carried at once; lend_to is given its beginning.
     char* reserve() { return room_.of(Block<Sum>::most_carried * slabs_ * tile_); }
     void lend_to(Task<Sum>& task, char* first, int place, int slab) const {
         task.tiles = first + (std::int64_t(place) * slabs_ + slab) * tile_;
@@ -305,7 +305,7 @@ void for_each_ended(const Group<Sum>& group, Take take) {
             if (box->ends) take(*box);
 }
 
-// Those that no run found the next one's head for.
+// Those that no run closed: it did not find the next one's head, or is of one slab.
 template <class Sum>
 std::vector<Seam> Pooling<Sum>::open_seams(const SeamLines<Sum>& lines, std::size_t from,
                                            std::size_t to) const {

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -27,8 +26,8 @@ void in_parallel(int threads, Work work) {
     others.reserve(std::size_t(threads - 1));
     try {
         for (int i = 1; i < threads; ++i) others.emplace_back(guarded, i);
-    } catch (const std::system_error&) {
-        // No more threads are to be had: those that run take all the work.
+    } catch (...) {
+        // No more threads are to be had, or no memory for one: those that run take all the work.
     }
     guarded(0);
     for (std::thread& other : others) other.join();

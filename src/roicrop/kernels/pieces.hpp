@@ -1,9 +1,10 @@
-// A box too large to pack: cut into rectangles that are not, and planned as it is cut.
+// A box too large to pack, or with too many bins for one tile: cut into rectangles that are not, and
+// planned as it is cut.
 //
-// Each axis is cut by itself. The parts of one are kept while the box is pooled. Those of the other,
-// the one that has more cells, are planned when their pieces are wanted, so that the plan of a box
-// takes no more room on a longer map; and its bins are pooled some at a time, each with parts of its
-// own. So each axis is planned once, and the cuts depend on the box alone.
+// Each axis is cut by itself. The parts of the shorter one are kept while the box is pooled. Those of
+// the other are planned when their pieces are wanted, so that the plan of a box takes no more room on
+// a longer map; and its bins are pooled some at a time, each with parts of its own. So each axis is
+// planned once, and the cuts depend on the box alone.
 
 #pragma once
 
@@ -21,8 +22,8 @@ namespace roicrop {
 
 constexpr int unit_bins = 4096;                 // of a box that is not large, along an axis too
 constexpr std::int64_t packed_cells = 1 << 16;  // of a piece: 4 MiB a thread
-constexpr int piece_columns = 1024;
-constexpr int carried_cells = 1 << 15;          // of a unit's tiles, in all channels: 2 to 4 MiB
+constexpr int piece_side = 1024;                // cells; also, longer sums would lose too much
+constexpr int carried_cells = 1 << 15;          // of a unit's tiles, in all channels, if it has more bins
 constexpr std::int64_t taps_of_a_piece = 32;    // take as much memory as a piece itself
 
 // The pieces that a task pools, one after the other, each for its own channels.
@@ -42,6 +43,8 @@ struct LargeBox {
     std::int64_t box;
     Roi y, x;
 };
+
+inline bool has_many_bins(const Arguments& a) { return std::max(a.bins_y, a.bins_x) > unit_bins; }
 
 template <class Sum>
 struct BoxPlanner {
@@ -63,17 +66,14 @@ struct BoxPlanner {
     }
     // Whether boxes read more, or have more bins, than is packed or planned at once.
     bool none_is_large() const {
-        return !has_many_bins() && a.shape[3] <= piece_columns &&
+        return !has_many_bins(a) && std::max(a.shape[2], a.shape[3]) <= piece_side &&
                a.shape[2] * a.shape[3] <= packed_cells;
     }
     bool is_large(const Roi& y_roi, const Roi& x_roi) const {
         const Range columns = x.reach(x_roi, 0, a.bins_x), rows = y.reach(y_roi, 0, a.bins_y);
-        return has_many_bins() || columns.size() > piece_columns ||
+        return has_many_bins(a) || std::max(rows.size(), columns.size()) > piece_side ||
                rows.size() * columns.size() > packed_cells;
     }
-
-private:
-    bool has_many_bins() const { return std::max(a.bins_y, a.bins_x) > unit_bins; }
 };
 
 // The bins of one axis that are pooled at once: as many as have room for the tiles of all channels.
@@ -240,8 +240,8 @@ Pieces<Sum>::Pieces(const Arguments& a, const LargeBox<Sum>& box, Arena& arena)
       planner_(a),
       rows_(planner_.y.reach(box.y, 0, a.bins_y)),
       columns_(planner_.x.reach(box.x, 0, a.bins_x)),
-      keeps_rows_(rows_.size() + a.bins_y <= columns_.size() + a.bins_x),
-      width_(int(std::clamp<std::int64_t>(columns_.size(), 1, piece_columns))),
+      keeps_rows_(has_many_bins(a) ? a.bins_y <= a.bins_x : rows_.size() <= columns_.size()),
+      width_(int(std::clamp<std::int64_t>(columns_.size(), 1, piece_side))),
       // A sample may reach one cell further.
       pitch_(int(std::min<std::int64_t>(width_ + 1, a.shape[3])) | 1),
       kept_bins_(keeps_rows_ ? a.bins_y : a.bins_x),
@@ -253,8 +253,8 @@ Pieces<Sum>::Pieces(const Arguments& a, const LargeBox<Sum>& box, Arena& arena)
 
 template <class Sum>
 Axis<Sum> Pieces<Sum>::axis(bool of_rows, int first_bin, int bins) const {
-    if (of_rows)
-        return {planner_.y, box_.y, rows_.begin, int(packed_cells / pitch_), first_bin, bins};
+    const int height = std::min(int(packed_cells / pitch_), piece_side);
+    if (of_rows) return {planner_.y, box_.y, rows_.begin, height, first_bin, bins};
     return {planner_.x, box_.x, columns_.begin, width_, first_bin, bins};
 }
 

@@ -79,10 +79,10 @@ public:
         std::int64_t first, count;
     };
 
-    // What the samples of a bin are like, those whose lower cell is among the ones asked for.
+    // What those samples of a bin are like that may read some cells.
     struct Seen {
-        std::int64_t in_range = 0;
-        bool weightless = false;  // whether a cell of one has no weight
+        std::int64_t in_range = 0;  // counted where their lower cells are
+        bool weightless = false;    // whether a cell of one has no weight
     };
     struct Flags {
         bool empty, zero;
@@ -93,8 +93,8 @@ public:
     Range reach(const Roi& roi, int first, int bins) const;
     // All bins.
     void append(AxisPlan<Sum>& to, const Roi& roi);
-    // The rows of one bin, as far as they are of some cells. A sample is not divided: it belongs to
-    // the first cell that it reads.
+    // The rows of one bin, as far as they are of some cells. Where a row is a sample it is not divided:
+    // it belongs to the first cell that it reads.
     Seen append_rows(AxisPlan<Sum>& to, const Roi& roi, int bin, Range cells);
     // The rows of a bin that reads none of the cells.
     void append_nothing(AxisPlan<Sum>& to) const {

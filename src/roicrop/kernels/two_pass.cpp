@@ -32,8 +32,8 @@
 // interleaved, again up to four, so that one weight serves a bin of each.
 //
 // After: the tile, whose lanes are channels, is turned so that bins are neighbours, and written. A
-// channels-last output is a tile already: mostly bins go there as they are made. Of a large one only
-// whole cache lines are written. Where slabs end within lines, what is left of one waits for the next
+// channels-last output is a tile already: mostly bins go there as they are made. A large one is
+// written in whole cache lines, but for its boxes' ends. Where slabs end within lines, what is left of one waits for the next
 // slab, and at the end of a run of slabs for the seam with its neighbour to be closed.
 //
 // RoIPool is the same with (max, no weight) in place of (+, ×), ONNX's maximum with (max, ×). For the
@@ -201,7 +201,7 @@ struct Partial {
     }
 };
 
-// Lines: the output's cache lines, of which a slab fills none by itself. What is left waits.
+// Lines: the output's cache lines, which slabs mostly do not fill by themselves. What is left waits.
 template <class Element>
 struct Lines {
     char* bin;  // the slab's channels of it
@@ -350,7 +350,7 @@ void finish_bins(const Slab<Sum>& slab, const Box<Sum>& box) {
 
 // ---- between the map's layout and cells -------------------------------------------------------
 
-// Lanes without a channel of their own hold what is no one's: here nothing, below a channel again.
+// Lanes without a channel of their own hold what is no one's: here nothing, below other channels.
 template <class Element, class Sum>
 void pack_one_by_one(const Slab<Sum>& slab, Element* to, const char* from, int columns) {
     for (int x = 0; x < columns; ++x, to += lanes<Element>, from += slab.in.x) {
@@ -522,14 +522,15 @@ inline void to_elements(Element* to, const Sum* cell) {
         store(to + v * width<Sum>, load<Sum>(cell + v * width<Sum>));
 }
 
-// Bins of few channels, all of a box in one run, gathered where each may write a whole cell.
+// Bins that lie side by side, gathered where each may write a whole cell, and the next over its end.
 template <class Element, class Sum>
 void write_short_cells(const Slab<Sum>& slab, const Box<Sum>& box) {
     const std::ptrdiff_t bins = box.y.bins * box.x.bins;
     Element* to = reinterpret_cast<Element*>(slab.turned);
     for (std::ptrdiff_t bin = 0; bin < bins; ++bin, to += slab.channels)
         to_elements(to, slab.tile + bin * lanes<Element>);
-    copy(box.out, slab.turned, bins * slab.out.x, slab.streams);
+    copy(box.out + slab.first_channel * slab.out.channel, slab.turned, bins * slab.out.x,
+         slab.streams);
 }
 
 // Channels last: a bin's lanes are neighbours in the output as they are in the tile.

@@ -66,7 +66,7 @@ struct Box {
     char* out;               // channel 0, bin (0, 0)
     bool begins, ends;       // whether this piece is the box's first, its last
     std::int64_t first_bin;  // the bins of its group are counted through
-    bool flagged;            // in the last piece: whether any bin is empty, or considers 0
+    bool flagged;            // in the last piece: whether a bin may be empty, or consider 0
 };
 
 // A rectangle of the map that is packed at once, as far as boxes read its rows, and these boxes.
@@ -130,7 +130,7 @@ struct Task {
     std::ptrdiff_t tile_bytes;
     char* turned;
 
-    // Of a large channels-last output only whole cache lines are written. Where slabs end within them,
+    // A large channels-last output is written in whole cache lines. Where slabs end within them,
     // a bin waits with as many bytes as a line has, up to where the next slab begins: in `head` after
     // the first line's worth of a run, in `tail` after others, bin by bin of the group; in `near`, for
     // one box, between slabs that are together. `head` is null where there are no such runs.
