@@ -25,6 +25,10 @@ struct Arguments {
     int threads;
 };
 
+inline std::ptrdiff_t element_bytes(Element element) {
+    if (element == Element::half) return sizeof(half);
+    return element == Element::single ? sizeof(float) : sizeof(double);
+}
 inline int lanes_of(const Arguments& a) { return cell_bytes / int(element_bytes(a.element)); }
 inline int slabs_of(const Arguments& a) {
     return int((a.shape[1] + lanes_of(a) - 1) / lanes_of(a));

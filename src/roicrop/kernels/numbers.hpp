@@ -51,32 +51,34 @@ Gather either(bool swapped) {
     return swapped ? gather<From, To, true> : gather<From, To, false>;
 }
 
+template <class Of1, class Of2, class Of4, class Of8>
+Gather gather_integers(Number number) {
+    switch (number.bytes) {
+        case 1: return either<Of1>(number.swapped);
+        case 2: return either<Of2>(number.swapped);
+        case 4: return either<Of4>(number.swapped);
+        default: return either<Of8>(number.swapped);
+    }
+}
+
+inline Gather gather_reals(Number number) {
+    switch (number.bytes) {
+        case sizeof(half): return either<half, half>(number.swapped);
+        case sizeof(float): return either<float, float>(number.swapped);
+        case sizeof(double): return either<double, double>(number.swapped);
+        default: return either<long double>(number.swapped);
+    }
+}
+
 // half, float and double are gathered as they are, all else as float.
 inline Gather gather_of(Number number) {
-    const bool swapped = number.swapped;
+    using std::int8_t, std::int16_t, std::int32_t, std::int64_t;
+    using std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t;
     switch (number.kind) {
         case 'b': return gather<bool, float, false>;
-        case 'u':
-            switch (number.bytes) {
-                case 1: return either<std::uint8_t>(swapped);
-                case 2: return either<std::uint16_t>(swapped);
-                case 4: return either<std::uint32_t>(swapped);
-                default: return either<std::uint64_t>(swapped);
-            }
-        case 'i':
-            switch (number.bytes) {
-                case 1: return either<std::int8_t>(swapped);
-                case 2: return either<std::int16_t>(swapped);
-                case 4: return either<std::int32_t>(swapped);
-                default: return either<std::int64_t>(swapped);
-            }
-        default:
-            switch (number.bytes) {
-                case sizeof(half): return either<half, half>(swapped);
-                case sizeof(float): return either<float, float>(swapped);
-                case sizeof(double): return either<double, double>(swapped);
-                default: return either<long double>(swapped);
-            }
+        case 'u': return gather_integers<uint8_t, uint16_t, uint32_t, uint64_t>(number);
+        case 'i': return gather_integers<int8_t, int16_t, int32_t, int64_t>(number);
+        default: return gather_reals(number);
     }
 }
 

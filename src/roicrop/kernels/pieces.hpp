@@ -314,7 +314,7 @@ void Pieces<Sum>::place_part_of_rows(Part<Sum>& part, Arena& arena) const {
 template <class Sum>
 void Pieces<Sum>::place_part_of_columns(Part<Sum>& part, Arena& arena) const {
     std::vector<std::int32_t> column;
-    index_columns(part.rows.first_tap(), part.rows.end_of_taps(), column);
+    index_columns(first_tap(part.rows), end_of_taps(part.rows), column);
     part.column = arena.copy(column);
     part.columns = int(column.size());
     part.taps += part.columns;

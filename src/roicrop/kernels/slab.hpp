@@ -10,6 +10,15 @@
 
 namespace roicrop {
 
+template <class Sum>
+std::int32_t* first_tap(const Rows<Sum>& rows) {
+    return rows.place + rows.row_taps[rows.bin_rows[0]];
+}
+template <class Sum>
+std::int32_t* end_of_taps(const Rows<Sum>& rows) {
+    return rows.place + rows.row_taps[rows.bin_rows[rows.bins]];
+}
+
 // Cells that taps name, numbered in their order.
 class NamedCells {
 public:
@@ -54,7 +63,7 @@ public:
 
     template <class Sum>
     void add(const Rows<Sum>& y) {
-        named_.add(y.first_tap(), y.end_of_taps());
+        named_.add(first_tap(y), end_of_taps(y));
     }
     // How many there are, and which of the rectangle's.
     int list_them(const std::int32_t*& rows, Arena& arena) {
@@ -67,7 +76,7 @@ public:
     // Cells along y become places in the slab.
     template <class Sum>
     void place(const Rows<Sum>& y, int pitch) const {
-        for (auto* tap = y.first_tap(); tap < y.end_of_taps(); ++tap)
+        for (auto* tap = first_tap(y); tap < end_of_taps(y); ++tap)
             *tap = named_[*tap] * pitch * cell_bytes;
     }
 

@@ -22,10 +22,6 @@ constexpr int most_together = 8;         // slabs
 
 enum class Element { half, single, real64 };
 
-constexpr std::ptrdiff_t element_bytes(Element element) {
-    return element == Element::half ? 2 : element == Element::single ? 4 : 8;
-}
-
 // A number of a map, as NumPy says it: a kind of b, u, i or f, bytes, and whether these are in the
 // other order.
 struct Number {
@@ -53,9 +49,6 @@ struct Rows {
     const Sum* weight;
     const std::uint8_t* empty;  // by bin: no sample and no cell
     const std::uint8_t* zero;   // by bin: a maximum considers 0 too
-
-    std::int32_t* first_tap() const { return place + row_taps[bin_rows[0]]; }
-    std::int32_t* end_of_taps() const { return place + row_taps[bin_rows[bins]]; }
 };
 
 template <class Sum>
