@@ -19,7 +19,7 @@ def main() -> None:
     rehearsal = not modules.exists()
     if not rehearsal:
         _import(modules.read_text().split())
-    from roicrop.cli import main as command_line
+    from roicrop.cli.main import main as command_line
 
     start = time.perf_counter()
     try:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from docs.tables import table
-from roicrop.cli import COMMANDS
-from roicrop.cli import roicrop as program
+from roicrop.cli.main import COMMANDS
+from roicrop.cli.main import roicrop as program
 
 _Options = dict[str, list[click.Option]]
 

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from roicrop.cli import main
+from roicrop.cli.main import main
 
 MAPS = np.random.default_rng(3).standard_normal((2, 4, 10, 12), dtype=np.float32)
 STRIDE = 8

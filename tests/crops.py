@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop import reference
 from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
 from roicrop.sampling import Plan
+from tests import reference
 
 Array = NDArray[Any]
 

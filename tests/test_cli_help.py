@@ -10,8 +10,8 @@ import pytest
 
 import roicrop
 from roicrop import kernels
-from roicrop.cli import COMMANDS, Commands
-from roicrop.cli import roicrop as group
+from roicrop.cli.main import COMMANDS, Commands
+from roicrop.cli.main import roicrop as group
 from roicrop.conventions import CONVENTIONS
 from tests.command_line import run
 

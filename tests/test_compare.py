@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from roicrop import roi_align, roi_pool
-from roicrop.compare import read_variants
-from roicrop.compare.ablation import Ablation
-from roicrop.compare.causes import causes
-from roicrop.compare.contrast import Contrast, contrasts
-from roicrop.compare.tally import Apart, Spread, Tally
+from roicrop.comparison import read_variants
+from roicrop.comparison.ablation import Ablation
+from roicrop.comparison.causes import causes
+from roicrop.comparison.contrast import Contrast, contrasts
+from roicrop.comparison.tally import Apart, Spread, Tally
 from roicrop.conventions import CONVENTIONS, Convention, differing, resolve
 from roicrop.errors import ArgumentError
 from roicrop.operators import plan

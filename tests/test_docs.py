@@ -18,7 +18,7 @@ from docs.documents import PICTURES, ROOT, Block, Made
 from docs.make import CLI_PAGE, DOCUMENTS
 from docs.parts import PARTS
 from roicrop import roi_align
-from roicrop.cli import COMMANDS
+from roicrop.cli.main import COMMANDS
 from tests.command_line import run, write_boxes, write_maps
 
 README = ROOT / "README.md"

@@ -16,12 +16,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop import reference
 from roicrop.conventions import CONVENTIONS, Convention, resolve
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.explain import TOLERANCE, Bin, Explanation, Source, as_csv, as_json, as_trace, in_words
-from roicrop.explain.numerals import brief, exact, in_column
+from roicrop.explanation import (
+    TOLERANCE,
+    Bin,
+    Explanation,
+    Source,
+    as_csv,
+    as_json,
+    as_trace,
+    in_words,
+)
+from roicrop.explanation.numerals import brief, exact, in_column
 from roicrop.sampling import plan
+from tests import reference
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]

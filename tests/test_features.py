@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roicrop import features as features_module
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.features import Scale, candidates, open_features
+from roicrop.features import source as features_module
 
 MAP = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
 BATCH = np.arange(5 * 2 * 3 * 4, dtype=np.float32).reshape(5, 2, 3, 4)

@@ -25,9 +25,9 @@ import pytest
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop import reference
 from roicrop.conventions import CONVENTIONS, Convention, lookup, resolve
 from roicrop.errors import BoxError
+from tests import reference
 from tests.golden.inputs import ROW_PERIOD, ROWS
 
 Array = NDArray[Any]

@@ -16,13 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import roicrop
-from roicrop import pipeline
 from roicrop.boxes import BOX_FORMATS
 from roicrop.conventions import CONVENTIONS, Convention, lookup, resolve
 from roicrop.errors import ArgumentError
-from roicrop.identify import Verdict, facts, identify, in_words, open_pooled
-from roicrop.identify.candidates import RATIOS, all_rules, coarse, effective, options
-from roicrop.request import Request
+from roicrop.identification import Verdict, facts, identify, in_words, open_pooled
+from roicrop.identification.candidates import RATIOS, all_rules, coarse, effective, options
+from roicrop.job import Request, pipeline
 from tests.command_line import run
 from tests.test_golden import PEERS, Record, arrays, convention, golden
 

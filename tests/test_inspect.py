@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roicrop.fitting import covers, stride_that_covers
 from roicrop.inspection.sample import sample
 from roicrop.inspection.values import summarise
+from roicrop.job import covers, stride_that_covers
 from tests.command_line import MAPS, Result, run, run_process, write_boxes, write_maps
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
@@ -656,7 +656,7 @@ def test_hdf5_without_feature_maps_is_no_failure() -> None:
 def test_boxes_alone_do_not_load_hdf5() -> None:
     write_boxes()
     code = (
-        "import sys; from roicrop.cli import main; main(['inspect', 'boxes.csv']); "
+        "import sys; from roicrop.cli.main import main; main(['inspect', 'boxes.csv']); "
         "sys.exit('h5py' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

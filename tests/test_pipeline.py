@@ -16,11 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import roicrop
-from roicrop import features, pipeline
+from roicrop import features
 from roicrop.conventions import resolve
 from roicrop.errors import ArgumentError, BoxError, OutputError
-from roicrop.fitting import fit, stride_that_fits
-from roicrop.pipeline import Request, crop, open_job
+from roicrop.job import Request, crop, fit, open_job, pipeline, stride_that_fits
 
 RANDOM = np.random.default_rng(20)
 BATCH = RANDOM.standard_normal((3, 5, 12, 16), dtype=np.float32)

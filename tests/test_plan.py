@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop import kernels, reference, sampling
+from roicrop import kernels, sampling
 from roicrop.conventions import CONVENTIONS, Convention
 from roicrop.errors import BoxError
+from tests import reference
 from tests.crops import crops, variants
 
 Array = NDArray[Any]

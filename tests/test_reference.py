@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from roicrop import reference
 from roicrop.conventions import CONVENTIONS, LOWEST_FLOAT32, Convention, resolve
 from roicrop.errors import ArgumentError, BoxError
+from tests import reference
 
 Array = NDArray[Any]
 NAN = float("nan")

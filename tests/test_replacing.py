@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from roicrop.errors import OutputError
-from roicrop.replacing import replacing, written
+from roicrop.outputs.replacing import replacing, written
 
 UNPRIVILEGED = 65534
 

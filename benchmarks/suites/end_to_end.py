@@ -78,7 +78,7 @@ def _make_job(folder: Path, quick: bool) -> _Job:
 
 
 def _roicrop(job: _Job) -> list[str]:
-    return [sys.executable, "-c", "from roicrop.cli import main; main()", *_arguments(job)]
+    return [sys.executable, "-c", "from roicrop.cli.main import main; main()", *_arguments(job)]
 
 
 def _roicrop_prepared(job: _Job) -> list[str]:

@@ -1,0 +1,153 @@
+"""`roicrop compare`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from roicrop.cli import options, report
+from roicrop.conventions import DEFAULT, Convention
+
+if TYPE_CHECKING:
+    from roicrop.comparison import Variant
+
+_DIFFER: Final = 3  # the exit status
+_OF_ONE: Final = ("operator", "convention", "sampling_ratio", "mode", "aligned", "rules")
+_WORDS: Final = ("name", "program", "surprise", "verified")
+
+
+@click.command(
+    epilog="\b\nExample: roicrop compare maps.h5 boxes.json --with detectron2 "
+    "--with onnx:sampling_ratio=2"
+)
+@options.FILES
+@click.option(
+    "--with",
+    "others",
+    metavar="NAME[:SETTING=VALUE,…]",
+    multiple=True,
+    required=True,
+    help="A convention, RoIAlign's or RoIPool's; once for each. Settings of its own: "
+    "sampling_ratio=4, mode=max, aligned=false.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    help="The largest absolute difference between values that agree.  "
+    "[default: 1e-5 × the largest |feature| of the map, at least × 1]",
+)
+@click.option(
+    "--worst",
+    type=options.COUNT,
+    default="3",
+    show_default=True,
+    help="List so many of the boxes that differ most.",
+)
+@options.ALIGN
+@options.READING
+@click.option(
+    "--viz",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Draw the worst box of each pair there, both sampling grids over one another.",
+)
+@click.option(
+    "--channel",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="The channel to draw.  [default: the one that differs most]",
+)
+@options.OVERWRITE
+@options.RUNNING
+def command(**params: Any) -> int:
+    """Pool the same boxes under several conventions, and say how far apart they are, and why.
+
+    Each two are compared. --convention is one of them when it is named, or when there is only one
+    --with. --sampling-ratio, --mode and the like are for all of them, but for what a --with sets
+    itself. Boxes are converted to the order and the units that a convention takes.
+
+    Why: the rules in which the two differ are exchanged one at a time, on the boxes that differ
+    most and on some from all over the file, to see what is left of the difference; and the plans
+    of the worst boxes are held against each other.
+
+    The exit status is 0 when all agree within the tolerance, and 3 when not.
+    """
+    from roicrop import job as jobs
+    from roicrop.comparison import Gallery, as_record, compare, in_words
+    from roicrop.outputs import room_for_pictures
+
+    start = time.perf_counter()
+    variants = _variants(params)
+    rows = [variant.convention for variant in variants]
+    with (
+        jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
+        room_for_pictures(params["viz"]),
+    ):
+        gallery = None
+        if params["viz"]:
+            gallery = Gallery(
+                job,
+                params["viz"],
+                variants,
+                channel=params["channel"],
+                overwrite=params["overwrite"],
+            )
+        with report.progress(len(job), quiet=params["quiet"]) as progress:
+            comparison = compare(
+                job,
+                variants,
+                tolerance=params["tolerance"],
+                listed=params["worst"],
+                gallery=gallery,
+                progress=progress,
+            )
+        said = {
+            **report.run_facts("compare", time.perf_counter() - start),
+            "conventions": [_convention(variant) for variant in variants],
+            **report.input_facts(job),
+            **as_record(comparison, job),
+        }
+        lines = list(in_words(comparison, job))
+    report.show_warnings(said)
+    if not len(job):
+        report.warn("there are no boxes, so nothing was compared")
+    if not params["quiet"]:
+        report.show_lines(report.input_lines(said))
+    if params["as_json"]:
+        for name in _OF_ONE:
+            del said["parameters"][name]
+        lines = [report.as_text(said)]
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
+    return 0 if comparison.agrees else _DIFFER
+
+
+def _variants(params: options.Parameters) -> list[Variant]:
+    """Everything that is compared, --convention first."""
+    from roicrop.comparison import read_variants
+
+    names = list(params["others"])
+    if params["convention"] or len(names) == 1:
+        names.insert(0, params["convention"] or DEFAULT["align"])
+    shared = ("sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value")
+    return read_variants(names, {name: params[name] for name in shared})
+
+
+def _reading(variants: list[Variant]) -> Convention:
+    """The one whose order of coordinates a file has that does not say: pixels, where any has."""
+    rows = [variant.convention for variant in variants]
+    return next((row for row in rows if row.order == "xyxy"), rows[0])
+
+
+def _convention(variant: Variant) -> report.Facts:
+    row = dataclasses.asdict(variant.convention)
+    return {
+        "as": variant.name,
+        **report.convention_facts(variant.convention),
+        "rules": {name: value for name, value in row.items() if name not in _WORDS},
+    }

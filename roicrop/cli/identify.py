@@ -1,0 +1,47 @@
+"""`roicrop identify`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from roicrop.cli import options, report
+from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
+
+
+@click.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
+@options.FILES
+@click.argument("pooled")
+@options.READING
+@options.RUNNING
+def command(**params: Any) -> int:
+    """Say which convention and parameters made a pooled tensor.
+
+    POOLED is a .npy, .npz or HDF5 file (file.h5 or file.h5::/path) that holds a row for each box,
+    (K, C, PH, PW) or (K, PH, PW, C). All conventions are tried, with every sampling ratio up to 4,
+    adaptive and exact, under both reductions, with the boxes read in every format and at strides
+    from 1 to 64; first on a few boxes, then what fits on all of them. Reversed boxes are no errors
+    here: they may be in another format than their file says.
+
+    The exit status is 0 when something fits and 3 when nothing does; then the nearest is named, and
+    what is left of the tensor without it.
+    """
+    from roicrop import identification as identify
+    from roicrop import job as jobs
+
+    row = lookup(DEFAULT["align"], "align")
+    request = options.request({**params, "output_size": (1, 1)}, row, *CONVENTIONS.values())
+    if request.on_bad_box == "error":
+        request = dataclasses.replace(request, on_bad_box="keep")
+    with (
+        jobs.open_job(request) as job,
+        identify.open_pooled(params["pooled"], job) as pooled,
+    ):
+        verdict = identify.identify(job, pooled)
+        if params["as_json"]:
+            click.echo(report.as_text({"command": "identify", **identify.facts(verdict, job)}))
+        else:
+            click.echo("\n".join(identify.in_words(verdict, job)))
+    return 0 if verdict.fits else 3

@@ -1,0 +1,149 @@
+"""The command line: a table of commands, each loaded when it is called, and one way to fail.
+
+Results go to files, words to standard error, `--json` to standard output. A command returns its
+exit status: None or 0 done, 3 the answer is no. What goes wrong is one line and a status of 1 (the
+work failed) or 2 (the command line is wrong); 128 and a signal's number is that signal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import click
+
+from roicrop.cli.failures import FAILURES, tell
+from roicrop.cli.stopping import CTRL_C, stopped
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "align": "Pool boxes by RoIAlign.",
+    "pool": "Pool boxes by RoIPool.",
+    "show": "Draw where the values of a box come from.",
+    "explain": "Say every sample of a box: in words, JSON or CSV.",
+    "compare": "Say how far apart conventions are on the same boxes, and why.",
+    "inspect": "Say what is in these files, and what is wrong with them.",
+    "identify": "Say which convention made a pooled tensor.",
+    "batch": "Pool the boxes of many files.",
+    "conventions": "List what each framework means by the operator.",
+}
+"""Command → what it does. `roicrop.cli.<command>` holds each, as `command`."""
+
+_STOPS: Final = {
+    getattr(signal, name): words
+    for name, words in {"SIGINT": CTRL_C, "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}.items()
+    if hasattr(signal, name)  # Windows has no SIGHUP
+}
+
+
+class Commands(click.Group):
+    """A group whose help needs none of its commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, loaded now."""
+        if name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"roicrop.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, as it stands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from roicrop import __version__, kernels
+
+        click.echo(f"roicrop {__version__}, core: {kernels.NAME}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command has an example in its own help: roicrop align --help",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Print the version and the core in use.",
+)
+@click.pass_context
+def roicrop(ctx: click.Context) -> None:
+    """Crop features by boxes, exactly as the framework that you name does, and see why.
+
+    FEATURES is an HDF5 file, file.h5 or file.h5::/path/to/dataset. BOXES is a .csv, .tsv, .json or
+    .jsonl file, or - for standard input.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; return its exit status."""
+    _survive_any_encoding()
+    try:
+        with _signals_stop():
+            status = roicrop.main(arguments, prog_name="roicrop", standalone_mode=False)
+        return status or 0
+    except FAILURES as error:
+        return tell(error)
+    except _Stopped as stop:
+        return stopped(_STOPS[stop.number], stop.number)
+
+
+class _Stopped(BaseException):
+    """A signal asked the program to end; on its way up, everything unfinished is cleaned away."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _signals_stop() -> Iterator[None]:
+    """Inside, Ctrl-C and the like raise `_Stopped`, once: nothing disturbs the cleaning up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for each in _STOPS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped(signal.Signals(number))
+
+    # Ctrl-C is ignored by what a shell runs in the background, SIGHUP under nohup: it stays so.
+    before = {each: signal.getsignal(each) for each in _STOPS}
+    for each, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _survive_any_encoding() -> None:
+    """A terminal that has no × prints an escape for it, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

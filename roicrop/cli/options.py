@@ -1,0 +1,365 @@
+"""The options that commands share, so that each means the same everywhere.
+
+A group of options (`READING`, `ALIGN`, …) is applied to a command as a decorator, and the functions
+at the end turn what click parsed into what the pipeline takes. A command takes all its options as
+one mapping, so that `batch` can set any of them for each row of its manifest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, resolve
+from roicrop.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from roicrop.draw.album import Album
+    from roicrop.job import Job, Request
+
+Parameters = Mapping[str, Any]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Option = Callable[[_Function], _Function]
+
+
+def together(*options: _Option[Any]) -> _Option[Any]:
+    """One decorator for several options, in the order in which help lists them."""
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
+    """A value that a function reads from text, raising ValueError where it cannot."""
+
+    def __init__(self, metavar: str, expected: str, read: Callable[[str], Any]) -> None:
+        self.name = metavar
+        self._expected = expected
+        self._read = read
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What help shows in place of the value."""
+        return self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value; a usage error says what was expected."""
+        if not isinstance(value, str):
+            return value
+        try:
+            if "_" in value:  # Python would read 1_0
+                raise ValueError
+            return self._read(value)
+        except ValueError:
+            self.fail(f"{value!r} is not {self._expected}.", param, ctx)
+
+
+def _read_count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _LARGEST:
+        raise ValueError
+    return number
+
+
+def _read_positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError
+    return number
+
+
+def _read_score(text: str) -> float:
+    number = float(text)
+    if math.isnan(number):  # nothing is at least that
+        raise ValueError
+    return number
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    height, width = map(_read_count, text.lower().split("x"))
+    return height, width
+
+
+def _read_output_size(text: str) -> tuple[int, int]:
+    return _read_size(text if "x" in text.lower() else f"{text}x{text}")
+
+
+def _read_input_scale(text: str) -> tuple[float, float]:
+    """(sy, sx); the option is written x first."""
+    x, y = map(_read_positive, text.split(",") if "," in text else (text, text))
+    return y, x
+
+
+def _read_ratio(text: str) -> SamplingRatio:
+    if text in ("adaptive", "exact"):
+        return text  # type: ignore[return-value]
+    return _read_count(text) if int(text) > 0 else "adaptive"
+
+
+def _read_rows(text: str) -> tuple[range, ...]:
+    """Numbers and ranges, both ends included."""
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        ranges.append(range(int(first), int(last if dash else first) + 1))
+        if ranges[-1].start < 0 or not ranges[-1]:
+            raise ValueError
+    return tuple(ranges)
+
+
+_LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
+
+COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+SCORE: Final = _Text("NUMBER", "a number", _read_score)
+POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
+IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
+OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_output_size)
+INPUT_SCALE: Final = _Text(
+    "S|SX,SY", "one scale or two, above 0, as in 0.5 or 0.5,0.25", _read_input_scale
+)
+RATIO: Final = _Text("N|adaptive|exact", "a whole number, adaptive or exact", _read_ratio)
+ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+
+FILES: Final = together(click.argument("features"), click.argument("boxes"))
+PLACING: Final = together(
+    click.option("--stride", type=POSITIVE, help="Image pixels for each cell of the map."),
+    click.option(
+        "--spatial-scale", type=POSITIVE, help="Cells for each pixel: 1 / stride. One of the two."
+    ),
+    click.option(
+        "--input-scale",
+        type=INPUT_SCALE,
+        help="The features are of an image resized by this; boxes are in the original's pixels.",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC"]),
+        help="Order of the dataset's axes, if its attribute `layout` does not say.",
+    ),
+    click.option(
+        "--box-format",
+        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
+        help="What a box's four numbers are, whatever its file says.",
+    ),
+    click.option(
+        "--boxes-format",
+        type=click.Choice(["csv", "tsv", "json", "jsonl"]),
+        help="The format of BOXES, whatever it is called; needed for standard input.",
+    ),
+    click.option(
+        "--images",
+        type=click.Path(exists=True, dir_okay=False),
+        help="COCO instances that say which image each image_id is.",
+    ),
+    click.option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
+    click.option(
+        "--image-size",
+        type=IMAGE_SIZE,
+        help="Size of the image that fractions are of, if not the map's size / scale.",
+    ),
+    click.option(
+        "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
+    ),
+)
+READING: Final = together(
+    PLACING,
+    click.option("--min-score", type=SCORE, help="Only boxes with at least this score."),
+    click.option(
+        "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
+    ),
+    click.option("--top-k", type=COUNT, help="Only the N best boxes of each image, by score."),
+    click.option(
+        "--on-bad-box",
+        type=click.Choice(["error", "keep", "zero", "drop"]),
+        default="error",
+        show_default=True,
+        help="Boxes that are not finite, reversed, or on no image: name them and stop; let the "
+        "convention treat the reversed ones; pool them to zeros; or leave their rows out.",
+    ),
+)
+_OUTPUT_SIZE = click.option(
+    "--output-size",
+    type=OUTPUT_SIZE,
+    default="7",
+    show_default=True,
+    help="Bins of each box: height × width.",
+)
+_MODE = click.option(
+    "--mode", type=click.Choice(["avg", "max"]), help="What a bin takes of what it reads."
+)
+_SAMPLING_RATIO = click.option(
+    "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
+)
+_ALIGNED = click.option(
+    "--aligned/--no-aligned",
+    default=None,
+    help="Sample cell centres and let small boxes be small, or not (the half-cell shift).",
+)
+
+_INTERPOLATION = click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "nearest"]),
+    help="How a sample reads the map; for crop-and-resize.",
+)
+_EXTRAPOLATION_VALUE = click.option(
+    "--extrapolation-value",
+    type=float,
+    metavar="V",
+    help="What a bin gives whose sample lies outside the map; for crop-and-resize.",
+)
+
+
+def _convention(default: str) -> _Option[Any]:
+    return click.option(
+        "--convention",
+        metavar="NAME",
+        help=f"Whose rules; `roicrop conventions` lists them.  [default: {default}]",
+    )
+
+
+_SAMPLING: Final = together(_SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE)
+ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
+POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
+EITHER: Final = together(
+    click.option(
+        "--op",
+        "operator",
+        type=click.Choice(["align", "pool"]),
+        default="align",
+        show_default=True,
+        help="RoIAlign or RoIPool.",
+    ),
+    _OUTPUT_SIZE,
+    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}"),
+    _SAMPLING,
+)
+
+OUTPUT: Final = click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    help="Where to: a file that ends in .h5, .npz or .npy.",
+)
+OVERWRITE: Final = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+TENSOR: Final = together(
+    click.option(
+        "--dtype",
+        type=click.Choice(["float16", "float32", "float64"]),
+        help="Of the output.  [default: the features', float32 for integers]",
+    ),
+    click.option(
+        "--compression",
+        metavar="none|lzf|gzip[:LEVEL]",
+        default="none",
+        show_default=True,
+        help="Of the output, where it is HDF5.",
+    ),
+    OVERWRITE,
+)
+
+_VIZ_BOXES = click.option(
+    "--viz-boxes",
+    type=ROWS,
+    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
+)
+_CHANNEL = click.option(
+    "--channel",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="The channel to draw.  [default: mean of all]",
+)
+_POINTS = click.option(
+    "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
+)
+DRAWING: Final = together(_VIZ_BOXES, _CHANNEL, _POINTS)
+VIZ: Final = together(
+    click.option(
+        "--viz",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Draw a picture of each chosen box there.",
+    ),
+    DRAWING,
+)
+
+REPORT: Final = together(
+    click.option("--quiet", "-q", is_flag=True, help="No summary and no progress; only warnings."),
+    click.option("--json", "as_json", is_flag=True, help="A machine-readable summary to stdout."),
+)
+RUNNING: Final = together(
+    click.option(
+        "--threads",
+        type=COUNT,
+        help="How many; it never changes the result.  [default: all processors]",
+    ),
+    REPORT,
+)
+
+
+def convention(params: Parameters, operator: Operator) -> Convention:
+    """The row that the operator's options name, with what they override."""
+    return resolve(
+        params["convention"] or DEFAULT[operator],
+        operator,
+        sampling_ratio=params.get("sampling_ratio"),
+        aligned=params.get("aligned"),
+        mode=params["mode"],
+        interpolation=params.get("interpolation"),
+        extrapolation_value=params.get("extrapolation_value"),
+    )
+
+
+def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
+    """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
+
+    An option that the command does not have is as `Request` has it.
+
+    beside: other conventions that the command pools by.
+    """
+    from roicrop.job import Request
+
+    if params["stride"] is not None and params["spatial_scale"] is not None:
+        raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
+    fractions = params["normalized"] or any(each.normalized for each in (row, *beside))
+    if params["image_size"] is not None and not fractions:
+        raise ArgumentError(
+            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
+            "give --normalized too, or leave it out"
+        )
+    scale, origin = params["spatial_scale"], "--spatial-scale"
+    if params["stride"] is not None:
+        scale, origin = 1.0 / params["stride"], "--stride"
+    same = (
+        "features", "boxes", "input_scale", "layout", "box_format", "boxes_format", "images",
+        "normalized", "image_size", "inclusive", "min_score", "labels", "top_k", "on_bad_box",
+        "output_size",
+    )  # fmt: skip
+    return Request(
+        **{name: params[name] for name in same if name in params},
+        convention=row,
+        spatial_scale=scale,
+        scale_origin=origin,
+        threads=params.get("threads"),
+    )
+
+
+def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
+    """The pictures that DRAWING and OVERWRITE ask for."""
+    from roicrop.draw.album import Album
+
+    return Album(
+        job,
+        place,
+        conventions,
+        boxes=params["viz_boxes"],
+        channel=params["channel"],
+        points=params["points"],
+        overwrite=params["overwrite"],
+    )

@@ -1,0 +1,34 @@
+"""The same boxes under several conventions: how far apart they are, on which boxes, and why.
+
+`compare` pools every box of a job under each convention and keeps running sums for each two of
+them. Why they differ is found by trying, one rule at a time, and said from the plans of the boxes:
+nothing here knows a convention by its name.
+"""
+
+from __future__ import annotations
+
+from roicrop.comparison.ablation import Reason
+from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, Refusals, Tolerance, WorstBox
+from roicrop.comparison.contrast import Contrast
+from roicrop.comparison.gallery import Gallery
+from roicrop.comparison.of_job import compare
+from roicrop.comparison.records import as_record
+from roicrop.comparison.variants import Variant, read_variants
+from roicrop.comparison.words import in_words
+
+__all__ = [
+    "TOLERANCE",
+    "Comparison",
+    "Contrast",
+    "Gallery",
+    "Pair",
+    "Reason",
+    "Refusals",
+    "Tolerance",
+    "Variant",
+    "WorstBox",
+    "as_record",
+    "compare",
+    "in_words",
+    "read_variants",
+]

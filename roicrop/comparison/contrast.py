@@ -1,0 +1,271 @@
+"""How two plans of one box differ: in cells and pixels, and in samples and what is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from roicrop.explanation.numerals import brief
+from roicrop.sampling import AxisPlan, Plan
+
+Both = tuple[float, float]  # along y and along x
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One thing in which two plans of a box differ.
+
+    what: its name. text: a sentence about it.
+    first, second: the number or numbers of each plan, y before x, if there are any.
+    """
+
+    what: str
+    text: str
+    first: object = None
+    second: object = None
+
+
+def contrasts(
+    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+) -> Iterator[Contrast]:
+    """Everything in which two plans differ on box k, which has that number in both.
+
+    names: what to call the two. cells_per_pixel: along y and x, from pixels of the image.
+    """
+    first, second = plans
+    operators = {plan.convention.operator for plan in plans}
+    if operators == {"align"}:
+        yield from _begin(plans, k, names, cells_per_pixel)
+        yield from _size(plans, k, names)
+        yield from _count(plans, k, names)
+        yield from _rounding(plans, k)
+        yield from _border(plans, k, names)
+        yield from _lost(plans, k, names)
+    elif len(operators) == 2:
+        for plan, name in zip(plans, names, strict=True):
+            if plan.convention.operator == "pool":
+                yield _rounded(plan, k, name, cells_per_pixel)
+    yield from _void(plans, k, names)
+    if first.convention.reduction != second.convention.reduction:
+        takes = [_TAKES[plan.convention.reduction] for plan in plans]
+        yield Contrast(
+            "reduction", f"{names[0]} takes {takes[0]}, {names[1]} {takes[1]}", *_reductions(plans)
+        )
+    elif first.convention.mode == "max":
+        yield from _start(plans, names)
+
+
+_TAKES: Final = {
+    "avg": "the average",
+    "max": "the largest value",
+    "corner-max": "the largest weighted neighbour of a sample",
+}
+_BEYOND: Final = {
+    "clamp": "reads the edge of the map",
+    "zero": "lets the map fade to 0",
+    "extrapolate": "gives a value of its own",
+}
+_ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates differ by rounding
+
+
+def _reductions(plans: tuple[Plan, Plan]) -> tuple[str, str]:
+    return plans[0].convention.reduction, plans[1].convention.reduction
+
+
+def _begin(
+    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+) -> Iterator[Contrast]:
+    """Where the two boxes begin, in index coordinates; for crop-and-resize, its samples."""
+    if _has_points(plans[0]) != _has_points(plans[1]):
+        yield _points(plans, k, names)
+        return
+    begins = [[float(axis.begin[k]) for axis in (plan.y, plan.x)] for plan in plans]
+    if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
+        return
+    ways = [
+        f"{_many(abs(b - a), 'cell')} ({_many(abs(b - a) / scale, 'pixel')}) further {way[b < a]}"
+        for a, b, scale, way in zip(
+            *begins, cells_per_pixel, (("down", "up"), ("right", "left")), strict=True
+        )
+        if not _close(a, b, plans)
+    ]
+    text = f"{names[1]} begins {_joined(ways)} than {names[0]}"
+    yield Contrast("shift", text, *begins)
+
+
+def _joined(ways: list[str]) -> str:
+    """For y and x, in one: "1 cell (8 pixels) further down and right"."""
+    if len(ways) == 2 and ways[0].rpartition(" ")[0] == ways[1].rpartition(" ")[0]:
+        return f"{ways[0]} and {ways[1].rpartition(' ')[2]}"
+    return " and ".join(ways)
+
+
+def _has_points(plan: Plan) -> bool:
+    return plan.convention.positions == "corners"
+
+
+def _points(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Contrast:
+    """One samples from corner to corner, the other inside its bins."""
+    spans, words = [], []
+    for plan, name in zip(plans, names, strict=True):
+        span = [_first_and_last(axis, k) for axis in (plan.y, plan.x)]
+        y, x = (f"{brief(low)} … {brief(high)}" if low == low else "none" for low, high in span)
+        spans.append(span)
+        words.append(f"{name} samples y {y}, x {x}")
+    return Contrast("placement of samples", ", ".join(words), *spans)
+
+
+def _first_and_last(axis: AxisPlan, k: int) -> Both:
+    positions = axis.samples(k).position
+    if not len(positions):
+        return math.nan, math.nan
+    return float(positions[0]), float(positions[-1])
+
+
+def _size(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    if _has_points(plans[0]) != _has_points(plans[1]):
+        return
+    sizes = [[float(axis.length[k]) for axis in (plan.y, plan.x)] for plan in plans]
+    if all(_close(a, b, plans) for a, b in zip(*sizes, strict=True)):
+        return
+    one, other = ("×".join(map(brief, size)) for size in sizes)
+    text = f"{names[1]} takes the box to be {other} cells, {names[0]} {one} (height × width)"
+    yield Contrast("size", text, *sizes)
+
+
+def _count(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    counts = [
+        "exact"
+        if plan.convention.sampling_ratio == "exact"
+        else [int(axis.count[k]) for axis in (plan.y, plan.x)]
+        for plan in plans
+    ]
+    if counts[0] == counts[1]:
+        return
+    texts = [
+        f"{name} integrates over each bin"
+        if count == "exact"
+        else f"{name} samples each bin {'×'.join(map(str, count))} times"
+        for count, name in zip(counts, names, strict=True)
+    ]
+    yield Contrast("samples a bin", " and ".join(texts), *counts)
+
+
+def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
+    """Sample positions that are the same but for their last bits."""
+    largest = 0.0
+    for one, other in ((plans[0].y, plans[1].y), (plans[0].x, plans[1].x)):
+        a, b = (axis.samples(k).position.astype(np.float64) for axis in (one, other))
+        if len(a) != len(b):
+            return
+        apart, size = np.abs(b - a), np.maximum(np.abs(a), np.abs(b))
+        if (apart > _rounding_of(plans) * np.maximum(size, 1.0)).any():
+            return
+        largest = max(largest, float(apart.max(initial=0.0)))
+    if largest:
+        text = f"samples lie at the same places but for rounding, at most {brief(largest)} cells"
+        yield Contrast("rounding", text, 0.0, largest)
+
+
+def _border(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """What is done beyond the outermost cell centres, if the box gets there."""
+    one, other = (plan.convention.border for plan in plans)
+    if one != other and any(_leaves(axis, k) for plan in plans for axis in (plan.y, plan.x)):
+        text = (
+            f"beyond the outermost cell centres {names[0]} {_BEYOND[one]}, "
+            f"{names[1]} {_BEYOND[other]}"
+        )
+        yield Contrast("border", text, one, other)
+
+
+def _leaves(axis: AxisPlan, k: int) -> bool:
+    position = axis.samples(k).position
+    return bool(((position < 0) | (position > axis.size - 1)).any())
+
+
+def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """Samples that are out of range, and those that are read at the edge of the map instead."""
+    if any(plan.convention.sampling_ratio == "exact" for plan in plans):
+        return
+    counts = [_outside_and_clamped(plan, k) for plan in plans]
+    for n, (what, words) in enumerate(
+        (("outside", "too far outside to be read"), ("clamped", "moved to the edge of the map"))
+    ):
+        (one, of_one), (other, of_other) = ((count[n], count[2]) for count in counts)
+        if one != other:
+            text = (
+                f"{names[0]} has {one:,} of {of_one:,} samples {words}, "
+                f"{names[1]} {other:,} of {of_other:,}"
+            )
+            yield Contrast(what, text, one, other)
+
+
+def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
+    """Pairs of y and x of which either is out of range, or is clamped; and all pairs."""
+    inside, clamped, total = [], [], 1
+    for axis in (plan.y, plan.x):
+        samples = axis.samples(k)
+        inside.append(int(samples.inside.sum()))
+        clamped.append(int(samples.clamped.sum()))
+        total *= max(int(axis.count[k]), 0) * axis.bins
+    read = inside[0] * inside[1]
+    unmoved = (inside[0] - clamped[0]) * (inside[1] - clamped[1])
+    return total - read, read - unmoved, total
+
+
+def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
+    """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
+    words, real, whole, furthest = [], [], [], 0.0
+    for axis, along, scale in zip((plan.y, plan.x), "yx", cells_per_pixel, strict=True):
+        assert axis.rounded is not None
+        before = [float(axis.begin[k]), float(axis.end[k])]
+        # The end cell is included.
+        after = [int(axis.rounded[k, 0]), int(axis.rounded[k, 1]) + 1]
+        low, high, first, last = map(brief, (*before, *after))
+        words.append(f"{along} {low} … {high} to {first} … {last}")
+        moves = [abs(b - a) / scale for a, b in zip(before, after, strict=True)]
+        furthest = max(furthest, *moves)
+        real.append(before)
+        whole.append(after)
+    text = (
+        f"{name} rounds the box to cells, {' and '.join(words)}: "
+        f"an edge moves by up to {_many(furthest, 'pixel')}"
+    )
+    return Contrast("rounding to cells", text, real, whole)
+
+
+def _void(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """Bins without a sample or cell, if there are, and what they give."""
+    counts = [int(plan.void(k).sum()) for plan in plans]
+    gives = [plan.convention.void_value for plan in plans]
+    if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
+        return
+    texts = [
+        f"{name} has {_many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
+        for name, count, value in zip(names, counts, gives, strict=True)
+    ]
+    yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
+
+
+def _start(plans: tuple[Plan, Plan], names: tuple[str, str]) -> Iterator[Contrast]:
+    one, other = (plan.convention.max_start for plan in plans)
+    if one != other:
+        text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
+        yield Contrast("start of the maximum", text + brief(other), one, other)
+
+
+def _many(number: float, what: str) -> str:
+    return f"{brief(number)} {what if number == 1 else what + 's'}"
+
+
+def _close(a: float, b: float, plans: tuple[Plan, Plan]) -> bool:
+    """Whether two coordinates differ by no more than rounding."""
+    return abs(b - a) <= _rounding_of(plans) * max(abs(a), abs(b), 1.0)
+
+
+def _rounding_of(plans: tuple[Plan, Plan]) -> float:
+    return _ROUNDINGS * float(np.finfo(plans[0].boxes.dtype).eps)

@@ -1,0 +1,71 @@
+"""Pictures of the boxes that differ most: where they go is settled before the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from roicrop.comparison.tally import Worst
+from roicrop.comparison.variants import Variant
+from roicrop.draw.album import channels_first, check_channel, subject_of
+from roicrop.job import Features, Job
+from roicrop.outputs import refuse_unfit
+
+
+class Gallery:
+    """One picture for each two variants: both sampling grids over one another, and the difference.
+
+    place: a directory that is there.
+    channel: the one that is shown; None is the one in which a box differs most.
+
+    Raises ArgumentError for a channel that the maps lack, and OutputError for a place that cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        place: str,
+        variants: Sequence[Variant],
+        *,
+        channel: int | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        check_channel(job, channel)
+        self._job = job
+        self._place = Path(place)
+        self._channel = channel
+        self._overwrite = overwrite
+        for pair in combinations(variants, 2):
+            refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
+
+    def draw(
+        self, i: int, worst: Worst, features: Features, first: Variant, second: Variant
+    ) -> str:
+        """Draw a box of image i; the file that was written."""
+        from roicrop import draw
+
+        job, one = self._job, np.array([worst.row])
+        rows = first.convention, second.convention
+        pooled = [channels_first(job, job.pool(i, one, features, c))[0] for c in rows]
+        plans = [job.plan(i, one, c) for c in rows]
+        picture = draw.overlay(
+            channels_first(job, features),
+            (plans[0], plans[1]),
+            0,
+            (pooled[0], pooled[1]),
+            names=(first.name, second.name),
+            subject=subject_of(job, i, worst.row),
+            channel=worst.channel if self._channel is None else self._channel,
+        )
+        path = self._file(first, second)
+        draw.save(picture, path, overwrite=self._overwrite)
+        return str(path)
+
+    def _file(self, first: Variant, second: Variant) -> Path:
+        # Windows has no files with colons; no convention has an underscore in its name.
+        name = f"{first.name}-vs-{second.name}.png".replace(":", "_")
+        return self._place / name

@@ -1,0 +1,191 @@
+"""A comparison as text: how far apart each two are, why, and on which boxes most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from roicrop.comparison.ablation import Reason
+from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, WorstBox
+from roicrop.comparison.tally import Spread
+from roicrop.explanation.numerals import brief, exact
+from roicrop.explanation.tables import INDENT, table
+from roicrop.job import Job
+from roicrop.text import many
+
+
+def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
+    """Lines of text.
+
+    job: what was compared, for the names of boxes.
+    """
+    if len(comparison.pairs) > 1:
+        yield from _overview(comparison)
+        yield ""
+    for pair in comparison.pairs:
+        yield from _pair(pair, comparison, job)
+        yield ""
+    for variant, refusals in zip(comparison.variants, comparison.refusals, strict=True):
+        if refusals.count:
+            yield f"{variant.name} refuses {_boxes(refusals.count)}:"
+            yield from (f"{INDENT}{message}" for message in refusals.messages)
+            if more := refusals.count - len(refusals.messages):
+                yield f"{INDENT}and {more:,} more"
+            yield ""
+    yield from _terms(comparison, job)
+
+
+_DIGITS: Final = 4
+_LAST: Final = 0.001  # less of a difference than this is not put in figures
+
+
+def _overview(comparison: Comparison) -> Iterator[str]:
+    """A line for each pair."""
+    rows = [["first", "second", "boxes that differ", "largest", "", "mean", "", ""]]
+    for pair in comparison.pairs:
+        tally = pair.tally
+        rows.append(
+            [
+                pair.first.name,
+                pair.second.name,
+                f"{tally.differ:,} of {tally.boxes:,}",
+                *_both(tally.largest, comparison.spread),
+                *_both(tally.mean, comparison.spread),
+                "agree" if pair.agrees else "DIFFER",
+            ]
+        )
+    yield from table(rows, "llrrrrrl")
+
+
+def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
+    yield f"{pair.first.name} and {pair.second.name} {_verdict(pair, comparison)}"
+    tally, spread = pair.tally, comparison.spread
+    if pair.refused:
+        yield f"{INDENT}refused      {_boxes(pair.refused)} by one of the two and not by the other"
+    if not tally.unequal:
+        if pair.reasons and tally.boxes:
+            rules = ", ".join(reason.cause for reason in pair.reasons)
+            yield f"{INDENT}idle rules   they differ in {rules}: it changes nothing here"
+        return
+    if tally.largest:
+        yield f"{INDENT}largest      {' = '.join(filter(None, _both(tally.largest, spread)))}"
+        yield f"{INDENT}mean         {' = '.join(filter(None, _both(tally.mean, spread)))}"
+    if tally.incomparable:
+        yield f"{INDENT}not finite   {many(tally.incomparable, 'value')}, in one of the two only"
+    if pair.picture:
+        yield f"{INDENT}picture      {pair.picture}"
+    yield from _why(pair)
+    for found in pair.worst if not pair.agrees else pair.worst[:1]:
+        yield from _worst(found, pair, comparison, job)
+
+
+def _verdict(pair: Pair, comparison: Comparison) -> str:
+    tally, tolerance = pair.tally, comparison.tolerance
+    if not tally.boxes:
+        return "have no box in common" if pair.refused else "have no box to be compared on"
+    if tally.differ:
+        return f"DIFFER on {tally.differ:,} of {_boxes(tally.boxes)}"
+    verdict = f"agree on all {_boxes(tally.boxes)}" if tally.boxes > 1 else "agree on the one box"
+    if pair.refused:
+        verdict = f"DIFFER, but {verdict} that both take"
+    if not tally.unequal:
+        return f"{verdict}, to the last bit"
+    return f"{verdict}, within {_number(tolerance.most)}"
+
+
+def _why(pair: Pair) -> Iterator[str]:
+    """The causes, each with what is left of the difference without it."""
+    part = [reason for reason in pair.reasons if not reason.is_idle]
+    idle = [reason.cause for reason in pair.reasons if reason.is_idle]
+    columns = [
+        ["why", *(INDENT + reason.cause for reason in part)],
+        ["", *map(_changes, part)],
+    ]
+    if pair.tally.largest:
+        left = [_percent(reason.remains) for reason in part]
+        columns.append(["left of the difference without it", *left])
+    if pair.tally.incomparable:
+        left = [_percent(reason.incomparable_remains) for reason in part]
+        columns.append(["left of what is not finite", *left])
+    if part:
+        yield from table(list(zip(*columns, strict=True)), "l" * len(columns), INDENT)
+    if idle:
+        yield f"{INDENT}no part in it: {', '.join(idle)}"
+
+
+def _changes(reason: Reason) -> str:
+    return ", ".join(
+        f"{name} {_value(one)} → {_value(other)}" for name, (one, other) in reason.fields.items()
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "none" if value is None else str(value)
+    return brief(value)
+
+
+def _percent(part: float | None) -> str:
+    if part is None:
+        return "not known"
+    if part in (0, 1):
+        return "all of it" if part else "nothing"
+    if part < _LAST:
+        return f"under {100 * _LAST:g} %"
+    return f"{100 * part:.3g} %" if part < 10 else f"{part:.3g} times as much"
+
+
+def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
+    """A box: how far apart it is where, and what its two plans have to say."""
+    box, number = found.box, job.table.source_index[found.box.row]
+    place = job.where(box.row)
+    said = []
+    if box.incomparable:
+        said.append(f"{many(box.incomparable, 'value')} finite in one only")
+    if box.largest:
+        apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
+        said.append(f"up to {apart}, mean {_number(box.mean)}")
+    said.append(
+        f"{' and '.join(map(brief, box.values))} in bin {box.bin[0]},{box.bin[1]} "
+        f"of channel {box.channel}"
+    )
+    where = "" if place.endswith(f"box {number}") else f" ({place})"
+    yield f"{INDENT}box {number}{where}: {'; '.join(said)}"
+    if found.reasons and pair.reasons and found.reasons[0].cause != pair.reasons[0].cause:
+        yield f"{INDENT * 2}here it is mostly: {found.reasons[0].cause}"
+    for contrast in found.contrasts:
+        yield f"{INDENT * 2}{contrast.text}"
+
+
+def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
+    """What the numbers above are in terms of."""
+    spread, tolerance = comparison.spread, comparison.tolerance
+    if spread.deviation:
+        yield f"σ = {_number(spread.deviation)}: the standard deviation of the features"
+    span = _number(tolerance.least)
+    if tolerance.least != tolerance.most:
+        span += f" to {_number(tolerance.most)}"
+    if tolerance.given is None:
+        span += f": {exact(TOLERANCE)} × the largest |feature| of the map, at least × 1"
+    yield f"tolerance = {span}"
+    if job.source.dtype.itemsize < 4:
+        yield f"{job.source.dtype} features were pooled in float32, without their own rounding"
+    for variant in comparison.variants:
+        row = variant.convention
+        if row.normalized:
+            yield f"{variant.name} was given the same boxes, as {row.order} fractions of the image"
+
+
+def _both(difference: float, spread: Spread) -> tuple[str, str]:
+    """The difference, and in standard deviations."""
+    relative = spread.relative(difference)
+    return _number(difference), "" if relative is None else f"{_number(relative)} σ"
+
+
+def _number(value: float) -> str:
+    return exact(float(f"{value:.{_DIGITS}g}")) if math.isfinite(value) else exact(value)
+
+
+def _boxes(count: int) -> str:
+    return many(count, "box", "boxes")

@@ -1,0 +1,29 @@
+"""Where a pooled value comes from: in words, as JSON, as CSV, and as a listing of samples.
+
+`Explanation` says it for one box and one channel, from the plan and the map, and the functions
+write it down, line by line. It reads the map sample by sample, in float64, and shares no sum with
+the cores that pool: that they agree is what it has to say about them.
+"""
+
+from __future__ import annotations
+
+from roicrop.explanation.account import TOLERANCE, Explanation
+from roicrop.explanation.of_job import explain
+from roicrop.explanation.records import as_csv, as_json
+from roicrop.explanation.terms import Bin, Source, Tap, Term
+from roicrop.explanation.trace import as_trace
+from roicrop.explanation.words import in_words
+
+__all__ = [
+    "TOLERANCE",
+    "Bin",
+    "Explanation",
+    "Source",
+    "Tap",
+    "Term",
+    "as_csv",
+    "as_json",
+    "as_trace",
+    "explain",
+    "in_words",
+]

@@ -1,0 +1,46 @@
+"""The explanation of a job's box: the map it is on, and what its command writes for it."""
+
+from __future__ import annotations
+
+from roicrop.errors import ArgumentError, BoxError
+from roicrop.explanation.account import Explanation
+from roicrop.explanation.terms import Source
+from roicrop.job import Job
+
+
+def explain(job: Job, box: int, channel: int = 0) -> Explanation:
+    """Where the pooled values of one box and one channel come from.
+
+    box: its number in the file.
+
+    Raises BoxError for a box that is not there or not pooled, and ArgumentError for a channel that
+    the maps lack.
+    """
+    source = job.source
+    if channel >= source.channels:
+        last = source.channels - 1
+        raise ArgumentError(f"--channel {channel}: {source.path} has channels 0 to {last}")
+    rows = job.rows_of([box])
+    for i, _, features in job.by_image(rows):
+        pooled = job.pool(i, rows, features)[0]
+        if source.channels_last:
+            features, pooled = features.transpose(2, 0, 1), pooled.transpose(2, 0, 1)
+        x1, y1, x2, y2 = job.corners[rows[0]].tolist()
+        return Explanation(
+            Source(
+                file=f"{source.path}::{source.dataset}",
+                image=job.image_name(i),
+                box=box,
+                corners=(x1, y1, x2, y2),
+                input_scale=source.input_scale(i),
+            ),
+            job.plan(i, rows),
+            0,
+            channel,
+            features[channel].copy(),  # the map itself is valid only here
+            pooled[channel],
+        )
+    raise BoxError(
+        f"{job.where(rows[0])}: the box is bad and its values are zeros, which come from nowhere: "
+        "choose another with --box"
+    )

@@ -1,0 +1,137 @@
+"""Where one bin is read: its samples, its pieces, or its cells, along y and along x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roicrop.explanation.account import Explanation
+from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
+from roicrop.explanation.preamble import operand
+from roicrop.explanation.steps import bin_steps
+from roicrop.explanation.tables import INDENT, table
+from roicrop.explanation.terms import Bin
+from roicrop.sampling import AxisPlan, Samples
+
+
+def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
+    """Along each axis: the formula for a sample's place, and at most so many samples."""
+    for name, index, axis, p, samples, cells in _sides(explanation, bin_):
+        if not len(samples):
+            continue
+        yield f"{INDENT}{name} = {_position(axis, explanation.k, p, index, name)}"
+        yield from table(
+            [
+                [index, name, "", cells, "weights"],
+                *zip(
+                    map(str, samples.index[:most]),
+                    under_one_another([exact(v) for v in samples.position[:most]]),
+                    [_moved(axis, samples, s) for s in range(len(samples))[:most]],
+                    *_neighbours(samples, most),
+                    strict=True,
+                ),
+            ],
+            "rrlll",
+            INDENT * 2,
+        )
+
+
+def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
+    """Along each axis: the bin's edges, and at most so many of the pieces between them."""
+    for name, index, axis, p, pieces, cells in _sides(explanation, bin_):
+        low, high = axis.edges(explanation.k)[p : p + 2]
+        yield f"{INDENT}{name} from {brief(low)} to {brief(high)}, cut at the cells' centres"
+        if not len(pieces):
+            continue
+        yield from table(
+            [
+                [index, "middle", "length", cells, "weights"],
+                *zip(
+                    map(str, pieces.index[:most]),
+                    in_column(pieces.position[:most].tolist()),
+                    in_column(pieces.share[:most].tolist()),
+                    *_neighbours(pieces, most),
+                    strict=True,
+                ),
+            ],
+            "rrrll",
+            INDENT * 2,
+        )
+
+
+def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
+    """RoIPool's bin: how its edges are rounded, and which cells they leave."""
+    plan, k = explanation.plan, explanation.k
+    y, x = _edges(plan.y, k, bin_.row), _edges(plan.x, k, bin_.column)
+    names = ("first cell", "cell after", "on the map")
+    yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", INDENT)
+
+
+_Side = tuple[str, str, AxisPlan, int, Samples, str]
+
+
+def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
+    """Of y and x: names for it, for its samples' number and for cells, and the bin along it."""
+    plan = explanation.plan
+    return (
+        ("y", "i", plan.y, bin_.row, bin_.y, "rows"),
+        ("x", "j", plan.x, bin_.column, bin_.x, "columns"),
+    )
+
+
+def _position(axis: AxisPlan, k: int, p: int, index: str, name: str) -> str:
+    """The convention's formula for a sample's place, with the box's numbers put in."""
+    begin, step, count = exact(axis.begin[k]), operand(axis.bin_size[k]), axis.count[k]
+    match axis.convention.positions:
+        case "scaled-step":
+            return f"{begin} + {p} × {step} + ({index} + ½) × {step} / {count}"
+        case "step-scaled":
+            return f"{begin} + {p} × {step} + ({step} / {count}) × ({index} + ½)"
+        case "fraction":
+            return f"{begin} + {step} × ({p} + ({index} + ½) / {count})"
+        case "corners" if axis.bins == 1:
+            return f"½ × ({name}1 + {name}2) × ({axis.size} − 1)"
+        case "corners":
+            return f"{begin} + {p} × {step}"
+
+
+def _moved(axis: AxisPlan, samples: Samples, s: int) -> str:
+    if not samples.inside[s]:
+        return "out of range"
+    if axis.convention.interpolation == "nearest":
+        return f"→ {exact(samples.low[s])} rounded"
+    if samples.clamped[s]:
+        return f"→ {exact(samples.read_at[s])} clamped"
+    if samples.weight_low[s] + samples.weight_high[s] != 1:
+        return "fading"
+    return ""
+
+
+def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
+    """The cells that count anything, and what they count."""
+    cells, weights = [], []
+    for s in range(len(samples))[:most]:
+        read = [
+            (str(cell), exact(weight))
+            for cell, weight in (
+                (samples.low[s], samples.weight_low[s]),
+                (samples.high[s], samples.weight_high[s]),
+            )
+            if weight
+        ]
+        cells.append(", ".join(cell for cell, _ in read))
+        weights.append(", ".join(weight for _, weight in read))
+    return cells, weights
+
+
+def _edges(axis: AxisPlan, k: int, p: int) -> tuple[str, str, str]:
+    assert axis.rounded is not None
+    first, bin_size = axis.rounded[k, 0], exact(axis.bin_size[k])
+    down, up, low, high = bin_steps(axis, k, p)
+    begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
+    end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"
+    cut = " (cut off)" if (low.before, high.before) != (low.after, high.after) else ""
+    return (
+        f"{begin} = {exact(low.before)}",
+        f"{end} = {exact(high.before)}",
+        (f"{low.after} … {high.after - 1}" if low.after < high.after else "none") + cut,
+    )

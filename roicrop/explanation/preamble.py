@@ -1,0 +1,165 @@
+"""What an explanation says before any bin: whose rules, the box, and how it becomes bins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from roicrop.conventions import CONVENTIONS, Convention, overrides
+from roicrop.explanation.account import Explanation
+from roicrop.explanation.numerals import exact, under_one_another
+from roicrop.explanation.steps import Step, box_steps, corners_of, size_before
+from roicrop.explanation.tables import table
+from roicrop.sampling import AxisPlan
+
+
+def preamble(explanation: Explanation) -> Iterator[str]:
+    """Lines of text."""
+    yield from _heading(explanation)
+    yield ""
+    yield from _box(explanation)
+    yield ""
+    yield from _axes(explanation)
+
+
+_OPERATOR: Final = {"align": "RoIAlign", "pool": "RoIPool"}
+_TAKES: Final = {"avg": "average", "max": "largest", "corner-max": "largest"}
+
+_Line = tuple[str, str, str]  # a step, how it comes about, a note
+
+
+def _heading(explanation: Explanation) -> Iterator[str]:
+    source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
+    (height, width), (bins_y, bins_x) = plan.map_size, plan.output_size
+    yield f"{_OPERATOR[row.operator]} of box {source.box}, image {source.image} of {source.file}"
+    yield f"Convention {row.name}: {row.program}"
+    changed = overrides(row) if row.name in CONVENTIONS else {}
+    if changed:
+        yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
+    yield f"{bins_y} × {bins_x} bins, each the {_TAKES[row.reduction]} of {_what(row)}"
+    yield (
+        f"Channel {explanation.channel} of a map of {height} × {width} cells, "
+        f"coordinates in {plan.boxes.dtype}"
+    )
+
+
+def _what(row: Convention) -> str:
+    if row.operator == "pool":
+        return "the cells it covers"
+    if row.sampling_ratio == "exact":
+        return "the interpolated map over it"
+    if row.positions == "corners":
+        return "a single sample"
+    return "its samples' weighted corners" if row.reduction == "corner-max" else "its samples"
+
+
+def _box(explanation: Explanation) -> Iterator[str]:
+    """The corners, from the image to the cells."""
+    source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
+    corners = corners_of(plan, explanation.k, source.corners)
+    rows: list[tuple[str, Any, str]] = []
+    if corners.image is not None:
+        rows.append(("image", corners.image, "pixels"))
+    if corners.network is not None and source.input_scale != (1.0, 1.0):
+        scale_y, scale_x = map(exact, source.input_scale)
+        rows.append(
+            ("input", corners.network, f"x × {scale_x}, y × {scale_y}: the network's image")
+        )
+    if corners.fractions is not None:
+        rows.append(("fraction", corners.fractions, "of the image"))
+        rows.append(("index", corners.index, f"fraction × (map size − 1){_CENTRES}"))
+    if corners.feature is not None:
+        pixels = _shifted("pixels", row.offset_before)
+        pixels = f"({pixels})" if row.offset_before else pixels
+        rows.append(("feature", corners.feature, f"{pixels} × {exact(plan.spatial_scale)}"))
+        rows.append(("index", corners.index, f"{_shifted('feature', row.offset_after)}{_CENTRES}"))
+    columns = [under_one_another([exact(v[c]) for _, v, _ in rows]) for c in range(4)]
+    lines = [
+        [f"  {name}", *(column[r] for column in columns), note]
+        for r, (name, _, note) in enumerate(rows)
+    ]
+    yield from table([["Box", "x1", "y1", "x2", "y2", ""], *lines], "lrrrrl")
+
+
+_CENTRES: Final = "; the centre of cell i is at i"
+
+
+def _shifted(what: str, offset: float) -> str:
+    if not offset:
+        return what
+    return f"{what} {'+' if offset > 0 else '−'} {exact(abs(offset))}"
+
+
+def _axes(explanation: Explanation) -> Iterator[str]:
+    """Sizes and counts, y beside x, with every rounding."""
+    plan, k = explanation.plan, explanation.k
+    lines = [
+        [f"  {name}", of_y, of_x, note]
+        for (name, of_y, note), (_, of_x, _) in zip(_axis(plan.y, k), _axis(plan.x, k), strict=True)
+    ]
+    yield from table([["Bins", "y", "x", ""], *lines], "llll")
+
+
+def _axis(axis: AxisPlan, k: int) -> Iterator[_Line]:
+    steps = {step.what: step for step in box_steps(axis, k)}
+    for name in ("first cell", "last cell"):
+        if name in steps:
+            step = steps[name]
+            yield name, f"{exact(step.before)} → {exact(step.after)}", f"rounded {step.rule}"
+    yield _size(axis, k, steps.get("size"))
+    yield _bin_size(axis, k)
+    if axis.convention.operator == "align" and axis.convention.sampling_ratio != "exact":
+        yield _samples_a_bin(axis, k, steps.get("samples a bin"))
+    if axis.convention.interpolation == "nearest":
+        yield "rounding", "each sample", "to the nearest cell, half away from zero"
+    elif axis.rounded is None:
+        yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
+
+
+def _size(axis: AxisPlan, k: int, bound: Step | None) -> _Line:
+    if axis.rounded is not None:
+        size = f"{exact(axis.rounded[k, 1])} − {operand(axis.rounded[k, 0])} + 1 = "
+    elif axis.convention.positions == "corners":
+        size = ""
+    else:
+        size = f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
+    size += exact(size_before(axis, k))
+    note = "the last cell is included" if axis.rounded is not None else "cells"
+    if bound is None:
+        return "size", size, note
+    if bound.before != bound.after:
+        size += f" → {exact(bound.after)}"
+    return "size", size, f"{note}, {bound.rule}"
+
+
+def _bin_size(axis: AxisPlan, k: int) -> _Line:
+    if axis.convention.positions != "corners":
+        quotient = f"{exact(axis.length[k])} / {axis.bins} = {exact(axis.bin_size[k])}"
+        return "bin size", quotient, ""
+    if axis.bins == 1:
+        return "step", "0", "from sample to sample; a single one lies in the middle"
+    steps = f"{exact(axis.length[k])} / {axis.bins - 1} = {exact(axis.bin_size[k])}"
+    return "step", steps, "from sample to sample, the corners of the box included"
+
+
+def _samples_a_bin(axis: AxisPlan, k: int, adaptive: Step | None) -> _Line:
+    if adaptive is None:
+        return "samples a bin", exact(axis.count[k]), ""
+    count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"
+    if adaptive.after != axis.count[k]:
+        count += f" → {exact(axis.count[k])}"
+    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}"
+
+
+_NO_SAMPLES: Final = {
+    1: "",
+    0: "; none, if that is none along y or x",
+    -1: "; none, since the box is reversed",
+}
+
+
+def operand(value: Any) -> str:
+    """A number behind a minus or times sign."""
+    return exact(value) if value >= 0 else f"({exact(value)})"

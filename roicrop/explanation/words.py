@@ -1,0 +1,102 @@
+"""An explanation as a worked example: the box, how it becomes bins, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from roicrop.explanation.account import Explanation
+from roicrop.explanation.numerals import brief, exact, in_column
+from roicrop.explanation.one_bin import one_bin, tolerance
+from roicrop.explanation.preamble import preamble
+from roicrop.explanation.tables import table
+from roicrop.explanation.terms import Bin
+from roicrop.sampling import AxisPlan, Samples
+
+MOST_TERMS: Final = 64
+MOST_BINS: Final = 1024
+
+
+def in_words(
+    explanation: Explanation, only: tuple[int, int] | None = None, most: int | None = None
+) -> Iterator[str]:
+    """Lines of text.
+
+    only: this bin, with each of its samples. Without it each bin has a line.
+    most: at most so many samples, or bins; None is MOST_TERMS, or MOST_BINS.
+    """
+    yield from preamble(explanation)
+    yield ""
+    if only is not None:
+        yield from one_bin(explanation, only, MOST_TERMS if most is None else most)
+    else:
+        yield from _all_bins(explanation, MOST_BINS if most is None else most)
+
+
+def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
+    """A line for each bin."""
+    bins = list(explanation.bins())
+    shown = bins[:most]
+    columns = [
+        ("bin", [f"{b.row},{b.column}" for b in shown]),
+        *_places(explanation, shown),
+        (explanation.kind + "s", [f"{b.count[0]} × {b.count[1]}" for b in shown]),
+    ]
+    if explanation.kind == "sample":
+        columns.append(("outside", [str(b.outside) for b in shown]))
+        columns.append(("clamped", [str(b.clamped) for b in shown]))
+    if any(b.sum is not None for b in shown):
+        columns.append(("sum", in_column([b.sum for b in shown])))
+    columns.append(("value", in_column([b.value for b in shown])))
+    gives = f"{explanation.plan.convention.operator} gives"
+    columns.append((gives, in_column([b.pooled for b in shown])))
+    rows = zip(*([name, *texts] for name, texts in columns), strict=True)
+    yield from table(list(rows), "r" * len(columns))
+    if len(shown) < len(bins):
+        yield f"… and {len(bins) - len(shown):,} more bins: --limit {len(bins)}"
+    yield ""
+    yield _agreement(explanation, bins)
+    yield "Add --bin ROW,COLUMN for every number behind a bin."
+
+
+def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, list[str]]]:
+    """Where bins lie along y and along x."""
+    if explanation.kind == "cell":
+        rows, columns = [_cells(b.y) for b in bins], [_cells(b.x) for b in bins]
+        return [("rows", rows), ("columns", columns)]
+    plan, k = explanation.plan, explanation.k
+    of_rows, of_columns = _spans(plan.y, k), _spans(plan.x, k)
+    return [("y", [of_rows[b.row] for b in bins]), ("x", [of_columns[b.column] for b in bins])]
+
+
+def _spans(axis: AxisPlan, k: int) -> list[str]:
+    """For each bin of box k its edges, or where its only sample is."""
+    if axis.convention.positions == "corners":
+        return [exact(position) for position in axis.samples(k).position]
+    edges = [brief(edge) for edge in axis.edges(k).tolist()]
+    return [f"{low} … {high}" for low, high in pairwise(edges)]
+
+
+def _cells(cells: Samples) -> str:
+    if not len(cells):
+        return "none"
+    first, last = cells.low[0], cells.low[-1]
+    return f"{first}" if first == last else f"{first} … {last}"
+
+
+def _agreement(explanation: Explanation, bins: Sequence[Bin]) -> str:
+    operator = explanation.plan.convention.operator
+    differ = [bin_ for bin_ in bins if not bin_.agrees]
+    if differ:
+        first = differ[0]
+        return (
+            f"{len(differ)} of {len(bins)} values DIFFER from what {operator} gives; the first is "
+            f"that of bin {first.row},{first.column}: by {brief(first.difference)}, and the "
+            f"tolerance is {tolerance(explanation, first)}"
+        )
+    worst = max(bins, key=lambda bin_: bin_.difference)
+    return (
+        f"All {len(bins)} values agree with what {operator} gives: the largest difference is "
+        f"{brief(worst.difference)}, the tolerance {tolerance(explanation, worst)}"
+    )

@@ -1,0 +1,16 @@
+"""Which convention and parameters made a tensor.
+
+    Job, Pooled ──probe──▶ Probe ──search──▶ candidates ──confirm──▶ trials ──verdict──▶ Verdict
+
+`candidates` lists what there is to try, `probe` picks a few boxes and channels that tell most,
+`search` tries everything on these, and `confirm` what is left on all. `alternatives` says what the
+data cannot tell apart, `residual` and `shift` what the matter is where nothing fits.
+"""
+
+from __future__ import annotations
+
+from roicrop.identification.pooled import Pooled, open_pooled
+from roicrop.identification.report import facts, in_words
+from roicrop.identification.verdict import Verdict, identify
+
+__all__ = ["Pooled", "Verdict", "facts", "identify", "in_words", "open_pooled"]

@@ -1,0 +1,218 @@
+"""Candidates put to the test of every box and channel, image by image, one map read ahead."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.errors import BoxError
+from roicrop.identification.agreement import allowance, apart, in_tolerances
+from roicrop.identification.candidates import Candidate, Reading
+from roicrop.identification.pooled import Pooled
+from roicrop.identification.probe import channels_first
+from roicrop.identification.variants import variant
+from roicrop.job import Features, Job, Rows
+from roicrop.sampling import Plan
+
+Array = NDArray[Any]
+Adjust = Callable[[Array], Array]
+
+_CHUNK_BYTES: Final = 16 << 20  # of pooled values that are compared at a time
+_MOST_PLANNED: Final = 2048  # boxes at a time
+_CLEARLY: Final = 1e5  # tolerances: as far apart as the largest feature is from 0
+_MOST_CLASSES: Final = 24  # computations that differ; more there are only where nothing tells
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a plan says of all boxes, as digests: two that are equal stand for equal numbers.
+
+    corners, sizes, counts: of the boxes, in cells and samples. voids: the bins that are empty.
+    rows: cells and weights.
+    """
+
+    corners: bytes = b""
+    sizes: bytes = b""
+    counts: bytes = b""
+    voids: bytes = b""
+    rows: bytes = b""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Fingerprint:
+        """That of one plan."""
+        axes = (plan.y, plan.x)
+        return cls(
+            corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
+            sizes=_digest(*(a.length for a in axes)),
+            counts=_digest(*(a.count for a in axes)),
+            voids=_digest(*(a.void for a in axes)) if any(a.void.any() for a in axes) else b"",
+            rows=_digest(
+                *(v for a in axes for v in (a.bin_ptr, a.row_ptr, a.cells, a.weights, a.zero))
+            ),
+        )
+
+    def then(self, other: Fingerprint) -> Fingerprint:
+        """That of these boxes and those."""
+        return Fingerprint(
+            *(
+                hashlib.blake2b(mine + theirs, digest_size=16).digest() if mine or theirs else b""
+                for mine, theirs in (
+                    (getattr(self, name), getattr(other, name)) for name in self.__slots__
+                )
+            )
+        )
+
+
+def _digest(*arrays: Array) -> bytes:
+    state = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        state.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return state.digest()
+
+
+@dataclass(slots=True)
+class Trial:
+    """A candidate and how it does.
+
+    job: all boxes, as the candidate reads them.
+    worst: (K,) the largest difference of each box in tolerances; NaN for those not compared.
+    adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
+    total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
+    largest: the largest absolute difference.
+    fingerprint: of all plans. counts: the fewest and the most samples a bin.
+    refused: why the candidate cannot be, if it refuses a box. dropped: whether nobody looked.
+    """
+
+    candidate: Candidate
+    job: Job
+    worst: Array
+    adjust: Adjust | None = None
+    total: float = 0.0
+    values: int = 0
+    largest: float = 0.0
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    counts: tuple[int, int] = (1 << 31, 0)
+    refused: str | None = None
+    dropped: bool = False
+
+    @property
+    def row(self) -> Convention:
+        """Its rules, by the first of their names."""
+        return self.candidate.rules.convention
+
+    def see(self, plan: Plan) -> Fingerprint:
+        """Take in the plan of some boxes; its own fingerprint."""
+        fingerprint = Fingerprint.of(plan)
+        self.fingerprint = self.fingerprint.then(fingerprint)
+        counts = np.concatenate([plan.y.count, plan.x.count])
+        self.counts = min(self.counts[0], int(counts.min())), max(self.counts[1], int(counts.max()))
+        return fingerprint
+
+    def add(self, rows: Rows, difference: Array, tolerances: Array) -> None:
+        """Take in how far these boxes (n, C, PH, PW) are apart."""
+        self.worst[rows] = tolerances.max(axis=(1, 2, 3))
+        self.total += float(np.minimum(tolerances, _CLEARLY).sum(dtype=np.float64))
+        self.values += tolerances.size
+        self.largest = max(self.largest, float(difference.max()))
+
+    @property
+    def compared(self) -> int:
+        """How many boxes were compared."""
+        return int((~np.isnan(self.worst)).sum())
+
+    @property
+    def agreeing(self) -> int:
+        """How many of them agree."""
+        return int((self.worst <= 1.0).sum())
+
+    @property
+    def fits(self) -> bool:
+        """Whether all boxes agree."""
+        looked = self.refused is None and not self.dropped
+        return looked and 0 < self.agreeing == self.compared
+
+    @property
+    def mean(self) -> float:
+        """The mean difference, in tolerances."""
+        return self.total / max(self.values, 1)
+
+
+def trials_of(candidates: Iterable[Candidate], job: Job) -> list[Trial]:
+    """A trial of each candidate on all boxes of a job."""
+    jobs: dict[tuple[Reading, float | None], Job] = {}
+    trials = []
+    for candidate in candidates:
+        key = candidate.reading, candidate.scale
+        if key not in jobs:
+            jobs[key] = variant(job, *key, np.arange(len(job)))
+        worst = np.full(len(job), np.nan, np.float32)
+        trials.append(Trial(candidate, jobs[key], worst))
+    return trials
+
+
+def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:
+    """Compare every box and channel of a tensor with what each trial gives.
+
+    Trials whose plans are equal are computed once. If there are too many that are not, the last of
+    them are dropped.
+    """
+    most = max(1, _CHUNK_BYTES // (int(np.prod(pooled.shape[1:])) * pooled.dtype.itemsize))
+    for i, rows, features in job.by_image():
+        allowed = allowance(channels_first(features, job))
+        for start in range(0, len(rows), min(most, _MOST_PLANNED)):
+            chunk = rows[start : start + min(most, _MOST_PLANNED)]
+            _compare(i, chunk, features, allowed, pooled, trials)
+
+
+def _compare(
+    i: int, rows: Rows, features: Features, allowed: Array, pooled: Pooled, trials: Sequence[Trial]
+) -> None:
+    stored = pooled.rows(rows)
+    for number, members in enumerate(_alike(trials, i, rows, pooled)):
+        if number >= _MOST_CLASSES:
+            for trial in members:
+                trial.dropped = True
+            continue
+        first = members[0]
+        size = pooled.output_size(first.candidate.layout)
+        try:
+            given = first.job.pool(i, rows, features, first.row, output_size=size)
+        except BoxError as error:  # of boxes beyond the range of a float
+            for trial in members:
+                trial.refused = str(error)
+            continue
+        expected = channels_first(given, first.job)
+        for layout in dict.fromkeys(trial.candidate.layout for trial in members):
+            values = stored.transpose(layout.axes)
+            difference = apart(first.adjust(values) if first.adjust else values, expected)
+            tolerances = in_tolerances(difference, expected, allowed, pooled.dtype)
+            for trial in members:
+                if trial.candidate.layout == layout:
+                    trial.add(rows, difference, tolerances)
+
+
+def _alike(
+    trials: Sequence[Trial], i: int, rows: Rows, pooled: Pooled
+) -> Iterable[Sequence[Trial]]:
+    """The trials that nothing speaks against, those that give the same for these boxes together."""
+    classes: dict[tuple[object, ...], list[Trial]] = {}
+    for trial in trials:
+        if trial.refused is None and not trial.dropped:
+            size = pooled.output_size(trial.candidate.layout)
+            try:
+                plan = trial.job.plan(i, rows, trial.row, size)
+            except BoxError as error:
+                trial.refused = str(error)
+                continue
+            fingerprint = trial.see(plan)
+            void = repr(trial.row.void_value) if fingerprint.voids else ""
+            reduction = (trial.row.operator, trial.row.reduction, trial.row.max_start)
+            key = (size, fingerprint.rows, fingerprint.voids, void, reduction, trial.adjust)
+            classes.setdefault(key, []).append(trial)
+    return classes.values()

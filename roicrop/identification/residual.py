@@ -1,0 +1,260 @@
+"""What a tensor that nothing gives has in common with what comes nearest to it.
+
+Each test looks for one cause on the probe, and what it finds is put to the test of every box and
+channel before it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.identification.agreement import HALF, RELATIVE, apart, in_tolerances
+from roicrop.identification.boxes_apart import boxes_apart
+from roicrop.identification.candidates import Candidate
+from roicrop.identification.confirm import Adjust, Trial, confirm, trials_of
+from roicrop.identification.pooled import Pooled
+from roicrop.identification.probe import Probe
+from roicrop.identification.search import search
+from roicrop.identification.shift import find_shift
+from roicrop.identification.variants import moved
+from roicrop.job import Job
+from roicrop.text import minus
+
+Array = NDArray[Any]
+Kind = Literal["some boxes", "rounding", "factor", "channels", "shift", "noise", "unlike"]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """What is left of a tensor when the nearest trial is taken from it.
+
+    text: in words. details: in numbers.
+    agreeing: how many boxes the trial gives once that is allowed for; None where that explains
+        nothing.
+    """
+
+    kind: Kind
+    text: str
+    details: Mapping[str, object] = field(default_factory=dict)
+    agreeing: int | None = None
+
+
+def explain(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, Residual]:
+    """The residual, and the trial that it is of: `nearest`, or another that explains more.
+
+    nearest: one that has been confirmed, and does not fit.
+    """
+    if 2 * nearest.agreeing >= nearest.compared:
+        return nearest, _some_boxes(nearest)
+    for test in (_rounding, _factor, _channels, _shift):
+        found = test(pooled, probe, nearest)
+        if found is not None:
+            return found
+    if nearest.agreeing:
+        return nearest, _some_boxes(nearest)
+    return nearest, _noise(pooled, probe, nearest)
+
+
+_Found = tuple[Trial, Residual] | None
+
+
+def _some_boxes(nearest: Trial) -> Residual:
+    text, details = boxes_apart(nearest)
+    return Residual("some boxes", text, details, nearest.agreeing)
+
+
+def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+    """Tensor or features were rounded to a format of fewer digits."""
+    worst = float(np.nanmax(nearest.worst))
+    for name, (unit, rounded) in _FORMATS.items():
+        if worst > unit / RELATIVE:
+            continue
+        if np.array_equal(probe.stored, rounded(probe.stored), equal_nan=True):
+            text = f"rounding: the tensor holds nothing but {name} numbers"
+            return nearest, Residual("rounding", text, {"format": name, "rounded": "tensor"})
+        if _agrees(pooled, probe.with_maps(rounded), nearest.candidate):
+            text = f"rounding: the features were rounded to {name} first"
+            return nearest, Residual("rounding", text, {"format": name, "rounded": "features"})
+    if worst <= HALF / RELATIVE:
+        text = "rounding: differences no larger than arithmetic in float16 makes"
+        return nearest, Residual("rounding", text, {"format": "float16", "rounded": "arithmetic"})
+    return None
+
+
+def _float16(values: Array) -> Array:
+    return values.astype(np.float16).astype(values.dtype)
+
+
+def _bfloat16(values: Array) -> Array:
+    """To the nearest, ties to even, as the frameworks do."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) & np.uint32(0xFFFF0000)
+    return rounded.view(np.float32).astype(values.dtype)
+
+
+_FORMATS: Final[dict[str, tuple[float, Callable[[Array], Array]]]] = {
+    "float16": (HALF, _float16),
+    "bfloat16": (2.0**-7, _bfloat16),
+}
+"""Name → a unit in the last place, of a value; and how to round to it."""
+
+
+def _agrees(pooled: Pooled, probe: Probe, candidate: Candidate) -> bool:
+    values, expected = _both(pooled, probe, candidate)
+    difference = apart(values, expected)
+    return bool(in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0)
+
+
+def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+    """The tensor is a multiple, or has something added to all of it."""
+    values, expected = _on_probe(pooled, probe, nearest.candidate)
+    if not len(values):
+        return None
+    slope, added = _line(expected, values)
+    through_zero = float(expected @ values / max(float(expected @ expected), _TINY))
+    offset = float((values - expected).mean())
+    for factor, constant in ((through_zero, 0.0), (1.0, offset), (slope, added)):
+        if abs(factor) < _TINY:
+            continue
+        trial = _tried(pooled, probe.job, nearest.candidate, _undone(factor, constant))
+        if 2 * trial.agreeing > trial.compared:
+            words = [f"every value is {factor:.6g} times that"] if factor != 1.0 else []
+            words += [f"{constant:.6g} is added to every value"] if constant else []
+            details = {"factor": factor, "added": constant}
+            return trial, _explained("factor", " and ".join(words), details, trial)
+    return None
+
+
+def _line(x: Array, y: Array) -> tuple[float, float]:
+    """Slope and intercept of the least squares."""
+    centred = x - x.mean()
+    slope = float(centred @ y / max(float(centred @ centred), _TINY))
+    return slope, float(y.mean() - slope * x.mean())
+
+
+_TINY: Final = 1e-30
+
+
+def _undone(factor: float, constant: float) -> Adjust:
+    def undo(values: Array) -> Array:
+        adjusted: Array = (values.astype(np.float64) - constant) / factor
+        return adjusted.astype(np.result_type(values, np.float32))
+
+    return undo
+
+
+def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+    """The tensor's channels are in another order than the map's."""
+    count = probe.job.source.channels
+    if count == 1:
+        return None
+    backwards = np.arange(count)[::-1]
+    for candidate in search(probe.backwards(), pooled).fitting[:1]:
+        trial = _tried(pooled, probe.job, candidate, lambda values: values[:, ::-1])
+        if 2 * trial.agreeing > trial.compared:
+            text = "the order of the channels is reversed"
+            return trial, _explained("channels", text, {"order": backwards.tolist()}, trial)
+    for candidate in search(probe.averaged(), pooled).fitting[:1]:
+        order = _order_of_channels(pooled, probe.with_all_channels(), candidate)
+        if order is None:
+            continue
+        trial = _tried(pooled, probe.job, candidate, _taken(np.argsort(order)))
+        if 2 * trial.agreeing > trial.compared:
+            shown = ", ".join(f"{c} holds {order[c]}" for c in range(min(count, _SHOWN)))
+            text = f"the channels are in another order: {shown}{', …' if count > _SHOWN else ''}"
+            return trial, _explained("channels", text, {"order": order.tolist()}, trial)
+    return None
+
+
+_SHOWN: Final = 6
+
+
+def _order_of_channels(
+    pooled: Pooled, probe: Probe, candidate: Candidate
+) -> NDArray[np.intp] | None:
+    """(C,) the channel of the map that each channel of the tensor holds; None if two hold one."""
+    values, expected = (
+        np.nan_to_num(each.swapaxes(0, 1).reshape(each.shape[1], -1), posinf=0.0, neginf=0.0)
+        for each in _both(pooled, probe, candidate)
+    )
+    order = np.array([np.abs(expected - one).max(axis=1).argmin() for one in values])
+    return order if len(set(order.tolist())) == len(order) else None
+
+
+def _taken(order: NDArray[np.intp]) -> Adjust:
+    return lambda values: values[:, order]
+
+
+def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+    """All boxes lie elsewhere by so many cells, or their corners do."""
+    for found in find_shift(pooled, probe, nearest.candidate):
+        (trial,) = trials_of([found.candidate], probe.job)
+        trial.job = moved(trial.job, found.by)
+        confirm(probe.job, pooled, [trial])
+        if 2 * trial.agreeing > trial.compared:
+            return trial, _explained("shift", found.text(trial.job), found.details, trial)
+    return None
+
+
+def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
+    values, expected = _on_probe(pooled, probe, nearest.candidate)
+    if not len(values):
+        return Residual("unlike", _UNLIKE)
+    slope, added = _line(expected, values)
+    difference = values - (slope * expected + added)
+    share = float(difference.std()) / max(float(values.std()), _TINY)
+    details = {
+        "factor": slope,
+        "added": added,
+        "standard_deviation": float(difference.std()),
+        "share_of_spread": share,
+    }
+    if share > _HARDLY:
+        return Residual("unlike", _UNLIKE, details)
+    times = (
+        "" if abs(slope - 1.0) < _NEARLY_1 else f", from {minus(format(slope, '.3g'))} times that"
+    )
+    text = (
+        f"no pattern: differences of {details['standard_deviation']:.2g} (standard deviation), "
+        f"{share:.1%} of the tensor's own{times}"
+    )
+    return Residual("noise", text, details)
+
+
+_NEARLY_1: Final = 0.01
+_HARDLY: Final = 0.85  # of the tensor's spread: what is left is nearly all of it
+_UNLIKE: Final = (
+    "it is like nothing that these boxes give, so it is of other features, other boxes, "
+    "or a scale that was not tried: give --stride"
+)
+
+
+def _tried(pooled: Pooled, job: Job, candidate: Candidate, adjust: Adjust) -> Trial:
+    """A candidate, compared on everything with the tensor as it would be without its fault."""
+    (trial,) = trials_of([candidate], job)
+    trial.adjust = adjust
+    confirm(job, pooled, [trial])
+    return trial
+
+
+def _explained(kind: Kind, text: str, details: Mapping[str, object], trial: Trial) -> Residual:
+    return Residual(kind, text, details, trial.agreeing)
+
+
+def _on_probe(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array, Array]:
+    """The probe's values and what the candidate gives, where both are finite, (m,) float64 each."""
+    values, expected = _both(pooled, probe, candidate)
+    there = np.isfinite(values) & np.isfinite(expected)
+    return values[there].astype(np.float64), expected[there].astype(np.float64)
+
+
+def _both(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array, Array]:
+    """(n, c, PH, PW) the probe's values and what the candidate gives."""
+    job = probe.variant(candidate.reading, candidate.scale)
+    size = pooled.output_size(candidate.layout)
+    return probe.pooled(candidate.layout), probe.crop(job, candidate.rules.convention, size)

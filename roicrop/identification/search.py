@@ -1,0 +1,278 @@
+"""Which candidates give the values of a probe: all of them tried roughly, what is left exactly.
+
+Roughly: a candidate stays that gives one of the few boxes that tell most, with what only changes
+few bins or last bits (empty bins, the order of arithmetic) left open. Exactly: it gives all boxes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.identification.agreement import apart, in_tolerances
+from roicrop.identification.candidates import (
+    SCALES,
+    Candidate,
+    Layout,
+    Reading,
+    Rules,
+    all_rules,
+    coarse,
+    readings,
+)
+from roicrop.identification.pooled import Pooled
+from roicrop.identification.probe import Probe
+from roicrop.identification.variants import given_reading, stacked, variant
+from roicrop.job import Job, distinct_images
+
+Array = NDArray[Any]
+
+_MOST: Final = 200  # candidates that fit the probe; more there are only where nothing tells
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    fitting: the candidates that give all of the probe, the simplest first.
+    nearest: those that come nearest, the nearest first.
+    tried: how many there were. left_out: of how many that might fit nobody knows.
+    """
+
+    fitting: list[Candidate]
+    nearest: list[Candidate]
+    tried: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rough:
+    """How a kind of rules did. share: of the boxes that agree. alike: correlation of the values."""
+
+    kind: _Kind
+    reading: Reading
+    scale: float | None
+    layout: Layout
+    share: float
+    alike: float
+
+    def candidates(self) -> Iterator[Candidate]:
+        for rules in self.kind.rules:
+            yield Candidate(rules, self.reading, self.scale, self.layout)
+
+
+def search(probe: Probe, pooled: Pooled) -> Found:
+    """Try every candidate on a probe of the tensor."""
+    given, last = given_reading(probe.job), probe.job.source.channels_last
+
+    def cost(candidate: Candidate) -> int:
+        return candidate.cost(given, last)
+
+    few = probe.few()
+    everything = [each for grid in _grids(few) for each in _try(few, pooled, grid)]
+    promising = [c for rough in everything if rough.share > 0 for c in rough.candidates()]
+    promising.sort(key=cost)
+    fitting: list[Candidate] = []
+    done = 0
+    for candidate in promising:
+        if len(fitting) == _MOST:
+            break
+        done += 1
+        fitting += _exactly(probe, pooled, candidate)
+    everything.sort(key=_nearness)
+    near = [_again(probe, pooled, rough) for rough in everything[:_NEAR]]
+    near.sort(key=_nearness)
+    return Found(
+        fitting,
+        [min(rough.candidates(), key=cost) for rough in near[:_NEAREST]],
+        sum(len(rough.kind.rules) for rough in everything),
+        len(promising) - done,
+    )
+
+
+_NEAR: Final = 24
+_NEAREST: Final = 8
+
+
+def _nearness(rough: _Rough) -> tuple[float, float]:
+    return -rough.share, -rough.alike
+
+
+def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
+    """The same on all of the probe, if the boxes allow it."""
+    job = probe.variant(rough.reading, rough.scale)
+    size = pooled.output_size(rough.layout)
+    if probe.refused(job, rough.kind.row, size):
+        return dataclasses.replace(rough, share=0.0, alike=-1.0)
+    expected = probe.crop(job, rough.kind.row, size)[None]
+    values = probe.pooled(rough.layout)
+    (share,), (alike,) = _shares(values, expected, probe), _correlations(values, expected)
+    return dataclasses.replace(rough, share=float(share), alike=float(alike))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Kind:
+    """Rules that are the same roughly, and what they are roughly."""
+
+    row: Convention
+    rules: tuple[Rules, ...]
+
+
+@functools.cache
+def _kinds() -> tuple[_Kind, ...]:
+    kinds: dict[str, list[Rules]] = {}
+    for rules in all_rules():
+        kinds.setdefault(repr(coarse(rules.convention)), []).append(rules)
+    return tuple(_Kind(coarse(same[0].convention), tuple(same)) for same in kinds.values())
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The probe's boxes at one scale, in every reading that may be."""
+
+    probe: Probe
+    jobs: dict[Reading, Job]
+    scale: float | None
+    kinds: tuple[_Kind, ...]
+    _stacks: dict[tuple[Reading, ...], Job] = field(default_factory=dict)
+    _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
+
+    def crop(self, row: Convention, size: tuple[int, int]) -> tuple[tuple[Reading, ...], Array]:
+        """The readings of which the convention takes all boxes, and what they give, (R, n, …)."""
+        key = (row.sampling_ratio, row.min_size, row.offset_before, row.offset_after, size)
+        if key not in self._taken:
+            self._taken[key] = tuple(
+                each for each, job in self.jobs.items() if not self.probe.refused(job, row, size)
+            )
+        taken = self._taken[key]
+        if not taken:
+            return (), np.empty(0)
+        if taken not in self._stacks:
+            self._stacks[taken] = stacked([self.jobs[reading] for reading in taken])
+        values = self.probe.crop(self._stacks[taken], row, size)
+        return taken, values.reshape(len(taken), -1, *values.shape[1:])
+
+
+def _grids(probe: Probe) -> Iterator[_Grid]:
+    """Every scale, with the readings that may be at it."""
+    said = {scale.value for scale in probe.job.scales}
+    has_image_size = probe.job.request.image_size is not None
+    for scale in (None, *SCALES):
+        if {scale} == said:
+            continue
+        jobs = {}
+        for reading in readings(given_reading(probe.job)):
+            if scale is not None and reading.normalized and not has_image_size:
+                continue  # fractions of the map itself, whatever the scale
+            job = probe.variant(reading, scale)
+            if _may_be(probe, job):
+                jobs[reading] = job
+        kinds = _kinds()
+        if scale is not None and has_image_size:
+            kinds = tuple(kind for kind in kinds if not kind.row.normalized)
+        if jobs:
+            yield _Grid(probe, jobs, scale, kinds)
+
+
+def _may_be(probe: Probe, job: Job) -> bool:
+    """Whether enough of the boxes are on their maps, and none too far away for any operator."""
+    off_map = job.fit().wholly if probe.tells else 0
+    return bool(np.abs(job.corners).max() < _FAR) and off_map <= _OFF_MAP * len(job)
+
+
+_FAR: Final = 1e16  # pixels
+_OFF_MAP: Final = 0.75  # at most half of a probe's boxes are there for being empty
+
+
+def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
+    """How every kind of rules does on a grid, with every layout."""
+    sizes: dict[tuple[int, int], list[Layout]] = {}
+    for layout in pooled.layouts:
+        sizes.setdefault(pooled.output_size(layout), []).append(layout)
+    for size, layouts in sizes.items():
+        for start in range(0, len(grid.kinds), _AT_ONCE):
+            kinds = grid.kinds[start : start + _AT_ONCE]
+            crops = [(kind, *grid.crop(kind.row, size)) for kind in kinds]
+            tried = [(kind, reading) for kind, taken, _ in crops for reading in taken]
+            if not tried:
+                continue
+            expected = np.concatenate([values for _, taken, values in crops if taken])
+            for layout in layouts:
+                values = probe.pooled(layout)
+                shares = _shares(values, expected, probe).tolist()
+                alike = _correlations(values, expected).tolist()
+                for (kind, reading), share, likeness in zip(tried, shares, alike, strict=True):
+                    yield _Rough(kind, reading, grid.scale, layout, share, likeness)
+
+
+_AT_ONCE: Final = 16  # kinds whose values are compared at a time, which bounds the memory
+
+
+def _shares(values: Array, expected: Array, probe: Probe) -> Array:
+    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, but for its NaN."""
+    open_ = np.isnan(expected)
+    tolerances = in_tolerances(apart(values, expected), expected, probe.allowed, values.dtype)
+    agrees = np.where(open_, 0.0, tolerances).max(axis=(2, 3, 4)) <= 1.0
+    real = ~open_.all(axis=(2, 3, 4))
+    count = real.sum(axis=1)
+    # What leaves every bin empty may have made a tensor that has one value in every box.
+    share: Array = np.where(
+        count, (agrees & real).sum(axis=1) / np.maximum(count, 1), not probe.tells
+    )
+    return share
+
+
+def _correlations(values: Array, expected: Array) -> Array:
+    """(R,) of values (n, …) with each of (R, n, …), −1 where too few are finite."""
+    one, other = values.reshape(1, -1), expected.reshape(len(expected), -1)
+    there = np.isfinite(one) & np.isfinite(other)
+    count = np.maximum(there.sum(axis=1), 1)[:, None]
+    one, other = (np.where(there, each, 0.0) for each in (one, other))
+    one, other = (each - there * (each.sum(axis=1)[:, None] / count) for each in (one, other))
+    squares = np.einsum("ri,ri->r", one, one) * np.einsum("ri,ri->r", other, other)
+    found: Array = np.einsum("ri,ri->r", one, other) / np.sqrt(squares)
+    found[~np.isfinite(found) | (2 * count[:, 0] < one.shape[1])] = -1.0
+    return found
+
+
+def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Candidate]:
+    """The candidate if it gives all of the probe, with the value outside that it must have."""
+    if candidate.rules.convention.border == "extrapolate":
+        candidate = _with_value_outside(probe.job, pooled, candidate)
+    job = probe.variant(candidate.reading, candidate.scale)
+    size, row = pooled.output_size(candidate.layout), candidate.rules.convention
+    if probe.refused(job, row, size):
+        return []
+    values, expected = probe.pooled(candidate.layout), probe.crop(job, row, size)
+    difference = apart(values, expected)
+    fits = in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0
+    return [candidate] if fits else []
+
+
+def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candidate:
+    """The candidate with the value that the tensor has where its samples are off the map."""
+    rows = np.flatnonzero(job.pooled)[:_PLANNED]
+    whole = variant(job, candidate.reading, candidate.scale, rows)
+    for i in distinct_images(whole.image_index).tolist():
+        its_rows = np.flatnonzero(whole.image_index == i)
+        size = pooled.output_size(candidate.layout)
+        plan = whole.plan(i, its_rows, candidate.rules.convention, size)
+        empty = [axis.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
+        k = int(np.argmax(empty[0] | empty[1]))
+        if plan.void(k).any():
+            values = pooled.rows(rows[its_rows[k : k + 1]]).transpose(candidate.layout.axes)[0, 0]
+            void = float(values[plan.void(k)][0])
+            names = candidate.rules.conventions
+            rules = Rules(tuple(dataclasses.replace(row, void=void) for row in names))
+            return dataclasses.replace(candidate, rules=rules)
+    return candidate
+
+
+_PLANNED: Final = 4096  # boxes among which to look for one that is partly off the map

@@ -1,0 +1,98 @@
+"""The question from one end to the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from roicrop.errors import BoxError
+from roicrop.identification.alternatives import Alternative, alternatives, ranked
+from roicrop.identification.candidates import Reading
+from roicrop.identification.confirm import Trial, confirm, trials_of
+from roicrop.identification.pooled import Pooled
+from roicrop.identification.probe import Probe, choose
+from roicrop.identification.residual import Residual, explain
+from roicrop.identification.search import Found, search
+from roicrop.identification.variants import given_reading
+from roicrop.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer.
+
+    pooled: the tensor. given: what was said of the boxes.
+    fits: all that fit, the best first; some may compute the same.
+    others: of these, the ways in which the best cannot be told from another.
+    nearest, residual: where nothing fits, what comes nearest and what is left.
+    tells: whether the tensor's values differ at all.
+    tried: how many candidates there were. left_out: how many that may fit were not confirmed,
+        because too many did.
+    seconds: how long it took.
+    """
+
+    pooled: Pooled
+    given: Reading
+    fits: Sequence[Trial]
+    others: Sequence[Alternative]
+    nearest: Trial | None
+    residual: Residual | None
+    tells: bool
+    tried: int
+    left_out: int
+    seconds: float
+
+
+@np.errstate(all="ignore")  # the numbers in question may be any
+def identify(job: Job, pooled: Pooled) -> Verdict:
+    """Say which convention and parameters made a tensor from the boxes of a job.
+
+    All candidates are tried on a few boxes and channels, and those that fit on everything. A
+    candidate fits if every value of every box is within the tolerance (see `agreement.py`).
+
+    Raises BoxError if there is no box to compare, and what reading the files raises.
+    """
+    start = time.perf_counter()
+    if not job.pooled.any():
+        raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
+    given = given_reading(job)
+    probe = choose(job, pooled)
+    found = search(probe, pooled)
+    trials = trials_of(found.fitting, job)
+    confirm(job, pooled, trials)
+    fits = ranked(trials, lambda trial: trial.candidate.cost(given, job.source.channels_last))
+    nearest: Trial | None = None
+    residual: Residual | None = None
+    if not fits:
+        nearest, residual = explain(pooled, probe, _nearest(job, pooled, probe, found, trials))
+    return Verdict(
+        pooled,
+        given,
+        fits,
+        alternatives(fits[0], fits[1:]) if fits else [],
+        nearest,
+        residual,
+        probe.tells,
+        found.tried,
+        found.left_out + sum(trial.dropped for trial in trials),
+        time.perf_counter() - start,
+    )
+
+
+def _nearest(
+    job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
+) -> Trial:
+    """What gives most boxes; where nothing gives any, what is most like the probe's values."""
+    likely = trials_of(found.nearest[:_LIKELY], job)
+    confirm(job, pooled, likely)
+    whole = [trial for trial in (*trials, *likely) if trial.refused is None and not trial.dropped]
+    if not whole:
+        raise BoxError(f"{job.table.source.name}: {likely[0].refused}")
+    most = max(whole, key=lambda trial: (trial.agreeing, -trial.mean))
+    return most if most.agreeing else next(trial for trial in likely if trial in whole)
+
+
+_LIKELY = 3

@@ -1,0 +1,88 @@
+"""Pooled boxes to files: HDF5, or NumPy's .npz and .npy.
+
+All three hold the pooled rows as one block of bytes whose place is known before the first row is
+there. So a row goes straight to where it belongs, in whatever order the images are pooled, at the
+speed of the disk and without a second copy in memory. Only compressed rows have to go through HDF5.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from roicrop.errors import ArgumentError
+from roicrop.outputs import hdf5, npy
+from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
+from roicrop.outputs.places import is_picture, room_for_pictures
+from roicrop.outputs.replacing import refuse_unfit, replacing, written
+from roicrop.outputs.rows import Writer
+
+__all__ = [
+    "OutputSpec",
+    "Writer",
+    "is_picture",
+    "open_output",
+    "refuse_unfit",
+    "replacing",
+    "room_for_pictures",
+    "written",
+]
+
+
+@contextmanager
+def open_output(
+    path: str | os.PathLike[str],
+    spec: OutputSpec,
+    *,
+    columns: Mapping[str, Array],
+    attributes: Mapping[str, object],
+    overwrite: bool = False,
+    inputs: Sequence[str] = (),
+) -> Iterator[Writer]:
+    """An output file to write pooled rows to; it appears when the block ends well, else not at all.
+
+    path: its suffix says the format: .h5 or .hdf5, .npz, .npy (which holds the pooled array alone).
+    columns: what stands beside `pooled`, each under its own name. A column of objects becomes
+        integers, floats or texts, whichever holds them all.
+    attributes: how the file was made: numbers, texts, flat lists of them, and JSON of anything
+        else. Those that are None are left out.
+    inputs: files that must not be overwritten whatever is asked for.
+
+    A row that is never written holds zeros.
+
+    Raises ArgumentError for a suffix or compression that is not known, OutputError otherwise.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise ArgumentError(f"{path} ends in none of {', '.join(_FORMATS)}: name the format so")
+    opened, compressions = _FORMATS[suffix]
+    compression = Compression.parse(spec.compression)
+    if compression.method not in compressions:
+        raise ArgumentError(
+            f"{path} cannot be compressed with {compression.method}: "
+            f"a {suffix} takes {' or '.join(compressions)}"
+        )
+    content = Content(
+        path=str(path),
+        spec=spec,
+        compression=compression,
+        columns={name: plain_column(column) for name, column in columns.items()},
+        attributes={name: value for name, value in attributes.items() if value is not None},
+    )
+    with (
+        replacing(path, overwrite=overwrite, inputs=inputs) as file,
+        opened(file, content) as writer,
+    ):
+        yield writer
+
+
+_HDF5: Final = (hdf5.opened, ("none", "lzf", "gzip"))
+_FORMATS: Final = {
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
+    ".npz": (npy.opened_archive, ("none", "gzip")),
+    ".npy": (npy.opened, ("none",)),
+}

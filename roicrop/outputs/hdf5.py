@@ -1,0 +1,174 @@
+"""HDF5 with the attributes of NeXus, so that viewers plot it."""
+
+from __future__ import annotations
+
+import io
+import numbers
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
+from roicrop.outputs.replacing import written
+from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
+from roicrop.outputs.undisturbed import undisturbed
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@contextmanager
+def opened(file: Path, content: Content) -> Iterator[Writer]:
+    """An HDF5 file to write rows to."""
+    if content.compression.method == "none":
+        with _tree(file, content) as (_, root):
+            offset = root["pooled"].id.get_offset() or 0  # None if it has no bytes at all
+        with file.open("r+b", buffering=0) as raw:
+            yield BlockWriter(raw, offset, content)
+    else:
+        with _tree(file, content) as (patient, root):
+            yield _ChunkWriter(patient, root["pooled"], content)
+
+
+@contextmanager
+def _tree(file: Path, content: Content) -> Iterator[tuple[_PatientFile, h5py.File]]:
+    """The open file, with everything in it but the pooled rows."""
+    import h5py
+
+    with _PatientFile(file, "r+") as patient:
+        with ExitStack() as undo:
+            with undisturbed():
+                # From 1.8 on attributes may exceed 64 KiB, as long lists of labels do.
+                root = h5py.File(patient, "w", libver=("v108", "v108"), rdcc_nbytes=_CHUNK_CACHE)
+                undo.callback(_close, root)
+                with written(content.path):
+                    _fill(root, content)
+                    patient.check()
+            yield patient, root
+        with written(content.path):
+            patient.check()
+
+
+def _close(root: h5py.File) -> None:
+    with undisturbed():
+        root.close()
+
+
+def _fill(root: h5py.File, content: Content) -> None:
+    """Everything but the pooled rows, for which there is room."""
+    import h5py
+
+    _create_pooled(root, content)
+    for name, column in content.columns.items():
+        dtype = h5py.string_dtype() if column.dtype == object else column.dtype
+        root.create_dataset(name, data=column, dtype=dtype)
+    for name, value in {**content.attributes, **_nexus(content.spec)}.items():
+        root.attrs[name] = _plain_attribute(value)
+    # Where NeXus had them before 2014, and readers of that age look.
+    root["pooled"].attrs["signal"] = 1
+    root["pooled"].attrs["axes"] = ":".join(content.spec.axes)
+
+
+def _create_pooled(root: h5py.File, content: Content) -> None:
+    """`/pooled`, before all else; if uncompressed, its bytes get their place and are not filled."""
+    from h5py import h5d, h5p, h5s, h5t
+
+    spec = content.spec
+    rows, *inner = spec.shape
+    if content.compression.method == "none" or rows == 0:
+        creation = h5p.create(h5p.DATASET_CREATE)
+        creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+        creation.set_fill_time(h5d.FILL_TIME_NEVER)
+        space = h5s.create_simple(spec.shape)
+        h5d.create(root.id, b"pooled", h5t.py_create(spec.dtype), space, creation)
+    else:
+        root.create_dataset(
+            "pooled",
+            spec.shape,
+            spec.dtype,
+            chunks=(max(1, min(rows, _CHUNK // spec.row_bytes)), *inner),
+            compression=content.compression.method,
+            compression_opts=content.compression.level,
+            shuffle=True,
+        )
+    for dimension, axis in zip(root["pooled"].dims, spec.axes, strict=True):
+        dimension.label = axis
+
+
+_CHUNK: Final = 64 << 10  # bytes; small, so that few chunks are packed twice for rows of two images
+_CHUNK_CACHE: Final = 16 << 20
+
+
+def _nexus(spec: OutputSpec) -> dict[str, object]:
+    """By these h5web, silx and their like plot the first box's first channel.
+
+    They are those of the NeXus base class NXdata: its axes have no coordinates (".").
+    """
+    shown = ["." if axis in ("y", "x") else "0" for axis in spec.axes]
+    named: dict[str, object] = {"NX_class": "NXdata", "signal": "pooled", "axes": ["."] * 4}
+    return {**named, "default_slice": shown} if spec.shape[0] else named
+
+
+def _plain_attribute(value: object) -> object:
+    """What an HDF5 attribute holds: a number, a text, a list of either, or else JSON."""
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
+        return [plain_text(item) for item in value]
+    if isinstance(value, (list, tuple, np.ndarray, np.generic, numbers.Real)):
+        array = np.asarray(value)
+        if array.ndim <= 1 and array.dtype.kind in "biuf":
+            return array
+    return as_json(value)
+
+
+class _ChunkWriter:
+    """A writer of rows to a compressed dataset."""
+
+    def __init__(self, patient: _PatientFile, dataset: h5py.Dataset, content: Content) -> None:
+        self._patient, self._dataset, self._content = patient, dataset, content
+
+    def write(self, rows: NDArray[np.int64], pooled: Array) -> None:
+        values = converted(pooled, self._content.spec.dtype)
+        with written(self._content.path):
+            for run in runs(rows):
+                first = int(rows[run.start])
+                self._dataset[first : first + run.stop - run.start] = values[run]
+                self._patient.check()
+
+
+class _PatientFile(io.FileIO):
+    """A file that takes in what can no longer be written, and says so when asked.
+
+    HDF5 cannot close a file whose writing fails, and crashes when the program ends.
+    """
+
+    _failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, or remember why not."""
+        view = memoryview(data).cast("B")
+        if self._failure is None:
+            try:
+                write_all(super().write, view)
+            except OSError as error:
+                self._failure = error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the file's size, or remember why not."""
+        if self._failure is None:
+            try:
+                return super().truncate(size)
+            except OSError as error:
+                self._failure = error
+        return size or 0
+
+    def check(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._failure is not None:
+            raise self._failure

@@ -1,0 +1,67 @@
+"""NumPy's own files: .npy holds the pooled array, .npz the columns and attributes too."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from roicrop.outputs.content import Array, Content, as_json
+from roicrop.outputs.replacing import written
+from roicrop.outputs.rows import BlockWriter, Writer
+
+
+@contextmanager
+def opened(file: Path, content: Content) -> Iterator[Writer]:
+    """A .npy file to write rows to."""
+    with file.open("r+b", buffering=0) as raw:
+        yield _laid_out(raw, content)
+
+
+@contextmanager
+def opened_archive(file: Path, content: Content) -> Iterator[Writer]:
+    """A .npz file to write rows to.
+
+    An archive is written from front to back, so the rows wait in a file that has no name.
+    """
+    with ExitStack() as stack:
+        with written(content.path):
+            raw = stack.enter_context(tempfile.TemporaryFile(buffering=0, dir=file.parent))
+        yield _laid_out(raw, content)
+        with written(content.path), _archive(file, content) as archive:
+            raw.seek(0)
+            with archive.open("pooled.npy", "w", force_zip64=True) as member:
+                shutil.copyfileobj(raw, member, 1 << 20)
+            for name, array in content.columns.items():
+                _add(archive, name, array.astype(str) if array.dtype == object else array)
+            _add(archive, "attributes", np.array(as_json(content.attributes)))
+
+
+def _laid_out(raw: io.FileIO, content: Content) -> BlockWriter:
+    spec = content.spec
+    header = {
+        "descr": np.lib.format.dtype_to_descr(spec.dtype),
+        "fortran_order": False,
+        "shape": spec.shape,
+    }
+    with written(content.path):
+        np.lib.format.write_array_header_1_0(raw, header)
+        offset = raw.tell()
+        raw.truncate(offset + spec.shape[0] * spec.row_bytes)
+    return BlockWriter(raw, offset, content)
+
+
+def _archive(file: Path, content: Content) -> zipfile.ZipFile:
+    method = zipfile.ZIP_STORED if content.compression.method == "none" else zipfile.ZIP_DEFLATED
+    return zipfile.ZipFile(file, "w", method, compresslevel=content.compression.level)
+
+
+def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, array, allow_pickle=False)

@@ -1,0 +1,48 @@
+"""Where pictures go: a directory, made if need be, or one PNG."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from roicrop.errors import ArgumentError, OutputError
+
+
+@contextmanager
+def room_for_pictures(place: str | None) -> Iterator[None]:
+    """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
+
+    One that was made is gone again when the work fails and it is still empty. OutputError where
+    there can be none.
+    """
+    directory = None if place is None or is_picture(Path(place)) else Path(place)
+    if directory is None or directory.is_dir():
+        yield
+        return
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{directory} cannot be made: {error.strerror}; name a directory for the pictures"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
+
+
+def is_picture(place: Path) -> bool:
+    """Whether the name is a picture's; ArgumentError for one in another format."""
+    if place.suffix.lower() == ".png":
+        return True
+    if (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):
+        raise ArgumentError(
+            f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
+        )
+    return False
