@@ -14,7 +14,7 @@ in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 # The folders too: a file removed changes nothing else.
 sources := pyproject.toml meson.build meson.options \
-  $(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
+  $(shell find roicrop -name __pycache__ -prune -o ! -name '*.so' -print)
 
 # Built in a folder that stays, so that only what changed is compiled again.
 pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
@@ -47,7 +47,7 @@ test: $(venv)/installed-test
 # Random crops against the definitions, thousands for each convention: about a quarter of an hour.
 fuzz: $(venv)/installed-test
 	$(python) -m pytest --hypothesis-profile=fuzz \
-	  tests/test_operators.py tests/test_plan.py tests/test_exact.py
+	  tests/test_operators.py tests/sampling
 
 bench: $(venv)/installed-bench
 	$(python) -m benchmarks

@@ -15,7 +15,7 @@ import pytest
 from roicrop.job import Job
 from tests.command_line import BOXES, MAPS, Result, pooled, run, start, write_boxes, write_maps
 
-LISTING = Path(__file__).with_name("data") / "notebook_listing.txt"
+LISTING = Path(__file__).parents[1] / "data" / "notebook_listing.txt"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import roicrop
 from roicrop import kernels, roi_align
 from roicrop.errors import KernelError
 from roicrop.kernels import numpy_core
-from tests import levels
+from tests.kernels import levels
 
 Array = NDArray[Any]
 
@@ -327,7 +327,7 @@ from pathlib import Path
 import numpy as np
 import roicrop
 from roicrop.precision import pooled_dtype
-from tests import levels
+from tests.kernels import levels
 
 channels, height, width, count = map(int, sys.argv[1:5])
 bins, threads = [int(bins) for bins in sys.argv[5].split("×")], int(sys.argv[6])
@@ -405,7 +405,7 @@ def test_the_numpy_core_needs_no_more_up_to_100_000_cells_along_an_axis(argument
 
 
 def growth(arguments: str, core: str) -> float:
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     paths = os.pathsep.join([os.environ.get("PYTHONPATH", ""), root])
     done = run("-c", GROWTH, *arguments.split(), PYTHONPATH=paths, ROICROP_KERNEL=core)
     assert done.returncode == 0, done.stderr

@@ -144,7 +144,8 @@ def test_a_terminal_without_our_letters_gets_escapes() -> None:
 def modules_after(*arguments: str) -> set[str]:
     """The modules that a command imports, beyond those that Python itself starts with."""
     code = (
-        "import sys; before = set(sys.modules); from roicrop.cli.main import main; status = main(sys.argv[1:]);"
+        "import sys; before = set(sys.modules); from roicrop.cli.main import main;"
+        "status = main(sys.argv[1:]);"
         "print(*set(sys.modules) - before, file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run(

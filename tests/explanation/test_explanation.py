@@ -36,7 +36,7 @@ Array = NDArray[Any]
 Box = tuple[float, float, float, float]
 Case = tuple[Array, Box, Convention, tuple[int, int], float]
 
-LISTING = Path(__file__).with_name("data") / "notebook_listing.txt"
+LISTING = Path(__file__).parents[1] / "data" / "notebook_listing.txt"
 NOTEBOOK_MAP = np.arange(100, dtype=np.float32).reshape(2, 5, 5, 2)[1]  # (H, W, C)
 NOTEBOOK_BOX = (1.0, 4.0, 4.0, 4.0)
 NOISE = np.random.default_rng(4).standard_normal((20, 30), dtype=np.float32)

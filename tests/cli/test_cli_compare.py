@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.command_line import MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
-SAMPLE = Path(__file__).parents[1] / "sample_data"
+SAMPLE = Path(__file__).parents[2] / "sample_data"
 FILES = (SAMPLE / "features.h5", SAMPLE / "boxes.csv")
 
 
