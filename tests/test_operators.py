@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 import roicrop
 from roicrop import operators
+from roicrop.arguments import default_threads, pair
 from roicrop.conventions import CONVENTIONS, LOWEST_FLOAT32, lookup, resolve
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.operators import default_threads, pair
 from roicrop.precision import coordinate_dtype
 from tests.crops import STRIDES, Crop, crops
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -27,11 +28,13 @@ __all__ = [
     "ALIGNED_OFFSET",
     "CONVENTIONS",
     "DEFAULT",
+    "LEVEL_RULES",
     "LOWEST_FLOAT32",
     "Border",
     "Convention",
     "CoordinateOrder",
     "Interpolation",
+    "LevelRule",
     "Mode",
     "Operator",
     "Positions",
@@ -39,6 +42,7 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "differing",
+    "level_rule",
     "lookup",
     "overrides",
     "resolve",

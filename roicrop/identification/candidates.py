@@ -148,7 +148,15 @@ def effective(row: Convention) -> Convention:
     Two rows of which this is equal give the same for all boxes that neither refuses.
     """
     row = dataclasses.replace(
-        row, name="", program="", surprise="", verified="", order="xyxy", reversed_boxes="mirror"
+        row,
+        name="",
+        program="",
+        surprise="",
+        verified="",
+        order="xyxy",
+        reversed_boxes="mirror",
+        aligned_min_size=None,
+        level_rule="",
     )
     if row.operator == "pool" or row.positions == "corners":
         row = dataclasses.replace(row, sampling_ratio=1)

@@ -22,7 +22,19 @@ times the value at the piece's middle: one weighted sample for each cell that a 
 from __future__ import annotations
 
 from roicrop.sampling.arrays import Bool, Float, Int
+from roicrop.sampling.levels import Levels, assign
 from roicrop.sampling.planning import AxisPlan, Plan, check_reversed, plan
 from roicrop.sampling.samples import Samples
 
-__all__ = ["AxisPlan", "Bool", "Float", "Int", "Plan", "Samples", "check_reversed", "plan"]
+__all__ = [
+    "AxisPlan",
+    "Bool",
+    "Float",
+    "Int",
+    "Levels",
+    "Plan",
+    "Samples",
+    "assign",
+    "check_reversed",
+    "plan",
+]
