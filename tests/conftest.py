@@ -10,6 +10,7 @@ import pytest
 
 import roicrop
 from roicrop import kernels
+from tests import command_line
 
 PLACE_VARIABLE = "ROICROP_TEST_FROM"
 
@@ -34,6 +35,15 @@ def pytest_configure() -> None:
 def pytest_report_header() -> str:
     """Which roicrop is tested."""
     return f"roicrop {roicrop.__version__}, {kernels.NAME} core, from {_package_folder()}"
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in, with the maps.h5 and boxes.csv of `tests.command_line`."""
+    monkeypatch.chdir(tmp_path)
+    command_line.write_maps()
+    command_line.write_boxes()
+    return tmp_path
 
 
 def _package_folder() -> Path:

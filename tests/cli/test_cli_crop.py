@@ -17,14 +17,7 @@ from roicrop import kernels
 from roicrop.cli import report
 from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def align(*options: object) -> Result:

@@ -15,15 +15,9 @@ import pytest
 from roicrop.job import Job
 from tests.command_line import BOXES, MAPS, Result, pooled, run, start, write_boxes, write_maps
 
+pytestmark = pytest.mark.usefixtures("work")
+
 LISTING = Path(__file__).parents[1] / "data" / "notebook_listing.txt"
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
 
 
 def explain(*options: object) -> Result:
