@@ -252,7 +252,7 @@ def test_none_is_the_conventions_value_and_what_is_given_overrides_it() -> None:
 
 def test_output_size_is_one_number_or_two_of_any_integer_type() -> None:
     for given_size in (3, (3, 3), [3, 3], np.int32(3), np.array([3, 3]), (np.uint8(3), 3)):
-        assert pair(given_size) == (3, 3)  # type: ignore[arg-type]
+        assert pair(given_size) == (3, 3)
     assert roicrop.roi_align(MAP, BOX, (2, 5)).shape[2:] == (2, 5)
 
 
