@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
@@ -17,9 +18,12 @@ OutputSize = int | tuple[int, int]
 Array = NDArray[Any]
 
 
-def pair(output_size: OutputSize) -> tuple[int, int]:
+def pair(output_size: Any) -> tuple[int, int]:
     """(PH, PW), both at least 1."""
-    both = np.asarray(output_size)
+    try:
+        both = np.asarray(output_size)
+    except ValueError:  # a ragged list
+        both = np.array("")
     if both.ndim == 0:
         both = both.repeat(2)
     if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
@@ -56,9 +60,9 @@ def checked_inputs(inputs: Any, layout: str) -> list[Array]:
     return maps
 
 
-def checked_features(input: Any, layout: str, name: str = "input") -> Array:
+def checked_features(input: Any, layout: Any, name: str = "input") -> Array:
     """The input as (N, C, H, W), a view of its own numbers."""
-    if layout not in CHANNELS_LAST:
+    if not isinstance(layout, str) or layout not in CHANNELS_LAST:
         known = ", ".join(CHANNELS_LAST)
         raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
     features = numbers_of(input, name)
@@ -85,8 +89,11 @@ def numbers_of(value: Any, name: str) -> Array:
     """The argument of that name as an array of real numbers."""
     try:
         numbers = _as_array(value)
-    except ValueError as error:
-        raise ArgumentError(f"{name} is not an array ({error})") from error
+    except (ValueError, TypeError, BufferError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ArgumentError(f"{name} is not an array ({reason})") from error
+    if hasattr(numbers, "mask"):
+        raise ArgumentError(f"{name} is a masked array: fill in its masked values, or drop them")
     if numbers.dtype.kind not in "fiub":
         raise ArgumentError(f"{name} holds {numbers.dtype}: give real numbers")
     return numbers
@@ -113,27 +120,26 @@ class Boxes(Protocol):
         """Those from one to before another: (L,) image numbers and (L, 4) corners."""
 
 
-def boxes_of(boxes: Any, images: int) -> Boxes:
-    """The boxes of a call in any of the forms that are taken, on that many images."""
+def boxes_of(boxes: Any, images: int | None = None) -> Boxes:
+    """The boxes of any of the forms; `images` is None where their numbers play no part."""
     if isinstance(boxes, Sequence):
         each = [numbers_of(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
         if any(some.ndim == 2 for some in each):
             return _BoxesByImage(each, images)
-    table = numbers_of(boxes, "boxes")
-    if table.ndim == 2 and table.shape[1] == 4 and images == 1:
-        return _BoxesByImage([table], images)
-    return _BoxTable(table, images)
+    return _BoxTable(numbers_of(boxes, "boxes"), images)
 
 
 class _BoxTable:
-    """(K, 5): image number first."""
+    """(K, 5), image number first; or (K, 4), all on one image."""
 
-    def __init__(self, table: Array, images: int) -> None:
+    def __init__(self, table: Array, images: int | None) -> None:
         if table.size == 0:
             table = table.reshape(0, 5)
-        if table.ndim != 2 or table.shape[1] != 5:
+        columns = (4, 5) if images in (1, None) else (5,)
+        if table.ndim != 2 or table.shape[1] not in columns:
+            one = ", (K, 4)" if 4 in columns else ""
             raise ArgumentError(
-                f"boxes has shape {table.shape}: give (K, 5), image number first, "
+                f"boxes has shape {table.shape}: give (K, 5), image number first{one}, "
                 "or a list of one (L, 4) for each image"
             )
         self.arrays = [table]
@@ -145,6 +151,8 @@ class _BoxTable:
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
         table = self.arrays[0][first:end]
+        if self._images is None or table.shape[1] == 4:
+            return np.zeros(len(table), np.int64), table[:, -4:]
         with np.errstate(invalid="ignore"):
             index = table[:, 0].astype(np.int64)
         wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
@@ -161,8 +169,8 @@ class _BoxTable:
 class _BoxesByImage:
     """One (L, 4) array, or an empty one, for each image."""
 
-    def __init__(self, each: list[Array], images: int) -> None:
-        if len(each) != images:
+    def __init__(self, each: list[Array], images: int | None) -> None:
+        if len(each) != (images or len(each)):
             raise ArgumentError(
                 f"boxes lists {len(each)} images, input has {images}: give one array for each"
             )
@@ -193,16 +201,6 @@ class _BoxesByImage:
 _TOO_FAR: Final = 1e18  # times the number of cells or samples, still a float32
 
 
-def boxes_only(boxes: Any) -> Array:
-    """(K, 4), without images."""
-    corners = numbers_of(boxes, "boxes")
-    if corners.size == 0:
-        corners = corners.reshape(0, 4)
-    if corners.ndim != 2 or corners.shape[1] != 4:
-        raise ArgumentError(f"boxes has shape {corners.shape}: give (K, 4)")
-    return corners
-
-
 def checked_corners(
     corners: Array,
     order: CoordinateOrder,
@@ -225,15 +223,21 @@ def checked_corners(
     return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def checked_scale(spatial_scale: float) -> float:
-    """Cells a pixel."""
-    if not (np.isfinite(spatial_scale) and spatial_scale > 0):
-        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells a pixel, above 0")
-    return float(spatial_scale)
+def checked_scale(spatial_scale: Any) -> float:
+    """Cells per pixel."""
+    try:
+        scale = float(spatial_scale)
+    except (TypeError, ValueError, OverflowError):
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells per pixel, above 0")
+    return scale
 
 
-def checked_scales(spatial_scales: Sequence[float], maps: int | None = None) -> list[float]:
+def checked_scales(spatial_scales: Any, maps: int | None = None) -> list[float]:
     """Those of a pyramid, one for each map."""
+    if not np.iterable(spatial_scales):
+        raise ArgumentError(f"spatial_scales is {spatial_scales}: give a list, one for each map")
     scales = [checked_scale(scale) for scale in spatial_scales]
     if not scales or len(scales) != (maps or len(scales)):
         raise ArgumentError(
@@ -261,12 +265,12 @@ def checked_levels(levels: Any, count: int, maps: int) -> NDArray[np.int64]:
 _MOST_THREADS: Final = 1024  # more than any machine has use for
 
 
-def checked_threads(threads: int | None) -> int:
+def checked_threads(threads: Any) -> int:
     """How many may run at once."""
     if threads is None:
         return default_threads()
-    if threads < 1:
-        raise ArgumentError(f"threads is {threads}: give at least 1")
+    if not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise ArgumentError(f"threads is {threads}: give a whole number, at least 1")
     return min(int(threads), _MOST_THREADS)
 
 
@@ -279,6 +283,8 @@ def checked_out(
         return np.empty(shape, dtype=dtype)
     if not isinstance(out, np.ndarray):
         raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
+    if _overlaps_itself(out):
+        raise ArgumentError("out holds some of its elements in the same memory: give another array")
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         raise ArgumentError(
             f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
@@ -288,3 +294,18 @@ def checked_out(
         if any(np.may_share_memory(out, array) for array in arrays):
             raise ArgumentError(f"out lies in the memory of {name}: give another array")
     return out
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Whether elements may share memory: axes must step over all that finer axes span."""
+    steps = sorted(
+        (abs(step), length)
+        for step, length in zip(array.strides, array.shape, strict=True)
+        if length > 1
+    )
+    span = array.itemsize
+    for step, length in steps:
+        if step < span:
+            return True
+        span += step * (length - 1)
+    return False

@@ -18,7 +18,6 @@ from roicrop.arguments import (
     Boxes,
     OutputSize,
     boxes_of,
-    boxes_only,
     checked_corners,
     checked_features,
     checked_inputs,
@@ -66,9 +65,9 @@ def roi_align(
         with layout="CHW" and "HWC" are one image. Anything with `__array__` or DLPack. float16,
         float32 and float64 are computed as they are (float16 with float32 sums, rounded once),
         other numbers as float32.
-    boxes: (K, 5) rows of image number, x1, y1, x2, y2, or a list with one (L, 4) array for each
-        image; in image pixels, in the convention's own order ("tensorflow": y1, x1, y2, x2, as
-        fractions).
+    boxes: (K, 5) rows of image number, x1, y1, x2, y2; or a list with one (L, 4) array for each
+        image; or (K, 4) where the input has one image. In image pixels, in the convention's own
+        order ("tensorflow": y1, x1, y2, x2, as fractions).
     output_size: (PH, PW), or one number for both.
     spatial_scale: cells a pixel; 1/16 for stride 16.
     sampling_ratio: samples a bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
@@ -182,7 +181,7 @@ def assign_levels(
 ) -> NDArray[np.int64]:
     """Which map of a feature pyramid each box is pooled from, as a named program chooses.
 
-    boxes: (K, 4) xyxy in image pixels; taken as float32.
+    boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; taken as float32.
     spatial_scales: cells a pixel of each map, the finest first.
     rule: a name from `roicrop.conventions.LEVEL_RULES`, or a row of one's own.
     canonical_size, canonical_level: a square box of that side, in pixels, is on that level; None is
@@ -196,7 +195,9 @@ def assign_levels(
     """
     chosen = named_rule(rule, canonical_size=canonical_size, canonical_level=canonical_level)
     scales = checked_scales(spatial_scales)
-    corners = checked_corners(boxes_only(boxes), "xyxy", max(scales), np.float32)
+    given = boxes_of(boxes)
+    _, corners = given.some(0, given.count)
+    corners = checked_corners(corners, "xyxy", max(scales), np.float32)
     return sampling.assign(corners, scales, chosen, image_size).index
 
 
@@ -215,7 +216,7 @@ def plan(
 ) -> Plan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
-    boxes: (K, 4) in image pixels, in the convention's own order.
+    boxes: as in `roi_align`; image numbers play no part, since every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
@@ -225,8 +226,10 @@ def plan(
     row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
     scale = checked_scale(spatial_scale)
     coordinates = coordinate_dtype(dtype)
+    given = boxes_of(boxes)
+    _, corners = given.some(0, given.count)
     return sampling.plan(
-        checked_corners(boxes_only(boxes), row.order, scale, coordinates),
+        checked_corners(corners, row.order, scale, coordinates),
         map_size,
         pair(output_size),
         convention=row,

@@ -118,11 +118,12 @@ def test_a_level_is_what_the_programs_source_gives(
         ({"rule": "matterport"}, "the level rule matterport goes by the image's size"),
         ({"canonical_size": 0}, "canonical_size is 0: give pixels"),
         ({"canonical_level": np.nan}, "canonical_level is nan"),
+        ({"spatial_scales": 0.25}, "spatial_scales is 0.25: give a list"),
         ({"spatial_scales": []}, "spatial_scales has 0 numbers"),
         ({"spatial_scales": [1 / 4, 0]}, "spatial_scale is 0"),
         ({"spatial_scales": [1 / 4, 1 / 16]}, "strides are 4, 16: the level rule torchvision"),
         ({"spatial_scales": [1 / 8, 1 / 4]}, "strides are 8, 4: the level rule torchvision"),
-        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 4)"),
+        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 5)"),
         ({"boxes": [[0, 0, 1, 1], [0, 0, np.nan, 1]]}, "box 1 has corners 0, 0, nan, 1"),
         ({"boxes": [[0, 0, 1, 1], [0, 0, np.inf, 1]]}, "box 1 has corners 0, 0, inf, 1"),
     ],
@@ -239,9 +240,9 @@ def test_a_box_on_no_level_is_zeros() -> None:
 @pytest.mark.core
 def test_with_one_map_torchvision_pools_all_boxes_and_openvino_goes_by_its_rule() -> None:
     boxes = [[10.0, 10, 10, 50], [10, 10, 5, 60]]
-    one: Any = ([np.ones((1, 1, 30, 40), np.float32)], boxes, 1, [1 / 4])
+    one: Any = ([np.ones((1, 1, 30, 40), np.float32)], boxes, 1, [1 / 4], 1)
     for name, gives in (("torchvision", [1, 1]), ("openvino-extractor", [0, 0])):
-        pooled = roicrop.multiscale_roi_align(*one, 1, convention=name)
+        pooled = roicrop.multiscale_roi_align(*one, convention=name)
         assert pooled.ravel().tolist() == gives
 
 
