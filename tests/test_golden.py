@@ -167,7 +167,7 @@ def test_a_verified_row_names_the_version_that_gave_its_golden_values(peer: str)
 
 def test_detectron2_is_torchvision_with_its_aligned_boxes() -> None:
     one, other = lookup("detectron2", "align"), lookup("torchvision-aligned", "align")
-    words = ("name", "program", "surprise", "verified")
+    words = ("name", "program", "surprise", "verified", "level_rule")
     same = {word: getattr(one, word) for word in words}
     assert dataclasses.replace(other, **same) == one
 
