@@ -264,7 +264,7 @@ def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candi
         its_rows = np.flatnonzero(whole.image_index == i)
         size = pooled.output_size(candidate.layout)
         plan = whole.plan(i, its_rows, candidate.rules.convention, size)
-        empty = [axis.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
+        empty = [axis.rows.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
         k = int(np.argmax(empty[0] | empty[1]))
         if plan.void(k).any():
             values = pooled.rows(rows[its_rows[k : k + 1]]).transpose(candidate.layout.axes)[0, 0]

@@ -21,7 +21,7 @@ from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.request import Request
 from roicrop.precision import coordinate_dtype
-from roicrop.sampling import Plan, plan
+from roicrop.sampling import SeparablePlan, plan
 
 Features = NDArray[np.floating[Any]]
 Corners = NDArray[np.float64]
@@ -251,7 +251,7 @@ class Job:
         rows: Rows,
         convention: Convention | None = None,
         output_size: tuple[int, int] | None = None,
-    ) -> Plan:
+    ) -> SeparablePlan:
         """Where boxes of image i sample its map. Default: the job's convention and output size."""
         with self._named(rows):
             return plan(
