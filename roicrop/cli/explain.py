@@ -90,7 +90,7 @@ def command(**params: Any) -> int:
     row = options.convention(params, params["operator"])
     with jobs.open_job(options.request(params, row)) as job:
         explanation = explain(job, params["box"], params["channel"])
-        cautions = job.cautions(job.fit())
+        cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
     for caution in cautions:
         report.warn(caution.text, loud=caution.loud)
