@@ -40,7 +40,7 @@ from roicrop.conventions import (
 from roicrop.conventions import level_rule as named_rule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import coordinate_dtype
-from roicrop.sampling import Int, Plan
+from roicrop.sampling import Int, SeparablePlan
 
 __all__ = ["assign_levels", "multiscale_roi_align", "plan", "roi_align", "roi_pool"]
 
@@ -213,7 +213,7 @@ def plan(
     convention: str | Convention | None = None,
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
-) -> Plan:
+) -> SeparablePlan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
     boxes: as in `roi_align`; image numbers play no part, since every map has this size.
