@@ -51,7 +51,7 @@ _OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "positions": ("sample", "point"),
     "border": ("sample", "point", "piece"),
     "max_over": ("sample", "point"),
-    "interpolation": ("sample", "point"),
+    "interpolation": ("sample", "point", "piece"),
 }
 _OF_MODE: Final[Mapping[str, Mode]] = {
     "max_over": "max",
