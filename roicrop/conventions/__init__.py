@@ -1,8 +1,15 @@
-"""What each framework means by RoIAlign, RoIPool and crop-and-resize."""
+"""What each framework means by RoIAlign, RoIPool and crop-and-resize.
+
+`table` holds a row for each, `resolving` finds one and changes it as asked, `relevance` says which
+of its fields play a part, and `in_words` says it in words.
+"""
 
 from __future__ import annotations
 
+from roicrop.conventions import in_words
 from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
+from roicrop.conventions.relevance import effective, idle_in_both, matters
+from roicrop.conventions.resolving import differing, lookup, overrides, resolve
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -19,10 +26,6 @@ from roicrop.conventions.table import (
     Reduction,
     Reversed,
     SamplingRatio,
-    differing,
-    lookup,
-    overrides,
-    resolve,
 )
 
 __all__ = [
@@ -44,8 +47,12 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "differing",
+    "effective",
+    "idle_in_both",
+    "in_words",
     "level_rule",
     "lookup",
+    "matters",
     "overrides",
     "resolve",
 ]
