@@ -139,8 +139,13 @@ PLACING: Final = together(
     ),
     click.option(
         "--layout",
-        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC"]),
+        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
         help="Order of the dataset's axes, if its attribute `layout` does not say.",
+    ),
+    click.option(
+        "--allow-external",
+        is_flag=True,
+        help="Read what FEATURES links to outside its own folder, and raw storage.",
     ),
     click.option(
         "--box-format",
@@ -337,9 +342,9 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"
     same = (
-        "features", "boxes", "input_scale", "layout", "box_format", "boxes_format", "images",
-        "normalized", "image_size", "inclusive", "min_score", "labels", "top_k", "on_bad_box",
-        "output_size",
+        "features", "boxes", "input_scale", "layout", "allow_external", "box_format",
+        "boxes_format", "images", "normalized", "image_size", "inclusive", "min_score", "labels",
+        "top_k", "on_bad_box", "output_size",
     )  # fmt: skip
     return Request(
         **{name: params[name] for name in same if name in params},

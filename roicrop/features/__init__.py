@@ -9,22 +9,24 @@ are. What is not of feature maps but of HDF5 is in `roicrop.files`.
 
 from __future__ import annotations
 
-from roicrop.features.datasets import Found, MapFile
+from roicrop.features.datasets import Found, MapFile, patterns_of
 from roicrop.features.oddities import odd_maps, odd_scale
+from roicrop.features.origins import Home, origins_of
 from roicrop.features.source import FeatureSource, open_features, split_spec
 from roicrop.features.stored import LAYOUTS, Scale, StoredMap
-from roicrop.files import hdf5
 
 __all__ = [
     "LAYOUTS",
     "FeatureSource",
     "Found",
+    "Home",
     "MapFile",
     "Scale",
     "StoredMap",
-    "hdf5",
     "odd_maps",
     "odd_scale",
     "open_features",
+    "origins_of",
+    "patterns_of",
     "split_spec",
 ]

@@ -81,6 +81,11 @@ class MapFile:
         """Close it; harmless when done twice."""
         self.file.close()
 
+    @property
+    def is_hdf5(self) -> bool:
+        """Whether it is HDF5, and not NumPy's own."""
+        return not isinstance(self.file, Archive)
+
     @cached_property
     def found(self) -> list[Found]:
         """Every dataset of the file, by every link to it, and broken links."""
@@ -94,7 +99,7 @@ class MapFile:
 
     def get(self, path: str) -> Any:
         """What is at a path that exists."""
-        if self._is_numpy:
+        if not self.is_hdf5:
             return self.file.arrays.get(path, self.file)
         return hdf5.get(self.file, path)
 
@@ -104,7 +109,7 @@ class MapFile:
 
     def origins(self, path: str) -> Origins:
         """Where the values of a dataset are, and what keeps them from being read; now watched."""
-        if self._is_numpy:
+        if not self.is_hdf5:
             self.file.verify(path)
             return Origins([self.path])
         origins = origins_of(self.get(path), self._home)
@@ -137,20 +142,16 @@ class MapFile:
         return Chosen(full, [found])
 
     @property
-    def _is_numpy(self) -> bool:
-        return isinstance(self.file, Archive)
-
-    @property
     def _holds(self) -> str:
         return f"the file holds {listing(self.found) if self.found else 'no dataset'}"
 
     def _find(self, path: str) -> Any:
-        if not self._is_numpy:
+        if self.is_hdf5:
             return hdf5.find(self.file, path)
         return self.file.arrays.get(path, self.file if path == "/" else None)
 
     def _survey(self, path: str) -> Iterator[Found]:
-        if self._is_numpy:
+        if not self.is_hdf5:
             yield from (_found(*one) for one in self.file.walk())
             return
         for inner, dataset in hdf5.walk(self.get(path), path, self._home.why_not):

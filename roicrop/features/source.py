@@ -243,7 +243,7 @@ class FeatureSource:
 
         A map is valid only until the next is asked for: two buffers take turns, and no more than
         two maps are ever in memory. Errors of the reading thread are raised here, in their turn,
-        and, after the last map, RoicropError if a file that was read has changed. Closing the
+        and, with the last map, RoicropError if a file that was read has changed. Closing the
         generator, or the source, waits for that thread to end.
         """
         from concurrent.futures import ThreadPoolExecutor  # imports logging: not for everyone
@@ -261,6 +261,8 @@ class FeatureSource:
                 shape = self._map(i).map_shape
                 out = buffers[turn % 2][: math.prod(shape)].reshape(shape)
                 self._read_into(i, out)
+            if turn + 1 == len(order):
+                self.watched.check()
             return self._map(i).as_read(out)
 
         with ThreadPoolExecutor(1, "roicrop-read") as reader:
@@ -274,7 +276,6 @@ class FeatureSource:
                     yield i, features
             finally:
                 self._readers.discard(reader)
-        self.watched.check()
 
     def _map(self, i: int) -> StoredMap:
         """What is known of image i's map, or of the batch that it is in."""

@@ -34,7 +34,8 @@ class Array:
 
     def __init__(self, stream: IO[bytes], size: int, where: str) -> None:
         """Look at the header of an array that takes so many bytes, with its header."""
-        self._stream, self._where, self._whole = stream, where, None
+        self._stream, self._where = stream, where
+        self._whole: np.ndarray[Any, Any] | None = None
         version = np.lib.format.read_magic(stream)
         if version not in _HEADERS:
             raise ValueError(f"its format is version {version[0]}.{version[1]}")
@@ -53,7 +54,8 @@ class Array:
         if self._fortran:  # the first axis varies fastest, so that nothing less can be read
             if self._whole is None:
                 self._whole = self._read(0, self.size).reshape(self.shape, order="F")
-            return self._whole[key]
+            fixed_order: np.ndarray[Any, Any] = self._whole[key]
+            return fixed_order
         fixed = [each for each in key if not isinstance(each, slice)]
         inner, slices = self.shape[len(fixed) :], key[len(fixed) :]
         start, stop, _ = (slices[0] if slices else slice(None)).indices(inner[0])
@@ -66,7 +68,7 @@ class Array:
         values = np.empty(count, self.dtype)
         with named_errors(self._where):
             self._stream.seek(self._start + first * self.dtype.itemsize)
-            room = memoryview(values.view(np.uint8))
+            room = values.view(np.uint8).data
             while room:
                 read = self._stream.readinto(room[:_PIECE])  # type: ignore[attr-defined]
                 if not read:

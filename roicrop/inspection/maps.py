@@ -19,15 +19,15 @@ from roicrop.features import (
     odd_maps,
     odd_scale,
     open_features,
+    patterns_of,
     split_spec,
     stored,
 )
-from roicrop.features.datasets import patterns_of
 from roicrop.files import hdf5
 from roicrop.inspection.oddities import MOST_UNPACKED, group_of, odd_together, odd_unpacking
 from roicrop.inspection.reports import FeatureFile, MapDataset
 from roicrop.inspection.sample import sample, unpacked_at_once
-from roicrop.inspection.values import MOST_VALUES
+from roicrop.inspection.values import MOST_VALUES, Values
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -55,7 +55,7 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
         return FeatureFile(
             path=spec,
             size=Path(path).stat().st_size,
-            format="HDF5" if isinstance(file.file, hdf5.h5py.File) else "NumPy",
+            format="HDF5" if file.is_hdf5 else "NumPy",
             taken_as=taken.words,
             problem=taken.problem,
             sources=tuple(sources),
@@ -111,28 +111,35 @@ def _look_at(
     def sound(attribute: Callable[[Any, str], _T | None], thing: Any = dataset) -> _T | None:
         """What an attribute says, or nothing where it makes no sense, which is odd."""
         try:
-            return attribute(thing, where)
+            return None if thing is None else attribute(thing, where)
         except FeatureError as error:
             odd.append(str(error).removeprefix(f"{where}: "))
             return None
 
-    scale = sound(stored.scale_attribute)
+    home = None if group is None else file.get(group)
+    scale, its_scale = sound(stored.scale_attribute), sound(stored.scale_attribute, home)
     if how.spatial_scale:
         scale = Scale(how.spatial_scale, how.scale_origin)
-    elif scale is None and group and (its := sound(stored.scale_attribute, file.get(group))):
-        scale = Scale(its.value, f"{its.origin} of {group}")
-    layout, origin = sound(stored.layout_attribute), "attribute layout"
-    if how.layout:
-        layout, origin = how.layout, "--layout"
-    elif layout is None and group and (its := sound(stored.layout_attribute, file.get(group))):
-        layout, origin = its, f"attribute layout of {group}"
-    elif layout is None:
-        origin = "default"
+    elif scale is None and its_scale is not None:
+        scale = Scale(its_scale.value, f"{its_scale.origin} of {group}")
+    said, its_layout = sound(stored.layout_attribute), sound(stored.layout_attribute, home)
+    layout, origin = next(
+        (layout, origin)
+        for layout, origin in (
+            (how.layout, "--layout"),
+            (said, "attribute layout"),
+            (its_layout, f"attribute layout of {group}"),
+            ("CHW", "default"),
+        )
+        if layout is not None
+    )
     input_scale = how.input_scale or sound(stored.input_scale_attribute)
     assert found.dtype is not None
-    it = StoredMap(found.path, found.shape, found.dtype, (layout or "CHW")[-3:], origin)
+    it = StoredMap(found.path, found.shape, found.dtype, layout[-3:], origin)
 
-    values, unreadable, files = None, None, ()
+    values: Values | None = None
+    unreadable: str | None = None
+    files: tuple[str, ...] = ()
     try:
         origins = file.origins(found.path)
         files = tuple(origins.files[1:] if origins.files[0] == file.path else origins.files)

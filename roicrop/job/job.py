@@ -178,7 +178,8 @@ class Job:
         return {
             "features": request.features,
             "dataset": self.source.dataset,
-            "layout": self.layout,
+            "layout": self.source.layout,
+            "allow_external": self.request.allow_external,
             "boxes": request.boxes,
             "images": request.images,
             "box_format": self.table.box_format,
