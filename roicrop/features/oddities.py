@@ -129,13 +129,10 @@ def _odd_storage(dataset: Any, images: Sequence[int]) -> Iterator[str]:
     of_row: Counter[int] = Counter()
     dataset.id.chunk_iter(lambda info: of_row.update([info.chunk_offset[0] // dataset.chunks[0]]))
     written_of = {i: of_row[i // dataset.chunks[0]] for i in images}
-    for none, how in (
-        (True, "never written: it reads"),
-        (False, "written in part: the rest reads"),
-    ):
-        some = [i for i, n in written_of.items() if n < math.prod(grid[1:]) and (n == 0) is none]
-        if some:
-            yield f"image {listing(some)} was {how} as the fill value"
+    if none := [i for i, count in written_of.items() if not count]:
+        yield f"image {listing(none)} was never written: it reads as the fill value"
+    if part := [i for i, count in written_of.items() if 0 < count < math.prod(grid[1:])]:
+        yield f"image {listing(part)} was written in part: the rest reads as the fill value"
 
 
 def _is_vector(length: int) -> bool:
