@@ -48,6 +48,7 @@ def open_job(request: Request) -> Job:
                 spatial_scale=request.spatial_scale,
                 input_scale=request.input_scale,
                 origin=request.scale_origin,
+                allow_external=request.allow_external,
             )
         )
         everything = _read_boxes(request)

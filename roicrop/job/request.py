@@ -22,6 +22,7 @@ class Request:
     output_size: (PH, PW).
     spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
+    allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
     threads: None is one for each processor.
@@ -35,6 +36,7 @@ class Request:
     scale_origin: str = "--spatial-scale"
     input_scale: tuple[float, float] | None = None
     layout: str | None = None
+    allow_external: bool = False
     box_format: BoxFormat | None = None
     boxes_format: FileFormat | None = None
     images: str | None = None
