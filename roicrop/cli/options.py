@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, resolve
+from roicrop.conventions import DEFAULT, LEVEL_RULES, Convention, Operator, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -96,6 +96,17 @@ def _read_input_scale(text: str) -> tuple[float, float]:
     return y, x
 
 
+def _read_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError
+    return names
+
+
+def _read_strides(text: str) -> tuple[float, ...]:
+    return tuple(map(_read_positive, text.split(",")))
+
+
 def _read_ratio(text: str) -> SamplingRatio:
     if text in ("adaptive", "exact"):
         return text  # type: ignore[return-value]
@@ -116,6 +127,7 @@ def _read_rows(text: str) -> tuple[range, ...]:
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
@@ -126,11 +138,23 @@ INPUT_SCALE: Final = _Text(
 RATIO: Final = _Text("N|adaptive|exact", "a whole number, adaptive or exact", _read_ratio)
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 
+LEVELS: Final = _Text("A,B,…", "names of levels, as in p2,p3,p4,p5", _read_names)
+STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
+
 FILES: Final = together(click.argument("features"), click.argument("boxes"))
 PLACING: Final = together(
     click.option("--stride", type=POSITIVE, help="Image pixels for each cell of the map."),
     click.option(
         "--spatial-scale", type=POSITIVE, help="Cells for each pixel: 1 / stride. One of the two."
+    ),
+    click.option(
+        "--levels",
+        type=LEVELS,
+        default=(),
+        help="Datasets of the group FEATURES that are the levels of a pyramid, finest first.",
+    ),
+    click.option(
+        "--strides", type=STRIDES, default=(), help="Image pixels for each cell, of each level."
     ),
     click.option(
         "--input-scale",
@@ -172,8 +196,22 @@ PLACING: Final = together(
         "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
     ),
 )
+_LEVEL_RULE: Final = together(
+    click.option(
+        "--level-rule",
+        type=click.Choice(list(LEVEL_RULES)),
+        help="How a box's level of a pyramid is chosen.  [default: the convention's]",
+    ),
+    click.option(
+        "--canonical-size",
+        type=POSITIVE,
+        help="A square box with this side, in pixels, is on …  [default: the rule's]",
+    ),
+    click.option("--canonical-level", type=NUMBER, help="… this level.  [default: the rule's]"),
+)
 READING: Final = together(
     PLACING,
+    _LEVEL_RULE,
     click.option("--min-score", type=SCORE, help="Only boxes with at least this score."),
     click.option(
         "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
@@ -318,6 +356,7 @@ def convention(params: Parameters, operator: Operator) -> Convention:
         mode=params["mode"],
         interpolation=params.get("interpolation"),
         extrapolation_value=params.get("extrapolation_value"),
+        level_rule=params.get("level_rule"),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
-from roicrop.conventions import Convention, overrides
+from roicrop.conventions import Convention, LevelRule, overrides
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -130,13 +130,14 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "path": source.path,
             "dataset": source.dataset,
             "kind": source.kind,
-            "images": len(source),
+            "images": source.images,
             "images_read": job.images_read,
             "channels": source.channels,
             "map_sizes": job.map_sizes,
             "stored_dtype": str(source.stored_dtype),
             "dtype": str(source.dtype),
         },
+        **({"levels": _levels_record(job, rule)} if (rule := job.level_rule) else {}),
         "scale": [
             {"spatial_scale": scale.value, "stride": 1.0 / scale.value, "origin": scale.origin}
             for scale in job.scales
@@ -164,7 +165,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
-    images, channels = many(len(source), "image"), many(source.channels, "channel")
+    images, channels = many(source.images, "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)
     if source.stored_dtype != source.dtype:
@@ -187,11 +188,33 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
     if job.scales:
         yield "scale", "; ".join(_some([_scale(scale) for scale in job.scales]))
+    if rule := job.level_rule:
+        yield "levels", _levels(job, rule)
     if len(job.input_scales) == 1 and job.input_scales != [(1.0, 1.0)]:
         ((y, x),) = job.input_scales
         yield "input scale", f"{x:g} along x, {y:g} along y"
     if counted := _counted(summary):
         yield "of these", counted
+
+
+def _levels_record(job: Job, rule: LevelRule) -> Record:
+    return {
+        "rule": rule.name,
+        "program": rule.program,
+        "canonical_size": rule.canonical_size,
+        "canonical_level": rule.canonical_level,
+        "boxes": job.on_levels,
+        "on_none": job.on_no_level,
+    }
+
+
+def _levels(job: Job, rule: LevelRule) -> str:
+    """Which rule put how many boxes on which level."""
+    counts = [f"{name} {count:,}" for name, count in job.on_levels.items()]
+    if job.on_no_level:
+        counts.append(f"none {job.on_no_level:,} (zeros)")
+    size, level = rule.canonical_size, rule.canonical_level
+    return f"by {rule.name} ({size:g} pixels on level {level:g}): {', '.join(counts)}"
 
 
 def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:

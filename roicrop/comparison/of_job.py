@@ -88,7 +88,7 @@ class _FirstPass:
 
     def run(self, progress: Callable[[int], object]) -> None:
         """Go through all boxes."""
-        for on_map in map(_at_least_float32, self._job.by_image()):
+        for on_map in map(_at_least_float32, self._job.by_map()):
             largest = self.spread.add(on_map.features)
             given = self._given
             self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
@@ -140,7 +140,7 @@ def _second_pass(
         for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
     ]
     rows = np.unique(np.concatenate([study.rows for study in studies]))
-    for on_map in map(_at_least_float32, job.by_image(rows)):
+    for on_map in map(_at_least_float32, job.by_map(rows)):
         for study in studies:
             its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
             study.look(on_map.take(its_rows), gallery)

@@ -21,7 +21,7 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
         last = source.channels - 1
         raise ArgumentError(f"--channel {channel}: {source.path} has channels 0 to {last}")
     rows = job.rows_of([box])
-    for on_map in job.by_image(rows):
+    for on_map in job.by_map(rows):
         features, pooled = map(on_map.channels_first, (on_map.features, on_map.pool()[0]))
         x1, y1, x2, y2 = job.corners[rows[0]].tolist()
         return Explanation(

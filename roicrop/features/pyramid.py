@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from roicrop.errors import ArgumentError, FeatureError
@@ -133,7 +134,7 @@ def _doubles(file: MapFile, each: list[list[Found]], layout: str | None) -> bool
             return False
         strides.append(1 / scale.value)
         axes.append((layout or layout_attribute(dataset, where) or "CHW")[-3:])
-    if not all(math.isclose(b, 2 * a, rel_tol=1e-6) for a, b in zip(strides, strides[1:])):  # noqa: B905
+    if not all(math.isclose(b, 2 * a, rel_tol=1e-6) for a, b in pairwise(strides)):
         return False
     for maps in each:
         sizes = []
@@ -141,7 +142,7 @@ def _doubles(file: MapFile, each: list[list[Found]], layout: str | None) -> bool
             assert one.dtype is not None
             height, width = StoredMap(one.path, one.shape, one.dtype, its).size
             sizes.append((height * stride, width * stride, stride))
-        height, width, _ = sizes[0]
-        if any(max(abs(h - height), abs(w - width)) > s for h, w, s in sizes):
+        tall, wide, _ = sizes[0]
+        if any(max(abs(h - tall), abs(w - wide)) > s for h, w, s in sizes):
             return False
     return True

@@ -1,6 +1,6 @@
 """Boxes on their maps: what every command shares.
 
-Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows ──crop──▶ a file
+Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows ──crop──▶ a file
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Boxes on the map of one image: where they sample it, what they give, and what they are called."""
+"""Boxes on one map: where they sample it, what they give, and what they are called."""
 
 from __future__ import annotations
 
@@ -27,30 +27,35 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Boxes of a job that are on the map of one image, which need not have been read.
+    """Boxes of a job that are on one map, which need not have been read.
 
-    image: the image's number. rows: (n,) the boxes' rows in the job, in any order.
+    map: the map's number. rows: (n,) the boxes' rows in the job, in any order.
 
     Where a method takes a convention or an output size, None is the job's own.
     """
 
     job: Job
-    image: int
+    map: int
     rows: Rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
+    def image(self) -> int:
+        """The number of the map's image."""
+        return self.job.image_of(self.map)
+
+    @property
     def spatial_scale(self) -> float:
         """Cells per pixel of the image that the network saw."""
-        return self.job.scale(self.image).value
+        return self.job.scale(self.map).value
 
     @property
     def cells_per_pixel(self) -> tuple[float, float]:
         """(along y, along x) from pixels of the original image to cells of the map."""
         frames = self.job.frames
-        y, x = frames.cells_per_pixel(self.job.convention)[frames.number(self.image)].tolist()
+        y, x = frames.cells_per_pixel(self.job.convention)[frames.number(self.map)].tolist()
         return y, x
 
     def boxes(self, convention: Convention | None = None) -> Corners:
@@ -61,7 +66,7 @@ class Placed:
         row, job = convention or self.job.convention, self.job
         if row.normalized and job.request.normalized:
             return job.xyxy[self.rows]
-        m = job.frames.number(self.image)
+        m = job.frames.number(self.map)
         corners = job.corners[self.rows]
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
@@ -78,7 +83,7 @@ class Placed:
         with self._named():
             return sampling.plan(
                 self.boxes(convention),
-                self.job.source.map_size(self.image),
+                self.job.source.map_size(self.map),
                 output_size or self.job.request.output_size,
                 convention=convention or self.job.convention,
                 spatial_scale=self.spatial_scale,

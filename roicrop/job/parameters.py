@@ -30,6 +30,21 @@ def parameters(job: Job) -> dict[str, object]:
         "mode": row.mode,
         "aligned": row.aligned,
         "rules": rules(row),
+        **_of_levels(job),
+    }
+
+
+def _of_levels(job: Job) -> dict[str, object]:
+    """What chose the levels of a pyramid."""
+    rule = job.level_rule
+    if rule is None:
+        return {}
+    return {
+        "level_names": job.source.level_names,
+        "strides": [1 / job.scale(i).value for i in range(job.source.levels)],
+        "level_rule": rule.name,
+        "canonical_size": rule.canonical_size,
+        "canonical_level": rule.canonical_level,
     }
 
 

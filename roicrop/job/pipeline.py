@@ -1,6 +1,6 @@
 """What the commands share: boxes put on their maps, and pooled image by image.
 
-    Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows
+    Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows
 
 A job knows which boxes there are and where each lies. It reads one map ahead of the one in use, and
 never a map that no box is on.
@@ -25,7 +25,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
-from roicrop.errors import BoxError, OutputError
+from roicrop.conventions import overrides
+from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import open_features
 from roicrop.job.job import Job
 from roicrop.job.on_map import Features, Rows
@@ -35,11 +36,13 @@ from roicrop.outputs import OutputSpec, Writer, open_output
 
 
 def open_job(request: Request) -> Job:
-    """Open the features, read the boxes, choose among them and find each one's map.
+    """Read the boxes, open the features, choose among them and find each one's map.
 
     Raises FeatureError, BoxError (which names bad boxes, unless the request says what to do with
     them) and ArgumentError.
     """
+    everything = _read_boxes(request)
+    images = [] if everything.image is None else everything.image.tolist()
     with ExitStack() as undo:
         source = undo.enter_context(
             open_features(
@@ -48,15 +51,19 @@ def open_job(request: Request) -> Job:
                 spatial_scale=request.spatial_scale,
                 input_scale=request.input_scale,
                 origin=request.scale_origin,
+                levels=request.levels,
+                strides=request.strides,
+                box_images=set(map(str, images)),
                 allow_external=request.allow_external,
             )
         )
-        everything = _read_boxes(request)
+        if source.levels == 1:
+            _refuse_level_options(request)
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table, names=source.names, count=len(source), kind=source.kind, path=source.name
+            table, names=source.names, count=source.images, kind=source.kind, path=source.name
         )
         bad = _find_bad(request, table, assignment)
         image_index = assignment.index
@@ -75,6 +82,19 @@ def open_job(request: Request) -> Job:
         )
         undo.pop_all()
         return job
+
+
+def _refuse_level_options(request: Request) -> None:
+    given = {
+        "--level-rule": "level_rule" in overrides(request.convention),
+        "--canonical-size": request.canonical_size is not None,
+        "--canonical-level": request.canonical_level is not None,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise ArgumentError(
+            f"{name} is for a pyramid, and {request.features} is not one: leave it out, or name "
+            "its levels with --levels"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +148,7 @@ def crop(
         ) as output,
         _Writing(output, spec, job.source.dtype) as writing,
     ):
-        for on_map in job.by_image():
+        for on_map in job.by_map():
             for chunk, room in writing.rooms(on_map.rows):
                 on_map.take(chunk).pool(out=room)
                 progress(len(chunk))
@@ -230,10 +250,11 @@ def _non_finite(values: Features) -> int:
 
 def _columns(job: Job) -> dict[str, NDArray[Any]]:
     """What stands beside the pooled rows: where each came from, and the table's own columns."""
-    table, names = job.table, job.source.names
+    table, source, names = job.table, job.source, job.source.names
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
+        "level": job.level if source.level_names else None,
         "source_index": table.source_index if job.request.leaves_out else None,
         "image": table.image,
         "id": table.id,

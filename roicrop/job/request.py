@@ -25,6 +25,9 @@ class Request:
     allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
+    levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
+    strides: pixels a cell of each level; () is what the file says.
+    canonical_size, canonical_level: of the convention's level rule; None is the rule's own.
     threads: None is one for each processor.
     """
 
@@ -47,6 +50,10 @@ class Request:
     labels: Sequence[str] = ()
     top_k: int | None = None
     on_bad_box: OnBadBox = "error"
+    levels: Sequence[str] = ()
+    strides: Sequence[float] = ()
+    canonical_size: float | None = None
+    canonical_level: float | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
