@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, overrides, resolve
+from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
+from roicrop.job import convention_options
 
 RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
 SCALES: Final = tuple(2.0**-n for n in range(7))
@@ -36,13 +37,13 @@ class Rules:
     @property
     def cost(self) -> int:
         """How many options its name needs."""
-        return len(options(self.convention))
+        return len(convention_options(self.convention))
 
     @property
     def names(self) -> list[str]:
         """What it may be called with the same options."""
-        same = options(self.convention)
-        return [row.name for row in self.conventions if options(row) == same]
+        same = convention_options(self.convention)
+        return [row.name for row in self.conventions if convention_options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def all_rules() -> tuple[Rules, ...]:
 
 
 def _simplicity(row: Convention) -> tuple[int, bool]:
-    said = options(row)
+    said = convention_options(row)
     return len(said), "--sampling-ratio" not in said
 
 
@@ -172,18 +173,3 @@ def coarse(row: Convention) -> Convention:
         void_max=math.nan,
         max_start=row.max_start if row.max_start >= 0 else -math.inf,
     )
-
-
-def options(row: Convention) -> dict[str, str]:
-    """What a command line needs besides `--convention` and the name: option → value or ""."""
-    changed = overrides(row)
-    said = {
-        f"--{field.replace('_', '-')}": str(changed[field][1])
-        for field in ("sampling_ratio", "mode", "interpolation")
-        if field in changed
-    }
-    if "void" in changed:
-        said["--extrapolation-value"] = f"{row.void:.9g}"
-    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
-        said["--aligned" if row.aligned else "--no-aligned"] = ""
-    return said
