@@ -14,6 +14,7 @@ from roicrop.cli import cropping, options, report
 from roicrop.cli.failures import FAILURES, explain, tell
 from roicrop.errors import ManifestError, OutputError
 from roicrop.job import Row, read_manifest
+from roicrop.text import json_line
 
 _OWN_COLUMNS: Final = ("features", "boxes", "output")
 _SHARED: Final = ("directory", "manifest", "quiet", "as_json")  # one for all rows
@@ -66,7 +67,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
             tell(error, f"{row.where}: ")
             if params["as_json"]:
                 text, status = explain(error)
-                click.echo(report.as_text({"row": row.where, "error": text, "status": status}))
+                click.echo(json_line({"row": row.where, "error": text, "status": status}))
             continue
         seconds += said["seconds"]
         report.show_row(said, row.where, quiet=params["quiet"], as_json=params["as_json"])

@@ -11,6 +11,7 @@ import click
 
 from roicrop.cli import options, report
 from roicrop.conventions import DEFAULT, Convention
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
@@ -121,7 +122,7 @@ def command(**params: Any) -> int:
     if params["as_json"]:
         for name in _OF_ONE:
             del said["parameters"][name]
-        lines = [report.as_text(said)]
+        lines = [json_line(said)]
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     return 0 if comparison.agrees else _DIFFER

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import click
 
-from roicrop.cli.report import as_text
 from roicrop.conventions import CONVENTIONS, DEFAULT, Convention
-from roicrop.text import minus
+from roicrop.text import json_line, minus
+from roicrop.text import table as in_columns
 
 
 @click.command(epilog="\b\nExample: roicrop conventions --json")
@@ -20,9 +19,9 @@ def command(as_json: bool) -> None:
     if as_json:
         default = {name: operator for operator, name in DEFAULT.items()}
         table = [{**dataclasses.asdict(r), "default_of": default.get(r.name)} for r in rows]
-        click.echo(as_text(table))
+        click.echo(json_line(table))
         return
-    click.echo("\n".join(_table([HEADER, *map(cells, rows)])))
+    click.echo("\n".join(in_columns([HEADER, *map(cells, rows)], "l" * len(HEADER))))
     for row in rows:
         click.echo(f"\n{row.name}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
@@ -50,11 +49,3 @@ def cells(row: Convention) -> tuple[str, ...]:
         "left out" if pool else row.border,
         row.order + (" fractions" if row.normalized else ""),
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import many
+from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
     from roicrop.job import Cropped, Job
@@ -131,7 +129,7 @@ def show(said: Facts, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         show_lines(summary_lines(said))
     if as_json:
-        click.echo(as_text(said))
+        click.echo(json_line(said))
 
 
 def show_warnings(said: Facts) -> None:
@@ -144,7 +142,7 @@ def show_warnings(said: Facts) -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(f"{heading:<11} {text}", err=True)
+        click.echo(headed(heading, text), err=True)
 
 
 def show_row(said: Facts, where: str, *, quiet: bool, as_json: bool) -> None:
@@ -152,9 +150,9 @@ def show_row(said: Facts, where: str, *, quiet: bool, as_json: bool) -> None:
     for text in said["warnings"]:
         warn(f"{where}: {text}", loud=text in said["loud"])
     if not quiet:
-        click.echo(f"{said['command']:<11} {_output(said['output'], said['seconds'])}", err=True)
+        click.echo(headed(said["command"], _output(said["output"], said["seconds"])), err=True)
     if as_json:
-        click.echo(as_text({"row": where, **said}))
+        click.echo(json_line({"row": where, **said}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -172,11 +170,6 @@ def warn_of_slow_core(seconds: float) -> None:
             "this was the NumPy core; the compiled one is many times faster: "
             "install roicrop where there is a C++ compiler"
         )
-
-
-def as_text(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(_plain(value), ensure_ascii=False)
 
 
 def overriding_options(row: Convention) -> dict[str, str]:
@@ -298,13 +291,3 @@ def _output(output: Mapping[str, Any], seconds: float) -> str:
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -14,7 +14,7 @@ from roicrop.identification.candidates import effective, options
 from roicrop.identification.confirm import Trial
 from roicrop.identification.verdict import Verdict
 from roicrop.job import Job
-from roicrop.text import minus
+from roicrop.text import headed, minus
 
 _MOST_OTHERS: Final = 12
 
@@ -49,7 +49,7 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
 def in_words(verdict: Verdict, job: Job) -> Iterator[str]:
     """The lines of the answer."""
     for heading, text in _paragraphs(verdict, job):
-        yield f"{heading:<11} {text}"
+        yield headed(heading, text)
 
 
 def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
