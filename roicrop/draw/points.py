@@ -58,14 +58,14 @@ def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, A
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
     bins_y, bins_x = bins_of_cells(plan.y, k), bins_of_cells(plan.x, k)
     for p, q in bins:
-        for term in plan.terms(k, p, q):
+        terms = plan.terms(k, p, q)
+        for term in terms if few else terms.in_range():
             row = placed(p, q, term)
             row["image_y"] = true_y.pixel_of(float(term.y))
             row["image_x"] = true_x.pixel_of(float(term.x))
             if plan.kind == "cell":
                 row["bins_with_this_cell"] = bins_y[term.row] * bins_x[term.column]
-            if few or term.state != "outside":
-                yield row
+            yield row
 
 
 def cell_ranges(axis: AxisPlan, k: int) -> list[range]:
