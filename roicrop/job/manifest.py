@@ -69,20 +69,20 @@ def _checked(where: str, values: object, columns: Sequence[str]) -> Row:
 def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
     header = text.partition("\n")[0]
     delimiter = max(",\t;", key=header.count)
-    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
-        names = next(lines, [])
-        for fields in lines:
-            where = f"{path} line {lines.line_num}"
-            if not any(fields):
-                continue
-            if len(fields) > len(names):
+        for row in rows:
+            where = f"{path} line {rows.line_num}"
+            names = rows.fieldnames or ()
+            if None in row:  # the fields beyond the header's
                 raise ManifestError(
-                    f"{where} has {len(fields)} fields, and the header {len(names)}: quote them"
+                    f"{where} has {len(names) + len(row[None])} fields, and the header "
+                    f"{len(names)}: quote them"
                 )
-            yield where, {n: v.strip() for n, v in zip(names, fields, strict=False)}
+            if any(row.values()):
+                yield where, {name: (value or "").strip() for name, value in row.items()}
     except csv.Error as error:
-        raise ManifestError(f"{path} line {lines.line_num}: {error}") from error
+        raise ManifestError(f"{path} line {rows.line_num}: {error}") from error
 
 
 def _json(path: str, text: str) -> Iterator[tuple[str, object]]:
