@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
+from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, effective, resolve
 from roicrop.errors import ArgumentError
 from roicrop.job import convention_options
 
@@ -141,26 +141,6 @@ def _rows() -> Iterator[Convention]:
                         continue
         if own.border == "extrapolate":
             yield dataclasses.replace(own, interpolation="nearest")
-
-
-def effective(row: Convention) -> Convention:
-    """The row without its names, and with every field that plays no part at one value.
-
-    Two rows of which this is equal give the same for all boxes that neither refuses.
-    """
-    row = dataclasses.replace(
-        row, name="", program="", surprise="", verified="", order="xyxy", reversed_boxes="mirror"
-    )
-    if row.operator == "pool" or row.positions == "corners":
-        row = dataclasses.replace(row, sampling_ratio=1)
-    if row.operator == "pool" or row.sampling_ratio == "exact":
-        row = dataclasses.replace(row, positions="scaled-step")
-    one_sample = row.operator == "align" and row.sampling_ratio == 1
-    if one_sample and row.reduction == "max" and row.max_start == -math.inf:
-        row = dataclasses.replace(row, mode="avg", void=row.void_max)
-    if row.mode == "avg":
-        return dataclasses.replace(row, max_over="samples", max_start=-math.inf, void_max=0.0)
-    return dataclasses.replace(row, void=0.0)
 
 
 def coarse(row: Convention) -> Convention:

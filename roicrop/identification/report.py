@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from roicrop import conventions
 from roicrop.boxes import find_bad
+from roicrop.conventions import effective
 from roicrop.identification.agreement import COORDINATE, HALF, RELATIVE
 from roicrop.identification.alternatives import Alternative
-from roicrop.identification.candidates import effective
 from roicrop.identification.confirm import Trial
 from roicrop.identification.verdict import Verdict
 from roicrop.job import Job, command_line, convention_options, rules
-from roicrop.text import minus
 
 _MOST_OTHERS: Final = 12
 
@@ -96,7 +96,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         yield "difference", verdict.residual.text
         if verdict.residual.kind in ("factor", "channels", "shift"):
             yield "with that", _agreement(best, job)
-    yield "rules", _rules(best)
+    yield "rules", conventions.in_words.rules(best.row)
     yield "boxes", f"{best.candidate.reading}{_as_said(best, verdict)}, {_scale(best)}"
     shape = "×".join(map(str, pooled.shape))
     yield "tensor", f"{shape} {pooled.dtype}, {best.candidate.layout}"
@@ -136,26 +136,6 @@ def _name_apart(one: Alternative) -> str:
 
 def _listed(texts: Sequence[str], last: str) -> str:
     return f" {last} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
-
-
-def _rules(trial: Trial) -> str:
-    row = trial.row
-    if row.operator == "pool":
-        return f"RoIPool, {row.mode}: {row.program}"
-    ratio = str(row.sampling_ratio)
-    taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
-    samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
-    moves = []
-    if row.offset_before:
-        moves.append(f"{_signed(row.offset_before)} pixels before scaling")
-    if row.offset_after:
-        moves.append(f"{_signed(row.offset_after)} cells{' after it' if moves else ''}")
-    moved = f", corners moved {' and '.join(moves)}" if moves else ""
-    return f"{samples}, {row.mode}{moved}: {row.program}"
-
-
-def _signed(offset: float) -> str:
-    return minus(f"{offset:+g}")
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:
