@@ -9,7 +9,7 @@ import click
 
 from roicrop import __version__
 from roicrop.cli import options, report
-from roicrop.cli.failures import FAILURES, explain, tell
+from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
 
@@ -33,8 +33,8 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     """
     from roicrop import inspection
 
-    row = CONVENTIONS[DEFAULT["align"]]
-    how = options.request({**params, "features": "", "boxes": ""}, row, *CONVENTIONS.values())
+    any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
+    how = options.request({**params, "features": "", "boxes": ""}, *any_convention)
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []
     failed = False
@@ -46,7 +46,7 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
         except FAILURES as error:
             failed = True
             tell(error)
-            said.append({"path": path, "error": explain(error)[0]})
+            said.append({"path": path, "error": in_one_line(error)[0]})
             continue
         looked.append(one)
         said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})

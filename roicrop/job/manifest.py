@@ -16,7 +16,7 @@ REQUIRED: Final = ("features", "boxes")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ManifestRow:
     """One job.
 
     where: its place, for messages: "jobs.csv line 3", or "jobs.json row 2", counted from 0.
@@ -27,7 +27,7 @@ class Row:
     values: Mapping[str, object]
 
 
-def read_manifest(path: str, columns: Sequence[str]) -> list[Row]:
+def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
     """The rows of a manifest.
 
     columns: the names that are known; case, and - for _, do not matter.
@@ -47,7 +47,7 @@ def read_manifest(path: str, columns: Sequence[str]) -> list[Row]:
     return [_checked(where, values, columns) for where, values in reader(path, text)]
 
 
-def _checked(where: str, values: object, columns: Sequence[str]) -> Row:
+def _checked(where: str, values: object, columns: Sequence[str]) -> ManifestRow:
     if not isinstance(values, Mapping):
         raise ManifestError(f"{where} is not an object: give one with features and boxes")
     named = {
@@ -63,7 +63,7 @@ def _checked(where: str, values: object, columns: Sequence[str]) -> Row:
     for name in REQUIRED:
         if not isinstance(named.get(name), str):
             raise ManifestError(f"{where} names no {name}: give each row a file")
-    return Row(where, named)
+    return ManifestRow(where, named)
 
 
 def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
