@@ -32,7 +32,8 @@ def main() -> int:
     print(f"fuzzing for {arguments.seconds:g} s, seed {arguments.seed}", flush=True)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         counts = list(pool.map(_work, range(arguments.jobs), repeat(arguments)))
-    tried, failed = (sum(each, Counter()) for each in zip(*counts, strict=True))
+    tried: Counter[str] = sum((each[0] for each in counts), Counter())
+    failed: Counter[str] = sum((each[1] for each in counts), Counter())
     print("tried", sum(tried.values()), dict(sorted(tried.items())))
     for failure, times in sorted(failed.items()):
         print(f"{times:>6}  {failure}")
@@ -57,9 +58,8 @@ def _work(worker: int, arguments: argparse.Namespace) -> tuple[Counter[str], Cou
             tried[case.kind] += 1
             if not verdict.fine:
                 failed[f"{case.kind}: {verdict.failure}"] += 1
-                print(
-                    f"{number}: {verdict.failure}: roicrop {' '.join(case.arguments)}", flush=True
-                )
+                command = " ".join(case.arguments)
+                print(f"{number}: {verdict.failure}: roicrop {command}", flush=True)
                 keep(arguments.keep, case, verdict, f"{case.kind}-{number}")
     raise AssertionError
 

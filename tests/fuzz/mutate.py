@@ -111,10 +111,11 @@ def _repeat(text: str, rng: random.Random) -> str:
 
 
 def _case(text: str, rng: random.Random) -> str:
-    return rng.choice((str.upper, str.lower, str.swapcase))(text)
+    change = rng.choice((str.upper, str.lower, str.swapcase))
+    return str(change(text))
 
 
 def _insert(text: str, rng: random.Random) -> str:
     at = rng.randrange(len(text) + 1)
     piece = rng.choice((*_NUMBERS, *'\x00\x1b\ud800\u2028\r"[{;'))
-    return text[:at] + piece + text[at:]
+    return text[:at] + str(piece) + text[at:]
