@@ -14,7 +14,7 @@ from roicrop import kernels, sampling
 from roicrop.conventions import DEFAULT, Convention, Mode, Operator, SamplingRatio, resolve
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import coordinate_dtype, pooled_dtype
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 __all__ = ["plan", "roi_align", "roi_pool"]
 
@@ -97,7 +97,7 @@ def plan(
     convention: str | Convention | None = None,
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
-) -> Plan:
+) -> SeparablePlan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
     boxes: as in `roi_align`; image numbers play no part, since every map has this size.

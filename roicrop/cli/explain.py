@@ -113,5 +113,5 @@ def _lines(explanation: Explanation, params: options.Parameters) -> Iterator[str
     most = most or _MOST_RECORDS
     lines = write(explanation, only, most)
     if left_out := explanation.left_out(only, most):
-        report.warn(f"{left_out:,} {explanation.kind}s are left out: --limit allows more")
+        report.warn(f"{left_out:,} {explanation.terms} are left out: --limit allows more")
     return lines

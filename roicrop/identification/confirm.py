@@ -17,7 +17,7 @@ from roicrop.identification.candidates import Candidate, Reading
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.rereading import reread
 from roicrop.job import Job, OnMap, Rows
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 Adjust = Callable[[Array], Array]
@@ -43,16 +43,16 @@ class Fingerprint:
     rows: bytes = b""
 
     @classmethod
-    def of(cls, plan: Plan) -> Fingerprint:
+    def of(cls, plan: SeparablePlan) -> Fingerprint:
         """That of one plan."""
-        axes = (plan.y, plan.x)
+        axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
             sizes=_digest(*(a.length for a in axes)),
             counts=_digest(*(a.count for a in axes)),
-            voids=_digest(*(a.void for a in axes)) if any(a.void.any() for a in axes) else b"",
+            voids=_digest(*(r.void for r in rows)) if any(r.void.any() for r in rows) else b"",
             rows=_digest(
-                *(v for a in axes for v in (a.bin_ptr, a.row_ptr, a.cells, a.weights, a.zero))
+                *(v for r in rows for v in (r.bin_ptr, r.row_ptr, r.cells, r.weights, r.zero))
             ),
         )
 
@@ -105,7 +105,7 @@ class Trial:
         """Its rules, by the first of their names."""
         return self.candidate.rules.convention
 
-    def see(self, plan: Plan) -> Fingerprint:
+    def see(self, plan: SeparablePlan) -> Fingerprint:
         """Take in the plan of some boxes; its own fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)

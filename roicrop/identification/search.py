@@ -262,7 +262,7 @@ def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candi
     size = pooled.output_size(candidate.layout)
     for placed in reread(job, candidate.reading, candidate.scale).placed(rows):
         plan = placed.plan(candidate.rules.convention, size)
-        empty = [axis.void.reshape(len(placed), -1).any(axis=1) for axis in (plan.y, plan.x)]
+        empty = [axis.rows.void.reshape(len(placed), -1).any(axis=1) for axis in (plan.y, plan.x)]
         k = int(np.argmax(empty[0] | empty[1]))
         if plan.void(k).any():
             values = pooled.rows(placed.rows[k : k + 1]).transpose(candidate.layout.axes)[0, 0]
