@@ -17,6 +17,7 @@ from roicrop.conventions import Convention, lookup, resolve
 from roicrop.identification.hypotheses import coarse
 from roicrop.job import convention_options
 from tests.command_line import run
+from tests.golden.records import PEERS, Record, arrays, convention, golden
 from tests.identification.tensors import (
     BASE,
     BOXES,
@@ -28,7 +29,6 @@ from tests.identification.tensors import (
     same,
     write,
 )
-from tests.test_golden import PEERS, Record, arrays, convention, golden
 
 
 def one_for_each_setting() -> list[Any]:
