@@ -8,7 +8,7 @@ from pathlib import Path
 
 from roicrop.comparison.tally import Worst
 from roicrop.comparison.variants import Variant
-from roicrop.draw.album import check_channel
+from roicrop.draw import check_channel
 from roicrop.job import Job, OnMap
 from roicrop.outputs import refuse_unfit
 
