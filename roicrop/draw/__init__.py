@@ -7,7 +7,7 @@ is, at feature coordinate − ½, so that a convention that samples elsewhere is
 
 from __future__ import annotations
 
-from roicrop.draw.album import Album, check_channel
+from roicrop.draw.album import Album
 from roicrop.draw.overlay import overlay
 from roicrop.draw.pictures import both, panel
 from roicrop.draw.points import write_points
@@ -18,7 +18,6 @@ __all__ = [
     "Album",
     "Subject",
     "both",
-    "check_channel",
     "overlay",
     "panel",
     "save",
