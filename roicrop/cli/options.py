@@ -17,7 +17,7 @@ from roicrop.conventions import DEFAULT, LEVEL_RULES, Convention, Operator, Samp
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
     from roicrop.job import Job, Request
 
 Parameters = Mapping[str, Any]
@@ -387,7 +387,7 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
 
 def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
 
     return Album(
         job,

@@ -239,7 +239,7 @@ class FeatureSource:
         return self._said_of(i)[0]
 
     def input_scale(self, i: int) -> tuple[float, float]:
-        """(sy, sx) by which map i's image was resized before its features were made; else (1, 1)."""
+        """(sy, sx) by which map i's image was resized for the network; else (1, 1)."""
         return self._said_of(i)[1]
 
     def odd(self, maps: Sequence[int]) -> list[str]:
