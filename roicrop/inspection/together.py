@@ -26,7 +26,8 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
     `how` is what the command line says of files; which ones it names does not matter.
     """
     try:
-        with opened(spec, how) as source:
+        images = () if table.image is None else table.image.tolist()
+        with opened(spec, how, {*map(str, images)}) as source:
             return _look(spec, source, table, how)
     except (FeatureError, BoxError) as error:
         return Together(spec, table.path, fits=False, problem=str(error))
@@ -34,7 +35,7 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table, names=source.names, count=len(source), kind=source.kind, path=source.name
+        table, names=source.names, count=source.images, kind=source.kind, path=source.name
     )
     job = _job(source, table, assignment, how)
     fit = job.fit()
@@ -46,7 +47,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
         boxes=table.path,
         fits=not (assignment.missing or odd or any(caution.loud for caution in warned)),
         matched=assignment.how,
-        images=len(source),
+        images=source.images,
         images_with_boxes=job.images_read,
         missing=assignment.missing,
         on_no_image=int((assignment.index < 0).sum()),
@@ -111,6 +112,7 @@ def _odd_strides(job: Job) -> Iterator[str]:
 def _against_sizes(job: Job) -> Iterator[str]:
     """Images whose size says another stride than the one that is taken."""
     for said, i, size in _image_sizes(job):
+        i *= job.source.levels  # by its finest map
         cells, scale = job.source.map_size(i), job.scale(i)
         height, width = (
             n * factor for n, factor in zip(size, job.source.input_scale(i), strict=True)

@@ -47,6 +47,21 @@ class Placed:
         return self.job.image_of(self.map)
 
     @property
+    def file(self) -> str:
+        """Where the map came from: "page.h5::/features", and for a pyramid the level's dataset."""
+        source = self.job.source
+        dataset = source.dataset_of(self.map) if source.levels > 1 else source.dataset
+        return f"{source.path}::{dataset}"
+
+    @property
+    def level(self) -> str | None:
+        """The level of a pyramid that the map is, and whose rule puts boxes on it."""
+        names, rule = self.job.source.level_names, self.job.level_rule
+        if names is None or rule is None:
+            return None
+        return f"level {names[self.map % len(names)]} of {', '.join(names)}, by {rule.name}'s rule"
+
+    @property
     def spatial_scale(self) -> float:
         """Cells per pixel of the image that the network saw."""
         return self.job.scale(self.map).value
@@ -104,15 +119,16 @@ class Placed:
 
     def subject(self, row: int) -> Subject:
         """What to call one of the boxes, by its row in the job, and where it is."""
-        table, source = self.job.table, self.job.source
+        table = self.job.table
         x1, y1, x2, y2 = self.job.corners[row].tolist()
         number = str(table.source_index[row])
         return Subject(
-            file=f"{source.path}::{source.dataset}",
+            file=self.file,
             image=self.job.image_name(self.image),
             box=number if table.id is None else f"{number} (id {table.id[row]})",
             corners=(x1, y1, x2, y2),
             cells_per_pixel=self.cells_per_pixel,
+            level=self.level,
         )
 
     @property
