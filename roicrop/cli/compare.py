@@ -131,7 +131,9 @@ def _variants(params: options.Parameters) -> list[Variant]:
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
-    shared = ("sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value")
+    shared = (
+        "sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value", "level_rule",
+    )  # fmt: skip
     return read_variants(names, {name: params[name] for name in shared})
 
 

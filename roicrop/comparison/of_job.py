@@ -18,6 +18,7 @@ from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.study import Study
 from roicrop.comparison.tally import Spread, Tally
 from roicrop.comparison.variants import Variant
+from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap
 
@@ -47,6 +48,12 @@ def compare(
     """
     if tolerance is not None and not 0 <= tolerance < np.inf:
         raise ArgumentError(f"--tolerance {tolerance}: give a number from 0 on")
+    for variant in variants:
+        if job.source.levels == 1 and "level_rule" in overrides(variant.convention):
+            raise ArgumentError(
+                f"{variant.name}: a level rule is for a pyramid, and {job.source.name} is not one: "
+                "leave it out, or name its levels with --levels"
+            )
     first_pass = _FirstPass(job, variants, tolerance, listed)
     first_pass.run(progress)
     return Comparison(

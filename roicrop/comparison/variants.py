@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, LEVEL_RULES, Convention, resolve
 from roicrop.errors import ArgumentError
 
 Settings = Mapping[str, Any]
-"""sampling_ratio, mode, aligned, interpolation, extrapolation_value; None is the convention's."""
+"""As `conventions.resolve` takes them; None is the convention's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "aligned": {"true": True, "false": False}.__getitem__,
     "interpolation": {"bilinear": "bilinear", "nearest": "nearest"}.__getitem__,
     "extrapolation_value": float,
+    "level_rule": lambda value: LEVEL_RULES[value].name,
 }
 _EXPECTED: Final = {
     "sampling_ratio": "give a whole number, adaptive or exact",
@@ -95,4 +96,5 @@ _EXPECTED: Final = {
     "aligned": "give true or false",
     "interpolation": "give bilinear or nearest",
     "extrapolation_value": "give a number",
+    "level_rule": f"give one of {', '.join(LEVEL_RULES)}",
 }

@@ -51,6 +51,7 @@ class Job:
     level: NDArray[np.int64] = field(init=False)
     map_index: NDArray[np.int64] = field(init=False)
     frames: Frames = field(init=False)
+    _under: dict[str, Job] = field(init=False, default_factory=dict)  # by level rule
 
     def __post_init__(self) -> None:
         levels = self.source.levels
@@ -100,6 +101,16 @@ class Job:
         box_format = request.box_format or self.table.box_format
         table = dataclasses.replace(self.table, box_format=box_format)
         return dataclasses.replace(self, request=request, table=table)
+
+    def under(self, convention: Convention) -> Job:
+        """The same job, with boxes on the maps that a convention's level rule puts them on."""
+        rule = convention.level_rule
+        if self.source.levels == 1 or rule == self.convention.level_rule:
+            return self
+        if rule not in self._under:
+            row = dataclasses.replace(self.convention, level_rule=rule)
+            self._under[rule] = self.reread(dataclasses.replace(self.request, convention=row))
+        return self._under[rule]
 
     def moved_to(self, corners: Corners) -> Job:
         """The same boxes with other corners, (K, 4) xyxy in pixels."""

@@ -179,6 +179,9 @@ class OnMap(Placed):
         BoxError names a box that the convention refuses.
         """
         convention = convention or self.job.convention
+        job = self.job.under(convention)
+        if job is not self.job:
+            return self._pool_under(job, convention, output_size, out)
         boxes = self.boxes(convention)
         with self._named():
             pooled: Features = _OPERATORS[convention.operator](
@@ -191,6 +194,38 @@ class OnMap(Placed):
                 threads=self.job.request.threads,
                 out=out,
             )
+        return pooled
+
+    def under(self, convention: Convention) -> OnMap:
+        """The same boxes on the one map that a convention's level rule takes them all from."""
+        job = self.job.under(convention)
+        return self if job is self.job else self._moved(job, self.rows)
+
+    def _moved(self, job: Job, rows: Rows) -> OnMap:
+        """Boxes on the map that another job has them on, which is read if it is another."""
+        other, features = int(job.map_index[rows[0]]), self.features
+        if other != self.map:
+            features = job.source.read(other).astype(features.dtype, copy=False)
+        return OnMap(job, other, rows, features)
+
+    def _pool_under(
+        self,
+        job: Job,
+        convention: Convention,
+        output_size: tuple[int, int] | None,
+        out: Features | None,
+    ) -> Features:
+        """Pool boxes from the maps that another level rule takes them from; zeros from none."""
+        size = output_size or self.job.request.output_size
+        channels = self.job.source.channels
+        last = self.job.source.channels_last
+        shape = (len(self), *size, channels) if last else (len(self), channels, *size)
+        pooled = np.zeros(shape, self.features.dtype) if out is None else out
+        pooled[...] = 0
+        maps = np.where(job.level[self.rows] < 0, -1, job.map_index[self.rows])
+        for i in dict.fromkeys(maps[maps >= 0].tolist()):
+            here = np.flatnonzero(maps == i)
+            pooled[here] = self._moved(job, self.rows[here]).pool(convention, output_size)
         return pooled
 
     def channels_first(self, values: NDArray[Any]) -> NDArray[Any]:
