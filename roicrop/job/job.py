@@ -35,6 +35,7 @@ class Job:
     is_pooled: (K,) False for the boxes that are zeros instead: bad ones, and those on no level.
     matched: how boxes were matched to images, in words.
     boxes_in_file, bad: how many boxes the file has, and how many of the chosen ones are bad.
+    given_level: (K,) the level of each box of a pyramid, in place of a rule; −1 for none.
     level: (K,) the level of each box's map, 0 the finest; −1 for none, or no image.
     map_index: (K,) the map of each box; −1 for one on no image.
     frames: the sizes and scales of the maps that the boxes are on.
@@ -48,6 +49,7 @@ class Job:
     matched: str
     boxes_in_file: int
     bad: int
+    given_level: NDArray[np.int64] | None = None
     level: NDArray[np.int64] = field(init=False)
     map_index: NDArray[np.int64] = field(init=False)
     frames: Frames = field(init=False)
@@ -57,12 +59,14 @@ class Job:
         levels = self.source.levels
         self._put_on(np.where(self.image_index < 0, -1, 0))
         if levels > 1:
-            boxes = self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY]
-            level = assign_levels(
-                self.source, self.image_index, boxes, rule_of(self.request), self.where
-            )
+            level = self._by_rule() if self.given_level is None else self.given_level
             self._put_on(level)
             object.__setattr__(self, "is_pooled", self.is_pooled & (level >= 0))
+
+    def _by_rule(self) -> NDArray[np.int64]:
+        boxes = self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY]
+        rule = rule_of(self.request)
+        return assign_levels(self.source, self.image_index, boxes, rule, self.where)
 
     def _put_on(self, level: NDArray[np.int64]) -> None:
         """Put boxes on maps of these levels."""
@@ -94,6 +98,7 @@ class Job:
             table=self.table.take(rows),
             image_index=self.image_index[rows],
             is_pooled=self.is_pooled[rows],
+            given_level=None if self.given_level is None else self.given_level[rows],
         )
 
     def reread(self, request: Request) -> Job:
@@ -105,7 +110,7 @@ class Job:
     def under(self, convention: Convention) -> Job:
         """The same job, with boxes on the maps that a convention's level rule puts them on."""
         rule = convention.level_rule
-        if self.source.levels == 1 or rule == self.convention.level_rule:
+        if self.level_rule is None or rule == self.convention.level_rule:
             return self
         if rule not in self._under:
             row = dataclasses.replace(self.convention, level_rule=rule)
@@ -136,8 +141,9 @@ class Job:
 
     @property
     def level_rule(self) -> LevelRule | None:
-        """What puts boxes on their level; None where each image has one map."""
-        return rule_of(self.request) if self.source.levels > 1 else None
+        """What puts boxes on their level; None where they bring it, or each image has one map."""
+        by_rule = self.source.levels > 1 and self.given_level is None
+        return rule_of(self.request) if by_rule else None
 
     @property
     def on_levels(self) -> dict[str, int]:
