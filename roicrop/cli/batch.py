@@ -60,7 +60,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
             each = {**params, **own, "output": str(output)}
             if each["viz"]:
                 each["viz"] = str(Path(each["viz"]) / output.stem)
-            said = cropping.crop(each, each["operator"])
+            summary = cropping.crop(each, each["operator"])
         except FAILURES as error:
             failed += 1
             tell(error, f"{row.where}: ")
@@ -68,8 +68,8 @@ def command(ctx: click.Context, /, **params: Any) -> int:
                 text, status = explain(error)
                 click.echo(report.as_text({"row": row.where, "error": text, "status": status}))
             continue
-        seconds += said["seconds"]
-        report.show_row(said, row.where, quiet=params["quiet"], as_json=params["as_json"])
+        seconds += summary.seconds
+        report.show_row(summary, row.where, quiet=params["quiet"], as_json=params["as_json"])
     report.warn_of_slow_core(seconds)
     if not params["quiet"]:
         click.echo(f"batch       {len(rows) - failed} of {len(rows)} rows done", err=True)

@@ -12,12 +12,11 @@ from roicrop.conventions import Operator
 
 def run(params: Parameters, operator: Operator) -> None:
     """Crop, and say so."""
-    said = crop(params, operator)
-    report.show(said, quiet=params["quiet"], as_json=params["as_json"])
+    report.show(crop(params, operator), quiet=params["quiet"], as_json=params["as_json"])
 
 
-def crop(params: Parameters, operator: Operator) -> report.Facts:
-    """Pool the boxes of one file into another, draw the pictures asked for, return the facts."""
+def crop(params: Parameters, operator: Operator) -> report.RunSummary:
+    """Pool the boxes of one file into another, draw the pictures asked for, return the summary."""
     from roicrop import job as jobs
     from roicrop.outputs import room_for_pictures
 
@@ -47,5 +46,4 @@ def crop(params: Parameters, operator: Operator) -> report.Facts:
                 progress=progress,
                 finish=draw,
             )
-        seconds = time.perf_counter() - start
-        return report.facts(operator, job, seconds, cropped=cropped, pictures=pictures)
+        return report.RunSummary.of(operator, job, start, cropped=cropped, pictures=pictures)

@@ -328,7 +328,7 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
 
     beside: other conventions that the command pools by.
     """
-    from roicrop.job import Request
+    from roicrop.job import OPTIONS, Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
         raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
@@ -341,18 +341,9 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     scale, origin = params["spatial_scale"], "--spatial-scale"
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"
-    same = (
-        "features", "boxes", "input_scale", "layout", "allow_external", "box_format",
-        "boxes_format", "images", "normalized", "image_size", "inclusive", "min_score", "labels",
-        "top_k", "on_bad_box", "output_size",
-    )  # fmt: skip
-    return Request(
-        **{name: params[name] for name in same if name in params},
-        convention=row,
-        spatial_scale=scale,
-        scale_origin=origin,
-        threads=params.get("threads"),
-    )
+    asked = {name: params[name] for name in ("features", "boxes", *OPTIONS) if name in params}
+    asked |= {"spatial_scale": scale, "scale_origin": origin}
+    return Request(**asked, convention=row)
 
 
 def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:

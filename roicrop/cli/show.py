@@ -50,10 +50,9 @@ def command(**params: Any) -> None:
     ):
         with options.album(params, job, params["place"], rows) as album:
             pictures = album.draw()
-        seconds = time.perf_counter() - start
         beside = rows[1] if params["both"] else None
-        said = report.facts("show", job, seconds, pictures=pictures, beside=beside)
-    report.show(said, quiet=params["quiet"], as_json=params["as_json"])
+        summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
+    report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 
 
 def _pool_beside(align: Convention) -> Convention:

@@ -216,6 +216,11 @@ def compression_of(dataset: h5py.Dataset) -> str:
     return " + ".join(names) or "none"
 
 
+def filter_name(code: int) -> str:
+    """What to call a filter."""
+    return _FILTER_NAMES.get(code, f"filter {code}")
+
+
 def missing_filter(dataset: h5py.Dataset) -> str | None:
     """What a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
 

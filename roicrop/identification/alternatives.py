@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from roicrop.conventions import SamplingRatio
-from roicrop.identification.candidates import effective
+from roicrop.conventions import SamplingRatio, effective
 from roicrop.identification.confirm import Trial
 from roicrop.text import minus
 

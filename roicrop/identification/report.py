@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from roicrop import conventions
 from roicrop.boxes import find_bad
+from roicrop.conventions import effective
 from roicrop.identification.agreement import COORDINATE, HALF, RELATIVE
 from roicrop.identification.alternatives import Alternative
-from roicrop.identification.candidates import effective, options
 from roicrop.identification.confirm import Trial
 from roicrop.identification.verdict import Verdict
-from roicrop.job import Job
-from roicrop.text import minus
+from roicrop.job import Job, command_line, convention_options, rules
 
 _MOST_OTHERS: Final = 12
 
@@ -56,16 +56,15 @@ def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
     candidate, row = trial.candidate, trial.row
     height, width = verdict.pooled.output_size(candidate.layout)
     scales = [scale.value for scale in trial.job.scales]
-    rules = dataclasses.asdict(effective(row))
     return {
         "convention": row.name,
         "also_called": candidate.rules.names[1:],
-        "options": options(row),
+        "options": convention_options(row),
         "operator": row.operator,
         "sampling_ratio": row.sampling_ratio,
         "mode": row.mode,
         "aligned": row.aligned,
-        "rules": {key: value for key, value in rules.items() if key not in _WORDS},
+        "rules": rules(effective(row)),
         "box_format": candidate.reading.box_format,
         "normalized": candidate.reading.normalized,
         "inclusive": candidate.reading.inclusive,
@@ -78,9 +77,6 @@ def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
         "mean_in_tolerances": trial.mean,
         "command": _command(trial, verdict, job),
     }
-
-
-_WORDS: Final = ("name", "program", "surprise", "verified")
 
 
 def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
@@ -100,7 +96,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         yield "difference", verdict.residual.text
         if verdict.residual.kind in ("factor", "channels", "shift"):
             yield "with that", _agreement(best, job)
-    yield "rules", _rules(best)
+    yield "rules", conventions.in_words.rules(best.row)
     yield "boxes", f"{best.candidate.reading}{_as_said(best, verdict)}, {_scale(best)}"
     shape = "×".join(map(str, pooled.shape))
     yield "tensor", f"{shape} {pooled.dtype}, {best.candidate.layout}"
@@ -121,7 +117,9 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
 
 def _names(trial: Trial) -> str:
     """The names it goes by, and the options that they need."""
-    said = " ".join(f"{option} {value}".strip() for option, value in options(trial.row).items())
+    said = " ".join(
+        f"{option} {value}".strip() for option, value in convention_options(trial.row).items()
+    )
     return _listed(trial.candidate.rules.names, "or") + (f" with {said}" if said else "")
 
 
@@ -138,26 +136,6 @@ def _name_apart(one: Alternative) -> str:
 
 def _listed(texts: Sequence[str], last: str) -> str:
     return f" {last} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
-
-
-def _rules(trial: Trial) -> str:
-    row = trial.row
-    if row.operator == "pool":
-        return f"RoIPool, {row.mode}: {row.program}"
-    ratio = str(row.sampling_ratio)
-    taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
-    samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
-    moves = []
-    if row.offset_before:
-        moves.append(f"{_signed(row.offset_before)} pixels before scaling")
-    if row.offset_after:
-        moves.append(f"{_signed(row.offset_after)} cells{' after it' if moves else ''}")
-    moved = f", corners moved {' and '.join(moves)}" if moves else ""
-    return f"{samples}, {row.mode}{moved}: {row.program}"
-
-
-def _signed(offset: float) -> str:
-    return minus(f"{offset:+g}")
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:
@@ -182,35 +160,23 @@ def _agreement(trial: Trial, job: Job) -> str:
 
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
     """The command line that makes the tensor; None where no options say so."""
-    row, candidate, request = trial.row, trial.candidate, job.request
+    candidate, asked = trial.candidate, job.request
     if trial.adjust is not None:
         return None
-    height, width = verdict.pooled.output_size(candidate.layout)
-    scale = trial.job.scales[0].value if candidate.scale is not None else request.spatial_scale
-    said: dict[str, object] = {
-        "--convention": row.name,
-        **options(row),
-        "--output-size": f"{height}x{width}",
-        "--box-format": candidate.reading.box_format if _box_format_said(trial, job) else None,
-        "--normalized": "" if candidate.reading.normalized else None,
-        "--inclusive": "" if candidate.reading.inclusive else None,
-        "--spatial-scale": scale,
-        "--layout": request.layout,
-        "--boxes-format": request.boxes_format,
-        "--images": request.images,
-        "--image-size": _joined(request.image_size, "x"),
-        "--input-scale": _joined(request.input_scale and request.input_scale[::-1], ","),
-        "--min-score": request.min_score,
-        "--top-k": request.top_k,
-        "--on-bad-box": request.on_bad_box if _has_bad(trial, job) else None,
-        "--dtype": str(dtype) if (dtype := verdict.pooled.dtype) != job.source.dtype else None,
-    }
-    words = ["roicrop", row.operator, request.features, request.boxes, "-o", "OUT.h5"]
-    for option, value in said.items():
-        if value is not None:
-            words += [option, *([str(value)] if value != "" else [])]
-    for label in request.labels:
-        words += ["--label", label]
+    request = dataclasses.replace(
+        asked,
+        convention=trial.row,
+        output_size=verdict.pooled.output_size(candidate.layout),
+        box_format=candidate.reading.box_format if _box_format_said(trial, job) else None,
+        normalized=candidate.reading.normalized,
+        inclusive=candidate.reading.inclusive,
+        spatial_scale=candidate.scale or asked.spatial_scale,
+        on_bad_box=asked.on_bad_box if _has_bad(trial, job) else "error",
+        threads=None,
+    )
+    words = command_line(request, "OUT.h5")
+    if verdict.pooled.dtype != job.source.dtype:
+        words += ["--dtype", str(verdict.pooled.dtype)]
     return shlex.join(words)
 
 
@@ -222,7 +188,3 @@ def _box_format_said(trial: Trial, job: Job) -> bool:
 def _has_bad(trial: Trial, job: Job) -> bool:
     """Whether `align` would refuse a box that was let through here."""
     return job.bad > 0 or bool(find_bad(trial.job.corners).mask.any())
-
-
-def _joined(pair: Sequence[object] | None, by: str) -> str | None:
-    return None if pair is None else by.join(map(str, pair))

@@ -154,6 +154,11 @@ class Job:
         return self.frames.scales
 
     @property
+    def input_scales(self) -> list[tuple[float, float]]:
+        """The distinct (sy, sx) by which the images that boxes are on were resized."""
+        return list(dict.fromkeys((y, x) for y, x in self.frames.input_scale[:-1].tolist()))
+
+    @property
     def pooled_shape(self) -> tuple[int, int, int, int]:
         """(K, C, PH, PW), or (K, PH, PW, C) for channels last."""
         (bins_y, bins_x), channels = self.request.output_size, self.source.channels
@@ -165,54 +170,6 @@ class Job:
     def input_files(self) -> list[str]:
         """The files that the job reads, as they were named."""
         return [self.source.path, self.table.path, *filter(None, [self.request.images])]
-
-    def parameters(self) -> dict[str, object]:
-        """Everything that the result depends on, under its option's name: enough to run it again.
-
-        `rules` are the convention's, all of them. None is what nobody said. A scale that is not the
-        same for every image is in `varying_scales` instead.
-        """
-        request, row = self.request, self.convention
-        scales = set(self.frames.scale[:-1, 0].tolist())
-        resized = set(map(tuple, self.frames.input_scale[:-1, ::-1].tolist()))
-        return {
-            "features": request.features,
-            "dataset": self.source.dataset,
-            "layout": self.source.layout,
-            "allow_external": self.request.allow_external,
-            "boxes": request.boxes,
-            "images": request.images,
-            "box_format": self.table.box_format,
-            "normalized": request.normalized,
-            "image_size": request.image_size,
-            "inclusive": request.inclusive,
-            "min_score": request.min_score,
-            "label": list(request.labels) or None,
-            "top_k": request.top_k,
-            "on_bad_box": request.on_bad_box,
-            "output_size": request.output_size,
-            "spatial_scale": scales.pop() if len(scales) == 1 else None,
-            "input_scale": list(resized.pop()) if len(resized) == 1 else None,
-            "operator": row.operator,
-            "convention": row.name,
-            "sampling_ratio": row.sampling_ratio,
-            "mode": row.mode,
-            "aligned": row.aligned,
-            "rules": {name: getattr(row, name) for name in _RULES},
-        }
-
-    def varying_scales(self) -> dict[str, NDArray[np.float64]]:
-        """Scales for each box, of the kinds that are not the same for every image.
-
-        `spatial_scale` is (K,) and `input_scale` (K, 2), x first.
-        """
-        frames, given = self.frames, self.parameters()
-        each = {"spatial_scale": frames.scale[:, 0], "input_scale": frames.input_scale[:, ::-1]}
-        return {
-            name: values[frames.of_box]
-            for name, values in each.items()
-            if len(frames) and given[name] is None
-        }
 
     @property
     def layout(self) -> str:
@@ -280,9 +237,4 @@ class Job:
         return self.request.image_size is None or not self.convention.normalized
 
 
-_RULES: Final = tuple(
-    each.name
-    for each in dataclasses.fields(Convention)
-    if each.name not in ("name", "program", "surprise", "verified")
-)
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

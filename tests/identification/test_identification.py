@@ -14,8 +14,10 @@ import pytest
 
 import roicrop
 from roicrop.conventions import Convention, lookup, resolve
-from roicrop.identification.candidates import coarse, options
+from roicrop.identification.candidates import coarse
+from roicrop.job import convention_options
 from tests.command_line import run
+from tests.golden.records import PEERS, Record, arrays, convention, golden
 from tests.identification.tensors import (
     BASE,
     BOXES,
@@ -27,7 +29,6 @@ from tests.identification.tensors import (
     same,
     write,
 )
-from tests.test_golden import PEERS, Record, arrays, convention, golden
 
 
 def one_for_each_setting() -> list[Any]:
@@ -93,7 +94,7 @@ def test_the_command_that_it_gives_makes_the_tensor_again(place: Path, row: Conv
 def test_every_name_that_it_gives_is_right_with_the_options_beside_it(place: Path) -> None:
     pooled = crop(resolve("torchvision-aligned", sampling_ratio=2))
     best = identified(place, pooled).fits[0]
-    said = options(best.row)
+    said = convention_options(best.row)
     assert said == {"--sampling-ratio": "2"}
     assert "detectron2" in best.candidate.rules.names
     for name in best.candidate.rules.names:
