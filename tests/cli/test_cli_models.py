@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -15,14 +14,13 @@ MODEL = MODELS / "opset10.onnx"
 
 
 @pytest.fixture(autouse=True)
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     features, boxes = inputs()
     with h5py.File("maps.h5", "w") as file:
         file["features"] = features
     rows = [["image_index", "x1", "y1", "x2", "y2"], *boxes.tolist()]
     Path("boxes.csv").write_text("\n".join(",".join(map(str, row)) for row in rows))
-    yield
 
 
 def align(*arguments: object) -> str:
