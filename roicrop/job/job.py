@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from roicrop.boxes import BoxTable
 from roicrop.conventions import Convention
-from roicrop.errors import BoxError
+from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
@@ -183,6 +183,12 @@ class Job:
     def image_name(self, i: int) -> str:
         """What to call image i: its name in a group, its number in a batch."""
         return str(i) if self.source.names is None else self.source.names[i]
+
+    def check_channel(self, channel: int | None) -> None:
+        """ArgumentError for a channel that the maps lack."""
+        if channel is not None and channel >= self.source.channels:
+            last = self.source.channels - 1
+            raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def rows_of(self, numbers: Sequence[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""

@@ -80,7 +80,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Hypothesis:
     """A way to make a tensor. `scale` is cells a pixel; None is what file or options say."""
 
     rules: Rules
