@@ -1,159 +1,393 @@
-"""CSV and its relatives: a header and a line for each box, between commas, tabs or semicolons."""
+"""CSV and its relatives: a line for each box, between commas, tabs, semicolons or spaces.
+
+A file is read in blocks of lines, so that memory is bounded by the columns that are wanted. A block
+is read by NumPy where that can be done, else by Python's csv module, which says what is wrong.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import itertools
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import COLUMN_KEYS, NAME_KEYS, NUMBER_KEYS, Draft
-from roicrop.boxes.geometry import BoxFormat
-from roicrop.boxes.table import BoxFormatOrigin, Source
+from roicrop.boxes.columns import Draft, Part
+from roicrop.boxes.json_text import Document, draft_of
+from roicrop.boxes.names import (
+    INDEX_NAMES,
+    SPELLINGS,
+    Reading,
+    Role,
+    Roles,
+    find_roles,
+    is_known,
+    plain,
+)
+from roicrop.boxes.producers import PRODUCERS
+from roicrop.boxes.text import blocks
 from roicrop.errors import BoxError
+from roicrop.text import printable, quoted
 
 if TYPE_CHECKING:
-    import _csv
-
     from numpy.typing import NDArray
 
-_DELIMITERS: Final = (",", "\t", ";")
-_SPELLINGS: Final[tuple[tuple[BoxFormat, tuple[str, str, str, str]], ...]] = (
-    ("xyxy", ("x1", "y1", "x2", "y2")),
-    ("xyxy", ("xmin", "ymin", "xmax", "ymax")),
-    ("xywh", ("x", "y", "w", "h")),
-    ("xywh", ("x", "y", "width", "height")),
-    ("cxcywh", ("cx", "cy", "w", "h")),
-    ("cxcywh", ("cx", "cy", "width", "height")),
-)
+_DELIMITERS: Final = (",", "\t", ";", " ")
+_LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
+_DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
+_BY_NAME: Final = "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"
+# A cell may hold all of a box: `[64, 32, 320, 224]`, or an object as VIA writes it.
+_CELLS: Final = frozenset({"bbox", "box", "regionshapeattributes", "regionattributes"})
 
 
-def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> Draft:
-    """The boxes of CSV or TSV text; `read_boxes` says what `box_format` does."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
-    header = _header(lines, source)
-    coordinates = _coordinates(header, box_format)
-    wanted = [*coordinates.columns, *(name for name in header.names if name in COLUMN_KEYS)]
-    for name in wanted:
-        if header.names.count(name) > 1:
-            raise BoxError(f"{header.where}: {name} is there twice: keep one")
-    numeric = {*coordinates.columns, *NUMBER_KEYS}
-    body = None
-    if _quotes_enclose_fields(text, header.delimiter):
-        body = _read_plain(lines, header, numeric, source)
-    if body is None:
-        body = _read_careful(lines, header, numeric, source)
-    return Draft(
-        source=body.source,
+def read_delimited(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+    """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
+    lines = blocks(content, name)
+    first = next((block for block in lines if any(map(str.strip, block))), None)
+    if first is None:
+        raise BoxError(f"{name} is empty: a header such as x1,y1,x2,y2 comes first")
+    header = _header(first, name, reading)
+    stream = itertools.chain([first[header.skip :]], lines)
+    if "regionshapeattributes" not in map(plain, header.names):
+        roles = find_roles(header.names, reading, header.where, header.origin)
+        if len(roles.coordinates) == 4:
+            return _from_columns(stream, header, roles, path, name)
+    records, lines_of = _records_with_cells(stream, header, name, reading)
+    via = next(each for each in PRODUCERS if each.file == "via.csv")
+    document = Document(
+        records=records,
         format="csv",
-        box_format=coordinates.box_format,
-        box_format_origin=coordinates.origin,
-        coords=np.stack([body.numbers[name] for name in coordinates.columns], axis=1),
-        numbers={name: body.numbers[name] for name in wanted if name in NUMBER_KEYS},
-        names={name: body.texts[name] for name in wanted if name in NAME_KEYS},
+        lines=lines_of,
+        producer=via if "regionshapeattributes" in map(plain, header.names) else None,
+        origin=header.origin,
     )
+    return draft_of(document, path, name, reading)
+
+
+def _from_columns(
+    stream: Iterator[list[str]], header: _Header, roles: Roles, path: str, name: str
+) -> Draft:
+    line = header.line + 1
+    table = _Table(header, roles, name, "image" not in roles.of)
+    parts = []
+    for block in stream:
+        part, read = table.part(block, line, stream)
+        parts.append(part)
+        line += read
+    return Draft(path=path, format="csv", roles=roles, names=header.names, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The first line that is not blank: names in lower case.
+    """The columns' names, as the first line that is not blank has them, or the command line.
 
-    line: the last that belongs to it, from 1. where: the first, for messages.
+    skip: how many lines come before the first record, in the first block. line: the last of them,
+    counted from 1. where: the place of the names, for messages. origin: what says them.
     """
 
     names: list[str]
     delimiter: str
+    skip: int
     line: int
     where: str
+    origin: str
+
+    def rows(self, lines: Iterator[str]) -> Any:
+        """A csv reader over lines."""
+        if self.delimiter == " ":
+            lines = (" ".join(line.split()) + "\n" for line in lines)
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Coordinates:
-    """The four columns that hold a box, in the order that `box_format` names."""
-
-    columns: Sequence[str]
-    box_format: BoxFormat
-    origin: BoxFormatOrigin
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """The columns, and the source that knows their lines."""
-
-    source: Source
-    numbers: dict[str, NDArray[np.float64]]
-    texts: dict[str, list[str]]
-
-
-def _header(lines: list[str], source: Source) -> _Header:
-    line = next((n for n, text in enumerate(lines, 1) if text.strip()), None)
-    if line is None:
-        raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
-    where = f"{source.name} line {line}"
-    headers, faults = [], {}
+def _header(block: list[str], name: str, reading: Reading) -> _Header:
+    blank = next(n for n, text in enumerate(block) if text.strip())
+    where = f"{name} line {blank + 1}"
+    _check_lengths(block[blank : blank + 1], name, blank + 1)
+    found: list[_Header] = []
+    fault: csv.Error | None = None
     for delimiter in _DELIMITERS:
+        header = _Header([], delimiter, blank, blank, where, "header")
         try:
-            headers.append(_header_by(delimiter, lines, line, where))
-        except csv.Error as error:
-            faults[lines[line - 1].count(delimiter)] = error
+            rows = header.rows(iter(block[blank:]))
+            names = [cell.strip() for cell in next(rows)]
+        except (csv.Error, StopIteration) as error:
+            fault = error if isinstance(error, csv.Error) else fault
+            continue
+        end = blank + rows.line_num
+        found.append(_Header(names, delimiter, end, end, where, "header"))
+    if reading.columns is not None:
+        return _named(found, reading.columns, where, blank)
     best = max(
-        headers, key=lambda header: (_spells_boxes(header.names), len(header.names)), default=None
+        found,
+        key=lambda header: (sum(map(is_known, header.names)), len(header.names)),
+        default=None,
     )
-    if best is None or (faults and max(faults) >= len(best.names)):
-        fault = faults[max(faults)]
+    if best is None or (fault is not None and len(best.names) == 1):
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
+    if any(map(_is_number, best.names)) and not any(map(is_known, best.names)):
+        raise BoxError(f"{where}: there is no header: {_hint(best.names)}")
     return best
 
 
-def _header_by(delimiter: str, lines: list[str], line: int, where: str) -> _Header:
-    reader = csv.reader(lines[line - 1 :], delimiter=delimiter, skipinitialspace=True, strict=True)
-    names = [name.strip().lower() for name in next(reader)]
-    return _Header(names, delimiter, line - 1 + reader.line_num, where)
-
-
-def _spells_boxes(names: list[str]) -> bool:
-    return any({*spelling} <= {*names} for _, spelling in _SPELLINGS)
-
-
-def _coordinates(header: _Header, box_format: BoxFormat | None) -> _Coordinates:
-    spelled = {
-        meaning: names for meaning, names in reversed(_SPELLINGS) if set(names) <= {*header.names}
-    }
-    if not spelled:
-        raise BoxError(f"{header.where}: {_what_is_missing(header.names)}")
-    if box_format in spelled:
-        return _Coordinates(spelled[box_format], box_format, "option")
-    if len(spelled) > 1:
-        both = " and ".join(",".join(names) for names in spelled.values())
+def _named(found: Sequence[_Header], columns: Sequence[str], where: str, blank: int) -> _Header:
+    """The header that `--columns` stands for; the first line is left out if it is one too."""
+    fitting = next((each for each in found if len(each.names) == len(columns)), None)
+    if fitting is None:
+        most = max((len(each.names) for each in found), default=0)
         raise BoxError(
-            f"{header.where}: {both} are there: choose with --box-format {' or '.join(spelled)}"
+            f"{where} has {most} fields, and --columns names {len(columns)}: "
+            "name each, and call those to skip _"
         )
-    meaning, names = next(iter(spelled.items()))
-    if box_format is None:
-        return _Coordinates(names, meaning, "header")
-    # The option contradicts the names, so that only the order of the columns is left to go by.
-    return _Coordinates(sorted(names, key=header.names.index), box_format, "option")
+    names = [name if name != "_" else f"_{n}" for n, name in enumerate(columns)]
+    roles = find_roles(names, Reading(), "--columns", "--columns")
+    cells = dict(zip(names, fitting.names, strict=True))
+    is_header = not any(_is_number(cells[name]) or not cells[name] for name in roles.coordinates)
+    skip = fitting.skip if is_header and not _CELLS & set(map(plain, names)) else blank
+    return _Header(names, fitting.delimiter, skip, skip, "--columns", "--columns")
 
 
-def _what_is_missing(names: list[str]) -> str:
-    nearest = max((spelling for _, spelling in _SPELLINGS), key=lambda s: len({*s} & {*names}))
-    missing = [name for name in nearest if name not in names]
-    if len(missing) < len(nearest):
-        return f"{','.join(missing)} missing, of {','.join(nearest)}"
-    return (
-        f"no coordinates in the header {','.join(names)[:60]!r}: "
-        "call them x1,y1,x2,y2 or xmin,ymin,xmax,ymax or x,y,w,h or cx,cy,w,h"
-    )
+def _hint(cells: Sequence[str]) -> str:
+    """The option that names the columns of a file without a header, ready to copy."""
+    likely = [
+        f"--columns {each.columns}{f' {each.options}'.rstrip()} if it is {each.name}'s"
+        for each in PRODUCERS
+        if len(each.kinds) == len(cells) and all(map(_is_kind, each.kinds, cells))
+    ]
+    return f"name the columns, with {' or '.join(likely)}" if likely else _BY_NAME
 
 
-def _quotes_enclose_fields(text: str, delimiter: str) -> bool:
+def _is_kind(kind: str, cell: str) -> bool:
+    if kind == "t":
+        return not _is_number(cell)
+    return not cell or (_is_number(cell) and (kind == "n" or 0 <= float(cell) <= 1))
+
+
+class _Table:
+    """Reads blocks of lines into the columns that have a role."""
+
+    def __init__(self, header: _Header, roles: Roles, name: str, look: bool) -> None:
+        self._header = header
+        self._roles = roles
+        self._name = name
+        self._role_of = {column: role for role, column in roles.of.items()}
+        self._numeric = {*roles.coordinates, *filter(None, [roles.of.get("score")])}
+        image = roles.of.get("image")
+        if image is not None and plain(image) in INDEX_NAMES:
+            self._numeric.add(image)
+        # Columns that might name images, where none does.
+        texts = {n for n in header.names if n and n not in self._numeric | self._role_of.keys()}
+        self._unexplained = {n for n in texts if header.names.count(n) == 1} if look else set()
+
+    def part(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+        """The rows of a block whose first line has that number, and how many lines they took.
+
+        more: the blocks after it, from which lines are taken when a field goes on there.
+        """
+        _check_lengths(block, self._name, line)
+        if _quotes_enclose_fields(block, self._header.delimiter):
+            part = self._plain(block, line)
+            if part is not None:
+                return part, len(block)
+        return self._careful(block, line, more)
+
+    def _plain(self, block: list[str], line: int) -> Part | None:
+        """What `_careful` gives, in half the time; None if lines are not a record each, or wrong.
+
+        It cannot say what is wrong where.
+        """
+        numbers = np.arange(line, line + len(block))
+        written = ~np.fromiter(map(str.isspace, block), np.bool_, len(block))
+        if not written.all():
+            block, numbers = list(itertools.compress(block, written)), numbers[written]
+        if not block:
+            return Part(coords=np.empty((0, 4)), lines=numbers, columns=self._none())
+        names = self._header.names
+        kinds = ["f8" if name in self._numeric else "O" for name in names]
+        delimiter = self._header.delimiter
+        try:
+            table = np.loadtxt(
+                block,
+                dtype=[(f"column {n}", kind) for n, kind in enumerate(kinds)],
+                delimiter=None if delimiter == " " else delimiter,
+                comments=None,
+                quotechar='"',
+                encoding="utf-8",
+                ndmin=1,
+            )
+        except ValueError:
+            return None
+        if len(table) != len(block):
+            return None
+
+        def column(name: str) -> NDArray[Any]:
+            return table[f"column {names.index(name)}"]
+
+        def values(name: str) -> Sequence[object] | NDArray[np.float64]:
+            if name in self._numeric:
+                return np.ascontiguousarray(column(name))
+            return _shared(map(str.strip, column(name).tolist()))
+
+        return Part(
+            coords=np.stack([column(name) for name in self._roles.coordinates], axis=1),
+            columns={role: values(name) for name, role in self._role_of.items()},
+            lines=numbers,
+            unexplained={name: _some_texts(column(name)) for name in self._unexplained},
+        )
+
+    def _careful(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+        """The rows of any lines; what is wrong with a row is said of it."""
+        rows, begins, faults, read = _records(block, self._header, self._name, line, more)
+        names = self._header.names
+        columns = {
+            name: [row[n] for row in rows]
+            for n, name in enumerate(names)
+            if name in self._numeric | self._role_of.keys() | self._unexplained
+        }
+        numbers = {
+            name: self._parsed(columns[name], name, faults, self._roles.coordinates)
+            for name in self._numeric
+        }
+        coords = np.stack([numbers[name] for name in self._roles.coordinates], axis=1)
+        for row in np.flatnonzero(np.isnan(coords).any(axis=1) & ~np.isnan(coords).all(axis=1)):
+            empty = [n for n in self._roles.coordinates if not columns[n][row].strip()]
+            if empty:
+                faults.setdefault(int(row), f"column {printable(empty[0])}: empty")
+        part = Part(
+            coords=coords,
+            columns={
+                role: numbers[name] if name in numbers else _shared(map(str.strip, columns[name]))
+                for name, role in self._role_of.items()
+            },
+            lines=begins,
+            faults=faults,
+            unexplained={
+                name: _some_texts(np.array(columns[name], object)) for name in self._unexplained
+            },
+        )
+        return part, read
+
+    def _parsed(
+        self, cells: list[str], name: str, faults: dict[int, str], coordinates: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """The numbers; NaN for an empty cell, and for one that is a fault of its row."""
+        with contextlib.suppress(ValueError):
+            if _is_plain("".join(cells)):
+                return np.fromiter(map(float, cells), np.float64, len(cells))
+        numbers = np.full(len(cells), np.nan)
+        for row, cell in enumerate(cells):
+            if _is_number(cell):
+                numbers[row] = float(cell)
+            elif cell.strip():
+                fault = f"column {printable(name)}: {quoted(cell)} is not a number"
+                if _DECIMAL_COMMA.fullmatch(cell):
+                    fault += " (a decimal comma: write a point)"
+                faults.setdefault(row, fault)
+        return numbers
+
+    def _none(self) -> dict[Role, Sequence[object] | NDArray[np.float64]]:
+        """Columns without rows."""
+        return {
+            role: np.empty(0) if name in self._numeric else []
+            for name, role in self._role_of.items()
+        }
+
+
+def _records(
+    block: list[str], header: _Header, name: str, line: int, more: Iterator[list[str]]
+) -> tuple[list[list[str]], NDArray[np.int64], dict[int, str], int]:
+    """The fields of records that are not blank, the line of each, faults, and how many lines.
+
+    A row with another number of fields is a fault, and its fields are empty.
+    """
+    reader = header.rows(itertools.chain(block, _checked(more, name, line + len(block))))
+    rows: list[list[str]] = []
+    begins: list[int] = []
+    faults: dict[int, str] = {}
+    width = len(header.names)
+    while reader.line_num < len(block):
+        begin = line + reader.line_num
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise BoxError(f"{name} line {begin}: not a line of CSV: {error}") from error
+        if row is None:
+            break
+        if not any(row) or (len(row) != width and not any(map(str.strip, row))):
+            continue
+        if len(row) != width:
+            faults[len(rows)] = f"{len(row)} fields, but there are {width} columns"
+            row = [""] * width
+        rows.append(row)
+        begins.append(begin)
+    return rows, np.array(begins, np.int64), faults, reader.line_num
+
+
+def _records_with_cells(
+    stream: Iterator[list[str]], header: _Header, name: str, reading: Reading
+) -> tuple[list[Any], NDArray[np.int64]]:
+    """A record by column names for each row, whose cells of _CELLS are what they hold."""
+    records: list[Any] = []
+    begins = []
+    cells = [n for n in header.names if plain(n) in _CELLS]
+    scores = {plain(n) for n in (*SPELLINGS["score"], reading.score or "score")}
+    numeric = [n for n in header.names if plain(n) in scores]
+    line = header.line + 1
+    for block in stream:
+        _check_lengths(block, name, line)
+        rows, lines, faults, read = _records(block, header, name, line, stream)
+        for n, fault in faults.items():
+            raise BoxError(f"{name} line {lines[n]}: {fault}")
+        for row, begin in zip(rows, lines.tolist(), strict=True):
+            record: dict[str, object] = dict(zip(header.names, row, strict=True))
+            for cell in cells:
+                record[cell] = _cell(str(record[cell]), f"{name} line {begin}, column {cell}")
+            for cell in numeric:
+                text = str(record[cell])
+                record[cell] = float(text) if _is_number(text) else text or None
+            records.append(record)
+        begins.append(lines)
+        line += read
+    return records, np.concatenate(begins)
+
+
+def _cell(text: str, where: str) -> object:
+    """What a cell holds that is JSON, or numbers between commas or spaces."""
+    text = text.strip()
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BoxError(f"{where}: {quoted(text, 60)} is not JSON: {error}") from error
+    inside = text.strip("[]()").replace(",", " ").split()
+    if all(map(_is_number, inside)):
+        return list(map(float, inside))
+    return text
+
+
+def _check_lengths(block: list[str], name: str, line: int) -> None:
+    longest = max(map(len, block), default=0)
+    if longest > _LONGEST_LINE:
+        line += next(n for n, text in enumerate(block) if len(text) > _LONGEST_LINE)
+        raise BoxError(
+            f"{name} line {line} is longer than {_LONGEST_LINE:,} characters: is it CSV?"
+        )
+
+
+def _checked(more: Iterator[list[str]], name: str, line: int) -> Iterator[str]:
+    for block in more:
+        _check_lengths(block, name, line)
+        yield from block
+        line += len(block)
+
+
+def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
     """Whether each quote, if there are any, stands at an end of a field and means no more."""
+    text = "".join(block)
     if '"' not in text:
         return True
     text = f"\n{text}\n"
@@ -162,104 +396,16 @@ def _quotes_enclose_fields(text: str, delimiter: str) -> bool:
     return begin == end and begin + end == text.count('"')
 
 
-def _read_plain(
-    lines: list[str], header: _Header, numeric: set[str], source: Source
-) -> _Body | None:
-    """The columns of lines with a record each, or blank; None if there are none, or one is wrong.
-
-    In half the time it does what `_read_careful` does, but it cannot say what is wrong where.
-    """
-    rows = lines[header.line :]
-    numbers = np.arange(len(rows)) + header.line + 1
-    written = ~np.fromiter(map(str.isspace, rows), np.bool_, len(rows))
-    if not written.all():
-        rows, numbers = list(itertools.compress(rows, written)), numbers[written]
-    if not rows:
-        return None
-    kinds = ["f8" if name in numeric else "O" for name in header.names]
-    try:
-        table = np.loadtxt(
-            rows,
-            dtype=[(f"column {n}", kind) for n, kind in enumerate(kinds)],
-            delimiter=header.delimiter,
-            comments=None,
-            quotechar='"',
-            encoding="utf-8",
-            ndmin=1,
-        )
-    except ValueError:
-        return None
-    if len(table) != len(rows):
-        return None
-    columns = {name: table[f"column {n}"] for n, name in enumerate(header.names)}
-    return _Body(
-        Source(source.path, numbers),
-        numbers={n: np.ascontiguousarray(c) for n, c in columns.items() if n in numeric},
-        texts={n: _stripped(c.tolist()) for n, c in columns.items() if n in NAME_KEYS},
-    )
+def _shared(texts: Iterator[str]) -> list[str]:
+    """The texts, with equal ones in memory once: names of images come again and again."""
+    known: dict[str, str] = {}
+    return [known.setdefault(text, text) for text in texts]
 
 
-def _read_careful(lines: list[str], header: _Header, numeric: set[str], source: Source) -> _Body:
-    """The columns of any lines; BoxError names the line, and the column, that is wrong."""
-    rows, numbers = _records(lines, header, source)
-    source = Source(source.path, numbers)
-    columns = {name: [row[n] for row in rows] for n, name in enumerate(header.names)}
-    return _Body(
-        source,
-        numbers={n: _parsed(c, n, source) for n, c in columns.items() if n in numeric},
-        texts={n: _stripped(c) for n, c in columns.items() if n in NAME_KEYS},
-    )
-
-
-def _records(
-    lines: list[str], header: _Header, source: Source
-) -> tuple[list[list[str]], NDArray[np.int64]]:
-    """The fields of each record that is not blank, and the line on which it begins."""
-    reader = _reader(lines, header)
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        where = f"{source.name} line {_begin_of_fault(lines, header)}"
-        raise BoxError(f"{where}: not a line of CSV: {error}") from error
-    begins = np.arange(len(rows)) + header.line + 1
-    if reader.line_num > len(rows):
-        more = np.fromiter(("".join(row).count("\n") for row in rows), np.int64, len(rows))
-        begins[1:] += np.cumsum(more[:-1])
-    width = len(header.names)
-    kept = [n for n, row in enumerate(rows) if len(row) == width and any(row)]
-    if len(kept) == len(rows):
-        return rows, begins
-    for begin, row in zip(begins.tolist(), rows, strict=True):
-        if len(row) != width and any(map(str.strip, row)):
-            where = f"{source.name} line {begin}"
-            raise BoxError(f"{where}: {len(row)} fields, but the header has {width}")
-    return [rows[n] for n in kept], begins[kept]
-
-
-def _reader(lines: list[str], header: _Header) -> _csv.Reader:
-    return csv.reader(
-        lines[header.line :], delimiter=header.delimiter, skipinitialspace=True, strict=True
-    )
-
-
-def _begin_of_fault(lines: list[str], header: _Header) -> int:
-    reader = _reader(lines, header)
-    begin = header.line + 1
-    with contextlib.suppress(csv.Error):
-        for _ in reader:
-            begin = header.line + 1 + reader.line_num
-    return begin
-
-
-def _parsed(cells: list[str], name: str, source: Source) -> NDArray[np.float64]:
-    try:
-        if not _is_plain("".join(cells)):
-            raise ValueError
-        return np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
-        fault = f"{cells[row]!r} is not a number" if cells[row].strip() else "empty"
-        raise BoxError(f"{source.where(row)}, column {name}: {fault}: mend it") from None
+def _some_texts(values: NDArray[Any]) -> set[object]:
+    """Up to two different texts of a column; none if it holds numbers."""
+    texts = {str(value).strip() for value in values.tolist()} - {""}
+    return set() if all(map(_is_number, texts)) else set(sorted(texts)[:2])
 
 
 def _is_plain(text: str) -> bool:
@@ -268,12 +414,9 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_number(cell: str) -> bool:
+    cell = cell.strip()
     try:
         float(cell)
     except ValueError:
         return False
     return _is_plain(cell)
-
-
-def _stripped(cells: list[str]) -> list[str]:
-    return list(map(str.strip, cells))
