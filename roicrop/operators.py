@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
@@ -13,7 +14,7 @@ from roicrop import kernels, sampling
 from roicrop.conventions import DEFAULT, Convention, Mode, Operator, SamplingRatio, resolve
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import coordinate_dtype, pooled_dtype
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 __all__ = ["plan", "roi_align", "roi_pool"]
 
@@ -41,9 +42,9 @@ def roi_align(
         with layout="CHW" and "HWC" are one image. Anything with `__array__` or DLPack. float16,
         float32 and float64 are computed as they are (float16 with float32 sums, rounded once),
         other numbers as float32.
-    boxes: (K, 5) rows of image number, x1, y1, x2, y2, or a list with one (L, 4) array for each
-        image; in image pixels, in the convention's own order ("tensorflow": y1, x1, y2, x2, as
-        fractions).
+    boxes: (K, 5) rows of image number, x1, y1, x2, y2; or a list with one (L, 4) array for each
+        image; or (K, 4) where the input has one image. In image pixels, in the convention's own
+        order ("tensorflow": y1, x1, y2, x2, as fractions).
     output_size: (PH, PW), or one number for both.
     spatial_scale: cells a pixel; 1/16 for stride 16.
     sampling_ratio: samples a bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
@@ -96,10 +97,10 @@ def plan(
     convention: str | Convention | None = None,
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
-) -> Plan:
+) -> SeparablePlan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
-    boxes: (K, 4) in image pixels, in the convention's own order.
+    boxes: as in `roi_align`; image numbers play no part, since every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
@@ -109,11 +110,8 @@ def plan(
     row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
     scale = _checked_scale(spatial_scale)
     coordinates = coordinate_dtype(dtype)
-    corners = _numbers(boxes, "boxes")
-    if corners.size == 0:
-        corners = corners.reshape(0, 4)
-    if corners.ndim != 2 or corners.shape[1] != 4:
-        raise ArgumentError(f"boxes has shape {corners.shape}: give (K, 4)")
+    given = _boxes_of(boxes)
+    _, corners = given.some(0, given.count)
     return sampling.plan(
         _checked_corners(corners, row, scale, coordinates),
         map_size,
@@ -124,9 +122,12 @@ def plan(
     )
 
 
-def pair(output_size: OutputSize) -> tuple[int, int]:
+def pair(output_size: Any) -> tuple[int, int]:
     """(PH, PW), both at least 1."""
-    both = np.asarray(output_size)
+    try:
+        both = np.asarray(output_size)
+    except ValueError:  # a ragged list
+        both = np.array("")
     if both.ndim == 0:
         both = both.repeat(2)
     if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
@@ -206,9 +207,9 @@ def _checked_blocks(
         yield first, image_index, corners
 
 
-def _checked_features(input: Any, layout: str) -> Array:
+def _checked_features(input: Any, layout: Any) -> Array:
     """The input as (N, C, H, W), a view of its own numbers."""
-    if layout not in _CHANNELS_LAST:
+    if not isinstance(layout, str) or layout not in _CHANNELS_LAST:
         known = ", ".join(_CHANNELS_LAST)
         raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
     features = _numbers(input, "input")
@@ -235,8 +236,11 @@ def _numbers(value: Any, name: str) -> Array:
     """The argument of that name as an array of real numbers."""
     try:
         numbers = _as_array(value)
-    except ValueError as error:
-        raise ArgumentError(f"{name} is not an array ({error})") from error
+    except (ValueError, TypeError, BufferError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ArgumentError(f"{name} is not an array ({reason})") from error
+    if hasattr(numbers, "mask"):
+        raise ArgumentError(f"{name} is a masked array: fill in its masked values, or drop them")
     if numbers.dtype.kind not in "fiub":
         raise ArgumentError(f"{name} holds {numbers.dtype}: give real numbers")
     return numbers
@@ -262,7 +266,8 @@ class _Boxes(Protocol):
         """Those from one to before another: (L,) image numbers and (L, 4) corners."""
 
 
-def _boxes_of(boxes: Any, images: int) -> _Boxes:
+def _boxes_of(boxes: Any, images: int | None = None) -> _Boxes:
+    """The boxes of any of the forms; `images` is None where their numbers play no part."""
     if isinstance(boxes, Sequence):
         each = [_numbers(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
         if any(some.ndim == 2 for some in each):
@@ -271,14 +276,16 @@ def _boxes_of(boxes: Any, images: int) -> _Boxes:
 
 
 class _BoxTable:
-    """(K, 5): image number first."""
+    """(K, 5), image number first; or (K, 4), all on one image."""
 
-    def __init__(self, table: Array, images: int) -> None:
+    def __init__(self, table: Array, images: int | None) -> None:
         if table.size == 0:
             table = table.reshape(0, 5)
-        if table.ndim != 2 or table.shape[1] != 5:
+        columns = (4, 5) if images in (1, None) else (5,)
+        if table.ndim != 2 or table.shape[1] not in columns:
+            one = ", (K, 4)" if 4 in columns else ""
             raise ArgumentError(
-                f"boxes has shape {table.shape}: give (K, 5), image number first, "
+                f"boxes has shape {table.shape}: give (K, 5), image number first{one}, "
                 "or a list of one (L, 4) for each image"
             )
         self.arrays = [table]
@@ -290,6 +297,8 @@ class _BoxTable:
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
         table = self.arrays[0][first:end]
+        if self._images is None or table.shape[1] == 4:
+            return np.zeros(len(table), np.int64), table[:, -4:]
         with np.errstate(invalid="ignore"):
             index = table[:, 0].astype(np.int64)
         wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
@@ -306,8 +315,8 @@ class _BoxTable:
 class _BoxesByImage:
     """One (L, 4) array, or an empty one, for each image."""
 
-    def __init__(self, each: list[Array], images: int) -> None:
-        if len(each) != images:
+    def __init__(self, each: list[Array], images: int | None) -> None:
+        if len(each) != (images or len(each)):
             raise ArgumentError(
                 f"boxes lists {len(each)} images, input has {images}: give one array for each"
             )
@@ -360,20 +369,24 @@ def _checked_corners(
     return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def _checked_scale(spatial_scale: float) -> float:
-    if not (np.isfinite(spatial_scale) and spatial_scale > 0):
-        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells a pixel, above 0")
-    return float(spatial_scale)
+def _checked_scale(spatial_scale: Any) -> float:
+    try:
+        scale = float(spatial_scale)
+    except (TypeError, ValueError, OverflowError):
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells per pixel, above 0")
+    return scale
 
 
 _MOST_THREADS: Final = 1024  # more than any machine has use for
 
 
-def _checked_threads(threads: int | None) -> int:
+def _checked_threads(threads: Any) -> int:
     if threads is None:
         return default_threads()
-    if threads < 1:
-        raise ArgumentError(f"threads is {threads}: give at least 1")
+    if not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise ArgumentError(f"threads is {threads}: give a whole number, at least 1")
     return min(int(threads), _MOST_THREADS)
 
 
@@ -385,6 +398,8 @@ def _checked_out(
         return np.empty(shape, dtype=dtype)
     if not isinstance(out, np.ndarray):
         raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
+    if _overlaps_itself(out):
+        raise ArgumentError("out holds some of its elements in the same memory: give another array")
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         raise ArgumentError(
             f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
@@ -394,3 +409,18 @@ def _checked_out(
         if any(np.may_share_memory(out, array) for array in arrays):
             raise ArgumentError(f"out lies in the memory of {name}: give another array")
     return out
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Whether elements may share memory: axes must step over all that finer axes span."""
+    steps = sorted(
+        (abs(step), length)
+        for step, length in zip(array.strides, array.shape, strict=True)
+        if length > 1
+    )
+    span = array.itemsize
+    for step, length in steps:
+        if step < span:
+            return True
+        span += step * (length - 1)
+    return False

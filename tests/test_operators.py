@@ -218,6 +218,16 @@ def test_boxes_may_be_of_any_number_type(dtype: str) -> None:
     np.testing.assert_array_equal(pooled, roicrop.roi_align(MAP, whole.astype(np.float64), 3))
 
 
+def test_boxes_on_one_image_need_no_image_number() -> None:
+    boxes = [[1, 2, 9, 8], [0, 0, 5, 5]]
+    numbered = [[0, *box] for box in boxes]
+    expected = roicrop.roi_align(MAP[:1], numbered, 3)
+    for same in (boxes, np.array(boxes), [np.array(boxes)]):
+        assert roicrop.roi_align(MAP[:1], same, 3).tobytes() == expected.tobytes()
+    assert len(roicrop.plan(numbered, (12, 15), 3)) == len(roicrop.plan(boxes, (12, 15), 3)) == 2
+    assert len(roicrop.plan([boxes, boxes], (12, 15), 3)) == 4
+
+
 def test_one_image_needs_no_number_of_images() -> None:
     boxes = BOXES[BOXES[:, 0] == 0]
     expected = roicrop.roi_align(MAP[:1], boxes, 3)
@@ -242,7 +252,7 @@ def test_none_is_the_conventions_value_and_what_is_given_overrides_it() -> None:
 
 def test_output_size_is_one_number_or_two_of_any_integer_type() -> None:
     for given_size in (3, (3, 3), [3, 3], np.int32(3), np.array([3, 3]), (np.uint8(3), 3)):
-        assert pair(given_size) == (3, 3)  # type: ignore[arg-type]
+        assert pair(given_size) == (3, 3)
     assert roicrop.roi_align(MAP, BOX, (2, 5)).shape[2:] == (2, 5)
 
 
@@ -306,12 +316,14 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
     read_only = np.empty(shape, np.float32)
     read_only.flags.writeable = False
     whole = np.zeros((2, 19, 12, 15), np.float32)
+    folded = np.lib.stride_tricks.as_strided(np.zeros(1000, np.float32), shape, (64, 4, 8, 4))
     outs: list[tuple[Array, Any, str]] = [
         (MAP, np.empty((4, 19, 5, 3), np.float32), "out is float32 (4, 19, 5, 3), and the result"),
         (MAP, np.empty(shape, np.float64), "out is float64 (4, 19, 3, 5), and the result float32"),
         (MAP, np.empty(shape, ">f4"), "out is >f4 (4, 19, 3, 5), and the result float32"),
         (MAP, read_only, "give a writable array of the result's shape and dtype"),
         (MAP, np.empty(shape, np.float32).tolist(), "out is a list: give a NumPy array"),
+        (MAP, folded, "out holds some of its elements in the same memory"),
         (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out lies in the memory of"),
     ]
     for features, out, complaint in outs:
@@ -334,6 +346,7 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
         ([*BOX, [0.5, 1, 2, 3, 4]], "box 1 is on image 0.5, and the input has 2"),
         ([[np.nan, 1, 2, 3, 4]], "box 0 is on image nan, and the input has 2"),
         ([[1, 2, 3, 4]], "boxes has shape (1, 4): give (K, 5), image number first"),
+        (np.ma.masked_array(BOX, False), "boxes is a masked array: fill in its masked values"),
         ([0, 1, 2, 3, 4], "boxes has shape (5,): give (K, 5), image number first"),
         ([[[1, 2, 3, 4]]], "boxes lists 1 images, input has 2: give one array for each"),
         ([[[1, 2, 3, 4]], [[1, 2, 3]]], "boxes[1] has shape (1, 3): give (L, 4)"),
@@ -370,10 +383,10 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"output_size": (7, 7, 7)}, "output_size is (7, 7, 7): give H×W bins"),
         ({"output_size": 3.5}, "output_size is 3.5: give H×W bins"),
         ({"output_size": "77"}, "output_size is 77: give H×W bins"),
-        ({"spatial_scale": 0}, "spatial_scale is 0: give cells a pixel, above 0"),
-        ({"spatial_scale": -0.5}, "spatial_scale is -0.5: give cells a pixel"),
-        ({"spatial_scale": np.nan}, "spatial_scale is nan: give cells a pixel"),
-        ({"spatial_scale": np.inf}, "spatial_scale is inf: give cells a pixel"),
+        ({"spatial_scale": 0}, "spatial_scale is 0: give cells per pixel, above 0"),
+        ({"spatial_scale": -0.5}, "spatial_scale is -0.5: give cells per pixel"),
+        ({"spatial_scale": np.nan}, "spatial_scale is nan: give cells per pixel"),
+        ({"spatial_scale": np.inf}, "spatial_scale is inf: give cells per pixel"),
         ({"sampling_ratio": "some"}, "sampling_ratio 'some' is not a whole number, adaptive or"),
         ({"sampling_ratio": 1.5}, "sampling_ratio 1.5 is not a whole number, adaptive or exact"),
         ({"sampling_ratio": np.nan}, "sampling_ratio nan is not a whole number, adaptive or"),
@@ -383,7 +396,12 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"mode": "max", "sampling_ratio": "exact"}, "an exact integral has no maximum"),
         ({"convention": "detectron3"}, "convention 'detectron3' is not one of roi_align's"),
         ({"convention": "fast-rcnn"}, "convention 'fast-rcnn' is not one of roi_align's"),
-        ({"threads": 0}, "threads is 0: give at least 1"),
+        ({"threads": 0}, "threads is 0: give a whole number, at least 1"),
+        ({"threads": "2"}, "threads is 2: give a whole number, at least 1"),
+        ({"spatial_scale": "0.5x"}, "spatial_scale is 0.5x: give cells per pixel"),
+        ({"output_size": [[1], [2, 3]]}, "output_size is [[1], [2, 3]]: give H×W bins"),
+        ({"layout": ["NCHW"]}, "layout ['NCHW'] is not known"),
+        ({"input": np.ma.masked_array(MAP, False)}, "input is a masked array: fill in"),
     ],
 )
 @pytest.mark.parametrize("boxes", [BOX, []], ids=["a box", "no boxes"])
@@ -436,7 +454,7 @@ def test_a_wrong_box_is_named_and_nothing_is_pooled_however_many_come_before(
 
 def test_a_plan_is_refused_what_an_operator_is() -> None:
     for arguments, complaint in (
-        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 4)"),
+        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 5), image number first, (K, 4)"),
         ({"boxes": [[1, 2, 3, np.nan]]}, "box 0 has corners"),
         ({"boxes": [[1, 2, 3, 4]], "spatial_scale": np.nan}, "spatial_scale is nan"),
         ({"boxes": [[3, 2, 1, 4]], "convention": "detectron2"}, "box 0 is reversed"),

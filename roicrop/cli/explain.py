@@ -90,7 +90,7 @@ def command(**params: Any) -> int:
     row = options.convention(params, params["operator"])
     with jobs.open_job(options.request(params, row)) as job:
         explanation = explain(job, params["box"], params["channel"])
-        cautions = job.cautions(job.fit())
+        cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
     for caution in cautions:
         report.warn(caution.text, loud=caution.loud)
@@ -113,5 +113,5 @@ def _lines(explanation: Explanation, params: options.Parameters) -> Iterator[str
     most = most or _MOST_RECORDS
     lines = write(explanation, only, most)
     if left_out := explanation.left_out(only, most):
-        report.warn(f"{left_out:,} {explanation.kind}s are left out: --limit allows more")
+        report.warn(f"{left_out:,} {explanation.terms} are left out: --limit allows more")
     return lines

@@ -84,9 +84,11 @@ def convention_facts(row: Convention) -> Facts:
 
 def input_facts(job: Job) -> Facts:
     """What was read, under which parameters, and what a user may not have meant."""
+    from roicrop.job import cautions
+
     source, table = job.source, job.table
     fit = job.fit()
-    cautions = job.cautions(fit)
+    warned = cautions(job, fit)
     return {
         "parameters": job.parameters(),
         "features": {
@@ -118,8 +120,8 @@ def input_facts(job: Job) -> Facts:
             "partly_outside": fit.partly - fit.wholly,
             "wholly_outside": fit.wholly,
         },
-        "warnings": [caution.text for caution in cautions],
-        "loud": [caution.text for caution in cautions if caution.loud],
+        "warnings": [caution.text for caution in warned],
+        "loud": [caution.text for caution in warned if caution.loud],
     }
 
 

@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from roicrop.explanation.numerals import brief
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 Both = tuple[float, float]  # along y and along x
+Plans = tuple[SeparablePlan, SeparablePlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class Contrast:
 
 
 def contrasts(
-    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+    plans: Plans,
+    k: int,
+    names: tuple[str, str],
+    cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
     """Everything in which two plans differ on box k, which has that number in both.
 
@@ -72,12 +76,15 @@ _BEYOND: Final = {
 _ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates differ by rounding
 
 
-def _reductions(plans: tuple[Plan, Plan]) -> tuple[str, str]:
+def _reductions(plans: Plans) -> tuple[str, str]:
     return plans[0].convention.reduction, plans[1].convention.reduction
 
 
 def _begin(
-    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+    plans: Plans,
+    k: int,
+    names: tuple[str, str],
+    cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
     """Where the two boxes begin, in index coordinates; for crop-and-resize, its samples."""
     if _has_points(plans[0]) != _has_points(plans[1]):
@@ -104,11 +111,11 @@ def _joined(ways: list[str]) -> str:
     return " and ".join(ways)
 
 
-def _has_points(plan: Plan) -> bool:
+def _has_points(plan: SeparablePlan) -> bool:
     return plan.convention.positions == "corners"
 
 
-def _points(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Contrast:
+def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
     """One samples from corner to corner, the other inside its bins."""
     spans, words = [], []
     for plan, name in zip(plans, names, strict=True):
@@ -126,7 +133,7 @@ def _first_and_last(axis: AxisPlan, k: int) -> Both:
     return float(positions[0]), float(positions[-1])
 
 
-def _size(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     if _has_points(plans[0]) != _has_points(plans[1]):
         return
     sizes = [[float(axis.length[k]) for axis in (plan.y, plan.x)] for plan in plans]
@@ -137,7 +144,7 @@ def _size(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
     yield Contrast("size", text, *sizes)
 
 
-def _count(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     counts = [
         "exact"
         if plan.convention.sampling_ratio == "exact"
@@ -155,7 +162,7 @@ def _count(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator
     yield Contrast("samples a bin", " and ".join(texts), *counts)
 
 
-def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
+def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
     """Sample positions that are the same but for their last bits."""
     largest = 0.0
     for one, other in ((plans[0].y, plans[1].y), (plans[0].x, plans[1].x)):
@@ -171,7 +178,7 @@ def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
         yield Contrast("rounding", text, 0.0, largest)
 
 
-def _border(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _border(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """What is done beyond the outermost cell centres, if the box gets there."""
     one, other = (plan.convention.border for plan in plans)
     if one != other and any(_leaves(axis, k) for plan in plans for axis in (plan.y, plan.x)):
@@ -187,7 +194,7 @@ def _leaves(axis: AxisPlan, k: int) -> bool:
     return bool(((position < 0) | (position > axis.size - 1)).any())
 
 
-def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Samples that are out of range, and those that are read at the edge of the map instead."""
     if any(plan.convention.sampling_ratio == "exact" for plan in plans):
         return
@@ -204,7 +211,7 @@ def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
             yield Contrast(what, text, one, other)
 
 
-def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
+def _outside_and_clamped(plan: SeparablePlan, k: int) -> tuple[int, int, int]:
     """Pairs of y and x of which either is out of range, or is clamped; and all pairs."""
     inside, clamped, total = [], [], 1
     for axis in (plan.y, plan.x):
@@ -217,7 +224,7 @@ def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
     return total - read, read - unmoved, total
 
 
-def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
+def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
     """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
     words, real, whole, furthest = [], [], [], 0.0
     for axis, along, scale in zip((plan.y, plan.x), "yx", cells_per_pixel, strict=True):
@@ -238,7 +245,7 @@ def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
     return Contrast("rounding to cells", text, real, whole)
 
 
-def _void(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _void(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Bins without a sample or cell, if there are, and what they give."""
     counts = [int(plan.void(k).sum()) for plan in plans]
     gives = [plan.convention.void_value for plan in plans]
@@ -251,7 +258,7 @@ def _void(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
     yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
 
 
-def _start(plans: tuple[Plan, Plan], names: tuple[str, str]) -> Iterator[Contrast]:
+def _start(plans: Plans, names: tuple[str, str]) -> Iterator[Contrast]:
     one, other = (plan.convention.max_start for plan in plans)
     if one != other:
         text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
@@ -262,10 +269,10 @@ def _many(number: float, what: str) -> str:
     return f"{brief(number)} {what if number == 1 else what + 's'}"
 
 
-def _close(a: float, b: float, plans: tuple[Plan, Plan]) -> bool:
+def _close(a: float, b: float, plans: Plans) -> bool:
     """Whether two coordinates differ by no more than rounding."""
     return abs(b - a) <= _rounding_of(plans) * max(abs(a), abs(b), 1.0)
 
 
-def _rounding_of(plans: tuple[Plan, Plan]) -> float:
+def _rounding_of(plans: Plans) -> float:
     return _ROUNDINGS * float(np.finfo(plans[0].boxes.dtype).eps)

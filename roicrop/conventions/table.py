@@ -31,6 +31,7 @@ Border = Literal["clamp", "zero", "extrapolate"]
 Reversed = Literal["mirror", "raise"]
 CoordinateOrder = Literal["xyxy", "yxyx"]
 Interpolation = Literal["bilinear", "nearest"]
+Kind = Literal["sample", "point", "piece", "cell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,19 @@ class Convention:
     def reduction(self) -> Reduction:
         """What the kernels do with a bin's samples or cells."""
         return "corner-max" if self.mode == "max" and self.max_over == "corners" else self.mode
+
+    @property
+    def kind(self) -> Kind:
+        """What a bin is made of.
+
+        "sample": samples inside the bin; "point": one sample where the bin stands for it, from
+        corner to corner of the box; "piece": pieces of an exact integral; "cell": whole cells.
+        """
+        if self.operator == "pool":
+            return "cell"
+        if self.positions == "corners":
+            return "point"
+        return "piece" if self.sampling_ratio == "exact" else "sample"
 
     @property
     def void_value(self) -> float:

@@ -15,7 +15,7 @@ from roicrop.draw.number import tidy
 from roicrop.draw.points import bins_of_cells, cell_ranges
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 _BRACKETS: Final = {
     (True, True): ": the brackets show which",
@@ -25,7 +25,7 @@ _BRACKETS: Final = {
 
 
 def entries(
-    plan: Plan, k: int, subject: Subject, view: View, *, bracketed: bool, numbered: bool
+    plan: SeparablePlan, k: int, subject: Subject, view: View, *, bracketed: bool, numbered: bool
 ) -> list[Entry]:
     """The legend of RoIPool.
 
@@ -60,7 +60,7 @@ def entries(
     return found
 
 
-def _at_least(plan: Plan, k: int) -> str:
+def _at_least(plan: SeparablePlan, k: int) -> str:
     """Whether the box would be of no cell, but for the rule that it has one."""
     for axis in (plan.y, plan.x):
         assert axis.rounded is not None
@@ -70,7 +70,7 @@ def _at_least(plan: Plan, k: int) -> str:
     return ""
 
 
-def rounding(plan: Plan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
+def rounding(plan: SeparablePlan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
     """RoIPool: for each edge its name, where it was and is in cells, and how far it moved."""
     true_y, true_x = true_axes(subject, plan, k)
     return [

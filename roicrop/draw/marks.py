@@ -17,7 +17,7 @@ from roicrop.draw.brush import Brush
 from roicrop.draw.colour import BOX, FIRST, INK, Colour
 from roicrop.draw.subject import HALF_CELL, TrueAxis
 from roicrop.draw.view import Span, View, span_of
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 _SHADOW: Final = (*INK, 140)
 LEAST_BIN: Final = 3.0  # pixels a bin below which no lines are drawn between bins
@@ -74,7 +74,7 @@ def edges(axis: AxisPlan, k: int) -> NDArray[np.float64]:
     return exact
 
 
-def bins(brush: Brush, view: View, plan: Plan, k: int, colour: Colour = FIRST) -> None:
+def bins(brush: Brush, view: View, plan: SeparablePlan, k: int, colour: Colour = FIRST) -> None:
     """The grid of bins, its outline heavier."""
     ys = [view.y(v) for v in edges(plan.y, k)]
     xs = [view.x(v) for v in edges(plan.x, k)]

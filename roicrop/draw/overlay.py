@@ -20,7 +20,7 @@ from roicrop.draw.scene import Part, parts_of, region, view_of, with_bar
 from roicrop.draw.sheet import Block, Column, Inset, Row, Sheet, sheet_of
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.title import settings, title
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ _LOOKS: Final = (
 
 def overlay(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -58,7 +58,7 @@ def overlay(
 
 def compose_overlay(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,

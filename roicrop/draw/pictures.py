@@ -16,7 +16,7 @@ from roicrop.draw.scene import parts_of, region, view_of
 from roicrop.draw.sheet import Block, Column, Inset, Paragraph, Row, Sheet, sheet_of
 from roicrop.draw.subject import Subject
 from roicrop.draw.title import operator_name, settings, title
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ _HEADING: Final = 17
 
 def panel(
     features: Array,
-    plan: Plan,
+    plan: SeparablePlan,
     k: int,
     pooled: Array,
     *,
@@ -56,7 +56,7 @@ def panel(
 
 def both(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -72,7 +72,13 @@ def both(
 
 
 def compose_panel(
-    features: Array, plan: Plan, k: int, pooled: Array, *, subject: Subject, channel: int | None
+    features: Array,
+    plan: SeparablePlan,
+    k: int,
+    pooled: Array,
+    *,
+    subject: Subject,
+    channel: int | None,
 ) -> Sheet:
     """`panel`, laid out and not yet drawn."""
     rows, columns = region([plan], k, subject)
@@ -96,7 +102,7 @@ def compose_panel(
 
 def compose_both(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,

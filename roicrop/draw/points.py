@@ -12,7 +12,7 @@ import numpy as np
 
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.outputs import replacing, written
-from roicrop.sampling import AxisPlan, Plan, Samples
+from roicrop.sampling import AxisPlan, Samples, SeparablePlan
 
 SAMPLE_COLUMNS: Final = (
     *("bin_row", "bin_column", "sample_row", "sample_column"),
@@ -29,7 +29,7 @@ _MOST_ROWS: Final = 1_000_000
 
 
 def write_points(
-    plan: Plan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
+    plan: SeparablePlan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
 ) -> None:
     """Write what box k reads as CSV, one line a sample, or for RoIPool one a cell of a bin.
 
@@ -52,7 +52,7 @@ def write_points(
         table.writerows(rows(plan, k, subject))
 
 
-def rows(plan: Plan, k: int, subject: Subject) -> Iterator[Row]:
+def rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[Row]:
     """The lines of that file, bin by bin."""
     true_y, true_x = true_axes(subject, plan, k)
     if plan.convention.operator == "pool":
@@ -60,7 +60,7 @@ def rows(plan: Plan, k: int, subject: Subject) -> Iterator[Row]:
     return _samples(plan, k, true_y, true_x)
 
 
-def _samples(plan: Plan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
+def _samples(plan: SeparablePlan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
     samples_y, samples_x = plan.y.samples(k), plan.x.samples(k)
     in_range_only = len(samples_y) * len(samples_x) > _MOST_ROWS
     lines_y = _by_bin(samples_y, true_y, plan.y.bins, in_range_only)
@@ -99,7 +99,7 @@ def _by_bin(
     return lines
 
 
-def _cells(plan: Plan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
+def _cells(plan: SeparablePlan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
     ranges_y, ranges_x = cell_ranges(plan.y, k), cell_ranges(plan.x, k)
     bins_y, bins_x = bins_of_cells(ranges_y, plan.y.size), bins_of_cells(ranges_x, plan.x.size)
     for (p, of_row), (q, of_column) in product(enumerate(ranges_y), enumerate(ranges_x)):

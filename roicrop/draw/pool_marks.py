@@ -10,10 +10,12 @@ from roicrop.draw.marks import LEAST_BIN, edges, outline
 from roicrop.draw.points import bins_of_cells, cell_ranges
 from roicrop.draw.subject import HALF_CELL
 from roicrop.draw.view import Span, View
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 
-def rounded_box(brush: Brush, view: View, plan: Plan, k: int, colour: Colour = FIRST) -> None:
+def rounded_box(
+    brush: Brush, view: View, plan: SeparablePlan, k: int, colour: Colour = FIRST
+) -> None:
     """RoIPool's box of whole cells, and where its bins would lie if they were not rounded."""
     ys = [view.y(v) for v in edges(plan.y, k)]
     xs = [view.x(v) for v in edges(plan.x, k)]
@@ -24,7 +26,7 @@ def rounded_box(brush: Brush, view: View, plan: Plan, k: int, colour: Colour = F
     outline(brush, ys[0], xs[0], ys[-1], xs[-1], colour, 1.8)
 
 
-def shared_cells(brush: Brush, view: View, plan: Plan, k: int) -> None:
+def shared_cells(brush: Brush, view: View, plan: SeparablePlan, k: int) -> None:
     """Hatching over every cell that more than one bin of box k covers."""
     many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
     many_x = bins_of_cells(cell_ranges(plan.x, k), plan.x.size)

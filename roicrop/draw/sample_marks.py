@@ -12,7 +12,7 @@ from roicrop.draw.brush import FINER, Brush, Specks
 from roicrop.draw.colour import INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.marks import edges
 from roicrop.draw.view import Span, View, span_of
-from roicrop.sampling import Plan, Samples
+from roicrop.sampling import Samples, SeparablePlan
 
 Shape = Literal["dot", "diamond", "square", "cross"]
 
@@ -95,7 +95,7 @@ class Drawn:
         return float(_radius(np.asarray(most)))
 
 
-def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
+def drawn_samples(view: View, plan: SeparablePlan, k: int) -> Drawn:
     """The samples of box k in sight."""
     y, x = plan.y.samples(k), plan.x.samples(k)
     seen_y, seen_x = _in_sight(y, view.rows, view.cell), _in_sight(x, view.columns, view.cell)
@@ -231,7 +231,7 @@ def has_pieces(view: View) -> bool:
     return view.cell >= _LEAST_CELL
 
 
-def pieces(brush: Brush, view: View, plan: Plan, k: int) -> None:
+def pieces(brush: Brush, view: View, plan: SeparablePlan, k: int) -> None:
     """Where the exact integral cuts the bins: through the cell centres."""
     if not has_pieces(view):
         return

@@ -20,7 +20,7 @@ from roicrop.draw.sheet import Block, Column, Inset
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.table import Table
 from roicrop.draw.view import Span, View, fit, in_sight, span_of
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 
@@ -53,7 +53,7 @@ class Part:
     """
 
     scene: Scene
-    plan: Plan
+    plan: SeparablePlan
     values: NDArray[np.float64]
     own_scale: Scale | None
 
@@ -143,7 +143,7 @@ def with_bar(block: MapBlock, scale: Scale, title: str, scene: Scene) -> Block:
 
 def parts_of(
     features: Array,
-    plans: Sequence[Plan],
+    plans: Sequence[SeparablePlan],
     k: int,
     pooled: Sequence[Array],
     view: View,
@@ -173,7 +173,7 @@ def parts_of(
     ]
 
 
-def region(plans: Sequence[Plan], k: int, subject: Subject) -> tuple[Span, Span]:
+def region(plans: Sequence[SeparablePlan], k: int, subject: Subject) -> tuple[Span, Span]:
     """The rows and columns that have to be seen: the box, the bins, and some of the map."""
     seen_y, seen_x = (
         [*true.index, *(float(v) for axis in axes for v in marks.edges(axis, k)[[0, -1]])]

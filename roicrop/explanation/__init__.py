@@ -10,7 +10,7 @@ from __future__ import annotations
 from roicrop.explanation.account import TOLERANCE, Explanation
 from roicrop.explanation.of_job import explain
 from roicrop.explanation.records import as_csv, as_json
-from roicrop.explanation.terms import Bin, Source, Tap, Term
+from roicrop.explanation.terms import Bin, Reading, Source
 from roicrop.explanation.trace import as_trace
 from roicrop.explanation.words import in_words
 
@@ -18,9 +18,8 @@ __all__ = [
     "TOLERANCE",
     "Bin",
     "Explanation",
+    "Reading",
     "Source",
-    "Tap",
-    "Term",
     "as_csv",
     "as_json",
     "as_trace",

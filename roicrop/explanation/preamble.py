@@ -10,9 +10,8 @@ import numpy as np
 from roicrop.conventions import CONVENTIONS, Convention, overrides
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.numerals import exact, under_one_another
-from roicrop.explanation.steps import Step, box_steps, corners_of, size_before
 from roicrop.explanation.tables import table
-from roicrop.sampling import AxisPlan
+from roicrop.sampling import Axis, Step
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
@@ -58,7 +57,7 @@ def _what(row: Convention) -> str:
 def _box(explanation: Explanation) -> Iterator[str]:
     """The corners, from the image to the cells."""
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
-    corners = corners_of(plan, explanation.k, source.corners)
+    corners = plan.corners(explanation.k, source.corners)
     rows: list[tuple[str, Any, str]] = []
     if corners.image is not None:
         rows.append(("image", corners.image, "pixels"))
@@ -102,8 +101,8 @@ def _axes(explanation: Explanation) -> Iterator[str]:
     yield from table([["Bins", "y", "x", ""], *lines], "llll")
 
 
-def _axis(axis: AxisPlan, k: int) -> Iterator[_Line]:
-    steps = {step.what: step for step in box_steps(axis, k)}
+def _axis(axis: Axis, k: int) -> Iterator[_Line]:
+    steps = {step.what: step for step in axis.steps(k)}
     for name in ("first cell", "last cell"):
         if name in steps:
             step = steps[name]
@@ -118,14 +117,14 @@ def _axis(axis: AxisPlan, k: int) -> Iterator[_Line]:
         yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
 
 
-def _size(axis: AxisPlan, k: int, bound: Step | None) -> _Line:
+def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
     if axis.rounded is not None:
         size = f"{exact(axis.rounded[k, 1])} − {operand(axis.rounded[k, 0])} + 1 = "
     elif axis.convention.positions == "corners":
         size = ""
     else:
         size = f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
-    size += exact(size_before(axis, k))
+    size += exact(axis.size_before(k))
     note = "the last cell is included" if axis.rounded is not None else "cells"
     if bound is None:
         return "size", size, note
@@ -134,7 +133,7 @@ def _size(axis: AxisPlan, k: int, bound: Step | None) -> _Line:
     return "size", size, f"{note}, {bound.rule}"
 
 
-def _bin_size(axis: AxisPlan, k: int) -> _Line:
+def _bin_size(axis: Axis, k: int) -> _Line:
     if axis.convention.positions != "corners":
         quotient = f"{exact(axis.length[k])} / {axis.bins} = {exact(axis.bin_size[k])}"
         return "bin size", quotient, ""
@@ -144,7 +143,7 @@ def _bin_size(axis: AxisPlan, k: int) -> _Line:
     return "step", steps, "from sample to sample, the corners of the box included"
 
 
-def _samples_a_bin(axis: AxisPlan, k: int, adaptive: Step | None) -> _Line:
+def _samples_a_bin(axis: Axis, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
         return "samples a bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"

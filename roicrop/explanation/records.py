@@ -18,9 +18,8 @@ import numpy as np
 
 from roicrop import __version__
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.steps import bin_steps, box_steps, corners_of, size_before
-from roicrop.explanation.terms import CORNERS, Bin, Tap, Term
-from roicrop.sampling import AxisPlan
+from roicrop.explanation.terms import Bin, Reading
+from roicrop.sampling import CORNERS, Axis
 
 Only = tuple[int, int] | None
 Record = dict[str, Any]
@@ -62,17 +61,18 @@ def as_csv(explanation: Explanation, only: Only = None, most: int | None = None)
 
     only: this bin. most: at most so many rows.
     """
-    cells = explanation.kind == "cell"
+    cells = explanation.plan.kind == "cell"
     yield _csv_line(CELL_COLUMNS if cells else SAMPLE_COLUMNS)
-    for bin_, terms in explanation.listing(only, most):
-        for term in terms:
-            columns = (term.row, term.column, term.value) if cells else _sample_columns(term)
+    for bin_, readings in explanation.listing(only, most):
+        for reading in readings:
+            term = reading.term
+            columns = (term.row, term.column, reading.value) if cells else _sample_columns(reading)
             yield _csv_line((bin_.row, bin_.column, *columns))
 
 
 def _head(explanation: Explanation) -> Record:
     source, plan, k = explanation.source, explanation.plan, explanation.k
-    corners = corners_of(plan, k, source.corners)
+    corners = plan.corners(k, source.corners)
     return {
         "roicrop": __version__,
         "operator": plan.convention.operator,
@@ -94,31 +94,31 @@ def _head(explanation: Explanation) -> Record:
     }
 
 
-def _axis(axis: AxisPlan, k: int) -> Record:
+def _axis(axis: Axis, k: int) -> Record:
     return {
         "begin": axis.begin[k],
         "end": axis.end[k],
-        "size_before": size_before(axis, k),
+        "size_before": axis.size_before(k),
         "size": axis.length[k],
         "bin_size": axis.bin_size[k],
         "samples_a_bin": axis.count[k],
-        "roundings": [dataclasses.asdict(step) for step in box_steps(axis, k)],
+        "roundings": [dataclasses.asdict(step) for step in axis.steps(k)],
     }
 
 
-def _bin(explanation: Explanation, bin_: Bin, terms: Iterable[Term]) -> str:
+def _bin(explanation: Explanation, bin_: Bin, readings: Iterable[Reading]) -> str:
     """One bin's object, over several lines."""
-    plan, k, name = explanation.plan, explanation.k, explanation.kind + "s"
-    record = _cell if explanation.kind == "cell" else _sample
-    listed = [f"        {_dumps(record(term))}" for term in terms]
+    plan, k, name = explanation.plan, explanation.k, explanation.terms
+    record = _cell if explanation.plan.kind == "cell" else _sample
+    listed = [f"        {_dumps(record(term))}" for term in readings]
     head: Record = {
         "bin": (bin_.row, bin_.column),
         "y": _bin_axis(plan.y, k, bin_.row),
         "x": _bin_axis(plan.x, k, bin_.column),
-        name: bin_.terms,
-        "outside": bin_.outside,
-        "clamped": bin_.clamped,
-        "left_out": bin_.terms - len(listed),
+        name: bin_.terms.total,
+        "outside": bin_.terms.outside,
+        "clamped": bin_.terms.clamped,
+        "left_out": bin_.terms.total - len(listed),
         "void": bin_.void,
         "zero_takes_part": bin_.zero,
         "sum": bin_.sum,
@@ -141,18 +141,19 @@ def _bin(explanation: Explanation, bin_: Bin, terms: Iterable[Term]) -> str:
     )
 
 
-def _bin_axis(axis: AxisPlan, k: int, p: int) -> Record:
+def _bin_axis(axis: Axis, k: int, p: int) -> Record:
     return {
         "edges": axis.edges(k)[p : p + 2],
-        "roundings": [dataclasses.asdict(step) for step in bin_steps(axis, k, p)],
+        "roundings": [dataclasses.asdict(step) for step in axis.bin_steps(k, p)],
     }
 
 
-def _cell(term: Term) -> Record:
-    return {"cell": (term.row, term.column), "feature": term.value}
+def _cell(reading: Reading) -> Record:
+    return {"cell": (reading.term.row, reading.term.column), "feature": reading.value}
 
 
-def _sample(term: Term) -> Record:
+def _sample(reading: Reading) -> Record:
+    term = reading.term
     outside = term.state == "outside"
     return {
         "sample": (term.row, term.column),
@@ -161,30 +162,30 @@ def _sample(term: Term) -> Record:
         "state": term.state,
         "read_y": None if outside else term.read_y,
         "read_x": None if outside else term.read_x,
-        "cells": [_tap(tap) for tap in term.taps],
-        "value": term.value,
+        "cells": [
+            {
+                "cell": (tap.row, tap.column),
+                "weight_y": tap.weight_y,
+                "weight_x": tap.weight_x,
+                "weight": tap.weight,
+                "feature": feature,
+                "product": tap.weight * feature,
+            }
+            for tap, feature in reading.taps
+        ],
+        "value": reading.value,
         "share": term.share,
     }
 
 
-def _tap(tap: Tap) -> Record:
-    return {
-        "cell": (tap.row, tap.column),
-        "weight_y": tap.weight_y,
-        "weight_x": tap.weight_x,
-        "weight": tap.weight,
-        "feature": tap.feature,
-        "product": tap.product,
-    }
-
-
-def _sample_columns(term: Term) -> list[Any]:
+def _sample_columns(reading: Reading) -> list[Any]:
+    term = reading.term
     outside = term.state == "outside"
     read = (None, None) if outside else (term.read_y, term.read_x)
-    taps = [(tap.row, tap.column, tap.weight, tap.feature) for tap in term.taps]
+    taps = [(tap.row, tap.column, tap.weight, feature) for tap, feature in reading.taps]
     unused = [(None,) * 4] * (CORNERS - len(taps))
     return [
-        *(term.row, term.column, term.y, term.x, term.state, *read, term.value, term.share),
+        *(term.row, term.column, term.y, term.x, term.state, *read, reading.value, term.share),
         *(value for columns in [*taps, *unused] for value in columns),
     ]
 

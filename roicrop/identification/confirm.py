@@ -15,10 +15,9 @@ from roicrop.errors import BoxError
 from roicrop.identification.agreement import allowance, apart, in_tolerances
 from roicrop.identification.candidates import Candidate, Reading
 from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import channels_first
-from roicrop.identification.variants import variant
-from roicrop.job import Features, Job, Rows
-from roicrop.sampling import Plan
+from roicrop.identification.rereading import reread
+from roicrop.job import Job, OnMap, Rows
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 Adjust = Callable[[Array], Array]
@@ -44,16 +43,16 @@ class Fingerprint:
     rows: bytes = b""
 
     @classmethod
-    def of(cls, plan: Plan) -> Fingerprint:
+    def of(cls, plan: SeparablePlan) -> Fingerprint:
         """That of one plan."""
-        axes = (plan.y, plan.x)
+        axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
             sizes=_digest(*(a.length for a in axes)),
             counts=_digest(*(a.count for a in axes)),
-            voids=_digest(*(a.void for a in axes)) if any(a.void.any() for a in axes) else b"",
+            voids=_digest(*(r.void for r in rows)) if any(r.void.any() for r in rows) else b"",
             rows=_digest(
-                *(v for a in axes for v in (a.bin_ptr, a.row_ptr, a.cells, a.weights, a.zero))
+                *(v for r in rows for v in (r.bin_ptr, r.row_ptr, r.cells, r.weights, r.zero))
             ),
         )
 
@@ -106,7 +105,7 @@ class Trial:
         """Its rules, by the first of their names."""
         return self.candidate.rules.convention
 
-    def see(self, plan: Plan) -> Fingerprint:
+    def see(self, plan: SeparablePlan) -> Fingerprint:
         """Take in the plan of some boxes; its own fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)
@@ -150,7 +149,7 @@ def trials_of(candidates: Iterable[Candidate], job: Job) -> list[Trial]:
     for candidate in candidates:
         key = candidate.reading, candidate.scale
         if key not in jobs:
-            jobs[key] = variant(job, *key, np.arange(len(job)))
+            jobs[key] = reread(job, *key)
         worst = np.full(len(job), np.nan, np.float32)
         trials.append(Trial(candidate, jobs[key], worst))
     return trials
@@ -163,18 +162,17 @@ def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:
     them are dropped.
     """
     most = max(1, _CHUNK_BYTES // (int(np.prod(pooled.shape[1:])) * pooled.dtype.itemsize))
-    for i, rows, features in job.by_image():
-        allowed = allowance(channels_first(features, job))
-        for start in range(0, len(rows), min(most, _MOST_PLANNED)):
-            chunk = rows[start : start + min(most, _MOST_PLANNED)]
-            _compare(i, chunk, features, allowed, pooled, trials)
+    most = min(most, _MOST_PLANNED)
+    for on_map in job.by_image():
+        allowed = allowance(on_map.channels_first(on_map.features))
+        for start in range(0, len(on_map), most):
+            chunk = on_map.take(on_map.rows[start : start + most])
+            _compare(chunk, allowed, pooled, trials)
 
 
-def _compare(
-    i: int, rows: Rows, features: Features, allowed: Array, pooled: Pooled, trials: Sequence[Trial]
-) -> None:
-    stored = pooled.rows(rows)
-    for number, members in enumerate(_alike(trials, i, rows, pooled)):
+def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Trial]) -> None:
+    stored = pooled.rows(on_map.rows)
+    for number, members in enumerate(_alike(trials, on_map, pooled)):
         if number >= _MOST_CLASSES:
             for trial in members:
                 trial.dropped = True
@@ -182,31 +180,29 @@ def _compare(
         first = members[0]
         size = pooled.output_size(first.candidate.layout)
         try:
-            given = first.job.pool(i, rows, features, first.row, output_size=size)
+            given = on_map.of(first.job).pool(first.row, size)
         except BoxError as error:  # of boxes beyond the range of a float
             for trial in members:
                 trial.refused = str(error)
             continue
-        expected = channels_first(given, first.job)
+        expected = on_map.channels_first(given)
         for layout in dict.fromkeys(trial.candidate.layout for trial in members):
             values = stored.transpose(layout.axes)
             difference = apart(first.adjust(values) if first.adjust else values, expected)
             tolerances = in_tolerances(difference, expected, allowed, pooled.dtype)
             for trial in members:
                 if trial.candidate.layout == layout:
-                    trial.add(rows, difference, tolerances)
+                    trial.add(on_map.rows, difference, tolerances)
 
 
-def _alike(
-    trials: Sequence[Trial], i: int, rows: Rows, pooled: Pooled
-) -> Iterable[Sequence[Trial]]:
+def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[Sequence[Trial]]:
     """The trials that nothing speaks against, those that give the same for these boxes together."""
     classes: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         if trial.refused is None and not trial.dropped:
             size = pooled.output_size(trial.candidate.layout)
             try:
-                plan = trial.job.plan(i, rows, trial.row, size)
+                plan = on_map.of(trial.job).plan(trial.row, size)
             except BoxError as error:
                 trial.refused = str(error)
                 continue

@@ -19,9 +19,9 @@ from roicrop.identification.candidates import Candidate
 from roicrop.identification.confirm import Adjust, Trial, confirm, trials_of
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
+from roicrop.identification.rereading import moved
 from roicrop.identification.search import search
 from roicrop.identification.shift import find_shift
-from roicrop.identification.variants import moved
 from roicrop.job import Job
 from roicrop.text import minus
 
@@ -255,6 +255,6 @@ def _on_probe(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array
 
 def _both(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array, Array]:
     """(n, c, PH, PW) the probe's values and what the candidate gives."""
-    job = probe.variant(candidate.reading, candidate.scale)
+    job = probe.reread(candidate.reading, candidate.scale)
     size = pooled.output_size(candidate.layout)
     return probe.pooled(candidate.layout), probe.crop(job, candidate.rules.convention, size)

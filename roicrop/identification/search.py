@@ -29,8 +29,8 @@ from roicrop.identification.candidates import (
 )
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
-from roicrop.identification.variants import given_reading, stacked, variant
-from roicrop.job import Job, distinct_images
+from roicrop.identification.rereading import given_reading, reread, stacked
+from roicrop.job import Job
 
 Array = NDArray[Any]
 
@@ -107,7 +107,7 @@ def _nearness(rough: _Rough) -> tuple[float, float]:
 
 def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
     """The same on all of the probe, if the boxes allow it."""
-    job = probe.variant(rough.reading, rough.scale)
+    job = probe.reread(rough.reading, rough.scale)
     size = pooled.output_size(rough.layout)
     if probe.refused(job, rough.kind.row, size):
         return dataclasses.replace(rough, share=0.0, alike=-1.0)
@@ -171,7 +171,7 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
         for reading in readings(given_reading(probe.job)):
             if scale is not None and reading.normalized and not has_image_size:
                 continue  # fractions of the map itself, whatever the scale
-            job = probe.variant(reading, scale)
+            job = probe.reread(reading, scale)
             if _may_be(probe, job):
                 jobs[reading] = job
         kinds = _kinds()
@@ -246,7 +246,7 @@ def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Can
     """The candidate if it gives all of the probe, with the value outside that it must have."""
     if candidate.rules.convention.border == "extrapolate":
         candidate = _with_value_outside(probe.job, pooled, candidate)
-    job = probe.variant(candidate.reading, candidate.scale)
+    job = probe.reread(candidate.reading, candidate.scale)
     size, row = pooled.output_size(candidate.layout), candidate.rules.convention
     if probe.refused(job, row, size):
         return []
@@ -258,16 +258,14 @@ def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Can
 
 def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candidate:
     """The candidate with the value that the tensor has where its samples are off the map."""
-    rows = np.flatnonzero(job.pooled)[:_PLANNED]
-    whole = variant(job, candidate.reading, candidate.scale, rows)
-    for i in distinct_images(whole.image_index).tolist():
-        its_rows = np.flatnonzero(whole.image_index == i)
-        size = pooled.output_size(candidate.layout)
-        plan = whole.plan(i, its_rows, candidate.rules.convention, size)
-        empty = [axis.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
+    rows = np.flatnonzero(job.is_pooled)[:_PLANNED]
+    size = pooled.output_size(candidate.layout)
+    for placed in reread(job, candidate.reading, candidate.scale).placed(rows):
+        plan = placed.plan(candidate.rules.convention, size)
+        empty = [axis.rows.void.reshape(len(placed), -1).any(axis=1) for axis in (plan.y, plan.x)]
         k = int(np.argmax(empty[0] | empty[1]))
         if plan.void(k).any():
-            values = pooled.rows(rows[its_rows[k : k + 1]]).transpose(candidate.layout.axes)[0, 0]
+            values = pooled.rows(placed.rows[k : k + 1]).transpose(candidate.layout.axes)[0, 0]
             void = float(values[plan.void(k)][0])
             names = candidate.rules.conventions
             rules = Rules(tuple(dataclasses.replace(row, void=void) for row in names))

@@ -16,7 +16,7 @@ from roicrop.identification.agreement import HALF
 from roicrop.identification.candidates import Candidate, Rules, all_rules
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
-from roicrop.identification.variants import given_reading, moved, stacked
+from roicrop.identification.rereading import given_reading, moved, stacked
 from roicrop.job import Job
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ class Shift:
 
     def text(self, job: Job) -> str:
         """In words; a job with such boxes says how large a pixel is."""
-        y, x = job.cells_per_pixel(int(job.image_index[0]))
+        y, x = job.cells_per_pixel[job.is_pooled][0].tolist()
         first, last = (_way(dx, dy, x, y) for dx, dy in self.by.reshape(2, 2).tolist())
         if first == last:
             return f"the boxes lie {first}"
@@ -81,7 +81,7 @@ class _Fitting:
 
     def __init__(self, pooled: Pooled, probe: Probe, candidate: Candidate) -> None:
         self._probe = probe
-        self._job = probe.variant(candidate.reading, candidate.scale)
+        self._job = probe.reread(candidate.reading, candidate.scale)
         self._size = pooled.output_size(candidate.layout)
         stored = probe.pooled(candidate.layout)
         self._values = stored.astype(np.float64)

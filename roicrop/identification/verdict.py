@@ -14,9 +14,9 @@ from roicrop.identification.candidates import Reading
 from roicrop.identification.confirm import Trial, confirm, trials_of
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe, choose
+from roicrop.identification.rereading import given_reading
 from roicrop.identification.residual import Residual, explain
 from roicrop.identification.search import Found, search
-from roicrop.identification.variants import given_reading
 from roicrop.job import Job
 
 
@@ -56,7 +56,7 @@ def identify(job: Job, pooled: Pooled) -> Verdict:
     Raises BoxError if there is no box to compare, and what reading the files raises.
     """
     start = time.perf_counter()
-    if not job.pooled.any():
+    if not job.is_pooled.any():
         raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
     given = given_reading(job)
     probe = choose(job, pooled)

@@ -1,9 +1,9 @@
 """What the commands share: boxes put on their maps, and pooled image by image.
 
-    Request ──open_job──▶ Job ──by_image──▶ image, rows, map ──pool──▶ pooled rows
+    Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows
 
-A job knows which boxes there are, where each lies, and what there is to say about them. It reads
-one map ahead of the one in use, and never a map that no box is on.
+A job knows which boxes there are and where each lies. It reads one map ahead of the one in use, and
+never a map that no box is on.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
 from roicrop.errors import BoxError, OutputError
 from roicrop.features import open_features
-from roicrop.job.job import Caution, Features, Job, Rows
+from roicrop.job.job import Job
+from roicrop.job.on_map import Features, Rows
 from roicrop.job.request import Request
 from roicrop.outputs import OutputSpec, Writer, open_output
-
-__all__ = ["Caution", "Cropped", "Job", "Request", "crop", "open_job"]
 
 
 def open_job(request: Request) -> Job:
@@ -127,9 +126,9 @@ def crop(
         ) as output,
         _Writing(output, spec, job.source.dtype) as writing,
     ):
-        for i, rows, features in job.by_image():
-            for chunk, room in writing.rooms(rows):
-                job.pool(i, chunk, features, out=room)
+        for on_map in job.by_image():
+            for chunk, room in writing.rooms(on_map.rows):
+                on_map.take(chunk).pool(out=room)
                 progress(len(chunk))
         finish()
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)

@@ -16,7 +16,7 @@ from roicrop.draw import (
 from roicrop.draw.pictures import compose_panel
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import Span, View, fit
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -35,7 +35,7 @@ def crop(
     ratio: SamplingRatio | None = None,
     features: Array = FEATURES,
     scale: float = 1 / STRIDE,
-) -> tuple[Plan, Array]:
+) -> tuple[SeparablePlan, Array]:
     """The plan of one box, and what it pools."""
     boxes = np.array([box], dtype=np.float64)
     operator: Operator = CONVENTIONS[convention].operator

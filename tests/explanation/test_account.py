@@ -50,20 +50,21 @@ def test_the_listed_terms_add_up_to_the_value(
 ) -> None:
     explanation, row = explained(case), case[2]
     for bin_, listed in explanation.listing():
-        terms = list(listed)
-        assert len(terms) == bin_.terms
-        assert sum(term.state == "outside" for term in terms) == bin_.outside
-        assert sum(term.state == "clamped" for term in terms) == bin_.clamped
+        readings = list(listed)
+        states = [reading.term.state for reading in readings]
+        assert len(readings) == bin_.terms.total
+        assert states.count("outside") == bin_.terms.outside
+        assert states.count("clamped") == bin_.terms.clamped
         if bin_.void:
             assert bin_.value == row.void_value or math.isnan(row.void_value)
         elif bin_.sum is not None:
             assert bin_.divisor is not None
-            total = sum(term.value * term.share for term in terms)
+            total = sum(reading.value * reading.term.share for reading in readings)
             assert total == pytest.approx(bin_.sum, rel=1e-9, abs=1e-9)
             assert bin_.value == (bin_.sum / bin_.divisor if bin_.divisor else 0)
         else:
             starts = [max(row.max_start, 0.0) if bin_.zero else row.max_start]
-            largest = max(starts + [term.value for term in terms])
+            largest = max(starts + [reading.value for reading in readings])
             assert bin_.value == pytest.approx(largest, rel=1e-9, abs=1e-9)
 
 
@@ -72,13 +73,14 @@ def test_each_term_is_its_taps(
     case: Case,
 ) -> None:
     explanation, features, row = explained(case), case[0], case[2]
-    for _, terms in explanation.listing():
-        for term in terms:
-            assert all(tap.feature == features[tap.row, tap.column] for tap in term.taps)
-            assert sum(tap.weight for tap in term.taps) <= 1 + 1e-6
-            assert (term.state == "outside") == (not term.taps)
+    for _, readings in explanation.listing():
+        for reading in readings:
+            taps = list(reading.taps)
+            assert all(feature == features[tap.row, tap.column] for tap, feature in taps)
+            assert sum(tap.weight for tap, _ in taps) <= 1 + 1e-6
+            assert (reading.term.state == "outside") == (not taps)
             if row.reduction != "corner-max":
-                assert term.value == sum(tap.weight * tap.feature for tap in term.taps)
+                assert reading.value == sum(tap.weight * feature for tap, feature in taps)
 
 
 @given(anything(), st.booleans())
@@ -162,12 +164,12 @@ def test_a_box_of_millions_of_samples_is_explained_in_little_space() -> None:
     explanation = explain(NOISE, (-5e6, -5e6, 5e6, 5e6), "torchvision", (1, 1))
     assert explanation.agrees
     bin_ = one(explanation)
-    assert bin_.terms == 10**14
-    assert bin_.outside == bin_.terms - 21 * 31
+    assert bin_.terms.total == 10**14
+    assert bin_.terms.outside == bin_.terms.total - 21 * 31
     assert len(words(explanation, (0, 0))) < 50_000
     assert "more samples are not listed" in words(explanation, (0, 0))
-    assert len(rows(explanation, None, 1000)) == len(bin_.y) * len(bin_.x) < 1000
-    assert explanation.left_out(None, 1000) == bin_.terms - len(bin_.y) * len(bin_.x)
+    assert len(rows(explanation, None, 1000)) == len(bin_.terms) < 1000
+    assert explanation.left_out(None, 1000) == bin_.terms.total - len(bin_.terms)
 
 
 def test_a_bin_that_is_not_there_is_an_error() -> None:

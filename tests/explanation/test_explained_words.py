@@ -206,7 +206,7 @@ def test_the_formula_is_the_frameworks(name: str, formula: str) -> None:
 def test_samples_out_of_range_and_clamped_are_said() -> None:
     explanation = explain(NOISE, (-3, 0, 1, 4), resolve("mask-rcnn", sampling_ratio=4))
     bin_ = one(explanation)
-    assert (bin_.terms, bin_.outside, bin_.clamped) == (16, 8, 4)
+    assert (bin_.terms.total, bin_.terms.outside, bin_.terms.clamped) == (16, 8, 4)
     states = [each["state"] for each in parsed(explanation)["bins"][0]["listed"]]
     assert states == ["outside", "outside", "clamped", "inside"] * 4
     text = words(explanation, (0, 0))
@@ -220,10 +220,11 @@ def test_a_sample_that_reads_the_nearest_cell_is_rounded_and_not_clamped() -> No
     )
     assert explanation.agrees
     bin_ = one(explanation)
-    assert bin_.clamped == 0
-    assert [t.state for _, terms in explanation.listing((0, 0)) for t in terms] == ["inside"]
+    assert bin_.terms.clamped == 0
+    (term,) = bin_.terms
+    assert term.state == "inside"
     text = words(explanation, (0, 0))
-    assert f"→ {exact(bin_.x.low[0])} rounded" in text
+    assert f"→ {term.taps[0].column} rounded" in text
     assert "each sample" in text
     assert "to the nearest cell, half away from zero" in text
     assert "clamped" not in text
@@ -267,7 +268,7 @@ def test_a_box_reversed_both_ways_has_no_samples_and_the_value_0(name: str) -> N
     explanation = explain(NOISE, (9, 9, 2, 5), name, (1, 2))
     assert explanation.agrees
     assert explanation.left_out(None, 10) == 0
-    assert (one(explanation).terms, one(explanation).void) == (0, False)
+    assert (one(explanation).terms.total, one(explanation).void) == (0, False)
     text = words(explanation, (0, 1))
     assert "⌈−3.5⌉ → −3" in text
     assert "none, since the box is reversed" in text

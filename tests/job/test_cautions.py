@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roicrop import job as jobs
 from roicrop.conventions import resolve
-from roicrop.job import fit, open_job, pipeline, stride_that_fits
+from roicrop.job import Caution, fit, open_job, stride_that_fits
 from tests.job.jobs import BATCH, ask, write_boxes, write_maps
 
 
@@ -52,9 +53,9 @@ def test_no_stride_fits_boxes_left_of_the_image() -> None:
     assert stride_that_fits(np.array([[-1e6, 0, 5, 5]]), np.array([[8.0, 8.0]])) is None
 
 
-def cautions(**changes: Any) -> list[pipeline.Caution]:
+def cautions(**changes: Any) -> list[Caution]:
     with open_job(ask(**changes)) as job:
-        return job.cautions(job.fit())
+        return jobs.cautions(job, job.fit())
 
 
 def test_a_scale_that_nobody_gave_is_loud_when_boxes_fall_outside(work: Path) -> None:

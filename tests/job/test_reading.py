@@ -125,12 +125,13 @@ def test_a_normalised_convention_takes_pixels_or_its_own_fractions(work: Path) -
 
 def test_a_convention_beside_the_jobs_own_pools_the_same_boxes(work: Path) -> None:
     with open_job(ask()) as job:
-        for i, rows, maps in job.by_image():
-            beside = job.pool(i, rows, maps, resolve("detectron2"))
+        for on_map in job.by_image():
             np.testing.assert_array_equal(
-                beside, expected(convention="detectron2")[rows], err_msg=f"image {i}"
+                on_map.pool(resolve("detectron2")),
+                expected(convention="detectron2")[on_map.rows],
+                err_msg=f"image {on_map.image}",
             )
-            assert len(job.plan(i, rows, resolve("detectron2"))) == len(rows)
+            assert len(on_map.plan(resolve("detectron2"))) == len(on_map.rows)
 
 
 # Choosing boxes
