@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from roicrop.boxes.columns import Draft
-from roicrop.boxes.json_text import Document, matrix_part
 from roicrop.boxes.names import Reading
+from roicrop.boxes.records import part_of_matrix
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
@@ -44,9 +44,8 @@ def read_array(path: str, inner: str, name: str, reading: Reading) -> Draft:
             f"{where} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
             "(K, 5) with an image's index first or a score last; --columns names other columns"
         )
-    document = Document(records=[], format=kind, origin="default")
-    roles, names, part = matrix_part(array.astype(np.float64), document, where, reading)
-    return Draft(path=path, format=kind, roles=roles, names=names, parts=[part])
+    roles, part = part_of_matrix(array.astype(np.float64), reading, where)
+    return Draft(path=path, format=kind, roles=roles, names=reading.names, parts=[part])
 
 
 HDF5_SUFFIXES: Final = (".h5", ".hdf5", ".hdf", ".he5")

@@ -86,7 +86,7 @@ def assign_images(
     elif table.image_kind == "position":
         how = "boxes are in the order of the images"
         places = _by_number(images, table, features)
-        warnings = _counted(table, table.entries or 0, "lists", features)
+        warnings = _counted(table, table.entries or 0, features)
         if features.names is not None:
             raise BoxError(
                 f"{table.source.name} lists boxes without the names of their images, and {path} "
@@ -95,13 +95,14 @@ def assign_images(
             )
     elif features.names is not None:
         how, places = _in_group(images, table, features.names, features)
-    elif table.coco is not None:
-        how = f"{key} goes through the position in images of {printable(table.coco.path)}"
-        places = _by_position(images, table.coco, features)
-        warnings = _counted(table, len(table.coco.images), "lists", features)
     elif count == 1 and len(images) == 1:
         how = f"every box is of {quoted(images[0])}, and there is one image"
         places = {images[0]: 0}
+        warnings = _counted(table, len(table.coco.images), features) if table.coco else ()
+    elif table.coco is not None:
+        how = f"{key} goes through the position in images of {printable(table.coco.path)}"
+        places = _by_position(images, table.coco, features)
+        warnings = _counted(table, len(table.coco.images), features)
     else:
         how = f"{key} is the image's index"
         places = _by_number(images, table, features)
@@ -163,12 +164,12 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
     return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
 
 
-def _counted(table: BoxTable, listed: int, verb: str, features: _Features) -> tuple[str, ...]:
+def _counted(table: BoxTable, listed: int, features: _Features) -> tuple[str, ...]:
     if listed == features.count or not len(table):
         return ()
     path = table.source.name if table.coco is None else printable(table.coco.path)
     return (
-        f"{path} {verb} {many(listed, 'image')}, and {features.path} holds {features.count:,}: "
+        f"{path} lists {many(listed, 'image')}, and {features.path} holds {features.count:,}: "
         "images go by their position in the list",
     )
 

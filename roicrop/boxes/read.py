@@ -15,7 +15,7 @@ from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
-from roicrop.boxes.names import Reading, plain
+from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
 from roicrop.boxes.text import read_bytes
 from roicrop.errors import ArgumentError, BoxError
@@ -73,12 +73,12 @@ def read_boxes(
     if box_format is not None and box_format not in BOX_FORMATS:
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
+    by_hand: dict[Role, str | None]
+    by_hand = {"image": image_column, "score": score_column, "label": label_column}
     reading = Reading(
         box_format=box_format,
         columns=columns,
-        image=image_column,
-        score=score_column,
-        label=label_column,
+        by_hand={role: name for role, name in by_hand.items() if name is not None},
         images=count,
     )
     with _collector_paused():

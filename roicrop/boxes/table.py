@@ -69,6 +69,7 @@ class BoxTable:
     faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
     entries: how many images a list without names has.
     by_id: whether a COCO file's images are meant by id (True) or by file name; None: by the rule.
+    without_box: how many rows of the file have none, and are left out.
     notes, warnings: for the summary, and for what may not be meant.
     """
 
@@ -91,6 +92,7 @@ class BoxTable:
     faults: Mapping[int, str] = field(default_factory=dict)
     entries: int | None = None
     by_id: bool | None = None
+    without_box: int = 0
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -126,6 +128,10 @@ class BoxTable:
         numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
         faults = {numbers[n]: text for n, text in self.faults.items() if n in numbers}
         return dataclasses.replace(bad, faults=faults)
+
+    def warned(self, warnings: tuple[str, ...]) -> BoxTable:
+        """The table with these warnings too."""
+        return dataclasses.replace(self, warnings=(*self.warnings, *warnings))
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""

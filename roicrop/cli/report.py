@@ -112,6 +112,7 @@ def input_facts(job: Job) -> Facts:
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
             "matched": job.matched,
+            "notes": table.notes,
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
@@ -249,6 +250,8 @@ def input_lines(said: Facts) -> Iterator[Line]:
     order = f"{boxes['box_format']} ({boxes['box_format_origin']})"
     path = "standard input" if boxes["path"] == "-" else boxes["path"]
     yield "boxes", f"{path}: {count}, {boxes['format']}, {order}; {boxes['matched']}"
+    for note in boxes["notes"]:
+        yield "", note
     if said["parameters"]["normalized"] or said["parameters"]["rules"]["normalized"]:
         yield "coordinates", _fractions(said["parameters"])
 

@@ -181,6 +181,12 @@ class Job:
             "layout": self.layout,
             "boxes": request.boxes,
             "images": request.images,
+            "columns": None if request.columns is None else list(request.columns),
+            "image_column": request.image_column,
+            "score_column": request.score_column,
+            "label_column": request.label_column,
+            "on_image": request.on_image,
+            "ids_are_indices": request.ids_are_indices or None,
             "box_format": self.table.box_format,
             "normalized": request.normalized,
             "image_size": request.image_size,
@@ -199,6 +205,11 @@ class Job:
             "aligned": row.aligned,
             "rules": {name: getattr(row, name) for name in _RULES},
         }
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        return self.request.leaves_out or self.table.without_box > 0
 
     def varying_scales(self) -> dict[str, NDArray[np.float64]]:
         """Scales for each box, of the kinds that are not the same for every image.
