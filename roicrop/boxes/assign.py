@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,7 +160,9 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
             f"{table.holds}; --image-column says which names them, --on-image 0 that all are one",
         )
     how = (
-        "boxes do not name an image; there is one" if features.count == 1 else "there are no boxes"
+        "boxes do not name an image; the file has one"
+        if features.count == 1
+        else "there are no boxes"
     )
     return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
 
@@ -302,34 +305,30 @@ class _ByName:
     """Finds the dataset of an image by its name, with or without folder and extension."""
 
     def __init__(self, features: _Features) -> None:
-        self._features = features
+        self._path = features.path.partition("::")[0]
         self._names = features.names or ()
-        # Likely ways to name a dataset come first: itself, the group that holds only it, its end.
-        self._ways: list[dict[str, list[int]]] = [{}, {}, {}]
+        # The likeliest first: the name itself, a group that holds only this map, its last part.
+        self._ways: list[dict[str, list[int]]] = [{} for _ in range(6)]
         for index, name in enumerate(self._names):
             folder, _, last = name.rpartition("/")
-            for way, known in zip(self._ways, (name, folder, last), strict=True):
-                for spelling in {known, _EXTENSION.sub("", known)} - {""}:
-                    way.setdefault(spelling, []).append(index)
+            spellings = (name, folder, last)
+            for n, spelling in enumerate([*spellings, *(_EXTENSION.sub("", s) for s in spellings)]):
+                self._ways[n].setdefault(spelling, []).append(index)
 
     def find(self, image: str) -> int | str | None:
         """The index; why it is not clear, as text; None if there is none."""
-        exact = self._ways[0].get(image, [])
-        exact = [index for index in exact if self._names[index] == image] or exact
-        for spelling in dict.fromkeys(_spellings(image)):
-            for way in self._ways:
-                found = exact if spelling == image and way is self._ways[0] else way.get(spelling)
-                if found:
-                    return found[0] if len(found) == 1 else self._several(spelling, found)
+        for spelling, way in itertools.product(dict.fromkeys(_spellings(image)), self._ways):
+            found = way.get(spelling) if spelling else None
+            if found:
+                return found[0] if len(found) == 1 else self._several(found)
         return None
 
-    def _several(self, image: str, found: Sequence[int]) -> str:
+    def _several(self, found: Sequence[int]) -> str:
         names = [self._names[index] for index in found]
         last = names[0].rpartition("/")[2]
-        path = self._features.path.partition("::")[0]
         return (
             f"{many(len(names), 'map')} could be that image's: {listing(names)}: "
-            f"choose one, as in {path}::/*/{printable(last)}"
+            f"choose one, as in {self._path}::/*/{printable(last)}"
         )
 
 

@@ -159,8 +159,10 @@ class _Columns:
 
     def score(self) -> NDArray[np.float64] | None:
         """Scores, NaN where a row has none; None where no row has one."""
-        scores = self._numbers("score")
-        return None if scores is None or (len(scores) and np.isnan(scores).all()) else scores
+        values = self._values("score")
+        if isinstance(values, list) and values and all(each in (None, "") for each in values):
+            return None
+        return self._numbers("score")
 
     def _values(self, role: Role) -> Sequence[Any] | NDArray[np.float64] | None:
         parts = [part.columns[role] for part in self._draft.parts if role in part.columns]

@@ -200,7 +200,7 @@ class _Table:
                 for role, name in roles.of.items()
             },
             lines=numbers,
-            unexplained={name: two_texts(column(name).tolist()) for name in self._unknown()},
+            unexplained={name: two_texts(column(name).tolist()) for name in roles.unknown(names)},
         )
 
     def _numeric(self) -> set[str]:
@@ -208,13 +208,6 @@ class _Table:
         score, image = (self.roles.of.get(role, "") for role in ("score", "image"))
         index = {image} if plain(image) in INDEX_NAMES else set()
         return {*self.roles.coordinates, score} | index
-
-    def _unknown(self) -> Sequence[str]:
-        """Columns that might name images, where none does."""
-        if "image" in self.roles.of:
-            return ()
-        known = {*self.roles.of.values(), *self.roles.coordinates, ""}
-        return [n for n in self._header.names if n not in known and self.names.count(n) == 1]
 
     def _careful(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
         """The rows of any lines; what is wrong with a row is said of it."""
@@ -236,7 +229,7 @@ class _Table:
             if self._known is not None and roles.of != self._known.of:
                 raise BoxError(f"{where(1)}: cells have other keys than those before")
             self._known, self.names = roles, records.names
-        return records.part(self.roles, self._reading, begins, self._unknown()), read
+        return records.part(self.roles, self._reading, begins), read
 
     def _rows(
         self, block: list[str], line: int, more: Iterator[list[str]]

@@ -193,7 +193,7 @@ def _draft(
         roles = rows.roles(reading, "keys")
         if images.key is not None and "image" not in reading.by_hand:
             roles.of["image"] = images.key
-        part = rows.part(roles, reading, lines, [] if "image" in roles.of else rows.names)
+        part = rows.part(roles, reading, lines)
         names = rows.names
     else:
         width = None if reading.columns is None else len(reading.columns)

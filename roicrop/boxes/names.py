@@ -104,6 +104,14 @@ class Roles:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """Names that mean nothing, one of which may name images; none where images are named."""
+        if "image" in self.of:
+            return []
+        known = {"", *self.coordinates, *self.of.values()}
+        rest = [name for name in names if name not in known and plain(name) not in COLUMN_NAMES]
+        return [name for name in rest if rest.count(name) == 1]
+
 
 def plain(name: str) -> str:
     """A name as names are compared."""

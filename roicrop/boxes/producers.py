@@ -49,7 +49,7 @@ class Producer:
         """The entries of a JSON document, one for each image; None if another program wrote it."""
         if self.under is not None:
             document = document.get(self.under) if isinstance(document, dict) else None
-        found: Entries = []
+        found: list[tuple[str | None, Any]] = []
         if isinstance(document, list):
             found = [(None, entry) for entry in document]
         elif isinstance(document, dict):
@@ -71,7 +71,8 @@ class Producer:
     def _records(self, entries: Entries) -> Iterator[dict[str, Any]]:
         for _, entry in entries:
             _, records = self.records_of(entry)
-            yield from (each for each in records or () if isinstance(each, dict))
+            if isinstance(records, list):
+                yield from (record for record in records if isinstance(record, dict))
 
 
 _VIA: Final = frozenset({"filename"})

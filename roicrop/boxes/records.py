@@ -102,10 +102,8 @@ class Records:
                 roles.box_format, roles.origin = self._mode(name), f"key {name}"
         return roles
 
-    def part(
-        self, roles: Roles, reading: Reading, lines: NDArray[np.int64] | None, wanted: Sequence[str]
-    ) -> Part:
-        """The rows, with the columns that have a role; of `wanted`, whether they differ."""
+    def part(self, roles: Roles, reading: Reading, lines: NDArray[np.int64] | None) -> Part:
+        """The rows, with the columns that have a role."""
         columns: dict[Role, Any] = {role: self.column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, beside = self._boxes(roles.coordinates[0], reading)
@@ -114,12 +112,11 @@ class Records:
         else:
             coords = np.stack([self._numbers(name) for name in roles.coordinates], axis=1)
             empty = np.isnan(coords)
-            partly = empty & (empty.any(axis=1) & ~empty.all(axis=1))[:, np.newaxis]
-            for row, n in np.argwhere(partly).tolist():
+            for row, n in np.argwhere(empty & ~empty.all(axis=1, keepdims=True)).tolist():
                 name = roles.coordinates[n]
                 if self.column(name)[row] in ("", None):
                     self.faults.setdefault(row, f"column {printable(name)}: empty")
-        texts = {name: two_texts(self.column(name)) for name in wanted if name in self.names}
+        texts = {name: two_texts(self.column(name)) for name in roles.unknown(self.names)}
         return Part(
             coords=coords, columns=columns, lines=lines, faults=self.faults, unexplained=texts
         )
