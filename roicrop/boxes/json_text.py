@@ -31,7 +31,7 @@ from roicrop.boxes.names import (
 from roicrop.boxes.producers import PRODUCERS, Producer
 from roicrop.boxes.records import NESTED, Records, boxes_of, part_of_matrix
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks, decoded, parse_json, shown
+from roicrop.boxes.text import blocks, decoded, parse_json, parse_json_lines, shown
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
@@ -78,10 +78,10 @@ def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> D
     whole: Draft | None = None
     line, first = 1, 0
     for block in blocks(content, name):
-        numbered = [(n, text) for n, text in enumerate(block, line) if not text.isspace()]
+        written = [n for n, text in enumerate(block) if not text.isspace()]
+        lines = np.array(written, np.int64) + line
+        values = parse_json_lines([block[n] for n in written], name, lines.tolist())
         line += len(block)
-        values = [parse_json(text, name, n) for n, text in numbered]
-        lines = np.array([n for n, _ in numbered], np.int64)
         if whole is not None and not values:
             continue
         draft = _draft(_document(values, name, first), path, name, reading, lines)
@@ -168,7 +168,9 @@ def _draft(
 ) -> Draft:
     """The draft of a document; lines: that of each entry, or of each record of the only one."""
     entries, producer = document.entries, document.producer
-    records = list(chain.from_iterable(entry.records for entry in entries))
+    records = entries[0].records
+    if len(entries) > 1:
+        records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
     if lines is not None and len(lines) != len(records):
         lines = np.repeat(lines, counts)
@@ -184,12 +186,13 @@ def _draft(
         column = zip(images.of_entries, counts, strict=True)
         beside[images.key] = [image for image, n in column for _ in range(n)]
     if records and isinstance(records[0], dict):
-        names = list(dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, records)))))
+        shapes = [*dict.fromkeys(map(tuple, filter(None, records)))]  # few, however many records
+        names = list(dict.fromkeys(chain.from_iterable(shapes)))
         column_of = functools.partial(_column, records, beside)
         rows = Records(
             [*beside, *(n for n in names if n not in beside)], column_of, where, producer
         )
-        rows.faults |= _incomplete(records, names)
+        rows.faults |= _incomplete(records, shapes)
         roles = rows.roles(reading, "keys")
         if images.key is not None and "image" not in reading.by_hand:
             roles.of["image"] = images.key
@@ -245,20 +248,17 @@ def _column(records: list[Any], beside: Mapping[str, list[Any]], name: str) -> l
         return [None if record is None else record.get(name) for record in records]
 
 
-def _incomplete(records: list[Any], names: Sequence[str]) -> dict[int, str]:
+def _incomplete(records: list[Any], shapes: Sequence[tuple[str, ...]]) -> dict[int, str]:
     """Records without a key that others have, of those that mean something."""
-    needed = {name for name in names if is_known(name) or plain(name) in NESTED}
-    lacking = {
-        shape: min(needed - set(shape), key=names.index)
-        for shape in {tuple(record) for record in records if record is not None}
-        if needed - set(shape)
-    }
-    if not lacking:
+    keys = dict.fromkeys(chain.from_iterable(shapes))
+    needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
+    lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
+    if not any(lacks.values()):
         return {}
     return {
-        row: f"has no {printable(lacking[tuple(record)])}, which other boxes have"
-        for row, record in enumerate(records)
-        if record is not None and tuple(record) in lacking
+        row: f"has no {printable(lacks[shape])}, which other boxes have"
+        for row, shape in enumerate(tuple(record or ()) for record in records)
+        if lacks.get(shape) is not None
     }
 
 

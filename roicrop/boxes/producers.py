@@ -49,15 +49,18 @@ class Producer:
         """The entries of a JSON document, one for each image; None if another program wrote it."""
         if self.under is not None:
             document = document.get(self.under) if isinstance(document, dict) else None
-        found: list[tuple[str | None, Any]] = []
-        if isinstance(document, list):
-            found = [(None, entry) for entry in document]
-        elif isinstance(document, dict):
-            found = [(None, document)] if self._fits(document) else list(document.items())
-        if not found or not all(isinstance(e, dict) and self._fits(e) for _, e in found):
+        if isinstance(document, dict):
+            single = self._fits(document)
+            names: Sequence[str | None] = [None] if single else list(document)
+            values = [document] if single else list(document.values())
+        else:
+            values = document if isinstance(document, list) else []
+            names = [None] * len(values)
+        if not values or not all(isinstance(each, dict) and self._fits(each) for each in values):
             return None
-        first = next(self._records(found), {}) if self.record_marks else {}
-        return found if self.record_marks <= set(map(plain, first)) else None
+        first = next(self._records(values), {}) if self.record_marks else {}
+        fits = self.record_marks <= set(map(plain, first))
+        return list(zip(names, values, strict=True)) if fits else None
 
     def records_of(self, entry: dict[str, Any]) -> tuple[str, Any]:
         """The key under which an entry's records lie, and what lies there."""
@@ -68,8 +71,8 @@ class Producer:
     def _fits(self, entry: dict[str, Any]) -> bool:
         return self.marks <= set(map(plain, entry)) and any(key in entry for key in self.records)
 
-    def _records(self, entries: Entries) -> Iterator[dict[str, Any]]:
-        for _, entry in entries:
+    def _records(self, entries: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
             _, records = self.records_of(entry)
             if isinstance(records, list):
                 yield from (record for record in records if isinstance(record, dict))

@@ -81,7 +81,7 @@ class Records:
         self._producer = producer
         for name in names:
             values = _opened(column(name)) if plain(name) in NESTED else []
-            if any(isinstance(value, dict) and value for value in values):
+            if dict in set(map(type, filter(None, values))):
                 self._spread(name, values, names)
             else:
                 self.names.append(name)
@@ -235,16 +235,17 @@ def boxes_of(
     width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
     null, are NaN throughout: no box.
     """
-    widths = {len(box) for box in lists if isinstance(box, list)}
+    all_lists = set(map(type, lists)) <= {list}
+    widths = set(map(len, lists if all_lists else filter(_is_list, lists)))
     width = width or (5 if 5 in widths and 4 not in widths else 4)
-    if widths <= {width} and set(map(type, lists)) <= {list}:
+    if all_lists and widths <= {width}:
         numbers = _float64(chain.from_iterable, lists, len(lists) * width)
         if numbers is not None:
             return numbers.reshape(-1, width), {}
     boxes, faults = np.full((len(lists), width), np.nan), {}
     for row, box in enumerate(lists):
-        is_list = isinstance(box, list) and len(box) == width
-        numbers = _float64(iter, box, width) if is_list else None
+        fits = isinstance(box, list) and len(box) == width
+        numbers = _float64(iter, box, width) if fits else None
         if numbers is not None:
             boxes[row] = numbers
         elif box not in (None, [], {}, ""):
@@ -330,6 +331,10 @@ def _open(value: Any) -> Any:
             return json.loads(text)
     numbers = text.strip("[]()").replace(",", " ").split()
     return [*map(float, numbers)] if all(map(is_number, numbers)) else value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def two_texts(values: Sequence[Any]) -> set[str]:

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -99,9 +99,17 @@ def blocks(content: bytes, name: str) -> Iterator[list[str]]:
 def parse_json(text: str, name: str, line: int | None = None) -> object:
     """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too."""
     try:
-        return json.loads(text)
+        return _decode(text)
     except (ValueError, RecursionError) as error:
         raise _json_error(error, name, line) from error
+
+
+def parse_json_lines(texts: Sequence[str], name: str, lines: Sequence[int]) -> list[object]:
+    """The value of each text, which is the line of that number."""
+    try:
+        return [*map(_decode, texts)]
+    except (ValueError, RecursionError):
+        return [parse_json(text, name, line) for text, line in zip(texts, lines, strict=True)]
 
 
 def shown(value: object) -> str:
@@ -114,6 +122,7 @@ def shown(value: object) -> str:
 
 
 _LONGEST_SHOWN = 60
+_decode = json.JSONDecoder().decode
 
 
 def _unpacked(content: bytes, name: str) -> bytes:
