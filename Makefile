@@ -50,7 +50,7 @@ test: $(venv)/installed-test
 # Random crops against the definitions, thousands for each convention: about a quarter of an hour.
 fuzz: $(venv)/installed-test
 	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
-	  tests/test_operators.py tests/sampling
+	  tests/operators tests/sampling
 
 bench: $(venv)/installed-bench
 	ROICROP_KERNEL=compiled $(python) -m benchmarks

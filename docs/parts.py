@@ -11,16 +11,15 @@ from typing import Final
 import roicrop
 from docs.documents import ROOT
 from docs.tables import table
-from roicrop.cli.conventions import HEADER, cells
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import CONVENTIONS, in_words
 
 
 def conventions() -> str:
     """A row for each convention, in the words of `roicrop conventions`."""
-    name, *rules = HEADER
+    name, *rules = in_words.TABLE_HEADER
     rows = []
     for row in CONVENTIONS.values():
-        _, *its = cells(row)
+        _, *its = in_words.table_row(row)
         rows.append([f"`{row.name}`", row.program, *its])
     return "\n".join(table([name, "reproduces", *rules], rows))
 

@@ -203,6 +203,8 @@ def _draft(
         matrix, faults = boxes_of(records, width)
         named, last = images.key is not None, document.score_last
         roles, part = part_of_matrix(matrix, reading, name, named=named, score_last=last)
+        if last and reading.box_format is None:
+            roles.origin = document.format
         its = find_roles([*CORNERS, *beside], Reading(), name, "").of
         if images.key is not None:
             its["image"] = images.key

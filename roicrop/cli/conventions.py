@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import click
 
 from roicrop.cli.report import as_text
-from roicrop.conventions import CONVENTIONS, DEFAULT, Convention
-from roicrop.text import minus
+from roicrop.conventions import CONVENTIONS, DEFAULT, in_words
 
 
 @click.command(epilog="\b\nExample: roicrop conventions --json")
@@ -22,34 +21,11 @@ def command(as_json: bool) -> None:
         table = [{**dataclasses.asdict(r), "default_of": default.get(r.name)} for r in rows]
         click.echo(as_text(table))
         return
-    click.echo("\n".join(_table([HEADER, *map(cells, rows)])))
+    click.echo("\n".join(_table([in_words.TABLE_HEADER, *map(in_words.table_row, rows)])))
     for row in rows:
         click.echo(f"\n{row.name}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
         click.echo(click.wrap_text(f"Verified: {row.verified}.", 78, "  ", "  "))
-
-
-HEADER = ("convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners")
-
-
-def cells(row: Convention) -> tuple[str, ...]:
-    """The row as the table shows it. The shift is in pixels before and in cells after scaling."""
-    before = minus(f"{row.offset_before:+g} px, ") if row.offset_before else ""
-    after = minus(f"{row.offset_after:+g}") if row.offset_after else "0"
-    pool = row.operator == "pool"
-    least = (
-        "" if row.min_size is None else f"{row.min_size:g} cell{'' if row.min_size == 1 else 's'}"
-    )
-    return (
-        row.name,
-        row.operator,
-        "rounded" if pool else before + after,
-        "1 cell" if pool else least,
-        "cells" if pool else str(row.sampling_ratio),
-        row.mode,
-        "left out" if pool else row.border,
-        row.order + (" fractions" if row.normalized else ""),
-    )
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -87,8 +87,8 @@ def command(**params: Any) -> int:
 
     if params["trace"] and params["form"] is not None:
         raise ArgumentError("--trace is a format of its own: leave out --format")
-    row = options.convention(params, params["operator"])
-    with jobs.open_job(options.request(params, row)) as job:
+    convention = options.convention(params, params["operator"])
+    with jobs.open_job(options.request(params, convention)) as job:
         explanation = explain(job, params["box"], params["channel"])
         cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
@@ -98,7 +98,7 @@ def command(**params: Any) -> int:
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:
         return 0
-    report.warn(f"the values do not add up to what {row.operator} gives", loud=True)
+    report.warn(f"the values do not add up to what {convention.operator} gives", loud=True)
     return 1
 
 

@@ -12,7 +12,7 @@ from roicrop.errors import RoicropError
 FAILURES: Final = (click.ClickException, RoicropError, OSError, MemoryError)
 
 
-def explain(error: BaseException) -> tuple[str, int]:
+def in_one_line(error: BaseException) -> tuple[str, int]:
     """The line and the status of one of FAILURES."""
     if isinstance(error, click.ClickException):
         text, status = error.format_message(), error.exit_code
@@ -32,6 +32,6 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def tell(error: BaseException, where: str = "") -> int:
     """Print the line to standard error; return the status."""
-    text, status = explain(error)
+    text, status = in_one_line(error)
     click.echo(f"roicrop: error: {where}{text}", err=True)
     return status

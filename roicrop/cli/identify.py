@@ -31,8 +31,8 @@ def command(**params: Any) -> int:
     from roicrop import identification as identify
     from roicrop import job as jobs
 
-    row = lookup(DEFAULT["align"], "align")
-    request = options.request({**params, "output_size": (1, 1)}, row, *CONVENTIONS.values())
+    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    request = options.request({**params, "output_size": (1, 1)}, *any_convention)
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")
     with (

@@ -17,7 +17,7 @@ from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, re
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
     from roicrop.job import Job, Request
 
 Parameters = Mapping[str, Any]
@@ -351,7 +351,7 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
 
     beside: other conventions that the command pools by.
     """
-    from roicrop.job import Request
+    from roicrop.job import OPTIONS, Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
         raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
@@ -364,24 +364,14 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     scale, origin = params["spatial_scale"], "--spatial-scale"
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"
-    same = (
-        "features", "boxes", "input_scale", "layout", "box_format", "boxes_format", "images",
-        "columns", "image_column", "score_column", "label_column", "on_image", "ids_are_indices",
-        "normalized", "image_size", "inclusive", "min_score", "labels", "top_k", "on_bad_box",
-        "output_size",
-    )  # fmt: skip
-    return Request(
-        **{name: params[name] for name in same if name in params},
-        convention=row,
-        spatial_scale=scale,
-        scale_origin=origin,
-        threads=params.get("threads"),
-    )
+    asked = {name: params[name] for name in ("features", "boxes", *OPTIONS) if name in params}
+    asked |= {"spatial_scale": scale, "scale_origin": origin}
+    return Request(**asked, convention=row)
 
 
 def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
 
     return Album(
         job,

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from roicrop.conventions import in_words
 from roicrop.explanation.numerals import brief
 from roicrop.sampling import AxisPlan, SeparablePlan
 
@@ -55,7 +56,7 @@ def contrasts(
                 yield _rounded(plan, k, name, cells_per_pixel)
     yield from _void(plans, k, names)
     if first.convention.reduction != second.convention.reduction:
-        takes = [_TAKES[plan.convention.reduction] for plan in plans]
+        takes = [in_words.takes(plan.convention) for plan in plans]
         yield Contrast(
             "reduction", f"{names[0]} takes {takes[0]}, {names[1]} {takes[1]}", *_reductions(plans)
         )
@@ -63,11 +64,6 @@ def contrasts(
         yield from _start(plans, names)
 
 
-_TAKES: Final = {
-    "avg": "the average",
-    "max": "the largest value",
-    "corner-max": "the largest weighted neighbour of a sample",
-}
 _BEYOND: Final = {
     "clamp": "reads the edge of the map",
     "zero": "lets the map fade to 0",

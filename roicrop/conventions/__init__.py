@@ -1,7 +1,14 @@
-"""What each framework means by RoIAlign, RoIPool and crop-and-resize."""
+"""What each framework means by RoIAlign, RoIPool and crop-and-resize.
+
+`table` holds a row for each, `resolving` finds one and changes it as asked, `relevance` says which
+of its fields play a part, and `in_words` says it in words.
+"""
 
 from __future__ import annotations
 
+from roicrop.conventions import in_words
+from roicrop.conventions.relevance import effective, idle_in_both, matters
+from roicrop.conventions.resolving import differing, lookup, overrides, resolve
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -18,10 +25,6 @@ from roicrop.conventions.table import (
     Reduction,
     Reversed,
     SamplingRatio,
-    differing,
-    lookup,
-    overrides,
-    resolve,
 )
 
 __all__ = [
@@ -41,7 +44,11 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "differing",
+    "effective",
+    "idle_in_both",
+    "in_words",
     "lookup",
+    "matters",
     "overrides",
     "resolve",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from roicrop.conventions import CONVENTIONS, Convention, overrides
+from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.numerals import exact, under_one_another
 from roicrop.explanation.tables import table
@@ -24,7 +24,6 @@ def preamble(explanation: Explanation) -> Iterator[str]:
 
 
 _OPERATOR: Final = {"align": "RoIAlign", "pool": "RoIPool"}
-_TAKES: Final = {"avg": "average", "max": "largest", "corner-max": "largest"}
 
 _Line = tuple[str, str, str]  # a step, how it comes about, a note
 
@@ -37,21 +36,11 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     changed = overrides(row) if row.name in CONVENTIONS else {}
     if changed:
         yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
-    yield f"{bins_y} × {bins_x} bins, each the {_TAKES[row.reduction]} of {_what(row)}"
+    yield f"{bins_y} × {bins_x} bins, each {in_words.bin_of(row)}"
     yield (
         f"Channel {explanation.channel} of a map of {height} × {width} cells, "
         f"coordinates in {plan.boxes.dtype}"
     )
-
-
-def _what(row: Convention) -> str:
-    if row.operator == "pool":
-        return "the cells it covers"
-    if row.sampling_ratio == "exact":
-        return "the interpolated map over it"
-    if row.positions == "corners":
-        return "a single sample"
-    return "its samples' weighted corners" if row.reduction == "corner-max" else "its samples"
 
 
 def _box(explanation: Explanation) -> Iterator[str]:

@@ -182,6 +182,11 @@ def compression_of(dataset: h5py.Dataset) -> str:
     return " + ".join(names) or "none"
 
 
+def filter_name(code: int) -> str:
+    """What to call a filter."""
+    return _FILTER_NAMES.get(code, f"filter {code}")
+
+
 def missing(dataset: h5py.Dataset) -> str | None:
     """What keeps a dataset from being read, and the remedy; None if nothing does."""
     return _missing_filter(dataset) or _missing_source(dataset)

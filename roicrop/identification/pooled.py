@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import PooledError
-from roicrop.identification.candidates import Layout
+from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
 from roicrop.precision import pooled_dtype
 

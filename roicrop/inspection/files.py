@@ -15,7 +15,8 @@ from roicrop.inspection.pooled import (
     look_at_pooled_npy,
     look_at_pooled_npz,
 )
-from roicrop.inspection.reports import BoxFile, FeatureFile, PooledFile, Together
+from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
+from roicrop.models import is_model
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -30,7 +31,7 @@ _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 class Looked:
     """A file that was looked at; `table` is what was read, where it holds boxes."""
 
-    report: FeatureFile | PooledFile | BoxFile
+    report: FeatureFile | PooledFile | BoxFile | ModelFile
     table: BoxTable | None = None
 
     @property
@@ -40,13 +41,17 @@ class Looked:
 
 
 def look_at(path: str, how: Request) -> Looked:
-    """Look into a file of features, of pooled boxes or of boxes ("-" is standard input).
+    """Look into a file of features, of pooled boxes, of boxes ("-" is standard input) or a model.
 
     path: may be `file.h5::/path`.
     how: what the command line says of files; which ones it names does not matter.
 
     Raises FeatureError, BoxError or OSError if it cannot be read, ArgumentError if `how` is wrong.
     """
+    if is_model(path):
+        from roicrop.inspection.models import look_at_model
+
+        return Looked(look_at_model(path))
     kind = _kind(path)
     if kind == "npy":
         return Looked(look_at_pooled_npy(path))

@@ -73,6 +73,42 @@ class FeatureFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelNode:
+    """An RoI operator in an exported model.
+
+    attributes: every one, the format's defaults spelled out; defaulted: those that the file omits.
+    convention: the one that computes the same, or the nearest where `differs` says in what it does
+        not; None for an operator that nothing is known of.
+    command: what crops as the node does; "" where no convention computes the same.
+    stride: pixels per cell, of each level, finest first.
+    surprises: what catches people out, a sentence each.
+    """
+
+    name: str
+    operator: str
+    opset: int
+    attributes: Mapping[str, object]
+    defaulted: tuple[str, ...]
+    convention: str | None
+    differs: str
+    command: str
+    stride: tuple[float, ...]
+    surprises: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """An exported model: ONNX, or OpenVINO's model.xml."""
+
+    kind: ClassVar[str] = "model"
+
+    path: str
+    size: int
+    program: str
+    nodes: tuple[ModelNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PooledFile:
     """A file of pooled boxes.
 

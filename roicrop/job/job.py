@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from roicrop.boxes import BoxTable
 from roicrop.conventions import Convention
-from roicrop.errors import BoxError
+from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
@@ -154,6 +154,11 @@ class Job:
         return self.frames.scales
 
     @property
+    def input_scales(self) -> list[tuple[float, float]]:
+        """The distinct (sy, sx) by which the images that boxes are on were resized."""
+        return list(dict.fromkeys((y, x) for y, x in self.frames.input_scale[:-1].tolist()))
+
+    @property
     def pooled_shape(self) -> tuple[int, int, int, int]:
         """(K, C, PH, PW), or (K, PH, PW, C) for channels last."""
         (bins_y, bins_x), channels = self.request.output_size, self.source.channels
@@ -166,63 +171,10 @@ class Job:
         """The files that the job reads, as they were named."""
         return [self.source.path, self.table.path, *filter(None, [self.request.images])]
 
-    def parameters(self) -> dict[str, object]:
-        """Everything that the result depends on, under its option's name: enough to run it again.
-
-        `rules` are the convention's, all of them. None is what nobody said. A scale that is not the
-        same for every image is in `varying_scales` instead.
-        """
-        request, row = self.request, self.convention
-        scales = set(self.frames.scale[:-1, 0].tolist())
-        resized = set(map(tuple, self.frames.input_scale[:-1, ::-1].tolist()))
-        return {
-            "features": request.features,
-            "dataset": self.source.dataset,
-            "layout": self.layout,
-            "boxes": request.boxes,
-            "images": request.images,
-            "columns": None if request.columns is None else list(request.columns),
-            "image_column": request.image_column,
-            "score_column": request.score_column,
-            "label_column": request.label_column,
-            "on_image": request.on_image,
-            "ids_are_indices": request.ids_are_indices or None,
-            "box_format": self.table.box_format,
-            "normalized": request.normalized,
-            "image_size": request.image_size,
-            "inclusive": request.inclusive,
-            "min_score": request.min_score,
-            "label": list(request.labels) or None,
-            "top_k": request.top_k,
-            "on_bad_box": request.on_bad_box,
-            "output_size": request.output_size,
-            "spatial_scale": scales.pop() if len(scales) == 1 else None,
-            "input_scale": list(resized.pop()) if len(resized) == 1 else None,
-            "operator": row.operator,
-            "convention": row.name,
-            "sampling_ratio": row.sampling_ratio,
-            "mode": row.mode,
-            "aligned": row.aligned,
-            "rules": {name: getattr(row, name) for name in _RULES},
-        }
-
     @property
     def leaves_out(self) -> bool:
         """Whether a row of the output need not be the row of that number in the file of boxes."""
         return self.request.leaves_out or self.table.without_box > 0
-
-    def varying_scales(self) -> dict[str, NDArray[np.float64]]:
-        """Scales for each box, of the kinds that are not the same for every image.
-
-        `spatial_scale` is (K,) and `input_scale` (K, 2), x first.
-        """
-        frames, given = self.frames, self.parameters()
-        each = {"spatial_scale": frames.scale[:, 0], "input_scale": frames.input_scale[:, ::-1]}
-        return {
-            name: values[frames.of_box]
-            for name, values in each.items()
-            if len(frames) and given[name] is None
-        }
 
     @property
     def layout(self) -> str:
@@ -236,6 +188,12 @@ class Job:
     def image_name(self, i: int) -> str:
         """What to call image i: its name in a group, its number in a batch."""
         return str(i) if self.source.names is None else self.source.names[i]
+
+    def check_channel(self, channel: int | None) -> None:
+        """ArgumentError for a channel that the maps lack."""
+        if channel is not None and channel >= self.source.channels:
+            last = self.source.channels - 1
+            raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def rows_of(self, numbers: Sequence[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
@@ -290,9 +248,4 @@ class Job:
         return self.request.image_size is None or not self.convention.normalized
 
 
-_RULES: Final = tuple(
-    each.name
-    for each in dataclasses.fields(Convention)
-    if each.name not in ("name", "program", "surprise", "verified")
-)
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

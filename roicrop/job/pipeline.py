@@ -29,6 +29,7 @@ from roicrop.errors import BoxError, OutputError
 from roicrop.features import open_features
 from roicrop.job.job import Job
 from roicrop.job.on_map import Features, Rows
+from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.request import Request
 from roicrop.outputs import OutputSpec, Writer, open_output
 from roicrop.text import printable
@@ -128,7 +129,7 @@ def crop(
             path,
             spec,
             columns=_columns(job),
-            attributes={"roicrop_version": __version__, **job.parameters()},
+            attributes={"roicrop_version": __version__, **parameters(job)},
             overwrite=overwrite,
             inputs=job.input_files,
         ) as output,
@@ -246,7 +247,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
         "score": table.score,
         "label": table.label,
         "image_names": None if names is None else np.array(names, object),
-        **job.varying_scales(),
+        **varying_scales(job),
     }
     return {name: column for name, column in columns.items() if column is not None}
 

@@ -12,9 +12,8 @@ import h5py
 import numpy as np
 
 import roicrop
-from roicrop.conventions import Convention, lookup
+from roicrop.conventions import Convention, effective, lookup
 from roicrop.identification import Verdict, facts, identify, in_words, open_pooled
-from roicrop.identification.candidates import effective
 from roicrop.job import Request, pipeline
 
 Array = np.ndarray

@@ -42,7 +42,7 @@ def test_a_shift_is_named_by_its_size(place: Path, by: Any, name: str) -> None:
     assert nearest is not None
     assert residual is not None
     assert not verdict.fits
-    assert name in nearest.candidate.rules.names
+    assert name in nearest.hypothesis.rules.names
     assert residual.kind == "shift"
     assert residual.details["cells"] == dict(zip(("x1", "y1", "x2", "y2"), by, strict=True))
     assert residual.agreeing == len(BOXES)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roicrop.boxes import BOX_FORMATS
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, Convention, effective, resolve
 from roicrop.errors import ArgumentError
-from roicrop.identification.candidates import RATIOS, all_rules, effective
+from roicrop.identification.hypotheses import RATIOS, all_rules
 from roicrop.job import Request, pipeline
 from tests.identification.tensors import STRIDE, Array, identified, same, write
 

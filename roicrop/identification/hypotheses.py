@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, overrides, resolve
+from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, effective, resolve
 from roicrop.errors import ArgumentError
+from roicrop.job import convention_options
 
 RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
 SCALES: Final = tuple(2.0**-n for n in range(7))
@@ -36,13 +37,13 @@ class Rules:
     @property
     def cost(self) -> int:
         """How many options its name needs."""
-        return len(options(self.convention))
+        return len(convention_options(self.convention))
 
     @property
     def names(self) -> list[str]:
         """What it may be called with the same options."""
-        same = options(self.convention)
-        return [row.name for row in self.conventions if options(row) == same]
+        same = convention_options(self.convention)
+        return [row.name for row in self.conventions if convention_options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Hypothesis:
     """A way to make a tensor. `scale` is cells a pixel; None is what file or options say."""
 
     rules: Rules
@@ -123,7 +124,7 @@ def all_rules() -> tuple[Rules, ...]:
 
 
 def _simplicity(row: Convention) -> tuple[int, bool]:
-    said = options(row)
+    said = convention_options(row)
     return len(said), "--sampling-ratio" not in said
 
 
@@ -142,26 +143,6 @@ def _rows() -> Iterator[Convention]:
             yield dataclasses.replace(own, interpolation="nearest")
 
 
-def effective(row: Convention) -> Convention:
-    """The row without its names, and with every field that plays no part at one value.
-
-    Two rows of which this is equal give the same for all boxes that neither refuses.
-    """
-    row = dataclasses.replace(
-        row, name="", program="", surprise="", verified="", order="xyxy", reversed_boxes="mirror"
-    )
-    if row.operator == "pool" or row.positions == "corners":
-        row = dataclasses.replace(row, sampling_ratio=1)
-    if row.operator == "pool" or row.sampling_ratio == "exact":
-        row = dataclasses.replace(row, positions="scaled-step")
-    one_sample = row.operator == "align" and row.sampling_ratio == 1
-    if one_sample and row.reduction == "max" and row.max_start == -math.inf:
-        row = dataclasses.replace(row, mode="avg", void=row.void_max)
-    if row.mode == "avg":
-        return dataclasses.replace(row, max_over="samples", max_start=-math.inf, void_max=0.0)
-    return dataclasses.replace(row, void=0.0)
-
-
 def coarse(row: Convention) -> Convention:
     """The effective row without what changes few bins or last bits, and NaN for empty bins."""
     row = effective(row)
@@ -172,18 +153,3 @@ def coarse(row: Convention) -> Convention:
         void_max=math.nan,
         max_start=row.max_start if row.max_start >= 0 else -math.inf,
     )
-
-
-def options(row: Convention) -> dict[str, str]:
-    """What a command line needs besides `--convention` and the name: option → value or ""."""
-    changed = overrides(row)
-    said = {
-        f"--{field.replace('_', '-')}": str(changed[field][1])
-        for field in ("sampling_ratio", "mode", "interpolation")
-        if field in changed
-    }
-    if "void" in changed:
-        said["--extrapolation-value"] = f"{row.void:.9g}"
-    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
-        said["--aligned" if row.aligned else "--no-aligned"] = ""
-    return said

@@ -1,4 +1,4 @@
-"""roicrop against what the frameworks themselves gave: `golden/`, made by its `make.py`.
+"""roicrop against what the frameworks themselves gave: `tests/golden/`, made by its `make.py`.
 
 Values are held to the design's tolerance, RoIPool to the last bit.
 
@@ -14,10 +14,7 @@ decides them, and by checking that one sample more or less would have failed.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,23 +22,13 @@ import pytest
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, lookup, resolve
+from roicrop.conventions import CONVENTIONS, Convention, lookup
 from roicrop.errors import BoxError
 from tests import reference
 from tests.golden.inputs import ROW_PERIOD, ROWS
+from tests.golden.records import PEERS, Record, arrays, convention, golden
 
 Array = NDArray[Any]
-Record = dict[str, Any]
-
-GOLDEN = Path(__file__).with_name("golden")
-PEERS = ("torchvision", "onnxruntime", "openvino", "paddle", "tensorflow")
-
-
-@functools.cache
-def golden(peer: str) -> tuple[Record, dict[str, Array]]:
-    """What the file says of itself, and its arrays."""
-    with np.load(GOLDEN / f"{peer}.npz") as file:
-        return json.loads(str(file["about"])), {name: file[name] for name in file.files}
 
 
 def cases(*, outcome: str, prefix: str = "", operator: str = "") -> Any:
@@ -169,25 +156,6 @@ def test_detectron2_is_torchvision_with_its_aligned_boxes() -> None:
     words = ("name", "program", "surprise", "verified")
     same = {word: getattr(one, word) for word in words}
     assert dataclasses.replace(other, **same) == one
-
-
-def arrays(peer: str, case: Record) -> tuple[Array, Array, Array]:
-    """Features (C, H, W), boxes (K, 4) as the framework took them, and what it gave."""
-    named = golden(peer)[1]
-    pooled = named[case["pooled"]] if "pooled" in case else np.empty(0)
-    return named[case["features"]], named[case["boxes"]], pooled
-
-
-def convention(case: Record) -> Convention:
-    """The case's row, with what the framework was told besides."""
-    overrides = dict(case["overrides"])
-    options = {
-        name: overrides.pop(name)
-        for name in ("sampling_ratio", "aligned", "mode")
-        if name in overrides
-    }
-    row = resolve(case["convention"], case["operator"], **options)
-    return dataclasses.replace(row, **overrides)
 
 
 def in_xyxy(boxes: Array, row: Convention) -> Array:
