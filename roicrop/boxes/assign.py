@@ -97,9 +97,12 @@ def assign_images(
     elif features.names is not None:
         how, places = _in_group(images, table, features.names, features)
     elif count == 1 and len(images) == 1:
-        how = f"every box is of {quoted(images[0])}, and there is one image"
+        coco, name = table.coco, images[0]
+        if coco is not None and name in coco.images:
+            name = coco.images[name].file_name or name
+        how = f"every box is of {quoted(name)}, and there is one image"
         places = {images[0]: 0}
-        warnings = _counted(table, len(table.coco.images), features) if table.coco else ()
+        warnings = _counted(table, len(coco.images), features) if coco is not None else ()
     elif table.coco is not None:
         how = f"{key} goes through the position in images of {printable(table.coco.path)}"
         places = _by_position(images, table.coco, features)

@@ -6,9 +6,9 @@ Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BB
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, Literal
 
 from roicrop.boxes.geometry import BoxFormat
@@ -16,7 +16,6 @@ from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
 Role = Literal["image", "score", "label", "id"]
-_Spelling = tuple[BoxFormat, tuple[str, ...]]
 
 # The first that is there is taken.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -57,15 +56,13 @@ _CENTRES: Final = (
     ("xcentre", "ycentre"), ("centrex", "centrey"),
 )  # fmt: skip
 _SIZES: Final = (("w", "h"), ("width", "height"))
-_FAMILIES: Final[Sequence[Sequence[_Spelling]]] = (
-    [("xyxy", names) for names in _CORNERS],
-    [("xywh", ("x", "y", *size)) for size in _SIZES],
-    [("cxcywh", (*centre, *size)) for centre in _CENTRES for size in _SIZES],
-)
+COORDINATES: Final[Mapping[BoxFormat, Sequence[tuple[str, ...]]]] = {
+    "xyxy": _CORNERS,
+    "xywh": [("x", "y", *size) for size in _SIZES],
+    "cxcywh": [(*centre, *size) for centre in _CENTRES for size in _SIZES],
+}
 # Where both corners are there, a size is the image's.
-_CORNER_AND_SIZE: Final[Sequence[_Spelling]] = [
-    ("xywh", (*names[:2], *size)) for names in _CORNERS for size in _SIZES
-]
+_CORNER_AND_SIZE: Final = [(*names[:2], *size) for names in _CORNERS for size in _SIZES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +160,9 @@ def _coordinates(
     by_plain: Mapping[str, str], names: Sequence[str], reading: Reading, where: str, origin: str
 ) -> Roles:
     found: dict[BoxFormat, tuple[str, ...]] = {}
-    for family in (*_FAMILIES, _CORNER_AND_SIZE):
-        if not found or family is not _CORNER_AND_SIZE:
-            found |= dict(islice(_spelled(family, by_plain), 1))
+    for box_format, spellings in COORDINATES.items():
+        found |= _spelled(box_format, spellings, by_plain)
+    found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
     if not found:
         in_one = [name for name in IN_ONE if name in by_plain]
         if len(in_one) == 1:
@@ -191,11 +188,14 @@ def _coordinates(
     return Roles(tuple(sorted(spelling, key=list(names).index)), reading.box_format, "option")
 
 
-def _spelled(family: Sequence[_Spelling], by_plain: Mapping[str, str]) -> Iterator[_Spelling]:
-    for prefix in _PREFIXES:
-        for box_format, spelling in family:
-            if all(prefix + name in by_plain for name in spelling):
-                yield box_format, tuple(by_plain[prefix + name] for name in spelling)
+def _spelled(
+    box_format: BoxFormat, spellings: Sequence[tuple[str, ...]], by_plain: Mapping[str, str]
+) -> dict[BoxFormat, tuple[str, ...]]:
+    """The first of the spellings that is there, as the file has it, under its format; or none."""
+    for prefix, spelling in itertools.product(_PREFIXES, spellings):
+        if all(prefix + name in by_plain for name in spelling):
+            return {box_format: tuple(by_plain[prefix + name] for name in spelling)}
+    return {}
 
 
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
@@ -207,8 +207,7 @@ _KNOWN: Final = (
     | {
         prefix + name
         for prefix in _PREFIXES
-        for family in (*_FAMILIES, _CORNER_AND_SIZE)
-        for _, spelling in family
+        for spelling in (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
         for name in spelling
     }
 )
