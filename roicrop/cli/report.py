@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import many
+from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -165,6 +163,9 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
+    if request.model:
+        height, width = request.output_size
+        yield "model", f"{request.model}; {height}×{width} bins"
     images, channels = many(len(source), "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)
@@ -203,7 +204,7 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         show_lines(lines(summary))
     if as_json:
-        click.echo(as_text(as_record(summary)))
+        click.echo(json_line(as_record(summary)))
 
 
 def show_warnings(summary: RunSummary, where: str = "") -> None:
@@ -217,7 +218,7 @@ def show_warnings(summary: RunSummary, where: str = "") -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(f"{heading:<11} {text}", err=True)
+        click.echo(headed(heading, text), err=True)
 
 
 def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:
@@ -226,7 +227,7 @@ def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> 
     if not quiet and summary.cropped is not None:
         show_lines([(summary.command, _output(summary.cropped, summary.seconds))])
     if as_json:
-        click.echo(as_text({"row": where, **as_record(summary)}))
+        click.echo(json_line({"row": where, **as_record(summary)}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -244,11 +245,6 @@ def warn_of_slow_core(seconds: float) -> None:
             "this was the NumPy core; the compiled one is many times faster: "
             "install roicrop where there is a C++ compiler"
         )
-
-
-def as_text(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(_plain(value), ensure_ascii=False)
 
 
 @contextmanager
@@ -308,13 +304,3 @@ def _output(cropped: Cropped, seconds: float) -> str:
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
