@@ -20,7 +20,7 @@ class Request:
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
     output_size: (PH, PW).
-    spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
+    spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
