@@ -14,6 +14,7 @@ from roicrop.cli import cropping, options, report
 from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.errors import ManifestError, OutputError
 from roicrop.job import ManifestRow, read_manifest
+from roicrop.text import json_line
 
 _OWN_COLUMNS: Final = ("features", "boxes", "output")
 _SHARED: Final = ("directory", "manifest", "quiet", "as_json")  # one for all rows
@@ -66,7 +67,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
             tell(error, f"{row.where}: ")
             if params["as_json"]:
                 text, status = in_one_line(error)
-                click.echo(report.as_text({"row": row.where, "error": text, "status": status}))
+                click.echo(json_line({"row": row.where, "error": text, "status": status}))
             continue
         seconds += summary.seconds
         report.show_row(summary, row.where, quiet=params["quiet"], as_json=params["as_json"])

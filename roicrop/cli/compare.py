@@ -10,6 +10,7 @@ import click
 
 from roicrop.cli import options, report
 from roicrop.conventions import DEFAULT, Convention
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
@@ -112,7 +113,7 @@ def command(**params: Any) -> int:
                 **report.input_record(summary, jobs.input_parameters(job)),
                 **as_record(comparison, job),
             }
-            lines = [report.as_text(record)]
+            lines = [json_line(record)]
     report.show_warnings(summary)
     if not len(job):
         report.warn("there are no boxes, so nothing was compared")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roicrop import __version__
-from roicrop.cli import options, report
+from roicrop.cli import options
 from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
@@ -62,7 +63,7 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
         if not as_json:
             _print(pair)
     if as_json:
-        click.echo(report.as_text({"version": __version__, "files": said, "together": together}))
+        click.echo(json_line({"version": __version__, "files": said, "together": together}))
     return 1 if failed else 0
 
 

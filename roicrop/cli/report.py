@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import many
+from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -210,7 +208,7 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         show_lines(lines(summary))
     if as_json:
-        click.echo(as_text(as_record(summary)))
+        click.echo(json_line(as_record(summary)))
 
 
 def show_warnings(summary: RunSummary, where: str = "") -> None:
@@ -229,7 +227,7 @@ def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(f"{heading:<11} {text}", err=True)
+        click.echo(headed(heading, text), err=True)
 
 
 def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:
@@ -238,7 +236,7 @@ def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> 
     if not quiet and summary.cropped is not None:
         show_lines([(summary.command, _output(summary.cropped, summary.seconds))])
     if as_json:
-        click.echo(as_text({"row": where, **as_record(summary)}))
+        click.echo(json_line({"row": where, **as_record(summary)}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -256,11 +254,6 @@ def warn_of_slow_core(seconds: float) -> None:
             "this was the NumPy core; the compiled one is many times faster: "
             "install roicrop where there is a C++ compiler"
         )
-
-
-def as_text(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(_plain(value), ensure_ascii=False)
 
 
 @contextmanager
@@ -320,13 +313,3 @@ def _output(cropped: Cropped, seconds: float) -> str:
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

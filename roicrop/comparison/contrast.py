@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import in_words
-from roicrop.explanation.numerals import brief
 from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.text import brief, distance, many, measure
 
 Both = tuple[float, float]  # along y and along x
 Plans = tuple[SeparablePlan, SeparablePlan]
@@ -90,7 +90,7 @@ def _begin(
     if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
         return
     ways = [
-        f"{_many(abs(b - a), 'cell')} ({_many(abs(b - a) / scale, 'pixel')}) further {way[b < a]}"
+        f"{distance(b - a, scale, brief)} further {way[b < a]}"
         for a, b, scale, way in zip(
             *begins, cells_per_pixel, (("down", "up"), ("right", "left")), strict=True
         )
@@ -236,7 +236,7 @@ def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> C
         whole.append(after)
     text = (
         f"{name} rounds the box to cells, {' and '.join(words)}: "
-        f"an edge moves by up to {_many(furthest, 'pixel')}"
+        f"an edge moves by up to {measure(brief(furthest), 'pixel')}"
     )
     return Contrast("rounding to cells", text, real, whole)
 
@@ -248,7 +248,7 @@ def _void(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
         return
     texts = [
-        f"{name} has {_many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
+        f"{name} has {many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
         for name, count, value in zip(names, counts, gives, strict=True)
     ]
     yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
@@ -259,10 +259,6 @@ def _start(plans: Plans, names: tuple[str, str]) -> Iterator[Contrast]:
     if one != other:
         text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
         yield Contrast("start of the maximum", text + brief(other), one, other)
-
-
-def _many(number: float, what: str) -> str:
-    return f"{brief(number)} {what if number == 1 else what + 's'}"
 
 
 def _close(a: float, b: float, plans: Plans) -> bool:

@@ -11,11 +11,11 @@ from roicrop.draw.brush import Brush, Specks
 from roicrop.draw.colour import FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels, sentences
-from roicrop.draw.number import tidy
 from roicrop.draw.sample_marks import Drawn
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import SeparablePlan
+from roicrop.text import tidy
 
 
 def entries(

@@ -11,11 +11,11 @@ from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, Colour
 from roicrop.draw.legend import Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels
-from roicrop.draw.number import tidy
-from roicrop.draw.points import bins_of_cells, cell_ranges
+from roicrop.draw.points import bins_of_cells
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.text import tidy
 
 _BRACKETS: Final = {
     (True, True): ": the brackets show which",
@@ -47,8 +47,8 @@ def entries(
                 f"{_BRACKETS[bracketed, numbered]}.",
             )
         )
-    many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
-    many_x = bins_of_cells(cell_ranges(plan.x, k), plan.x.size)
+    many_y = bins_of_cells(plan.y, k)
+    many_x = bins_of_cells(plan.x, k)
     many = np.multiply.outer(many_y, many_x)
     if shared := int((many > 1).sum()):
         found.append(

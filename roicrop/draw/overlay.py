@@ -13,7 +13,6 @@ from roicrop.draw import legend_align, legend_common, legend_pool, marks, pool_m
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, SECOND, Scale, scale_of, scale_of_difference
 from roicrop.draw.legend import ColourBar, Entry, Legend
-from roicrop.draw.number import brief
 from roicrop.draw.pictures import GAP, MAP_ABOVE, MAP_BESIDE, WIDE
 from roicrop.draw.result_block import ResultBlock
 from roicrop.draw.scene import Part, parts_of, region, view_of, with_bar
@@ -21,6 +20,7 @@ from roicrop.draw.sheet import Block, Column, Inset, Row, Sheet, sheet_of
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.title import settings, title
 from roicrop.sampling import SeparablePlan
+from roicrop.text import brief
 
 Array = NDArray[Any]
 
@@ -194,10 +194,14 @@ def _largest_difference(
     p, q = np.unravel_index(int(apart[c].argmax()), apart[c].shape)
     one, other = float(first[c, p, q]), float(second[c, p, q])
     text = (
-        f"They differ most in bin ({p}, {q}) of channel {c}, by {brief(other - one)}: "
-        f"{names[0]} gives {brief(one)}, {names[1]} {brief(other)}."
+        f"They differ most in bin ({p}, {q}) of channel {c}, by {_number(other - one)}: "
+        f"{names[0]} gives {_number(one)}, {names[1]} {_number(other)}."
     )
     return [Entry(_difference_example, text, (247, 247, 247))]
+
+
+def _number(value: float) -> str:
+    return brief(value, 5, powers=True)
 
 
 def _difference_example(brush: Brush) -> None:

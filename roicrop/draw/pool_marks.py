@@ -28,8 +28,8 @@ def rounded_box(
 
 def shared_cells(brush: Brush, view: View, plan: SeparablePlan, k: int) -> None:
     """Hatching over every cell that more than one bin of box k covers."""
-    many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
-    many_x = bins_of_cells(cell_ranges(plan.x, k), plan.x.size)
+    many_y = bins_of_cells(plan.y, k)
+    many_x = bins_of_cells(plan.x, k)
     for y, x in np.argwhere(np.multiply.outer(many_y, many_x) > 1):
         top, left = view.y(float(y) - HALF_CELL), view.x(float(x) - HALF_CELL)
         hatched(brush, top, left, top + view.cell, left + view.cell)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from roicrop.conventions import in_words
 from roicrop.draw import font
 from roicrop.draw.colour import INK, MUTED
-from roicrop.draw.number import tidy
 from roicrop.draw.sheet import Column, Paragraph, Sheet
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.sampling import Plan
+from roicrop.text import tidy
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
 from roicrop.explanation.preamble import operand
-from roicrop.explanation.tables import INDENT, table
 from roicrop.explanation.terms import Bin
 from roicrop.sampling import Axis, GridTerms, Samples
+from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:

@@ -9,9 +9,8 @@ import numpy as np
 
 from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import exact, under_one_another
-from roicrop.explanation.tables import table
 from roicrop.sampling import Axis, Step
+from roicrop.text import exact, table, under_one_another
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:

@@ -15,6 +15,7 @@ from roicrop.identification.alternatives import Alternative
 from roicrop.identification.confirm import Trial
 from roicrop.identification.verdict import Verdict
 from roicrop.job import Job, command_line, convention_options, rules
+from roicrop.text import headed
 
 _MOST_OTHERS: Final = 12
 
@@ -49,7 +50,7 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
 def in_words(verdict: Verdict, job: Job) -> Iterator[str]:
     """The lines of the answer."""
     for heading, text in _paragraphs(verdict, job):
-        yield f"{heading:<11} {text}"
+        yield headed(heading, text)
 
 
 def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
 from roicrop.identification.rereading import given_reading, moved, stacked
 from roicrop.job import Job
+from roicrop.text import brief, distance
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
@@ -146,7 +147,7 @@ class _Fitting:
 def _way(dx: float, dy: float, cells_x: float, cells_y: float) -> str:
     """How far, and in which direction."""
     parts = [
-        f"{abs(cells):.4g} cells ({abs(cells) / per_pixel:.4g} px) further {words[cells < 0]}"
+        f"{distance(cells, per_pixel, lambda v: brief(v, 4))} further {words[cells < 0]}"
         for cells, per_pixel, words in (
             (dx, cells_x, ("right", "left")),
             (dy, cells_y, ("down", "up")),

@@ -19,7 +19,7 @@ from roicrop.inspection.reports import (
     Together,
 )
 from roicrop.inspection.values import Values
-from roicrop.text import many, printable
+from roicrop.text import headed, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
 _NAMED: Final = 5  # images, labels and the like that are named
@@ -246,7 +246,7 @@ def _parameter(value: object) -> str:
 
 
 def _line(heading: str, text: str) -> str:
-    return f"  {heading:<11} {text}"
+    return f"  {headed(heading, text)}"
 
 
 def _odd(texts: Iterable[str]) -> Iterator[str]:

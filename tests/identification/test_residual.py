@@ -53,7 +53,7 @@ def test_a_shift_is_said_in_cells_and_pixels(place: Path) -> None:
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
     assert "nearest is mask-rcnn\n" in result.out
-    assert "0.5 cells (4 px) further right and 0.5 cells (4 px) further up" in result.out
+    assert "0.5 cells (4 pixels) further right and 0.5 cells (4 pixels) further up" in result.out
 
 
 @pytest.mark.parametrize(("factor", "added"), [(0.37, 0.0), (1.0, 3.0), (255.0, -12.0)])
