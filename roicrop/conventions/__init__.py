@@ -9,6 +9,7 @@ from __future__ import annotations
 from roicrop.conventions import in_words
 from roicrop.conventions.relevance import effective, idle_in_both, matters
 from roicrop.conventions.resolving import differing, lookup, overrides, resolve
+from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -32,6 +33,7 @@ __all__ = [
     "CONVENTIONS",
     "DEFAULT",
     "LOWEST_FLOAT32",
+    "SETTINGS",
     "Border",
     "Convention",
     "CoordinateOrder",
