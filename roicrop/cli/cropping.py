@@ -21,6 +21,7 @@ def crop(params: Parameters, operator: Operator) -> report.RunSummary:
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
+    params = options.with_model(params)
     convention = options.convention(params, operator)
     with (
         jobs.open_job(options.request(params, convention)) as job,

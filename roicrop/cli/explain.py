@@ -87,6 +87,7 @@ def command(**params: Any) -> int:
 
     if params["trace"] and params["form"] is not None:
         raise ArgumentError("--trace is a format of its own: leave out --format")
+    params = options.with_model(params)
     convention = options.convention(params, params["operator"])
     with jobs.open_job(options.request(params, convention)) as job:
         explanation = explain(job, params["box"], params["channel"])

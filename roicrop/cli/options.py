@@ -15,6 +15,7 @@ import click
 
 from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
+from roicrop.models import RoiNode, find_node, is_model
 
 if TYPE_CHECKING:
     from roicrop.draw import Album
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Option = Callable[[_Function], _Function]
+_T = TypeVar("_T")
 
 
 def together(*options: _Option[Any]) -> _Option[Any]:
@@ -182,9 +184,7 @@ READING: Final = together(
 _OUTPUT_SIZE = click.option(
     "--output-size",
     type=OUTPUT_SIZE,
-    default="7",
-    show_default=True,
-    help="Bins of each box: height × width.",
+    help="Bins of each box: height × width.  [default: 7]",
 )
 _MODE = click.option(
     "--mode", type=click.Choice(SETTINGS["mode"].choices), help="What a bin takes of what it reads."
@@ -214,8 +214,9 @@ _EXTRAPOLATION_VALUE = click.option(
 def _convention(default: str) -> _Option[Any]:
     return click.option(
         "--convention",
-        metavar="NAME",
-        help=f"Whose rules; `roicrop conventions` lists them.  [default: {default}]",
+        metavar="NAME|MODEL[::NODE]",
+        help="Whose rules; `roicrop conventions` lists them. An exported model (.onnx, .xml) also "
+        f"gives the output size and the scale.  [default: {default}]",
     )
 
 
@@ -299,10 +300,48 @@ RUNNING: Final = together(
 )
 
 
+def with_model(params: Parameters, *names: str) -> dict[str, Any]:
+    """The parameters, with what exported models say in place of what no option says.
+
+    names: conventions, some of which may be models; by default that of --convention.
+    """
+    models = [name for name in names or [params["convention"] or ""] if is_model(name)]
+    if not models:
+        return dict(params)
+    nodes = [find_node(model) for model in models]
+    meanings = [node.computed() for node in nodes]
+    filled = dict(params)
+    given = [name for name in ("sampling_ratio", "mode") if params.get(name) is not None]
+    if params["output_size"] is not None:
+        given.append("output_size")
+    else:
+        filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
+    scales = [name for name in ("stride", "spatial_scale") if params[name] is not None]
+    if not scales:
+        scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
+        filled |= {"spatial_scale": scale, "scale_origin": "the model"}
+    but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)
+    model = " and ".join(node.where for node in nodes)
+    return {**filled, "model": f"{model}, but {but}" if but else model}
+
+
+def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
+    if any(value != values[0] for value in values):
+        places = " and ".join(node.where for node in nodes)
+        raise ArgumentError(f"{places} differ in {what}: give --{what.replace(' ', '-')}")
+    return values[0]
+
+
 def convention(params: Parameters, operator: Operator) -> Convention:
     """The row that the operator's options name, with what they override."""
+    name: str | Convention = params["convention"] or DEFAULT[operator]
+    if is_model(str(name)):
+        node = find_node(str(name))
+        name = node.computed().convention
+        if name.operator != operator:
+            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {name.operator}`")
     return resolve(
-        params["convention"] or DEFAULT[operator],
+        name,
         operator,
         **{name: params.get(name) for name in SETTINGS},
     )
@@ -325,10 +364,11 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
             "--image-size is the size of what boxes are fractions of, and these are in pixels: "
             "give --normalized too, or leave it out"
         )
-    scale, origin = params["spatial_scale"], "--spatial-scale"
+    scale, origin = params["spatial_scale"], params.get("scale_origin", "--spatial-scale")
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"
-    asked = {name: params[name] for name in ("features", "boxes", *OPTIONS) if name in params}
+    names = ("features", "boxes", "model", *OPTIONS)
+    asked = {name: params[name] for name in names if params.get(name) is not None}
     asked |= {"spatial_scale": scale, "scale_origin": origin}
     return Request(**asked, convention=row)
 

@@ -162,6 +162,9 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
+    if request.model:
+        height, width = request.output_size
+        yield "model", f"{request.model}; {height}×{width} bins"
     images, channels = many(len(source), "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)

@@ -51,6 +51,7 @@ def input_parameters(job: Job) -> dict[str, object]:
         "label": list(request.labels) or None,
         "top_k": request.top_k,
         "on_bad_box": request.on_bad_box,
+        "model": request.model,
         "output_size": request.output_size,
         "spatial_scale": _only([scale.value for scale in job.scales]),
         "input_scale": None if resized is None else [resized[1], resized[0]],

@@ -19,6 +19,8 @@ class Request:
 
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
+    model: the node of an exported model that the convention, the output size and the scale come
+        from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
     spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
@@ -30,6 +32,7 @@ class Request:
     features: str
     boxes: str
     convention: Convention
+    model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
     scale_origin: str = "--spatial-scale"
