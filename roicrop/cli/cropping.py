@@ -11,7 +11,7 @@ from roicrop.conventions import Operator
 
 
 def run(params: Parameters, operator: Operator) -> None:
-    """Crop, and say so."""
+    """Crop, and print what was done."""
     report.show(crop(params, operator), quiet=params["quiet"], as_json=params["as_json"])
 
 

@@ -93,8 +93,7 @@ def command(**params: Any) -> int:
         explanation = explain(job, params["box"], params["channel"])
         cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
-    for caution in cautions:
-        report.warn(caution.text, loud=caution.loud)
+    report.show_cautions(cautions)
     sys.stdout.writelines(f"{line}\n" for line in _lines(explanation, params))
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:

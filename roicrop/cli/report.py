@@ -44,13 +44,23 @@ class RunSummary:
     beside: Convention | None = None
 
     @classmethod
-    def of(cls, command: str, job: Job, start: float, **results: Any) -> RunSummary:
-        """The summary of a run that began at `start` of `time.perf_counter`."""
+    def of(
+        cls,
+        command: str,
+        job: Job,
+        start: float,
+        *,
+        cropped: Cropped | None = None,
+        pictures: Sequence[str] = (),
+        beside: Convention | None = None,
+    ) -> RunSummary:
+        """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
         from roicrop.job import cautions
 
         seconds = time.perf_counter() - start
         fit = job.fit()
-        return cls(command, seconds, job, fit, cautions(job, fit), **results)
+        warned = cautions(job, fit)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -206,10 +216,15 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
 
 def show_warnings(summary: RunSummary, where: str = "") -> None:
     """A line to standard error for each thing that a user may not have meant."""
-    for caution in summary.cautions:
-        warn(where + caution.text, loud=caution.loud)
+    show_cautions(summary.cautions, where)
     if not where:
         warn_of_slow_core(summary.seconds)
+
+
+def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
+    """The same of cautions alone, for a command that has no summary."""
+    for caution in cautions:
+        warn(where + caution.text, loud=caution.loud)
 
 
 def show_lines(lines: Iterable[Line]) -> None:

@@ -223,7 +223,7 @@ class Job:
         return [Placed(self, i, its) for i, its in zip(images[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
-        """How many boxes are of no size, or outside their map."""
+        """How many boxes have zero size, or lie outside their map."""
         return fit(self.cells, self.box_map_size)
 
     def stride_that_fits(self) -> int | None:

@@ -221,7 +221,7 @@ class _Writing:
 
 
 def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them where none is."""
+    """How many values are NaN or infinite; one pass over them if all are finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = values.sum(dtype=np.result_type(values, np.float32))
     return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())

@@ -22,7 +22,7 @@ class Request:
     model: the node of an exported model that the convention, the output size and the scale come
         from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
-    spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
+    spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
