@@ -41,10 +41,13 @@ def together(*options: _Option[Any]) -> _Option[Any]:
 class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
     """A value that a function reads from text, raising ValueError where it cannot."""
 
-    def __init__(self, metavar: str, expected: str, read: Callable[[str], Any]) -> None:
+    def __init__(
+        self, metavar: str, expected: str, read: Callable[[str], Any], *, names: bool = False
+    ) -> None:
         self.name = metavar
         self._expected = expected
         self._read = read
+        self._names = names
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """What help shows in place of the value."""
@@ -55,7 +58,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
         if not isinstance(value, str):
             return value
         try:
-            if "_" in value:  # Python would read 1_0
+            if "_" in value and not self._names:  # Python would read 1_0
                 raise ValueError
             return self._read(value)
         except ValueError:
@@ -109,6 +112,13 @@ def _read_rows(text: str) -> tuple[range, ...]:
     return tuple(ranges)
 
 
+def _read_columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise ValueError
+    return names
+
+
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
@@ -123,6 +133,8 @@ RATIO: Final = _Text(
     "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
 )
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+
+COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
 
 FILES: Final = together(click.argument("features"), click.argument("boxes"))
 PLACING: Final = together(
@@ -154,6 +166,22 @@ PLACING: Final = together(
         "--images",
         type=click.Path(exists=True, dir_okay=False),
         help="COCO instances that say which image each image_id is.",
+    ),
+    click.option(
+        "--columns",
+        type=COLUMNS,
+        help="Names of all columns of BOXES, in order, where no header says them; _ skips one.",
+    ),
+    click.option("--image-column", metavar="NAME", help="The column or key that names the image."),
+    click.option("--score-column", metavar="NAME", help="The column or key that holds the score."),
+    click.option("--label-column", metavar="NAME", help="The column or key that holds the label."),
+    click.option(
+        "--on-image", metavar="NAME|N", help="The image that every box is on, whatever BOXES says."
+    ),
+    click.option(
+        "--ids-are-indices",
+        is_flag=True,
+        help="What BOXES says of a box's image is the image's index, from 0.",
     ),
     click.option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
     click.option(
