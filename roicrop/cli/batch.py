@@ -154,6 +154,6 @@ def _refuse_inputs(
 
 
 def _name_for(row: ManifestRow) -> str:
-    """maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
+    """The output's name if the manifest gives none: maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
     file, _, dataset = str(row.values["features"]).partition("::")
     return "-".join([Path(file).stem, *filter(None, dataset.split("/"))]) + ".h5"

@@ -87,13 +87,13 @@ def command(**params: Any) -> int:
 
     if params["trace"] and params["form"] is not None:
         raise ArgumentError("--trace is a format of its own: leave out --format")
+    params = options.with_model(params)
     convention = options.convention(params, params["operator"])
     with jobs.open_job(options.request(params, convention)) as job:
         explanation = explain(job, params["box"], params["channel"])
         cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
-    for caution in cautions:
-        report.warn(caution.text, loud=caution.loud)
+    report.show_cautions(cautions)
     sys.stdout.writelines(f"{line}\n" for line in _lines(explanation, params))
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:

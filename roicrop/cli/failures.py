@@ -1,4 +1,4 @@
-"""What goes wrong for a reason that the user can mend, as one line and an exit status."""
+"""What goes wrong for a reason that the user can fix, as one line and an exit status."""
 
 from __future__ import annotations
 

@@ -44,13 +44,23 @@ class RunSummary:
     beside: Convention | None = None
 
     @classmethod
-    def of(cls, command: str, job: Job, start: float, **results: Any) -> RunSummary:
-        """The summary of a run that began at `start` of `time.perf_counter`."""
+    def of(
+        cls,
+        command: str,
+        job: Job,
+        start: float,
+        *,
+        cropped: Cropped | None = None,
+        pictures: Sequence[str] = (),
+        beside: Convention | None = None,
+    ) -> RunSummary:
+        """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
         from roicrop.job import cautions
 
         seconds = time.perf_counter() - start
         fit = job.fit()
-        return cls(command, seconds, job, fit, cautions(job, fit), **results)
+        warned = cautions(job, fit)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -146,6 +156,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
             "matched": job.matched,
+            "notes": table.notes,
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
@@ -163,6 +174,9 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
+    if request.model:
+        height, width = request.output_size
+        yield "model", f"{request.model}; {height}×{width} bins"
     images, channels = many(source.images, "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)
@@ -172,7 +186,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
         "features",
         f"{source.path}::{source.dataset}: {images} of {channels}"
         + (f", {sizes} cells" if sizes else "")
-        + f", {dtype} {job.layout}",
+        + f", {dtype} {source.layout}",
     )
 
     count = many(len(job), "box", "boxes")
@@ -181,6 +195,8 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     order = f"{table.box_format} ({job.box_format_origin})"
     path = "standard input" if table.path == "-" else table.path
     yield "boxes", f"{path}: {count}, {table.format}, {order}; {job.matched}"
+    for note in table.notes:
+        yield "", note
     if request.normalized or job.convention.normalized:
         yield "coordinates", _fractions(job)
 
@@ -226,10 +242,15 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
 
 def show_warnings(summary: RunSummary, where: str = "") -> None:
     """A line to standard error for each thing that a user may not have meant."""
-    for caution in summary.cautions:
-        warn(where + caution.text, loud=caution.loud)
+    show_cautions(summary.cautions, where)
     if not where:
         warn_of_slow_core(summary.seconds)
+
+
+def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
+    """The same of cautions alone, for a command that has no summary."""
+    for caution in cautions:
+        warn(where + caution.text, loud=caution.loud)
 
 
 def show_lines(lines: Iterable[Line]) -> None:

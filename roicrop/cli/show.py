@@ -41,6 +41,7 @@ def command(**params: Any) -> None:
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
+    params = options.with_model(params)
     conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
         conventions.append(_pool_beside(conventions[0]))

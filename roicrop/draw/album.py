@@ -16,7 +16,7 @@ from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap, Rows
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # pictures, where nobody says of which boxes
+BY_DEFAULT: Final = 8  # pictures, if nobody says which boxes to draw
 
 
 class Album:

@@ -3,7 +3,8 @@
 A group holds a dataset (a batch, or one image) for each level, or a group for each image with its
 levels, or a group for each level with its images. `--levels` names the levels. Unasked a group is
 taken as a pyramid only where everything says so: names count (p2, p3, …), stride attributes double
-from level to level, stride × size agree within a coarse cell, and boxes do not name the datasets.
+from level to level, and stride × size agree within a coarse cell. A job does not where boxes name
+the datasets.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 import posixpath
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -37,18 +38,20 @@ def find_pyramid(
     names: Sequence[str],
     layout: str | None,
     strides: Sequence[float],
-    box_images: Collection[str],
+    *,
+    unasked: bool,
 ) -> FoundPyramid | None:
-    """The pyramid that a path means: that of the levels named, or one that is plain to see.
+    """The pyramid that a path means: that of the levels named, or, unasked, one plain to see.
 
-    box_images: what boxes call their images.
     Raises FeatureError for names that are not levels of one pyramid.
     """
     if names:
+        if len(set(names)) < len(names):
+            raise ArgumentError(f"--levels names one twice: {', '.join(names)}")
         if strides and len(strides) != len(names):
             raise ArgumentError(f"--strides gives {len(strides)}, and --levels {len(names)}")
         return _named(file, "/" + path.strip("/"), names)
-    seen = plain_pyramid(file, path, layout, box_images)
+    seen = plain_pyramid(file, path, layout) if unasked else None
     if seen is not None and strides and len(strides) != len(seen.names):
         raise ArgumentError(
             f"--strides gives {len(strides)}, and {where_in(file.file, seen.group)} has levels "
@@ -57,9 +60,7 @@ def find_pyramid(
     return seen
 
 
-def plain_pyramid(
-    file: MapFile, path: str, layout: str | None = None, box_images: Collection[str] = ()
-) -> FoundPyramid | None:
+def plain_pyramid(file: MapFile, path: str, layout: str | None = None) -> FoundPyramid | None:
     """The pyramid that the group at a path plainly is, or the file where no path is given."""
     if path and file.is_dataset(path):
         return None
@@ -70,7 +71,7 @@ def plain_pyramid(
     if not each or any(some.keys() != each[0].keys() for some in each):
         return None
     names = _counted(list(each[0]))
-    if names is None or not set(names).isdisjoint(map(str, box_images)):
+    if names is None:
         return None
     if len(parents) > 1 and len({posixpath.dirname(parent) for parent in parents}) > 1:
         return None

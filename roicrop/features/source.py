@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,7 +47,7 @@ def open_features(
     origin: str = "--spatial-scale",
     levels: Sequence[str] = (),
     strides: Sequence[float] = (),
-    box_images: Collection[str] = (),
+    pyramids: bool = True,
     allow_external: bool = False,
 ) -> FeatureSource:
     """Open `file.h5`, `file.h5::/path`, or an `.npy` or `.npz` likewise, for reading.
@@ -66,7 +66,7 @@ def open_features(
     origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
     levels: the names of a pyramid's levels in the group, the finest first; see `features.pyramid`
         for what is one unasked. strides: pixels a cell of each, in place of attributes.
-    box_images: what boxes call their images; a dataset so called is not a level.
+    pyramids: whether a group that plainly is a pyramid is taken as one unasked.
     allow_external: whether files that it names outside its own folder are read, and raw storage.
 
     Raises FeatureError (one line: which file, dataset and remedy), and ArgumentError for an option
@@ -92,7 +92,7 @@ def open_features(
             input_scale=input_scale,
             levels=levels,
             strides=strides,
-            box_images=box_images,
+            pyramids=pyramids,
         )
     except BaseException:
         file.close()
@@ -138,7 +138,7 @@ class FeatureSource:
         input_scale: tuple[float, float] | None = None,
         levels: Sequence[str] = (),
         strides: Sequence[float] = (),
-        box_images: Collection[str] = (),
+        pyramids: bool = True,
     ) -> None:
         self.path = file.path
         self.watched = file.watched
@@ -151,7 +151,7 @@ class FeatureSource:
         self._readers: set[ThreadPoolExecutor] = set()
         self._open_ones: dict[str, Any] = {}
         with hdf5.named_errors(self.path):
-            pyramid = find_pyramid(file, path, levels, layout, strides, box_images)
+            pyramid = find_pyramid(file, path, levels, layout, strides, unasked=pyramids)
             self._levels = [file.choose(path)] if pyramid is None else pyramid.levels
             first = self._levels[0].maps[0]
             if pyramid is None:

@@ -44,7 +44,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, plan: SeparablePlan) -> Fingerprint:
-        """That of one plan."""
+        """The fingerprint of one plan."""
         axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
@@ -132,7 +132,7 @@ class Trial:
 
     @property
     def fits(self) -> bool:
-        """Whether all boxes agree."""
+        """Whether all boxes that were compared agree."""
         looked = self.refused is None and not self.dropped
         return looked and 0 < self.agreeing == self.compared
 

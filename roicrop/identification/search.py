@@ -148,7 +148,7 @@ class _Grid:
     _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
 
     def crop(self, row: Convention, size: tuple[int, int]) -> tuple[tuple[Reading, ...], Array]:
-        """The readings of which the convention takes all boxes, and what they give, (R, n, …)."""
+        """The readings whose boxes the convention all takes, and what they give, (R, n, …)."""
         key = (row.sampling_ratio, row.min_size, row.offset_before, row.offset_after, size)
         if key not in self._taken:
             self._taken[key] = tuple(
@@ -219,7 +219,7 @@ _AT_ONCE: Final = 16  # families whose values are compared at a time, which boun
 
 
 def _shares(values: Array, expected: Array, probe: Probe) -> Array:
-    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, but for its NaN."""
+    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, except for its NaN."""
     open_ = np.isnan(expected)
     tolerances = in_tolerances(apart(values, expected), expected, probe.allowed, values.dtype)
     agrees = np.where(open_, 0.0, tolerances).max(axis=(2, 3, 4)) <= 1.0

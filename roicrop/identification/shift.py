@@ -43,7 +43,7 @@ class Shift:
 
     @property
     def details(self) -> dict[str, object]:
-        """The numbers."""
+        """The move in numbers, as JSON has it."""
         return {"cells": dict(zip(("x1", "y1", "x2", "y2"), self.by.tolist(), strict=True))}
 
     def text(self, job: Job) -> str:

@@ -26,7 +26,7 @@ from roicrop.job import Job
 class Verdict:
     """The answer.
 
-    pooled: the tensor. given: what was said of the boxes.
+    pooled: the tensor. given: what file and options say of the boxes.
     fits: all that fit, the best first; some may compute the same.
     others: of these, the ways in which the best cannot be told from another.
     nearest, residual: where nothing fits, what comes nearest and what is left.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,7 +18,6 @@ from roicrop.features import (
     StoredMap,
     odd_maps,
     odd_scale,
-    open_features,
     patterns_of,
     split_spec,
     stored,
@@ -64,21 +63,6 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
             more_datasets=len(found) - len(looked_at),
             odd=(*odd_together(found), *([] if inner else _impossible(file))),
         )
-
-
-def opened(spec: str, how: Request, box_images: Collection[str] = ()) -> FeatureSource:
-    """The features as a command would open them for boxes that call their images so."""
-    return open_features(
-        spec,
-        layout=how.layout,
-        spatial_scale=how.spatial_scale,
-        input_scale=how.input_scale,
-        origin=how.scale_origin,
-        levels=how.levels,
-        strides=how.strides,
-        box_images=box_images,
-        allow_external=how.allow_external,
-    )
 
 
 def _below(file: MapFile, inner: str) -> Sequence[Found]:

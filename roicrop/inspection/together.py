@@ -9,9 +9,8 @@ from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad
 from roicrop.errors import BoxError, FeatureError
 from roicrop.features import FeatureSource
 from roicrop.inspection.boxes import formats_instead
-from roicrop.inspection.maps import opened
 from roicrop.inspection.reports import Together
-from roicrop.job import Job, cautions, covers, stride_that_covers
+from roicrop.job import Job, cautions, covers, names_levels, stride_that_covers
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -26,8 +25,10 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
     `how` is what the command line says of files; which ones it names does not matter.
     """
     try:
-        images = () if table.image is None else table.image.tolist()
-        with opened(spec, how, {*map(str, images)}) as source:
+        with how.open_features(spec) as source:
+            if how.levels or not names_levels(table, source):
+                return _look(spec, source, table, how)
+        with how.open_features(spec, pyramids=False) as source:
             return _look(spec, source, table, how)
     except (FeatureError, BoxError) as error:
         return Together(spec, table.path, fits=False, problem=str(error))
@@ -35,8 +36,15 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table, names=source.names, count=source.images, kind=source.kind, path=source.name
+        table,
+        names=source.names,
+        count=source.images,
+        kind=source.kind,
+        path=source.name,
+        on_image=how.on_image,
+        ids_are_indices=how.ids_are_indices,
     )
+    table = table.warned(assignment.warnings)
     job = _job(source, table, assignment, how)
     fit = job.fit()
     warned = cautions(job, fit)

@@ -70,6 +70,12 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "allow_external": str,
     "boxes_format": str,
     "images": str,
+    "columns": ",".join,
+    "image_column": str,
+    "score_column": str,
+    "label_column": str,
+    "on_image": str,
+    "ids_are_indices": str,
     "image_size": _pair("x"),
     "input_scale": lambda scale: _pair(",")(scale[::-1]),  # the option is written x first
     "min_score": str,

@@ -233,6 +233,11 @@ class Job:
         return [self.source.path, self.table.path, *filter(None, [self.request.images])]
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        return self.request.leaves_out or self.table.without_box > 0
+
+    @property
     def layout(self) -> str:
         """CHW or HWC: how each map lies in the file."""
         return "HWC" if self.source.channels_last else "CHW"
@@ -288,7 +293,7 @@ class Job:
         return [Placed(self, i, its) for i, its in zip(maps[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
-        """How many boxes are of no size, or outside their map."""
+        """How many boxes have zero size, or lie outside their map."""
         return fit(self.cells, self.box_map_size)
 
     def stride_that_fits(self) -> int | None:

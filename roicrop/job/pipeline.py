@@ -24,47 +24,45 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
-from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
+from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
-from roicrop.features import open_features
+from roicrop.features import FeatureSource
 from roicrop.job.job import Job
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.request import Request
 from roicrop.outputs import OutputSpec, Writer, open_output
+from roicrop.text import printable
 
 
 def open_job(request: Request) -> Job:
-    """Read the boxes, open the features, choose among them and find each one's map.
+    """Open the features, read the boxes, choose among them and find each one's map.
 
     Raises FeatureError, BoxError (which names bad boxes, unless the request says what to do with
     them) and ArgumentError.
     """
-    everything = _read_boxes(request)
-    images = [] if everything.image is None else everything.image.tolist()
     with ExitStack() as undo:
-        source = undo.enter_context(
-            open_features(
-                request.features,
-                layout=request.layout,
-                spatial_scale=request.spatial_scale,
-                input_scale=request.input_scale,
-                origin=request.scale_origin,
-                levels=request.levels,
-                strides=request.strides,
-                box_images=set(map(str, images)),
-                allow_external=request.allow_external,
-            )
-        )
+        source = undo.enter_context(request.open_features(request.features))
+        everything = _read_boxes(request, source.images)
+        if not request.levels and names_levels(everything, source):
+            source.close()
+            source = undo.enter_context(request.open_features(request.features, pyramids=False))
         if source.levels == 1:
             _refuse_level_options(request)
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table, names=source.names, count=source.images, kind=source.kind, path=source.name
+            table,
+            names=source.names,
+            count=source.images,
+            kind=source.kind,
+            path=source.name,
+            on_image=request.on_image,
+            ids_are_indices=request.ids_are_indices,
         )
+        table = table.warned(assignment.warnings)
         bad = _find_bad(request, table, assignment)
         image_index = assignment.index
         pooled = ~bad
@@ -82,6 +80,12 @@ def open_job(request: Request) -> Job:
         )
         undo.pop_all()
         return job
+
+
+def names_levels(table: BoxTable, source: FeatureSource) -> bool:
+    """Whether boxes call their images what datasets are called that looked like levels."""
+    images = () if table.image is None else table.image.tolist()
+    return not set(map(str, images)).isdisjoint(source.level_names or ())
 
 
 def _refuse_level_options(request: Request) -> None:
@@ -242,7 +246,7 @@ class _Writing:
 
 
 def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them where none is."""
+    """How many values are NaN or infinite; one pass over them if all are finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = values.sum(dtype=np.result_type(values, np.float32))
     return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())
@@ -255,7 +259,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
         "boxes": job.corners,
         "image_index": job.image_index,
         "level": job.level if source.level_names else None,
-        "source_index": table.source_index if job.request.leaves_out else None,
+        "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,
         "id": table.id,
         "score": table.score,
@@ -266,14 +270,9 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def _read_boxes(request: Request) -> BoxTable:
+def _read_boxes(request: Request, count: int) -> BoxTable:
     """The table; where nothing says the order of coordinates, it is the convention's own."""
-    table = read_boxes(
-        request.boxes,
-        format=request.boxes_format,
-        box_format=request.box_format,
-        images=request.images,
-    )
+    table = request.read_boxes(request.boxes, count)
     if table.box_format_origin == "default" and request.convention.order != table.box_format:
         return dataclasses.replace(table, box_format=request.convention.order)
     return table
@@ -281,7 +280,7 @@ def _read_boxes(request: Request) -> BoxTable:
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
     """(K,) the boxes that cannot be pooled as they are; BoxError names those nobody allowed."""
-    by_corners = find_bad(table.xyxy(inclusive=request.inclusive))
+    by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite
     if request.on_bad_box != "keep":
@@ -291,8 +290,9 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     named = []
     for row in np.flatnonzero(bad)[:_NAMED].tolist():
         reason = by_corners.reason(row)
-        if nowhere[row] and table.image is not None:
-            reason = f"no image {table.image[row]}: {assignment.missing[str(table.image[row])]}"
+        if nowhere[row] and table.image is not None and row not in by_corners.faults:
+            image = table.image[row]
+            reason = f"no image {printable(image)}: {assignment.missing[str(image)]}"
         named.append(f"{table.where(int(table.source_index[row]))}: {reason}")
     more = int(bad.sum()) - len(named)
     if more:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from roicrop.boxes import BoxFormat, FileFormat
+from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError
+from roicrop.features import FeatureSource, open_features
 
 OnBadBox = Literal["error", "keep", "zero", "drop"]
 
@@ -19,8 +20,10 @@ class Request:
 
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
+    model: the node of an exported model that the convention, the output size and the scale come
+        from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
-    spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
+    spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
     allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
@@ -28,12 +31,15 @@ class Request:
     levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
     strides: pixels a cell of each level; () is what the file says.
     canonical_size, canonical_level: of the convention's level rule; None is the rule's own.
+    columns: names of all columns of the boxes. image_column, score_column, label_column: those
+        that hold these. on_image: the image of every box. ids_are_indices: whatever names images.
     threads: None is one for each processor.
     """
 
     features: str
     boxes: str
     convention: Convention
+    model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
     scale_origin: str = "--spatial-scale"
@@ -43,6 +49,12 @@ class Request:
     box_format: BoxFormat | None = None
     boxes_format: FileFormat | None = None
     images: str | None = None
+    columns: Sequence[str] | None = None
+    image_column: str | None = None
+    score_column: str | None = None
+    label_column: str | None = None
+    on_image: str | None = None
+    ids_are_indices: bool = False
     normalized: bool = False
     image_size: tuple[int, int] | None = None
     inclusive: bool = False
@@ -59,6 +71,34 @@ class Request:
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
+
+    def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
+        """The features that a text means, opened as the request says; see `open_features`."""
+        return open_features(
+            spec,
+            layout=self.layout,
+            spatial_scale=self.spatial_scale,
+            input_scale=self.input_scale,
+            origin=self.scale_origin,
+            levels=self.levels,
+            strides=self.strides,
+            pyramids=pyramids,
+            allow_external=self.allow_external,
+        )
+
+    def read_boxes(self, path: str, count: int | None = None) -> BoxTable:
+        """The boxes of a file, read as the request says; see `boxes.read_boxes`."""
+        return read_boxes(
+            path,
+            format=self.boxes_format,
+            box_format=self.box_format,
+            images=self.images,
+            columns=self.columns,
+            image_column=self.image_column,
+            score_column=self.score_column,
+            label_column=self.label_column,
+            count=count,
+        )
 
     @property
     def leaves_out(self) -> bool:
