@@ -193,6 +193,11 @@ PLACING: Final = together(
     click.option("--score-column", metavar="NAME", help="The column or key that holds the score."),
     click.option("--label-column", metavar="NAME", help="The column or key that holds the label."),
     click.option(
+        "--level-column",
+        metavar="NAME",
+        help="The column or key that holds the level: its name, the number in that, or its index.",
+    ),
+    click.option(
         "--on-image", metavar="NAME|N", help="The image that every box is on, whatever BOXES says."
     ),
     click.option(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
-from roicrop.conventions import Convention, LevelRule, overrides
+from roicrop.conventions import Convention, overrides
 from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "stored_dtype": str(source.stored_dtype),
             "dtype": str(source.dtype),
         },
-        **({"levels": _levels_record(job, rule)} if (rule := job.level_rule) else {}),
+        **({"levels": _levels_record(job)} if source.level_names else {}),
         "scale": [
             {"spatial_scale": scale.value, "stride": 1.0 / scale.value, "origin": scale.origin}
             for scale in job.scales
@@ -202,8 +202,8 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
     if job.scales:
         yield "scale", "; ".join(_some([_scale(scale) for scale in job.scales]))
-    if rule := job.level_rule:
-        yield "levels", _levels(job, rule)
+    if source.level_names:
+        yield "levels", _levels(job)
     if len(job.input_scales) == 1 and job.input_scales != [(1.0, 1.0)]:
         ((y, x),) = job.input_scales
         yield "input scale", f"{x:g} along x, {y:g} along y"
@@ -211,24 +211,29 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
         yield "of these", counted
 
 
-def _levels_record(job: Job, rule: LevelRule) -> Record:
+def _levels_record(job: Job) -> Record:
+    rule = job.level_rule
     return {
-        "rule": rule.name,
-        "program": rule.program,
-        "canonical_size": rule.canonical_size,
-        "canonical_level": rule.canonical_level,
+        "rule": rule and rule.name,
+        "program": rule and rule.program,
+        "canonical_size": rule and rule.canonical_size,
+        "canonical_level": rule and rule.canonical_level,
         "boxes": job.on_levels,
         "on_none": job.on_no_level,
     }
 
 
-def _levels(job: Job, rule: LevelRule) -> str:
-    """Which rule put how many boxes on which level."""
+def _levels(job: Job) -> str:
+    """What put how many boxes on which level."""
     counts = [f"{name} {count:,}" for name, count in job.on_levels.items()]
     if job.on_no_level:
         counts.append(f"none {job.on_no_level:,} (zeros)")
-    size, level = rule.canonical_size, rule.canonical_level
-    return f"by {rule.name} ({size:g} pixels on level {level:g}): {', '.join(counts)}"
+    if rule := job.level_rule:
+        size, level = rule.canonical_size, rule.canonical_level
+        how = f"by {rule.name} ({size:g} pixels on level {level:g})"
+    else:
+        how = f"by the column {job.request.level_column}"
+    return f"{how}: {', '.join(counts)}"
 
 
 def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:

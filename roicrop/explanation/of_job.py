@@ -50,4 +50,6 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
 
 def _reason(job: Job, row: int) -> LevelReason | None:
     names = job.source.level_names
-    return None if names is None else LevelReason(job.why_on_level(row), tuple(names))
+    if names is None or job.level_rule is None:
+        return None
+    return LevelReason(job.why_on_level(row), tuple(names))

@@ -74,6 +74,7 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "image_column": str,
     "score_column": str,
     "label_column": str,
+    "level_column": str,
     "on_image": str,
     "ids_are_indices": str,
     "image_size": _pair("x"),

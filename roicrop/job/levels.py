@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop import sampling
+from roicrop.boxes import BoxTable
 from roicrop.conventions import LevelRule, level_rule
 from roicrop.errors import BoxError
 from roicrop.features import FeatureSource
 from roicrop.job.frames import distinct_images
 from roicrop.job.request import Request
+from roicrop.text import listing, quoted
 
 Index = NDArray[np.int64]
 
@@ -66,3 +69,24 @@ def assign_levels(
 
 
 _TOO_FAR = 1e18  # beyond it a float32 has no area; such a box is refused when it is planned
+
+
+def levels_given(table: BoxTable, names: Sequence[str]) -> Index | None:
+    """(K,) the level that each box's row names; None where the table has no such column.
+
+    It holds names of levels, or the numbers in these, else indices, 0 the finest.
+    Raises BoxError, which names the row, for a level that there is not.
+    """
+    if table.level is None:
+        return None
+    numbers = [re.sub(r"\D", "", name.rpartition("/")[2]) for name in names]
+    values = [str(value) for value in table.level.tolist()]
+    for known in (list(names), numbers, [str(i) for i in range(len(names))]):
+        if set(values) <= set(known):
+            return np.array([known.index(value) for value in values], np.int64)
+    known = [*names, *numbers]
+    row = next((k for k, value in enumerate(values) if value not in known), 0)
+    raise BoxError(
+        f"{table.where(int(table.source_index[row]))}: level is {quoted(values[row])}: give a name "
+        f"of {listing(names)} in every row, the number in it, or an index from 0"
+    )

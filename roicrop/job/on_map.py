@@ -57,9 +57,10 @@ class Placed:
     def level(self) -> str | None:
         """The level of a pyramid that the map is, and whose rule puts boxes on it."""
         names, rule = self.job.source.level_names, self.job.level_rule
-        if names is None or rule is None:
+        if names is None:
             return None
-        return f"level {names[self.map % len(names)]} of {', '.join(names)}, by {rule.name}'s rule"
+        by = f"the rule of {rule.name}" if rule else "its column"
+        return f"level {names[self.map % len(names)]} of {', '.join(names)}, by {by}"
 
     @property
     def spatial_scale(self) -> float:

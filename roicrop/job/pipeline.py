@@ -29,6 +29,7 @@ from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
 from roicrop.job.job import Job
+from roicrop.job.levels import levels_given
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.request import Request
@@ -48,8 +49,8 @@ def open_job(request: Request) -> Job:
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
-        if source.levels == 1:
-            _refuse_level_options(request)
+        if source.levels == 1 or request.level_column is not None:
+            _refuse_level_options(request, is_pyramid=source.levels > 1)
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
@@ -77,6 +78,7 @@ def open_job(request: Request) -> Job:
             assignment.how,
             len(everything),
             int(bad.sum()),
+            given_level=levels_given(table, source.level_names) if source.level_names else None,
         )
         undo.pop_all()
         return job
@@ -88,17 +90,20 @@ def names_levels(table: BoxTable, source: FeatureSource) -> bool:
     return not set(map(str, images)).isdisjoint(source.level_names or ())
 
 
-def _refuse_level_options(request: Request) -> None:
+def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
+    """ArgumentError for what puts boxes on levels, where there are none or boxes bring theirs."""
+    why = f"is for a pyramid, and {request.features} is not one"
+    remedy = "leave it out, or name its levels with --levels"
+    if is_pyramid:
+        why, remedy = "says how to choose what --level-column gives", "leave one out"
     given = {
         "--level-rule": "level_rule" in overrides(request.convention),
         "--canonical-size": request.canonical_size is not None,
         "--canonical-level": request.canonical_level is not None,
+        "--level-column": request.level_column is not None and not is_pyramid,
     }
     for name in (name for name, is_given in given.items() if is_given):
-        raise ArgumentError(
-            f"{name} is for a pyramid, and {request.features} is not one: leave it out, or name "
-            "its levels with --levels"
-        )
+        raise ArgumentError(f"{name} {why}: {remedy}")
 
 
 @dataclass(frozen=True, slots=True)

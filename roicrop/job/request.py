@@ -31,8 +31,9 @@ class Request:
     levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
     strides: pixels a cell of each level; () is what the file says.
     canonical_size, canonical_level: of the convention's level rule; None is the rule's own.
-    columns: names of all columns of the boxes. image_column, score_column, label_column: those
-        that hold these. on_image: the image of every box. ids_are_indices: whatever names images.
+    columns: names of all columns of the boxes. image_column, score_column, label_column and
+        level_column: those that hold these. on_image: the image of every box. ids_are_indices:
+        whatever names images.
     threads: None is one for each processor.
     """
 
@@ -53,6 +54,7 @@ class Request:
     image_column: str | None = None
     score_column: str | None = None
     label_column: str | None = None
+    level_column: str | None = None
     on_image: str | None = None
     ids_are_indices: bool = False
     normalized: bool = False
@@ -97,6 +99,7 @@ class Request:
             image_column=self.image_column,
             score_column=self.score_column,
             label_column=self.label_column,
+            level_column=self.level_column,
             count=count,
         )
 
