@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import options, report
-from roicrop.conventions import DEFAULT, Convention
+from roicrop.conventions import DEFAULT, SETTINGS, Convention
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _variants(params: options.Parameters) -> list[Variant]:
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
-    shared = ("sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value")
-    return read_variants(names, {name: params[name] for name in shared})
+    return read_variants(names, {name: params[name] for name in SETTINGS})
 
 
 def _reading(variants: list[Variant]) -> Convention:

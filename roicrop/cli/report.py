@@ -155,6 +155,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
             "matched": job.matched,
+            "notes": table.notes,
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
@@ -184,7 +185,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
         "features",
         f"{source.path}::{source.dataset}: {images} of {channels}"
         + (f", {sizes} cells" if sizes else "")
-        + f", {dtype} {job.layout}",
+        + f", {dtype} {source.layout}",
     )
 
     count = many(len(job), "box", "boxes")
@@ -193,6 +194,8 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     order = f"{table.box_format} ({job.box_format_origin})"
     path = "standard input" if table.path == "-" else table.path
     yield "boxes", f"{path}: {count}, {table.format}, {order}; {job.matched}"
+    for note in table.notes:
+        yield "", note
     if request.normalized or job.convention.normalized:
         yield "coordinates", _fractions(job)
 

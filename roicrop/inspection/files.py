@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Final, Literal
 
-from roicrop.boxes import FILE_FORMATS, BoxTable, read_boxes
+from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import (
@@ -25,7 +25,6 @@ _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _NPY: Final = b"\x93NUMPY"
 _ZIP: Final = b"PK\x03\x04"
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
-_BOX_SUFFIXES: Final = frozenset({".ndjson", *(f".{name}" for name in FILE_FORMATS)})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,7 +66,7 @@ def look_at(path: str, how: Request) -> Looked:
         raise FeatureError(
             f"{path} is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
         )
-    table = read_boxes(path, format=how.boxes_format, box_format=how.box_format, images=how.images)
+    table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
 
@@ -116,7 +115,8 @@ def _kind(path: str) -> Literal["hdf5", "npz", "npy", "boxes"] | None:
         return "npy"
     if start.startswith(_ZIP):
         return "npz"
-    return "boxes" if place.suffix.lower() in _BOX_SUFFIXES else None
+    inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
+    return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
 
 
 def _is_hdf5(stream: IO[bytes]) -> bool:

@@ -172,6 +172,11 @@ class Job:
         return [self.source.path, self.table.path, *filter(None, [self.request.images])]
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        return self.request.leaves_out or self.table.without_box > 0
+
+    @property
     def layout(self) -> str:
         """CHW or HWC: how each map lies in the file."""
         return "HWC" if self.source.channels_last else "CHW"
