@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roicrop.boxes import BOX_FORMATS, BadBoxes, BoxTable, find_bad
 from roicrop.inspection.reports import BoxFile, Range
 from roicrop.job import fit
+from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -212,4 +213,4 @@ def _range(values: NDArray[np.float64]) -> Range | None:
 
 
 def _boxes(count: int) -> str:
-    return f"{count:,} box{'' if count == 1 else 'es'}"
+    return many(count, "box", "boxes")
