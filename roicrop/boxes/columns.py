@@ -172,7 +172,8 @@ class _Columns:
         if len(arrays) == len(parts):
             numbers = _joined(arrays)
             return numbers if self._rows is None else numbers[self._rows]
-        values = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+        lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in parts]
+        values = lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
         return values if self._rows is None else [values[row] for row in self._rows.tolist()]
 
     def _numbers(self, role: Role) -> NDArray[np.float64] | None:

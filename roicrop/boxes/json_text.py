@@ -84,7 +84,7 @@ def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> D
         line += len(block)
         if whole is not None and not values:
             continue
-        draft = _draft(_document(values, name, first), path, name, reading, lines)
+        draft = _draft(_document(values, name, first, by_lines=True), path, name, reading, lines)
         first += len(values)
         if whole is None:
             whole = draft
@@ -100,7 +100,7 @@ def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> D
     return whole
 
 
-def _document(value: object, name: str, first: int = 0) -> _Document:
+def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
     for producer in PRODUCERS if value else ():
         found = producer.entries(value) if producer.records else None
         if found is not None:
@@ -123,7 +123,8 @@ def _document(value: object, name: str, first: int = 0) -> _Document:
         )
     kinds = set(map(type, value))
     depth = _depth(value) if kinds == {list} else 0
-    if depth == 4 or (depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}):
+    by_class = depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}
+    if depth == 4 or (by_class and not by_lines):
         images = value if depth == 4 else [value]
         entries = [_of_classes(classes, name) for classes in images]
         return _Document("mmdetection", entries, score_last=True, first=first)
@@ -172,7 +173,7 @@ def _draft(
     if len(entries) > 1:
         records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
-    if lines is not None and len(lines) != len(records):
+    if lines is not None and len(lines) == len(entries):
         lines = np.repeat(lines, counts)
     where = Source(path, lines).where
     _check_alike(records, producer, where)

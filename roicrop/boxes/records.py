@@ -81,12 +81,12 @@ class Records:
         self._producer = producer
         for name in names:
             values = _opened(column(name)) if plain(name) in NESTED else []
+            if producer is not None and producer.shape is not None:
+                values = self._only(producer.shape, name, values)
             if dict in set(map(type, filter(None, values))):
                 self._spread(name, values, names)
             else:
                 self.names.append(name)
-        if producer is not None and producer.shape is not None:
-            self._check_shapes(*producer.shape)
         if producer is not None and producer.points in self.names:
             self._add_corners(producer.points)
 
@@ -154,11 +154,16 @@ class Records:
             self._columns[name] = [value.get(inner) for value in objects]
             self.names.append(name)
 
-    def _check_shapes(self, key: str, box: str) -> None:
-        for name in (name for name in self.names if plain(name).endswith(plain(key))):
-            for row, shape in enumerate(self.column(name)):
-                if shape is not None and shape != box:
-                    self.faults[row] = f"{printable(name)} is {shown(shape)}, not {box}"
+    def _only(self, shape: tuple[str, str], name: str, values: list[Any]) -> list[Any]:
+        """The values of a column, without what is said of shapes that are no box."""
+        where, _, key = shape[0].rpartition(".")
+        if plain(where or key) not in (plain(name), plain(name).removeprefix("region")):
+            return values
+        for row, value in enumerate(values or self.column(name)):
+            its = value if not where else value.get(key) if isinstance(value, dict) else None
+            if its not in (None, shape[1]):
+                self.faults[row] = f"{shape[0]} is {shown(its)}, not {shape[1]}"
+        return [None if row in self.faults else value for row, value in enumerate(values)]
 
     def _add_corners(self, key: str) -> None:
         """Two points, in any order, as corners."""
