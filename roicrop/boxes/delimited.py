@@ -10,7 +10,7 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
@@ -32,15 +32,15 @@ _DELIMITERS: Final = (",", "\t", ";", " ")
 _LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
 
 
-def read_delimited(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_delimited(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
-    lines = blocks(content, name)
+    lines = blocks(stream, name)
     first = next((block for block in lines if any(map(str.strip, block))), None)
     if first is None:
         raise BoxError(f"{name} is empty: a header such as x1,y1,x2,y2 comes first")
     header = _header(first, name, reading)
     table = _Table(header, path, name, reading)
-    block, line = first[header.line :], header.line + 1
+    block, line = first[header.line :] or next(lines, []), header.line + 1
     parts = [] if block else [table.part([], line, lines)[0]]
     while block or (block := next(lines, [])):
         part, read, rest = table.part(block, line, lines)

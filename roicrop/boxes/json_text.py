@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from roicrop.boxes.names import (
 from roicrop.boxes.producers import PRODUCERS, Producer
 from roicrop.boxes.records import NESTED, Records, boxes_of, part_of_matrix
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks, decoded, parse_json, parse_json_lines, shown
+from roicrop.boxes.text import blocks, parse_json, parse_json_lines, read_text, shown
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
@@ -64,20 +64,17 @@ class _Document:
     first: int = 0
 
 
-def read_json(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_json(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a JSON file; see `read_boxes`."""
-    text = decoded(content, name)
-    del content
-    value = parse_json(text, name)
-    del text
+    value = parse_json(read_text(stream, name), name)
     return _draft(_document(value, name), path, name, reading)
 
 
-def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_json_lines(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a file with a JSON list or object on each line."""
     whole: Draft | None = None
     line, first = 1, 0
-    for block in blocks(content, name):
+    for block in blocks(stream, name):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines = np.array(written, np.int64) + line
         values = parse_json_lines([block[n] for n in written], name, lines.tolist())

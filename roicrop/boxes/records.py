@@ -39,6 +39,7 @@ _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
 }  # fmt: skip
+_AT_ONCE: Final = 1 << 16
 _DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
@@ -233,28 +234,33 @@ def part_of_matrix(
 
 
 def boxes_of(
-    lists: Sequence[Any], width: int | None = None
+    lists: list[Any], width: int | None = None
 ) -> tuple[NDArray[np.float64], dict[int, str]]:
     """(n, width) float64 from lists of that many numbers, and what is wrong with which.
 
     width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
-    null, are NaN throughout: no box.
+    null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
     """
     all_lists = set(map(type, lists)) <= {list}
     widths = set(map(len, lists if all_lists else filter(_is_list, lists)))
     width = width or (5 if 5 in widths and 4 not in widths else 4)
-    if all_lists and widths <= {width}:
-        numbers = _float64(chain.from_iterable, lists, len(lists) * width)
-        if numbers is not None:
-            return numbers.reshape(-1, width), {}
     boxes, faults = np.full((len(lists), width), np.nan), {}
-    for row, box in enumerate(lists):
-        fits = isinstance(box, list) and len(box) == width
-        numbers = _float64(iter, box, width) if fits else None
-        if numbers is not None:
-            boxes[row] = numbers
-        elif box not in (None, [], {}, ""):
-            faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
+    for start in range(0, len(lists), _AT_ONCE):
+        some = lists[start : start + _AT_ONCE]
+        end = start + len(some)
+        if all_lists and widths <= {width}:
+            numbers = _float64(chain.from_iterable, some, len(some) * width)
+            if numbers is not None:
+                boxes[start:end] = numbers.reshape(-1, width)
+                lists[start:end] = [None] * len(some)
+                continue
+        for row, box in enumerate(some, start):
+            fits = isinstance(box, list) and len(box) == width
+            numbers = _float64(iter, box, width) if fits else None
+            if numbers is not None:
+                boxes[row] = numbers
+            elif box not in (None, [], {}, ""):
+                faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
     return boxes, faults
 
 
