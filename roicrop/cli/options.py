@@ -149,8 +149,13 @@ PLACING: Final = together(
     ),
     click.option(
         "--layout",
-        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC"]),
+        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
         help="Order of the dataset's axes, if its attribute `layout` does not say.",
+    ),
+    click.option(
+        "--allow-external",
+        is_flag=True,
+        help="Read what FEATURES links to outside its own folder, and raw storage.",
     ),
     click.option(
         "--box-format",
