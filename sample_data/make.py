@@ -131,9 +131,13 @@ class Detector:
 
 def write_head(path: Path) -> None:
     """A model of one RoiAlign, as an exporter writes it for `features.h5`."""
-    types = {"features": onnx.TensorProto.FLOAT, "boxes": onnx.TensorProto.FLOAT}
+    types: dict[str, int] = {"features": onnx.TensorProto.FLOAT, "boxes": onnx.TensorProto.FLOAT}
     types["image_index"] = onnx.TensorProto.INT64
-    shapes = {"features": [1, 96, 60, 60], "boxes": [None, 4], "image_index": [None]}
+    shapes: dict[str, list[int | None]] = {
+        "features": [1, 96, 60, 60],
+        "boxes": [None, 4],
+        "image_index": [None],
+    }
     node = onnx.helper.make_node(
         "RoiAlign",
         list(types),
