@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, resolve
+from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
 from roicrop.models import RoiNode, find_node, is_model
 
@@ -101,12 +101,6 @@ def _read_input_scale(text: str) -> tuple[float, float]:
     return y, x
 
 
-def _read_ratio(text: str) -> SamplingRatio:
-    if text in ("adaptive", "exact"):
-        return text  # type: ignore[return-value]
-    return _read_count(text) if int(text) > 0 else "adaptive"
-
-
 def _read_rows(text: str) -> tuple[range, ...]:
     """Numbers and ranges, both ends included."""
     ranges = []
@@ -135,7 +129,9 @@ OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_ou
 INPUT_SCALE: Final = _Text(
     "S|SX,SY", "one scale or two, above 0, as in 0.5 or 0.5,0.25", _read_input_scale
 )
-RATIO: Final = _Text("N|adaptive|exact", "a whole number, adaptive or exact", _read_ratio)
+RATIO: Final = _Text(
+    "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
+)
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 
 COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
@@ -153,8 +149,13 @@ PLACING: Final = together(
     ),
     click.option(
         "--layout",
-        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC"]),
+        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
         help="Order of the dataset's axes, if its attribute `layout` does not say.",
+    ),
+    click.option(
+        "--allow-external",
+        is_flag=True,
+        help="Read what FEATURES links to outside its own folder, and raw storage.",
     ),
     click.option(
         "--box-format",
@@ -219,7 +220,7 @@ _OUTPUT_SIZE = click.option(
     help="Bins of each box: height × width.  [default: 7]",
 )
 _MODE = click.option(
-    "--mode", type=click.Choice(["avg", "max"]), help="What a bin takes of what it reads."
+    "--mode", type=click.Choice(SETTINGS["mode"].choices), help="What a bin takes of what it reads."
 )
 _SAMPLING_RATIO = click.option(
     "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
@@ -232,7 +233,7 @@ _ALIGNED = click.option(
 
 _INTERPOLATION = click.option(
     "--interpolation",
-    type=click.Choice(["bilinear", "nearest"]),
+    type=click.Choice(SETTINGS["interpolation"].choices),
     help="How a sample reads the map; for crop-and-resize.",
 )
 _EXTRAPOLATION_VALUE = click.option(
@@ -375,11 +376,7 @@ def convention(params: Parameters, operator: Operator) -> Convention:
     return resolve(
         name,
         operator,
-        sampling_ratio=params.get("sampling_ratio"),
-        aligned=params.get("aligned"),
-        mode=params["mode"],
-        interpolation=params.get("interpolation"),
-        extrapolation_value=params.get("extrapolation_value"),
+        **{name: params.get(name) for name in SETTINGS},
     )
 
 

@@ -185,7 +185,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
         "features",
         f"{source.path}::{source.dataset}: {images} of {channels}"
         + (f", {sizes} cells" if sizes else "")
-        + f", {dtype} {job.layout}",
+        + f", {dtype} {source.layout}",
     )
 
     count = many(len(job), "box", "boxes")

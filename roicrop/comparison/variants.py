@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, resolve
 from roicrop.errors import ArgumentError
+from roicrop.models import find_node, is_model
 
 Settings = Mapping[str, Any]
-"""sampling_ratio, mode, aligned, interpolation, extrapolation_value; None is the convention's."""
+"""Values by their names in SETTINGS; None is the convention's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +41,39 @@ def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
     return [Variant(name, _convention(name, shared)) for name in names]
 
 
+def split_variant(text: str) -> tuple[str, str]:
+    """The convention or model of "NAME[:SETTING=VALUE,…]", and the settings.
+
+    A model may name its node: "model.onnx::NODE".
+    """
+    name, *settings = re.split("(?<!:):(?!:)", text, maxsplit=1)
+    return name.strip(), "".join(settings)
+
+
 def _convention(text: str, shared: Settings) -> Convention:
-    name, _, settings = text.partition(":")
-    if name not in CONVENTIONS:
+    name, settings = split_variant(text)
+    row = find_node(name).computed().convention if is_model(name) else CONVENTIONS.get(name)
+    if row is None:
         known = ", ".join(sorted(CONVENTIONS))
         raise ArgumentError(f"{text!r}: there is no convention {name!r}: choose from {known}")
     own = dict(_setting(text, part) for part in settings.split(",") if part)
-    _resolved(text, name, own)
+    _resolved(text, row, own)
     for key, value in shared.items():
         if value is not None and key not in own:
             own[key] = value
             try:
-                _resolved(text, name, own)
+                _resolved(text, row, own)
             except ArgumentError as error:
                 raise ArgumentError(
                     f"{error} (--{key.replace('_', '-')} is for everything that is compared: "
                     f"write NAME:{key}={str(value).lower()} for some of it)"
                 ) from None
-    return _resolved(text, name, own)
+    return _resolved(text, row, own)
 
 
-def _resolved(text: str, name: str, settings: Settings) -> Convention:
+def _resolved(text: str, row: Convention, settings: Settings) -> Convention:
     try:
-        return resolve(name, CONVENTIONS[name].operator, **settings)
+        return resolve(row, row.operator, **settings)
     except ArgumentError as error:
         raise ArgumentError(f"{text!r}: {error}") from None
 
@@ -69,30 +81,11 @@ def _resolved(text: str, name: str, settings: Settings) -> Convention:
 def _setting(text: str, part: str) -> tuple[str, Any]:
     key, equals, value = (piece.strip() for piece in part.partition("="))
     key = key.replace("-", "_")
-    if key not in _READ or not equals:
-        known = ", ".join(f"{name}=…" for name in _READ)
+    if key not in SETTINGS or not equals:
+        known = ", ".join(f"{name}=…" for name in SETTINGS)
         raise ArgumentError(f"{text!r}: {part!r} is not a setting: choose from {known}")
     try:
-        return key, _READ[key](value)
-    except (ValueError, KeyError):
-        raise ArgumentError(f"{text!r}: {key} cannot be {value!r}: {_EXPECTED[key]}") from None
-
-
-def _ratio(value: str) -> int | str:
-    return value if value in ("adaptive", "exact") else int(value)
-
-
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "sampling_ratio": _ratio,
-    "mode": {"avg": "avg", "max": "max"}.__getitem__,
-    "aligned": {"true": True, "false": False}.__getitem__,
-    "interpolation": {"bilinear": "bilinear", "nearest": "nearest"}.__getitem__,
-    "extrapolation_value": float,
-}
-_EXPECTED: Final = {
-    "sampling_ratio": "give a whole number, adaptive or exact",
-    "mode": "give avg or max",
-    "aligned": "give true or false",
-    "interpolation": "give bilinear or nearest",
-    "extrapolation_value": "give a number",
-}
+        return key, SETTINGS[key].parse(value)
+    except ValueError:
+        expected = SETTINGS[key].expected
+        raise ArgumentError(f"{text!r}: {key} cannot be {value!r}: give {expected}") from None

@@ -10,6 +10,7 @@ from roicrop.conventions import in_words
 from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
 from roicrop.conventions.relevance import effective, idle_in_both, matters
 from roicrop.conventions.resolving import differing, lookup, overrides, resolve
+from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -34,6 +35,7 @@ __all__ = [
     "DEFAULT",
     "LEVEL_RULES",
     "LOWEST_FLOAT32",
+    "SETTINGS",
     "Border",
     "Convention",
     "CoordinateOrder",

@@ -63,8 +63,7 @@ def entries(
 def _at_least(plan: SeparablePlan, k: int) -> str:
     """Whether the box would be of no cell, but for the rule that it has one."""
     for axis in (plan.y, plan.x):
-        assert axis.rounded is not None
-        first, last = axis.rounded[k].tolist()
+        first, last = axis.ends(k)
         if last < first:
             return " It would end before it begins, so it is taken for one cell."
     return ""
@@ -82,8 +81,7 @@ def rounding(plan: SeparablePlan, k: int, subject: Subject) -> list[tuple[str, s
 def _moves(
     names: tuple[str, str], axis: AxisPlan, true: TrueAxis, k: int
 ) -> list[tuple[str, str, str]]:
-    assert axis.rounded is not None
-    first = int(axis.rounded[k, 0])
+    first = int(axis.ends(k)[0])
     now = first, first + round(float(axis.length[k]))
     lines = []
     for name, was, is_, outwards in zip(names, true.cells, now, (-1, 1), strict=True):

@@ -128,8 +128,7 @@ def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
 
 
 def _edges(axis: Axis, k: int, p: int) -> tuple[str, str, str]:
-    assert axis.rounded is not None
-    first, bin_size = axis.rounded[k, 0], exact(axis.bin_size[k])
+    first, bin_size = axis.ends(k)[0], exact(axis.bin_size[k])
     down, up, low, high = axis.bin_steps(k, p)
     begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
     end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"

@@ -19,7 +19,7 @@ from roicrop.inspection.reports import (
     Together,
 )
 from roicrop.inspection.values import Values
-from roicrop.text import headed, many, printable
+from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
 _NAMED: Final = 5  # images, labels and the like that are named
@@ -35,7 +35,7 @@ def in_words(report: FeatureFile | PooledFile | BoxFile | ModelFile | Together) 
 
 @in_words.register
 def _(file: FeatureFile) -> Iterator[str]:
-    yield f"{file.path}: HDF5, {_bytes(file.size)}"
+    yield f"{file.path}: {file.format}, {_bytes(file.size)}"
     yield _line("taken as", file.taken_as or _choice(file))
     yield from _odd(file.odd)
     for dataset in file.datasets[:_IN_FULL]:
@@ -43,6 +43,8 @@ def _(file: FeatureFile) -> Iterator[str]:
         for heading, text in _dataset(dataset):
             yield f"  {_line(heading, text)}"
     yield from _other_datasets(file.datasets[_IN_FULL:])
+    if file.more_datasets:
+        yield f"  and {file.more_datasets:,} more, not looked at"
 
 
 @in_words.register
@@ -188,7 +190,8 @@ def _in_short(dataset: MapDataset) -> Iterator[tuple[str, str]]:
 def _stored(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     chunks = f"chunks of {_times(dataset.chunks)}" if dataset.chunks else "contiguous"
     packed = "" if dataset.compression == "none" else f", {dataset.compression}"
-    yield "stored", chunks + packed
+    elsewhere = f", in {listing(dataset.files)}" if dataset.files else ""
+    yield "stored", chunks + packed + elsewhere
     if dataset.unreadable:
         yield "values", dataset.unreadable
     elif dataset.values:

@@ -67,6 +67,7 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "inclusive": str,
     "spatial_scale": str,
     "layout": str,
+    "allow_external": str,
     "boxes_format": str,
     "images": str,
     "columns": ",".join,

@@ -40,7 +40,8 @@ def input_parameters(job: Job) -> dict[str, object]:
     return {
         "features": request.features,
         "dataset": job.source.dataset,
-        "layout": job.layout,
+        "layout": job.source.layout,
+        "allow_external": request.allow_external,
         "boxes": request.boxes,
         "images": request.images,
         "columns": None if request.columns is None else list(request.columns),

@@ -49,6 +49,7 @@ def open_job(request: Request) -> Job:
                 spatial_scale=request.spatial_scale,
                 input_scale=request.input_scale,
                 origin=request.scale_origin,
+                allow_external=request.allow_external,
             )
         )
         everything = _read_boxes(request, len(source))
@@ -71,14 +72,14 @@ def open_job(request: Request) -> Job:
         if request.on_bad_box == "drop":
             table, image_index, pooled = table.take(pooled), image_index[pooled], pooled[pooled]
         job = Job(
-            request,
-            source,
-            table,
-            image_index,
-            pooled,
-            assignment.how,
-            len(everything),
-            int(bad.sum()),
+            request=request,
+            source=source,
+            table=table,
+            image_index=image_index,
+            is_pooled=pooled,
+            matched=assignment.how,
+            boxes_in_file=len(everything),
+            bad=int(bad.sum()),
         )
         undo.pop_all()
         return job

@@ -24,6 +24,7 @@ class Request:
     output_size: (PH, PW).
     spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
+    allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
     columns: names of all columns of the boxes. image_column, score_column, label_column: those
@@ -40,6 +41,7 @@ class Request:
     scale_origin: str = "--spatial-scale"
     input_scale: tuple[float, float] | None = None
     layout: str | None = None
+    allow_external: bool = False
     box_format: BoxFormat | None = None
     boxes_format: FileFormat | None = None
     images: str | None = None
