@@ -169,6 +169,11 @@ class OnMap(Placed):
         """The same boxes on other features, in the same layout."""
         return dataclasses.replace(self, features=features)
 
+    def with_channels(self, channels: NDArray[np.intp]) -> OnMap:
+        """The same boxes on some channels of the map."""
+        axis = -1 if self.job.source.channels_last else 0
+        return self.with_features(np.ascontiguousarray(self.features.take(channels, axis=axis)))
+
     def pool(
         self,
         convention: Convention | None = None,
