@@ -146,7 +146,8 @@ def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment
 
 
 def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
-    name, warnings = f"{table.source.name} names no images", ()
+    name = f"{table.source.name} names no images"
+    warnings: tuple[str, ...] = ()
     if features.count > 1 and len(table):
         raise BoxError(
             f"{name}, and {features.path} holds {features.count}{table.holds}; --image-column says "

@@ -62,7 +62,6 @@ class BoxTable:
     id, label: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
-    image_sizes: (height, width) in pixels by image, as text, as far as the file says.
     source_index: (K,) int64, the row in the file of each box of the table.
     columns: all columns or keys that the file has.
     unexplained: those of text that differ from row to row and mean nothing to roicrop.
@@ -85,7 +84,6 @@ class BoxTable:
     score: NDArray[np.float64] | None
     label: Names | None
     coco: Coco | None
-    image_sizes: Mapping[str, tuple[int, int]]
     source_index: NDArray[np.int64]
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()

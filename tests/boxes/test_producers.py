@@ -156,7 +156,7 @@ def test_records_that_name_ids_and_files_bring_what_coco_would(write: Write) -> 
     assert images_of(table) == [2, 2, 1]
     assert table.coco is not None
     assert (table.coco.images["1"].position, table.coco.images["1"].file_name) == (1, "1.jpg")
-    assert table.image_sizes == {"2": (20, 2), "1": (10, 1)}
+    assert (table.coco.images["1"].height, table.coco.images["1"].width) == (10, 1)
     by_hand = read_boxes(write("dicts.json", records), image_column="file_name")
     assert images_of(by_hand) == ["2.jpg", "2.jpg", "1.jpg"]
 
