@@ -79,6 +79,7 @@ class Draft:
             id=columns.names("id"),
             score=columns.numbers("score"),
             label=columns.names("label"),
+            level=columns.names("level"),
             coco=self.coco,
             source_index=rows,
             columns=tuple(self.names),
