@@ -31,7 +31,8 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     or, where there is none, in every file. The options say how files are read, as they do in the
     other commands.
 
-    The exit status is 1 if something could not be read; the rest is told all the same.
+    The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read; the
+    rest is told all the same.
     """
     from roicrop import inspection
 
@@ -64,7 +65,8 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
             _print(pair)
     if as_json:
         click.echo(json_line({"version": __version__, "files": said, "together": together}))
-    return 1 if failed else 0
+    fit = all(pair["fits"] for pair in together)
+    return 1 if failed else 0 if fit else 3
 
 
 def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> None:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Final, Literal
 
 from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
+from roicrop.files import numpy_kind, what_it_is
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import (
     look_at_pooled_hdf5,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _NPY: Final = b"\x93NUMPY"
+_MOST_BINS: Final = 14  # along an axis: maps are seldom as small
 _ZIP: Final = b"PK\x03\x04"
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 
@@ -53,19 +55,17 @@ def look_at(path: str, how: Request) -> Looked:
 
         return Looked(look_at_model(path))
     kind = _kind(path)
-    if kind == "npy":
-        return Looked(look_at_pooled_npy(path))
-    if kind == "npz":
-        return Looked(look_at_pooled_npz(path))
-    if kind == "hdf5":
+    if kind in ("npy", "npz") and _is_pooled(path):
+        return Looked((look_at_pooled_npy if kind == "npy" else look_at_pooled_npz)(path))
+    if kind in ("hdf5", "npy", "npz"):
         from roicrop.inspection.maps import look_at_maps
 
-        whole = Path(path).exists()
-        return Looked((look_at_pooled_hdf5(path) if whole else None) or look_at_maps(path, how))
+        may_be_pooled = kind == "hdf5" and Path(path).exists()
+        pooled = look_at_pooled_hdf5(path) if may_be_pooled else None
+        return Looked(pooled or look_at_maps(path, how))
     if kind is None and how.boxes_format is None:
-        raise FeatureError(
-            f"{path} is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
-        )
+        neither = "is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
+        raise FeatureError(f"{path} {what_it_is(path) or neither}")
     table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
@@ -117,6 +117,23 @@ def _kind(path: str) -> Literal["hdf5", "npz", "npy", "boxes"] | None:
         return "npz"
     inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
+
+
+def _is_pooled(path: str) -> bool:
+    """Whether NumPy's file holds pooled boxes: roicrop's own, or few bins, as many down as across.
+
+    FeatureError if it is damaged.
+    """
+    from roicrop.files.npy import Archive
+
+    with Archive(path) as file:
+        arrays = {name.strip("/"): array for name, array in file.walk()}
+    if numpy_kind(path) == "npz":
+        return {"pooled", "attributes"} <= {*arrays}
+    ((_, array),) = arrays.items()
+    sides = ({*array.shape[2:]}, {*array.shape[1:3]})
+    square = any(len(side) == 1 and max(side) <= _MOST_BINS for side in sides)
+    return array.ndim == 4 and array.dtype.kind == "f" and square
 
 
 def _is_hdf5(stream: IO[bytes]) -> bool:

@@ -5,7 +5,7 @@ Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool─�
 
 from __future__ import annotations
 
-from roicrop.job.cautions import Caution, cautions
+from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
@@ -46,9 +46,12 @@ __all__ = [
     "fit",
     "input_parameters",
     "open_job",
+    "other_orders",
     "overriding_options",
     "parameters",
+    "placing_cautions",
     "read_manifest",
+    "require_scale",
     "rules",
     "stride_that_covers",
     "stride_that_fits",

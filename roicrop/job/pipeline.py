@@ -26,7 +26,7 @@ from numpy.typing import DTypeLike, NDArray
 from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.errors import BoxError, OutputError
-from roicrop.features import open_features
+from roicrop.features import open_features, split_spec
 from roicrop.job.job import Job
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parameters import parameters, varying_scales
@@ -52,7 +52,9 @@ def open_job(request: Request) -> Job:
                 allow_external=request.allow_external,
             )
         )
+        source.watched.add([split_spec(request.boxes)[0], *filter(None, [request.images])])
         everything = _read_boxes(request, len(source))
+        source.watched.check()
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
@@ -141,6 +143,7 @@ def crop(
                 on_map.take(chunk).pool(out=room)
                 progress(len(chunk))
         finish()
+        job.source.watched.check()
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
 
 
