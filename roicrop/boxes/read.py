@@ -7,7 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Final, Literal, get_args
 
 from roicrop.boxes.coco import read_coco
@@ -19,6 +19,7 @@ from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
 from roicrop.boxes.text import read_bytes
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.files import split_spec
 from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
@@ -89,21 +90,13 @@ def read_boxes(
 
 
 def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    file, inner = _split(source.path)
+    file, inner = split_spec(source.path)
     if format is None and PurePath(file).suffix.lower() in _ARRAYS:
         from roicrop.boxes.arrays import read_array
 
         return read_array(file, inner, printable(file), reading)
     reader = _READERS[_file_format(source, format)]
     return reader(read_bytes(source.path, source.name), source.path, source.name, reading)
-
-
-def _split(path: str) -> tuple[str, str]:
-    """The file, and what comes after `::`; a file may have that in its name."""
-    if Path(path).exists():
-        return path, ""
-    file, _, inner = path.partition("::")
-    return file, inner
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:

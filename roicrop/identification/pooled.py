@@ -113,8 +113,8 @@ def _numbers(archive: Any, name: str) -> Array | None:
 
 @contextmanager
 def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
-    from roicrop.features import Home, origins_of
     from roicrop.files import hdf5
+    from roicrop.files.origins import Home, origins_of
 
     with hdf5.open_file(path) as file:
         with hdf5.named_errors(path):
@@ -127,8 +127,8 @@ def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
 
 
 def _find(file: h5py.File, path: str, inner: str, job: Job) -> h5py.Dataset:
-    from roicrop.features import Home
     from roicrop.files import hdf5
+    from roicrop.files.origins import Home
 
     found = hdf5.find(file, inner or _NAME)
     if hasattr(found, "shape"):

@@ -74,14 +74,14 @@ def open_job(request: Request) -> Job:
         if request.on_bad_box == "drop":
             table, image_index, pooled = table.take(pooled), image_index[pooled], pooled[pooled]
         job = Job(
-            request,
-            source,
-            table,
-            image_index,
-            pooled,
-            assignment.how,
-            len(everything),
-            int(bad.sum()),
+            request=request,
+            source=source,
+            table=table,
+            image_index=image_index,
+            is_pooled=pooled,
+            matched=assignment.how,
+            boxes_in_file=len(everything),
+            bad=int(bad.sum()),
         )
         undo.pop_all()
         return job
