@@ -26,7 +26,8 @@ from numpy.typing import DTypeLike, NDArray
 from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.errors import BoxError, OutputError
-from roicrop.features import open_features, split_spec
+from roicrop.features import open_features
+from roicrop.files import split_spec
 from roicrop.job.job import Job
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parameters import parameters, varying_scales
