@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Final, Literal, get_args
+from typing import BinaryIO, Final, Literal, get_args
 
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
@@ -17,7 +17,7 @@ from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.boxes.text import read_bytes
+from roicrop.boxes.text import opened
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.files import split_spec
 from roicrop.text import printable
@@ -25,7 +25,7 @@ from roicrop.text import printable
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[bytes, str, str, Reading], Draft]
+_Reader = Callable[[BinaryIO, str, str, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
 _READERS: Final[Mapping[FileFormat, _Reader]] = {
     "csv": read_delimited,
@@ -52,6 +52,7 @@ def read_boxes(
     image_column: str | None = None,
     score_column: str | None = None,
     label_column: str | None = None,
+    level_column: str | None = None,
     count: int | None = None,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
@@ -65,6 +66,7 @@ def read_boxes(
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, score_column, label_column: the columns that hold these, whatever their names.
+    level_column: the column that holds each box's level of a pyramid.
     count: how many images there are, which tells an index from a coordinate.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
@@ -75,7 +77,12 @@ def read_boxes(
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
     by_hand: dict[Role, str | None]
-    by_hand = {"image": image_column, "score": score_column, "label": label_column}
+    by_hand = {
+        "image": image_column,
+        "score": score_column,
+        "label": label_column,
+        "level": level_column,
+    }
     reading = Reading(
         box_format=box_format,
         columns=columns,
@@ -96,7 +103,8 @@ def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft
 
         return read_array(file, inner, printable(file), reading)
     reader = _READERS[_file_format(source, format)]
-    return reader(read_bytes(source.path, source.name), source.path, source.name, reading)
+    with opened(source.path, source.name) as stream:
+        return reader(stream, source.path, source.name, reading)
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
@@ -111,8 +119,8 @@ def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".xml":
         raise BoxError(
-            f"{source.name}: XML (Pascal VOC?) is not read: write a CSV of "
-            "filename,xmin,ymin,xmax,ymax,name, or export COCO"
+            f"{source.name} is XML (Pascal VOC?): write a CSV with "
+            "filename,xmin,ymin,xmax,ymax,name, or COCO"
         )
     if suffix not in _SUFFIXES:
         raise ArgumentError(

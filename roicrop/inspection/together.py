@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad
 from roicrop.errors import BoxError, FeatureError
 from roicrop.features import FeatureSource
-from roicrop.inspection.maps import opened
 from roicrop.inspection.reports import Together
-from roicrop.job import Job, placing_cautions
+from roicrop.job import Job, names_levels, placing_cautions
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -21,7 +20,10 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
     `how` is what the command line says of files; which ones it names does not matter.
     """
     try:
-        with opened(spec, how) as source:
+        with how.open_features(spec) as source:
+            if how.levels or not names_levels(table, source):
+                return _look(spec, source, table, how)
+        with how.open_features(spec, pyramids=False) as source:
             return _look(spec, source, table, how)
     except (FeatureError, BoxError) as error:
         return Together(spec, table.path, fits=False, problem=str(error))
@@ -31,7 +33,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
     assignment = assign_images(
         table,
         names=source.names,
-        count=len(source),
+        count=source.images,
         kind=source.kind,
         path=source.name,
         on_image=how.on_image,
@@ -47,7 +49,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
         boxes=table.path,
         fits=not (assignment.missing or any(caution.loud for caution in warned)),
         matched=assignment.how,
-        images=len(source),
+        images=source.images,
         images_with_boxes=job.images_read,
         missing=assignment.missing,
         on_no_image=int((assignment.index < 0).sum()),

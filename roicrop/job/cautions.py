@@ -28,7 +28,7 @@ class Caution:
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
     """What there is to warn of; `fit` is how the job's boxes lie."""
-    images = distinct_images(job.image_index[job.is_pooled]).tolist()
+    images = distinct_images(job.map_index[job.is_pooled]).tolist()
     return [*placing_cautions(job, fit), *map(Caution, job.source.odd(images))]
 
 
@@ -89,7 +89,7 @@ def _some_without_stride(job: Job, _: Fit) -> Caution | None:
         return None
     if all(scale.origin == "default" for scale in job.scales):
         return None
-    images = distinct_images(job.image_index).tolist()
+    images = distinct_images(job.map_index).tolist()
     without = [job.source.dataset_of(i) for i in images if job.scale(i).origin == "default"]
     more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
     return Caution(

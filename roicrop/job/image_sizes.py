@@ -75,7 +75,7 @@ def against_sizes(job: Job) -> str | None:
 
 def _sized(job: Job) -> Iterator[_Sized]:
     """Images with boxes whose (H, W) in pixels is known."""
-    table, input_scales = job.table, job.frames.input_scale
+    table = job.table
     if table.image is None or not table.image_sizes:
         return
     path = table.source.name if table.coco is None else table.coco.path
@@ -84,7 +84,8 @@ def _sized(job: Job) -> Iterator[_Sized]:
         if i < 0 or name not in table.image_sizes:
             continue
         height, width = table.image_sizes[name]
-        scale, (y, x) = job.scale(i), input_scales[job.frames.number(i)].tolist()
+        finest = i * job.source.levels
+        scale, (y, x) = job.scale(finest), job.source.input_scale(finest)
         if height > 0 and width > 0:
             yield _Sized(
                 said=f"{path} says that image {printable(name)} has",
@@ -92,5 +93,5 @@ def _sized(job: Job) -> Iterator[_Sized]:
                 origin=scale.origin,
                 pixels=(height, width),
                 cells=(height * y * scale.value, width * x * scale.value),
-                map_size=job.source.map_size(i),
+                map_size=job.source.map_size(finest),
             )
