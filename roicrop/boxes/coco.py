@@ -32,6 +32,12 @@ class Coco:
     images: dict[str, CocoImage]
     categories: dict[str, str]
 
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """(height, width) of the images that have both, by their id."""
+        each = {identity: (image.height, image.width) for identity, image in self.images.items()}
+        return {identity: (h, w) for identity, (h, w) in each.items() if h and w}
+
     def add(self, other: Coco) -> None:
         """The images of another one, where they are new, after its own."""
         for identity, image in other.images.items():

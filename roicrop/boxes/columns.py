@@ -66,6 +66,7 @@ class Draft:
         kind: ImageKind | None = None if self.entries is None else "position"
         if kind is None and key is not None:
             kind = "index" if plain(key) in INDEX_NAMES else "name"
+        image = columns.indices() if kind == "index" else columns.images()
         left_out = [f"{many(without, 'row')} without a box left out"] if without else []
         table = BoxTable(
             source=Source(path, self.lines),
@@ -75,12 +76,13 @@ class Draft:
             coords=self.coords[rows] if without else self.coords,
             image_key=key,
             image_kind=kind,
-            image=columns.indices() if kind == "index" else columns.images(),
+            image=image,
             id=columns.names("id"),
             score=columns.numbers("score"),
             label=columns.names("label"),
             level=columns.names("level"),
             coco=self.coco,
+            image_sizes=columns.sizes(image) if self.coco is None else self.coco.sizes,
             source_index=rows,
             columns=tuple(self.names),
             unexplained=tuple(n for n, some in self.unexplained.items() if len(some) > 1),
@@ -159,6 +161,19 @@ class _Columns:
         for row, fault in faults.items():
             self._fault(row, role, f": {fault}")
         return numbers
+
+    def sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
+        """(height, width) of the images, where there are columns of it."""
+        values = [self._values("height"), self._values("width")]
+        if image is None or values[0] is None or values[1] is None:
+            return {}
+        height, width = (numbers_of(each)[0].tolist() for each in values if each is not None)
+        each = dict(zip(image.tolist(), zip(height, width, strict=True), strict=True))
+        return {
+            str(i): (int(h), int(w))
+            for i, (h, w) in each.items()
+            if 1 <= min(h, w) <= max(h, w) < 2**31
+        }
 
     def names(self, role: Role) -> Names | None:
         """Whole numbers or text; None where the file has no such column."""

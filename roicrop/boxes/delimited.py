@@ -211,9 +211,10 @@ class _Table:
 
     def _numeric(self) -> set[str]:
         """The columns that hold numbers."""
-        score, image = (self.roles.of.get(role, "") for role in ("score", "image"))
-        index = {image} if plain(image) in INDEX_NAMES else set()
-        return {*self.roles.coordinates, score} | index
+        numeric = {"score", "width", "height"}
+        if plain(self.roles.of.get("image", "")) in INDEX_NAMES:
+            numeric.add("image")
+        return {*self.roles.coordinates, *(n for r, n in self.roles.of.items() if r in numeric)}
 
     def _careful(
         self, block: list[str], line: int, more: Iterator[list[str]]

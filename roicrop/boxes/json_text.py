@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 # What an object of arrays calls columns that hold every box's value.
 _PLURALS: Final[Mapping[str, str]] = {"scores": "score", "labels": "label"}
+_SIZES: Final = frozenset(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 _COCO_RESULT_KEYS: Final = frozenset({"image_id", "category_id", "bbox"})
 _IMAGE_NAMES: Final = tuple(n for n in map(plain, SPELLINGS["image"]) if n != "imageid")
 
@@ -245,13 +246,15 @@ def _incomplete(records: list[Any], shapes: Sequence[tuple[str, ...]]) -> dict[i
 
 
 def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
-    """The columns beside the boxes of entries that hold arrays; a single value is every box's."""
+    """The columns beside the boxes of entries: lists, or a single value for every box.
+
+    Entries that hold records have no others than the size of their image.
+    """
     entries, producer = document.entries, document.producer
-    if producer is not None and not producer.arrays:
-        return
+    arrays = producer is None or producer.arrays
     for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
         column = _PLURALS.get(key, key)
-        if plain(column) not in COLUMN_NAMES:
+        if plain(column) not in (COLUMN_NAMES if arrays else _SIZES):
             continue
         if column != key and any(column in entry.said for entry in entries):
             raise BoxError(f"{name}: {printable(key)} is there twice: keep one")

@@ -53,9 +53,11 @@ def boxes_of(
     return boxes, faults
 
 
-def numbers_of(values: Sequence[Any]) -> tuple[NDArray[np.float64], dict[int, str]]:
+def numbers_of(
+    values: Sequence[Any] | NDArray[np.float64],
+) -> tuple[NDArray[np.float64], dict[int, str]]:
     """(n,) float64, NaN for null and empty text, and what is no number, by its row."""
-    numbers = _float64(iter, values, len(values))
+    numbers = values if isinstance(values, np.ndarray) else _float64(iter, values, len(values))
     if numbers is not None:
         return numbers, {}
     numbers, faults = np.full(len(values), np.nan), {}

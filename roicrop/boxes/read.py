@@ -141,7 +141,7 @@ def _with_images(table: BoxTable, path: str) -> BoxTable:
     coco = read_coco(path)
     if table.coco is not None and not coco.categories:
         coco = dataclasses.replace(coco, categories=table.coco.categories)
-    return dataclasses.replace(table, coco=coco)
+    return dataclasses.replace(table, coco=coco, image_sizes=coco.sizes)
 
 
 @contextmanager

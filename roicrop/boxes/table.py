@@ -62,6 +62,7 @@ class BoxTable:
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
+    image_sizes: (height, width) in pixels by image, as text, as far as the file says.
     source_index: (K,) int64, the row in the file of each box of the table.
     columns: all columns or keys that the file has.
     unexplained: those of text that differ from row to row and mean nothing to roicrop.
@@ -85,6 +86,7 @@ class BoxTable:
     label: Names | None
     level: Names | None
     coco: Coco | None
+    image_sizes: Mapping[str, tuple[int, int]]
     source_index: NDArray[np.int64]
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()

@@ -140,6 +140,13 @@ def test_lists_and_mappings_by_image(
     )
 
 
+@pytest.mark.parametrize("file", ["tf.csv", "makesense.csv", "labelme.json", "wheat.csv"])
+def test_the_size_of_an_image_is_kept_where_the_file_says_it(file: str, write: Write) -> None:
+    table = read(next(each for each in BOX_FILES if each.file == file), write)
+    assert table.image is not None
+    assert table.image_sizes == {str(table.image[0]): (512, 768)}
+
+
 def test_results_by_class_have_the_class_as_label(write: Write) -> None:
     table = read_boxes(write("mmdet.json", [[[], [[1, 2, 3, 4, 0.5]], [[5, 6, 7, 8, 1]]]]))
     assert table.label is not None
@@ -156,7 +163,7 @@ def test_records_that_name_ids_and_files_bring_what_coco_would(write: Write) -> 
     assert images_of(table) == [2, 2, 1]
     assert table.coco is not None
     assert (table.coco.images["1"].position, table.coco.images["1"].file_name) == (1, "1.jpg")
-    assert (table.coco.images["1"].height, table.coco.images["1"].width) == (10, 1)
+    assert table.image_sizes == {"2": (20, 2), "1": (10, 1)}
     by_hand = read_boxes(write("dicts.json", records), image_column="file_name")
     assert images_of(by_hand) == ["2.jpg", "2.jpg", "1.jpg"]
 
