@@ -164,9 +164,57 @@ def _crop(
     shape = (given.count, *bins, channels) if channels_last else (given.count, channels, *bins)
     pooled = _checked_out(out, shape, features, given)
     boxes_first = pooled.transpose(0, 3, 1, 2) if channels_last else pooled
+    _apply(features, given, boxes_first, convention=convention, spatial_scale=scale, threads=most)
+    return pooled
+
+
+def crop_window(
+    window: Array,
+    boxes: Array,
+    out: Array,
+    *,
+    convention: Convention,
+    spatial_scale: float,
+    threads: int,
+    map_size: tuple[int, int],
+    origin: tuple[int, int],
+) -> None:
+    """Pool boxes of one image from a window of its map, to the bit as from all of it.
+
+    window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
+        (H, W), and has all cells that the boxes read.
+    boxes: (K, 4), in the convention's own order. out: (K, C, PH, PW), with any strides.
+
+    Raises BoxError.
+    """
+    given = _boxes_of([boxes], 1)
+    _apply(
+        window[np.newaxis],
+        given,
+        out,
+        convention=convention,
+        spatial_scale=spatial_scale,
+        threads=threads,
+        map_size=map_size,
+        origin=origin,
+    )
+
+
+def _apply(
+    features: Array,
+    given: _Boxes,
+    out: Array,
+    *,
+    convention: Convention,
+    spatial_scale: float,
+    **how: Any,
+) -> None:
+    """Check the boxes and have the core pool them. features: (N, C, H, W); out: (K, C, PH, PW)."""
+    bins = out.shape[2:]
 
     def blocks() -> Iterator[tuple[int, NDArray[np.int64], Array]]:
-        return _checked_blocks(given, bins, convention, scale, coordinate_dtype(features.dtype))
+        dtype = coordinate_dtype(features.dtype)
+        return _checked_blocks(given, bins, convention, spatial_scale, dtype)
 
     if given.count > _BOXES_AT_ONCE:
         for _ in blocks():  # so that a wrong box leaves `out` as it was
@@ -176,12 +224,11 @@ def _crop(
             features,
             image_index,
             corners,
-            boxes_first[first : first + len(corners)],
+            out[first : first + len(corners)],
             convention=convention,
-            spatial_scale=scale,
-            threads=most,
+            spatial_scale=spatial_scale,
+            **how,
         )
-    return pooled
 
 
 _BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own

@@ -8,6 +8,7 @@ one mapping, so that `batch` can set any of them for each row of its manifest.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -113,9 +114,22 @@ def _read_rows(text: str) -> tuple[range, ...]:
     return tuple(ranges)
 
 
+def _read_memory(text: str) -> int:
+    """Bytes from 300MB, 1.5GiB or 2G."""
+    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?)b?", text.lower())
+    if not found:
+        raise ValueError
+    number, prefix, binary = found.groups()
+    count = int(float(number) * (1024 if binary else 1000) ** ["", *"kmgt"].index(prefix))
+    if not 0 < count < 2**63:
+        raise ValueError
+    return count
+
+
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
@@ -300,6 +314,12 @@ RUNNING: Final = together(
         help="How many; it never changes the result.  [default: all processors]",
     ),
     REPORT,
+)
+MEMORY: Final = click.option(
+    "--memory",
+    type=MEMORY_SIZE,
+    help="How much maps, chunks and pooled rows may take together, as in 300MB; it never changes "
+    "the result.  [default: a quarter of what there is, at most 2GB]",
 )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from roicrop.features import hdf5
 from roicrop.features.datasets import Candidate, Scale, StoredMap, impossible_in
 from roicrop.features.source import FeatureSource, candidates, open_features, split_spec
+from roicrop.features.windows import Windows
 
 __all__ = [
     "Candidate",
     "FeatureSource",
     "Scale",
     "StoredMap",
+    "Windows",
     "candidates",
     "hdf5",
     "impossible_in",

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.features import datasets, hdf5
+from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Candidate, Scale, StoredMap
+from roicrop.features.windows import Windows
 from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
@@ -156,6 +158,7 @@ class FeatureSource:
         self._input_scale = input_scale
         self._attributes: dict[str, tuple[Scale, tuple[float, float]]] = {}
         self._readers: set[ThreadPoolExecutor] = set()
+        self._latest: tuple[str, Windows] | None = None
 
     @property
     def name(self) -> str:
@@ -207,6 +210,21 @@ class FeatureSource:
             out: Features = np.empty(self._map(i).map_shape, self.dtype)
             self._read_into(i, out)
         return out
+
+    def windows(self, i: int) -> tuple[Windows, int]:
+        """The maps of the dataset that image i is in, and its number among them.
+
+        Windows of them are read in `dtype`, by any number of threads. FeatureError if the dataset
+        cannot be read.
+        """
+        stored, where = self._map(i), f"{self.path}::{self.dataset_of(i)}"
+        if self._latest is None or self._latest[0] != stored.path:
+            with hdf5.named_errors(where):
+                pieces = Pieces(self._open(stored.path), where)
+            layout = "NHWC" if stored.channels_last else "NCHW"
+            windows = Windows(pieces, layout[-len(stored.shape) :], self.dtype, where)
+            self._latest = stored.path, windows
+        return self._latest[1], i if self.kind == "batch" else 0
 
     def read_ahead(self, indices: Sequence[int]) -> Generator[tuple[int, Features], None, None]:
         """(i, map) for each index in turn, the next being read while the caller works on this one.

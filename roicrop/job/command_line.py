@@ -75,6 +75,7 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "top_k": str,
     "on_bad_box": str,
     "threads": str,
+    "memory": str,
     "labels": str,
 }
 """Fields of a request that an option sets → how the option's value is written."""

@@ -24,7 +24,7 @@ class Request:
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
-    threads: None is one for each processor.
+    threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
     """
 
     features: str
@@ -46,6 +46,7 @@ class Request:
     top_k: int | None = None
     on_bad_box: OnBadBox = "error"
     threads: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
