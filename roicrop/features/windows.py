@@ -31,13 +31,12 @@ class Windows:
 
     @property
     def spare(self) -> int:
-        """How many bytes a thread takes to read, beside the window."""
+        """How many bytes a thread takes beside a window, to read it."""
         return self._pieces.piece_bytes
 
     def bytes(self, images: int, channels: int, height: int, width: int) -> int:
-        """How many bytes a window takes, and reading it."""
-        cells = images * channels * height * width
-        return cells * int(self.dtype.itemsize) + self.spare
+        """How many bytes a window takes."""
+        return images * channels * height * width * int(self.dtype.itemsize)
 
     def grid(self, height: slice, width: slice) -> tuple[int, int]:
         """How many rows and columns of pieces hold cells of a window."""
@@ -53,13 +52,14 @@ class Windows:
         channels: slice,
         height: slice,
         width: slice,
+        buffer: NDArray[np.uint8],
         wanted: NDArray[np.bool_] | None = None,
         each: Callable[..., Any] = map,
     ) -> Window:
         """(N, C, h, w) some channels of the same window of some images, lying as in the file.
 
-        wanted: which of its pieces, as in `grid`; other cells are anything. None is all of them.
-        each: `map`, or that of several threads.
+        buffer: at least `bytes`, to put them in. wanted: which of its pieces, as in `grid`, or all;
+        other cells are anything. each: `map`, or that of several threads.
 
         Raises FeatureError.
         """
@@ -74,7 +74,7 @@ class Windows:
         ordered = wanted if self._layout.index("H") < self._layout.index("W") else wanted.T
         lengths = [n if axis in "HW" else 1 for axis, n in zip(self._layout, grid, strict=True)]
         with hdf5.named_errors(self._where):
-            out: Window = np.empty(shape, self.dtype)
+            out: Window = np.ndarray(shape, self.dtype, buffer)
             self._pieces.read(out, start, np.broadcast_to(ordered.reshape(lengths), grid), each)
         whole = out if "N" in self._layout else out[np.newaxis]
         order = self._layout if "N" in self._layout else f"N{self._layout}"

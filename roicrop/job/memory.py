@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -10,37 +9,55 @@ from pathlib import Path
 from threading import Condition
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def default_memory() -> int:
     """A quarter of the machine's memory, or of what the control group allows, and 2 GB at most."""
     return min([_of_machine() // 4, *(limit // 4 for limit in _of_group()), _MOST])
 
 
-class Budget:
-    """A number of bytes that threads share: `take` waits until there are as many."""
+class Memory:
+    """Buffers that threads share: `take` waits until there is memory for one."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._used = 0
-        self._freed = Condition()
+        """limit: bytes in all."""
+        self._limit = limit
+        self._taken = 0
+        self._free: list[NDArray[np.uint8]] = []
+        self._given = Condition()
 
-    def take(self, count: int) -> None:
-        """Wait until so many bytes, at most `limit`, are free, and take them."""
-        with self._freed:
-            self._freed.wait_for(lambda: self._used + count <= self.limit)
-            self._used += count
+    def take(self, count: int, beside: int) -> NDArray[np.uint8]:
+        """A buffer of so many bytes, or up to twice as many, and leave to take others beside it."""
+        with self._given:
+            self._given.wait_for(lambda: self._taken + count + beside <= self._limit)
+            # What has been in use before is in memory already, and in the cache perhaps.
+            for i, buffer in enumerate(self._free):
+                if count <= buffer.nbytes <= min(2 * count, self._limit - self._taken - beside):
+                    del self._free[i]
+                    break
+            else:
+                buffer = np.empty(count, np.uint8)
+            self._taken += buffer.nbytes + beside
+            while (
+                self._free and self._taken + sum(each.nbytes for each in self._free) > self._limit
+            ):
+                self._free.pop()
+        return buffer
 
-    def give(self, count: int) -> None:
-        """Give bytes back."""
-        with self._freed:
-            self._used -= count
-            self._freed.notify_all()
+    def give(self, buffer: NDArray[np.uint8], beside: int) -> None:
+        """Give back what `take` gave."""
+        with self._given:
+            self._taken -= buffer.nbytes + beside
+            self._free.insert(0, buffer)
+            self._given.notify_all()
 
     def lift(self) -> None:
         """Let everyone have what they ask for."""
-        with self._freed:
-            self.limit = sys.maxsize
-            self._freed.notify_all()
+        with self._given:
+            self._limit = sys.maxsize
+            self._given.notify_all()
 
 
 _MOST: Final = 2 * 10**9
@@ -51,6 +68,8 @@ _MOUNT: Final = "/sys/fs/cgroup"
 
 def _of_machine() -> int:
     if sys.platform == "win32":
+        import ctypes  # which takes long to load
+
         status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX, whose second field is all memory
         ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
         if ctypes.windll.kernel32.GlobalMemoryStatusEx(status):

@@ -69,14 +69,14 @@ class Part:
         every = self.windows.shape[1]
         return [slice(c, min(c + self.channels, every)) for c in range(0, every, self.channels)]
 
-    def read(self, block: slice, each: Callable[..., Any]) -> Features:
-        """(N, C, h, w) a block of the window. each: `map`, or that of several threads."""
+    def read(self, block: slice, buffer: NDArray[np.uint8], each: Callable[..., Any]) -> Features:
+        """(N, C, h, w) a block of the window, in a buffer. each: `map`, or that of threads."""
         images, height, width = self.span
-        return self.windows.read(images, block, height, width, self.wanted, each)
+        return self.windows.read(images, block, height, width, buffer, self.wanted, each)
 
     def bytes(self, block: slice) -> int:
-        """What a block takes, and reading it."""
-        return _bytes(self.windows, self.span, block.stop - block.start)
+        """What a block takes; reading it takes `windows.spare` more."""
+        return self.windows.bytes(*_shape(self.span, block.stop - block.start))
 
 
 def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
@@ -180,7 +180,7 @@ def _channels_of_one(boxes: _Boxes, span: Span, limits: Limits) -> int:
     """How many channels of the window of one box there is memory for."""
     least, two = (_bytes(boxes.windows, span, count) for count in (1, 2))
     if least > limits.memory:
-        height, width = (run.stop - run.start for run in span[1:])
+        _, _, height, width = _shape(span, 1)
         raise BoxError(
             f"{boxes.job.where(int(boxes.rows[0]))} reads from {height:,}×{width:,} cells of its "
             f"map, which takes {least:,} bytes for one channel: {limits.memory:,} are left of "
@@ -201,7 +201,8 @@ def _split(
     if numbers[0] < numbers[-1]:
         where = numbers
     else:
-        along = slice(0, 2) if _length(span[1]) > _length(span[2]) else slice(2, 4)
+        _, _, height, width = _shape(span, 1)
+        along = slice(0, 2) if height > width else slice(2, 4)
         where = extents[some, along].sum(axis=1)
     order = np.argsort(where, kind="stable")
     for half in np.split(order, [len(order) // 2]):
@@ -220,9 +221,10 @@ def _span(numbers: NDArray[np.intp], extents: NDArray[Any]) -> Span:
 
 
 def _bytes(windows: Windows, span: Span, channels: int) -> int:
-    images, height, width = map(_length, span)
-    return windows.bytes(images, channels, height, width)
+    """What some channels take, and reading them."""
+    return windows.bytes(*_shape(span, channels)) + windows.spare
 
 
-def _length(run: slice) -> int:
-    return int(run.stop) - int(run.start)
+def _shape(span: Span, channels: int) -> tuple[int, int, int, int]:
+    images, height, width = (int(run.stop) - int(run.start) for run in span)
+    return images, channels, height, width

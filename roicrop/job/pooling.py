@@ -15,9 +15,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError
-from roicrop.job.memory import Budget, default_memory
+from roicrop.job.memory import Memory, default_memory
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Writing
@@ -40,16 +41,16 @@ def pool_all(
     """
     threads = job.request.threads or default_threads()
     limits = _limits(job, threads)
-    budget = Budget(limits.memory)
+    memory = Memory(limits.memory)
     images = min(job.images_read, 2)  # in work at a time
     with (
         Writing(job.pooled_shape[1:], limits.rows, job.source.dtype, output, dtype, progress) as to,
-        _threads(threads, budget) as pool,
+        _threads(threads, memory) as pool,
     ):
         for part in parts_of(job, limits):
             each = max(1, threads // (len(part.blocks) * images))
             uses = -(-len(part.rows) // limits.rows)
-            blocks = [_Block(job, part, block, budget, uses, each) for block in part.blocks]
+            blocks = [_Block(job, part, block, memory, uses, each) for block in part.blocks]
             for rows, room in to.rooms(part.rows):
                 to.fill(rows, [pool.submit(block.pool, rows, room) for block in blocks])
     return to.non_finite
@@ -76,14 +77,14 @@ class _Block:
     """Some channels of the window of a part, which are read when they are first asked for."""
 
     def __init__(
-        self, job: Job, part: Part, channels: slice, budget: Budget, uses: int, threads: int
+        self, job: Job, part: Part, channels: slice, memory: Memory, uses: int, threads: int
     ) -> None:
         """uses: how often `pool` will be called, after which nothing is left in memory."""
         self._job, self._part, self._channels = job, part, channels
-        self._budget, self._uses, self._threads = budget, uses, threads
+        self._memory, self._uses, self._threads = memory, uses, threads
         self._lock = Lock()
+        self._buffer: NDArray[np.uint8] | None = None
         self._window: Features | None = None
-        self._taken = 0
 
     def pool(self, rows: Rows, out: Features) -> None:
         """Pool some boxes of the part. out: (n, C, PH, PW), or (n, PH, PW, C), all channels."""
@@ -106,31 +107,32 @@ class _Block:
             self._used()
 
     def _read(self) -> Features:
+        part = self._part
         with self._lock:
             if self._window is None:
-                count = self._part.bytes(self._channels)
-                self._budget.take(count)
-                self._taken = count
+                if self._buffer is None:
+                    count = part.bytes(self._channels)
+                    self._buffer = self._memory.take(count, part.windows.spare)
                 with _mapping(self._threads) as each:
-                    self._window = self._part.read(self._channels, each)
+                    self._window = part.read(self._channels, self._buffer, each)
             return self._window
 
     def _used(self) -> None:
         with self._lock:
             self._uses -= 1
-            if not self._uses:
-                self._window = None
-                self._budget.give(self._taken)
+            if not self._uses and self._buffer is not None:
+                self._memory.give(self._buffer, self._part.windows.spare)
+                self._window = self._buffer = None
 
 
 @contextmanager
-def _threads(count: int, budget: Budget) -> Iterator[ThreadPoolExecutor]:
+def _threads(count: int, memory: Memory) -> Iterator[ThreadPoolExecutor]:
     """Threads, all of whose work is done when the block ends, or given up if it fails."""
     pool = ThreadPoolExecutor(count, "roicrop")
     try:
         yield pool
     except BaseException:
-        budget.lift()  # what is given up gives nothing back
+        memory.lift()  # what is given up gives nothing back
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown(wait=True)

@@ -67,6 +67,9 @@ def _pool_box(
     left = int(x_cells.min(initial=planned.x.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
     rows, taps = _rows_of_box(planned.y, k), max(len(_cells_of_box(planned.y, k)), 1)
+    if left == right or not len(_cells_of_box(planned.y, k)):  # what is not read need not be there
+        nothing = np.zeros((), features.dtype)
+        features, origin = np.broadcast_to(nothing, (len(features), *planned.map_size)), (0, 0)
     of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(features), channels):
