@@ -13,14 +13,17 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "roicrop"
 DATA = {"VERSION", "py.typed", "draw/font/DejaVuSans.ttf", "draw/font/LICENSE_DEJAVU"}
-COMPILED = f"kernels/_compiled{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+COMPILED = {
+    f"{name}{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    for name in ("kernels/_compiled", "features/_unpacking")
+}
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt"}
 LICENCES = {"licenses/LICENSE", "licenses/roicrop/draw/font/LICENSE_DEJAVU"}
 
 
 def expected(wheel: Path) -> set[str]:
     modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
-    compiled = set() if wheel.name.endswith("-none-any.whl") else {COMPILED}
+    compiled = set() if wheel.name.endswith("-none-any.whl") else COMPILED
     about = "-".join(wheel.name.split("-")[:2]) + ".dist-info"
     return {f"roicrop/{name}" for name in modules | DATA | compiled} | {
         f"{about}/{name}" for name in METADATA | LICENCES

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import options, report
-from roicrop.conventions import DEFAULT, Convention
+from roicrop.conventions import DEFAULT, SETTINGS, Convention
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
@@ -112,7 +113,7 @@ def command(**params: Any) -> int:
                 **report.input_record(summary, jobs.input_parameters(job)),
                 **as_record(comparison, job),
             }
-            lines = [report.as_text(record)]
+            lines = [json_line(record)]
     report.show_warnings(summary)
     if not len(job):
         report.warn("there are no boxes, so nothing was compared")
@@ -130,8 +131,7 @@ def _variants(params: options.Parameters) -> list[Variant]:
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
-    shared = ("sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value")
-    return read_variants(names, {name: params[name] for name in shared})
+    return read_variants(names, {name: params[name] for name in SETTINGS})
 
 
 def _reading(variants: list[Variant]) -> Convention:

@@ -11,7 +11,7 @@ from roicrop.conventions import Operator
 
 
 def run(params: Parameters, operator: Operator) -> None:
-    """Crop, and say so."""
+    """Crop, and print what was done."""
     report.show(crop(params, operator), quiet=params["quiet"], as_json=params["as_json"])
 
 
@@ -21,15 +21,16 @@ def crop(params: Parameters, operator: Operator) -> report.RunSummary:
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    row = options.convention(params, operator)
+    params = options.with_model(params)
+    convention = options.convention(params, operator)
     with (
-        jobs.open_job(options.request(params, row)) as job,
+        jobs.open_job(options.request(params, convention)) as job,
         room_for_pictures(params["viz"]),
         ExitStack() as undo,
     ):
         album = None
         if params["viz"]:
-            album = undo.enter_context(options.album(params, job, params["viz"], [row]))
+            album = undo.enter_context(options.album(params, job, params["viz"], [convention]))
         pictures: list[str] = []
 
         def draw() -> None:

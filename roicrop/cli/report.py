@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import many
+from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -46,13 +44,23 @@ class RunSummary:
     beside: Convention | None = None
 
     @classmethod
-    def of(cls, command: str, job: Job, start: float, **results: Any) -> RunSummary:
-        """The summary of a run that began at `start` of `time.perf_counter`."""
+    def of(
+        cls,
+        command: str,
+        job: Job,
+        start: float,
+        *,
+        cropped: Cropped | None = None,
+        pictures: Sequence[str] = (),
+        beside: Convention | None = None,
+    ) -> RunSummary:
+        """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
         from roicrop.job import cautions
 
         seconds = time.perf_counter() - start
         fit = job.fit()
-        return cls(command, seconds, job, fit, cautions(job, fit), **results)
+        warned = cautions(job, fit)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -147,6 +155,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
             "matched": job.matched,
+            "notes": table.notes,
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
@@ -164,6 +173,9 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     """What was read: features, boxes, and how they lie on one another."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
+    if request.model:
+        height, width = request.output_size
+        yield "model", f"{request.model}; {height}×{width} bins"
     images, channels = many(len(source), "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)
@@ -173,7 +185,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
         "features",
         f"{source.path}::{source.dataset}: {images} of {channels}"
         + (f", {sizes} cells" if sizes else "")
-        + f", {dtype} {job.layout}",
+        + f", {dtype} {source.layout}",
     )
 
     count = many(len(job), "box", "boxes")
@@ -182,6 +194,8 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     order = f"{table.box_format} ({job.box_format_origin})"
     path = "standard input" if table.path == "-" else table.path
     yield "boxes", f"{path}: {count}, {table.format}, {order}; {job.matched}"
+    for note in table.notes:
+        yield "", note
     if request.normalized or job.convention.normalized:
         yield "coordinates", _fractions(job)
 
@@ -200,21 +214,26 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         show_lines(lines(summary))
     if as_json:
-        click.echo(as_text(as_record(summary)))
+        click.echo(json_line(as_record(summary)))
 
 
 def show_warnings(summary: RunSummary, where: str = "") -> None:
     """A line to standard error for each thing that a user may not have meant."""
-    for caution in summary.cautions:
-        warn(where + caution.text, loud=caution.loud)
+    show_cautions(summary.cautions, where)
     if not where:
         warn_of_slow_core(summary.seconds)
+
+
+def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
+    """The same of cautions alone, for a command that has no summary."""
+    for caution in cautions:
+        warn(where + caution.text, loud=caution.loud)
 
 
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(f"{heading:<11} {text}", err=True)
+        click.echo(headed(heading, text), err=True)
 
 
 def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:
@@ -223,7 +242,7 @@ def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> 
     if not quiet and summary.cropped is not None:
         show_lines([(summary.command, _output(summary.cropped, summary.seconds))])
     if as_json:
-        click.echo(as_text({"row": where, **as_record(summary)}))
+        click.echo(json_line({"row": where, **as_record(summary)}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -241,11 +260,6 @@ def warn_of_slow_core(seconds: float) -> None:
             "this was the NumPy core; the compiled one is many times faster: "
             "install roicrop where there is a C++ compiler"
         )
-
-
-def as_text(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(_plain(value), ensure_ascii=False)
 
 
 @contextmanager
@@ -305,13 +319,3 @@ def _output(cropped: Cropped, seconds: float) -> str:
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

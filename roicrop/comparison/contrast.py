@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import in_words
-from roicrop.explanation.numerals import brief
-from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.sampling import AxisPlan, Plan, SeparablePlan
+from roicrop.text import brief, distance, many, measure
 
 Both = tuple[float, float]  # along y and along x
 Plans = tuple[SeparablePlan, SeparablePlan]
@@ -42,18 +42,17 @@ def contrasts(
     names: what to call the two. cells_per_pixel: along y and x, from pixels of the image.
     """
     first, second = plans
-    operators = {plan.convention.operator for plan in plans}
-    if operators == {"align"}:
+    of_cells = [plan.kind == "cell" for plan in plans]
+    if not any(of_cells):
         yield from _begin(plans, k, names, cells_per_pixel)
         yield from _size(plans, k, names)
         yield from _count(plans, k, names)
         yield from _rounding(plans, k)
         yield from _border(plans, k, names)
         yield from _lost(plans, k, names)
-    elif len(operators) == 2:
-        for plan, name in zip(plans, names, strict=True):
-            if plan.convention.operator == "pool":
-                yield _rounded(plan, k, name, cells_per_pixel)
+    elif not all(of_cells):
+        n = of_cells.index(True)
+        yield _rounded(plans[n], k, names[n], cells_per_pixel)
     yield from _void(plans, k, names)
     if first.convention.reduction != second.convention.reduction:
         takes = [in_words.takes(plan.convention) for plan in plans]
@@ -83,14 +82,14 @@ def _begin(
     cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
     """Where the two boxes begin, in index coordinates; for crop-and-resize, its samples."""
-    if _has_points(plans[0]) != _has_points(plans[1]):
+    if _is_one_of_points(plans):
         yield _points(plans, k, names)
         return
     begins = [[float(axis.begin[k]) for axis in (plan.y, plan.x)] for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
         return
     ways = [
-        f"{_many(abs(b - a), 'cell')} ({_many(abs(b - a) / scale, 'pixel')}) further {way[b < a]}"
+        f"{distance(b - a, scale, brief)} further {way[b < a]}"
         for a, b, scale, way in zip(
             *begins, cells_per_pixel, (("down", "up"), ("right", "left")), strict=True
         )
@@ -107,8 +106,8 @@ def _joined(ways: list[str]) -> str:
     return " and ".join(ways)
 
 
-def _has_points(plan: SeparablePlan) -> bool:
-    return plan.convention.positions == "corners"
+def _is_one_of_points(plans: Plans) -> bool:
+    return [plan.kind for plan in plans].count("point") == 1
 
 
 def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
@@ -130,7 +129,7 @@ def _first_and_last(axis: AxisPlan, k: int) -> Both:
 
 
 def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    if _has_points(plans[0]) != _has_points(plans[1]):
+    if _is_one_of_points(plans):
         return
     sizes = [[float(axis.length[k]) for axis in (plan.y, plan.x)] for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*sizes, strict=True)):
@@ -141,12 +140,7 @@ def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
 
 
 def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    counts = [
-        "exact"
-        if plan.convention.sampling_ratio == "exact"
-        else [int(axis.count[k]) for axis in (plan.y, plan.x)]
-        for plan in plans
-    ]
+    counts = ["exact" if plan.kind == "piece" else list(plan.count(k)) for plan in plans]
     if counts[0] == counts[1]:
         return
     texts = [
@@ -192,7 +186,7 @@ def _leaves(axis: AxisPlan, k: int) -> bool:
 
 def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Samples that are out of range, and those that are read at the edge of the map instead."""
-    if any(plan.convention.sampling_ratio == "exact" for plan in plans):
+    if any(plan.kind == "piece" for plan in plans):
         return
     counts = [_outside_and_clamped(plan, k) for plan in plans]
     for n, (what, words) in enumerate(
@@ -207,27 +201,20 @@ def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
             yield Contrast(what, text, one, other)
 
 
-def _outside_and_clamped(plan: SeparablePlan, k: int) -> tuple[int, int, int]:
-    """Pairs of y and x of which either is out of range, or is clamped; and all pairs."""
-    inside, clamped, total = [], [], 1
-    for axis in (plan.y, plan.x):
-        samples = axis.samples(k)
-        inside.append(int(samples.inside.sum()))
-        clamped.append(int(samples.clamped.sum()))
-        total *= max(int(axis.count[k]), 0) * axis.bins
-    read = inside[0] * inside[1]
-    unmoved = (inside[0] - clamped[0]) * (inside[1] - clamped[1])
-    return total - read, read - unmoved, total
+def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
+    """How many samples are out of range, how many are clamped, and how many there are."""
+    terms = [plan.terms(k, p, q) for p, q in np.ndindex(*plan.output_size)]
+    return sum(t.outside for t in terms), sum(t.clamped for t in terms), sum(t.total for t in terms)
 
 
 def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
     """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
     words, real, whole, furthest = [], [], [], 0.0
     for axis, along, scale in zip((plan.y, plan.x), "yx", cells_per_pixel, strict=True):
-        assert axis.rounded is not None
+        first_cell, last_cell = axis.ends(k)
         before = [float(axis.begin[k]), float(axis.end[k])]
         # The end cell is included.
-        after = [int(axis.rounded[k, 0]), int(axis.rounded[k, 1]) + 1]
+        after = [int(first_cell), int(last_cell) + 1]
         low, high, first, last = map(brief, (*before, *after))
         words.append(f"{along} {low} … {high} to {first} … {last}")
         moves = [abs(b - a) / scale for a, b in zip(before, after, strict=True)]
@@ -236,7 +223,7 @@ def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> C
         whole.append(after)
     text = (
         f"{name} rounds the box to cells, {' and '.join(words)}: "
-        f"an edge moves by up to {_many(furthest, 'pixel')}"
+        f"an edge moves by up to {measure(brief(furthest), 'pixel')}"
     )
     return Contrast("rounding to cells", text, real, whole)
 
@@ -248,7 +235,7 @@ def _void(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
         return
     texts = [
-        f"{name} has {_many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
+        f"{name} has {many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
         for name, count, value in zip(names, counts, gives, strict=True)
     ]
     yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
@@ -259,10 +246,6 @@ def _start(plans: Plans, names: tuple[str, str]) -> Iterator[Contrast]:
     if one != other:
         text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
         yield Contrast("start of the maximum", text + brief(other), one, other)
-
-
-def _many(number: float, what: str) -> str:
-    return f"{brief(number)} {what if number == 1 else what + 's'}"
 
 
 def _close(a: float, b: float, plans: Plans) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from roicrop.comparison.tally import Worst
 from roicrop.comparison.variants import Variant
-from roicrop.draw.album import check_channel
 from roicrop.job import Job, OnMap
 from roicrop.outputs import refuse_unfit
 
@@ -32,7 +31,7 @@ class Gallery:
         channel: int | None = None,
         overwrite: bool = False,
     ) -> None:
-        check_channel(job, channel)
+        job.check_channel(channel)
         self._place = Path(place)
         self._channel = channel
         self._overwrite = overwrite

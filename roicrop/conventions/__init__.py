@@ -7,8 +7,10 @@ of its fields play a part, and `in_words` says it in words.
 from __future__ import annotations
 
 from roicrop.conventions import in_words
+from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
 from roicrop.conventions.relevance import effective, idle_in_both, matters
 from roicrop.conventions.resolving import differing, lookup, overrides, resolve
+from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -31,12 +33,15 @@ __all__ = [
     "ALIGNED_OFFSET",
     "CONVENTIONS",
     "DEFAULT",
+    "LEVEL_RULES",
     "LOWEST_FLOAT32",
+    "SETTINGS",
     "Border",
     "Convention",
     "CoordinateOrder",
     "Interpolation",
     "Kind",
+    "LevelRule",
     "Mode",
     "Operator",
     "Positions",
@@ -47,6 +52,7 @@ __all__ = [
     "effective",
     "idle_in_both",
     "in_words",
+    "level_rule",
     "lookup",
     "matters",
     "overrides",

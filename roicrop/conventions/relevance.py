@@ -69,9 +69,10 @@ _NEUTRAL: Final[Mapping[str, Any]] = {
     },
     "sampling_ratio": 1,
 }
-# Names, how the framework's own argument is laid out, and what it refuses.
+# Names, how the framework's own argument is laid out, what it refuses, and what is for other calls.
 _BESIDE: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("name", "program", "surprise", "verified"), ""),
+    **dict.fromkeys(("name", "program", "surprise", "verified", "level_rule"), ""),
+    "aligned_min_size": None,
     "order": "xyxy",
     "reversed_boxes": "mirror",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from roicrop.conventions import levels
 from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
@@ -45,12 +46,14 @@ def resolve(
     mode: Mode | None = None,
     interpolation: Interpolation | None = None,
     extrapolation_value: float | None = None,
+    level_rule: str | None = None,
 ) -> Convention:
     """The row, with what was asked for in place of its own values.
 
     None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
-    `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one
-    cell. `interpolation` and `extrapolation_value` are for crop-and-resize only.
+    `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
+    none and one cell. `level_rule` is a name from `LEVEL_RULES`. `interpolation` and
+    `extrapolation_value` are for crop-and-resize only.
     """
     row = lookup(convention, operator) if isinstance(convention, str) else convention
     if row.operator != operator:
@@ -65,7 +68,7 @@ def resolve(
         row = dataclasses.replace(
             row,
             offset_after=ALIGNED_OFFSET if aligned else 0.0,
-            min_size=None if aligned else 1.0,
+            min_size=row.aligned_min_size if aligned else 1.0,
         )
     if mode is not None:
         if mode not in ("avg", "max"):
@@ -85,6 +88,8 @@ def resolve(
         row = dataclasses.replace(row, interpolation=interpolation)
     if extrapolation_value is not None:
         row = dataclasses.replace(row, void=extrapolation_value, void_max=extrapolation_value)
+    if level_rule is not None:
+        row = dataclasses.replace(row, level_rule=levels.level_rule(level_rule).name)
     if row.mode == "max" and row.sampling_ratio == "exact":
         raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
     return row

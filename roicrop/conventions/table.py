@@ -44,6 +44,7 @@ class Convention:
     offset_before: added to image coordinates before scaling, in pixels.
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
     min_size: RoIs smaller than this many cells are taken to be this large; None leaves them.
+    aligned_min_size: what that becomes where `aligned` is asked for.
     sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
         "exact" (the integral over the bin).
     positions: the order of float arithmetic for sample i of g in bin p, which decides last bits:
@@ -65,6 +66,7 @@ class Convention:
     order: the order of a box's four coordinates in the framework's own argument.
     normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
     interpolation: how a sample reads the map.
+    level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Convention:
     offset_before: float = 0.0
     offset_after: float = 0.0
     min_size: float | None = None
+    aligned_min_size: float | None = None
     sampling_ratio: SamplingRatio = "adaptive"
     positions: Positions = "scaled-step"
     border: Border = "clamp"
@@ -87,6 +90,7 @@ class Convention:
     order: CoordinateOrder = "xyxy"
     normalized: bool = False
     interpolation: Interpolation = "bilinear"
+    level_rule: str = "torchvision"
 
     @property
     def aligned(self) -> bool:
@@ -136,6 +140,7 @@ _DETECTRON2 = Convention(
     surprise="A box smaller than a cell stays so, and one of no size has no samples and gives 0.",
     verified="torchvision 0.29.1, roi_align(aligned=True), which detectron2 calls",
     offset_after=ALIGNED_OFFSET,
+    level_rule="detectron2",
 )
 
 _ONNX = dataclasses.replace(
@@ -146,6 +151,7 @@ _ONNX = dataclasses.replace(
     "samples, so a map of nothing but 1 can give ¼.",
     verified="ONNX Runtime 1.32.0",
     max_over="corners",
+    level_rule="torchvision",
 )
 
 _OPENVINO = Convention(
@@ -157,6 +163,17 @@ _OPENVINO = Convention(
     positions="step-scaled",
     max_start=0.0,
     void=math.nan,
+)
+
+_OPENVINO_EXTRACTOR = Convention(
+    name="openvino-extractor",
+    program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6",
+    surprise="It is RoIAlign as torchvision has it, not as OpenVINO's own ROIAlign, but a box "
+    "without area is on no level of a pyramid and gives zeros.",
+    verified="OpenVINO 2026.4.1",
+    min_size=1.0,
+    aligned_min_size=1.0,
+    level_rule="openvino",
 )
 
 _ROWS = (
@@ -175,6 +192,7 @@ _ROWS = (
         name="torchvision-aligned",
         program="torchvision.ops.roi_align(aligned=True)",
         verified="torchvision 0.29.1",
+        level_rule="torchvision",
     ),
     _DETECTRON2,
     dataclasses.replace(
@@ -187,6 +205,7 @@ _ROWS = (
         max_start=-10000.0,
         void_max=-10000.0,
         reversed_boxes="raise",
+        level_rule="mmdet",
     ),
     _ONNX,
     dataclasses.replace(
@@ -217,6 +236,15 @@ _ROWS = (
         offset_after=ALIGNED_OFFSET,
         min_size=None,
     ),
+    _OPENVINO_EXTRACTOR,
+    dataclasses.replace(
+        _OPENVINO_EXTRACTOR,
+        name="openvino-extractor-aligned",
+        program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6, aligned=true",
+        surprise="Cell centres are sampled, and yet a box is never smaller than one cell; no other "
+        "framework does both.",
+        offset_after=ALIGNED_OFFSET,
+    ),
     dataclasses.replace(
         _DETECTRON2,
         name="paddle",
@@ -226,6 +254,7 @@ _ROWS = (
         verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
+        level_rule="paddle",
     ),
     Convention(
         name="tensorflow",

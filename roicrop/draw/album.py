@@ -16,7 +16,7 @@ from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap, Rows
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # pictures, where nobody says of which boxes
+BY_DEFAULT: Final = 8  # pictures, if nobody says which boxes to draw
 
 
 class Album:
@@ -45,7 +45,7 @@ class Album:
         points: bool = False,
         overwrite: bool = False,
     ) -> None:
-        check_channel(job, channel)
+        job.check_channel(channel)
         self._job = job
         self._conventions = conventions
         self._channel = channel
@@ -140,13 +140,6 @@ class Album:
         if len(operators) == 1:
             return [png.with_suffix(".csv")]
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
-
-
-def check_channel(job: Job, channel: int | None) -> None:
-    """ArgumentError for a channel that the maps lack."""
-    if channel is not None and channel >= job.source.channels:
-        last = job.source.channels - 1
-        raise ArgumentError(f"--channel {channel}: {job.source.path} has channels 0 to {last}")
 
 
 def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:

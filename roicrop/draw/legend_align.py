@@ -11,11 +11,11 @@ from roicrop.draw.brush import Brush, Specks
 from roicrop.draw.colour import FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels, sentences
-from roicrop.draw.number import tidy
 from roicrop.draw.sample_marks import Drawn
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import SeparablePlan
+from roicrop.text import tidy
 
 
 def entries(
@@ -39,12 +39,12 @@ def entries(
 def where(plan: SeparablePlan, k: int, subject: Subject) -> str:
     """How large the bins are, and where they lie beside the box."""
     width, height = float(plan.x.bin_size[k]), float(plan.y.bin_size[k])
-    if plan.convention.positions == "corners":
+    if plan.kind == "point":
         said = f"each stands for one sample. {_spread(plan, width, height)}"
     else:
         each = "" if plan.output_size == (1, 1) else "each "
         said = f"{each}{in_cells(width)} wide and {in_cells(height)} high."
-    if plan.convention.sampling_ratio != "exact" and min(plan.y.count[k], plan.x.count[k]) < 1:
+    if plan.kind != "piece" and min(plan.count(k)) < 1:
         said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
 
@@ -78,12 +78,12 @@ def _shift(plan: SeparablePlan, k: int, subject: Subject) -> str:
     ):
         begin = float(axis.begin[k])
         cells = begin - true.index[0]
-        in_the_middle = row.positions == "corners" and axis.bins == 1
+        in_the_middle = plan.kind == "point" and axis.bins == 1
         if abs(cells) > max(SAME, 1e-6 * abs(begin)) and not in_the_middle:
             far = f"{in_cells(abs(cells))} ({in_pixels(true.pixels(abs(cells)))})"
             moves.append((far, ways[cells > 0]))
     they, it = ("It lies" if plan.output_size == (1, 1) else "They lie", "the box")
-    if row.positions == "corners":
+    if plan.kind == "point":
         they, it = ("The first lies", "the box’s corner")
     if not moves:
         return f"{they} on {it}."
@@ -172,8 +172,8 @@ def _about_samples(plan: SeparablePlan, k: int, drawn: Drawn) -> str:
 
 def gives(plan: SeparablePlan, k: int) -> str:
     """What a bin makes of its samples."""
-    count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
-    if plan.convention.sampling_ratio == "exact":
+    count_y, count_x = plan.count(k)
+    if plan.kind == "piece":
         return "A bin is the mean over its area."
     if count_y < 1 or count_x < 1 or count_y == count_x == 1:
         return ""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from roicrop.conventions import in_words
 from roicrop.draw import font
 from roicrop.draw.colour import INK, MUTED
-from roicrop.draw.number import tidy
 from roicrop.draw.sheet import Column, Paragraph, Sheet
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.sampling import Plan
+from roicrop.text import tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,19 @@ def _whereabouts(plan: Plan, k: int, subject: Subject, width: int) -> OneLine:
 def settings(plan: Plan, k: int) -> str:
     """Every parameter in use, whether the convention's own or not."""
     row = plan.convention
-    count = (int(plan.y.count[k]), int(plan.x.count[k]))
     (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
-    said = [f"convention {row.name}", f"{bins_y}×{bins_x} bins", in_words.reduction(row, count)]
-    if row.operator == "align" and row.positions != "corners":
+    said = [
+        f"convention {row.name}",
+        f"{bins_y}×{bins_x} bins",
+        in_words.reduction(row, plan.count(k)),
+    ]
+    if plan.kind in ("sample", "piece"):
         said.append("aligned" if row.aligned else "not aligned")
         if row.offset_before:
             said.append(f"corners moved {tidy(row.offset_before)} pixels before scaling")
         if row.min_size:
             said.append(f"boxes at least {tidy(row.min_size)} cell")
-    if row.positions == "corners":
+    if plan.kind == "point":
         said.append(f"{row.interpolation} interpolation")
     said.append(f"spatial scale {tidy(plan.spatial_scale, 6)}")
     said.append(f"map of {height}×{width} cells")

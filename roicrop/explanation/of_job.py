@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import BoxError
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.terms import Source
 from roicrop.job import Job
@@ -17,9 +17,7 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
     the maps lack.
     """
     source = job.source
-    if channel >= source.channels:
-        last = source.channels - 1
-        raise ArgumentError(f"--channel {channel}: {source.path} has channels 0 to {last}")
+    job.check_channel(channel)
     rows = job.rows_of([box])
     for on_map in job.by_image(rows):
         features, pooled = map(on_map.channels_first, (on_map.features, on_map.pool()[0]))

@@ -10,10 +10,9 @@ import numpy as np
 from roicrop.conventions import LOWEST_FLOAT32, Kind
 from roicrop.explanation import places
 from roicrop.explanation.account import TOLERANCE, Explanation
-from roicrop.explanation.numerals import brief, exact, under_one_another
 from roicrop.explanation.readings import cells_read, pieces_read, samples_read
-from roicrop.explanation.tables import INDENT, table
 from roicrop.explanation.terms import Bin, Reading
+from roicrop.text import INDENT, brief, exact, table, under_one_another
 
 
 def one_bin(explanation: Explanation, only: tuple[int, int], most: int) -> Iterator[str]:

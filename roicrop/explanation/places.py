@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
 from roicrop.explanation.preamble import operand
-from roicrop.explanation.tables import INDENT, table
 from roicrop.explanation.terms import Bin
 from roicrop.sampling import Axis, GridTerms, Samples
+from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
@@ -129,8 +128,7 @@ def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
 
 
 def _edges(axis: Axis, k: int, p: int) -> tuple[str, str, str]:
-    assert axis.rounded is not None
-    first, bin_size = axis.rounded[k, 0], exact(axis.bin_size[k])
+    first, bin_size = axis.ends(k)[0], exact(axis.bin_size[k])
     down, up, low, high = axis.bin_steps(k, p)
     begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
     end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"

@@ -9,9 +9,8 @@ import numpy as np
 
 from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import exact, under_one_another
-from roicrop.explanation.tables import table
 from roicrop.sampling import Axis, Step
+from roicrop.text import exact, table, under_one_another
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
@@ -98,23 +97,22 @@ def _axis(axis: Axis, k: int) -> Iterator[_Line]:
             yield name, f"{exact(step.before)} → {exact(step.after)}", f"rounded {step.rule}"
     yield _size(axis, k, steps.get("size"))
     yield _bin_size(axis, k)
-    if axis.convention.operator == "align" and axis.convention.sampling_ratio != "exact":
+    if axis.convention.kind in ("sample", "point"):
         yield _samples_a_bin(axis, k, steps.get("samples a bin"))
     if axis.convention.interpolation == "nearest":
         yield "rounding", "each sample", "to the nearest cell, half away from zero"
-    elif axis.rounded is None:
+    elif axis.convention.kind != "cell":
         yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
 
 
 def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
-    if axis.rounded is not None:
-        size = f"{exact(axis.rounded[k, 1])} − {operand(axis.rounded[k, 0])} + 1 = "
-    elif axis.convention.positions == "corners":
+    note, size = "cells", f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
+    if axis.convention.kind == "cell":
+        first, last = axis.ends(k)
+        note, size = "the last cell is included", f"{exact(last)} − {operand(first)} + 1 = "
+    elif axis.convention.kind == "point":
         size = ""
-    else:
-        size = f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
     size += exact(axis.size_before(k))
-    note = "the last cell is included" if axis.rounded is not None else "cells"
     if bound is None:
         return "size", size, note
     if bound.before != bound.after:
@@ -123,7 +121,7 @@ def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
 
 
 def _bin_size(axis: Axis, k: int) -> _Line:
-    if axis.convention.positions != "corners":
+    if axis.convention.kind != "point":
         quotient = f"{exact(axis.length[k])} / {axis.bins} = {exact(axis.bin_size[k])}"
         return "bin size", quotient, ""
     if axis.bins == 1:

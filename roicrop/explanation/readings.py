@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
-from roicrop.explanation.tables import INDENT, table
 from roicrop.explanation.terms import Bin, Reading
+from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def samples_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:

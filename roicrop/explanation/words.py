@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Final
 
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import brief, exact, in_column
 from roicrop.explanation.one_bin import one_bin, tolerance
 from roicrop.explanation.places import grid
 from roicrop.explanation.preamble import preamble
-from roicrop.explanation.tables import table
 from roicrop.explanation.terms import Bin
 from roicrop.sampling import Axis, Samples
+from roicrop.text import brief, exact, in_column, table
 
 MOST_TERMS: Final = 64
 MOST_BINS: Final = 1024

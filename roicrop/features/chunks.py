@@ -42,24 +42,35 @@ class Pieces:
     """
 
     def __init__(
-        self, dataset: h5py.Dataset, where: str, convert: Callable[[Array], Array] | None = None
+        self, dataset: Any, where: str, convert: Callable[[Array], Array] | None = None
     ) -> None:
         """Look at how a dataset is stored.
 
-        where: `file.h5::/path`, for messages. convert: what makes numbers of what is stored, if
-        NumPy's conversion is not meant.
+        dataset: of h5py, or an array of a NumPy file. where: `file.h5::/path`, for messages.
+        convert: what makes numbers of what is stored, if NumPy's conversion is not meant.
         """
         self._dataset, self._where, self._convert = dataset, where, convert
         self.shape: Place = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
-        self.piece: Place = dataset.chunks or _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
+        self._is_hdf5 = isinstance(dataset, h5py.Dataset)
+        self.piece: Place = dataset.chunks or (
+            _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
+            if self._is_hdf5
+            else (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
+        )
         self._chunk_bytes = math.prod(self.piece) * self.dtype.itemsize
-        pipeline, why_not = _pipeline_of(dataset)
+        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "")
         self._pipeline = pipeline
         self.raw = pipeline is not None
-        self.way = f"chunks, {pipeline.way}" if pipeline else f"through HDF5: {why_not}"
+        self.way = (
+            f"chunks, {pipeline.way}"
+            if pipeline
+            else f"through HDF5: {why_not}"
+            if self._is_hdf5
+            else "by NumPy"
+        )
         self.piece_bytes: int = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
-        self._local = threading.local()
+        self._local, self._lock = threading.local(), threading.Lock()
 
     def grid(self, start: Place, shape: Place) -> Place:
         """How many pieces along each axis hold cells of a part of the dataset."""
@@ -115,14 +126,33 @@ class Pieces:
 
     @property
     def _is_direct(self) -> bool:
-        return self._convert is None and self.dtype.kind == "f" and self.dtype.isnative
+        return (
+            self._is_hdf5
+            and self._convert is None
+            and self.dtype.kind == "f"
+            and self.dtype.isnative
+        )
 
     def _read_region(self, out: Array, start: Place, cells: Region) -> None:
         source = _moved(cells, start)
         if self._is_direct and out.flags.c_contiguous:
             self._dataset.read_direct(out, source_sel=source, dest_sel=cells)
         else:
-            self._put(out, cells, self._dataset[source])
+            self._put(out, cells, self._values(source))
+
+    def _values(self, source: Region) -> Array:
+        if self._is_hdf5:
+            values: Array = self._dataset[source]
+            return values
+        # An array of a NumPy file reads what its first slice spans, of one stream.
+        place: tuple[int | slice, ...] = source
+        for axis, run in enumerate(source[:-2]):
+            if run.stop - run.start > 1:
+                break
+            place = (*place[:axis], run.start, *place[axis + 1 :])
+        with self._lock:
+            values = self._dataset[place]
+        return values.reshape([run.stop - run.start for run in source])
 
     def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
         """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.features.hdf5 import filter_name
+from roicrop.files.hdf5 import filter_name
 
 Buffer = Any  # what has the buffer protocol, in bytes
 Room = Callable[[int], NDArray[np.uint8]]

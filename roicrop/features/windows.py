@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.features import hdf5
 from roicrop.features.chunks import Pieces
+from roicrop.files import hdf5
 
 _AXES: Final = "NCHW"
 Window = NDArray[np.floating[Any]]

@@ -42,7 +42,7 @@ def alternatives(best: Trial, others: Sequence[Trial]) -> list[Alternative]:
 
 
 def _differs(best: Trial, other: Trial) -> dict[str, str]:
-    mine, theirs = best.candidate, other.candidate
+    mine, theirs = best.hypothesis, other.hypothesis
     found = {
         aspect: why(best, other)
         for aspect, (fields, why) in _ASPECTS.items()

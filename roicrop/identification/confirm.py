@@ -1,4 +1,4 @@
-"""Candidates put to the test of every box and channel, image by image, one map read ahead."""
+"""Hypotheses put to the test of every box and channel, image by image, one map read ahead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.identification.agreement import allowance, apart, in_tolerances
-from roicrop.identification.candidates import Candidate, Reading
+from roicrop.identification.hypotheses import Hypothesis, Reading
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.rereading import reread
 from roicrop.job import Job, OnMap, Rows
@@ -44,7 +44,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, plan: SeparablePlan) -> Fingerprint:
-        """That of one plan."""
+        """The fingerprint of one plan."""
         axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
@@ -77,18 +77,18 @@ def _digest(*arrays: Array) -> bytes:
 
 @dataclass(slots=True)
 class Trial:
-    """A candidate and how it does.
+    """A hypothesis and how it does.
 
-    job: all boxes, as the candidate reads them.
+    job: all boxes, as the hypothesis reads them.
     worst: (K,) the largest difference of each box in tolerances; NaN for those not compared.
     adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
     total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
     largest: the largest absolute difference.
     fingerprint: of all plans. counts: the fewest and the most samples a bin.
-    refused: why the candidate cannot be, if it refuses a box. dropped: whether nobody looked.
+    refused: why the hypothesis cannot be, if it refuses a box. dropped: whether nobody looked.
     """
 
-    candidate: Candidate
+    hypothesis: Hypothesis
     job: Job
     worst: Array
     adjust: Adjust | None = None
@@ -103,7 +103,7 @@ class Trial:
     @property
     def row(self) -> Convention:
         """Its rules, by the first of their names."""
-        return self.candidate.rules.convention
+        return self.hypothesis.rules.convention
 
     def see(self, plan: SeparablePlan) -> Fingerprint:
         """Take in the plan of some boxes; its own fingerprint."""
@@ -132,7 +132,7 @@ class Trial:
 
     @property
     def fits(self) -> bool:
-        """Whether all boxes agree."""
+        """Whether all boxes that were compared agree."""
         looked = self.refused is None and not self.dropped
         return looked and 0 < self.agreeing == self.compared
 
@@ -142,16 +142,16 @@ class Trial:
         return self.total / max(self.values, 1)
 
 
-def trials_of(candidates: Iterable[Candidate], job: Job) -> list[Trial]:
-    """A trial of each candidate on all boxes of a job."""
+def trials_of(hypotheses: Iterable[Hypothesis], job: Job) -> list[Trial]:
+    """A trial of each hypothesis on all boxes of a job."""
     jobs: dict[tuple[Reading, float | None], Job] = {}
     trials = []
-    for candidate in candidates:
-        key = candidate.reading, candidate.scale
+    for hypothesis in hypotheses:
+        key = hypothesis.reading, hypothesis.scale
         if key not in jobs:
             jobs[key] = reread(job, *key)
         worst = np.full(len(job), np.nan, np.float32)
-        trials.append(Trial(candidate, jobs[key], worst))
+        trials.append(Trial(hypothesis, jobs[key], worst))
     return trials
 
 
@@ -178,7 +178,7 @@ def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Tri
                 trial.dropped = True
             continue
         first = members[0]
-        size = pooled.output_size(first.candidate.layout)
+        size = pooled.output_size(first.hypothesis.layout)
         try:
             given = on_map.of(first.job).pool(first.row, size)
         except BoxError as error:  # of boxes beyond the range of a float
@@ -186,12 +186,12 @@ def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Tri
                 trial.refused = str(error)
             continue
         expected = on_map.channels_first(given)
-        for layout in dict.fromkeys(trial.candidate.layout for trial in members):
+        for layout in dict.fromkeys(trial.hypothesis.layout for trial in members):
             values = stored.transpose(layout.axes)
             difference = apart(first.adjust(values) if first.adjust else values, expected)
             tolerances = in_tolerances(difference, expected, allowed, pooled.dtype)
             for trial in members:
-                if trial.candidate.layout == layout:
+                if trial.hypothesis.layout == layout:
                     trial.add(on_map.rows, difference, tolerances)
 
 
@@ -200,7 +200,7 @@ def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[S
     classes: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         if trial.refused is None and not trial.dropped:
-            size = pooled.output_size(trial.candidate.layout)
+            size = pooled.output_size(trial.hypothesis.layout)
             try:
                 plan = on_map.of(trial.job).plan(trial.row, size)
             except BoxError as error:

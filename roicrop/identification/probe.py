@@ -1,4 +1,4 @@
-"""A few boxes and channels that tell candidates apart, for trying thousands of them."""
+"""A few boxes and channels that tell hypotheses apart, for trying thousands of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.identification.agreement import allowance
-from roicrop.identification.candidates import Layout, Reading
+from roicrop.identification.hypotheses import Layout, Reading
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.rereading import reread
 from roicrop.job import Features, Job, OnMap, Rows

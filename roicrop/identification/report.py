@@ -15,6 +15,7 @@ from roicrop.identification.alternatives import Alternative
 from roicrop.identification.confirm import Trial
 from roicrop.identification.verdict import Verdict
 from roicrop.job import Job, command_line, convention_options, rules
+from roicrop.text import headed
 
 _MOST_OTHERS: Final = 12
 
@@ -49,28 +50,28 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
 def in_words(verdict: Verdict, job: Job) -> Iterator[str]:
     """The lines of the answer."""
     for heading, text in _paragraphs(verdict, job):
-        yield f"{heading:<11} {text}"
+        yield headed(heading, text)
 
 
 def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
-    candidate, row = trial.candidate, trial.row
-    height, width = verdict.pooled.output_size(candidate.layout)
+    hypothesis, row = trial.hypothesis, trial.row
+    height, width = verdict.pooled.output_size(hypothesis.layout)
     scales = [scale.value for scale in trial.job.scales]
     return {
         "convention": row.name,
-        "also_called": candidate.rules.names[1:],
+        "also_called": hypothesis.rules.names[1:],
         "options": convention_options(row),
         "operator": row.operator,
         "sampling_ratio": row.sampling_ratio,
         "mode": row.mode,
         "aligned": row.aligned,
         "rules": rules(effective(row)),
-        "box_format": candidate.reading.box_format,
-        "normalized": candidate.reading.normalized,
-        "inclusive": candidate.reading.inclusive,
+        "box_format": hypothesis.reading.box_format,
+        "normalized": hypothesis.reading.normalized,
+        "inclusive": hypothesis.reading.inclusive,
         "spatial_scale": scales[0] if len(scales) == 1 else None,
-        "scale_is_given": candidate.scale is None,
-        "layout": str(candidate.layout),
+        "scale_is_given": hypothesis.scale is None,
+        "layout": str(hypothesis.layout),
         "output_size": (height, width),
         "agreeing": trial.agreeing,
         "largest_difference": trial.largest,
@@ -83,7 +84,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
     if verdict.fits:
         best = verdict.fits[0]
-        alike = ", which compute the same" if len(best.candidate.rules.names) > 1 else ""
+        alike = ", which compute the same" if len(best.hypothesis.rules.names) > 1 else ""
         yield "identify", f"{pooled.path} is {_names(best)}{alike}"
     else:
         assert verdict.nearest is not None
@@ -97,9 +98,9 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         if verdict.residual.kind in ("factor", "channels", "shift"):
             yield "with that", _agreement(best, job)
     yield "rules", conventions.in_words.rules(best.row)
-    yield "boxes", f"{best.candidate.reading}{_as_said(best, verdict)}, {_scale(best)}"
+    yield "boxes", f"{best.hypothesis.reading}{_as_said(best, verdict)}, {_scale(best)}"
     shape = "×".join(map(str, pooled.shape))
-    yield "tensor", f"{shape} {pooled.dtype}, {best.candidate.layout}"
+    yield "tensor", f"{shape} {pooled.dtype}, {best.hypothesis.layout}"
     if verdict.fits:
         yield "agreement", _agreement(best, job)
     command = _command(best, verdict, job)
@@ -120,16 +121,16 @@ def _names(trial: Trial) -> str:
     said = " ".join(
         f"{option} {value}".strip() for option, value in convention_options(trial.row).items()
     )
-    return _listed(trial.candidate.rules.names, "or") + (f" with {said}" if said else "")
+    return _listed(trial.hypothesis.rules.names, "or") + (f" with {said}" if said else "")
 
 
 def _name_apart(one: Alternative) -> str:
     """Its names, and what it says of boxes and tensor where that is not what the best says."""
     trial = one.trial
     said = {
-        "box format": f"boxes {trial.candidate.reading}",
+        "box format": f"boxes {trial.hypothesis.reading}",
         "scale": _scale(trial),
-        "layout": f"axes {trial.candidate.layout}",
+        "layout": f"axes {trial.hypothesis.layout}",
     }
     return ", ".join([_names(trial), *(said[key] for key in said if key in one.differs)])
 
@@ -139,14 +140,14 @@ def _listed(texts: Sequence[str], last: str) -> str:
 
 
 def _as_said(trial: Trial, verdict: Verdict) -> str:
-    return "" if trial.candidate.reading == verdict.given else f" (not {verdict.given})"
+    return "" if trial.hypothesis.reading == verdict.given else f" (not {verdict.given})"
 
 
 def _scale(trial: Trial) -> str:
     scales = trial.job.scales
     if len(scales) != 1:
         return "each image's own scale"
-    value, given = scales[0].value, trial.candidate.scale is None
+    value, given = scales[0].value, trial.hypothesis.scale is None
     origin = f" ({scales[0].origin})" if given else " (not as given)"
     return f"scale {value:g}, stride {1 / value:g}{origin}"
 
@@ -160,17 +161,17 @@ def _agreement(trial: Trial, job: Job) -> str:
 
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
     """The command line that makes the tensor; None where no options say so."""
-    candidate, asked = trial.candidate, job.request
+    hypothesis, asked = trial.hypothesis, job.request
     if trial.adjust is not None:
         return None
     request = dataclasses.replace(
         asked,
         convention=trial.row,
-        output_size=verdict.pooled.output_size(candidate.layout),
-        box_format=candidate.reading.box_format if _box_format_said(trial, job) else None,
-        normalized=candidate.reading.normalized,
-        inclusive=candidate.reading.inclusive,
-        spatial_scale=candidate.scale or asked.spatial_scale,
+        output_size=verdict.pooled.output_size(hypothesis.layout),
+        box_format=hypothesis.reading.box_format if _box_format_said(trial, job) else None,
+        normalized=hypothesis.reading.normalized,
+        inclusive=hypothesis.reading.inclusive,
+        spatial_scale=hypothesis.scale or asked.spatial_scale,
         on_bad_box=asked.on_bad_box if _has_bad(trial, job) else "error",
         threads=None,
     )

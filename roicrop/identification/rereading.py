@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.identification.candidates import Reading
+from roicrop.identification.hypotheses import Reading
 from roicrop.job import Job
 
 

@@ -34,8 +34,15 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table, names=source.names, count=len(source), kind=source.kind, path=source.name
+        table,
+        names=source.names,
+        count=len(source),
+        kind=source.kind,
+        path=source.name,
+        on_image=how.on_image,
+        ids_are_indices=how.ids_are_indices,
     )
+    table = table.warned(assignment.warnings)
     job = _job(source, table, assignment, how)
     fit = job.fit()
     warned = cautions(job, fit)

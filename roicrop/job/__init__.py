@@ -15,7 +15,7 @@ from roicrop.job.command_line import (
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.job import Job
-from roicrop.job.manifest import Row, read_manifest
+from roicrop.job.manifest import ManifestRow, read_manifest
 from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
 from roicrop.job.parameters import input_parameters, parameters, rules
 from roicrop.job.pipeline import Cropped, crop, open_job
@@ -31,10 +31,10 @@ __all__ = [
     "Fit",
     "Frames",
     "Job",
+    "ManifestRow",
     "OnMap",
     "Placed",
     "Request",
-    "Row",
     "Rows",
     "Subject",
     "cautions",

@@ -24,11 +24,12 @@ def cautions(job: Job, fit: Fit) -> list[Caution]:
 
     The checks exclude each other: the first that finds something speaks.
     """
+    said = [Caution(text, loud=True) for text in job.table.warnings]
     for check in _CHECKS:
         found = check(job, fit)
         if found is not None:
-            return [found]
-    return []
+            return [*said, found]
+    return said
 
 
 def _none_chosen(job: Job, _: Fit) -> Caution | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from roicrop.boxes import BoxTable
 from roicrop.conventions import Convention
-from roicrop.errors import BoxError
+from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
@@ -172,6 +172,11 @@ class Job:
         return [self.source.path, self.table.path, *filter(None, [self.request.images])]
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        return self.request.leaves_out or self.table.without_box > 0
+
+    @property
     def layout(self) -> str:
         """CHW or HWC: how each map lies in the file."""
         return "HWC" if self.source.channels_last else "CHW"
@@ -183,6 +188,12 @@ class Job:
     def image_name(self, i: int) -> str:
         """What to call image i: its name in a group, its number in a batch."""
         return str(i) if self.source.names is None else self.source.names[i]
+
+    def check_channel(self, channel: int | None) -> None:
+        """ArgumentError for a channel that the maps lack."""
+        if channel is not None and channel >= self.source.channels:
+            last = self.source.channels - 1
+            raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def rows_of(self, numbers: Sequence[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
@@ -217,7 +228,7 @@ class Job:
         return [Placed(self, i, its) for i, its in zip(images[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
-        """How many boxes are of no size, or outside their map."""
+        """How many boxes have zero size, or lie outside their map."""
         return fit(self.cells, self.box_map_size)
 
     def stride_that_fits(self) -> int | None:

@@ -61,14 +61,14 @@ class Placed:
 
         Pixels, or fractions where the convention is normalised.
         """
-        row, job = convention or self.job.convention, self.job
-        if row.normalized and job.request.normalized:
+        job, convention = self.job, convention or self.job.convention
+        if convention.normalized and job.request.normalized:
             return job.xyxy[self.rows]
         m = job.frames.number(self.image)
         corners = job.corners[self.rows]
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
-            if row.normalized:
+            if convention.normalized:
                 boxes = corners / job.frames.pixels[m, _XYXY]
             else:
                 boxes = corners * job.frames.input_scale[m, _XYXY]
@@ -182,15 +182,15 @@ class OnMap(Placed):
 
         BoxError names a box that the convention refuses.
         """
-        row = convention or self.job.convention
-        boxes = self.boxes(row)
+        convention = convention or self.job.convention
+        boxes = self.boxes(convention)
         with self._named():
-            pooled: Features = _OPERATORS[row.operator](
+            pooled: Features = _OPERATORS[convention.operator](
                 self.features,
-                [boxes if row.order == "xyxy" else boxes[:, _YXYX]],
+                [boxes if convention.order == "xyxy" else boxes[:, _YXYX]],
                 output_size or self.job.request.output_size,
                 self.spatial_scale,
-                convention=row,
+                convention=convention,
                 layout=self.job.layout,
                 threads=self.job.request.threads,
                 out=out,

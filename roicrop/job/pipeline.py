@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
-from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
+from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.errors import BoxError, OutputError
 from roicrop.features import open_features
 from roicrop.job.job import Job
@@ -28,6 +28,7 @@ from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.pooling import pool_all
 from roicrop.job.request import Request
 from roicrop.outputs import OutputSpec, open_output
+from roicrop.text import printable
 
 
 def open_job(request: Request) -> Job:
@@ -44,29 +45,37 @@ def open_job(request: Request) -> Job:
                 spatial_scale=request.spatial_scale,
                 input_scale=request.input_scale,
                 origin=request.scale_origin,
+                allow_external=request.allow_external,
             )
         )
-        everything = _read_boxes(request)
+        everything = _read_boxes(request, len(source))
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table, names=source.names, count=len(source), kind=source.kind, path=source.name
+            table,
+            names=source.names,
+            count=len(source),
+            kind=source.kind,
+            path=source.name,
+            on_image=request.on_image,
+            ids_are_indices=request.ids_are_indices,
         )
+        table = table.warned(assignment.warnings)
         bad = _find_bad(request, table, assignment)
         image_index = assignment.index
         pooled = ~bad
         if request.on_bad_box == "drop":
             table, image_index, pooled = table.take(pooled), image_index[pooled], pooled[pooled]
         job = Job(
-            request,
-            source,
-            table,
-            image_index,
-            pooled,
-            assignment.how,
-            len(everything),
-            int(bad.sum()),
+            request=request,
+            source=source,
+            table=table,
+            image_index=image_index,
+            is_pooled=pooled,
+            matched=assignment.how,
+            boxes_in_file=len(everything),
+            bad=int(bad.sum()),
         )
         undo.pop_all()
         return job
@@ -147,7 +156,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
-        "source_index": table.source_index if job.request.leaves_out else None,
+        "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,
         "id": table.id,
         "score": table.score,
@@ -158,14 +167,9 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def _read_boxes(request: Request) -> BoxTable:
+def _read_boxes(request: Request, count: int) -> BoxTable:
     """The table; where nothing says the order of coordinates, it is the convention's own."""
-    table = read_boxes(
-        request.boxes,
-        format=request.boxes_format,
-        box_format=request.box_format,
-        images=request.images,
-    )
+    table = request.read_boxes(request.boxes, count)
     if table.box_format_origin == "default" and request.convention.order != table.box_format:
         return dataclasses.replace(table, box_format=request.convention.order)
     return table
@@ -173,7 +177,7 @@ def _read_boxes(request: Request) -> BoxTable:
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
     """(K,) the boxes that cannot be pooled as they are; BoxError names those nobody allowed."""
-    by_corners = find_bad(table.xyxy(inclusive=request.inclusive))
+    by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite
     if request.on_bad_box != "keep":
@@ -183,8 +187,9 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     named = []
     for row in np.flatnonzero(bad)[:_NAMED].tolist():
         reason = by_corners.reason(row)
-        if nowhere[row] and table.image is not None:
-            reason = f"no image {table.image[row]}: {assignment.missing[str(table.image[row])]}"
+        if nowhere[row] and table.image is not None and row not in by_corners.faults:
+            image = table.image[row]
+            reason = f"no image {printable(image)}: {assignment.missing[str(image)]}"
         named.append(f"{table.where(int(table.source_index[row]))}: {reason}")
     more = int(bad.sum()) - len(named)
     if more:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.arguments import default_threads
 from roicrop.errors import ArgumentError
 from roicrop.job.memory import Memory, default_memory
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Writing
-from roicrop.operators import default_threads
 from roicrop.outputs import Writer
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def pool_all(
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
 
-    Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
-    little memory.
+    Raises what reading, pooling and writing raise, BoxError or ArgumentError where there is too
+    little memory, and RoicropError where a file that was read has changed.
     """
     threads = job.request.threads or default_threads()
     limits = _limits(job, threads)
@@ -53,6 +53,7 @@ def pool_all(
             blocks = [_Block(job, part, block, memory, uses, each) for block in part.blocks]
             for rows, room in to.rooms(part.rows):
                 to.fill(rows, [pool.submit(block.pool, rows, room) for block in blocks])
+    job.source.watched.check()
     return to.non_finite
 
 

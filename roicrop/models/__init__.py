@@ -7,7 +7,7 @@ A model file is untrusted: its size is bounded, external data is never loaded, a
 
 from __future__ import annotations
 
-from roicrop.models.files import find_node, is_model, read_nodes
+from roicrop.models.files import find_node, is_model, program_of, read_nodes
 from roicrop.models.node import Attribute, Meaning, RoiNode
 
-__all__ = ["Attribute", "Meaning", "RoiNode", "find_node", "is_model", "read_nodes"]
+__all__ = ["Attribute", "Meaning", "RoiNode", "find_node", "is_model", "program_of", "read_nodes"]

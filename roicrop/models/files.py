@@ -22,6 +22,11 @@ def is_model(spec: str) -> bool:
     return Path(_split(spec)[0]).suffix.lower() in _READERS
 
 
+def program_of(path: str) -> str:
+    """Whose format it is: "ONNX" or "OpenVINO"."""
+    return {".onnx": "ONNX", ".xml": "OpenVINO"}[Path(path).suffix.lower()]
+
+
 def read_nodes(path: str) -> list[RoiNode]:
     """The RoI operators of a model, in the order of the file; those of its subgraphs too.
 

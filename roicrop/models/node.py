@@ -125,6 +125,21 @@ class RoiNode:
             differs=choice.differs,
         )
 
+    def computed(self) -> Meaning:
+        """The convention that computes the same; ModelError where none does."""
+        meaning = self.meaning()
+        if meaning is None:
+            raise ModelError(
+                f"{self.where}: no convention is known for {self.operator}: "
+                "name one that computes the same"
+            )
+        if meaning.differs:
+            raise ModelError(
+                f"{self.where}: no convention computes this {self.operator}: the nearest is "
+                f"{meaning.convention.name}, but {meaning.differs}"
+            )
+        return meaning
+
     def surprises(self) -> list[str]:
         """Sentences on what catches people out with this node."""
         if self.type is None:

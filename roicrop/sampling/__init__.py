@@ -28,6 +28,7 @@ from __future__ import annotations
 from roicrop.sampling.arrays import Bool, Float, Int
 from roicrop.sampling.axes import check_reversed
 from roicrop.sampling.axis import Axis, Number, Step
+from roicrop.sampling.levels import Levels, assign
 from roicrop.sampling.plan import Corners, Plan
 from roicrop.sampling.rows import Rows
 from roicrop.sampling.samples import Samples
@@ -43,6 +44,7 @@ __all__ = [
     "Float",
     "GridTerms",
     "Int",
+    "Levels",
     "Number",
     "Plan",
     "Rows",
@@ -53,6 +55,7 @@ __all__ = [
     "Tap",
     "Term",
     "Terms",
+    "assign",
     "check_reversed",
     "plan",
 ]

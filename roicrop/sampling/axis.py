@@ -58,6 +58,12 @@ class Axis:
             **{n: v[k : k + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray)},
         )
 
+    def ends(self, k: int) -> tuple[np.int64, np.int64]:
+        """RoIPool: the first cell of the box and its last, which is included."""
+        assert self.rounded is not None
+        first, last = self.rounded[k]
+        return first, last
+
     def edges(self, k: int) -> Float:
         """(P + 1,) the bins' edges in index coordinates.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, Literal
@@ -84,6 +84,10 @@ class Terms(ABC):
     def __iter__(self) -> Iterator[Term]: ...
 
     @abstractmethod
+    def in_range(self) -> Iterator[Term]:
+        """Those that are not outside."""
+
+    @abstractmethod
     def sum(self, features: Array) -> float:
         """Σ value · share over all terms on a map (H, W), in float64."""
 
@@ -106,7 +110,11 @@ class GridTerms(Terms):
         return len(self.y) * len(self.x)
 
     def __iter__(self) -> Iterator[Term]:
-        return (self._term(i, j) for i, j in product(range(len(self.y)), range(len(self.x))))
+        return self._pairs(range(len(self.y)), range(len(self.x)))
+
+    def in_range(self) -> Iterator[Term]:
+        """See `Terms.in_range`."""
+        return self._pairs(*(np.flatnonzero(axis.inside).tolist() for axis in (self.y, self.x)))
 
     def sum(self, features: Array) -> float:
         """Cell by cell, because there may be more terms than anyone can go through."""
@@ -124,6 +132,9 @@ class GridTerms(Terms):
             values = _candidates(features, some, self.x, reduction)
             best = float(np.fmax(best, np.fmax.reduce(values, axis=None, initial=-math.inf)))
         return best
+
+    def _pairs(self, rows: Iterable[int], columns: Iterable[int]) -> Iterator[Term]:
+        return (self._term(i, j) for i, j in product(rows, columns))
 
     def _term(self, i: int, j: int) -> Term:
         y, x = self.y, self.x

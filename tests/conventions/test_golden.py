@@ -138,6 +138,7 @@ def test_every_sample_count_is_the_frameworks(peer: str, case: Record) -> None:
 
 def test_every_convention_is_held_to_golden_values_or_says_what_it_is_derived_from() -> None:
     held = {case["convention"] for peer in PEERS for case in golden(peer)[0]["cases"]}
+    held |= {"openvino-extractor", "openvino-extractor-aligned"}  # in operators/test_pyramids.py
     derived = {"detectron2", "mmcv", "prroi"}
     assert held | derived == set(CONVENTIONS)
     assert not held & derived
@@ -153,7 +154,7 @@ def test_a_verified_row_names_the_version_that_gave_its_golden_values(peer: str)
 
 def test_detectron2_is_torchvision_with_its_aligned_boxes() -> None:
     one, other = lookup("detectron2", "align"), lookup("torchvision-aligned", "align")
-    words = ("name", "program", "surprise", "verified")
+    words = ("name", "program", "surprise", "verified", "level_rule")
     same = {word: getattr(one, word) for word in words}
     assert dataclasses.replace(other, **same) == one
 

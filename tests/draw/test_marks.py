@@ -111,7 +111,7 @@ def test_the_half_cell_bias_is_seen(convention: str, shift: float) -> None:
     """A box on cell borders: bins and box coincide unless the convention moves them."""
     plan, pooled = crop((16, 24, 80, 88), 4, convention=convention)
     sheet = compose_panel(FEATURES, plan, 0, pooled, subject=SUBJECT, channel=None)
-    left, top = (float(marks.edges(axis, 0)[0]) for axis in (plan.x, plan.y))
+    left, top = (float(axis.lines(0)[0]) for axis in (plan.x, plan.y))
     assert (left, top) == (16 / 8 - 0.5 + shift, 24 / 8 - 0.5 + shift)
     assert ("half a cell (4 pixels) right of and below" in text_of(sheet)) == bool(shift)
     assert ("They lie on the box." in text_of(sheet)) == (convention == "detectron2")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roicrop.conventions import Convention, resolve
-from roicrop.explanation.numerals import exact
+from roicrop.text import exact
 from tests.explanation.cases import (
     NOISE,
     Box,

@@ -33,9 +33,9 @@ def test_layout_comes_from_the_option_or_any_form_of_the_attribute(
 
 
 def test_a_layout_that_is_none_is_refused(path: str) -> None:
-    write(path, {"x": BATCH}, layout="NWHC")
+    write(path, {"x": BATCH}, layout="NVHC")
     message = message_of(path)
-    assert message.startswith(f"{path}::/x: attribute layout is 'NWHC', not NCHW")
+    assert message.startswith(f"{path}::/x: attribute layout is 'NVHC', not NCHW")
     with open_features(path, layout="NCHW") as source:
         assert source.channels == 2
     with pytest.raises(ArgumentError, match="layout 'NC' is not known: choose NCHW"):

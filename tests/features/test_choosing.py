@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from roicrop.features import Scale, candidates, open_features
+from roicrop.features import MapFile, Scale, open_features
 from tests.features.files import BATCH, MAP, message_of, write
 
 # Which dataset is meant
@@ -39,7 +39,8 @@ def test_an_alias_does_not_make_the_only_dataset_ambiguous(path: str) -> None:
     write(path, {"z/maps": BATCH, "a": h5py.SoftLink("/z/maps"), "loop": h5py.SoftLink("/")})
     with open_features(path) as source:
         assert source.dataset == "/z/maps"
-    assert [one.path for one in candidates(path)] == ["/z/maps"]
+    with MapFile(path) as file:
+        assert [one.path for one in file.maps] == ["/z/maps"]
 
 
 def test_several_candidates_are_listed_with_shape_and_dtype(path: str) -> None:
@@ -51,15 +52,54 @@ def test_several_candidates_are_listed_with_shape_and_dtype(path: str) -> None:
     assert "group" not in message
 
 
-def test_images_in_a_group_are_listed_with_the_way_to_take_them_all(path: str) -> None:
-    write(path, {"maps/a": MAP, "maps/b": MAP})
-    assert f", or {path}::/maps for a group of images: /maps/a (2, 3, 4)" in message_of(path)
+@pytest.mark.parametrize("names", [("a", "b"), ("maps/a", "maps/b")])
+def test_the_only_group_of_images_is_taken_without_being_named(
+    path: str, names: tuple[str, ...]
+) -> None:
+    write(path, {**dict.fromkeys(names, MAP), "boxes": np.zeros((7, 4)), "ids": [1, 2]})
+    with open_features(path) as source:
+        assert (source.kind, source.names) == ("group", ["a", "b"])
+
+
+@pytest.mark.parametrize("inner", ["", "::/", "::/*/features"])
+def test_a_group_for_each_image_may_hold_its_map_beside_other_things(path: str, inner: str) -> None:
+    images = {"000397133": MAP, "000037777": MAP[:, :2]}
+    contents = {f"{name}/features": value for name, value in images.items()}
+    boxes = {f"{name}/boxes": np.zeros((3, 4)) for name in images}
+    write(path, {**contents, **boxes}, stride=[16])
+    with open_features(path + inner) as source:
+        assert source.names == ["000037777", "000397133"]
+        assert source.dataset_of(0) == "/000037777/features"
+        assert [source.scale(i).value for i in range(2)] == [1 / 16, 1 / 16]
+        np.testing.assert_array_equal(source.read(0), MAP[:, :2])
+
+
+@pytest.mark.parametrize("inner", ["", "::/"])
+def test_several_maps_an_image_are_named_with_the_way_to_choose(path: str, inner: str) -> None:
+    write(path, {f"{image}/{level}": MAP for image in "ab" for level in ("p2", "p3")})
+    message = message_of(path + inner)
+    assert "holds several maps an image: p2, p3: choose one of each, as in" in message
+    assert f"{path}::/*/p2, or one group, as in {path}::/a" in message
+    with open_features(f"{path}::/*/p3") as source:
+        assert (source.names, source.dataset_of(1)) == (["a", "b"], "/b/p3")
+
+
+def test_a_pattern_that_no_group_has_says_what_there_is(path: str) -> None:
+    write(path, {"a/p2": MAP, "b/p2": MAP})
+    message = message_of(f"{path}::/*/p4")
+    assert "no group in / has a dataset p4: the file holds /a/p2 (2, 3, 4) float32" in message
+
+
+def test_a_dataset_that_is_called_a_star_is_taken_by_its_name(path: str) -> None:
+    write(path, {"*/p2": MAP, "a/p2": MAP + 1})
+    with open_features(f"{path}::/*/p2") as source:
+        np.testing.assert_array_equal(source.read(0), MAP)
 
 
 def test_a_long_list_of_candidates_is_cut(path: str) -> None:
     write(path, {f"level{k:02}": BATCH for k in range(222)})
     assert "222 datasets" in message_of(path)
-    assert message_of(path).endswith("and 22 more")
+    assert message_of(path).endswith("/level04 (5, 2, 3, 4) float32 and 217 more")
 
 
 def test_a_file_without_candidates_says_what_it_holds(path: str) -> None:
@@ -101,7 +141,8 @@ def test_a_dataset_that_is_no_feature_map_says_why(path: str, value: Any, reason
     message = message_of(f"{path}::/x")
     assert message.startswith(f"{path}::/x ")
     assert reason in message
-    assert candidates(path) == []
+    with MapFile(path) as file:
+        assert file.maps == []
 
 
 # Groups of images
@@ -115,15 +156,12 @@ def test_the_root_is_a_group_when_it_holds_nothing_but_images(path: str) -> None
         np.testing.assert_array_equal(source.read(0), MAP[:, :2])
 
 
-@pytest.mark.parametrize("beside", [{"boxes": np.zeros((2, 4))}, {"sub/c": MAP}])
+@pytest.mark.parametrize("beside", [{"batch": BATCH}, {"sub/c": MAP}])
 def test_the_root_is_not_a_group_when_it_holds_other_things(
     path: str, beside: dict[str, Any]
 ) -> None:
     write(path, {"a": MAP, "b": MAP, **beside})
     assert "choose one" in message_of(path)
-    with open_features(f"{path}::/") as source:
-        assert source.names is not None
-        assert source.names[:2] == ["a", "b"]
 
 
 def test_images_of_a_group_may_have_paths_for_names_and_things_beside_them(path: str) -> None:
@@ -201,37 +239,3 @@ def test_maps_in_another_file_are_read_through_a_link(path: str, tmp_path: Path)
     with open_features(f"{path}::/") as source:
         assert source.names == ["a", "b"]
         np.testing.assert_array_equal(source.read(1), MAP)
-
-
-# Candidates
-
-
-def test_candidates_tell_all_that_inspect_shows(path: str) -> None:
-    with h5py.File(path, "w") as file:
-        file["a"] = BATCH.astype(">f2")
-        file.create_dataset("b", data=MAP, chunks=(1, 3, 4), compression=4, shuffle=True)
-        file["a"].attrs.update(layout="nhwc", stride=16, input_scale=[0.5, 0.25])
-        file["b"].attrs.update(spatial_scale=0.5)
-        file["c"] = file["a"]
-    a, b = candidates(path)
-    assert (a.path, a.shape, a.dtype) == ("/a", BATCH.shape, np.dtype(">f2"))
-    assert (a.layout, a.stride, a.spatial_scale) == ("NHWC", 16.0, None)
-    assert (a.input_scale, a.chunks, a.compression, a.odd) == ((0.25, 0.5), None, "none", ())
-    assert (b.layout, b.stride, b.spatial_scale, b.input_scale) == (None, None, 0.5, None)
-    assert (b.chunks, b.compression, b.odd) == ((1, 3, 4), "shuffle + gzip:4", ())
-
-
-def test_candidates_tell_what_is_odd(path: str) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("x", data=BATCH, chunks=(8, 2, 3, 4), maxshape=(None, 2, 3, 4))
-        file.create_dataset("y", data=BATCH, chunks=(2, 2, 3, 4), compression="lzf")
-        file["x"].attrs.update(layout="NC", stride=-1)
-        file["y"].attrs.update(stride=16, spatial_scale=0.5)
-    x, y = candidates(path)
-    assert [problem.split(":")[0] for problem in x.odd] == [
-        "attribute stride is -1, not a positive number",
-        "attribute layout is 'NC', not NCHW, NHWC, CHW or HWC",
-    ]
-    assert (x.layout, x.stride) == (None, None)
-    assert "stride is 16, but spatial_scale is 0.5" in y.odd[0]
-    assert y.odd[1] == "a chunk holds 2 images, so each is decompressed 2 times"

@@ -14,7 +14,7 @@ import pytest
 
 import roicrop
 from roicrop.conventions import Convention, lookup, resolve
-from roicrop.identification.candidates import coarse
+from roicrop.identification.hypotheses import coarse
 from roicrop.job import convention_options
 from tests.command_line import run
 from tests.golden.records import PEERS, Record, arrays, convention, golden
@@ -57,8 +57,8 @@ def test_a_frameworks_tensor_is_identified_as_its_own(
     # Before it there is at most what differs from it in last bits, and in bins that are not there.
     best = verdict.fits[0]
     assert repr(coarse(best.row)) == repr(coarse(row))
-    assert best.candidate.reading.normalized == row.normalized
-    assert best.candidate.reading.box_format == row.order
+    assert best.hypothesis.reading.normalized == row.normalized
+    assert best.hypothesis.reading.box_format == row.order
 
 
 def test_the_command_names_the_convention_and_leaves_with_0(place: Path) -> None:
@@ -96,8 +96,8 @@ def test_every_name_that_it_gives_is_right_with_the_options_beside_it(place: Pat
     best = identified(place, pooled).fits[0]
     said = convention_options(best.row)
     assert said == {"--sampling-ratio": "2"}
-    assert "detectron2" in best.candidate.rules.names
-    for name in best.candidate.rules.names:
+    assert "detectron2" in best.hypothesis.rules.names
+    for name in best.hypothesis.rules.names:
         assert same(resolve(name, sampling_ratio=2), best.row)
 
 
@@ -138,8 +138,8 @@ def test_every_order_of_axes_is_found(tmp_path: Path, axes: Any, last: bool) -> 
     pooled = crop(lookup("torchvision", "align"), size=(3, 4)).transpose(axes)
     best = identified(tmp_path, pooled).fits[0]
     names = np.array(["K", "C", "PH", "PW"])[list(axes)]
-    assert str(best.candidate.layout) == f"({', '.join(names)})"
-    assert "torchvision" in best.candidate.rules.names
+    assert str(best.hypothesis.layout) == f"({', '.join(names)})"
+    assert "torchvision" in best.hypothesis.rules.names
 
 
 def test_a_group_of_images_of_several_sizes_and_strides(tmp_path: Path) -> None:
@@ -159,13 +159,13 @@ def test_a_group_of_images_of_several_sizes_and_strides(tmp_path: Path) -> None:
         )
     verdict = identified(tmp_path, pooled, boxes=str(tmp_path / "boxes.json"))
     assert any(same(trial.row, row) for trial in verdict.fits)
-    assert verdict.fits[0].candidate.scale is None
+    assert verdict.fits[0].hypothesis.scale is None
 
 
 def test_fractions_of_a_given_image_size(place: Path) -> None:
     write(place, boxes=BOXES / [208, 160, 208, 160])
     verdict = identified(place, crop(BASE), image_size=(160, 208))
-    best = verdict.fits[0].candidate
+    best = verdict.fits[0].hypothesis
     assert (best.rules.convention.name, str(best.reading)) == (
         "mask-rcnn",
         "xyxy as fractions of the image",
@@ -210,7 +210,7 @@ def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(
     write(place, boxes=boxes)
     verdict = identified(place, crop(lookup("detectron2", "align"), boxes))
     reasons = {
-        other.trial.candidate.rules.names[0]: other.differs
+        other.trial.hypothesis.rules.names[0]: other.differs
         for other in verdict.others
         if set(other.differs) == {"sampling ratio"}
     }

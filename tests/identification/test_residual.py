@@ -42,7 +42,7 @@ def test_a_shift_is_named_by_its_size(place: Path, by: Any, name: str) -> None:
     assert nearest is not None
     assert residual is not None
     assert not verdict.fits
-    assert name in nearest.candidate.rules.names
+    assert name in nearest.hypothesis.rules.names
     assert residual.kind == "shift"
     assert residual.details["cells"] == dict(zip(("x1", "y1", "x2", "y2"), by, strict=True))
     assert residual.agreeing == len(BOXES)
@@ -53,7 +53,7 @@ def test_a_shift_is_said_in_cells_and_pixels(place: Path) -> None:
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
     assert "nearest is mask-rcnn\n" in result.out
-    assert "0.5 cells (4 px) further right and 0.5 cells (4 px) further up" in result.out
+    assert "0.5 cells (4 pixels) further right and 0.5 cells (4 pixels) further up" in result.out
 
 
 @pytest.mark.parametrize(("factor", "added"), [(0.37, 0.0), (1.0, 3.0), (255.0, -12.0)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roicrop.boxes import BOX_FORMATS
 from roicrop.conventions import CONVENTIONS, Convention, effective, resolve
 from roicrop.errors import ArgumentError
-from roicrop.identification.candidates import RATIOS, all_rules
+from roicrop.identification.hypotheses import RATIOS, all_rules
 from roicrop.job import Request, pipeline
 from tests.identification.tensors import STRIDE, Array, identified, same, write
 

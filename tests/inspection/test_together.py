@@ -77,7 +77,8 @@ def test_images_that_do_not_exist_are_named() -> None:
     features = SAMPLE_DATA / "two_images.h5"
     Path("boxes.csv").write_text("image,x1,y1,x2,y2\nbadge,1,2,3,4\nnobody.png,1,2,3,4\n")
     pair = together(features, "boxes.csv")
-    assert pair["missing"] == {"nobody.png": f"{features} has no dataset named 'nobody.png'"}
+    why = f"{features} has no dataset named 'nobody.png': badge, page"
+    assert pair["missing"] == {"nobody.png": why}
     assert (pair["on_no_image"], pair["fits"]) == (1, False)
     assert "1 box on no image: 'nobody.png'" in inspect(features, "boxes.csv").out
 

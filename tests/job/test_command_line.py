@@ -101,4 +101,4 @@ def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
 
 def test_every_option_that_is_written_is_a_field_of_the_request() -> None:
     fields = {field.name for field in dataclasses.fields(Request)}
-    assert {*OPTIONS} == fields - {"features", "boxes", "convention", "scale_origin"}
+    assert {*OPTIONS} == fields - {"features", "boxes", "convention", "scale_origin", "model"}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 import roicrop
 from roicrop import operators
+from roicrop.arguments import default_threads, pair
 from roicrop.conventions import resolve
 from roicrop.errors import ArgumentError
-from roicrop.operators import default_threads, pair
 from roicrop.precision import coordinate_dtype
 from tests.operators.maps import BOX, BOXES, MAP
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roicrop.explanation.numerals import brief, exact, in_column
+from roicrop.text import brief, exact, in_column, tidy
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -35,3 +36,11 @@ def test_a_column_has_its_points_under_one_another() -> None:
     assert in_column([]) == []
     assert in_column([math.nan, 2.0]) == ["NaN", "2"]
     assert in_column([1e20, 1.0]) == ["1e+20", "1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5"), (-0.004, "0"), (3.0, "3"), (1e9, "1e+09"), (-12.5, "−12.5"), (math.inf, "∞")],
+)
+def test_numbers_in_sentences_are_short(value: float, text: str) -> None:
+    assert tidy(value) == text

@@ -9,7 +9,7 @@ import errno
 import importlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ import h5py
 import numpy as np
 
 from roicrop.errors import FeatureError
+from roicrop.files.foreign import what_it_is
+from roicrop.text import printable
 
 # How locking fails where another program holds the lock. Otherwise the file system cannot lock.
 _HELD: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
@@ -43,7 +45,8 @@ _FILTER_NAMES: Final = {
     32028: "sperr",
 }
 
-_H5PY_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+CIRCLE: Final = "is a link that leads back to itself"
+H5PY_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 
 def open_file(path: str) -> h5py.File:
@@ -54,12 +57,13 @@ def open_file(path: str) -> h5py.File:
     there.
     """
     try:
-        return _open_file(path)
-    except _H5PY_ERRORS as error:
+        return open_as_it_is(path)
+    except H5PY_ERRORS as error:
         raise FeatureError(_why_not_opened(path, error)) from error
 
 
-def _open_file(path: str) -> h5py.File:
+def open_as_it_is(path: str) -> h5py.File:
+    """The same, with h5py's own errors."""
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -68,42 +72,65 @@ def _open_file(path: str) -> h5py.File:
     return h5py.File(path, "r", locking=False)
 
 
+def get(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group:
+    """What is at a path, as `walk` and `links` spell it: names need not be UTF-8."""
+    return file[_encoded(path)]
+
+
 def find(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
     """The dataset or group at a path, or None if there is nothing by that name."""
     try:
-        found = file[path]
-    except (KeyError, OSError):
-        if _link_target(file, path) is None:
+        found = get(file, path)
+    except H5PY_ERRORS:
+        if _link(file, path) is None:
             return None
-        raise FeatureError(broken_link(file, path)) from None
+        raise FeatureError(f"{file.filename}::{printable(path)} {broken(file, path)}") from None
     return found if isinstance(found, (h5py.Dataset, h5py.Group)) else None
 
 
-def walk(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Dataset | None]]:
-    """Every dataset below a group, with its path; None for a link that leads nowhere.
+def links(group: h5py.Group) -> list[str]:
+    """The names in a group: first of what is stored in place, then of what is linked."""
+    found: list[tuple[bool, bytes]] = []
+    group.id.links.iterate(
+        lambda name, info: found.append((info.type != h5py.h5l.TYPE_HARD, name)), info=True
+    )
+    return [name.decode("utf-8", "surrogateescape") for _, name in sorted(found)]
 
-    path: the group's own. Links are followed, after what is stored in place, and each group is
-    entered once.
+
+def walk(
+    group: h5py.Group, path: str, why_not: Callable[[str, str], str | None]
+) -> Iterator[tuple[str, h5py.Dataset | str]]:
+    """Every dataset below a group, with its path; or why a link is not followed.
+
+    path: the group's own. why_not: why another file (as a link in a file names it) is not opened.
+    Links are followed, after what is stored in place, and each group is entered once.
     """
-    return _walk(group, path.rstrip("/"), set())
+    return _walk(group, path.rstrip("/"), why_not, set())
 
 
 def _walk(
-    group: h5py.Group, prefix: str, entered: set[tuple[int, int]]
-) -> Iterator[tuple[str, h5py.Dataset | None]]:
+    group: h5py.Group,
+    prefix: str,
+    why_not: Callable[[str, str], str | None],
+    entered: set[tuple[int, int]],
+) -> Iterator[tuple[str, h5py.Dataset | str]]:
     if identity(group) in entered:
         return
     entered.add(identity(group))
-    links = {name: group.get(name, getclass=True, getlink=True) for name in group}
-    for name in sorted(links, key=lambda name: links[name] is not h5py.HardLink):
+    for name in links(group):
         path = f"{prefix}/{name}"
+        link = _link(group, name)
+        refused = why_not(group.file.filename, link[0]) if link is not None and link[0] else None
+        if refused is not None and link is not None:
+            yield path, f"is a link to {link[0]}::{link[1]}, {refused}"
+            continue
         try:
-            child = group[name]
-        except (KeyError, OSError):
-            yield path, None
+            child = get(group, name)
+        except H5PY_ERRORS as error:
+            yield path, CIRCLE if "too many links" in str(error) else broken(group, name)
             continue
         if isinstance(child, h5py.Group):
-            yield from _walk(child, path, entered)
+            yield from _walk(child, path, why_not, entered)
         elif isinstance(child, h5py.Dataset):
             yield path, child
 
@@ -114,21 +141,30 @@ def identity(thing: h5py.Dataset | h5py.Group) -> tuple[int, int]:
     return info.fileno, info.addr
 
 
-def broken_link(file: h5py.File, path: str) -> str:
-    """One line for a link that leads nowhere, or to an object that is damaged."""
-    target = _link_target(file, path)
-    if target is None:
-        return f"{file.filename}::{path} cannot be opened: the file is damaged"
-    return f"{file.filename}::{path} is a link to {target}, which is not there: mend or remove it"
+def broken(group: h5py.Group, path: str) -> str:
+    """What is wrong with a link that leads nowhere, or to an object that is damaged."""
+    link = _link(group, path)
+    if link is None or link == ("", ""):
+        return "cannot be opened: the file is damaged"
+    target = "::".join(filter(None, link))
+    return f"is a link to {printable(target)}, which is not there: fix or remove it"
 
 
-def _link_target(file: h5py.File, path: str) -> str | None:
-    link = file.get(path, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
-        return f"{link.filename}::{link.path}"
-    if isinstance(link, h5py.SoftLink):
-        return str(link.path)
-    return None
+def _link(group: h5py.Group, path: str) -> tuple[str, str] | None:
+    """The file ("" for the same) and the path that a link leads to; ("", "") if it is in place."""
+    try:
+        kind = group.id.links.get_info(_encoded(path)).type
+        if kind == h5py.h5l.TYPE_HARD:
+            return "", ""
+        value = group.id.links.get_val(_encoded(path))
+    except H5PY_ERRORS:
+        return None
+    file, target = value if isinstance(value, tuple) else (b"", value)
+    return os.fsdecode(file), target.decode("utf-8", "surrogateescape")
+
+
+def _encoded(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
 
 
 def dtype_of(dataset: h5py.Dataset) -> np.dtype[Any] | None:
@@ -140,7 +176,7 @@ def dtype_of(dataset: h5py.Dataset) -> np.dtype[Any] | None:
     return dtype
 
 
-def text_attribute(thing: h5py.Dataset | h5py.Group, name: str) -> str | None:
+def text_attribute(thing: Any, name: str) -> str | None:
     """An attribute as text, whether it was written as str, bytes or an array of one of them."""
     values = _attribute(thing, name)
     if values is None:
@@ -149,24 +185,22 @@ def text_attribute(thing: h5py.Dataset | h5py.Group, name: str) -> str | None:
     return "".join(parts).strip("\0 ")
 
 
-def number_attribute(
-    thing: h5py.Dataset | h5py.Group, name: str, where: str
-) -> tuple[float, ...] | None:
-    """An attribute as finite positive numbers; FeatureError if it is anything else."""
+def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | None:
+    """An attribute as positive numbers, whose inverses are finite; FeatureError if it is not."""
     values = _attribute(thing, name)
     if values is None:
         return None
     try:
-        numbers = tuple(float(value) for value in values)
+        numbers = () if values.dtype.kind == "c" else tuple(float(value) for value in values)
     except (TypeError, ValueError):
         numbers = ()
-    if not numbers or not all(0 < number < np.inf for number in numbers):
-        shown = values.tolist() if values.size != 1 else values.tolist()[0]
-        raise FeatureError(f"{where}: attribute {name} is {shown!r}, not a positive number")
+    if not numbers or not all(0 < number < np.inf and 1 / number < np.inf for number in numbers):
+        shown = printable(repr(values.tolist() if values.size != 1 else values.tolist()[0]))
+        raise FeatureError(f"{where}: attribute {name} is {shown}, not a positive number")
     return numbers
 
 
-def _attribute(thing: h5py.Dataset | h5py.Group, name: str) -> np.ndarray[Any, Any] | None:
+def _attribute(thing: Any, name: str) -> np.ndarray[Any, Any] | None:
     value = thing.attrs.get(name)
     if value is None or isinstance(value, h5py.Empty):
         return None
@@ -187,12 +221,7 @@ def filter_name(code: int) -> str:
     return _FILTER_NAMES.get(code, f"filter {code}")
 
 
-def missing(dataset: h5py.Dataset) -> str | None:
-    """What keeps a dataset from being read, and the remedy; None if nothing does."""
-    return _missing_filter(dataset) or _missing_source(dataset)
-
-
-def _missing_filter(dataset: h5py.Dataset) -> str | None:
+def missing_filter(dataset: h5py.Dataset) -> str | None:
     """What a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
 
     hdf5plugin is loaded for a dataset that needs it, and for no other.
@@ -208,47 +237,13 @@ def _missing_filter(dataset: h5py.Dataset) -> str | None:
     return f"needs the HDF5 filter {', '.join(lacking)}: {remedy}" if lacking else None
 
 
-def _missing_source(dataset: h5py.Dataset) -> str | None:
-    """What a virtual dataset is made of and is not there, and the remedy; None if all of it is.
-
-    HDF5 itself would read the fill value in its place, without a word.
-    """
-    if not dataset.is_virtual:
-        return None
-    sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
-    for file, path in sorted(sources):
-        if "%" in file + path:  # a pattern for files that may come later
-            continue
-        if not _has(dataset.file if file == "." else _beside(dataset.file, file), path):
-            place = path if file == "." else f"{file}::{path}"
-            return f"is virtual, and {place}, which it is made of, is not there: bring it back"
-    return None
-
-
-def _beside(file: h5py.File, name: str) -> str:
-    """Where HDF5 finds a file that another names: as it stands, or in the other's directory."""
-    directory = os.path.dirname(os.path.realpath(file.filename))
-    prefix = os.environ.get("HDF5_VDS_PREFIX", "").replace("${ORIGIN}", directory)
-    places = [os.path.join(prefix, name), os.path.join(directory, name), name]
-    places.append(os.path.join(directory, os.path.basename(name)))
-    return next(filter(os.path.exists, places), name)
-
-
-def _has(file: h5py.File | str, path: str) -> bool:
-    if isinstance(file, h5py.File):
-        return path in file
-    try:
-        with _open_file(file) as opened:
-            return path in opened
-    except _H5PY_ERRORS:
-        return False
-
-
 def _unavailable(dataset: h5py.Dataset) -> list[str]:
     return [name for code, name, _ in _filters(dataset) if not h5py.h5z.filter_avail(code)]
 
 
 def _filters(dataset: h5py.Dataset) -> list[tuple[int, str, tuple[int, ...]]]:
+    if dataset.chunks is None:
+        return []
     plist = dataset.id.get_create_plist()
     return [
         (code, _FILTER_NAMES.get(code) or name.decode("utf-8", "replace") or f"{code}", values)
@@ -261,7 +256,7 @@ def named_errors(where: str) -> Iterator[None]:
     """Whatever h5py raises inside, as a FeatureError of one line that says where."""
     try:
         yield
-    except _H5PY_ERRORS as error:
+    except H5PY_ERRORS as error:
         raise FeatureError(f"{where} cannot be read: {_reason(error)}") from error
 
 
@@ -284,7 +279,7 @@ def _why_not_opened(path: str, error: Exception) -> str:
     if "truncated file" in reason:
         return f"{path} is truncated ({reason}): it was not written or copied to its end"
     if "signature not found" in reason:
-        return f"{path} is not an HDF5 file"
+        return f"{path} {what_it_is(path) or 'is not an HDF5 file'}"
     if isinstance(error, OSError) and error.errno:
         reason = os.strerror(error.errno)
     return f"{path} cannot be opened: {reason}"

@@ -61,7 +61,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The order of a pooled tensor's axes, of which the first is always the box."""
+    """The order of a pooled tensor's axes; the first is always the box."""
 
     channels_last: bool
     transposed: bool = False
@@ -80,8 +80,8 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A way to make a tensor. `scale` is cells a pixel; None is what file or options say."""
+class Hypothesis:
+    """A way to make a tensor. `scale` is cells per pixel; None is what file or options say."""
 
     rules: Rules
     reading: Reading
@@ -89,7 +89,7 @@ class Candidate:
     layout: Layout
 
     def cost(self, given: Reading, channels_last: bool) -> int:
-        """How far it is from the simplest: what was said of the boxes and maps, and no options."""
+        """How far it is from the simplest: files and options taken at their word, no overrides."""
         unexpected = (
             self.reading.box_format != given.box_format,
             self.reading.normalized != given.normalized,
@@ -102,7 +102,7 @@ class Candidate:
 
 
 def readings(given: Reading) -> list[Reading]:
-    """Everything that four numbers can mean, what was said of them first."""
+    """Everything that four numbers can mean; what file and options say comes first."""
     pixels = [Reading(each) for each in BOX_FORMATS]
     fractions = [Reading(each, normalized=True) for each in BOX_FORMATS]
     inclusive = [Reading(each, inclusive=True) for each in BOX_FORMATS if each in _TWO_CORNERS]

@@ -18,3 +18,8 @@ def table(rows: Sequence[Sequence[str]], sides: str, indent: str = "") -> Iterat
             for text, width, side in zip(row, widths, sides, strict=True)
         )
         yield (indent + _GAP.join(cells)).rstrip()
+
+
+def headed(heading: str, text: str, width: int = 11) -> str:
+    """A line of a summary: what it is about, and what there is to say."""
+    return f"{heading:<{width}} {text}"
