@@ -28,9 +28,9 @@ def read_array(path: str, inner: str, name: str, reading: Reading) -> Draft:
 
     inner: the array's name in an .npz, or the dataset's path in an HDF5 file; "" for the only one.
     """
-    kind = "hdf5" if path.lower().endswith(HDF5_SUFFIXES) else "npz" if _is_zip(path) else "npy"
     where = f"{name}::{printable(inner)}" if inner else name
     try:
+        kind = "hdf5" if path.lower().endswith(HDF5_SUFFIXES) else "npz" if _is_zip(path) else "npy"
         array = _READERS[kind](path, inner, where)
     except _FAULTS as error:
         why = printable(getattr(error, "strerror", None) or error)

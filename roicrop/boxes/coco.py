@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roicrop.boxes.text import parse_json, read_text, shown
+from roicrop.boxes.text import opened, parse_json, read_text, shown
 from roicrop.errors import BoxError
+from roicrop.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Coco:
 
 def read_coco(path: str) -> Coco:
     """The images and categories of a COCO instances file, or of any JSON that has `images`."""
-    value = parse_json(read_text(path, path), path)
+    name = printable(path)
+    with opened(path, name) as stream:
+        value = parse_json(read_text(stream, name), name)
     coco = coco_of(value, path) if isinstance(value, dict) else None
     if coco is None:
         raise BoxError(f"{path} has no list of images: give a COCO instances file")

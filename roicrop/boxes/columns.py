@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roicrop.boxes.table import Names
 
 _LARGEST_EXACT_INDEX: Final = 2.0**53
+_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,9 +59,12 @@ class Draft:
             for row, fault in part.faults.items()
         }
         lines = [part.lines for part in self.parts if part.lines is not None]
-        source = Source(self.path, _joined(lines) if len(lines) == len(self.parts) else None)
+        source = Source(self.path, _joined_lines(lines) if len(lines) == len(starts) - 1 else None)
+        for part in self.parts:
+            part.lines = None
         coords = _joined(self._coords())
-        has_box = ~np.isnan(coords).all(axis=1)
+        has_box = ~np.isnan(coords[:, 0])
+        has_box[~has_box] = ~np.isnan(coords[~has_box]).all(axis=1)
         has_box[list(faults)] = True
         rows = np.flatnonzero(has_box)
         without = len(coords) - len(rows)
@@ -140,12 +144,12 @@ class _Columns:
         values = self._values(role)
         if values is None:
             return None
-        texts: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
+        texts = values.tolist() if isinstance(values, np.ndarray) else values
         kinds = set(map(type, texts))
         if kinds == {int}:
             with contextlib.suppress(OverflowError):
                 return np.array(texts, dtype=np.int64)
-        if self._faults or not kinds <= {str} or not _is_writable("".join(texts)):
+        if self._faults or not kinds <= {str} or not _are_writable(texts):
             texts = self._texts(texts, role)
         whole = _whole_numbers(texts)
         # Names are spared what only numbers need: there may be millions of them.
@@ -172,7 +176,8 @@ class _Columns:
         if len(arrays) == len(parts):
             numbers = _joined(arrays)
             return numbers if self._rows is None else numbers[self._rows]
-        values = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+        lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in parts]
+        values = lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
         return values if self._rows is None else [values[row] for row in self._rows.tolist()]
 
     def _numbers(self, role: Role) -> NDArray[np.float64] | None:
@@ -225,6 +230,15 @@ class _Columns:
         )
 
 
+def _joined_lines(parts: list[NDArray[np.int64]]) -> NDArray[np.int64] | range:
+    """The lines of all parts; where they follow one another, as a range, which takes no room."""
+    filled = [part for part in parts if len(part)]
+    first, last = (int(filled[0][0]), int(filled[-1][-1])) if filled else (0, -1)
+    if last + 1 - first == sum(map(len, filled)):
+        return range(first, last + 1)
+    return _joined(filled)
+
+
 def _joined(parts: list[Any]) -> NDArray[Any]:
     """The parts as one array; they are let go one by one."""
     if len(parts) == 1:
@@ -246,6 +260,11 @@ def _whole_numbers(texts: Sequence[str]) -> NDArray[np.int64] | None:
     except (ValueError, OverflowError):
         return None
     return numbers if all(map(operator.eq, map(str, numbers.tolist()), texts)) else None
+
+
+def _are_writable(texts: Sequence[str]) -> bool:
+    parts = range(0, len(texts), _AT_ONCE)
+    return all(_is_writable("".join(texts[n : n + _AT_ONCE])) for n in parts)
 
 
 def _is_writable(text: str) -> bool:

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from roicrop.boxes.names import (
 from roicrop.boxes.producers import PRODUCERS, Producer
 from roicrop.boxes.records import NESTED, Records, boxes_of, part_of_matrix
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks, decoded, parse_json, parse_json_lines, shown
+from roicrop.boxes.text import blocks, parse_json, parse_json_lines, read_text, shown
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
@@ -64,27 +64,24 @@ class _Document:
     first: int = 0
 
 
-def read_json(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_json(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a JSON file; see `read_boxes`."""
-    text = decoded(content, name)
-    del content
-    value = parse_json(text, name)
-    del text
+    value = parse_json(read_text(stream, name), name)
     return _draft(_document(value, name), path, name, reading)
 
 
-def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_json_lines(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a file with a JSON list or object on each line."""
     whole: Draft | None = None
     line, first = 1, 0
-    for block in blocks(content, name):
+    for block in blocks(stream, name):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines = np.array(written, np.int64) + line
         values = parse_json_lines([block[n] for n in written], name, lines.tolist())
         line += len(block)
         if whole is not None and not values:
             continue
-        draft = _draft(_document(values, name, first), path, name, reading, lines)
+        draft = _draft(_document(values, name, first, by_lines=True), path, name, reading, lines)
         first += len(values)
         if whole is None:
             whole = draft
@@ -100,7 +97,7 @@ def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> D
     return whole
 
 
-def _document(value: object, name: str, first: int = 0) -> _Document:
+def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
     for producer in PRODUCERS if value else ():
         found = producer.entries(value) if producer.records else None
         if found is not None:
@@ -123,7 +120,8 @@ def _document(value: object, name: str, first: int = 0) -> _Document:
         )
     kinds = set(map(type, value))
     depth = _depth(value) if kinds == {list} else 0
-    if depth == 4 or (depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}):
+    by_class = depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}
+    if depth == 4 or (by_class and not by_lines):
         images = value if depth == 4 else [value]
         entries = [_of_classes(classes, name) for classes in images]
         return _Document("mmdetection", entries, score_last=True, first=first)
@@ -172,7 +170,7 @@ def _draft(
     if len(entries) > 1:
         records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
-    if lines is not None and len(lines) != len(records):
+    if lines is not None and len(lines) == len(entries):
         lines = np.repeat(lines, counts)
     where = Source(path, lines).where
     _check_alike(records, producer, where)

@@ -7,8 +7,8 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
-from typing import Final, Literal, get_args
+from pathlib import PurePath
+from typing import BinaryIO, Final, Literal, get_args
 
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
@@ -17,14 +17,15 @@ from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.boxes.text import read_bytes
+from roicrop.boxes.text import opened
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.files import split_spec
 from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[bytes, str, str, Reading], Draft]
+_Reader = Callable[[BinaryIO, str, str, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
 _READERS: Final[Mapping[FileFormat, _Reader]] = {
     "csv": read_delimited,
@@ -89,21 +90,14 @@ def read_boxes(
 
 
 def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    file, inner = _split(source.path)
+    file, inner = split_spec(source.path)
     if format is None and PurePath(file).suffix.lower() in _ARRAYS:
         from roicrop.boxes.arrays import read_array
 
         return read_array(file, inner, printable(file), reading)
     reader = _READERS[_file_format(source, format)]
-    return reader(read_bytes(source.path, source.name), source.path, source.name, reading)
-
-
-def _split(path: str) -> tuple[str, str]:
-    """The file, and what comes after `::`; a file may have that in its name."""
-    if Path(path).exists():
-        return path, ""
-    file, _, inner = path.partition("::")
-    return file, inner
+    with opened(source.path, source.name) as stream:
+        return reader(stream, source.path, source.name, reading)
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
@@ -118,8 +112,8 @@ def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".xml":
         raise BoxError(
-            f"{source.name}: XML (Pascal VOC?) is not read: write a CSV of "
-            "filename,xmin,ymin,xmax,ymax,name, or export COCO"
+            f"{source.name} is XML (Pascal VOC?): write a CSV with "
+            "filename,xmin,ymin,xmax,ymax,name, or COCO"
         )
     if suffix not in _SUFFIXES:
         raise ArgumentError(

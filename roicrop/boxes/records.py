@@ -39,6 +39,7 @@ _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
 }  # fmt: skip
+_AT_ONCE: Final = 1 << 16
 _DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
@@ -81,12 +82,12 @@ class Records:
         self._producer = producer
         for name in names:
             values = _opened(column(name)) if plain(name) in NESTED else []
+            if producer is not None and producer.shape is not None:
+                values = self._only(producer.shape, name, values)
             if dict in set(map(type, filter(None, values))):
                 self._spread(name, values, names)
             else:
                 self.names.append(name)
-        if producer is not None and producer.shape is not None:
-            self._check_shapes(*producer.shape)
         if producer is not None and producer.points in self.names:
             self._add_corners(producer.points)
 
@@ -154,11 +155,16 @@ class Records:
             self._columns[name] = [value.get(inner) for value in objects]
             self.names.append(name)
 
-    def _check_shapes(self, key: str, box: str) -> None:
-        for name in (name for name in self.names if plain(name).endswith(plain(key))):
-            for row, shape in enumerate(self.column(name)):
-                if shape is not None and shape != box:
-                    self.faults[row] = f"{printable(name)} is {shown(shape)}, not {box}"
+    def _only(self, shape: tuple[str, str], name: str, values: list[Any]) -> list[Any]:
+        """The values of a column, without what is said of shapes that are no box."""
+        where, _, key = shape[0].rpartition(".")
+        if plain(where or key) not in (plain(name), plain(name).removeprefix("region")):
+            return values
+        for row, value in enumerate(values or self.column(name)):
+            its = value if not where else value.get(key) if isinstance(value, dict) else None
+            if its not in (None, shape[1]):
+                self.faults[row] = f"{shape[0]} is {shown(its)}, not {shape[1]}"
+        return [None if row in self.faults else value for row, value in enumerate(values)]
 
     def _add_corners(self, key: str) -> None:
         """Two points, in any order, as corners."""
@@ -228,28 +234,33 @@ def part_of_matrix(
 
 
 def boxes_of(
-    lists: Sequence[Any], width: int | None = None
+    lists: list[Any], width: int | None = None
 ) -> tuple[NDArray[np.float64], dict[int, str]]:
     """(n, width) float64 from lists of that many numbers, and what is wrong with which.
 
     width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
-    null, are NaN throughout: no box.
+    null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
     """
     all_lists = set(map(type, lists)) <= {list}
     widths = set(map(len, lists if all_lists else filter(_is_list, lists)))
     width = width or (5 if 5 in widths and 4 not in widths else 4)
-    if all_lists and widths <= {width}:
-        numbers = _float64(chain.from_iterable, lists, len(lists) * width)
-        if numbers is not None:
-            return numbers.reshape(-1, width), {}
     boxes, faults = np.full((len(lists), width), np.nan), {}
-    for row, box in enumerate(lists):
-        fits = isinstance(box, list) and len(box) == width
-        numbers = _float64(iter, box, width) if fits else None
-        if numbers is not None:
-            boxes[row] = numbers
-        elif box not in (None, [], {}, ""):
-            faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
+    for start in range(0, len(lists), _AT_ONCE):
+        some = lists[start : start + _AT_ONCE]
+        end = start + len(some)
+        if all_lists and widths <= {width}:
+            numbers = _float64(chain.from_iterable, some, len(some) * width)
+            if numbers is not None:
+                boxes[start:end] = numbers.reshape(-1, width)
+                lists[start:end] = [None] * len(some)
+                continue
+        for row, box in enumerate(some, start):
+            fits = isinstance(box, list) and len(box) == width
+            numbers = _float64(iter, box, width) if fits else None
+            if numbers is not None:
+                boxes[row] = numbers
+            elif box not in (None, [], {}, ""):
+                faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
     return boxes, faults
 
 

@@ -33,7 +33,7 @@ class Source:
     """
 
     path: str
-    lines: NDArray[np.int64] | None = None
+    lines: NDArray[np.int64] | range | None = None
 
     @property
     def name(self) -> str:

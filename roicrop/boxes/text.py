@@ -8,92 +8,83 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Final
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, Final
 
 from roicrop.errors import BoxError
 from roicrop.text import printable
 
 MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
 
-_GZIP: Final = b"\x1f\x8b"
-_BLOCK: Final = 4 << 20
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-# What begins so is no text of boxes, and what to do about it.
+_BLOCK: Final = 1 << 20
+_START: Final = 64  # bytes that tell what a file is
+_LONGEST_SHOWN: Final = 60
+_BOM: Final = b"\xef\xbb\xbf"
+# What begins so, in lower case, is no text of boxes, and what to do about it.
 _OTHERS: Final = (
-    (b"PK\x03\x04", "a ZIP or Excel file: save the sheet as CSV"),
-    (b"\x89HDF\r\n", "HDF5: name the dataset of boxes, as in {name}::/boxes"),
-    (b"\x93NUMPY", "NumPy's .npy: call it that"),
+    (b"pk\x03\x04", "a ZIP or Excel file: save the sheet as CSV"),
+    (b"\x89hdf", "HDF5: name the dataset of boxes, as in {name}::/boxes"),
+    (b"\x93numpy", "NumPy's .npy: call it that"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
     (b"\x80", "a pickle of Python: write its boxes as JSON or CSV"),
     (b"<!doctype html", "a web page: download the file itself"),
     (b"<html", "a web page: download the file itself"),
     (
         b"<",
-        "XML (Pascal VOC?), which is not read: write a CSV of filename,xmin,ymin,xmax,ymax,name, "
-        "or export COCO",
+        "XML (Pascal VOC?), which is not read: write a CSV of filename,xmin,ymin,xmax,ymax,name",
     ),
 )
 
 
-def read_bytes(path: str, name: str) -> bytes:
-    """All of a file, or of standard input where the path is "-", unpacked if it is gzip."""
+@contextmanager
+def opened(path: str, name: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of standard input where the path is "-": UTF-8, without its BOM.
+
+    gzip is unpacked as it is read. Raises BoxError for what cannot be read and what is no text.
+    """
     if path == "-" and sys.stdin is None:
         raise BoxError(f"{name} is closed: give it the boxes, or name a file of them")
-    try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError is a NUL in the path
-        raise BoxError(f"{name} cannot be read: {getattr(error, 'strerror', error)}") from error
-    if content.startswith(_GZIP):
-        content = _unpacked(content, name)
-    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for magic, what in _OTHERS:
-        if start.startswith(magic.lower()):
-            raise BoxError(f"{name} is {what.format(name=name)}")
-    if content.startswith(_UTF16):
-        try:
-            content = content.decode("utf-16").encode()
-        except UnicodeError as error:
-            raise BoxError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
-    return content.removeprefix(b"\xef\xbb\xbf")
+    with ExitStack() as files, _named(name):
+        raw = sys.stdin.buffer if path == "-" else files.enter_context(open(path, "rb"))
+        stream = files.enter_context(_kept_open(io.BufferedReader(raw)))  # type: ignore[arg-type]
+        if stream.peek(2).startswith(b"\x1f\x8b"):
+            stream = io.BufferedReader(_Bounded(fileobj=stream))
+        start = stream.peek(_START)[:_START]
+        for magic, what in _OTHERS:
+            if start.lstrip(_BOM + b" \t\r\n").lower().startswith(magic):
+                raise BoxError(f"{name} is {what.format(name=name)}")
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            yield io.BytesIO(_all(stream).decode("utf-16").encode())
+        else:
+            stream.read(len(_BOM) if start.startswith(_BOM) else 0)
+            yield stream
 
 
-def read_text(path: str, name: str) -> str:
-    """All of a file as text: UTF-8, or UTF-16 by its byte order mark."""
-    return decoded(read_bytes(path, name), name)
+def read_text(stream: BinaryIO, name: str) -> str:
+    """All that is left, as text that can be JSON: values too small to hold boxes are refused."""
+    text = _decoded(_all(stream), name, 1)
+    if len(text) > _BLOCK and 6 * (text.count("[") + text.count("{")) > len(text):
+        raise BoxError(f"{name} holds little but brackets: a box takes four numbers")
+    return text
 
 
-def decoded(content: bytes, name: str, line: int = 1) -> str:
-    """UTF-8 text; `line` is the number of its first line."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line += content.count(b"\n", 0, error.start)
-        begin = content.rfind(b"\n", 0, error.start) + 1
-        piece = content[max(begin, error.start - 20) : error.start + 20].split(b"\n")[0]
-        guess = printable(piece.decode("cp1252", "replace").strip())
-        raise BoxError(
-            f"{name} line {line}: not UTF-8 text (in Windows-1252 it would be {guess!r}): "
-            "save it as UTF-8"
-        ) from error
-
-
-def blocks(content: bytes, name: str) -> Iterator[list[str]]:
-    """The lines, each with a newline, a few megabytes at a time; a carriage return ends one too."""
-    place, line = 0, 1
-    while place < len(content):
-        end = place + _BLOCK
-        if end < len(content):
-            end = max(content.rfind(b"\n", place, end), content.rfind(b"\r", place, end)) + 1
-            if end <= place:
+def blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
+    """The lines, each with a newline, a megabyte at a time; a carriage return ends one too."""
+    rest, line = b"", 1
+    while (chunk := stream.read(_BLOCK)) or rest:
+        rest += chunk
+        cut = len(rest)
+        if len(chunk) == _BLOCK:  # a carriage return at the very end may be half of an end of line
+            cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
+            if not cut:
                 raise BoxError(f"{name} line {line} is longer than {_BLOCK:,} bytes: is it CSV?")
-            end += content[end - 1 : end + 1] == b"\r\n"
-        text = decoded(content[place:end], name, line)
+        text, rest = _decoded(rest[:cut], name, line), rest[cut:]
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        lines = [f"{each}\n" for each in text.removesuffix("\n").split("\n")]
-        yield lines
-        place, line = end, line + len(lines)
+        if text:
+            lines = [f"{each}\n" for each in text.removesuffix("\n").split("\n")]
+            yield lines
+            line += len(lines)
 
 
 def parse_json(text: str, name: str, line: int | None = None) -> object:
@@ -121,20 +112,58 @@ def shown(value: object) -> str:
     return printable(text, _LONGEST_SHOWN)
 
 
-_LONGEST_SHOWN = 60
 _decode = json.JSONDecoder().decode
 
 
-def _unpacked(content: bytes, name: str) -> bytes:
-    """What gzip holds, up to a bound."""
+@contextmanager
+def _kept_open(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
+    """The stream; when it goes, what is below it, which may be standard input, stays open."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            unpacked = stream.read(MOST_UNPACKED + 1)
+        yield stream
+    finally:
+        stream.detach()
+
+
+class _Bounded(gzip.GzipFile):
+    """What gzip holds, up to a bound."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if self.tell() > MOST_UNPACKED:
+            raise OSError(f"it unpacks to more than {MOST_UNPACKED:,} bytes; unpack it yourself")
+        return content
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BoxError:
+        raise
+    except UnicodeError as error:
+        raise BoxError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise BoxError(f"{name}: damaged gzip data ({error}): copy the file again") from error
-    if len(unpacked) > MOST_UNPACKED:
-        raise BoxError(f"{name} unpacks to more than {MOST_UNPACKED:,} bytes: unpack it yourself")
-    return unpacked
+        why = getattr(error, "strerror", None) or printable(error)
+        raise BoxError(f"{name} cannot be read: {why}") from error
+
+
+def _all(stream: BinaryIO) -> bytes:
+    return b"".join(iter(lambda: stream.read(_BLOCK), b""))
+
+
+def _decoded(content: bytes, name: str, line: int) -> str:
+    """UTF-8 text; `line` is the number of its first line."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line += content.count(b"\n", 0, error.start)
+        begin = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 20)
+        piece = content[begin : error.start + 20].partition(b"\n")[0]
+        guess = printable(piece.decode("cp1252", "replace").strip())
+        raise BoxError(
+            f"{name} line {line}: not UTF-8 text (in Windows-1252 it would be {guess!r}): "
+            "save it as UTF-8"
+        ) from error
 
 
 def _json_error(error: Exception, name: str, line: int | None = None) -> BoxError:

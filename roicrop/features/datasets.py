@@ -12,12 +12,10 @@ import h5py
 import numpy as np
 
 from roicrop.errors import FeatureError
-from roicrop.features.origins import Home, Origins, origins_of
 from roicrop.features.stored import type_name, where_in, why_no_map
-from roicrop.files import hdf5
-from roicrop.files.foreign import numpy_kind
+from roicrop.files import Unchanged, hdf5, numpy_kind
 from roicrop.files.npy import Archive, Array
-from roicrop.files.unchanged import Unchanged
+from roicrop.files.origins import Home, Origins, origins_of
 from roicrop.text import listing, printable
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,13 +27,13 @@ from roicrop.features.stored import (
     where_in,
 )
 from roicrop.features.windows import Windows
-from roicrop.files import hdf5
+from roicrop.files import hdf5, split_spec
 from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["FeatureSource", "open_features", "split_spec"]
+__all__ = ["FeatureSource", "open_features"]
 
 Features = NDArray[np.floating[Any]]
 Kind = Literal["batch", "image", "group"]
@@ -74,8 +73,7 @@ def open_features(
         raise ArgumentError(f"{origin}: a scale of {spatial_scale} is not a positive number")
     if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
         raise ArgumentError(f"an input scale of {input_scale} is not positive numbers")
-    with hdf5.named_errors(os.fspath(spec)):
-        path, inner = split_spec(os.fspath(spec))
+    path, inner = split_spec(os.fspath(spec))
     if not path:
         raise FeatureError(f"{os.fspath(spec)!r} names no file: give file.h5 or file.h5::/path")
     file = MapFile(path, allow_external=allow_external)
@@ -90,16 +88,6 @@ def open_features(
     except BaseException:
         file.close()
         raise
-
-
-def split_spec(spec: str) -> tuple[str, str]:
-    """The file, and the path in it ("" if none): the longest left part that exists is the file."""
-    cuts = [i for i in range(len(spec)) if spec.startswith("::", i)]
-    for cut in (len(spec), *reversed(cuts)):
-        if spec[:cut] and Path(spec[:cut]).exists():
-            return spec[:cut], spec[cut + 2 :]
-    file, _, path = spec.partition("::")
-    return file, path
 
 
 class FeatureSource:

@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from roicrop.boxes import BOX_FORMATS, BadBoxes, BoxTable, find_bad
 from roicrop.inspection.reports import BoxFile, Range
 from roicrop.job import fit
+from roicrop.text import many
 
 if TYPE_CHECKING:
-    from roicrop.boxes.table import Names
     from roicrop.job import Request
 
 _LARGEST_FRACTION: Final = 2  # of a box that reaches far out of its image
@@ -181,7 +181,7 @@ def _first_score(table: BoxTable, odd: NDArray[np.bool_], what: str) -> Iterator
 
 
 def _unlisted(
-    table: BoxTable, column: Names | None, listed: Container[str], key: str
+    table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
 ) -> Iterator[str]:
     """What a COCO file should list and does not."""
     names = [] if column is None else list(map(str, column.tolist()))
@@ -204,7 +204,7 @@ def _repeats(table: BoxTable) -> list[tuple[int, int]]:
     return [(row, one) for row, one in enumerate(earlier) if row != one]
 
 
-def _counted(names: Names | None) -> dict[str, int]:
+def _counted(names: NDArray[Any] | None) -> dict[str, int]:
     return {} if names is None else dict(Counter(map(str, names.tolist())))
 
 
@@ -213,4 +213,4 @@ def _range(values: NDArray[np.float64]) -> Range | None:
 
 
 def _boxes(count: int) -> str:
-    return f"{count:,} box{'' if count == 1 else 'es'}"
+    return many(count, "box", "boxes")

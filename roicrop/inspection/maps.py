@@ -20,10 +20,9 @@ from roicrop.features import (
     odd_scale,
     open_features,
     patterns_of,
-    split_spec,
     stored,
 )
-from roicrop.files import hdf5
+from roicrop.files import hdf5, split_spec
 from roicrop.inspection.oddities import MOST_UNPACKED, group_of, odd_together, odd_unpacking
 from roicrop.inspection.reports import FeatureFile, MapDataset
 from roicrop.inspection.sample import sample, unpacked_at_once
