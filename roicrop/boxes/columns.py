@@ -82,6 +82,7 @@ class Draft:
             id=columns.names("id"),
             score=columns.score(),
             label=columns.names("label"),
+            level=columns.names("level"),
             coco=self.coco,
             image_sizes=self.sizes if self.coco is None else self.coco.sizes,
             source_index=rows,

@@ -15,7 +15,7 @@ from roicrop.boxes.geometry import BoxFormat
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
-Role = Literal["image", "score", "label", "id"]
+Role = Literal["image", "score", "label", "id", "level"]
 
 # The first that is there is taken.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -29,6 +29,7 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
         "label_name", "label_id", "class_id",
     ),
     "id": ("id",),
+    "level": (),  # only where an option names it: many files have such a column of their own
 }  # fmt: skip
 # These are indices, whatever the features are; the others may be names or ids.
 INDEX_NAMES: Final = frozenset({"imageindex", "batchindex"})

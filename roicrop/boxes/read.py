@@ -52,6 +52,7 @@ def read_boxes(
     image_column: str | None = None,
     score_column: str | None = None,
     label_column: str | None = None,
+    level_column: str | None = None,
     count: int | None = None,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
@@ -65,6 +66,7 @@ def read_boxes(
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, score_column, label_column: the columns that hold these, whatever their names.
+    level_column: the column that holds each box's level of a pyramid.
     count: how many images there are, which tells an index from a coordinate.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
@@ -75,7 +77,12 @@ def read_boxes(
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
     by_hand: dict[Role, str | None]
-    by_hand = {"image": image_column, "score": score_column, "label": label_column}
+    by_hand = {
+        "image": image_column,
+        "score": score_column,
+        "label": label_column,
+        "level": level_column,
+    }
     reading = Reading(
         box_format=box_format,
         columns=columns,

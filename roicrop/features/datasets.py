@@ -101,6 +101,15 @@ class MapFile:
             return self.file.arrays.get(path, self.file)
         return hdf5.get(self.file, path)
 
+    def holds(self, path: str) -> bool:
+        """Whether there is a dataset or a group at a path."""
+        return self._find("/" + path.strip("/")) is not None
+
+    def is_dataset(self, path: str) -> bool:
+        """Whether there is something at a path that is no group; a pattern is neither."""
+        thing = self._find("/" + path.strip("/"))
+        return thing is None or not isinstance(thing, (h5py.Group, Archive))
+
     def parent(self, path: str) -> Any:
         """The group that a dataset is in."""
         return self.get(posixpath.dirname(path))

@@ -9,9 +9,8 @@ from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad
 from roicrop.errors import BoxError, FeatureError
 from roicrop.features import FeatureSource
 from roicrop.inspection.boxes import formats_instead
-from roicrop.inspection.maps import opened
 from roicrop.inspection.reports import Together
-from roicrop.job import Job, cautions, covers, stride_that_covers
+from roicrop.job import Job, cautions, covers, names_levels, stride_that_covers
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -26,7 +25,10 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
     `how` is what the command line says of files; which ones it names does not matter.
     """
     try:
-        with opened(spec, how) as source:
+        with how.open_features(spec) as source:
+            if how.levels or not names_levels(table, source):
+                return _look(spec, source, table, how)
+        with how.open_features(spec, pyramids=False) as source:
             return _look(spec, source, table, how)
     except (FeatureError, BoxError) as error:
         return Together(spec, table.path, fits=False, problem=str(error))
@@ -36,7 +38,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
     assignment = assign_images(
         table,
         names=source.names,
-        count=len(source),
+        count=source.images,
         kind=source.kind,
         path=source.name,
         on_image=how.on_image,
@@ -53,7 +55,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
         boxes=table.path,
         fits=not (assignment.missing or odd or any(caution.loud for caution in warned)),
         matched=assignment.how,
-        images=len(source),
+        images=source.images,
         images_with_boxes=job.images_read,
         missing=assignment.missing,
         on_no_image=int((assignment.index < 0).sum()),
@@ -118,6 +120,7 @@ def _odd_strides(job: Job) -> Iterator[str]:
 def _against_sizes(job: Job) -> Iterator[str]:
     """Images whose size says another stride than the one that is taken."""
     for said, i, size in _image_sizes(job):
+        i *= job.source.levels  # by its finest map
         cells, scale = job.source.map_size(i), job.scale(i)
         height, width = (
             n * factor for n, factor in zip(size, job.source.input_scale(i), strict=True)

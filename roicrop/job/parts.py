@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from roicrop.errors import BoxError
 from roicrop.features import Windows
-from roicrop.job.on_map import Features, Rows
+from roicrop.job.on_map import Features, Placed, Rows
 
 if TYPE_CHECKING:
     from roicrop.job.job import Job
@@ -50,7 +50,8 @@ class Part:
     """Some boxes, and the window of the maps that holds every cell they read.
 
     rows: (n,) in the job; those of an image stand together, and ascend.
-    windows: the maps of the dataset that the images are in; numbers: of each image in it.
+    windows: the maps of the dataset that these are in; numbers: in it, by their numbers in the
+        job's source.
     span: the window, of the images from the first to the last.
     wanted: the pieces of the window that have a cell which is read.
     channels: how many a block has.
@@ -132,8 +133,8 @@ def _sharing_chunks(job: Job) -> Iterator[_Boxes]:
     rows: list[Rows] = []
     numbers: list[NDArray[Any]] = []
     latest: tuple[Windows, int] | None = None
-    for placed in job.placed():
-        windows, number = job.source.windows(placed.image)
+    for placed in _in_order(job):
+        windows, number = job.source.windows(placed.map)
         chunk = windows, number // windows.piece[0]
         if latest not in (None, chunk):
             yield _Boxes(job, latest[0], np.concatenate(rows), np.concatenate(numbers))
@@ -143,6 +144,17 @@ def _sharing_chunks(job: Job) -> Iterator[_Boxes]:
         numbers.append(np.full(len(placed), number))
     if latest:
         yield _Boxes(job, latest[0], np.concatenate(rows), np.concatenate(numbers))
+
+
+def _in_order(job: Job) -> list[Placed]:
+    """The maps as they are numbered, but level by level where the images of one share chunks."""
+    levels = job.source.levels
+
+    def level(placed: Placed) -> int:
+        shared = levels > 1 and job.source.windows(placed.map)[0].piece[0] > 1
+        return placed.map % levels if shared else 0
+
+    return sorted(job.placed(), key=level)
 
 
 def _part(boxes: _Boxes, limits: Limits, *, is_whole: bool) -> Part:
@@ -171,8 +183,8 @@ def _part(boxes: _Boxes, limits: Limits, *, is_whole: bool) -> Part:
     channels = min(windows.piece[1] * pieces, windows.shape[1])
     if one > limits.memory:
         channels = _channels_of_one(boxes, span, limits)
-    images = boxes.job.image_index[boxes.rows].tolist()
-    numbers = dict(zip(images, boxes.numbers.tolist(), strict=True))
+    maps = boxes.job.map_index[boxes.rows].tolist()
+    numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
     return Part(boxes.rows, windows, numbers, span, wanted, channels)
 
 

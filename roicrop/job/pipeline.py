@@ -1,6 +1,6 @@
 """What the commands share: boxes put on their maps, and pooled image by image.
 
-    Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows
+    Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows
 
 A job knows which boxes there are and where each lies. Never is a map read that no box is on.
 """
@@ -21,9 +21,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
 from roicrop.boxes import BoxTable, ImageAssignment, assign_images
-from roicrop.errors import BoxError, OutputError
-from roicrop.features import open_features
+from roicrop.conventions import overrides
+from roicrop.errors import ArgumentError, BoxError, OutputError
+from roicrop.features import FeatureSource
 from roicrop.job.job import Job
+from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.pooling import pool_all
 from roicrop.job.request import Request
@@ -38,24 +40,20 @@ def open_job(request: Request) -> Job:
     them) and ArgumentError.
     """
     with ExitStack() as undo:
-        source = undo.enter_context(
-            open_features(
-                request.features,
-                layout=request.layout,
-                spatial_scale=request.spatial_scale,
-                input_scale=request.input_scale,
-                origin=request.scale_origin,
-                allow_external=request.allow_external,
-            )
-        )
-        everything = _read_boxes(request, len(source))
+        source = undo.enter_context(request.open_features(request.features))
+        everything = _read_boxes(request, source.images)
+        if not request.levels and names_levels(everything, source):
+            source.close()
+            source = undo.enter_context(request.open_features(request.features, pyramids=False))
+        if source.levels == 1 or request.level_column is not None:
+            _refuse_level_options(request, is_pyramid=source.levels > 1)
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
             table,
             names=source.names,
-            count=len(source),
+            count=source.images,
             kind=source.kind,
             path=source.name,
             on_image=request.on_image,
@@ -76,9 +74,32 @@ def open_job(request: Request) -> Job:
             matched=assignment.how,
             boxes_in_file=len(everything),
             bad=int(bad.sum()),
+            given_level=levels_given(table, source.level_names) if source.level_names else None,
         )
         undo.pop_all()
         return job
+
+
+def names_levels(table: BoxTable, source: FeatureSource) -> bool:
+    """Whether boxes call their images what datasets are called that looked like levels."""
+    images = () if table.image is None else table.image.tolist()
+    return not set(map(str, images)).isdisjoint(source.level_names or ())
+
+
+def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
+    """ArgumentError for what puts boxes on levels, where there are none or boxes bring theirs."""
+    why = f"is for a pyramid, and {request.features} is not one"
+    remedy = "leave it out, or name its levels with --levels"
+    if is_pyramid:
+        why, remedy = "says how to choose what --level-column gives", "leave one out"
+    given = {
+        "--level-rule": "level_rule" in overrides(request.convention),
+        "--canonical-size": request.canonical_size is not None,
+        "--canonical-level": request.canonical_level is not None,
+        "--level-column": request.level_column is not None and not is_pyramid,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise ArgumentError(f"{name} {why}: {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +173,11 @@ def _require_room(path: str, spec: OutputSpec) -> None:
 
 def _columns(job: Job) -> dict[str, NDArray[Any]]:
     """What stands beside the pooled rows: where each came from, and the table's own columns."""
-    table, names = job.table, job.source.names
+    table, source, names = job.table, job.source, job.source.names
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
+        "level": job.level if source.level_names else None,
         "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,
         "id": table.id,

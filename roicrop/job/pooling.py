@@ -98,7 +98,7 @@ class _Block:
             for placed in self._job.placed(rows):
                 end = first + len(placed)
                 placed.pool_window(
-                    window[self._part.numbers[placed.image] - images.start],
+                    window[self._part.numbers[placed.map] - images.start],
                     (height.start, width.start),
                     out[first:end, self._channels],
                     threads=self._threads,

@@ -81,7 +81,9 @@ def _fill(root: h5py.File, content: Content) -> None:
     _create_pooled(root, content)
     for name, column in content.columns.items():
         dtype = h5py.string_dtype() if column.dtype == object else column.dtype
-        root.create_dataset(name, data=column, dtype=dtype)
+        dataset = root.create_dataset(name, data=column, dtype=dtype)
+        if (names := f"{name}_names") in content.attributes:
+            dataset.attrs[names] = _plain_attribute(content.attributes[names])
     for name, value in {**content.attributes, **_nexus(content.spec)}.items():
         root.attrs[name] = _plain_attribute(value)
     # Where NeXus had them before 2014, and readers of that age look.

@@ -117,7 +117,7 @@ def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("manifest", "name", "words"),
     [
-        ("features,boxes,strides\na,b,c\n", "jobs.csv", "line 2: no option is called 'strides'"),
+        ("features,boxes,strids\na,b,c\n", "jobs.csv", "line 2: no option is called 'strids'"),
         ("features,box\na,b\n", "jobs.csv", "'box'"),
         ("features,boxes\na,\n", "jobs.csv", "line 2 names no boxes"),
         ("features,boxes\na,b,c\n", "jobs.csv", "line 2 has 3 fields, and the header 2"),
