@@ -239,14 +239,15 @@ class FeatureSource:
         from roicrop.features.oddities import odd_maps, odd_scale
 
         with hdf5.named_errors(self.path):
-            datasets = {self.dataset_of(i): i for i in reversed(maps)}
-            numbers = [self._found(i)[1] for i in maps] if self.kind == "batch" else []
+            numbers: dict[str, list[int]] = {}
+            for i in maps:
+                numbers.setdefault(self.dataset_of(i), []).append(i)
             found = [
                 (path, text)
-                for path, i in reversed(datasets.items())
+                for path, its in numbers.items()
                 for text in (
-                    *odd_maps(self._open(path), self._map(i), numbers),
-                    *odd_scale(self.scale(i), self._open(path), self._file.parent(path)),
+                    *odd_maps(self._open(path), self._map(its[0]), self._numbers(its)),
+                    *odd_scale(self.scale(its[0]), self._open(path), self._file.parent(path)),
                 )
             ]
         times: dict[str, list[str]] = {}
@@ -331,6 +332,10 @@ class FeatureSource:
         image, level = divmod(range(len(self))[i], len(self._levels))  # IndexError for no map
         maps = self._levels[level].maps
         return (maps[image], 0) if self.kind == "group" else (maps[0], image)
+
+    def _numbers(self, maps: Sequence[int]) -> list[int]:
+        """The numbers of these maps in the batch that they are in; none in a group."""
+        return [self._found(i)[1] for i in maps] if self.kind == "batch" else []
 
     def _map(self, i: int) -> StoredMap:
         """What is known of map i, or of the batch that it is in."""

@@ -24,6 +24,7 @@ from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
+from roicrop.files import Unchanged, split_spec
 from roicrop.job.job import Job
 from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
@@ -41,10 +42,14 @@ def open_job(request: Request) -> Job:
     """
     with ExitStack() as undo:
         source = undo.enter_context(request.open_features(request.features))
+        inputs = [split_spec(request.boxes)[0], *filter(None, [request.images])]
+        before = Unchanged(inputs)
         everything = _read_boxes(request, source.images)
+        before.check()
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
+        source.watched.add(inputs)
         if source.levels == 1 or request.level_column is not None:
             _refuse_level_options(request, is_pyramid=source.levels > 1)
         table = everything.select(
@@ -152,6 +157,7 @@ def crop(
     ) as output:
         non_finite = pool_all(job, output, spec.dtype, progress)
         finish()
+        job.source.watched.check()
     return Cropped(path, spec.shape, spec.dtype, non_finite)
 
 

@@ -36,8 +36,8 @@ def pool_all(
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
 
-    Raises what reading, pooling and writing raise, BoxError or ArgumentError where there is too
-    little memory, and RoicropError where a file that was read has changed.
+    Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
+    little memory.
     """
     threads = job.request.threads or default_threads()
     limits = _limits(job, threads)
@@ -53,7 +53,6 @@ def pool_all(
             blocks = [_Block(job, part, block, memory, uses, each) for block in part.blocks]
             for rows, room in to.rooms(part.rows):
                 to.fill(rows, [pool.submit(block.pool, rows, room) for block in blocks])
-    job.source.watched.check()
     return to.non_finite
 
 
