@@ -56,12 +56,15 @@ def alike(group: Sequence[Trial]) -> Alternative:
 def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[Alternative]:
     """What else fits, without what differs only in what several others differ in.
 
-    groups: all that fit, ranked. A convention that fits as it is always stays.
+    groups: all that fit, ranked. A convention that fits as it is always stays. What no framework
+    computes does not, unless the best is such too.
     """
     known = {id(trial) for trial in best.trials}
+    nobodys = best.trials[0].hypothesis.rules.is_nobodys
     each = []
     for group in groups:
-        trials = [trial for trial in group if id(trial) not in known]
+        of_frameworks = (t for t in group if nobodys or not t.hypothesis.rules.is_nobodys)
+        trials = [trial for trial in of_frameworks if id(trial) not in known]
         if trials:
             all_differ = [_differs(best.trials[0], trial) for trial in trials]
             common = set(all_differ[0]).intersection(*all_differ)

@@ -47,9 +47,13 @@ class Rules:
     @property
     def cost(self) -> int:
         """How many options its name needs; one that no framework has counts thrice."""
-        options = convention_options(self.convention)
-        own_idea = {"--min-size"} | ({"--mode"} if self.convention.operator == "pool" else set())
-        return len(options) + 2 * len(own_idea & options.keys())
+        return len(convention_options(self.convention)) + 2 * self.is_nobodys
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether its name needs an option that no framework has."""
+        own = {"--mode"} if self.convention.operator == "pool" else {"--min-size"}
+        return not own.isdisjoint(convention_options(self.convention))
 
     @property
     def simplicity(self) -> tuple[int, int]:
