@@ -53,7 +53,7 @@ class Placed:
     def file(self) -> str:
         """Where the map came from: "page.h5::/features", and for a pyramid the level's dataset."""
         source = self.job.source
-        dataset = source.dataset_of(self.map) if source.levels > 1 else source.dataset
+        dataset = source.dataset_of(self.map) if source.level_names else source.dataset
         return f"{source.path}::{dataset}"
 
     @property
