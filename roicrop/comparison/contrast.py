@@ -64,7 +64,10 @@ def contrasts(
 
 
 _BEYOND: Final = {
-    "clamp": "reads the edge of the map",
+    "clamp": "reads the edge of the map, up to a cell away",
+    "repeat": "reads the edge of the map, however far",
+    "inside": "reads 0",
+    "continue": "goes on along the line through the last two cells",
     "zero": "lets the map fade to 0",
     "extrapolate": "gives a value of its own",
 }

@@ -228,6 +228,8 @@ def _about_lost(plan: SeparablePlan, lost: int, total: int) -> str:
         reach, so = "More than a cell beyond", "They count as 0 in the average."
     else:
         reach, so = "More than a cell beyond", "They count as 0."
+    if row.border in ("inside", "continue"):
+        reach = "Beyond"
     return f"{reach} the outermost cell centres: {lost} of {total} samples. {so}"
 
 

@@ -35,7 +35,9 @@ def entries(
         box_entry(plan, k, subject, view),
         Entry(
             rounded_example,
-            "The box after rounding, in whole cells. The cell in which it ends is included."
+            "The box, in cells. It is not rounded, but ends a pixel further."
+            if plan.convention.rounding == "none"
+            else "The box after rounding, in whole cells. The cell in which it ends is included."
             f"{_at_least(plan, k)}",
         ),
     ]
@@ -81,8 +83,8 @@ def rounding(plan: SeparablePlan, k: int, subject: Subject) -> list[tuple[str, s
 def _moves(
     names: tuple[str, str], axis: AxisPlan, true: TrueAxis, k: int
 ) -> list[tuple[str, str, str]]:
-    first = int(axis.ends(k)[0])
-    now = first, first + round(float(axis.length[k]))
+    first, last = (float(edge) for edge in axis.edges(k)[[0, -1]])
+    now = first, first + round(last - first, 6)
     lines = []
     for name, was, is_, outwards in zip(names, true.cells, now, (-1, 1), strict=True):
         cells = is_ - was

@@ -144,6 +144,14 @@ def _why_start(best: Trial, other: Trial) -> str:
     return f"no maximum is below {minus(f'{start:g}')}"
 
 
+def _why_rounding(best: Trial, other: Trial) -> str:
+    both = {best.row.rounding, other.row.rounding}
+    same = best.fingerprint.rows == other.fingerprint.rows
+    if same and "none" not in both:
+        return "no box has a corner half-way between cells whose rounding changes it"
+    return _by(same, "they read the same")
+
+
 def _why_features(best: Trial, other: Trial) -> str:
     return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
 
@@ -152,13 +160,18 @@ _Why = Callable[[Trial, Trial], str]
 _ASPECTS: Final[dict[str, tuple[tuple[str, ...], _Why]]] = {
     "operator": (("operator",), _why_features),
     "shift": (("offset_before", "offset_after"), _why_features),
+    "end corner": (("added_pixel", "added_cell"), _why_features),
+    "clipped boxes": (("clipped",), _why_features),
+    "rounding of corners": (("rounding",), _why_rounding),
     "smallest box": (("min_size",), _why_minimum),
     "sampling ratio": (("sampling_ratio",), _why_ratio),
+    "samples of small boxes": (("min_samples",), _why_features),
+    "place of a sample": (("sample_at", "shared"), _why_features),
     "order of arithmetic": (("positions",), lambda *_: "only last bits differ"),
     "border": (("border",), _why_border),
     "reduction": (("mode", "max_over"), _why_features),
     "start of the maximum": (("max_start",), _why_start),
     "empty bins": (("void", "void_max"), _why_void),
     "interpolation": (("interpolation",), _why_features),
-    "coordinates": (("normalized",), _why_features),
+    "coordinates": (("normalized", "inner"), _why_features),
 }

@@ -33,8 +33,8 @@ _FAME: Final = {name: place for place, name in enumerate(CONVENTIONS)}
 class Rules:
     """One computation, whatever the boxes and features, under every name that it goes by.
 
-    conventions: the fewest options first; a sampling ratio, which every framework takes, before
-        any other; and of those the best known first.
+    conventions: the fewest options first, not counting a mode, and a sampling ratio where the
+        framework chooses by box; of those the best known first.
     """
 
     conventions: tuple[Convention, ...]
@@ -61,10 +61,16 @@ class Rules:
         return self.cost, _FAME[self.convention.name]
 
     @property
+    def named(self) -> list[Convention]:
+        """Those that it may be named by: as simple as the first."""
+        least = _unusual(self.convention)
+        return [row for row in self.conventions if _unusual(row) == least]
+
+    @property
     def names(self) -> list[str]:
-        """What it may be called with the same options."""
+        """What it may be called with the same options as the first."""
         same = convention_options(self.convention)
-        return [row.name for row in self.conventions if convention_options(row) == same]
+        return [row.name for row in self.named if convention_options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +154,16 @@ def all_rules() -> tuple[Rules, ...]:
     return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
 
 
-def _simplicity(row: Convention) -> tuple[int, bool, int]:
-    said = convention_options(row)
-    return len(said), "--sampling-ratio" not in said, _FAME[row.name]
+def _simplicity(row: Convention) -> tuple[int, int]:
+    return _unusual(row), _FAME[row.name]
+
+
+def _unusual(row: Convention) -> int:
+    """How many options its name needs besides those that people give to the framework's own."""
+    usual = {"--mode"} if row.operator == "align" else set()
+    if CONVENTIONS[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
+        usual.add("--sampling-ratio")
+    return len(convention_options(row).keys() - usual)
 
 
 def _rows() -> Iterator[Convention]:
