@@ -64,8 +64,8 @@ def contrasts(
 
 
 _BEYOND: Final = {
-    "clamp": "reads the edge of the map, up to a cell away",
-    "repeat": "reads the edge of the map, however far",
+    "clamp": "reads the edge of the map",
+    "repeat": "reads the edge of the map, however far away",
     "inside": "reads 0",
     "continue": "goes on along the line through the last two cells",
     "zero": "lets the map fade to 0",

@@ -49,6 +49,7 @@ def cropped(place: Path, name: str, bins: tuple[int, int], **options: Any) -> np
         boxes=str(place / "boxes.npy"),
         convention=resolve(row, row.operator, **options),
         output_size=bins,
+        box_format="xyxy",
         on_bad_box="keep",
     )
     with pipeline.open_job(request) as job:
