@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """The compiled core's boundary: NumPy arrays in, pointers out, the interpreter's lock released.
 
-The arithmetic is in two_pass.cpp (the passes), plan.hpp (the plan) and crop.cpp (who does what).
+The arithmetic is in kernel.cpp (the kernel), plan.hpp (the plan) and crop.cpp (who does what).
 ROICROP_SIMD=baseline|avx2|avx512 forces a level of vector instructions.
 """
 
@@ -66,7 +66,7 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         double offset_after
         double min_size
         double maximum_start
-        double empty_value
+        double void_value
 
     cdef cppclass Number:
         char kind
@@ -76,6 +76,8 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
     cdef cppclass Arguments:
         Convention convention
         double spatial_scale
+        int64_t map_size[2]
+        int64_t origin[2]
         Element element
         Number number
         const char* features
@@ -93,28 +95,28 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
     cdef cppclass AxisPlan[Sum]:
         vector[int32_t] bin_ptr
         vector[int32_t] row_ptr
-        vector[int32_t] place
-        vector[Sum] weight
-        vector[uint8_t] empty
+        vector[int32_t] cells
+        vector[Sum] weights
+        vector[uint8_t] is_void
         vector[uint8_t] zero
 
-    cdef cppclass Passes:
+    cdef cppclass Kernel:
         pass
 
-    void crop_boxes "roicrop::crop"(const Arguments&, const Passes&) except +
+    void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
     AxisPlan[Sum] plan_axis[Sum](const Arguments&, int) except +
-    const Passes* passes_for(const char*)
+    const Kernel* kernel_for(const char*)
     const char* best_level()
 
 
-cdef const Passes* _passes
+cdef const Kernel* _kernel
 
 
 def _choose_level():
-    global _passes
+    global _kernel
     wanted = os.environ.get("ROICROP_SIMD") or best_level().decode()
-    _passes = passes_for(wanted.encode())
-    if _passes is NULL:
+    _kernel = kernel_for(wanted.encode())
+    if _kernel is NULL:
         raise KernelError(
             f"ROICROP_SIMD={wanted} is not to be had: choose baseline, avx2 or avx512, "
             f"of which this processor's best is {best_level().decode()}"
@@ -126,13 +128,26 @@ LEVEL = _choose_level()
 NAME = f"compiled ({LEVEL})"
 
 
-def crop(features, image_index, boxes, out, *, convention, spatial_scale, threads):
+def crop(
+    features,
+    image_index,
+    boxes,
+    out,
+    *,
+    convention,
+    spatial_scale,
+    threads,
+    map_size=None,
+    origin=(0, 0),
+):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Py_buffer from_, index, corners, to
     cdef Arguments a
     cdef int d
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
+    a.map_size[0], a.map_size[1] = map_size or features.shape[2:]
+    a.origin[0], a.origin[1] = origin
     a.element = _element(out)
     a.number.kind = ord(features.dtype.kind)
     a.number.bytes = features.dtype.itemsize
@@ -160,7 +175,7 @@ def crop(features, image_index, boxes, out, *, convention, spatial_scale, thread
         a.boxes = corners.buf
         a.out = <char*> to.buf
         with nogil:
-            crop_boxes(a, _passes[0])
+            crop_boxes(a, _kernel[0])
     finally:
         PyBuffer_Release(&to)
         PyBuffer_Release(&corners)
@@ -181,7 +196,7 @@ def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.count = len(boxes)
-    a.shape[2], a.shape[3] = map_size
+    a.map_size[0], a.map_size[1] = map_size
     a.bins_y, a.bins_x = output_size
     PyObject_GetBuffer(boxes, &corners, PyBUF_STRIDED_RO)
     a.boxes = corners.buf
@@ -204,9 +219,9 @@ cdef _arrays(PlanOf& plan, dtype):
     return (
         _copied(plan.bin_ptr.data(), plan.bin_ptr.size(), np.int32),
         _copied(plan.row_ptr.data(), plan.row_ptr.size(), np.int32),
-        _copied(plan.place.data(), plan.place.size(), np.int32),
-        _copied(plan.weight.data(), plan.weight.size(), dtype),
-        _copied(plan.empty.data(), plan.empty.size(), np.bool_),
+        _copied(plan.cells.data(), plan.cells.size(), np.int32),
+        _copied(plan.weights.data(), plan.weights.size(), dtype),
+        _copied(plan.is_void.data(), plan.is_void.size(), np.bool_),
         _copied(plan.zero.data(), plan.zero.size(), np.bool_),
     )
 
@@ -269,5 +284,5 @@ cdef Convention _convention(row) except *:
     c.offset_after = row.offset_after
     c.min_size = float("-inf") if row.min_size is None else row.min_size
     c.maximum_start = row.max_start
-    c.empty_value = row.void_value
+    c.void_value = row.void_value
     return c

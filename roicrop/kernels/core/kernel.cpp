@@ -1,0 +1,402 @@
+// The kernel: every number that roicrop's compiled core writes is made here. README.md in the folder
+// above has the picture.
+//
+// This file is compiled once for each level of vector instructions. It must not use anything with a
+// linkage of its own that is not inlined (no standard containers): see vectors.hpp.
+
+#include <algorithm>
+#include <limits>
+
+#include "kernel.hpp"
+#include "pack.hpp"
+#include "vectors.hpp"
+
+namespace roicrop {
+namespace {
+
+constexpr int most_accumulators = 8;
+// Columns, and rows of the plan, that are worked on together where a cell is so many vectors.
+constexpr int together(int vectors) { return std::min(most_rows, most_accumulators / vectors); }
+
+template <class Sum, int groups, int vectors>
+using Accumulators = Vector<Sum>[groups][vectors];
+
+// What a tap does to an accumulator, and from where it starts.
+template <Reduction reduction>
+struct Taps {
+    static constexpr bool adds =
+        reduction == Reduction::sum || reduction == Reduction::sample_maximum;
+    static constexpr bool weighs = reduction != Reduction::maximum;
+    template <class Sum>
+    static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
+
+    template <class V>
+    static V combined(V so_far, V more) {
+        if constexpr (adds) return so_far + more;
+        return larger(more, so_far);
+    }
+    template <class Sum>
+    static Vector<Sum> with_tap(Vector<Sum> so_far, Sum weight, Vector<Sum> value) {
+        if constexpr (adds) return so_far + weight * value;
+        if constexpr (weighs) return larger(weight * value, so_far);
+        return larger(value, so_far);
+    }
+};
+
+template <class Sum, int groups, int vectors>
+inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; ++g)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) acc[g][v] = splat(value);
+}
+
+// The micro-kernel, of both passes: some taps of one row of the plan, into accumulators. A group is a
+// column of the map or panel on the way down, a row buffer on the way across; a vector holds channels.
+template <Reduction reduction, class Sum, int groups, int vectors, class Load>
+inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis<Sum>& axis, int begin, int end,
+                   Load load_tap) {
+    for (int t = begin; t < end; ++t) {
+        const Sum weight = axis.weight[t];
+        const std::int64_t place = axis.place[t];
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; ++g)
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v)
+                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(place, g, v));
+    }
+}
+
+// The same of a whole row, cut where it is long: a sum of very many terms would lose too much.
+template <Reduction reduction, class Sum, int groups, int vectors, class Load>
+inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, const Axis<Sum>& axis, int begin, int end,
+                       int segment, Load load_tap) {
+    reduce<reduction>(acc, axis, begin, std::min(end - begin, segment) + begin, load_tap);
+    while (__builtin_expect(end - begin > segment, false)) {
+        begin += segment;
+        Accumulators<Sum, groups, vectors> more;
+        fill(more, Taps<reduction>::template start<Sum>);
+        reduce<reduction>(more, axis, begin, std::min(end - begin, segment) + begin, load_tap);
+        for (int g = 0; g < groups; ++g)
+            for (int v = 0; v < vectors; ++v)
+                acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
+    }
+}
+
+// Down: a row buffer becomes R_y · F for one row of R_y, in the columns that the box reads.
+template <class Element, Reduction reduction, int vectors, bool part, class Sum>
+void down(char* row_buffer, const char* cells, const Box<Sum>& box, const Axis<Sum>& y, int begin, int end,
+          bool continues, int channels) {
+    using T = Taps<reduction>;
+    constexpr int columns = std::min(column_block, most_accumulators / vectors);
+    Sum* to = reinterpret_cast<Sum*>(row_buffer);
+    for (int j = 0; j < box.columns; j += columns) {
+        const std::int64_t* const column = box.column + j;
+        Accumulators<Sum, columns, vectors> acc;
+        fill(acc, T::template start<Sum>);
+        reduce_row<reduction>(acc, y, begin, end, box.segment, [&](std::int64_t place, int g, int v) {
+            const Element* const from = reinterpret_cast<const Element*>(cells + place + column[g]);
+            if constexpr (part) return load_part<Sum>(from, channels);
+            return load<Sum>(from + v * width<Sum>);
+        });
+#pragma GCC unroll 4
+        for (int g = 0; g < columns; ++g)
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v, to += width<Sum>)
+                store(to, continues ? T::combined(load<Sum>(to), acc[g][v]) : acc[g][v]);
+    }
+}
+
+// Where bins go: the tile, whose cells are of `pitch` numbers.
+template <class Sum>
+struct Tile {
+    Sum* bin;
+    std::ptrdiff_t pitch, below;  // numbers to the next bin, to the bin below
+};
+
+constexpr int longest_sum = 1024;  // taps of x
+
+// Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
+// samples these are of one bin, otherwise of a bin each.
+template <Reduction reduction, int rows, int vectors, class Sum>
+void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes, const Axis<Sum>& x,
+            Sum start, bool continues) {
+    constexpr bool of_samples = reduction == Reduction::sample_maximum;
+    constexpr std::ptrdiff_t cell = vectors * vector_bytes;
+    const auto load_tap = [&](std::int64_t column, int r, int v) {
+        const char* const from = row_buffers + column * cell + r * buffer_bytes;
+        return load<Sum>(reinterpret_cast<const Sum*>(from) + v * width<Sum>);
+    };
+    for (int bin = 0; bin < x.bins; ++bin, tile.bin += tile.pitch) {
+        Accumulators<Sum, rows, vectors> acc;
+        if constexpr (!of_samples) {
+            const int row = x.bin_ptr[bin];
+            fill(acc, start);
+            reduce_row<reduction>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], longest_sum, load_tap);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+                for (int v = 0; v < vectors; ++v)
+                    store(tile.bin + r * tile.below + v * width<Sum>, acc[r][v]);
+        } else {
+            // A row's best, then the rows', as if sample came after sample: of zeros the first wins.
+            Accumulators<Sum, rows, vectors> best;
+            fill(best, -std::numeric_limits<Sum>::infinity());
+            for (int row = x.bin_ptr[bin]; row < x.bin_ptr[bin + 1]; ++row) {
+                fill(acc, Sum(0));
+                reduce<reduction>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], load_tap);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+                    for (int v = 0; v < vectors; ++v) best[r][v] = larger(acc[r][v], best[r][v]);
+            }
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v) {
+                Sum* const to = tile.bin + v * width<Sum>;
+                Vector<Sum> of_bin = continues ? load<Sum>(to) : splat(start);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r) of_bin = larger(best[r][v], of_bin);
+                store(to, of_bin);
+            }
+        }
+    }
+}
+
+// One box, in the channels of one task.
+template <class Element, Reduction reduction, class Sum>
+class Pool {
+public:
+    Pool(const Task<Sum>& task, const Box<Sum>& box)
+        : task_(task),
+          box_(box),
+          vectors_((task.channels + width<Sum> - 1) / width<Sum>),
+          part_(!task.packs && task.channels < width<Sum>),
+          pitch_(task.packs || part_ ? vectors_ * width<Sum> : task.channels),
+          rows_together_(std::min(together(std::min(vectors_, most_accumulators)),
+                                  task.region->in_bands ? 1 : of_samples ? 2 : most_rows)) {}
+
+    void run() {
+        const Axis<Sum>& y = box_.y;
+        for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
+            Sum* const tile = reinterpret_cast<Sum*>(task_.tile) + (task_.out_cells ? 0 : below(bin));
+            if (!of_samples) {
+                bins = std::min(rows_together_, y.bins - bin);
+                pool_rows(tile, y.bin_ptr[bin], bins, false);
+            } else {
+                const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
+                if (begin == end) set_bins(tile, box_.x.bins, Sum(task_.maximum_start));
+                for (int row = begin; row < end; row += rows_together_)
+                    pool_rows(tile, row, std::min(rows_together_, end - row), row > begin);
+            }
+            if (box_.flagged)
+                for (int b = 0; b < bins; ++b) finish(tile + below(b), bin + b);
+            if (task_.out_cells) write_cells(tile, bin, bins);
+        }
+        if (!task_.out_cells) write_planes();
+    }
+
+private:
+    static constexpr bool of_samples = reduction == Reduction::sample_maximum;
+
+    std::ptrdiff_t below(int bins) const { return bins * pitch_ * box_.x.bins; }
+
+    // Rows of the plan along y, from `row` on, into the tile.
+    void pool_rows(Sum* tile, int row, int rows, bool continues) {
+        const Axis<Sum>& y = box_.y;
+        const char* const cells = task_.packs ? task_.panel + task_.region->origin
+                                              : task_.region->map + task_.first_channel * task_.in.channel;
+        if (task_.region->in_bands) fill_in_bands(row);
+        for_each_chunk([&](auto vectors, auto part, int channel) {
+            const std::ptrdiff_t buffer_bytes = box_.columns * vectors * vector_bytes;
+            char* buffers = row_buffer(channel);
+            if (!task_.region->in_bands)
+                for (int r = 0; r < rows; ++r)
+                    down<Element, reduction, vectors, part>(
+                        buffers + r * buffer_bytes, cells + channel * sizeof(Element), box_, y,
+                        y.row_ptr[row + r], y.row_ptr[row + r + 1], false, task_.channels);
+            const Tile<Sum> at{tile + channel, pitch_, below(1)};
+            if (rows == 1) return pool_across<1, vectors>(at, buffers, buffer_bytes, continues);
+            if (rows == 2) return pool_across<2, vectors>(at, buffers, buffer_bytes, continues);
+            if (rows == 3) return pool_across<3, vectors>(at, buffers, buffer_bytes, continues);
+            return pool_across<4, vectors>(at, buffers, buffer_bytes, continues);
+        });
+    }
+
+    template <int rows, int vectors>
+    void pool_across(Tile<Sum> tile, const char* buffers, std::ptrdiff_t buffer_bytes, bool continues) {
+        if constexpr (rows <= together(vectors) && (!of_samples || rows <= 2)) {
+            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : task_.maximum_start);
+            across<reduction, rows, vectors>(tile, buffers, buffer_bytes, box_.x, start, continues);
+        }
+    }
+
+    // The row buffer of a row of the plan whose scanlines are packed segment by segment.
+    void fill_in_bands(int row) {
+        const Region<Sum>& region = *task_.region;
+        const char* const map = region.map + task_.first_channel * task_.in.channel;
+        const int begin = box_.y.row_ptr[row], end = box_.y.row_ptr[row + 1];
+        for (int t = begin; t == begin || t < end; t += box_.segment) {
+            const int taps = std::min(box_.segment, end - t);
+            std::int64_t place[longest_sum];
+            for (int i = 0; i < taps; ++i) {
+                place[i] = i * region.pitch;
+                pack_scanline<Element>(task_, task_.panel + place[i], map + box_.y.place[t + i]);
+            }
+            Axis<Sum> band = box_.y;
+            band.place = place;
+            band.weight += t;
+            for_each_chunk([&](auto vectors, auto, int channel) {
+                down<Element, reduction, vectors, false>(
+                    row_buffer(channel), task_.panel + region.origin + channel * sizeof(Element), box_,
+                    band, 0, taps, t > begin, 0);
+            });
+        }
+    }
+
+    // Those of chunks of channels are one after the other where all are kept.
+    char* row_buffer(int channel) const {
+        return task_.row_buffer + (task_.region->in_bands ? channel * box_.columns * sizeof(Sum) : 0);
+    }
+
+    // A cell's channels, some vectors at a time. The last vector that is not full begins earlier, and
+    // makes again what the one before it made; where there is none before it, it is read in part.
+    template <class Do>
+    void for_each_chunk(Do with) {
+        constexpr std::false_type whole;
+        if (part_) return with(std::integral_constant<int, 1>{}, std::true_type{}, 0);
+        const int full = task_.packs ? vectors_ : task_.channels / width<Sum>;
+        int v = 0;
+        for (; v + 8 <= full; v += 8) with(std::integral_constant<int, 8>{}, whole, v * width<Sum>);
+        if (full & 4) with(std::integral_constant<int, 4>{}, whole, v * width<Sum>), v += 4;
+        if (full & 2) with(std::integral_constant<int, 2>{}, whole, v * width<Sum>), v += 2;
+        if (full & 1) with(std::integral_constant<int, 1>{}, whole, v * width<Sum>);
+        if (full < vectors_) with(std::integral_constant<int, 1>{}, whole, task_.channels - width<Sum>);
+    }
+
+    void set_bins(Sum* cell, int bins, Sum value) const {
+        for (int i = 0; i < bins * vectors_; ++i) store(cell + i * width<Sum>, splat(value));
+    }
+
+    // What flags say of the bins of one p.
+    void finish(Sum* cell, int bin) const {
+        const Axis<Sum>&y = box_.y, &x = box_.x;
+        for (int q = 0; q < x.bins; ++q, cell += pitch_)
+            for (int c = 0; c < pitch_; ++c) {
+                if ((y.zero[bin] | x.zero[q]) && cell[c] < 0) cell[c] = 0;
+                if (y.is_void[bin] | x.is_void[q]) cell[c] = Sum(task_.void_value);
+            }
+    }
+
+    // Channels last: the tile's cells are the output's, but for their type.
+    void write_cells(const Sum* tile, int first_bin, int bins) {
+        constexpr std::ptrdiff_t size = sizeof(Element);
+        const std::ptrdiff_t channels = task_.channels, cells = std::ptrdiff_t(bins) * box_.x.bins;
+        const Strides& out = task_.out;
+        const char* from = reinterpret_cast<const char*>(tile);
+        if (!std::is_same_v<Element, Sum> || pitch_ != channels) {
+            Element* const staged = reinterpret_cast<Element*>(task_.staged);
+            // Each cell is written over the end of the one before it.
+            const std::ptrdiff_t together = pitch_ == channels ? cells * channels : channels;
+            for (std::ptrdiff_t i = 0; i * together < cells * channels; ++i)
+                for (std::ptrdiff_t c = 0; c < together; c += width<Sum>)
+                    store(staged + i * together + c, load<Sum>(tile + i * pitch_ + c));
+            from = task_.staged;
+        }
+        char* to = box_.out + task_.first_channel * size + first_bin * out.y;
+        if (out.x == channels * size && (bins == 1 || out.y == box_.x.bins * out.x))
+            return copy(to, from, cells * out.x, task_.streams);
+        for (int p = 0; p < bins; ++p)
+            for (int q = 0; q < box_.x.bins; ++q, from += channels * size)
+                copy(to + p * out.y + q * out.x, from, channels * size, task_.streams);
+    }
+
+    // Channels first: the tile is transposed, and what the output holds is copied from there.
+    void write_planes() {
+        constexpr int n = width<Sum>, few = 4;
+        const int bins = box_.y.bins * box_.x.bins, rest = bins % n;
+        const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
+        Element* const planes = reinterpret_cast<Element*>(task_.staged);
+        for (int c = 0; c < vectors_ * n; c += n) {
+            // With fewer bins than a vector has numbers, what a channel writes too much is the next
+            // one's, which writes it again.
+            for (int bin = 0; bin < bins - (rest <= few ? rest : 0); bin += n) {
+                const int first = std::max(0, std::min(bin, bins - n));
+                Vector<Sum> block[n];
+#pragma GCC unroll 16
+                for (int i = 0; i < n; ++i) block[i] = load<Sum>(tile + (first + i) * pitch_ + c);
+                transpose(block);
+#pragma GCC unroll 16
+                for (int i = 0; i < n; ++i) store(planes + (c + i) * bins + first, block[i]);
+            }
+            for (int bin = bins - rest; rest <= few && bin < bins; ++bin) {
+                Element cell[n];
+                store(cell, load<Sum>(tile + bin * pitch_ + c));
+#pragma GCC unroll 16
+                for (int i = 0; i < n; ++i) planes[(c + i) * bins + bin] = cell[i];
+            }
+        }
+        copy_planes(planes);
+    }
+
+    void copy_planes(const Element* planes) {
+        constexpr std::ptrdiff_t size = sizeof(Element);
+        const Strides& out = task_.out;
+        const int bins_y = box_.y.bins, bins_x = box_.x.bins;
+        char* to = box_.out + task_.first_channel * out.channel;
+        const std::ptrdiff_t row = bins_x * size, plane = bins_y * row;
+        const bool neighbours = out.x == size && (bins_y == 1 || out.y == row);
+        if (neighbours && out.channel == plane)
+            return copy(to, planes, plane * task_.channels, task_.streams);
+        for (int c = 0; c < task_.channels; ++c, to += out.channel, planes += bins_y * bins_x) {
+            if (neighbours) {
+                copy(to, planes, plane, task_.streams);
+                continue;
+            }
+            for (int p = 0; p < bins_y; ++p)
+                for (int q = 0; q < bins_x; ++q)
+                    std::memcpy(to + p * out.y + q * out.x, planes + p * bins_x + q, size);
+        }
+    }
+
+    const Task<Sum>& task_;
+    const Box<Sum>& box_;
+    const int vectors_;  // of a cell
+    const bool part_;
+    const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
+    const int rows_together_;
+};
+
+template <class Element, Reduction reduction, class Sum>
+void run(const Task<Sum>& task) {
+    if (task.packs && !task.region->in_bands) pack<Element>(task);
+    for (int i = 0; i < task.region->count; ++i)
+        Pool<Element, reduction, Sum>(task, task.region->boxes[i]).run();
+    if (task.streams) finish_streams();
+}
+
+template <class Element, class Sum>
+void by_reduction(Reduction reduction, const Task<Sum>& task) {
+    switch (reduction) {
+        case Reduction::sum: return run<Element, Reduction::sum>(task);
+        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(task);
+        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(task);
+        case Reduction::maximum: return run<Element, Reduction::maximum>(task);
+    }
+}
+
+void single(Element element, Reduction reduction, const Task<float>& task) {
+    if (element == Element::half) return by_reduction<half>(reduction, task);
+    by_reduction<float>(reduction, task);
+}
+
+void real64(Element, Reduction reduction, const Task<double>& task) {
+    by_reduction<double>(reduction, task);
+}
+
+}  // namespace
+
+namespace LEVEL {
+const Kernel kernel = {single, real64};
+}
+
+}  // namespace roicrop
