@@ -51,15 +51,39 @@ inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
         for (int v = 0; v < vectors; ++v) acc[g][v] = splat(value);
 }
 
-// The micro-kernel, of both passes: some taps of one row of the plan, into accumulators. A group is a
-// column of the map or panel on the way down, a row buffer on the way across; a vector holds channels.
+// Some taps of one row of the plan.
+template <class Sum>
+struct Row {
+    const std::int64_t* place;
+    const Sum* weight;
+    std::int64_t taps;
+
+    // Cuts the first of them off.
+    Row segment(int most) {
+        Row first = *this;
+        first.taps = std::min<std::int64_t>(taps, most);
+        place += first.taps;
+        weight += first.taps;
+        taps -= first.taps;
+        return first;
+    }
+};
+
+template <class Sum>
+inline Row<Sum> row_of(const Axis<Sum>& axis, int row) {
+    const std::int32_t begin = axis.row_ptr[row];
+    return {axis.place + begin, axis.weight + begin, axis.row_ptr[row + 1] - begin};
+}
+
+// The micro-kernel, of both passes: taps into accumulators. A group is a column of the map or panel on
+// the way down, a row buffer on the way across; a vector holds channels.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis<Sum>& axis, int begin, int end,
-                   Load load_tap) {
-    for (int t = begin; t < end; ++t) {
-        const Sum weight = axis.weight[t];
-        const std::int64_t place = axis.place[t];
-#pragma GCC unroll 4
+__attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
+                                                  Load load_tap) {
+    for (std::int64_t t = 0; t < row.taps; ++t) {
+        const Sum weight = row.weight[t];
+        const std::int64_t place = row.place[t];
+#pragma GCC unroll 8
         for (int g = 0; g < groups; ++g)
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v)
@@ -67,43 +91,64 @@ inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis<Sum>& axi
     }
 }
 
-// The same of a whole row, cut where it is long: a sum of very many terms would lose too much.
+// The same of a long row, cut in segments: a sum of very many terms would lose too much.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, const Axis<Sum>& axis, int begin, int end,
-                       int segment, Load load_tap) {
-    reduce<reduction>(acc, axis, begin, std::min(end - begin, segment) + begin, load_tap);
-    while (__builtin_expect(end - begin > segment, false)) {
-        begin += segment;
+__attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
+                                           int segment, Sum start, Load load_tap) {
+    fill(acc, start);
+    reduce<reduction>(acc, row.segment(segment), load_tap);
+    while (row.taps) {
         Accumulators<Sum, groups, vectors> more;
         fill(more, Taps<reduction>::template start<Sum>);
-        reduce<reduction>(more, axis, begin, std::min(end - begin, segment) + begin, load_tap);
+        reduce<reduction>(more, row.segment(segment), load_tap);
         for (int g = 0; g < groups; ++g)
             for (int v = 0; v < vectors; ++v)
                 acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
     }
 }
 
-// Down: a row buffer becomes R_y · F for one row of R_y, in the columns that the box reads.
+// A row whatever its length. Accumulators stay in registers only if no function is given them.
+template <Reduction reduction, class Sum, int groups, int vectors, class Load>
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
+                                                      const Row<Sum>& row, int segment, Sum start,
+                                                      Load load_tap) {
+    fill(acc, start);
+    if (__builtin_expect(row.taps <= segment, true)) return reduce<reduction>(acc, row, load_tap);
+    Accumulators<Sum, groups, vectors> whole;
+    reduce_long<reduction>(whole, row, segment, start, load_tap);
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; ++g)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
+}
+
+// Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
 template <class Element, Reduction reduction, int vectors, bool part, class Sum>
-void down(char* row_buffer, const char* cells, const Box<Sum>& box, const Axis<Sum>& y, int begin, int end,
-          bool continues, int channels) {
+__attribute__((noinline)) void down(char* row_buffers, const char* cells, const Box<Sum>& box,
+                                    const Axis<Sum>& y, int first_row, int rows, bool continues,
+                                    int channels) {
     using T = Taps<reduction>;
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
-    Sum* to = reinterpret_cast<Sum*>(row_buffer);
-    for (int j = 0; j < box.columns; j += columns) {
-        const std::int64_t* const column = box.column + j;
-        Accumulators<Sum, columns, vectors> acc;
-        fill(acc, T::template start<Sum>);
-        reduce_row<reduction>(acc, y, begin, end, box.segment, [&](std::int64_t place, int g, int v) {
+    const int segment = box.segment;
+    Sum* to = reinterpret_cast<Sum*>(row_buffers);
+    const std::int64_t* const end = box.column + box.columns;
+    for (int r = 0; r < rows; ++r) {
+    const Row<Sum> row = row_of(y, first_row + r);
+    for (const std::int64_t* column = box.column; column < end; column += columns) {
+        const auto load_tap = [cells, column, channels](std::int64_t place, int g, int v) {
             const Element* const from = reinterpret_cast<const Element*>(cells + place + column[g]);
             if constexpr (part) return load_part<Sum>(from, channels);
             return load<Sum>(from + v * width<Sum>);
-        });
-#pragma GCC unroll 4
+        };
+        Accumulators<Sum, columns, vectors> acc;
+        reduce_row<reduction>(acc, row, segment, T::template start<Sum>, load_tap);
+#pragma GCC unroll 8
         for (int g = 0; g < columns; ++g)
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v, to += width<Sum>)
-                store(to, continues ? T::combined(load<Sum>(to), acc[g][v]) : acc[g][v]);
+                store(to, __builtin_expect(continues, false) ? T::combined(load<Sum>(to), acc[g][v])
+                                                             : acc[g][v]);
+    }
     }
 }
 
@@ -119,7 +164,7 @@ constexpr int longest_sum = 1024;  // taps of x
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
 // samples these are of one bin, otherwise of a bin each.
 template <Reduction reduction, int rows, int vectors, class Sum>
-void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes, const Axis<Sum>& x,
+__attribute__((noinline)) void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes, const Axis<Sum>& x,
             Sum start, bool continues) {
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     constexpr std::ptrdiff_t cell = vectors * vector_bytes;
@@ -130,9 +175,7 @@ void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes
     for (int bin = 0; bin < x.bins; ++bin, tile.bin += tile.pitch) {
         Accumulators<Sum, rows, vectors> acc;
         if constexpr (!of_samples) {
-            const int row = x.bin_ptr[bin];
-            fill(acc, start);
-            reduce_row<reduction>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], longest_sum, load_tap);
+            reduce_row<reduction>(acc, row_of(x, x.bin_ptr[bin]), longest_sum, start, load_tap);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
@@ -144,7 +187,7 @@ void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes
             fill(best, -std::numeric_limits<Sum>::infinity());
             for (int row = x.bin_ptr[bin]; row < x.bin_ptr[bin + 1]; ++row) {
                 fill(acc, Sum(0));
-                reduce<reduction>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], load_tap);
+                reduce<reduction>(acc, row_of(x, row), load_tap);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
@@ -171,7 +214,7 @@ public:
           box_(box),
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
           part_(!task.packs && task.channels < width<Sum>),
-          pitch_(task.packs || part_ ? vectors_ * width<Sum> : task.channels),
+          pitch_(task.packs ? lanes<Element> : part_ ? width<Sum> : task.channels),
           rows_together_(std::min(together(std::min(vectors_, most_accumulators)),
                                   task.region->in_bands ? 1 : of_samples ? 2 : most_rows)) {}
 
@@ -210,10 +253,8 @@ private:
             const std::ptrdiff_t buffer_bytes = box_.columns * vectors * vector_bytes;
             char* buffers = row_buffer(channel);
             if (!task_.region->in_bands)
-                for (int r = 0; r < rows; ++r)
-                    down<Element, reduction, vectors, part>(
-                        buffers + r * buffer_bytes, cells + channel * sizeof(Element), box_, y,
-                        y.row_ptr[row + r], y.row_ptr[row + r + 1], false, task_.channels);
+                down<Element, reduction, vectors, part>(buffers, cells + channel * sizeof(Element), box_,
+                                                        y, row, rows, false, task_.channels);
             const Tile<Sum> at{tile + channel, pitch_, below(1)};
             if (rows == 1) return pool_across<1, vectors>(at, buffers, buffer_bytes, continues);
             if (rows == 2) return pool_across<2, vectors>(at, buffers, buffer_bytes, continues);
@@ -234,23 +275,24 @@ private:
     void fill_in_bands(int row) {
         const Region<Sum>& region = *task_.region;
         const char* const map = region.map + task_.first_channel * task_.in.channel;
-        const int begin = box_.y.row_ptr[row], end = box_.y.row_ptr[row + 1];
-        for (int t = begin; t == begin || t < end; t += box_.segment) {
-            const int taps = std::min(box_.segment, end - t);
+        Row<Sum> rest = row_of(box_.y, row);
+        bool continues = false;
+        do {
+            Row<Sum> band = rest.segment(box_.segment);
             std::int64_t place[longest_sum];
-            for (int i = 0; i < taps; ++i) {
-                place[i] = i * region.pitch;
-                pack_scanline<Element>(task_, task_.panel + place[i], map + box_.y.place[t + i]);
+            for (std::int64_t t = 0; t < band.taps; ++t) {
+                place[t] = t * region.pitch;
+                pack_scanline<Element>(task_, task_.panel + place[t], map + band.place[t]);
             }
-            Axis<Sum> band = box_.y;
-            band.place = place;
-            band.weight += t;
+            const std::int32_t row_ptr[] = {0, std::int32_t(band.taps)};
+            const Axis<Sum> y{1, nullptr, row_ptr, place, band.weight, nullptr, nullptr};
             for_each_chunk([&](auto vectors, auto, int channel) {
                 down<Element, reduction, vectors, false>(
                     row_buffer(channel), task_.panel + region.origin + channel * sizeof(Element), box_,
-                    band, 0, taps, t > begin, 0);
+                    y, 0, 1, continues, 0);
             });
-        }
+            continues = true;
+        } while (rest.taps);
     }
 
     // Those of chunks of channels are one after the other where all are kept.
@@ -311,28 +353,22 @@ private:
     }
 
     // Channels first: the tile is transposed, and what the output holds is copied from there.
-    void write_planes() {
-        constexpr int n = width<Sum>, few = 4;
-        const int bins = box_.y.bins * box_.x.bins, rest = bins % n;
+    __attribute__((noinline)) void write_planes() {
+        constexpr int n = width<Sum>, pitch = lanes<Element>;
+        const int bins = box_.y.bins * box_.x.bins;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* const planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
             // With fewer bins than a vector has numbers, what a channel writes too much is the next
             // one's, which writes it again.
-            for (int bin = 0; bin < bins - (rest <= few ? rest : 0); bin += n) {
+            for (int bin = 0; bin < bins; bin += n) {
                 const int first = std::max(0, std::min(bin, bins - n));
                 Vector<Sum> block[n];
 #pragma GCC unroll 16
-                for (int i = 0; i < n; ++i) block[i] = load<Sum>(tile + (first + i) * pitch_ + c);
+                for (int i = 0; i < n; ++i) block[i] = load<Sum>(tile + (first + i) * pitch + c);
                 transpose(block);
 #pragma GCC unroll 16
                 for (int i = 0; i < n; ++i) store(planes + (c + i) * bins + first, block[i]);
-            }
-            for (int bin = bins - rest; rest <= few && bin < bins; ++bin) {
-                Element cell[n];
-                store(cell, load<Sum>(tile + bin * pitch_ + c));
-#pragma GCC unroll 16
-                for (int i = 0; i < n; ++i) planes[(c + i) * bins + bin] = cell[i];
             }
         }
         copy_planes(planes);
