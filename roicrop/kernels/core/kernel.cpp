@@ -152,27 +152,22 @@ __attribute__((noinline)) void down(char* row_buffers, const char* cells, const 
     }
 }
 
-// Where bins go: the tile, whose cells are of `pitch` numbers.
-template <class Sum>
-struct Tile {
-    Sum* bin;
-    std::ptrdiff_t pitch, below;  // numbers to the next bin, to the bin below
-};
-
 constexpr int longest_sum = 1024;  // taps of x
 
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
-// samples these are of one bin, otherwise of a bin each.
+// samples these are of one bin, otherwise of a bin each. `pitch`: numbers of the tile, from bin to bin.
 template <Reduction reduction, int rows, int vectors, class Sum>
-__attribute__((noinline)) void across(Tile<Sum> tile, const char* row_buffers, std::ptrdiff_t buffer_bytes, const Axis<Sum>& x,
-            Sum start, bool continues) {
+__attribute__((noinline)) void across(Sum* to, std::ptrdiff_t pitch, const char* row_buffers,
+                                      std::ptrdiff_t buffer_bytes, const Axis<Sum>& x, Sum start,
+                                      bool continues) {
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     constexpr std::ptrdiff_t cell = vectors * vector_bytes;
     const auto load_tap = [&](std::int64_t column, int r, int v) {
         const char* const from = row_buffers + column * cell + r * buffer_bytes;
         return load<Sum>(reinterpret_cast<const Sum*>(from) + v * width<Sum>);
     };
-    for (int bin = 0; bin < x.bins; ++bin, tile.bin += tile.pitch) {
+    const std::ptrdiff_t below = x.bins * pitch;
+    for (int bin = 0; bin < x.bins; ++bin, to += pitch) {
         Accumulators<Sum, rows, vectors> acc;
         if constexpr (!of_samples) {
             reduce_row<reduction>(acc, row_of(x, x.bin_ptr[bin]), longest_sum, start, load_tap);
@@ -180,7 +175,7 @@ __attribute__((noinline)) void across(Tile<Sum> tile, const char* row_buffers, s
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
                 for (int v = 0; v < vectors; ++v)
-                    store(tile.bin + r * tile.below + v * width<Sum>, acc[r][v]);
+                    store(to + r * below + v * width<Sum>, acc[r][v]);
         } else {
             // A row's best, then the rows', as if sample came after sample: of zeros the first wins.
             Accumulators<Sum, rows, vectors> best;
@@ -195,23 +190,23 @@ __attribute__((noinline)) void across(Tile<Sum> tile, const char* row_buffers, s
             }
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v) {
-                Sum* const to = tile.bin + v * width<Sum>;
-                Vector<Sum> of_bin = continues ? load<Sum>(to) : splat(start);
+                Sum* const bin_of = to + v * width<Sum>;
+                Vector<Sum> of_bin = continues ? load<Sum>(bin_of) : splat(start);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r) of_bin = larger(best[r][v], of_bin);
-                store(to, of_bin);
+                store(bin_of, of_bin);
             }
         }
     }
 }
 
-// One box, in the channels of one task.
+// The boxes of one task, one after the other.
 template <class Element, Reduction reduction, class Sum>
 class Pool {
 public:
-    Pool(const Task<Sum>& task, const Box<Sum>& box)
+    explicit Pool(const Task<Sum>& task)
         : task_(task),
-          box_(box),
+          box_(task.region->boxes),
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
           part_(!task.packs && task.channels < width<Sum>),
           pitch_(task.packs ? lanes<Element> : part_ ? width<Sum> : task.channels),
@@ -219,7 +214,16 @@ public:
                                   task.region->in_bands ? 1 : of_samples ? 2 : most_rows)) {}
 
     void run() {
-        const Axis<Sum>& y = box_.y;
+        if (task_.packs && !task_.region->in_bands) pack<Element>(task_);
+        for (int i = 0; i < task_.region->count; ++i, ++box_) pool_box();
+        if (task_.streams) finish_streams();
+    }
+
+private:
+    static constexpr bool of_samples = reduction == Reduction::sample_maximum;
+
+    void pool_box() {
+        const Axis<Sum>& y = box_->y;
         for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
             Sum* const tile = reinterpret_cast<Sum*>(task_.tile) + (task_.out_cells ? 0 : below(bin));
             if (!of_samples) {
@@ -227,35 +231,32 @@ public:
                 pool_rows(tile, y.bin_ptr[bin], bins, false);
             } else {
                 const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
-                if (begin == end) set_bins(tile, box_.x.bins, Sum(task_.maximum_start));
+                if (begin == end) set_bins(tile, box_->x.bins, Sum(task_.maximum_start));
                 for (int row = begin; row < end; row += rows_together_)
                     pool_rows(tile, row, std::min(rows_together_, end - row), row > begin);
             }
-            if (box_.flagged)
+            if (box_->flagged)
                 for (int b = 0; b < bins; ++b) finish(tile + below(b), bin + b);
             if (task_.out_cells) write_cells(tile, bin, bins);
         }
         if (!task_.out_cells) write_planes();
     }
 
-private:
-    static constexpr bool of_samples = reduction == Reduction::sample_maximum;
-
-    std::ptrdiff_t below(int bins) const { return bins * pitch_ * box_.x.bins; }
+    std::ptrdiff_t below(int bins) const { return bins * pitch_ * box_->x.bins; }
 
     // Rows of the plan along y, from `row` on, into the tile.
     void pool_rows(Sum* tile, int row, int rows, bool continues) {
-        const Axis<Sum>& y = box_.y;
+        const Axis<Sum>& y = box_->y;
         const char* const cells = task_.packs ? task_.panel + task_.region->origin
                                               : task_.region->map + task_.first_channel * task_.in.channel;
         if (task_.region->in_bands) fill_in_bands(row);
         for_each_chunk([&](auto vectors, auto part, int channel) {
-            const std::ptrdiff_t buffer_bytes = box_.columns * vectors * vector_bytes;
+            const std::ptrdiff_t buffer_bytes = box_->columns * vectors * vector_bytes;
             char* buffers = row_buffer(channel);
             if (!task_.region->in_bands)
-                down<Element, reduction, vectors, part>(buffers, cells + channel * sizeof(Element), box_,
+                down<Element, reduction, vectors, part>(buffers, cells + channel * sizeof(Element), *box_,
                                                         y, row, rows, false, task_.channels);
-            const Tile<Sum> at{tile + channel, pitch_, below(1)};
+            Sum* const at = tile + channel;
             if (rows == 1) return pool_across<1, vectors>(at, buffers, buffer_bytes, continues);
             if (rows == 2) return pool_across<2, vectors>(at, buffers, buffer_bytes, continues);
             if (rows == 3) return pool_across<3, vectors>(at, buffers, buffer_bytes, continues);
@@ -264,10 +265,10 @@ private:
     }
 
     template <int rows, int vectors>
-    void pool_across(Tile<Sum> tile, const char* buffers, std::ptrdiff_t buffer_bytes, bool continues) {
+    void pool_across(Sum* to, const char* buffers, std::ptrdiff_t buffer_bytes, bool continues) {
         if constexpr (rows <= together(vectors) && (!of_samples || rows <= 2)) {
             const Sum start = Sum(reduction == Reduction::sum ? 0.0 : task_.maximum_start);
-            across<reduction, rows, vectors>(tile, buffers, buffer_bytes, box_.x, start, continues);
+            across<reduction, rows, vectors>(to, pitch_, buffers, buffer_bytes, box_->x, start, continues);
         }
     }
 
@@ -275,10 +276,10 @@ private:
     void fill_in_bands(int row) {
         const Region<Sum>& region = *task_.region;
         const char* const map = region.map + task_.first_channel * task_.in.channel;
-        Row<Sum> rest = row_of(box_.y, row);
+        Row<Sum> rest = row_of(box_->y, row);
         bool continues = false;
         do {
-            Row<Sum> band = rest.segment(box_.segment);
+            Row<Sum> band = rest.segment(box_->segment);
             std::int64_t place[longest_sum];
             for (std::int64_t t = 0; t < band.taps; ++t) {
                 place[t] = t * region.pitch;
@@ -288,7 +289,7 @@ private:
             const Axis<Sum> y{1, nullptr, row_ptr, place, band.weight, nullptr, nullptr};
             for_each_chunk([&](auto vectors, auto, int channel) {
                 down<Element, reduction, vectors, false>(
-                    row_buffer(channel), task_.panel + region.origin + channel * sizeof(Element), box_,
+                    row_buffer(channel), task_.panel + region.origin + channel * sizeof(Element), *box_,
                     y, 0, 1, continues, 0);
             });
             continues = true;
@@ -297,7 +298,7 @@ private:
 
     // Those of chunks of channels are one after the other where all are kept.
     char* row_buffer(int channel) const {
-        return task_.row_buffer + (task_.region->in_bands ? channel * box_.columns * sizeof(Sum) : 0);
+        return task_.row_buffer + (task_.region->in_bands ? channel * box_->columns * sizeof(Sum) : 0);
     }
 
     // A cell's channels, some vectors at a time. The last vector that is not full begins earlier, and
@@ -321,7 +322,7 @@ private:
 
     // What flags say of the bins of one p.
     void finish(Sum* cell, int bin) const {
-        const Axis<Sum>&y = box_.y, &x = box_.x;
+        const Axis<Sum>&y = box_->y, &x = box_->x;
         for (int q = 0; q < x.bins; ++q, cell += pitch_)
             for (int c = 0; c < pitch_; ++c) {
                 if ((y.zero[bin] | x.zero[q]) && cell[c] < 0) cell[c] = 0;
@@ -332,7 +333,7 @@ private:
     // Channels last: the tile's cells are the output's, but for their type.
     void write_cells(const Sum* tile, int first_bin, int bins) {
         constexpr std::ptrdiff_t size = sizeof(Element);
-        const std::ptrdiff_t channels = task_.channels, cells = std::ptrdiff_t(bins) * box_.x.bins;
+        const std::ptrdiff_t channels = task_.channels, cells = std::ptrdiff_t(bins) * box_->x.bins;
         const Strides& out = task_.out;
         const char* from = reinterpret_cast<const char*>(tile);
         if (!std::is_same_v<Element, Sum> || pitch_ != channels) {
@@ -344,18 +345,18 @@ private:
                     store(staged + i * together + c, load<Sum>(tile + i * pitch_ + c));
             from = task_.staged;
         }
-        char* to = box_.out + task_.first_channel * size + first_bin * out.y;
-        if (out.x == channels * size && (bins == 1 || out.y == box_.x.bins * out.x))
+        char* to = box_->out + task_.first_channel * size + first_bin * out.y;
+        if (out.x == channels * size && (bins == 1 || out.y == box_->x.bins * out.x))
             return copy(to, from, cells * out.x, task_.streams);
         for (int p = 0; p < bins; ++p)
-            for (int q = 0; q < box_.x.bins; ++q, from += channels * size)
+            for (int q = 0; q < box_->x.bins; ++q, from += channels * size)
                 copy(to + p * out.y + q * out.x, from, channels * size, task_.streams);
     }
 
     // Channels first: the tile is transposed, and what the output holds is copied from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
-        const int bins = box_.y.bins * box_.x.bins;
+        const int bins = box_->y.bins * box_->x.bins;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* const planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
@@ -377,8 +378,8 @@ private:
     void copy_planes(const Element* planes) {
         constexpr std::ptrdiff_t size = sizeof(Element);
         const Strides& out = task_.out;
-        const int bins_y = box_.y.bins, bins_x = box_.x.bins;
-        char* to = box_.out + task_.first_channel * out.channel;
+        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
+        char* to = box_->out + task_.first_channel * out.channel;
         const std::ptrdiff_t row = bins_x * size, plane = bins_y * row;
         const bool neighbours = out.x == size && (bins_y == 1 || out.y == row);
         if (neighbours && out.channel == plane)
@@ -395,28 +396,20 @@ private:
     }
 
     const Task<Sum>& task_;
-    const Box<Sum>& box_;
+    const Box<Sum>* box_;
     const int vectors_;  // of a cell
     const bool part_;
     const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
     const int rows_together_;
 };
 
-template <class Element, Reduction reduction, class Sum>
-void run(const Task<Sum>& task) {
-    if (task.packs && !task.region->in_bands) pack<Element>(task);
-    for (int i = 0; i < task.region->count; ++i)
-        Pool<Element, reduction, Sum>(task, task.region->boxes[i]).run();
-    if (task.streams) finish_streams();
-}
-
 template <class Element, class Sum>
 void by_reduction(Reduction reduction, const Task<Sum>& task) {
     switch (reduction) {
-        case Reduction::sum: return run<Element, Reduction::sum>(task);
-        case Reduction::sample_maximum: return run<Element, Reduction::sample_maximum>(task);
-        case Reduction::corner_maximum: return run<Element, Reduction::corner_maximum>(task);
-        case Reduction::maximum: return run<Element, Reduction::maximum>(task);
+        case Reduction::sum: return Pool<Element, Reduction::sum, Sum>(task).run();
+        case Reduction::sample_maximum: return Pool<Element, Reduction::sample_maximum, Sum>(task).run();
+        case Reduction::corner_maximum: return Pool<Element, Reduction::corner_maximum, Sum>(task).run();
+        case Reduction::maximum: return Pool<Element, Reduction::maximum, Sum>(task).run();
     }
 }
 

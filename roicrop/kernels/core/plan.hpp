@@ -223,12 +223,10 @@ auto AxisPlanner<Sum>::append_sampled(AxisPlan<Sum>& to, const Roi& roi, int bin
 // Cells that include all that the samples of a bin give something to.
 template <class Sum>
 Range AxisPlanner<Sum>::reach(const Roi& roi, int bin) const {
-    double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
-    if (convention_.ratio != Ratio::exact) {
-        if (roi.count <= 0) return {0, 0};
-        one = position(roi, bin, 0);
-        other = position(roi, bin, roi.count - 1);
-    }
+    const bool exact = convention_.ratio == Ratio::exact;
+    if (!exact && roi.count <= 0) return {0, 0};
+    const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
+    const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
     const double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
     if (high < -1 || low > double(size_)) return {0, 0};
     const auto cell = [&](double v) {
