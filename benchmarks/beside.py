@@ -71,13 +71,10 @@ class Build:
 
 
 _WORKER: Final = """
-import ctypes, json, sys, time
+import json, sys, time
 import numpy as np
 import roicrop
 from roicrop import kernels
-
-if hasattr(ctypes.CDLL(None), "mallopt"):  # as benchmarks.timing.keep_freed_memory
-    ctypes.CDLL(None).mallopt(-3, 1 << 30), ctypes.CDLL(None).mallopt(-1, 2**31 - 1)
 
 def lines(shape, dtype):
     memory = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + 64, np.uint8)

@@ -39,6 +39,8 @@ class Core(Protocol):
         convention: Convention,
         spatial_scale: float,
         threads: int,
+        map_size: tuple[int, int] | None = None,
+        origin: tuple[int, int] = (0, 0),
     ) -> None:
         """Pool every box into `out`.
 
@@ -49,6 +51,11 @@ class Core(Protocol):
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells a pixel.
         threads: how many may run at once; never changes the result.
+        map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
+            that of the whole map, and the result the same to the bit; `origin` is the cell of the
+            map that the window begins with. Cells outside the window are never read.
+
+        Raises ValueError where a box reads a cell that the window lacks.
         """
 
 
