@@ -1,30 +1,38 @@
 # `make demo` crops the sample data, `make test` runs the tests, `make fuzz` some of them at greater
 # length, `make bench` the benchmarks, `make lint` the linter and the type checker, and `make docs`
-# brings the documents up to date. Each makes what it needs in .venv; none needs another to have run.
-# PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled core,
-# COMPILED=disabled does without.
+# brings the documents up to date. `make wheel` builds a wheel and tests what it installs. Each makes
+# what it needs; none needs another to have run. PYTHON=python3.12 names the interpreter;
+# COMPILED=enabled insists on the compiled core, COMPILED=disabled does without.
+#
+# .venv has an editable install: what runs in the checkout imports ./roicrop, and only the loader of an
+# editable install finds the compiled core for it, which it compiles again when a source has changed.
+# .venv-user has the wheel, as a user does.
 
 PYTHON ?= python3
 COMPILED ?= auto
 
 venv := .venv
 python := $(venv)/bin/python
-roicrop := $(venv)/bin/roicrop
+built := $(venv)/build-$(COMPILED)
+user := .venv-user
+user_python := $(user)/bin/python
 in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
+compiled_option := --config-settings=setup-args=-Dcompiled=$(COMPILED)
 # The folders too: a file removed changes nothing else.
 sources := pyproject.toml meson.build meson.options \
   $(shell find roicrop -name __pycache__ -prune -o ! -name '*.so' -print)
+# The compiled core is meant wherever it was built: should it not load, what runs fails.
+core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
+run = ROICROP_KERNEL=$(core) $(python)
+from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 
-# Built in a folder that stays, so that only what changed is compiled again.
-pip_install = $(in_venv) $(python) -m pip install --quiet --no-build-isolation \
-  --config-settings=build-dir=$(venv)/build --config-settings=setup-args=-Dcompiled=$(COMPILED)
-
-.PHONY: demo test fuzz bench docs lint format clean
+.PHONY: demo test fuzz bench docs lint format wheel clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
+roicrop := $(user)/bin/roicrop
 
-demo: $(venv)/installed
+demo: $(user)/installed
 	@mkdir -p demo
 	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
 	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
@@ -35,25 +43,20 @@ demo: $(venv)/installed
 	@echo 'demo/align-box-0.png to -4    where every value came from: bins and sampling points'
 	@echo 'demo/both-box-2.png           look here first: RoIPool rounds the edges, RoIAlign does not'
 
-# The compiled core is meant wherever one was installed: should it not load, the tests fail.
 test: $(venv)/installed-test
-	@if ls $(venv)/lib/python*/site-packages/roicrop/kernels/_compiled.*.so >/dev/null 2>&1; then \
-	  ROICROP_TEST_CORE=compiled ROICROP_KERNEL=compiled $(python) -m pytest && \
-	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest -m core; \
-	else \
-	  ROICROP_TEST_CORE=numpy ROICROP_KERNEL=numpy $(python) -m pytest; \
-	fi
+	$(from_here) ROICROP_KERNEL=$(core) $(python) -m pytest
+	$(if $(filter compiled,$(core)),$(from_here) ROICROP_KERNEL=numpy $(python) -m pytest -m core)
 
 # Random crops against the definitions, thousands for each convention: about a quarter of an hour.
 fuzz: $(venv)/installed-test
-	$(python) -m pytest --hypothesis-profile=fuzz \
-	  tests/test_operators.py tests/sampling
+	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
+	  tests/operators tests/sampling
 
 bench: $(venv)/installed-bench
-	$(python) -m benchmarks
+	ROICROP_KERNEL=compiled $(python) -m benchmarks
 
 docs: $(venv)/installed-test
-	$(python) -m docs.make
+	$(run) -m docs.make
 
 lint: $(venv)/installed-test
 	$(python) -m ruff check
@@ -64,8 +67,16 @@ format: $(venv)/installed-test
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
+# Tested from another folder, where no ./roicrop can be imported.
+wheel: $(user)/installed
+	$(PYTHON) -m tests.wheel $(user)/dist/roicrop-*.whl
+	$(user_python) -m pip install --quiet "$$(echo $(user)/dist/roicrop-*.whl)[test]"
+	rm -rf $(user)/away && mkdir $(user)/away
+	cp -r pyproject.toml tests sample_data $(user)/away
+	cd $(user)/away && ROICROP_TEST_FROM=$(CURDIR)/$(user)/lib ../bin/python -m pytest tests/cli
+
 clean:
-	rm -rf $(venv) build dist demo
+	rm -rf $(venv) $(user) build dist demo
 
 $(venv)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
@@ -75,13 +86,16 @@ $(venv)/ready: pyproject.toml
 	@touch $@
 
 $(venv)/compiled-$(COMPILED): $(venv)/ready
-	@rm -f $(venv)/compiled-*
+	@rm -f $(venv)/compiled-* $(venv)/installed-*
 	@touch $@
 
-$(venv)/installed: $(venv)/compiled-$(COMPILED) $(sources)
-	$(pip_install) .
+$(venv)/installed-%: $(venv)/compiled-$(COMPILED) pyproject.toml roicrop/VERSION
+	$(in_venv) $(python) -m pip install --quiet --no-build-isolation \
+	  --config-settings=build-dir=$(built) $(compiled_option) --editable '.[$*]'
 	@touch $@
 
-$(venv)/installed-%: $(venv)/compiled-$(COMPILED) $(sources)
-	$(pip_install) '.[$*]'
-	@touch $@ $(venv)/installed
+$(user)/installed: $(sources)
+	$(PYTHON) -m venv --clear $(user)
+	$(user_python) -m pip wheel --quiet --no-deps --wheel-dir $(user)/dist $(compiled_option) .
+	$(user_python) -m pip install --quiet $(user)/dist/roicrop-*.whl
+	@touch $@

@@ -142,9 +142,7 @@ def main(other: str, only: str, seconds: float, threads: int) -> None:
         build.close()
 
 
-def _race(
-    builds: Sequence[Build], call: Call, seconds: float, threads: int
-) -> tuple[float, float]:
+def _race(builds: Sequence[Build], call: Call, seconds: float, threads: int) -> tuple[float, float]:
     _, workload, dtype, layout = call
     options: dict[str, Any] = {"threads": threads}
     if workload.operator == "align":

@@ -16,7 +16,7 @@ import numpy as np
 import roicrop
 from benchmarks.results import Measurement, Section
 from benchmarks.targets import Verdict
-from roicrop import kernels, operators
+from roicrop import arguments, kernels
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
     """Where and when this runs, and how many other processes wanted a processor just before."""
     return {
         "processor": _processor(),
-        "processors": operators.default_threads(),
+        "processors": arguments.default_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,

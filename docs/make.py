@@ -21,6 +21,7 @@ DOCUMENTS: Final = tuple(
         "README.md",
         "CONTRIBUTING.md",
         "docs/conventions.md",
+        "docs/files.md",
         "sample_data/README.md",
     )
 )

@@ -9,18 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import roicrop
+from docs.box_files import BOX_FILES
 from docs.documents import ROOT
 from docs.tables import table
-from roicrop.cli.conventions import HEADER, cells
-from roicrop.conventions import CONVENTIONS
+from roicrop.boxes.names import COORDINATES, SPELLINGS
+from roicrop.conventions import CONVENTIONS, in_words
 
 
 def conventions() -> str:
     """A row for each convention, in the words of `roicrop conventions`."""
-    name, *rules = HEADER
+    name, *rules = in_words.TABLE_HEADER
     rows = []
     for row in CONVENTIONS.values():
-        _, *its = cells(row)
+        _, *its = in_words.table_row(row)
         rows.append([f"`{row.name}`", row.program, *its])
     return "\n".join(table([name, "reproduces", *rules], rows))
 
@@ -55,9 +56,33 @@ def speed() -> str:
     )
 
 
+def box_files() -> str:
+    """A row for each program that writes boxes."""
+    rows = [
+        [
+            each.program,
+            "<br>".join(f"`{line}`" for line in each.example.split("\n")),
+            each.taken_for,
+            f"`{each.options}`" if each.options else "",
+        ]
+        for each in BOX_FILES
+    ]
+    return "\n".join(table(["program", "it writes", "taken for", "options"], rows))
+
+
+def names() -> str:
+    """The names of columns that are known."""
+    rows = [[role, ", ".join(f"`{n}`" for n in spelled)] for role, spelled in SPELLINGS.items()]
+    for box_format, spellings in COORDINATES.items():
+        rows.append([box_format, "; ".join(f"`{','.join(each)}`" for each in spellings)])
+    return "\n".join(table(["", "names"], rows))
+
+
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "conventions": conventions,
     "surprises": surprises,
+    "box files": box_files,
+    "names": names,
     "functions": functions,
     "speed": speed,
 }

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["__version__", "plan", "roi_align", "roi_pool"]
+__all__ = [
+    "__version__",
+    "assign_levels",
+    "multiscale_roi_align",
+    "plan",
+    "roi_align",
+    "roi_pool",
+]
 
 with open(os.path.join(os.path.dirname(__file__), "VERSION"), encoding="ascii") as file:
     __version__ = file.read().strip()
@@ -15,7 +22,7 @@ del file
 
 TYPE_CHECKING = False  # as typing has it, which takes longer to load than all else here
 if TYPE_CHECKING:
-    from roicrop.operators import plan, roi_align, roi_pool
+    from roicrop.operators import assign_levels, multiscale_roi_align, plan, roi_align, roi_pool
 else:
 
     def __getattr__(name: str) -> object:

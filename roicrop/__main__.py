@@ -2,8 +2,6 @@
 
 import sys
 
-from roicrop.cli.stopping import CTRL_C, stopped
-
 
 def main() -> int:
     """Run the command line of this process; return its exit status."""
@@ -12,7 +10,12 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:  # before the command line has taken charge of signals
-        return stopped(CTRL_C, 2)
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        from roicrop.cli.stopping import CTRL_C, stopped
+
+        return stopped(CTRL_C, signal.SIGINT)
 
 
 if __name__ == "__main__":

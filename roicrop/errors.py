@@ -49,3 +49,7 @@ class KernelError(RoicropError):
 
 class ManifestError(RoicropError):
     """A list of jobs cannot be read."""
+
+
+class ModelError(RoicropError):
+    """An exported model cannot be read, or its RoI operator cannot be used."""

@@ -1,24 +1,48 @@
-"""RoIAlign and RoIPool on arrays: check the arguments, then hand them to the core."""
+"""The operators on arrays: check the arguments, then hand them to the core."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roicrop import kernels, sampling
-from roicrop.conventions import DEFAULT, Convention, Mode, Operator, SamplingRatio, resolve
+from roicrop.arguments import (
+    CHANNELS_LAST,
+    Array,
+    Boxes,
+    OutputSize,
+    boxes_of,
+    checked_corners,
+    checked_features,
+    checked_inputs,
+    checked_levels,
+    checked_out,
+    checked_scale,
+    checked_scales,
+    checked_threads,
+    pair,
+)
+from roicrop.conventions import (
+    DEFAULT,
+    Convention,
+    LevelRule,
+    Mode,
+    Operator,
+    SamplingRatio,
+    resolve,
+)
+from roicrop.conventions import level_rule as named_rule
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.precision import coordinate_dtype, pooled_dtype
-from roicrop.sampling import Plan
+from roicrop.precision import coordinate_dtype
+from roicrop.sampling import Int, SeparablePlan
 
-__all__ = ["plan", "roi_align", "roi_pool"]
-
-OutputSize = int | tuple[int, int]
-Array = NDArray[Any]
+__all__ = ["assign_levels", "multiscale_roi_align", "plan", "roi_align", "roi_pool"]
 
 
 def roi_align(
@@ -41,9 +65,9 @@ def roi_align(
         with layout="CHW" and "HWC" are one image. Anything with `__array__` or DLPack. float16,
         float32 and float64 are computed as they are (float16 with float32 sums, rounded once),
         other numbers as float32.
-    boxes: (K, 5) rows of image number, x1, y1, x2, y2, or a list with one (L, 4) array for each
-        image; in image pixels, in the convention's own order ("tensorflow": y1, x1, y2, x2, as
-        fractions).
+    boxes: (K, 5) rows of image number, x1, y1, x2, y2; or a list with one (L, 4) array for each
+        image; or (K, 4) where the input has one image. In image pixels, in the convention's own
+        order ("tensorflow": y1, x1, y2, x2, as fractions).
     output_size: (PH, PW), or one number for both.
     spatial_scale: cells a pixel; 1/16 for stride 16.
     sampling_ratio: samples a bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
@@ -59,7 +83,10 @@ def roi_align(
     Raises ArgumentError and BoxError, both ValueError; the latter names the row.
     """
     row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
-    return _crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+    call = _Call.of(
+        [checked_features(input, layout)], boxes, output_size, [spatial_scale], row, layout
+    )
+    return call.crop(threads, out)
 
 
 def roi_pool(
@@ -81,7 +108,97 @@ def roi_pool(
     torchvision.
     """
     row = resolve(convention, "pool", mode=mode)
-    return _crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+    call = _Call.of(
+        [checked_features(input, layout)], boxes, output_size, [spatial_scale], row, layout
+    )
+    return call.crop(threads, out)
+
+
+def multiscale_roi_align(
+    inputs: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scales: Sequence[float],
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention = "mask-rcnn",
+    level_rule: str | LevelRule | None = None,
+    canonical_size: float | None = None,
+    canonical_level: float | None = None,
+    levels: Any = None,
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """RoIAlign from a feature pyramid (Lin et al., FPN, 2017): each box from one of the maps.
+
+    inputs: a list of (N, C, H_l, W_l) feature maps, the finest first, each as in `roi_align`.
+    spatial_scales: cells a pixel of each map.
+    level_rule: the rule that chooses a box's map; see `assign_levels`. None is the convention's.
+        A rule that goes by the image's size takes it to be the finest map's, over its scale.
+    canonical_size, canonical_level: the rule's constants; None is the rule's own.
+    levels: (K,) the map of each box, 0 the finest, in place of a rule.
+
+    The other arguments, and the errors, are those of `roi_align`.
+    Returns (K, C, PH, PW) in the order of the boxes, or (K, PH, PW, C) for channels-last input; 0
+    for a box that the rule takes from no map.
+    """
+    row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
+    call = _Call.of(checked_inputs(inputs, layout), boxes, output_size, spatial_scales, row, layout)
+    if levels is not None:
+        if (level_rule, canonical_size, canonical_level) != (None, None, None):
+            raise ArgumentError("levels are given, and a rule that chooses them: leave one out")
+        given = checked_levels(levels, call.boxes.count, len(call.maps))
+        return call.crop(threads, out, lambda first, some: given[first : first + len(some)])
+    if row.normalized:
+        raise ArgumentError(
+            f"boxes of the convention {row.name} are fractions, and level rules go by pixels: "
+            "give levels"
+        )
+    rule = named_rule(
+        row.level_rule if level_rule is None else level_rule,
+        canonical_size=canonical_size,
+        canonical_level=canonical_level,
+    )
+    height, width = (side / call.scales[0] for side in call.maps[0].shape[2:])
+    return call.crop(
+        threads,
+        out,
+        lambda _, some: sampling.assign(some, call.scales, rule, (height, width)).index,
+    )
+
+
+def assign_levels(
+    boxes: Any,
+    spatial_scales: Sequence[float],
+    *,
+    rule: str | LevelRule = "torchvision",
+    canonical_size: float | None = None,
+    canonical_level: float | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> NDArray[np.int64]:
+    """Which map of a feature pyramid each box is pooled from, as a named program chooses.
+
+    boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; taken as float32.
+    spatial_scales: cells a pixel of each map, the finest first.
+    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a row of one's own.
+    canonical_size, canonical_level: a square box of that side, in pixels, is on that level; None is
+        the rule's own.
+    image_size: (H, W) in pixels, which the rule "matterport" needs.
+
+    Returns (K,) the index of the map, 0 the finest; −1 where the program takes the box from none.
+    Square roots and logarithms are correctly rounded; PyTorch's may be a last bit off, so a box
+    within a rounding of a boundary may be on its other side there.
+    Raises ArgumentError and BoxError, both ValueError; the latter names the row.
+    """
+    chosen = named_rule(rule, canonical_size=canonical_size, canonical_level=canonical_level)
+    scales = checked_scales(spatial_scales)
+    given = boxes_of(boxes)
+    _, corners = given.some(0, given.count)
+    corners = checked_corners(corners, "xyxy", max(scales), np.float32)
+    return sampling.assign(corners, scales, chosen, image_size).index
 
 
 def plan(
@@ -96,10 +213,10 @@ def plan(
     convention: str | Convention | None = None,
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
-) -> Plan:
+) -> SeparablePlan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
-    boxes: (K, 4) in image pixels, in the convention's own order.
+    boxes: as in `roi_align`; image numbers play no part, since every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
@@ -107,15 +224,12 @@ def plan(
     """
     name = convention if convention is not None else DEFAULT[operator]
     row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
-    scale = _checked_scale(spatial_scale)
+    scale = checked_scale(spatial_scale)
     coordinates = coordinate_dtype(dtype)
-    corners = _numbers(boxes, "boxes")
-    if corners.size == 0:
-        corners = corners.reshape(0, 4)
-    if corners.ndim != 2 or corners.shape[1] != 4:
-        raise ArgumentError(f"boxes has shape {corners.shape}: give (K, 4)")
+    given = boxes_of(boxes)
+    _, corners = given.some(0, given.count)
     return sampling.plan(
-        _checked_corners(corners, row, scale, coordinates),
+        checked_corners(corners, row.order, scale, coordinates),
         map_size,
         pair(output_size),
         convention=row,
@@ -124,273 +238,104 @@ def plan(
     )
 
 
-def pair(output_size: OutputSize) -> tuple[int, int]:
-    """(PH, PW), both at least 1."""
-    both = np.asarray(output_size)
-    if both.ndim == 0:
-        both = both.repeat(2)
-    if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
-        raise ArgumentError(f"output_size is {output_size}: give H×W bins, each at least 1")
-    return int(both[0]), int(both[1])
+_Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps
+_Part = tuple[int, slice | Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
 
 
-def default_threads() -> int:
-    """One for each processor this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The checked arguments of a call: one map or several, (N, C, H, W) each."""
 
+    maps: list[Array]
+    scales: list[float]
+    boxes: Boxes
+    bins: tuple[int, int]
+    convention: Convention
+    channels_last: bool
 
-_CHANNELS_LAST: Final = {"NCHW": False, "CHW": False, "NHWC": True, "HWC": True}
-
-
-def _crop(
-    input: Any,
-    boxes: Any,
-    output_size: OutputSize,
-    spatial_scale: float,
-    convention: Convention,
-    layout: str,
-    threads: int | None,
-    out: Array | None,
-) -> Array:
-    features = _checked_features(input, layout)
-    channels_last = _CHANNELS_LAST[layout]
-    images, channels = features.shape[:2]
-    scale, most = _checked_scale(spatial_scale), _checked_threads(threads)
-    given = _boxes_of(boxes, images)
-    bins = pair(output_size)
-    shape = (given.count, *bins, channels) if channels_last else (given.count, channels, *bins)
-    pooled = _checked_out(out, shape, features, given)
-    boxes_first = pooled.transpose(0, 3, 1, 2) if channels_last else pooled
-
-    def blocks() -> Iterator[tuple[int, NDArray[np.int64], Array]]:
-        return _checked_blocks(given, bins, convention, scale, coordinate_dtype(features.dtype))
-
-    if given.count > _BOXES_AT_ONCE:
-        for _ in blocks():  # so that a wrong box leaves `out` as it was
-            pass
-    for first, image_index, corners in blocks():
-        kernels.crop(
-            features,
-            image_index,
-            corners,
-            boxes_first[first : first + len(corners)],
-            convention=convention,
-            spatial_scale=scale,
-            threads=most,
+    @classmethod
+    def of(
+        cls,
+        maps: list[Array],
+        boxes: Any,
+        output_size: OutputSize,
+        spatial_scales: Sequence[float],
+        convention: Convention,
+        layout: str,
+    ) -> _Call:
+        """With all but the maps still to be checked."""
+        return cls(
+            maps,
+            checked_scales(spatial_scales, len(maps)),
+            boxes_of(boxes, len(maps[0])),
+            pair(output_size),
+            convention,
+            CHANNELS_LAST[layout],
         )
-    return pooled
+
+    def crop(self, threads: int | None, out: Array | None, choose: _Choose | None = None) -> Array:
+        """Pool every box from its map; without a choice there is one map."""
+        most = checked_threads(threads)
+        count, channels = self.boxes.count, self.maps[0].shape[1]
+        last = self.channels_last
+        shape = (count, *self.bins, channels) if last else (count, channels, *self.bins)
+        pooled = checked_out(out, shape, self.maps, self.boxes)
+        boxes_first = pooled.transpose(0, 3, 1, 2) if last else pooled
+        if count > _BOXES_AT_ONCE:
+            for _ in self._blocks(choose):  # so that a wrong box leaves `out` as it was
+                pass
+        for level, rows, image_index, corners in chain.from_iterable(self._blocks(choose)):
+            if level < 0:
+                boxes_first[rows] = 0
+                continue
+            to = boxes_first[rows]
+            kernels.crop(
+                self.maps[level],
+                image_index,
+                corners,
+                to,
+                convention=self.convention,
+                spatial_scale=self.scales[level],
+                threads=most,
+            )
+            if not isinstance(rows, slice):
+                boxes_first[rows] = to
+        return pooled
+
+    def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
+        """Some boxes at a time, checked, by the map that they are on."""
+        dtype = coordinate_dtype(self.maps[0].dtype)
+        for first in range(0, self.boxes.count, _BOXES_AT_ONCE):
+            block = np.arange(first, min(first + _BOXES_AT_ONCE, self.boxes.count))
+            with _among(block):
+                image_index, corners = self.boxes.some(first, first + len(block))
+                corners = checked_corners(corners, self.convention.order, max(self.scales), dtype)
+                levels = choose(first, corners) if choose else np.zeros(len(block), np.int64)
+            parts: list[_Part] = []
+            for level in range(-1, len(self.maps)):
+                here = np.flatnonzero(levels == level)
+                if not len(here):
+                    continue
+                if level >= 0:
+                    with _among(block[here]):
+                        sampling.check_reversed(
+                            corners[here],
+                            self.bins,
+                            convention=self.convention,
+                            spatial_scale=self.scales[level],
+                        )
+                rows = slice(first, first + len(block)) if len(here) == len(block) else block[here]
+                parts.append((level, rows, image_index[here], corners[here]))
+            yield parts
 
 
 _BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own
 
 
-def _checked_blocks(
-    given: _Boxes,
-    bins: tuple[int, int],
-    convention: Convention,
-    spatial_scale: float,
-    dtype: type[np.float32] | type[np.float64],
-) -> Iterator[tuple[int, NDArray[np.int64], Array]]:
-    """Of some boxes at a time: the first's number, their images, corners as a core takes them."""
-    for first in range(0, given.count, _BOXES_AT_ONCE):
-        try:
-            image_index, corners = given.some(first, min(first + _BOXES_AT_ONCE, given.count))
-            corners = _checked_corners(corners, convention, spatial_scale, dtype)
-            sampling.check_reversed(
-                corners, bins, convention=convention, spatial_scale=spatial_scale
-            )
-        except BoxError as error:
-            raise BoxError(error.said, first + (error.box or 0)) from None
-        yield first, image_index, corners
-
-
-def _checked_features(input: Any, layout: str) -> Array:
-    """The input as (N, C, H, W), a view of its own numbers."""
-    if layout not in _CHANNELS_LAST:
-        known = ", ".join(_CHANNELS_LAST)
-        raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
-    features = _numbers(input, "input")
-    if features.ndim != len(layout):
-        raise ArgumentError(f"input has shape {features.shape}, not {layout}: name its layout")
-    if len(layout) == 3:
-        features = features[np.newaxis]
-    if _CHANNELS_LAST[layout]:
-        features = features.transpose(0, 3, 1, 2)
-    if 0 in features.shape[1:]:
-        raise ArgumentError(f"input has shape {features.shape} (N, C, H, W): it has no cells")
-    if max(features.shape[2:]) > _MOST_CELLS:
-        raise ArgumentError(
-            f"input has shape {features.shape} (N, C, H, W): give at most {_MOST_CELLS} cells "
-            "along an axis"
-        )
-    return features
-
-
-_MOST_CELLS: Final = 2**30  # so that the cores may count them, and their neighbours, in 32 bits
-
-
-def _numbers(value: Any, name: str) -> Array:
-    """The argument of that name as an array of real numbers."""
+@contextlib.contextmanager
+def _among(rows: Int) -> Iterator[None]:
+    """A wrong box's number is its row in the call, not among these."""
     try:
-        numbers = _as_array(value)
-    except ValueError as error:
-        raise ArgumentError(f"{name} is not an array ({error})") from error
-    if numbers.dtype.kind not in "fiub":
-        raise ArgumentError(f"{name} holds {numbers.dtype}: give real numbers")
-    return numbers
-
-
-def _as_array(value: Any) -> Array:
-    if isinstance(value, np.ndarray):
-        return value
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
-    return np.asarray(value)
-
-
-class _Boxes(Protocol):
-    """The boxes of a call."""
-
-    arrays: list[Array]
-
-    @property
-    def count(self) -> int: ...
-
-    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        """Those from one to before another: (L,) image numbers and (L, 4) corners."""
-
-
-def _boxes_of(boxes: Any, images: int) -> _Boxes:
-    if isinstance(boxes, Sequence):
-        each = [_numbers(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
-        if any(some.ndim == 2 for some in each):
-            return _BoxesByImage(each, images)
-    return _BoxTable(_numbers(boxes, "boxes"), images)
-
-
-class _BoxTable:
-    """(K, 5): image number first."""
-
-    def __init__(self, table: Array, images: int) -> None:
-        if table.size == 0:
-            table = table.reshape(0, 5)
-        if table.ndim != 2 or table.shape[1] != 5:
-            raise ArgumentError(
-                f"boxes has shape {table.shape}: give (K, 5), image number first, "
-                "or a list of one (L, 4) for each image"
-            )
-        self.arrays = [table]
-        self._images = images
-
-    @property
-    def count(self) -> int:
-        return len(self.arrays[0])
-
-    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        table = self.arrays[0][first:end]
-        with np.errstate(invalid="ignore"):
-            index = table[:, 0].astype(np.int64)
-        wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            raise BoxError(
-                f"is on image {table[k, 0]:g}, and the input has {self._images}, "
-                "counted from 0: mend its first column",
-                k,
-            )
-        return index, table[:, 1:]
-
-
-class _BoxesByImage:
-    """One (L, 4) array, or an empty one, for each image."""
-
-    def __init__(self, each: list[Array], images: int) -> None:
-        if len(each) != images:
-            raise ArgumentError(
-                f"boxes lists {len(each)} images, input has {images}: give one array for each"
-            )
-        for i, some in enumerate(each):
-            if some.size and (some.ndim != 2 or some.shape[1] != 4):
-                raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
-        self.arrays = [some.reshape(-1, 4) for some in each]
-        self._ends = np.cumsum([len(some) for some in self.arrays])
-
-    @property
-    def count(self) -> int:
-        return int(self._ends[-1])
-
-    def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        images = range(
-            int(np.searchsorted(self._ends, first, "right")),
-            int(np.searchsorted(self._ends, end, "left")) + 1,
-        )
-        begins = [int(self._ends[i]) - len(self.arrays[i]) for i in images]
-        parts = [
-            self.arrays[i][max(first - begin, 0) : end - begin]
-            for i, begin in zip(images, begins, strict=True)
-        ]
-        index = np.array(images, np.int64).repeat([len(part) for part in parts])
-        return index, np.concatenate(parts)
-
-
-_TOO_FAR: Final = 1e18  # times the number of cells or samples, still a float32
-
-
-def _checked_corners(
-    corners: Array,
-    convention: Convention,
-    spatial_scale: float,
-    dtype: type[np.float32] | type[np.float64],
-) -> Array:
-    """(K, 4) contiguous xyxy in the dtype of the coordinates, and within what it can hold."""
-    if convention.order == "yxyx":
-        corners = corners[:, [1, 0, 3, 2]]
-    with np.errstate(invalid="ignore", over="ignore"):
-        fine = np.abs(corners) < _TOO_FAR / max(spatial_scale, 1.0)
-    if not fine.all():
-        k = int(np.argmin(fine.all(axis=1)))
-        what = "too far away" if np.isfinite(corners[k]).all() else "not finite"
-        raise BoxError(
-            f"has corners {', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
-            "mend it or leave it out",
-            k,
-        )
-    return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])
-
-
-def _checked_scale(spatial_scale: float) -> float:
-    if not (np.isfinite(spatial_scale) and spatial_scale > 0):
-        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells a pixel, above 0")
-    return float(spatial_scale)
-
-
-_MOST_THREADS: Final = 1024  # more than any machine has use for
-
-
-def _checked_threads(threads: int | None) -> int:
-    if threads is None:
-        return default_threads()
-    if threads < 1:
-        raise ArgumentError(f"threads is {threads}: give at least 1")
-    return min(int(threads), _MOST_THREADS)
-
-
-def _checked_out(
-    out: Array | None, shape: tuple[int, ...], features: Array, boxes: _Boxes
-) -> Array:
-    dtype = pooled_dtype(features.dtype)
-    if out is None:
-        return np.empty(shape, dtype=dtype)
-    if not isinstance(out, np.ndarray):
-        raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
-    if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
-        raise ArgumentError(
-            f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
-            "give a writable array of the result's shape and dtype"
-        )
-    for name, arrays in (("input", [features]), ("boxes", boxes.arrays)):
-        if any(np.may_share_memory(out, array) for array in arrays):
-            raise ArgumentError(f"out lies in the memory of {name}: give another array")
-    return out
+        yield
+    except BoxError as error:
+        raise BoxError(error.said, int(rows[error.box or 0])) from None

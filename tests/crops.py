@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import roicrop
 from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
 from tests import reference
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ class Crop:
         )
         return pooled.transpose(0, 3, 1, 2) if channels_last else pooled
 
-    def plan(self, dtype: type[np.float32] | type[np.float64]) -> Plan:
+    def plan(self, dtype: type[np.float32] | type[np.float64]) -> SeparablePlan:
         """Its plan on a map of that dtype."""
         height, width = self.features.shape[2:]
         return roicrop.plan(

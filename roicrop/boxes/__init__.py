@@ -11,11 +11,12 @@ from __future__ import annotations
 from roicrop.boxes.assign import ImageAssignment, assign_images
 from roicrop.boxes.coco import Coco, CocoImage
 from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad, to_xyxy
-from roicrop.boxes.read import FILE_FORMATS, FileFormat, read_boxes
+from roicrop.boxes.read import BOX_SUFFIXES, FILE_FORMATS, FileFormat, read_boxes
 from roicrop.boxes.table import BoxTable
 
 __all__ = [
     "BOX_FORMATS",
+    "BOX_SUFFIXES",
     "FILE_FORMATS",
     "BadBoxes",
     "BoxFormat",

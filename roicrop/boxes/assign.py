@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
-from roicrop.boxes.columns import INDEX_KEYS
 from roicrop.boxes.table import BoxTable
 from roicrop.errors import BoxError
+from roicrop.text import listing, many, printable, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,9 @@ _Places: TypeAlias = "dict[str, int | str]"
 # The ".5" of "scan_1.5" is not one.
 _EXTENSION: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+_REMEDIES: Final = (
+    "--images FILE (COCO) says which image each id is, --ids-are-indices that they are indices"
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,55 +39,84 @@ class ImageAssignment:
     index: (K,) int64, the image's index; −1 where there is no such image.
     how: a sentence, without its full stop, that says how images were found.
     missing: for each image that boxes name (as text) and that does not exist, why not.
+    warnings: what may not be meant.
     """
 
     index: NDArray[np.int64]
     how: str
     missing: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def assign_images(
-    table: BoxTable, *, names: Sequence[str] | None, count: int, kind: Kind, path: str
+    table: BoxTable,
+    *,
+    names: Sequence[str] | None,
+    count: int,
+    kind: Kind,
+    path: str,
+    on_image: str | None = None,
+    ids_are_indices: bool = False,
 ) -> ImageAssignment:
     """The image, of `count`, that each box lies in.
 
     names: of the datasets of a group, in order of their indices; None for a batch or one image.
     path: the features, as messages name them.
+    on_image: the image, by name or index, that every box is on, whatever the file says.
+    ids_are_indices: whether what the file says of a box's image is an index.
 
-    `image_index` and `batch_index` are indices. `image` and `image_id` are ids where a COCO file's
-    `images` came with the boxes: then the image's file name says the dataset of a group, and its
-    position in that list the index in a batch. Without, they are themselves names or indices. A
-    file name may have a folder and an extension that the dataset's name lacks.
+    Indices and positions in a list are indices. What else names an image is found among the
+    datasets of a group by file name, where every image is found so, else by its id as a number; in
+    a batch a COCO file's id is the position in its `images`. One name on one map needs no finding.
 
-    Raises BoxError when boxes do not say which of several images is theirs, or two names that they
-    use could both be one dataset.
+    Raises BoxError when boxes do not say which of several images is theirs, or when two rules, or
+    two names, disagree about it.
     """
     features = _Features(path, count, names if kind == "group" else None)
+    if on_image is not None:
+        return _all_on(on_image, table, features)
     if table.image is None:
         return _assign_unnamed(table, features)
     texts = list(map(str, table.image.tolist()))
     images = list(dict.fromkeys(texts))
-    key = table.image_key
-    if key in INDEX_KEYS:
+    key = printable(table.image_key)
+    warnings: tuple[str, ...] = ()
+    if table.image_kind == "index" or ids_are_indices:
         how = f"{key} is the image's index"
-        places = _by_index({image: int(image) for image in images}, features)
-    elif table.coco is not None:
-        how = f"{key} goes {_through(table.coco, features)}"
-        places = _by_id(images, table, table.coco, features)
+        places = _by_number(images, table, features)
+    elif table.image_kind == "position":
+        how = "boxes are in the order of the images"
+        places = _by_number(images, table, features)
+        warnings = _counted(table, table.entries or 0, features)
+        if features.names is not None:
+            raise BoxError(
+                f"{table.source.name} lists boxes without the names of their images, and {path} "
+                "has named ones: write an object by name, or --ids-are-indices if the order is "
+                f"that of {listing(features.names)}"
+            )
     elif features.names is not None:
-        how = f"{key} is the name of the image's dataset"
-        places = _by_name({image: image for image in images}, table, features.names, path)
-    elif count == 1 and len(images) == 1 and not _NUMBER.fullmatch(images[0]):
-        how = f"every box is of {images[0]!r}, and there is one image"
+        how, places = _in_group(images, table, features.names, features)
+    elif count == 1 and len(images) == 1:
+        coco, name = table.coco, images[0]
+        if coco is not None and name in coco.images:
+            name = coco.images[name].file_name or name
+        how = f"every box is of {quoted(name)}, and there is one image"
         places = {images[0]: 0}
+        warnings = _counted(table, len(coco.images), features) if coco is not None else ()
+    elif table.coco is not None:
+        how = f"{key} goes through the position in images of {printable(table.coco.path)}"
+        places = _by_position(images, table.coco, features)
+        warnings = _counted(table, len(table.coco.images), features)
     else:
         how = f"{key} is the image's index"
-        places = _by_number(images, texts, table, features)
+        places = _by_number(images, table, features)
+        warnings = _as_indices(places, key, table, features)
     index_of = {image: -1 if isinstance(place, str) else place for image, place in places.items()}
     return ImageAssignment(
         index=np.fromiter(map(index_of.__getitem__, texts), np.int64, len(texts)),
         how=how,
         missing={image: place for image, place in places.items() if isinstance(place, str)},
+        warnings=warnings,
     )
 
 
@@ -102,94 +135,208 @@ class _Features:
         return f"{self.path} holds " + (f"images 0 to {last}" if last > 0 else "one image, 0")
 
 
+def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment:
+    """Every box on the image that the command line names."""
+    place: int | str | None = None
+    if features.names is not None:
+        place = _ByName(features).find(image)
+    if not isinstance(place, int) and _NUMBER.fullmatch(image) and 0 <= int(image) < features.count:
+        place = int(image)
+    if not isinstance(place, int):
+        there = listing(features.names) if features.names is not None else features.holds
+        raise BoxError(f"--on-image: no image {quoted(image)}: {place or there}")
+    return ImageAssignment(np.full(len(table), place), f"--on-image {printable(image)}")
+
+
 def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
     if features.count > 1 and len(table):
         raise BoxError(
-            f"{table.source.name} names no images, and {features.path} holds {features.count}: "
-            "give each box an image_index, or the image's name as image"
+            f"{table.source.name} names no images, and {features.path} holds {features.count}"
+            f"{table.holds}; --image-column says which of these names them, --on-image puts all "
+            "boxes on one"
         )
-    how = "boxes name no image, and there is one" if features.count == 1 else "there are no boxes"
-    return ImageAssignment(np.zeros(len(table), np.int64), how)
+    warnings: tuple[str, ...] = ()
+    if table.unexplained and len(table) > 1:
+        warnings = (
+            f"{table.source.name} names no images, but {listing(table.unexplained)} "
+            f"{'differs' if len(table.unexplained) == 1 else 'differ'} from row to row"
+            f"{table.holds}; --image-column says which names them, --on-image 0 that all are one",
+        )
+    how = (
+        "boxes do not name an image; the file has one"
+        if features.count == 1
+        else "there are no boxes"
+    )
+    return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
 
 
-def _through(coco: Coco, features: _Features) -> str:
-    """The way from an id to an image, and what is odd about it."""
-    if features.names is not None:
-        return f"through the file_name in images of {coco.path} to the dataset of that name"
-    way = f"through the position in images of {coco.path}"
-    listed = len(coco.images)
-    return way if listed == features.count else f"{way}, which lists {listed} for {features.count}"
+def _counted(table: BoxTable, listed: int, features: _Features) -> tuple[str, ...]:
+    if listed == features.count or not len(table):
+        return ()
+    path = table.source.name if table.coco is None else printable(table.coco.path)
+    return (
+        f"{path} lists {many(listed, 'image')}, and {features.path} holds {features.count:,}: "
+        "images go by their position in the list",
+    )
 
 
-def _by_id(images: Iterable[str], table: BoxTable, coco: Coco, features: _Features) -> _Places:
-    known = {image: coco.images[image] for image in images if image in coco.images}
-    places: _Places = dict.fromkeys(images, f"{coco.path} lists no image of that id")
-    if features.names is None:
-        for image, entry in known.items():
-            exists = entry.position < features.count
-            fault = f"{coco.path} lists it at position {entry.position}, but {features.holds}"
-            places[image] = entry.position if exists else fault
-        return places
-    places |= dict.fromkeys(known, f"{coco.path} gives it no file_name")
-    file_names = {image: entry.file_name for image, entry in known.items() if entry.file_name}
-    return places | _by_name(file_names, table, features.names, features.path)
+def _as_indices(places: _Places, key: str, table: BoxTable, features: _Features) -> tuple[str, ...]:
+    """A warning that ids were taken for indices; BoxError where it is not likely that they are."""
+    if not places:
+        return ()
+    numbers = sorted(int(image) for image in places)
+    if numbers[0] == 0 and numbers[-1] < features.count:
+        if key == "image":
+            return ()
+        return (f"{table.source.name}: {key} was taken for the image's index: {_REMEDIES}",)
+    first = "" if numbers[0] == 0 else ", and none is 0"
+    raise BoxError(
+        f"{table.source.name}: {key} is {listing(numbers)}{first}, which need not be the index of "
+        f"an image ({features.holds}): {_REMEDIES}"
+    )
 
 
-def _by_number(
-    images: Iterable[str], texts: list[str], table: BoxTable, features: _Features
-) -> _Places:
-    for image in images:
-        if not _NUMBER.fullmatch(image):
-            where = table.where(int(table.source_index[texts.index(image)]))
-            raise BoxError(
-                f"{where}: {table.image_key} is {image!r}, but {features.holds}, without names: "
-                "give each box an image_index"
-            )
-    return _by_index({image: int(image) for image in images}, features, _advice(table))
-
-
-def _advice(table: BoxTable) -> str:
-    """What to do about ids that nothing says the meaning of."""
-    if table.image_key != "image_id" or table.coco is not None:
-        return ""
-    return ": if these are ids, --images says what they stand for"
-
-
-def _by_index(wanted: Mapping[str, int], features: _Features, advice: str = "") -> _Places:
-    fault = features.holds + advice
-    return {image: n if 0 <= n < features.count else fault for image, n in wanted.items()}
-
-
-def _by_name(
-    file_names: Mapping[str, str], table: BoxTable, names: Sequence[str], path: str
-) -> _Places:
-    index_of = {name: index for index, name in enumerate(names)}
+def _by_position(images: Iterable[str], coco: Coco, features: _Features) -> _Places:
     places: _Places = {}
-    taken: dict[int, str] = {}
-    for image, file_name in file_names.items():
-        index = next((index_of[n] for n in _spellings(file_name) if n in index_of), None)
-        if index is None:
-            near = _namesake(file_name, names)
-            is_there = f", but {near!r}" if near else ""
-            places[image] = f"{path} has no dataset named {file_name!r}{is_there}{_advice(table)}"
-        elif taken.setdefault(index, file_name) != file_name:
-            raise BoxError(
-                f"{table.source.name}: images {taken[index]!r} and {file_name!r} could both be "
-                f"the dataset {names[index]!r} of {path}: rename one of them"
-            )
+    for image in images:
+        entry = coco.images.get(image)
+        if entry is None:
+            places[image] = f"{printable(coco.path)} lists no image of that id"
+        elif entry.position < features.count:
+            places[image] = entry.position
         else:
-            places[image] = index
+            where = f"{printable(coco.path)} lists it at position {entry.position}"
+            places[image] = f"{where}, but {features.holds}"
     return places
 
 
-def _namesake(file_name: str, names: Sequence[str]) -> str | None:
-    """A dataset in another folder, or with another extension."""
-    wanted = {*_spellings(file_name)}
-    return next((name for name in names if wanted & {*_spellings(name)}), None)
+def _by_number(images: Iterable[str], table: BoxTable, features: _Features) -> _Places:
+    places: _Places = {}
+    for image in images:
+        if not _NUMBER.fullmatch(image):
+            texts = list(map(str, table.image.tolist())) if table.image is not None else []
+            where = table.where(int(table.source_index[texts.index(image)]))
+            raise BoxError(
+                f"{where}: {printable(table.image_key)} is {quoted(image)}, but {features.holds}, "
+                "without names: give each box an image_index, or --on-image for all"
+            )
+        number = int(image)
+        places[image] = number if 0 <= number < features.count else features.holds
+    return places
+
+
+def _in_group(
+    images: Sequence[str], table: BoxTable, names: Sequence[str], features: _Features
+) -> tuple[str, _Places]:
+    """One rule for the whole file: by file name if every image is found so, else by id."""
+    key, coco = printable(table.image_key), table.coco
+    unlisted: _Places = {}
+    file_names = {image: image for image in images}
+    if coco is not None:
+        listed = {image: coco.images[image] for image in images if image in coco.images}
+        unlisted = dict.fromkeys(
+            (image for image in images if image not in listed),
+            f"{printable(coco.path)} lists no image of that id",
+        )
+        file_names = {image: entry.file_name or "" for image, entry in listed.items()}
+    by_name = _named_places(file_names, table, names, features)
+    by_id = _numbered_places(file_names, names, coco is not None)
+    found_by_name, found_by_id = (
+        all(isinstance(places[image], int) for image in file_names) for places in (by_name, by_id)
+    )
+    if table.by_id is None:
+        for image, place in by_name.items():
+            other = by_id[image]
+            if isinstance(place, int) and isinstance(other, int) and place != other:
+                raise BoxError(
+                    f"{table.source.name}: image {quoted(image)} is {quoted(names[place])} by its "
+                    f"file name and {quoted(names[other])} by its id in {features.path}: choose "
+                    "with --image-column file_name or --image-column image_id"
+                )
+    way = f" in images of {printable(coco.path)}" if coco is not None else ""
+    if table.by_id or (table.by_id is None and found_by_id and not found_by_name):
+        return f"{key} is the number that names the image's dataset", {**unlisted, **by_id}
+    if coco is not None:
+        return f"{key} goes through the file_name{way} to the dataset of that name", {
+            **unlisted,
+            **by_name,
+        }
+    return f"{key} is the name of the image's dataset", by_name
+
+
+def _named_places(
+    file_names: Mapping[str, str], table: BoxTable, names: Sequence[str], features: _Features
+) -> _Places:
+    finder = _ByName(features)
+    places: _Places = {}
+    taken: dict[int, str] = {}
+    for image, file_name in file_names.items():
+        place = finder.find(file_name) if file_name else None
+        if place is None and not file_name and table.coco is not None:
+            place = f"{printable(table.coco.path)} gives it no file_name"
+        elif place is None:
+            ids = table.coco is None and _NUMBER.fullmatch(image)
+            place = f"{features.path} has no dataset named {quoted(file_name)}" + (
+                f": if these are ids or indices, {_REMEDIES}" if ids else f": {listing(names)}"
+            )
+        elif isinstance(place, int) and taken.setdefault(place, file_name) != file_name:
+            raise BoxError(
+                f"{table.source.name}: images {quoted(taken[place])} and {quoted(file_name)} could "
+                f"both be the dataset {quoted(names[place])} of {features.path}: rename one of them"
+            )
+        places[image] = place
+    return places
+
+
+def _numbered_places(file_names: Mapping[str, str], names: Sequence[str], are_ids: bool) -> _Places:
+    """By the id as a number; where nothing else is known of an image, its name may be one."""
+    numbers: dict[int, list[int]] = {}
+    for index, name in enumerate(names):
+        for spelling in {*_spellings(name), *_spellings(name.rpartition("/")[0])}:
+            if _NUMBER.fullmatch(spelling):
+                numbers.setdefault(int(spelling), []).append(index)
+    places: _Places = {}
+    for image in file_names:
+        spellings = [image] if are_ids else list(_spellings(image))
+        number = next((int(s) for s in spellings if _NUMBER.fullmatch(s)), None)
+        indices = sorted(set(numbers.get(number, []))) if number is not None else []
+        places[image] = indices[0] if len(indices) == 1 else f"no dataset is named {image}"
+    return places
+
+
+class _ByName:
+    """Finds the dataset of an image by its name, with or without folder and extension."""
+
+    def __init__(self, features: _Features) -> None:
+        self._path = features.path.partition("::")[0]
+        self._names = features.names or ()
+        # The likeliest first: the name itself, a group that holds only this map, its last part.
+        self._ways: list[dict[str, list[int]]] = [{} for _ in range(6)]
+        for index, name in enumerate(self._names):
+            folder, _, last = name.rpartition("/")
+            spellings = (name, folder, last)
+            for n, spelling in enumerate([*spellings, *(_EXTENSION.sub("", s) for s in spellings)]):
+                self._ways[n].setdefault(spelling, []).append(index)
+
+    def find(self, image: str) -> int | str | None:
+        """The index; why it is not clear, as text; None if there is none."""
+        for spelling, way in itertools.product(dict.fromkeys(_spellings(image)), self._ways):
+            found = way.get(spelling) if spelling else None
+            if found:
+                return found[0] if len(found) == 1 else self._several(found)
+        return None
+
+    def _several(self, found: Sequence[int]) -> str:
+        names = [self._names[index] for index in found]
+        last = names[0].rpartition("/")[2]
+        return (
+            f"{many(len(names), 'map')} could be that image's: {listing(names)}: "
+            f"choose one, as in {self._path}::/*/{printable(last)}"
+        )
 
 
 def _spellings(file_name: str) -> Iterator[str]:
     """What the dataset of a file may be called, the likeliest first."""
-    for name in (file_name, file_name.rpartition("/")[2]):
+    for name in (file_name, file_name.replace("\\", "/").rpartition("/")[2]):
         yield name
         yield _EXTENSION.sub("", name)

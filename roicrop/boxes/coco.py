@@ -30,6 +30,15 @@ class Coco:
     images: dict[str, CocoImage]
     categories: dict[str, str]
 
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """(height, width) of the images that have both, by their id."""
+        return {
+            identity: (image.height, image.width)
+            for identity, image in self.images.items()
+            if image.height and image.width
+        }
+
 
 def read_coco(path: str) -> Coco:
     """The images and categories of a COCO instances file, or of any JSON that has `images`."""
@@ -52,10 +61,9 @@ def coco_of(value: dict[str, object], path: str) -> Coco | None:
                 f"{path}: images[{position}] has id {identity}, "
                 f"as images[{images[identity].position}] has: an id must be one image's"
             )
-        name = entry.get("file_name")
         images[identity] = CocoImage(
             position,
-            name if isinstance(name, str) else None,
+            file_name_of(entry),
             _size(entry.get("height")),
             _size(entry.get("width")),
         )
@@ -64,6 +72,15 @@ def coco_of(value: dict[str, object], path: str) -> Coco | None:
         for position, entry in enumerate(_entries(value, "categories", path))
     }
     return Coco(path, images, categories)
+
+
+def file_name_of(entry: dict[str, object]) -> str | None:
+    """The name of an image's file; LVIS has the last part of an address instead."""
+    for key in ("file_name", "coco_url", "filename", "image_name", "image"):
+        name = entry.get(key)
+        if isinstance(name, str) and name:
+            return name.rpartition("/")[2] if key == "coco_url" else name
+    return None
 
 
 def _entries(value: dict[str, object], key: str, path: str) -> list[dict[str, object]]:

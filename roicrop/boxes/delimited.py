@@ -1,70 +1,61 @@
-"""CSV and its relatives: a header and a line for each box, between commas, tabs or semicolons."""
+"""CSV and its relatives: a line for each box, between commas, tabs, semicolons or spaces.
+
+A file is read in blocks of lines, so that memory is bounded by the columns that are wanted. A block
+is read by NumPy where that can be done, else by Python's csv module, which says what is wrong.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import COLUMN_KEYS, NAME_KEYS, NUMBER_KEYS, Draft
-from roicrop.boxes.geometry import BoxFormat
-from roicrop.boxes.table import BoxFormatOrigin, Source
+from roicrop.boxes.columns import Draft
+from roicrop.boxes.names import INDEX_NAMES, Reading, Roles, find_roles, is_known, plain
+from roicrop.boxes.producers import PRODUCERS, VIA
+from roicrop.boxes.records import NESTED, Part, Records, is_number, two_texts
+from roicrop.boxes.table import Source
+from roicrop.boxes.text import blocks
 from roicrop.errors import BoxError
+from roicrop.text import many
 
 if TYPE_CHECKING:
     import _csv
 
     from numpy.typing import NDArray
 
-_DELIMITERS: Final = (",", "\t", ";")
-_SPELLINGS: Final[tuple[tuple[BoxFormat, tuple[str, str, str, str]], ...]] = (
-    ("xyxy", ("x1", "y1", "x2", "y2")),
-    ("xyxy", ("xmin", "ymin", "xmax", "ymax")),
-    ("xywh", ("x", "y", "w", "h")),
-    ("xywh", ("x", "y", "width", "height")),
-    ("cxcywh", ("cx", "cy", "w", "h")),
-    ("cxcywh", ("cx", "cy", "width", "height")),
-)
+_DELIMITERS: Final = (",", "\t", ";", " ")
+_LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
 
 
-def read_delimited(text: str, source: Source, box_format: BoxFormat | None) -> Draft:
-    """The boxes of CSV or TSV text; `read_boxes` says what `box_format` does."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")]
-    header = _header(lines, source)
-    coordinates = _coordinates(header, box_format)
-    wanted = [*coordinates.columns, *(name for name in header.names if name in COLUMN_KEYS)]
-    for name in wanted:
-        if header.names.count(name) > 1:
-            raise BoxError(f"{header.where}: {name} is there twice: keep one")
-    numeric = {*coordinates.columns, *NUMBER_KEYS}
-    body = None
-    if _quotes_enclose_fields(text, header.delimiter):
-        body = _read_plain(lines, header, numeric, source)
-    if body is None:
-        body = _read_careful(lines, header, numeric, source)
-    return Draft(
-        source=body.source,
-        format="csv",
-        box_format=coordinates.box_format,
-        box_format_origin=coordinates.origin,
-        coords=np.stack([body.numbers[name] for name in coordinates.columns], axis=1),
-        numbers={name: body.numbers[name] for name in wanted if name in NUMBER_KEYS},
-        names={name: body.texts[name] for name in wanted if name in NAME_KEYS},
-    )
+def read_delimited(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+    """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
+    lines = blocks(content, name)
+    first = next((block for block in lines if any(map(str.strip, block))), None)
+    if first is None:
+        raise BoxError(f"{name} is empty: a header such as x1,y1,x2,y2 comes first")
+    header = _header(first, name, reading)
+    table = _Table(header, path, name, reading)
+    stream = itertools.chain([first[header.line :]], lines)
+    line = header.line + 1
+    parts = []
+    for block in stream:
+        part, read = table.part(block, line, stream)
+        parts.append(part)
+        line += read
+    return Draft(path=path, format="csv", roles=table.roles, names=table.names, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The first line that is not blank: names in lower case.
+    """The columns' names, as the first line that is not blank has them, or the command line.
 
-    line: the last that belongs to it, from 1. where: the first, for messages.
+    line: the last line before the first record, from 1. where: the place of the names, for
+    messages; it is also what says the box format.
     """
 
     names: list[str]
@@ -72,88 +63,222 @@ class _Header:
     line: int
     where: str
 
-
-@dataclass(frozen=True, slots=True)
-class _Coordinates:
-    """The four columns that hold a box, in the order that `box_format` names."""
-
-    columns: Sequence[str]
-    box_format: BoxFormat
-    origin: BoxFormatOrigin
+    def rows(self, lines: Iterator[str]) -> _csv.Reader:
+        """A csv reader over lines."""
+        if self.delimiter == " ":
+            lines = (" ".join(line.split()) + "\n" for line in lines)
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """The columns, and the source that knows their lines."""
-
-    source: Source
-    numbers: dict[str, NDArray[np.float64]]
-    texts: dict[str, list[str]]
-
-
-def _header(lines: list[str], source: Source) -> _Header:
-    line = next((n for n, text in enumerate(lines, 1) if text.strip()), None)
-    if line is None:
-        raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
-    where = f"{source.name} line {line}"
-    headers, faults = [], {}
+def _header(block: list[str], name: str, reading: Reading) -> _Header:
+    blank = next(n for n, text in enumerate(block) if text.strip())
+    where = f"{name} line {blank + 1}"
+    _check_lengths(block[blank : blank + 1], name, blank + 1)
+    found: list[_Header] = []
+    fault: csv.Error | None = None
     for delimiter in _DELIMITERS:
+        rows = _Header([], delimiter, blank, where).rows(iter(block[blank:]))
         try:
-            headers.append(_header_by(delimiter, lines, line, where))
+            names = [cell.strip() for cell in next(rows)]
         except csv.Error as error:
-            faults[lines[line - 1].count(delimiter)] = error
-    best = max(
-        headers, key=lambda header: (_spells_boxes(header.names), len(header.names)), default=None
-    )
-    if best is None or (faults and max(faults) >= len(best.names)):
-        fault = faults[max(faults)]
+            fault = error
+        else:
+            found.append(_Header(names, delimiter, blank + rows.line_num, where))
+    if reading.columns is not None:
+        return _named(found, reading, where, blank)
+    best = max(found, key=lambda h: (sum(map(is_known, h.names)), len(h.names)), default=None)
+    if best is None or (fault is not None and len(best.names) == 1):
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
+    if any(map(is_number, best.names)) and not any(map(is_known, best.names)):
+        raise BoxError(f"{where}: there is no header: name the columns, with {_hint(best.names)}")
     return best
 
 
-def _header_by(delimiter: str, lines: list[str], line: int, where: str) -> _Header:
-    reader = csv.reader(lines[line - 1 :], delimiter=delimiter, skipinitialspace=True, strict=True)
-    names = [name.strip().lower() for name in next(reader)]
-    return _Header(names, delimiter, line - 1 + reader.line_num, where)
-
-
-def _spells_boxes(names: list[str]) -> bool:
-    return any({*spelling} <= {*names} for _, spelling in _SPELLINGS)
-
-
-def _coordinates(header: _Header, box_format: BoxFormat | None) -> _Coordinates:
-    spelled = {
-        meaning: names for meaning, names in reversed(_SPELLINGS) if set(names) <= {*header.names}
-    }
-    if not spelled:
-        raise BoxError(f"{header.where}: {_what_is_missing(header.names)}")
-    if box_format in spelled:
-        return _Coordinates(spelled[box_format], box_format, "option")
-    if len(spelled) > 1:
-        both = " and ".join(",".join(names) for names in spelled.values())
+def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -> _Header:
+    """The header that `--columns` stands for; the first line is left out if it is one too."""
+    names = reading.names
+    fitting = next((each for each in found if len(each.names) == len(names)), None)
+    if fitting is None:
+        fields = max((len(each.names) for each in found), default=0)
         raise BoxError(
-            f"{header.where}: {both} are there: choose with --box-format {' or '.join(spelled)}"
+            f"{where} has {many(fields, 'field')}, and --columns names {len(names)}: name each, "
+            "and call those to skip _"
         )
-    meaning, names = next(iter(spelled.items()))
-    if box_format is None:
-        return _Coordinates(names, meaning, "header")
-    # The option contradicts the names, so that only the order of the columns is left to go by.
-    return _Coordinates(sorted(names, key=header.names.index), box_format, "option")
+    cells = dict(zip(names, fitting.names, strict=True))
+    numbers = [cells[each] for each in find_roles(names, reading, "--columns", "").coordinates]
+    is_header = all(is_known(cell) or (cell and not is_number(cell)) for cell in numbers)
+    return _Header(names, fitting.delimiter, fitting.line if is_header else blank, "--columns")
 
 
-def _what_is_missing(names: list[str]) -> str:
-    nearest = max((spelling for _, spelling in _SPELLINGS), key=lambda s: len({*s} & {*names}))
-    missing = [name for name in nearest if name not in names]
-    if len(missing) < len(nearest):
-        return f"{','.join(missing)} missing, of {','.join(nearest)}"
-    return (
-        f"no coordinates in the header {','.join(names)[:60]!r}: "
-        "call them x1,y1,x2,y2 or xmin,ymin,xmax,ymax or x,y,w,h or cx,cy,w,h"
-    )
+def _hint(cells: Sequence[str]) -> str:
+    """The option that names the columns of a file without a header, ready to copy."""
+    likely = [
+        f"--columns {each.columns}{each.options} if {each.name} wrote them"
+        for each in PRODUCERS
+        if len(each.kinds) == len(cells) and all(map(_is_kind, each.kinds, cells))
+    ]
+    return " or ".join(likely) or "--columns image,x1,y1,x2,y2 in their order (_ skips one)"
 
 
-def _quotes_enclose_fields(text: str, delimiter: str) -> bool:
+def _is_kind(kind: str, cell: str) -> bool:
+    if not cell or kind == "t":
+        return not is_number(cell)
+    return is_number(cell) and (kind == "n" or 0 <= float(cell) <= 1)
+
+
+class _Table:
+    """Reads blocks of lines into the columns that have a role.
+
+    roles: what the names hold, which is known from the first block on, for cells may hold objects.
+    """
+
+    def __init__(self, header: _Header, path: str, name: str, reading: Reading) -> None:
+        self._header = header
+        self._path, self._name, self._reading = path, name, reading
+        self._nested = any(plain(each) in NESTED for each in header.names)
+        self._origin = "--columns" if reading.columns is not None else "header"
+        self._known: Roles | None = None
+        self.names: Sequence[str] = header.names
+
+    @property
+    def roles(self) -> Roles:
+        """What each name holds."""
+        if self._known is None:
+            header = self._header
+            self._known = find_roles(header.names, self._reading, header.where, self._origin)
+        return self._known
+
+    def part(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+        """The rows of a block whose first line has that number, and how many lines they took.
+
+        more: the blocks after it, from which lines are taken where a field goes on there.
+        """
+        _check_lengths(block, self._name, line)
+        if not self._nested and _quotes_enclose_fields(block, self._header.delimiter):
+            part = self._plain(block, line)
+            if part is not None:
+                return part, len(block)
+        return self._careful(block, line, more)
+
+    def _plain(self, block: list[str], line: int) -> Part | None:
+        """What `_careful` gives, in half the time; None if lines are not a record each, or wrong.
+
+        It cannot say what is wrong where.
+        """
+        numbers = np.arange(line, line + len(block))
+        written = ~np.fromiter(map(str.isspace, block), np.bool_, len(block))
+        if not written.all():
+            block, numbers = list(itertools.compress(block, written)), numbers[written]
+        if not block:
+            return None
+        roles, names = self.roles, self._header.names
+        numeric = self._numeric()
+        kinds = ["f8" if name in numeric else "O" for name in names]
+        delimiter = self._header.delimiter
+        try:
+            table = np.loadtxt(
+                block,
+                dtype=[(f"column {n}", kind) for n, kind in enumerate(kinds)],
+                delimiter=None if delimiter == " " else delimiter,
+                comments=None,
+                quotechar='"',
+                encoding="utf-8",
+                ndmin=1,
+            )
+        except ValueError:
+            return None
+        if len(table) != len(block):
+            return None
+
+        def column(name: str) -> NDArray[Any]:
+            return table[f"column {names.index(name)}"]
+
+        return Part(
+            coords=np.stack([column(name) for name in roles.coordinates], axis=1),
+            columns={
+                role: np.array(column(name)) if name in numeric else _shared(column(name).tolist())
+                for role, name in roles.of.items()
+            },
+            lines=numbers,
+            unexplained={name: two_texts(column(name).tolist()) for name in roles.unknown(names)},
+        )
+
+    def _numeric(self) -> set[str]:
+        """The columns that hold numbers."""
+        score, image = (self.roles.of.get(role, "") for role in ("score", "image"))
+        index = {image} if plain(image) in INDEX_NAMES else set()
+        return {*self.roles.coordinates, score} | index
+
+    def _careful(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+        """The rows of any lines; what is wrong with a row is said of it."""
+        rows, begins, faults, read = self._rows(block, line, more)
+        names = self._header.names
+        via = VIA if any(plain(name) == "regionshapeattributes" for name in names) else None
+
+        def column(name: str) -> list[str]:
+            n = names.index(name)
+            return _shared([row[n] for row in rows])
+
+        def where(row: int) -> str:
+            return Source(self._path, begins).where(row) if row else self._header.where
+
+        records = Records(names, column, where, via)
+        records.faults |= faults
+        if self._nested and rows:
+            roles = records.roles(self._reading, self._origin)
+            if self._known is not None and roles.of != self._known.of:
+                raise BoxError(f"{where(1)}: cells have other keys than those before")
+            self._known, self.names = roles, records.names
+        return records.part(self.roles, self._reading, begins), read
+
+    def _rows(
+        self, block: list[str], line: int, more: Iterator[list[str]]
+    ) -> tuple[list[list[str]], NDArray[np.int64], dict[int, str], int]:
+        """The fields of rows that are not blank, the line of each, faults, and how many lines.
+
+        A row with another number of fields is a fault, and its fields are empty.
+        """
+        reader = self._header.rows(itertools.chain(block, self._checked(more, line + len(block))))
+        rows: list[list[str]] = []
+        begins: list[int] = []
+        faults: dict[int, str] = {}
+        width = len(self._header.names)
+        while reader.line_num < len(block):
+            begin = line + reader.line_num
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                where = f"{self._name} line {begin}"
+                raise BoxError(f"{where}: not a line of CSV: {error}") from error
+            if row is None:
+                break
+            if not any(row) or (len(row) != width and not any(map(str.strip, row))):
+                continue
+            if len(row) != width:
+                faults[len(rows)] = f"{many(len(row), 'field')}, but there are {width} columns"
+                row = [""] * width
+            rows.append(row)
+            begins.append(begin)
+        return rows, np.array(begins, np.int64), faults, reader.line_num
+
+    def _checked(self, more: Iterator[list[str]], line: int) -> Iterator[str]:
+        for block in more:
+            _check_lengths(block, self._name, line)
+            yield from block
+            line += len(block)
+
+
+def _check_lengths(block: list[str], name: str, line: int) -> None:
+    if max(map(len, block), default=0) > _LONGEST_LINE:
+        line += next(n for n, text in enumerate(block) if len(text) > _LONGEST_LINE)
+        raise BoxError(
+            f"{name} line {line} is longer than {_LONGEST_LINE:,} characters: is it CSV?"
+        )
+
+
+def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
     """Whether each quote, if there are any, stands at an end of a field and means no more."""
+    text = "".join(block)
     if '"' not in text:
         return True
     text = f"\n{text}\n"
@@ -162,118 +287,7 @@ def _quotes_enclose_fields(text: str, delimiter: str) -> bool:
     return begin == end and begin + end == text.count('"')
 
 
-def _read_plain(
-    lines: list[str], header: _Header, numeric: set[str], source: Source
-) -> _Body | None:
-    """The columns of lines with a record each, or blank; None if there are none, or one is wrong.
-
-    In half the time it does what `_read_careful` does, but it cannot say what is wrong where.
-    """
-    rows = lines[header.line :]
-    numbers = np.arange(len(rows)) + header.line + 1
-    written = ~np.fromiter(map(str.isspace, rows), np.bool_, len(rows))
-    if not written.all():
-        rows, numbers = list(itertools.compress(rows, written)), numbers[written]
-    if not rows:
-        return None
-    kinds = ["f8" if name in numeric else "O" for name in header.names]
-    try:
-        table = np.loadtxt(
-            rows,
-            dtype=[(f"column {n}", kind) for n, kind in enumerate(kinds)],
-            delimiter=header.delimiter,
-            comments=None,
-            quotechar='"',
-            encoding="utf-8",
-            ndmin=1,
-        )
-    except ValueError:
-        return None
-    if len(table) != len(rows):
-        return None
-    columns = {name: table[f"column {n}"] for n, name in enumerate(header.names)}
-    return _Body(
-        Source(source.path, numbers),
-        numbers={n: np.ascontiguousarray(c) for n, c in columns.items() if n in numeric},
-        texts={n: _stripped(c.tolist()) for n, c in columns.items() if n in NAME_KEYS},
-    )
-
-
-def _read_careful(lines: list[str], header: _Header, numeric: set[str], source: Source) -> _Body:
-    """The columns of any lines; BoxError names the line, and the column, that is wrong."""
-    rows, numbers = _records(lines, header, source)
-    source = Source(source.path, numbers)
-    columns = {name: [row[n] for row in rows] for n, name in enumerate(header.names)}
-    return _Body(
-        source,
-        numbers={n: _parsed(c, n, source) for n, c in columns.items() if n in numeric},
-        texts={n: _stripped(c) for n, c in columns.items() if n in NAME_KEYS},
-    )
-
-
-def _records(
-    lines: list[str], header: _Header, source: Source
-) -> tuple[list[list[str]], NDArray[np.int64]]:
-    """The fields of each record that is not blank, and the line on which it begins."""
-    reader = _reader(lines, header)
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        where = f"{source.name} line {_begin_of_fault(lines, header)}"
-        raise BoxError(f"{where}: not a line of CSV: {error}") from error
-    begins = np.arange(len(rows)) + header.line + 1
-    if reader.line_num > len(rows):
-        more = np.fromiter(("".join(row).count("\n") for row in rows), np.int64, len(rows))
-        begins[1:] += np.cumsum(more[:-1])
-    width = len(header.names)
-    kept = [n for n, row in enumerate(rows) if len(row) == width and any(row)]
-    if len(kept) == len(rows):
-        return rows, begins
-    for begin, row in zip(begins.tolist(), rows, strict=True):
-        if len(row) != width and any(map(str.strip, row)):
-            where = f"{source.name} line {begin}"
-            raise BoxError(f"{where}: {len(row)} fields, but the header has {width}")
-    return [rows[n] for n in kept], begins[kept]
-
-
-def _reader(lines: list[str], header: _Header) -> _csv.Reader:
-    return csv.reader(
-        lines[header.line :], delimiter=header.delimiter, skipinitialspace=True, strict=True
-    )
-
-
-def _begin_of_fault(lines: list[str], header: _Header) -> int:
-    reader = _reader(lines, header)
-    begin = header.line + 1
-    with contextlib.suppress(csv.Error):
-        for _ in reader:
-            begin = header.line + 1 + reader.line_num
-    return begin
-
-
-def _parsed(cells: list[str], name: str, source: Source) -> NDArray[np.float64]:
-    try:
-        if not _is_plain("".join(cells)):
-            raise ValueError
-        return np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        row = next(row for row, cell in enumerate(cells) if not _is_number(cell))
-        fault = f"{cells[row]!r} is not a number" if cells[row].strip() else "empty"
-        raise BoxError(f"{source.where(row)}, column {name}: {fault}: mend it") from None
-
-
-def _is_plain(text: str) -> bool:
-    """Whether it has nothing that Python alone reads as a number: 1_0, digits of other scripts."""
-    return text.isascii() and "_" not in text
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return _is_plain(cell)
-
-
-def _stripped(cells: list[str]) -> list[str]:
-    return list(map(str.strip, cells))
+def _shared(texts: list[str]) -> list[str]:
+    """The texts without spaces around them; equal ones are in memory once."""
+    known: dict[str, str] = {}
+    return [known.setdefault(text, text) for text in map(str.strip, texts)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
@@ -37,11 +38,15 @@ def to_xyxy(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BadBoxes:
-    """Which of K boxes are bad by their coordinates alone: masks (K,), never both true."""
+    """Which of K boxes are bad by themselves: masks (K,), never both true.
+
+    faults: box → why its row could not be read; its coordinates are NaN.
+    """
 
     xyxy: NDArray[np.float64]
     not_finite: NDArray[np.bool_]
     reversed: NDArray[np.bool_]
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -50,6 +55,8 @@ class BadBoxes:
 
     def reason(self, k: int) -> str:
         """What is wrong with box k, to follow "boxes.csv line 12: "."""
+        if k in self.faults:
+            return self.faults[k]
         x1, y1, x2, y2 = (f"{v:.10g}" for v in self.xyxy[k].tolist())
         if self.not_finite[k]:
             return f"({x1}, {y1}, {x2}, {y2}) is not finite"

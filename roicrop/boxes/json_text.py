@@ -1,197 +1,359 @@
-"""JSON in its many shapes: plain lists, objects, arrays side by side, COCO; and JSON Lines."""
+"""JSON in its many shapes, and JSON Lines.
+
+A document becomes entries, one for each image, with the records of its boxes: by the row of
+`producers` that it fits, or as lists lie in it. Records are objects or lists of numbers.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.coco import coco_of
-from roicrop.boxes.columns import COLUMN_KEYS, NUMBER_KEYS, Draft
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
-from roicrop.boxes.table import BoxFormatOrigin, Source
-from roicrop.boxes.text import parse_json, parse_json_lines, shown
+from roicrop.boxes.coco import Coco, CocoImage, coco_of, file_name_of
+from roicrop.boxes.columns import Draft
+from roicrop.boxes.geometry import BOX_FORMATS
+from roicrop.boxes.names import (
+    COLUMN_NAMES,
+    CORNERS,
+    SPELLINGS,
+    Reading,
+    Roles,
+    find_roles,
+    is_known,
+    plain,
+)
+from roicrop.boxes.producers import PRODUCERS, Producer
+from roicrop.boxes.records import NESTED, Records, boxes_of, part_of_matrix
+from roicrop.boxes.table import Source
+from roicrop.boxes.text import blocks, decoded, parse_json, parse_json_lines, shown
 from roicrop.errors import BoxError
+from roicrop.text import listing, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_Object: TypeAlias = "dict[str, Any]"
-
-_BOX_KEYS: Final[dict[str, tuple[BoxFormat, BoxFormatOrigin]]] = {
-    "box": ("xyxy", "key box"),
-    "bbox": ("xywh", "key bbox"),
-}
+# What an object of arrays calls columns that hold every box's value.
+_PLURALS: Final[Mapping[str, str]] = {"scores": "score", "labels": "label"}
 _COCO_RESULT_KEYS: Final = frozenset({"image_id", "category_id", "bbox"})
-# What torchvision's detectors call these columns in their output.
-_PLURALS: Final = {"scores": "score", "labels": "label"}
+_IMAGE_NAMES: Final = tuple(n for n in map(plain, SPELLINGS["image"]) if n != "imageid")
 
 
-def read_json(text: str, source: Source, box_format: BoxFormat | None) -> Draft:
-    """The boxes of a JSON file; `read_boxes` says what `box_format` does."""
-    value = parse_json(text, source.name)
-    if isinstance(value, list):
-        draft = _from_list(value, source)
-    elif isinstance(value, dict) and "annotations" in value:
-        draft = _from_coco_instances(value, source)
-    elif isinstance(value, dict) and "boxes" in value:
-        draft = _from_arrays(value, source)
-    else:
-        raise BoxError(
-            f"{source.name} holds {shown(value)}: boxes are a list, or an object with "
-            "boxes or (COCO) annotations"
-        )
-    return _overridden(draft, box_format)
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One image of a document: its name there, what is said of it, and the records of its boxes."""
+
+    name: str | None
+    said: dict[str, Any]
+    records: list[Any]
 
 
-def read_json_lines(text: str, source: Source, box_format: BoxFormat | None) -> Draft:
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The entries of a document; first: the number of the first, where there were others before."""
+
+    format: str
+    entries: Sequence[_Entry]
+    producer: Producer | None = None
+    score_last: bool = False
+    first: int = 0
+
+
+def read_json(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+    """The boxes of a JSON file; see `read_boxes`."""
+    text = decoded(content, name)
+    del content
+    value = parse_json(text, name)
+    del text
+    return _draft(_document(value, name), path, name, reading)
+
+
+def read_json_lines(content: bytes, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a file with a JSON list or object on each line."""
-    values, lines = parse_json_lines(text, source.name)
-    source = Source(source.path, np.array(lines, dtype=np.int64))
-    draft = dataclasses.replace(_from_list(values, source), format="jsonl")
-    return _overridden(draft, box_format)
+    whole: Draft | None = None
+    line, first = 1, 0
+    for block in blocks(content, name):
+        written = [n for n, text in enumerate(block) if not text.isspace()]
+        lines = np.array(written, np.int64) + line
+        values = parse_json_lines([block[n] for n in written], name, lines.tolist())
+        line += len(block)
+        if whole is not None and not values:
+            continue
+        draft = _draft(_document(values, name, first), path, name, reading, lines)
+        first += len(values)
+        if whole is None:
+            whole = draft
+            continue
+        if draft.roles != whole.roles:
+            raise BoxError(f"{name} line {lines[0]}: other keys than in the lines before it")
+        whole.parts += draft.parts
+        whole.sizes = {**whole.sizes, **draft.sizes}
+        whole.entries = (whole.entries or 0) + (draft.entries or 0) or None
+    if whole is None:
+        whole = _draft(_document([], name), path, name, reading, np.empty(0, np.int64))
+    whole.format = "jsonl" if whole.format.startswith("json") else f"{whole.format}, jsonl"
+    return whole
 
 
-def _overridden(draft: Draft, box_format: BoxFormat | None) -> Draft:
-    if box_format is None:
-        return draft
-    return dataclasses.replace(draft, box_format=box_format, box_format_origin="option")
-
-
-def _from_list(records: list[Any], source: Source) -> Draft:
-    kinds = set(map(type, records))
-    if kinds == {dict}:
-        return _from_objects(records, source)
-    if kinds <= {list}:
-        return Draft(
-            source=source,
-            format="json list",
-            box_format="xyxy",
-            box_format_origin="default",
-            coords=_coords(records, source),
-        )
-    first = type(records[0])
-    if first not in (list, dict):
-        where = source.where(0)
-        raise BoxError(f"{where} is {shown(records[0])}: a box is [x1, y1, x2, y2] or an object")
-    row = next(row for row, record in enumerate(records) if type(record) is not first)
-    raise BoxError(
-        f"{source.where(row)} is {shown(records[row])}, where the boxes before it are "
-        f"{'lists' if first is list else 'objects'}: write all alike"
-    )
-
-
-def _from_objects(objects: list[_Object], source: Source) -> Draft:
-    shapes = set(map(tuple, objects))  # few, however many the objects
-    keys: set[str] = set().union(*shapes)
-    box_keys = keys & _BOX_KEYS.keys()
-    if not box_keys:
-        raise BoxError(f"{source.where(0)} has no box or bbox")
-    if len(box_keys) > 1:
-        raise BoxError(f"{source.name}: boxes have both box and bbox: keep one")
-    (box_key,) = box_keys
-    box_format, origin = _BOX_KEYS[box_key]
-    draft = Draft(
-        source=source,
-        format="coco results" if keys >= _COCO_RESULT_KEYS else "json objects",
-        box_format=box_format,
-        box_format_origin=origin,
-        coords=_coords(_column(objects, box_key, source), source),
-    )
-    for key in sorted(keys & COLUMN_KEYS):
-        _add_column(draft, key, _column(objects, key, source))
-    return draft
-
-
-def _from_coco_instances(value: _Object, source: Source) -> Draft:
-    annotations = value["annotations"]
-    if not isinstance(annotations, list):
-        raise BoxError(f"{source.name}: annotations is {shown(annotations)}, not a list")
-    draft = _from_list(annotations, source)
-    if annotations and draft.format == "json list":
-        raise BoxError(f"{source.where(0)}: {shown(annotations[0])} is not an annotation")
-    coco = coco_of(value, source.name)
-    draft = dataclasses.replace(draft, format="coco instances", coco=coco)
-    if annotations:
-        return draft
-    box_format, origin = _BOX_KEYS["bbox"]
-    return dataclasses.replace(draft, box_format=box_format, box_format_origin=origin)
-
-
-def _from_arrays(value: _Object, source: Source) -> Draft:
-    boxes = value["boxes"]
-    if not isinstance(boxes, list):
-        raise BoxError(f"{source.name}: boxes is {shown(boxes)}, not a list")
-    draft = dataclasses.replace(_from_list(boxes, source), format="json arrays")
-    for key, values in value.items():
-        column = _PLURALS.get(key, key)
-        if column in COLUMN_KEYS:
-            if column in draft.names or column in draft.numbers:
-                raise BoxError(f"{source.name}: {key} is there twice: keep one")
-            _add_column(draft, column, _broadcast(values, key, len(boxes), source))
-    if "box_format" not in value:
-        return draft
-    box_format = value["box_format"]
-    if box_format not in BOX_FORMATS:
-        known = ", ".join(BOX_FORMATS)
-        raise BoxError(f"{source.name}: box_format is {shown(box_format)}: choose from {known}")
-    return dataclasses.replace(draft, box_format=box_format, box_format_origin="key box_format")
-
-
-def _broadcast(values: object, key: str, count: int, source: Source) -> list[Any]:
-    if not isinstance(values, list):
-        return [values] * count
-    if len(values) != count:
-        raise BoxError(f"{source.name}: {key} has {len(values)} values for {count} boxes")
-    return values
-
-
-def _column(objects: list[_Object], key: str, source: Source) -> list[Any]:
-    try:
-        return [entry[key] for entry in objects]
-    except KeyError:
-        row = next(row for row, entry in enumerate(objects) if key not in entry)
+def _document(value: object, name: str, first: int = 0) -> _Document:
+    for producer in PRODUCERS if value else ():
+        found = producer.entries(value) if producer.records else None
+        if found is not None:
+            entries = []
+            for key, said in found:
+                its_key, records = producer.records_of(said)
+                if not isinstance(records, list):
+                    where = name if key is None else f"{name}: {printable(key)}"
+                    raise BoxError(f"{where}: {its_key} is {shown(records)}, not a list")
+                said = {k: v for k, v in said.items() if k != its_key}
+                entries.append(_Entry(key, said, records))
+            return _Document(producer.name, entries, producer, first=first)
+    if isinstance(value, dict) and value and all(map(_holds_boxes, value.values())):
+        return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
+    if not isinstance(value, list):
+        keys = f", with {listing(list(value))}" if isinstance(value, dict) else ""
         raise BoxError(
-            f"{source.where(row)} has no {key}, which other boxes have: give it to all or to none"
-        ) from None
+            f"{name} holds {shown(value)}{keys}: boxes are a list, or an object with boxes or "
+            "(COCO) annotations"
+        )
+    kinds = set(map(type, value))
+    depth = _depth(value) if kinds == {list} else 0
+    if depth == 4 or (depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}):
+        images = value if depth == 4 else [value]
+        entries = [_of_classes(classes, name) for classes in images]
+        return _Document("mmdetection", entries, score_last=True, first=first)
+    if depth == 3:
+        entries = [_Entry(None, {}, boxes) for boxes in value]
+        return _Document("json lists by image", entries, first=first)
+    format = "json list"
+    if kinds == {dict}:
+        keys_of_all = set().union(*set(map(frozenset, value)))
+        format = "coco results" if keys_of_all >= _COCO_RESULT_KEYS else "json objects"
+    return _Document(format, [_Entry(None, {}, value)])
 
 
-def _add_column(draft: Draft, key: str, values: list[Any]) -> None:
-    if key in NUMBER_KEYS:
-        draft.numbers[key] = _numbers(values, key, draft.source)
+def _is(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _holds_boxes(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, (list, dict)) for each in value[:1])
+
+
+def _depth(value: list[Any]) -> int:
+    """How deep lists are nested, as far as the first number."""
+    return 1 + next((_depth(each) for each in value if _is(each) and each), 0)
+
+
+def _of_classes(classes: list[Any], name: str) -> _Entry:
+    """Mmdetection's results of one image: a list of boxes for each class."""
+    for label, boxes in enumerate(classes):
+        if not isinstance(boxes, list):
+            raise BoxError(f"{name}: class {label} is {shown(boxes)}, not a list of boxes")
+    labels = [label for label, boxes in enumerate(classes) for _ in boxes]
+    return _Entry(None, {"labels": labels}, [box for boxes in classes for box in boxes])
+
+
+def _draft(
+    document: _Document,
+    path: str,
+    name: str,
+    reading: Reading,
+    lines: NDArray[np.int64] | None = None,
+) -> Draft:
+    """The draft of a document; lines: that of each entry, or of each record of the only one."""
+    entries, producer = document.entries, document.producer
+    records = entries[0].records
+    if len(entries) > 1:
+        records = list(chain.from_iterable(entry.records for entry in entries))
+    counts = [len(entry.records) for entry in entries]
+    if lines is not None and len(lines) != len(records):
+        lines = np.repeat(lines, counts)
+    where = Source(path, lines).where
+    _check_alike(records, producer, where)
+    images = _images(document, reading, name)
+    if images.coco is not None:
+        by_hand = dict(reading.by_hand)
+        by_hand.pop("image", None)
+        reading = dataclasses.replace(reading, by_hand=by_hand)
+    beside = dict(_beside(document, name))
+    if images.key is not None:
+        column = zip(images.of_entries, counts, strict=True)
+        beside[images.key] = [image for image, n in column for _ in range(n)]
+    if records and isinstance(records[0], dict):
+        shapes = [*dict.fromkeys(map(tuple, filter(None, records)))]  # few, however many records
+        names = list(dict.fromkeys(chain.from_iterable(shapes)))
+        column_of = functools.partial(_column, records, beside)
+        rows = Records(
+            [*beside, *(n for n in names if n not in beside)], column_of, where, producer
+        )
+        rows.faults |= _incomplete(records, shapes)
+        roles = rows.roles(reading, "keys")
+        if images.key is not None and "image" not in reading.by_hand:
+            roles.of["image"] = images.key
+        part = rows.part(roles, reading, lines)
+        names = rows.names
     else:
-        draft.names[key] = values
+        width = None if reading.columns is None else len(reading.columns)
+        matrix, faults = boxes_of(records, width)
+        named, last = images.key is not None, document.score_last
+        roles, part = part_of_matrix(matrix, reading, name, named=named, score_last=last)
+        if last and reading.box_format is None:
+            roles.origin = document.format
+        its = find_roles([*CORNERS, *beside], Reading(), name, "").of
+        if images.key is not None:
+            its["image"] = images.key
+        roles.of |= its
+        part.columns |= {role: beside[column] for role, column in its.items()}
+        part.faults, part.lines, names = faults, lines, list(beside)
+    if producer is not None and producer.arrays and reading.box_format is None:
+        _heed_box_format(entries, roles, name)
+    return Draft(
+        path=path,
+        format=document.format,
+        roles=roles,
+        names=names,
+        parts=[part],
+        coco=images.coco,
+        sizes=images.sizes,
+        image_kind="position" if images.key == "position" else None,
+        entries=len(entries) if images.key == "position" else None,
+    )
 
 
-def _coords(boxes: list[Any], source: Source) -> NDArray[np.float64]:
-    if set(map(type, boxes)) <= {list} and set(map(len, boxes)) <= {4}:
-        coords = _float64(list(chain.from_iterable(boxes)))
-        if coords is not None:
-            return coords.reshape(-1, 4)
-    row = next(row for row, box in enumerate(boxes) if not _is_box(box))
-    raise BoxError(f"{source.where(row)}: {shown(boxes[row])} is not four numbers")
+def _check_alike(
+    records: list[Any], producer: Producer | None, where: Callable[[int], str]
+) -> None:
+    kinds = set(map(type, records)) - {type(None)}
+    if len(kinds) > 1 or not kinds <= {list, dict}:
+        first = type(records[0])
+        row = next((n for n, r in enumerate(records) if type(r) is not first), 0)
+        raise BoxError(
+            f"{where(row)} is {shown(records[row])}: write each box alike, as [x1, y1, x2, y2] or "
+            "as an object"
+        )
+    if kinds == {list} and producer is not None and not producer.arrays:
+        raise BoxError(f"{where(0)}: {shown(records[0])} is not an object with a box")
 
 
-def _is_box(box: object) -> bool:
-    return isinstance(box, list) and len(box) == 4 and _float64(box) is not None
-
-
-def _numbers(values: list[Any], key: str, source: Source) -> NDArray[np.float64]:
-    numbers = _float64(values)
-    if numbers is not None:
-        return numbers
-    row = next(row for row, value in enumerate(values) if _float64([value]) is None)
-    raise BoxError(f"{source.where(row)}: {key} is {shown(values[row])}, not a number")
-
-
-def _float64(values: Sequence[Any]) -> NDArray[np.float64] | None:
-    """The values as they are; None if one is not a number, or an integer beyond float64."""
-    if not set(map(type, values)) <= {int, float}:
-        return None
+def _column(records: list[Any], beside: Mapping[str, list[Any]], name: str) -> list[Any]:
+    if name in beside:
+        return beside[name]
     try:
-        return np.array(values, dtype=np.float64)
-    except OverflowError:
+        return [record[name] for record in records]
+    except (KeyError, TypeError):
+        return [None if record is None else record.get(name) for record in records]
+
+
+def _incomplete(records: list[Any], shapes: Sequence[tuple[str, ...]]) -> dict[int, str]:
+    """Records without a key that others have, of those that mean something."""
+    keys = dict.fromkeys(chain.from_iterable(shapes))
+    needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
+    lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
+    if not any(lacks.values()):
+        return {}
+    return {
+        row: f"has no {printable(lacks[shape])}, which other boxes have"
+        for row, shape in enumerate(tuple(record or ()) for record in records)
+        if lacks.get(shape) is not None
+    }
+
+
+def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
+    """The columns beside the boxes of entries that hold arrays; a single value is every box's."""
+    entries, producer = document.entries, document.producer
+    if producer is not None and not producer.arrays:
+        return
+    for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
+        column = _PLURALS.get(key, key)
+        if plain(column) not in COLUMN_NAMES:
+            continue
+        if column != key and any(column in entry.said for entry in entries):
+            raise BoxError(f"{name}: {printable(key)} is there twice: keep one")
+        all_values: list[Any] = []
+        for entry in entries:
+            values, count = entry.said.get(key), len(entry.records)
+            if isinstance(values, list) and len(values) != count:
+                raise BoxError(
+                    f"{name}: {printable(key)} has {len(values)} values for {count} boxes"
+                )
+            all_values += values if isinstance(values, list) else [values] * count
+        yield column, all_values
+
+
+def _heed_box_format(entries: Sequence[_Entry], roles: Roles, name: str) -> None:
+    for value in (entry.said["box_format"] for entry in entries if "box_format" in entry.said):
+        known = next((each for each in BOX_FORMATS if value == each), None)
+        if known is None:
+            raise BoxError(
+                f"{name}: box_format is {shown(value)}: choose from {', '.join(BOX_FORMATS)}"
+            )
+        roles.box_format, roles.origin = known, "key box_format"
+
+
+@dataclass(slots=True)
+class _Images:
+    """How a document names the image of each entry: under which key, and what it is.
+
+    key: None where records name their own images, or none do. coco, sizes: what is said of images.
+    """
+
+    key: str | None = None
+    of_entries: Sequence[Any] = ()
+    coco: Coco | None = None
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def _images(document: _Document, reading: Reading, name: str) -> _Images:
+    """By an id, a file name, the key in the document, or the position among several."""
+    entries = document.entries
+    if len(entries) == 1 and "images" in entries[0].said:
+        coco = coco_of(entries[0].said, name)
+        return _Images(coco=coco)
+    keys = [{plain(key): key for key in entry.said} for entry in entries]
+
+    def values(wanted: Sequence[str]) -> tuple[str, list[Any]] | None:
+        for each in wanted:
+            found = [e.said.get(its.get(each, "")) for its, e in zip(keys, entries, strict=True)]
+            if found and all(type(value) in (str, int, float) for value in found):
+                return keys[0][each], found
         return None
+
+    by_hand = values([plain(reading.by_hand["image"])]) if "image" in reading.by_hand else None
+    ids, names = values(["imageid"]), values(_IMAGE_NAMES)
+    by_key = [entry.name for entry in entries]
+    chosen = by_hand or ids or names or (None if None in by_key else ("name", by_key))
+    if chosen is None:
+        named = {n for n, its in enumerate(keys) if _names_image(its, entries[n])}
+        if named and len(named) < len(entries):
+            row = min(set(range(len(entries))) - named)
+            raise BoxError(f"{name}: image {row} of the list has no name, which others have")
+        if len(entries) == 1 or named:
+            return _Images()
+        chosen = "position", [document.first + n for n in range(len(entries))]
+    key, of_entries = chosen
+    if plain(key) == "cocourl":
+        of_entries = [str(each).rpartition("/")[2] for each in of_entries]
+    images: dict[str, CocoImage] = {}
+    for n, (image, its, entry) in enumerate(zip(of_entries, keys, entries, strict=True)):
+        sides = (its.get(side, its.get(f"image{side}", "")) for side in ("height", "width"))
+        height, width = (v if isinstance(v, int) else None for v in map(entry.said.get, sides))
+        text = str(int(image) if isinstance(image, float) else image)
+        images.setdefault(text, CocoImage(n, file_name_of(entry.said), height, width))
+    coco = Coco(name, images, {})
+    is_coco = ids is not None and names is not None and by_hand is None
+    return _Images(key, of_entries, coco if is_coco else None, coco.sizes)
+
+
+def _names_image(its: Mapping[str, str], entry: _Entry) -> bool:
+    """Whether an entry names its image."""
+    return any(
+        isinstance(entry.said[key], (str, int, float, list))
+        for name, key in its.items()
+        if name in _IMAGE_NAMES or name == "imageid"
+    )

@@ -5,24 +5,26 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final, Literal, get_args
 
 from roicrop.boxes.coco import read_coco
-from roicrop.boxes.columns import INDEX_KEYS, Draft
+from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
+from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.boxes.text import read_text
+from roicrop.boxes.text import read_bytes
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[str, Source, "BoxFormat | None"], Draft]
+_Reader = Callable[[bytes, str, str, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
 _READERS: Final[Mapping[FileFormat, _Reader]] = {
     "csv": read_delimited,
@@ -33,7 +35,10 @@ _READERS: Final[Mapping[FileFormat, _Reader]] = {
 _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     **{f".{name}": name for name in FILE_FORMATS},
     ".ndjson": "jsonl",
+    ".txt": "csv",
 }
+_ARRAYS: Final = frozenset({".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5"})
+BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
 
 
 def read_boxes(
@@ -42,25 +47,63 @@ def read_boxes(
     format: FileFormat | None = None,
     box_format: BoxFormat | None = None,
     images: str | os.PathLike[str] | None = None,
+    columns: Sequence[str] | None = None,
+    image_column: str | None = None,
+    score_column: str | None = None,
+    label_column: str | None = None,
+    count: int | None = None,
 ) -> BoxTable:
-    """The boxes of a CSV, TSV, JSON or JSON Lines file, or of standard input ("-").
+    """The boxes of a file, or of standard input ("-").
 
+    path: CSV, TSV or columns of text, JSON or JSON Lines, each of which may be gzip; .npy, .npz
+        or `file.npz::name`, `file.h5::/path`.
     format: the kind of file; None takes the name's suffix. Standard input has none.
     box_format: what the four numbers are, in the order in which they stand in the file; None
-        takes what the file says: the header's names, the key (`box` is xyxy, `bbox` is xywh as
-        COCO defines it) or `box_format`; a plain list is xyxy.
+        takes what the file says: names of columns, the key (`box` is xyxy, `bbox` is xywh as
+        COCO defines it), `box_format` or `bbox_mode`; a plain list is xyxy.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
+    columns: the names of all columns, in order, of a file without a header; `_` skips one.
+    image_column, score_column, label_column: the columns that hold these, whatever their names.
+    count: how many images there are, which tells an index from a coordinate.
 
-    Raises BoxError that names the file and the line, or the box, counted from 0.
+    Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
+    no sense is one of the table's `faults` instead.
     """
     source = Source(os.fspath(path))
     if box_format is not None and box_format not in BOX_FORMATS:
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
-    reader = _READERS[_file_format(source, format)]
+    by_hand: dict[Role, str | None]
+    by_hand = {"image": image_column, "score": score_column, "label": label_column}
+    reading = Reading(
+        box_format=box_format,
+        columns=columns,
+        by_hand={role: name for role, name in by_hand.items() if name is not None},
+        images=count,
+    )
     with _collector_paused():
-        table = reader(read_text(source.path, source.name), source, box_format).build()
+        table = _draft(source, format, reading).build()
+    if image_column is not None and table.coco is not None:
+        table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
     return table if images is None else _with_images(table, os.fspath(images))
+
+
+def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
+    file, inner = _split(source.path)
+    if format is None and PurePath(file).suffix.lower() in _ARRAYS:
+        from roicrop.boxes.arrays import read_array
+
+        return read_array(file, inner, printable(file), reading)
+    reader = _READERS[_file_format(source, format)]
+    return reader(read_bytes(source.path, source.name), source.path, source.name, reading)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The file, and what comes after `::`; a file may have that in its name."""
+    if Path(path).exists():
+        return path, ""
+    file, _, inner = path.partition("::")
+    return file, inner
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
@@ -71,7 +114,13 @@ def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
         return format
     if source.path == "-":
         raise ArgumentError(f"boxes from standard input need --boxes-format: {known}")
-    suffix = PurePath(source.path).suffix.lower()
+    path = PurePath(source.path)
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    if suffix == ".xml":
+        raise BoxError(
+            f"{source.name}: XML (Pascal VOC?) is not read: write a CSV of "
+            "filename,xmin,ymin,xmax,ymax,name, or export COCO"
+        )
     if suffix not in _SUFFIXES:
         raise ArgumentError(
             f"{source.name}: no format of boxes has the suffix {suffix!r}: "
@@ -81,14 +130,15 @@ def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
 
 
 def _with_images(table: BoxTable, path: str) -> BoxTable:
-    if len(table) and (table.image_key is None or table.image_key in INDEX_KEYS):
+    if len(table) and (table.image is None or table.image_kind != "name"):
         raise BoxError(
-            f"{table.source.name} has no image_id to look up in {path}: leave --images out"
+            f"{table.source.name} has no image_id to look up in {path}{table.holds}: "
+            "leave --images out"
         )
     coco = read_coco(path)
     if table.coco is not None and not coco.categories:
         coco = dataclasses.replace(coco, categories=table.coco.categories)
-    return dataclasses.replace(table, coco=coco)
+    return dataclasses.replace(table, coco=coco, image_sizes=coco.sizes)
 
 
 @contextmanager

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from roicrop.boxes.geometry import BoxFormat, to_xyxy
+from roicrop.boxes.geometry import BadBoxes, BoxFormat, find_bad, to_xyxy
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.text import listing, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from roicrop.boxes.coco import Coco, CocoImage
+    from roicrop.boxes.coco import Coco
 
     Names = NDArray[np.int64] | NDArray[np.object_]
 
-TableFormat = Literal[
-    "csv", "json list", "json objects", "json arrays", "coco instances", "coco results", "jsonl"
-]
-BoxFormatOrigin = Literal["header", "key box", "key bbox", "key box_format", "default", "option"]
-ImageKey = Literal["image", "image_id", "image_index", "batch_index"]
+# What an image's column holds: an index, a place in a list, or a name that may be an id.
+ImageKind = Literal["index", "position", "name"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,7 +38,7 @@ class Source:
     @property
     def name(self) -> str:
         """The file's name in messages."""
-        return "standard input" if self.path == "-" else self.path
+        return "standard input" if self.path == "-" else printable(self.path)
 
     def where(self, row: int) -> str:
         """The place of a row: "boxes.csv line 12", or "boxes.json box 3", counted from 0."""
@@ -54,30 +52,49 @@ class BoxTable:
     """K boxes in the order of their file.
 
     source: the file, and where in it each of its rows is.
-    format: what kind of file it was.
+    format: what kind of file it was, or whose.
     box_format: what the four coordinates are.
     box_format_origin: what said so; "option" is `--box-format`.
     coords: (K, 4) float64, as in the file, in the order that `box_format` names.
     image_key: the column or key that names each box's image, None where there is none.
+    image_kind: what it holds.
     image: (K,) what it holds: int64 when all are whole numbers, else object (str).
     id, label: (K,) likewise, or None.
-    score: (K,) float64, or None.
+    score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
+    image_sizes: (height, width) in pixels by image, as text, as far as the file says.
     source_index: (K,) int64, the row in the file of each box of the table.
+    columns: all columns or keys that the file has.
+    unexplained: those of text that differ from row to row and mean nothing to roicrop.
+    faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
+    entries: how many images a list without names has.
+    by_id: whether a COCO file's images are meant by id (True) or by file name; None: by the rule.
+    without_box: how many rows of the file have none, and are left out.
+    notes, warnings: for the summary, and for what may not be meant.
     """
 
     source: Source
-    format: TableFormat
+    format: str
     box_format: BoxFormat
-    box_format_origin: BoxFormatOrigin
+    box_format_origin: str
     coords: NDArray[np.float64]
-    image_key: ImageKey | None
+    image_key: str | None
+    image_kind: ImageKind | None
     image: Names | None
     id: Names | None
     score: NDArray[np.float64] | None
     label: Names | None
     coco: Coco | None
+    image_sizes: Mapping[str, tuple[int, int]]
     source_index: NDArray[np.int64]
+    columns: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+    faults: Mapping[int, str] = field(default_factory=dict)
+    entries: int | None = None
+    by_id: bool | None = None
+    without_box: int = 0
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -88,9 +105,9 @@ class BoxTable:
         return self.source.path
 
     @property
-    def coco_images(self) -> dict[str, CocoImage] | None:
-        """The images of a COCO file by their id, as text; None where no such file was read."""
-        return None if self.coco is None else self.coco.images
+    def holds(self) -> str:
+        """What columns there are, to follow "has no score"."""
+        return f": it has {listing(self.columns, most=12)}" if self.columns else ""
 
     def where(self, row: int) -> str:
         """The place in the file of a row of the file (not of a table that was cut down)."""
@@ -102,6 +119,19 @@ class BoxTable:
         `inclusive` adds one pixel to end corners (see `to_xyxy`), so it is meant for pixels only.
         """
         return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
+
+    def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
+        """Which boxes are bad by themselves: see `find_bad`."""
+        bad = find_bad(self.xyxy(inclusive=inclusive))
+        if not self.faults:
+            return bad
+        numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
+        faults = {numbers[n]: text for n, text in self.faults.items() if n in numbers}
+        return dataclasses.replace(bad, faults=faults)
+
+    def warned(self, warnings: tuple[str, ...]) -> BoxTable:
+        """The table with these warnings too."""
+        return dataclasses.replace(self, warnings=(*self.warnings, *warnings))
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""
@@ -144,14 +174,18 @@ class BoxTable:
             return self.score
         if not len(self):
             return np.empty(0)
-        raise BoxError(f"{self.source.name} has no score, which {option} needs: leave it out")
+        raise BoxError(
+            f"{self.source.name} has no score, which {option} needs{self.holds}; "
+            "--score-column names one"
+        )
 
     def _labelled(self, wanted: set[str]) -> NDArray[np.bool_]:
         if self.label is None:
             if not len(self):
                 return np.empty(0, dtype=bool)
             raise BoxError(
-                f"{self.source.name} has no label or category_id, which --label needs: leave it out"
+                f"{self.source.name} has no label, which --label needs{self.holds}; "
+                "--label-column names one"
             )
         categories = {} if self.coco is None else self.coco.categories
         labels = self.label.tolist()

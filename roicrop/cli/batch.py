@@ -11,9 +11,10 @@ from typing import Any, Final
 import click
 
 from roicrop.cli import cropping, options, report
-from roicrop.cli.failures import FAILURES, explain, tell
+from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.errors import ManifestError, OutputError
-from roicrop.job import Row, read_manifest
+from roicrop.job import ManifestRow, read_manifest
+from roicrop.text import json_line
 
 _OWN_COLUMNS: Final = ("features", "boxes", "output")
 _SHARED: Final = ("directory", "manifest", "quiet", "as_json")  # one for all rows
@@ -60,16 +61,16 @@ def command(ctx: click.Context, /, **params: Any) -> int:
             each = {**params, **own, "output": str(output)}
             if each["viz"]:
                 each["viz"] = str(Path(each["viz"]) / output.stem)
-            said = cropping.crop(each, each["operator"])
+            summary = cropping.crop(each, each["operator"])
         except FAILURES as error:
             failed += 1
             tell(error, f"{row.where}: ")
             if params["as_json"]:
-                text, status = explain(error)
-                click.echo(report.as_text({"row": row.where, "error": text, "status": status}))
+                text, status = in_one_line(error)
+                click.echo(json_line({"row": row.where, "error": text, "status": status}))
             continue
-        seconds += said["seconds"]
-        report.show_row(said, row.where, quiet=params["quiet"], as_json=params["as_json"])
+        seconds += summary.seconds
+        report.show_row(summary, row.where, quiet=params["quiet"], as_json=params["as_json"])
     report.warn_of_slow_core(seconds)
     if not params["quiet"]:
         click.echo(f"batch       {len(rows) - failed} of {len(rows)} rows done", err=True)
@@ -86,7 +87,7 @@ def _columns(command: click.Command) -> dict[str, click.Parameter]:
 
 
 def _parameters(
-    ctx: click.Context, columns: Mapping[str, click.Parameter], row: Row, base: Path
+    ctx: click.Context, columns: Mapping[str, click.Parameter], row: ManifestRow, base: Path
 ) -> dict[str, Any]:
     """The row's values as click would have parsed them."""
     values: dict[str, Any] = {}
@@ -113,7 +114,7 @@ def _parameters(
     return values
 
 
-def _outputs(rows: list[Row], directory: Path) -> list[Path]:
+def _outputs(rows: list[ManifestRow], directory: Path) -> list[Path]:
     """Each row's output file. ManifestError where two are the same."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -130,7 +131,7 @@ def _outputs(rows: list[Row], directory: Path) -> list[Path]:
 
 
 def _refuse_inputs(
-    rows: list[Row], outputs: list[Path], manifest: Path, images: str | None
+    rows: list[ManifestRow], outputs: list[Path], manifest: Path, images: str | None
 ) -> None:
     """ManifestError where a row would write what it, or another, reads."""
     from roicrop.features import split_spec
@@ -152,7 +153,7 @@ def _refuse_inputs(
             )
 
 
-def _name_for(row: Row) -> str:
-    """maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
+def _name_for(row: ManifestRow) -> str:
+    """The output's name if the manifest gives none: maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
     file, _, dataset = str(row.values["features"]).partition("::")
     return "-".join([Path(file).stem, *filter(None, dataset.split("/"))]) + ".h5"

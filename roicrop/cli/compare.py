@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import options, report
-from roicrop.conventions import DEFAULT, Convention
+from roicrop.conventions import DEFAULT, SETTINGS, Convention
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
 
 _DIFFER: Final = 3  # the exit status
-_OF_ONE: Final = ("operator", "convention", "sampling_ratio", "mode", "aligned", "rules")
-_WORDS: Final = ("name", "program", "surprise", "verified")
 
 
 @click.command(
@@ -106,22 +104,21 @@ def command(**params: Any) -> int:
                 gallery=gallery,
                 progress=progress,
             )
-        said = {
-            **report.run_facts("compare", time.perf_counter() - start),
-            "conventions": [_convention(variant) for variant in variants],
-            **report.input_facts(job),
-            **as_record(comparison, job),
-        }
+        summary = report.RunSummary.of("compare", job, start)
         lines = list(in_words(comparison, job))
-    report.show_warnings(said)
+        if params["as_json"]:
+            record = {
+                **report.run_record(summary),
+                "conventions": [_convention(variant) for variant in variants],
+                **report.input_record(summary, jobs.input_parameters(job)),
+                **as_record(comparison, job),
+            }
+            lines = [json_line(record)]
+    report.show_warnings(summary)
     if not len(job):
         report.warn("there are no boxes, so nothing was compared")
     if not params["quiet"]:
-        report.show_lines(report.input_lines(said))
-    if params["as_json"]:
-        for name in _OF_ONE:
-            del said["parameters"][name]
-        lines = [report.as_text(said)]
+        report.show_lines(report.input_lines(summary))
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     return 0 if comparison.agrees else _DIFFER
@@ -134,8 +131,7 @@ def _variants(params: options.Parameters) -> list[Variant]:
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
-    shared = ("sampling_ratio", "mode", "aligned", "interpolation", "extrapolation_value")
-    return read_variants(names, {name: params[name] for name in shared})
+    return read_variants(names, {name: params[name] for name in SETTINGS})
 
 
 def _reading(variants: list[Variant]) -> Convention:
@@ -144,10 +140,8 @@ def _reading(variants: list[Variant]) -> Convention:
     return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
-def _convention(variant: Variant) -> report.Facts:
-    row = dataclasses.asdict(variant.convention)
-    return {
-        "as": variant.name,
-        **report.convention_facts(variant.convention),
-        "rules": {name: value for name, value in row.items() if name not in _WORDS},
-    }
+def _convention(variant: Variant) -> report.Record:
+    from roicrop.job import rules
+
+    row = variant.convention
+    return {"as": variant.name, **report.convention_record(row), "rules": rules(row)}

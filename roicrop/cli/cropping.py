@@ -11,26 +11,26 @@ from roicrop.conventions import Operator
 
 
 def run(params: Parameters, operator: Operator) -> None:
-    """Crop, and say so."""
-    said = crop(params, operator)
-    report.show(said, quiet=params["quiet"], as_json=params["as_json"])
+    """Crop, and print what was done."""
+    report.show(crop(params, operator), quiet=params["quiet"], as_json=params["as_json"])
 
 
-def crop(params: Parameters, operator: Operator) -> report.Facts:
-    """Pool the boxes of one file into another, draw the pictures asked for, return the facts."""
+def crop(params: Parameters, operator: Operator) -> report.RunSummary:
+    """Pool the boxes of one file into another, draw the pictures asked for, return the summary."""
     from roicrop import job as jobs
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    row = options.convention(params, operator)
+    params = options.with_model(params)
+    convention = options.convention(params, operator)
     with (
-        jobs.open_job(options.request(params, row)) as job,
+        jobs.open_job(options.request(params, convention)) as job,
         room_for_pictures(params["viz"]),
         ExitStack() as undo,
     ):
         album = None
         if params["viz"]:
-            album = undo.enter_context(options.album(params, job, params["viz"], [row]))
+            album = undo.enter_context(options.album(params, job, params["viz"], [convention]))
         pictures: list[str] = []
 
         def draw() -> None:
@@ -47,5 +47,4 @@ def crop(params: Parameters, operator: Operator) -> report.Facts:
                 progress=progress,
                 finish=draw,
             )
-        seconds = time.perf_counter() - start
-        return report.facts(operator, job, seconds, cropped=cropped, pictures=pictures)
+        return report.RunSummary.of(operator, job, start, cropped=cropped, pictures=pictures)

@@ -87,18 +87,18 @@ def command(**params: Any) -> int:
 
     if params["trace"] and params["form"] is not None:
         raise ArgumentError("--trace is a format of its own: leave out --format")
-    row = options.convention(params, params["operator"])
-    with jobs.open_job(options.request(params, row)) as job:
+    params = options.with_model(params)
+    convention = options.convention(params, params["operator"])
+    with jobs.open_job(options.request(params, convention)) as job:
         explanation = explain(job, params["box"], params["channel"])
-        cautions = job.cautions(job.fit())
+        cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
-    for caution in cautions:
-        report.warn(caution.text, loud=caution.loud)
+    report.show_cautions(cautions)
     sys.stdout.writelines(f"{line}\n" for line in _lines(explanation, params))
     sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
     if explanation.agrees:
         return 0
-    report.warn(f"the values do not add up to what {row.operator} gives", loud=True)
+    report.warn(f"the values do not add up to what {convention.operator} gives", loud=True)
     return 1
 
 
@@ -113,5 +113,5 @@ def _lines(explanation: Explanation, params: options.Parameters) -> Iterator[str
     most = most or _MOST_RECORDS
     lines = write(explanation, only, most)
     if left_out := explanation.left_out(only, most):
-        report.warn(f"{left_out:,} {explanation.kind}s are left out: --limit allows more")
+        report.warn(f"{left_out:,} {explanation.terms} are left out: --limit allows more")
     return lines

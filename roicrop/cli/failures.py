@@ -1,4 +1,4 @@
-"""What goes wrong for a reason that the user can mend, as one line and an exit status."""
+"""What goes wrong for a reason that the user can fix, as one line and an exit status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roicrop.errors import RoicropError
 FAILURES: Final = (click.ClickException, RoicropError, OSError, MemoryError)
 
 
-def explain(error: BaseException) -> tuple[str, int]:
+def in_one_line(error: BaseException) -> tuple[str, int]:
     """The line and the status of one of FAILURES."""
     if isinstance(error, click.ClickException):
         text, status = error.format_message(), error.exit_code
@@ -32,6 +32,6 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def tell(error: BaseException, where: str = "") -> int:
     """Print the line to standard error; return the status."""
-    text, status = explain(error)
+    text, status = in_one_line(error)
     click.echo(f"roicrop: error: {where}{text}", err=True)
     return status

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import options
 from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
+from roicrop.text import json_line
 
 
 @click.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
@@ -31,8 +32,8 @@ def command(**params: Any) -> int:
     from roicrop import identification as identify
     from roicrop import job as jobs
 
-    row = lookup(DEFAULT["align"], "align")
-    request = options.request({**params, "output_size": (1, 1)}, row, *CONVENTIONS.values())
+    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    request = options.request({**params, "output_size": (1, 1)}, *any_convention)
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")
     with (
@@ -41,7 +42,7 @@ def command(**params: Any) -> int:
     ):
         verdict = identify.identify(job, pooled)
         if params["as_json"]:
-            click.echo(report.as_text({"command": "identify", **identify.facts(verdict, job)}))
+            click.echo(json_line({"command": "identify", **identify.facts(verdict, job)}))
         else:
             click.echo("\n".join(identify.in_words(verdict, job)))
     return 0 if verdict.fits else 3

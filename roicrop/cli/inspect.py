@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roicrop import __version__
-from roicrop.cli import options, report
-from roicrop.cli.failures import FAILURES, explain, tell
+from roicrop.cli import options
+from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
+from roicrop.text import json_line
 
 if TYPE_CHECKING:
-    from roicrop.inspection import BoxFile, FeatureFile, Looked, PooledFile, Together
+    from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
 
 
 @click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     """Say what is in these files, what is odd about it, and whether they fit together.
 
-    A FILE holds feature maps (HDF5; file.h5::/path looks no further than that), boxes, or what
-    roicrop wrote. Of large maps a sample of the values is read. Boxes are held against the maps in
-    the file of the same name, or, where there is none, in every file. The options say how files are
-    read, as they do in the other commands.
+    A FILE holds feature maps (HDF5; file.h5::/path looks no further than that), boxes, what roicrop
+    wrote, or an exported model (ONNX, OpenVINO), whose RoI operators are then listed. Of large maps
+    a sample of the values is read. Boxes are held against the maps in the file of the same name,
+    or, where there is none, in every file. The options say how files are read, as they do in the
+    other commands.
 
     The exit status is 1 if something could not be read; the rest is told all the same.
     """
     from roicrop import inspection
 
-    row = CONVENTIONS[DEFAULT["align"]]
-    how = options.request({**params, "features": "", "boxes": ""}, row, *CONVENTIONS.values())
+    any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
+    how = options.request({**params, "features": "", "boxes": ""}, *any_convention)
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []
     failed = False
@@ -46,7 +48,7 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
         except FAILURES as error:
             failed = True
             tell(error)
-            said.append({"path": path, "error": explain(error)[0]})
+            said.append({"path": path, "error": in_one_line(error)[0]})
             continue
         looked.append(one)
         said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
@@ -61,11 +63,11 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
         if not as_json:
             _print(pair)
     if as_json:
-        click.echo(report.as_text({"version": __version__, "files": said, "together": together}))
+        click.echo(json_line({"version": __version__, "files": said, "together": together}))
     return 1 if failed else 0
 
 
-def _print(found: FeatureFile | PooledFile | BoxFile | Together) -> None:
+def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> None:
     """The lines, and an empty one."""
     from roicrop.inspection import in_words
 

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from roicrop.conventions import DEFAULT, Convention, Operator, SamplingRatio, resolve
+from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
+from roicrop.models import RoiNode, find_node, is_model
 
 if TYPE_CHECKING:
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
     from roicrop.job import Job, Request
 
 Parameters = Mapping[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Option = Callable[[_Function], _Function]
+_T = TypeVar("_T")
 
 
 def together(*options: _Option[Any]) -> _Option[Any]:
@@ -39,10 +41,13 @@ def together(*options: _Option[Any]) -> _Option[Any]:
 class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
     """A value that a function reads from text, raising ValueError where it cannot."""
 
-    def __init__(self, metavar: str, expected: str, read: Callable[[str], Any]) -> None:
+    def __init__(
+        self, metavar: str, expected: str, read: Callable[[str], Any], *, names: bool = False
+    ) -> None:
         self.name = metavar
         self._expected = expected
         self._read = read
+        self._names = names
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """What help shows in place of the value."""
@@ -53,7 +58,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
         if not isinstance(value, str):
             return value
         try:
-            if "_" in value:  # Python would read 1_0
+            if "_" in value and not self._names:  # Python would read 1_0
                 raise ValueError
             return self._read(value)
         except ValueError:
@@ -96,12 +101,6 @@ def _read_input_scale(text: str) -> tuple[float, float]:
     return y, x
 
 
-def _read_ratio(text: str) -> SamplingRatio:
-    if text in ("adaptive", "exact"):
-        return text  # type: ignore[return-value]
-    return _read_count(text) if int(text) > 0 else "adaptive"
-
-
 def _read_rows(text: str) -> tuple[range, ...]:
     """Numbers and ranges, both ends included."""
     ranges = []
@@ -111,6 +110,13 @@ def _read_rows(text: str) -> tuple[range, ...]:
         if ranges[-1].start < 0 or not ranges[-1]:
             raise ValueError
     return tuple(ranges)
+
+
+def _read_columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise ValueError
+    return names
 
 
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
@@ -123,8 +129,12 @@ OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_ou
 INPUT_SCALE: Final = _Text(
     "S|SX,SY", "one scale or two, above 0, as in 0.5 or 0.5,0.25", _read_input_scale
 )
-RATIO: Final = _Text("N|adaptive|exact", "a whole number, adaptive or exact", _read_ratio)
+RATIO: Final = _Text(
+    "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
+)
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+
+COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
 
 FILES: Final = together(click.argument("features"), click.argument("boxes"))
 PLACING: Final = together(
@@ -139,8 +149,13 @@ PLACING: Final = together(
     ),
     click.option(
         "--layout",
-        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC"]),
+        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
         help="Order of the dataset's axes, if its attribute `layout` does not say.",
+    ),
+    click.option(
+        "--allow-external",
+        is_flag=True,
+        help="Read what FEATURES links to outside its own folder, and raw storage.",
     ),
     click.option(
         "--box-format",
@@ -156,6 +171,22 @@ PLACING: Final = together(
         "--images",
         type=click.Path(exists=True, dir_okay=False),
         help="COCO instances that say which image each image_id is.",
+    ),
+    click.option(
+        "--columns",
+        type=COLUMNS,
+        help="Names of all columns of BOXES, in order, where no header says them; _ skips one.",
+    ),
+    click.option("--image-column", metavar="NAME", help="The column or key that names the image."),
+    click.option("--score-column", metavar="NAME", help="The column or key that holds the score."),
+    click.option("--label-column", metavar="NAME", help="The column or key that holds the label."),
+    click.option(
+        "--on-image", metavar="NAME|N", help="The image that every box is on, whatever BOXES says."
+    ),
+    click.option(
+        "--ids-are-indices",
+        is_flag=True,
+        help="What BOXES says of a box's image is the image's index, from 0.",
     ),
     click.option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
     click.option(
@@ -186,12 +217,10 @@ READING: Final = together(
 _OUTPUT_SIZE = click.option(
     "--output-size",
     type=OUTPUT_SIZE,
-    default="7",
-    show_default=True,
-    help="Bins of each box: height × width.",
+    help="Bins of each box: height × width.  [default: 7]",
 )
 _MODE = click.option(
-    "--mode", type=click.Choice(["avg", "max"]), help="What a bin takes of what it reads."
+    "--mode", type=click.Choice(SETTINGS["mode"].choices), help="What a bin takes of what it reads."
 )
 _SAMPLING_RATIO = click.option(
     "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
@@ -204,7 +233,7 @@ _ALIGNED = click.option(
 
 _INTERPOLATION = click.option(
     "--interpolation",
-    type=click.Choice(["bilinear", "nearest"]),
+    type=click.Choice(SETTINGS["interpolation"].choices),
     help="How a sample reads the map; for crop-and-resize.",
 )
 _EXTRAPOLATION_VALUE = click.option(
@@ -218,8 +247,9 @@ _EXTRAPOLATION_VALUE = click.option(
 def _convention(default: str) -> _Option[Any]:
     return click.option(
         "--convention",
-        metavar="NAME",
-        help=f"Whose rules; `roicrop conventions` lists them.  [default: {default}]",
+        metavar="NAME|MODEL[::NODE]",
+        help="Whose rules; `roicrop conventions` lists them. An exported model (.onnx, .xml) also "
+        f"gives the output size and the scale.  [default: {default}]",
     )
 
 
@@ -303,16 +333,50 @@ RUNNING: Final = together(
 )
 
 
+def with_model(params: Parameters, *names: str) -> dict[str, Any]:
+    """The parameters, with what exported models say in place of what no option says.
+
+    names: conventions, some of which may be models; by default that of --convention.
+    """
+    models = [name for name in names or [params["convention"] or ""] if is_model(name)]
+    if not models:
+        return dict(params)
+    nodes = [find_node(model) for model in models]
+    meanings = [node.computed() for node in nodes]
+    filled = dict(params)
+    given = [name for name in ("sampling_ratio", "mode") if params.get(name) is not None]
+    if params["output_size"] is not None:
+        given.append("output_size")
+    else:
+        filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
+    scales = [name for name in ("stride", "spatial_scale") if params[name] is not None]
+    if not scales:
+        scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
+        filled |= {"spatial_scale": scale, "scale_origin": "the model"}
+    but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)
+    model = " and ".join(node.where for node in nodes)
+    return {**filled, "model": f"{model}, but {but}" if but else model}
+
+
+def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
+    if any(value != values[0] for value in values):
+        places = " and ".join(node.where for node in nodes)
+        raise ArgumentError(f"{places} differ in {what}: give --{what.replace(' ', '-')}")
+    return values[0]
+
+
 def convention(params: Parameters, operator: Operator) -> Convention:
     """The row that the operator's options name, with what they override."""
+    name: str | Convention = params["convention"] or DEFAULT[operator]
+    if is_model(str(name)):
+        node = find_node(str(name))
+        name = node.computed().convention
+        if name.operator != operator:
+            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {name.operator}`")
     return resolve(
-        params["convention"] or DEFAULT[operator],
+        name,
         operator,
-        sampling_ratio=params.get("sampling_ratio"),
-        aligned=params.get("aligned"),
-        mode=params["mode"],
-        interpolation=params.get("interpolation"),
-        extrapolation_value=params.get("extrapolation_value"),
+        **{name: params.get(name) for name in SETTINGS},
     )
 
 
@@ -323,7 +387,7 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
 
     beside: other conventions that the command pools by.
     """
-    from roicrop.job import Request
+    from roicrop.job import OPTIONS, Request
 
     if params["stride"] is not None and params["spatial_scale"] is not None:
         raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
@@ -333,26 +397,18 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
             "--image-size is the size of what boxes are fractions of, and these are in pixels: "
             "give --normalized too, or leave it out"
         )
-    scale, origin = params["spatial_scale"], "--spatial-scale"
+    scale, origin = params["spatial_scale"], params.get("scale_origin", "--spatial-scale")
     if params["stride"] is not None:
         scale, origin = 1.0 / params["stride"], "--stride"
-    same = (
-        "features", "boxes", "input_scale", "layout", "box_format", "boxes_format", "images",
-        "normalized", "image_size", "inclusive", "min_score", "labels", "top_k", "on_bad_box",
-        "output_size",
-    )  # fmt: skip
-    return Request(
-        **{name: params[name] for name in same if name in params},
-        convention=row,
-        spatial_scale=scale,
-        scale_origin=origin,
-        threads=params.get("threads"),
-    )
+    names = ("features", "boxes", "model", *OPTIONS)
+    asked = {name: params[name] for name in names if params.get(name) is not None}
+    asked |= {"spatial_scale": scale, "scale_origin": origin}
+    return Request(**asked, convention=row)
 
 
 def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
-    from roicrop.draw.album import Album
+    from roicrop.draw import Album
 
     return Album(
         job,

@@ -1,80 +1,126 @@
-"""What a run says of itself: the facts, for `--json`, and a summary made of them, for people."""
+"""What a run says of itself: `as_record` for `--json`, `lines` for people, both of one summary."""
 
 from __future__ import annotations
 
-import json
-import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import many
+from roicrop.text import headed, json_line, many
 
 if TYPE_CHECKING:
-    from roicrop.job import Cropped, Job
+    from roicrop.features import Scale
+    from roicrop.job import Caution, Cropped, Fit, Job
 
-Facts = dict[str, Any]
+Record = dict[str, Any]
 Line = tuple[str, str]
 
 _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
-def facts(
-    command: str,
-    job: Job,
-    seconds: float,
-    *,
-    cropped: Cropped | None = None,
-    pictures: Sequence[str] = (),
-    beside: Convention | None = None,
-) -> Facts:
-    """Everything there is to say about a run, as JSON has it.
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What ran, on what, and what came of it.
 
-    pictures: their files, and those of their points. beside: a second convention that is drawn.
+    job: it may be closed by now. fit, cautions: how its boxes lie, and what to warn of.
+    pictures: their files, and those of their points.
+    beside: a second convention that is drawn.
     """
-    said = {
-        **run_facts(command, seconds),
-        "convention": {
-            **convention_facts(job.convention),
-            "beside": beside.name if beside else None,
-        },
-        **input_facts(job),
-        "pictures": [path for path in pictures if path.endswith(".png")],
-        "points": [path for path in pictures if path.endswith(".csv")],
+
+    command: str
+    seconds: float
+    job: Job
+    fit: Fit
+    cautions: Sequence[Caution]
+    cropped: Cropped | None = None
+    pictures: Sequence[str] = ()
+    beside: Convention | None = None
+
+    @classmethod
+    def of(
+        cls,
+        command: str,
+        job: Job,
+        start: float,
+        *,
+        cropped: Cropped | None = None,
+        pictures: Sequence[str] = (),
+        beside: Convention | None = None,
+    ) -> RunSummary:
+        """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
+        from roicrop.job import cautions
+
+        seconds = time.perf_counter() - start
+        fit = job.fit()
+        warned = cautions(job, fit)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
+
+
+def as_record(summary: RunSummary) -> Record:
+    """Everything there is to say about a run, as JSON has it."""
+    from roicrop.job import parameters
+
+    row, beside, cropped = summary.job.convention, summary.beside, summary.cropped
+    record = {
+        **run_record(summary),
+        "convention": {**convention_record(row), "beside": beside.name if beside else None},
+        **input_record(summary, parameters(summary.job)),
+        "pictures": _pictures(summary),
+        "points": [path for path in summary.pictures if path.endswith(".csv")],
     }
     if cropped is not None:
-        said["output"] = {
+        record["output"] = {
             "path": cropped.path,
             "shape": cropped.shape,
             "dtype": str(cropped.dtype),
             "non_finite": cropped.non_finite,
         }
-    return said
+    return record
 
 
-def run_facts(command: str, seconds: float) -> Facts:
+def lines(summary: RunSummary) -> Iterator[Line]:
+    """The summary: a heading and a text for each of its lines."""
+    from roicrop.job import overriding_options
+
+    row = summary.job.convention
+    options = [f"{o} {_value(both)}".strip() for o, both in overriding_options(row).items()]
+    changed = f", but {', '.join(options)}" if options else ""
+    beside = f"; beside it {summary.beside.name}" if summary.beside else ""
+    yield summary.command, f"{row.name}{changed}{beside}"
+    yield from input_lines(summary)
+    if summary.cropped is not None:
+        yield "output", _output(summary.cropped, summary.seconds)
+    if pictures := _pictures(summary):
+        yield "pictures", f"{len(pictures)}, the first is {pictures[0]}"
+
+
+def run_record(summary: RunSummary) -> Record:
     """What ran, and for how long."""
     from roicrop import kernels
 
     return {
-        "command": command,
+        "command": summary.command,
         "version": __version__,
         "core": kernels.NAME,
-        "seconds": round(seconds, 3),
+        "seconds": round(summary.seconds, 3),
     }
 
 
-def convention_facts(row: Convention) -> Facts:
+def convention_record(row: Convention) -> Record:
     """Whose rules, and what options put in place of them."""
+    from roicrop.job import overriding_options
+
     return {
         "name": row.name,
         "program": row.program,
-        "options": overriding_options(row),
+        "options": {option: _value(both) for option, both in overriding_options(row).items()},
         "overrides": {
             field: {"convention": own, "used": used}
             for field, (own, used) in overrides(row).items()
@@ -82,13 +128,12 @@ def convention_facts(row: Convention) -> Facts:
     }
 
 
-def input_facts(job: Job) -> Facts:
+def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Record:
     """What was read, under which parameters, and what a user may not have meant."""
+    job, fit = summary.job, summary.fit
     source, table = job.source, job.table
-    fit = job.fit()
-    cautions = job.cautions(fit)
     return {
-        "parameters": job.parameters(),
+        "parameters": parameters,
         "features": {
             "path": source.path,
             "dataset": source.dataset,
@@ -110,6 +155,7 @@ def input_facts(job: Job) -> Facts:
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
             "matched": job.matched,
+            "notes": table.notes,
             "in_file": job.boxes_in_file,
             "count": len(job),
             "bad": job.bad,
@@ -118,41 +164,85 @@ def input_facts(job: Job) -> Facts:
             "partly_outside": fit.partly - fit.wholly,
             "wholly_outside": fit.wholly,
         },
-        "warnings": [caution.text for caution in cautions],
-        "loud": [caution.text for caution in cautions if caution.loud],
+        "warnings": [caution.text for caution in summary.cautions],
+        "loud": [caution.text for caution in summary.cautions if caution.loud],
     }
 
 
-def show(said: Facts, *, quiet: bool, as_json: bool) -> None:
+def input_lines(summary: RunSummary) -> Iterator[Line]:
+    """What was read: features, boxes, and how they lie on one another."""
+    job = summary.job
+    source, table, request = job.source, job.table, job.request
+    if request.model:
+        height, width = request.output_size
+        yield "model", f"{request.model}; {height}×{width} bins"
+    images, channels = many(len(source), "image"), many(source.channels, "channel")
+    sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
+    dtype = str(source.dtype)
+    if source.stored_dtype != source.dtype:
+        dtype = f"{source.stored_dtype} read as {dtype}"
+    yield (
+        "features",
+        f"{source.path}::{source.dataset}: {images} of {channels}"
+        + (f", {sizes} cells" if sizes else "")
+        + f", {dtype} {source.layout}",
+    )
+
+    count = many(len(job), "box", "boxes")
+    if len(job) != job.boxes_in_file:
+        count = f"{len(job)} of {many(job.boxes_in_file, 'box', 'boxes')}"
+    order = f"{table.box_format} ({job.box_format_origin})"
+    path = "standard input" if table.path == "-" else table.path
+    yield "boxes", f"{path}: {count}, {table.format}, {order}; {job.matched}"
+    for note in table.notes:
+        yield "", note
+    if request.normalized or job.convention.normalized:
+        yield "coordinates", _fractions(job)
+
+    if job.scales:
+        yield "scale", "; ".join(_some([_scale(scale) for scale in job.scales]))
+    if len(job.input_scales) == 1 and job.input_scales != [(1.0, 1.0)]:
+        ((y, x),) = job.input_scales
+        yield "input scale", f"{x:g} along x, {y:g} along y"
+    if counted := _counted(summary):
+        yield "of these", counted
+
+
+def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
     """Warnings and the summary to standard error, JSON to standard output."""
-    show_warnings(said)
+    show_warnings(summary)
     if not quiet:
-        show_lines(summary_lines(said))
+        show_lines(lines(summary))
     if as_json:
-        click.echo(as_text(said))
+        click.echo(json_line(as_record(summary)))
 
 
-def show_warnings(said: Facts) -> None:
+def show_warnings(summary: RunSummary, where: str = "") -> None:
     """A line to standard error for each thing that a user may not have meant."""
-    for text in said["warnings"]:
-        warn(text, loud=text in said["loud"])
-    warn_of_slow_core(said["seconds"])
+    show_cautions(summary.cautions, where)
+    if not where:
+        warn_of_slow_core(summary.seconds)
+
+
+def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
+    """The same of cautions alone, for a command that has no summary."""
+    for caution in cautions:
+        warn(where + caution.text, loud=caution.loud)
 
 
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(f"{heading:<11} {text}", err=True)
+        click.echo(headed(heading, text), err=True)
 
 
-def show_row(said: Facts, where: str, *, quiet: bool, as_json: bool) -> None:
+def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:
     """The same for one row of many: a line each."""
-    for text in said["warnings"]:
-        warn(f"{where}: {text}", loud=text in said["loud"])
-    if not quiet:
-        click.echo(f"{said['command']:<11} {_output(said['output'], said['seconds'])}", err=True)
+    show_warnings(summary, f"{where}: ")
+    if not quiet and summary.cropped is not None:
+        show_lines([(summary.command, _output(summary.cropped, summary.seconds))])
     if as_json:
-        click.echo(as_text({"row": where, **said}))
+        click.echo(json_line({"row": where, **as_record(summary)}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -172,32 +262,6 @@ def warn_of_slow_core(seconds: float) -> None:
         )
 
 
-def as_text(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(_plain(value), ensure_ascii=False)
-
-
-def overriding_options(row: Convention) -> dict[str, str]:
-    """The options whose values are not those of the convention: option → value and the own one."""
-    changed = overrides(row)
-    options = {
-        f"--{_OPTIONS[field]}": f"{used} (its own: {own})"
-        for field, (own, used) in changed.items()
-        if field in _OPTIONS
-    }
-    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
-        options["--aligned" if row.aligned else "--no-aligned"] = ""
-    return options
-
-
-_OPTIONS: Final = {
-    "sampling_ratio": "sampling-ratio",
-    "mode": "mode",
-    "interpolation": "interpolation",
-    "void": "extrapolation-value",
-}
-
-
 @contextmanager
 def progress(boxes: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal for what takes over a second; call it with how many more are done."""
@@ -210,99 +274,48 @@ def progress(boxes: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
         yield bar.update
 
 
-def summary_lines(said: Facts) -> Iterator[Line]:
-    """The summary: a heading and a text for each of its lines."""
-    options = [
-        f"{option} {value}".strip() for option, value in said["convention"]["options"].items()
-    ]
-    changed = f", but {', '.join(options)}" if options else ""
-    beside = f"; beside it {said['convention']['beside']}" if said["convention"]["beside"] else ""
-    yield said["command"], f"{said['convention']['name']}{changed}{beside}"
-    yield from input_lines(said)
-    if "output" in said:
-        yield "output", _output(said["output"], said["seconds"])
-    if said["pictures"]:
-        yield "pictures", f"{len(said['pictures'])}, the first is {said['pictures'][0]}"
+def _value(both: tuple[object, object] | None) -> str:
+    return "" if both is None else f"{both[1]} (its own: {both[0]})"
 
 
-def input_lines(said: Facts) -> Iterator[Line]:
-    """What was read: features, boxes, and how they lie on one another."""
-    features, boxes = said["features"], said["boxes"]
-    images = many(features["images"], "image")
-    channels = many(features["channels"], "channel")
-    sizes = ", ".join(_some([f"{height}×{width}" for height, width in features["map_sizes"]]))
-    dtype = features["dtype"]
-    if features["stored_dtype"] != dtype:
-        dtype = f"{features['stored_dtype']} read as {dtype}"
-    yield (
-        "features",
-        f"{features['path']}::{features['dataset']}: {images} of {channels}"
-        + (f", {sizes} cells" if sizes else "")
-        + f", {dtype} {said['parameters']['layout']}",
-    )
-
-    count = many(boxes["count"], "box", "boxes")
-    if boxes["count"] != boxes["in_file"]:
-        count = f"{boxes['count']} of {many(boxes['in_file'], 'box', 'boxes')}"
-    order = f"{boxes['box_format']} ({boxes['box_format_origin']})"
-    path = "standard input" if boxes["path"] == "-" else boxes["path"]
-    yield "boxes", f"{path}: {count}, {boxes['format']}, {order}; {boxes['matched']}"
-    if said["parameters"]["normalized"] or said["parameters"]["rules"]["normalized"]:
-        yield "coordinates", _fractions(said["parameters"])
-
-    if said["scale"]:
-        yield "scale", "; ".join(_some([_scale(scale) for scale in said["scale"]]))
-    resized = said["parameters"]["input_scale"]
-    if resized not in (None, [1.0, 1.0]):
-        yield "input scale", f"{resized[0]:g} along x, {resized[1]:g} along y"
-    if counted := _counted(said):
-        yield "of these", counted
+def _pictures(summary: RunSummary) -> list[str]:
+    return [path for path in summary.pictures if path.endswith(".png")]
 
 
-def _scale(scale: Mapping[str, Any]) -> str:
-    if scale["origin"] == "default":
+def _scale(scale: Scale) -> str:
+    if scale.origin == "default":
         return "1, because nobody said otherwise"
-    return f"{scale['spatial_scale']:g}, stride {scale['stride']:g} ({scale['origin']})"
+    return f"{scale.value:g}, stride {1.0 / scale.value:g} ({scale.origin})"
 
 
-def _fractions(parameters: Mapping[str, Any]) -> str:
-    size = parameters["image_size"]
+def _fractions(job: Job) -> str:
+    size = job.request.image_size
     of = (
         f"the image, {size[0]}×{size[1]} pixels" if size else "the image, which is map size / scale"
     )
-    if parameters["normalized"]:
+    if job.request.normalized:
         return f"fractions of {of}"
     return f"pixels, made fractions of {of}"
 
 
-def _counted(said: Facts) -> str:
-    boxes = said["boxes"]
-    fate = {"zero": "pooled to zeros", "drop": "left out"}
-    words = {
-        "partly_outside": "partly outside the map",
-        "wholly_outside": "wholly outside the map",
-        "degenerate": "of no size",
-        "reversed": "reversed",
-        "bad": f"bad and {fate.get(said['parameters']['on_bad_box'], 'kept')}",
+def _counted(summary: RunSummary) -> str:
+    job, fit = summary.job, summary.fit
+    fate = {"zero": "pooled to zeros", "drop": "left out"}.get(job.request.on_bad_box, "kept")
+    counts = {
+        "partly outside the map": fit.partly - fit.wholly,
+        "wholly outside the map": fit.wholly,
+        "of no size": fit.degenerate,
+        "reversed": job.reversed,
+        f"bad and {fate}": job.bad,
     }
-    return ", ".join(f"{boxes[key]} {text}" for key, text in words.items() if boxes[key])
+    return ", ".join(f"{count} {text}" for text, count in counts.items() if count)
 
 
-def _output(output: Mapping[str, Any], seconds: float) -> str:
-    odd = f", {many(output['non_finite'], 'value')} not finite" if output["non_finite"] else ""
-    shape = "×".join(map(str, output["shape"]))
-    return f"{output['path']}: {shape} {output['dtype']}{odd}, in {seconds:.2f} s"
+def _output(cropped: Cropped, seconds: float) -> str:
+    odd = f", {many(cropped.non_finite, 'value')} not finite" if cropped.non_finite else ""
+    shape = "×".join(map(str, cropped.shape))
+    return f"{cropped.path}: {shape} {cropped.dtype}{odd}, in {seconds:.2f} s"
 
 
 def _some(texts: Sequence[str], most: int = 3) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -41,19 +41,19 @@ def command(**params: Any) -> None:
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    rows = [options.convention(params, "align" if params["both"] else params["operator"])]
+    params = options.with_model(params)
+    conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
-        rows.append(_pool_beside(rows[0]))
+        conventions.append(_pool_beside(conventions[0]))
     with (
-        jobs.open_job(options.request(params, rows[0])) as job,
+        jobs.open_job(options.request(params, conventions[0])) as job,
         room_for_pictures(params["place"]),
     ):
-        with options.album(params, job, params["place"], rows) as album:
+        with options.album(params, job, params["place"], conventions) as album:
             pictures = album.draw()
-        seconds = time.perf_counter() - start
-        beside = rows[1] if params["both"] else None
-        said = report.facts("show", job, seconds, pictures=pictures, beside=beside)
-    report.show(said, quiet=params["quiet"], as_json=params["as_json"])
+        beside = conventions[1] if params["both"] else None
+        summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
+    report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 
 
 def _pool_beside(align: Convention) -> Convention:

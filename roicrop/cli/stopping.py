@@ -1,4 +1,4 @@
-"""How a run ends that is told to stop. Loaded before anything that takes time to load."""
+"""How a run that is told to stop ends; it imports nothing that takes time."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from roicrop.conventions import Convention, differing
+from roicrop.conventions import Convention, differing, idle_in_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def causes(first: Convention, second: Convention) -> list[Cause]:
     Rules that play no part, as what a maximum starts from where both take an average, are left out.
     """
     fields = [name for name in differing(first, second) if name in _DECIDES]
-    left_out = _idle(first, second)
+    left_out = idle_in_both(first, second)
     groups: dict[str, list[str]] = {}
     for name in fields:
         if name not in left_out:
@@ -70,25 +70,15 @@ _OF_THE_BOX: Final = frozenset(("order", "normalized"))
 # A row of RoIPool says nothing about samples, and none of RoIAlign can round.
 _OF_AN_OPERATOR: Final = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
 _PLACE: Final = (_SAMPLING - {"border"}) | _OF_THE_BOX
-_OF_A_MAXIMUM: Final = frozenset(("max_over", "max_start", "void_max"))
-
-
-def _idle(first: Convention, second: Convention) -> set[str]:
-    idle: set[str] = set()
-    if first.mode == second.mode:
-        idle |= _OF_A_MAXIMUM if first.mode == "avg" else {"void"}
-    if first.sampling_ratio == second.sampling_ratio == "exact":
-        idle.add("positions")
-    return idle
 
 
 def _group(name: str, first: Convention, second: Convention) -> str:
     """The cause that a field belongs to: its own, unless it makes no sense without others."""
-    if name == "mode" and "exact" in (first.sampling_ratio, second.sampling_ratio):
+    if name == "mode" and "piece" in (first.kind, second.kind):
         name = "sampling_ratio"  # an integral has no maximum
     if first.operator != second.operator and name in _OF_AN_OPERATOR:
         return _DECIDES["operator"]
-    if (first.positions == "corners") != (second.positions == "corners") and name in _PLACE:
+    if (first.kind == "point") != (second.kind == "point") and name in _PLACE:
         return "placement of samples"
     if first.interpolation != second.interpolation and name == "border":
         return _DECIDES["interpolation"]  # the nearest cell is known with one border only

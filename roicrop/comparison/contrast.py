@@ -9,10 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.explanation.numerals import brief
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.conventions import in_words
+from roicrop.sampling import AxisPlan, Plan, SeparablePlan
+from roicrop.text import brief, distance, many, measure
 
 Both = tuple[float, float]  # along y and along x
+Plans = tuple[SeparablePlan, SeparablePlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +32,30 @@ class Contrast:
 
 
 def contrasts(
-    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+    plans: Plans,
+    k: int,
+    names: tuple[str, str],
+    cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
     """Everything in which two plans differ on box k, which has that number in both.
 
     names: what to call the two. cells_per_pixel: along y and x, from pixels of the image.
     """
     first, second = plans
-    operators = {plan.convention.operator for plan in plans}
-    if operators == {"align"}:
+    of_cells = [plan.kind == "cell" for plan in plans]
+    if not any(of_cells):
         yield from _begin(plans, k, names, cells_per_pixel)
         yield from _size(plans, k, names)
         yield from _count(plans, k, names)
         yield from _rounding(plans, k)
         yield from _border(plans, k, names)
         yield from _lost(plans, k, names)
-    elif len(operators) == 2:
-        for plan, name in zip(plans, names, strict=True):
-            if plan.convention.operator == "pool":
-                yield _rounded(plan, k, name, cells_per_pixel)
+    elif not all(of_cells):
+        n = of_cells.index(True)
+        yield _rounded(plans[n], k, names[n], cells_per_pixel)
     yield from _void(plans, k, names)
     if first.convention.reduction != second.convention.reduction:
-        takes = [_TAKES[plan.convention.reduction] for plan in plans]
+        takes = [in_words.takes(plan.convention) for plan in plans]
         yield Contrast(
             "reduction", f"{names[0]} takes {takes[0]}, {names[1]} {takes[1]}", *_reductions(plans)
         )
@@ -59,11 +63,6 @@ def contrasts(
         yield from _start(plans, names)
 
 
-_TAKES: Final = {
-    "avg": "the average",
-    "max": "the largest value",
-    "corner-max": "the largest weighted neighbour of a sample",
-}
 _BEYOND: Final = {
     "clamp": "reads the edge of the map",
     "zero": "lets the map fade to 0",
@@ -72,22 +71,25 @@ _BEYOND: Final = {
 _ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates differ by rounding
 
 
-def _reductions(plans: tuple[Plan, Plan]) -> tuple[str, str]:
+def _reductions(plans: Plans) -> tuple[str, str]:
     return plans[0].convention.reduction, plans[1].convention.reduction
 
 
 def _begin(
-    plans: tuple[Plan, Plan], k: int, names: tuple[str, str], cells_per_pixel: Both
+    plans: Plans,
+    k: int,
+    names: tuple[str, str],
+    cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
     """Where the two boxes begin, in index coordinates; for crop-and-resize, its samples."""
-    if _has_points(plans[0]) != _has_points(plans[1]):
+    if _is_one_of_points(plans):
         yield _points(plans, k, names)
         return
     begins = [[float(axis.begin[k]) for axis in (plan.y, plan.x)] for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
         return
     ways = [
-        f"{_many(abs(b - a), 'cell')} ({_many(abs(b - a) / scale, 'pixel')}) further {way[b < a]}"
+        f"{distance(b - a, scale, brief)} further {way[b < a]}"
         for a, b, scale, way in zip(
             *begins, cells_per_pixel, (("down", "up"), ("right", "left")), strict=True
         )
@@ -104,11 +106,11 @@ def _joined(ways: list[str]) -> str:
     return " and ".join(ways)
 
 
-def _has_points(plan: Plan) -> bool:
-    return plan.convention.positions == "corners"
+def _is_one_of_points(plans: Plans) -> bool:
+    return [plan.kind for plan in plans].count("point") == 1
 
 
-def _points(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Contrast:
+def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
     """One samples from corner to corner, the other inside its bins."""
     spans, words = [], []
     for plan, name in zip(plans, names, strict=True):
@@ -126,8 +128,8 @@ def _first_and_last(axis: AxisPlan, k: int) -> Both:
     return float(positions[0]), float(positions[-1])
 
 
-def _size(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    if _has_points(plans[0]) != _has_points(plans[1]):
+def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    if _is_one_of_points(plans):
         return
     sizes = [[float(axis.length[k]) for axis in (plan.y, plan.x)] for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*sizes, strict=True)):
@@ -137,13 +139,8 @@ def _size(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
     yield Contrast("size", text, *sizes)
 
 
-def _count(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    counts = [
-        "exact"
-        if plan.convention.sampling_ratio == "exact"
-        else [int(axis.count[k]) for axis in (plan.y, plan.x)]
-        for plan in plans
-    ]
+def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    counts = ["exact" if plan.kind == "piece" else list(plan.count(k)) for plan in plans]
     if counts[0] == counts[1]:
         return
     texts = [
@@ -155,7 +152,7 @@ def _count(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator
     yield Contrast("samples a bin", " and ".join(texts), *counts)
 
 
-def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
+def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
     """Sample positions that are the same but for their last bits."""
     largest = 0.0
     for one, other in ((plans[0].y, plans[1].y), (plans[0].x, plans[1].x)):
@@ -171,7 +168,7 @@ def _rounding(plans: tuple[Plan, Plan], k: int) -> Iterator[Contrast]:
         yield Contrast("rounding", text, 0.0, largest)
 
 
-def _border(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _border(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """What is done beyond the outermost cell centres, if the box gets there."""
     one, other = (plan.convention.border for plan in plans)
     if one != other and any(_leaves(axis, k) for plan in plans for axis in (plan.y, plan.x)):
@@ -187,9 +184,9 @@ def _leaves(axis: AxisPlan, k: int) -> bool:
     return bool(((position < 0) | (position > axis.size - 1)).any())
 
 
-def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Samples that are out of range, and those that are read at the edge of the map instead."""
-    if any(plan.convention.sampling_ratio == "exact" for plan in plans):
+    if any(plan.kind == "piece" for plan in plans):
         return
     counts = [_outside_and_clamped(plan, k) for plan in plans]
     for n, (what, words) in enumerate(
@@ -205,26 +202,19 @@ def _lost(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[
 
 
 def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
-    """Pairs of y and x of which either is out of range, or is clamped; and all pairs."""
-    inside, clamped, total = [], [], 1
-    for axis in (plan.y, plan.x):
-        samples = axis.samples(k)
-        inside.append(int(samples.inside.sum()))
-        clamped.append(int(samples.clamped.sum()))
-        total *= max(int(axis.count[k]), 0) * axis.bins
-    read = inside[0] * inside[1]
-    unmoved = (inside[0] - clamped[0]) * (inside[1] - clamped[1])
-    return total - read, read - unmoved, total
+    """How many samples are out of range, how many are clamped, and how many there are."""
+    terms = [plan.terms(k, p, q) for p, q in np.ndindex(*plan.output_size)]
+    return sum(t.outside for t in terms), sum(t.clamped for t in terms), sum(t.total for t in terms)
 
 
-def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
+def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
     """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
     words, real, whole, furthest = [], [], [], 0.0
     for axis, along, scale in zip((plan.y, plan.x), "yx", cells_per_pixel, strict=True):
-        assert axis.rounded is not None
+        first_cell, last_cell = axis.ends(k)
         before = [float(axis.begin[k]), float(axis.end[k])]
         # The end cell is included.
-        after = [int(axis.rounded[k, 0]), int(axis.rounded[k, 1]) + 1]
+        after = [int(first_cell), int(last_cell) + 1]
         low, high, first, last = map(brief, (*before, *after))
         words.append(f"{along} {low} … {high} to {first} … {last}")
         moves = [abs(b - a) / scale for a, b in zip(before, after, strict=True)]
@@ -233,39 +223,35 @@ def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
         whole.append(after)
     text = (
         f"{name} rounds the box to cells, {' and '.join(words)}: "
-        f"an edge moves by up to {_many(furthest, 'pixel')}"
+        f"an edge moves by up to {measure(brief(furthest), 'pixel')}"
     )
     return Contrast("rounding to cells", text, real, whole)
 
 
-def _void(plans: tuple[Plan, Plan], k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+def _void(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """Bins without a sample or cell, if there are, and what they give."""
     counts = [int(plan.void(k).sum()) for plan in plans]
     gives = [plan.convention.void_value for plan in plans]
     if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
         return
     texts = [
-        f"{name} has {_many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
+        f"{name} has {many(count, 'empty bin')}" + (f", value {brief(value)}" if count else "")
         for name, count, value in zip(names, counts, gives, strict=True)
     ]
     yield Contrast("empty bins", "; ".join(texts), counts[0], counts[1])
 
 
-def _start(plans: tuple[Plan, Plan], names: tuple[str, str]) -> Iterator[Contrast]:
+def _start(plans: Plans, names: tuple[str, str]) -> Iterator[Contrast]:
     one, other = (plan.convention.max_start for plan in plans)
     if one != other:
         text = f"the maximum of {names[0]} starts from {brief(one)}, that of {names[1]} from "
         yield Contrast("start of the maximum", text + brief(other), one, other)
 
 
-def _many(number: float, what: str) -> str:
-    return f"{brief(number)} {what if number == 1 else what + 's'}"
-
-
-def _close(a: float, b: float, plans: tuple[Plan, Plan]) -> bool:
+def _close(a: float, b: float, plans: Plans) -> bool:
     """Whether two coordinates differ by no more than rounding."""
     return abs(b - a) <= _rounding_of(plans) * max(abs(a), abs(b), 1.0)
 
 
-def _rounding_of(plans: tuple[Plan, Plan]) -> float:
+def _rounding_of(plans: Plans) -> float:
     return _ROUNDINGS * float(np.finfo(plans[0].boxes.dtype).eps)

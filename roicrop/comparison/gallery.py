@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from roicrop.comparison.tally import Worst
 from roicrop.comparison.variants import Variant
-from roicrop.draw.album import channels_first, check_channel, subject_of
-from roicrop.job import Features, Job
+from roicrop.job import Job, OnMap
 from roicrop.outputs import refuse_unfit
 
 
@@ -34,31 +31,27 @@ class Gallery:
         channel: int | None = None,
         overwrite: bool = False,
     ) -> None:
-        check_channel(job, channel)
-        self._job = job
+        job.check_channel(channel)
         self._place = Path(place)
         self._channel = channel
         self._overwrite = overwrite
         for pair in combinations(variants, 2):
             refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
 
-    def draw(
-        self, i: int, worst: Worst, features: Features, first: Variant, second: Variant
-    ) -> str:
-        """Draw a box of image i; the file that was written."""
+    def draw(self, one: OnMap, worst: Worst, first: Variant, second: Variant) -> str:
+        """Draw the one box on its map; the file that was written."""
         from roicrop import draw
 
-        job, one = self._job, np.array([worst.row])
         rows = first.convention, second.convention
-        pooled = [channels_first(job, job.pool(i, one, features, c))[0] for c in rows]
-        plans = [job.plan(i, one, c) for c in rows]
+        pooled = [one.channels_first(one.pool(row))[0] for row in rows]
+        plans = [one.plan(row) for row in rows]
         picture = draw.overlay(
-            channels_first(job, features),
+            one.channels_first(one.features),
             (plans[0], plans[1]),
             0,
             (pooled[0], pooled[1]),
             names=(first.name, second.name),
-            subject=subject_of(job, i, worst.row),
+            subject=one.subject(worst.row),
             channel=worst.channel if self._channel is None else self._channel,
         )
         path = self._file(first, second)

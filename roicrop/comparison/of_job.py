@@ -13,15 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop import sampling
 from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, Refusals, Tolerance
 from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.study import Study
 from roicrop.comparison.tally import Spread, Tally
 from roicrop.comparison.variants import Variant
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Features, Job, Rows
-from roicrop.precision import coordinate_dtype
+from roicrop.job import Job, OnMap
 
 Bool = NDArray[np.bool_]
 
@@ -90,20 +88,20 @@ class _FirstPass:
 
     def run(self, progress: Callable[[int], object]) -> None:
         """Go through all boxes."""
-        for i, rows, features in self._job.by_image():
-            features = _at_least_float32(features)
-            largest = self.spread.add(features)
+        for on_map in map(_at_least_float32, self._job.by_image()):
+            largest = self.spread.add(on_map.features)
             given = self._given
             self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
-            for start in range(0, len(rows), self._most):
-                chunk = rows[start : start + self._most]
-                self._add(i, chunk, features)
+            for start in range(0, len(on_map), self._most):
+                chunk = on_map.take(on_map.rows[start : start + self._most])
+                self._add(chunk)
                 progress(len(chunk))
 
-    def _add(self, i: int, rows: Rows, features: Features) -> None:
-        takes = [self._takes(i, rows, n) for n in range(len(self._variants))]
+    def _add(self, on_map: OnMap) -> None:
+        rows = on_map.rows
+        takes = [self._takes(on_map, n) for n in range(len(self._variants))]
         pooled = [
-            self._job.pool(i, rows[its], features, variant.convention)
+            on_map.take(rows[its]).pool(variant.convention)
             for its, variant in zip(takes, self._variants, strict=True)
         ]
         for n, (a, b) in enumerate(_pairs(self._variants)):
@@ -117,25 +115,19 @@ class _FirstPass:
                 channels_last=self._job.source.channels_last,
             )
 
-    def _takes(self, i: int, rows: Rows, n: int) -> Bool:
+    def _takes(self, on_map: OnMap, n: int) -> Bool:
         """(n,) the boxes that a variant does not refuse. Only reversed ones ever are."""
-        job, convention, refusals = self._job, self._variants[n].convention, self.refusals[n]
-        x1, y1, x2, y2 = job.corners[rows].T
+        convention, refusals, rows = self._variants[n].convention, self.refusals[n], on_map.rows
+        x1, y1, x2, y2 = self._job.corners[rows].T
         takes = np.ones(len(rows), dtype=np.bool_)
         for k in np.flatnonzero((x2 < x1) | (y2 < y1)).tolist():
-            one = rows[k : k + 1]
             try:
-                sampling.check_reversed(
-                    job.plan_boxes(i, one, convention).astype(coordinate_dtype(job.source.dtype)),
-                    job.request.output_size,
-                    convention=convention,
-                    spatial_scale=job.source.scale(i).value,
-                )
+                on_map.take(rows[k : k + 1]).check_reversed(convention)
             except BoxError as error:
                 takes[k] = False
                 refusals.count += 1
                 if len(refusals.messages) < _MESSAGES:
-                    refusals.messages.append(f"{job.where(int(one[0]))} {error.said}")
+                    refusals.messages.append(error.said)
         return takes
 
 
@@ -148,10 +140,10 @@ def _second_pass(
         for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
     ]
     rows = np.unique(np.concatenate([study.rows for study in studies]))
-    for i, its_rows, features in job.by_image(rows):
-        features = _at_least_float32(features)
+    for on_map in map(_at_least_float32, job.by_image(rows)):
         for study in studies:
-            study.look(i, its_rows[np.isin(its_rows, study.rows)], features, gallery)
+            its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
+            study.look(on_map.take(its_rows), gallery)
     return [
         study.pair(refused)
         for study, refused in zip(studies, first_pass.refused_by_one, strict=True)
@@ -162,5 +154,7 @@ def _pairs(variants: Sequence[Variant]) -> list[tuple[int, int]]:
     return list(combinations(range(len(variants)), 2))
 
 
-def _at_least_float32(features: Features) -> Features:
-    return features.astype(np.float32) if features.dtype.itemsize < 4 else features
+def _at_least_float32(on_map: OnMap) -> OnMap:
+    if on_map.features.dtype.itemsize >= 4:
+        return on_map
+    return on_map.with_features(on_map.features.astype(np.float32))

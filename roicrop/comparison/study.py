@@ -10,11 +10,10 @@ from roicrop.comparison.ablation import Ablation, Reason
 from roicrop.comparison.comparison import Pair, WorstBox
 from roicrop.comparison.contrast import contrasts
 from roicrop.comparison.gallery import Gallery
-from roicrop.comparison.tally import Array, Tally
+from roicrop.comparison.tally import Tally
 from roicrop.comparison.variants import Variant
-from roicrop.conventions import Convention
 from roicrop.errors import BoxError
-from roicrop.job import Features, Job, Rows
+from roicrop.job import Job, OnMap, Rows
 
 _EVERYWHERE: Final = 32  # boxes that are looked at beside the worst
 
@@ -27,7 +26,6 @@ class Study:
     """
 
     def __init__(self, job: Job, first: Variant, second: Variant, tally: Tally) -> None:
-        self._job = job
         self._first, self._second = first, second
         self._tally = tally
         self._ablation = Ablation(first.convention, second.convention)
@@ -38,33 +36,26 @@ class Study:
         if self._worst:
             self.rows = np.union1d(self.rows, _everywhere(job))
 
-    def look(self, i: int, rows: Rows, features: Features, gallery: Gallery | None) -> None:
-        """Look at boxes of image i, of those in `rows`."""
-        for row in rows.tolist():
-            one = np.array([row], dtype=np.intp)
-
-            def pool(convention: Convention, one: Rows = one) -> Array:
-                return self._job.pool(i, one, features, convention)
-
+    def look(self, on_map: OnMap, gallery: Gallery | None) -> None:
+        """Look at boxes on their map, of those in `rows`."""
+        for row in on_map.rows.tolist():
+            one = on_map.take(np.array([row], dtype=np.intp))
             try:
-                reasons = self._ablation.add(pool)
+                reasons = self._ablation.add(one.pool)
             except BoxError:  # one of the two refuses it
                 continue
             if row in self._worst:
-                self._found[row] = self._describe(i, one, reasons)
+                self._found[row] = self._describe(row, one, reasons)
             if gallery is not None and row == next(iter(self._worst)):
-                self._picture = gallery.draw(
-                    i, self._worst[row], features, self._first, self._second
-                )
+                self._picture = gallery.draw(one, self._worst[row], self._first, self._second)
 
-    def _describe(self, i: int, one: Rows, reasons: list[Reason]) -> WorstBox:
-        job = self._job
-        first, second = (job.plan(i, one, v.convention) for v in (self._first, self._second))
+    def _describe(self, row: int, one: OnMap, reasons: list[Reason]) -> WorstBox:
+        first, second = (one.plan(v.convention) for v in (self._first, self._second))
         names = self._first.name, self._second.name
         idle = {reason.cause for reason in reasons if reason.is_idle}
-        found = contrasts((first, second), 0, names, job.cells_per_pixel(i))
+        found = contrasts((first, second), 0, names, one.cells_per_pixel)
         telling = [contrast for contrast in found if contrast.what not in idle]
-        return WorstBox(self._worst[int(one[0])], telling, reasons)
+        return WorstBox(self._worst[row], telling, reasons)
 
     def pair(self, refused: int) -> Pair:
         """All that is known of the two; `refused`: boxes that only one of them takes."""
@@ -82,6 +73,6 @@ class Study:
 
 def _everywhere(job: Job) -> Rows:
     """Boxes that are pooled, evenly spaced."""
-    rows = np.flatnonzero(job.pooled)
+    rows = np.flatnonzero(job.is_pooled)
     at = np.linspace(0, len(rows) - 1, min(len(rows), _EVERYWHERE)).astype(np.intp)
     return rows[at]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -103,25 +102,24 @@ class Apart:
         return int(np.argmax(np.where(np.isnan(self.values[k]), np.inf, self.values[k])))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Worst:
     """A box on which two conventions differ.
 
-    rank: larger is worse. earlier: minus the row, so that of equals the first one counts.
+    rank: larger is worse.
     row: of the job. largest, mean: of the absolute differences.
     incomparable: values of which only one of the two is finite.
     channel, bin, values: where they differ most, and what each gives there.
     """
 
     rank: float
-    earlier: int
-    row: int = field(compare=False)
-    largest: float = field(compare=False)
-    mean: float = field(compare=False)
-    incomparable: int = field(compare=False)
-    channel: int = field(compare=False)
-    bin: tuple[int, int] = field(compare=False)
-    values: tuple[float, float] = field(compare=False)
+    row: int
+    largest: float
+    mean: float
+    incomparable: int
+    channel: int
+    bin: tuple[int, int]
+    values: tuple[float, float]
 
 
 @dataclass(slots=True)
@@ -133,6 +131,7 @@ class Tally:
         not the same to the last bit.
     values: of which a difference can be told; total, largest: of their differences.
     incomparable: values of which none can, because only one of the two is finite.
+    worst: the boxes that differ most, the worst first, of equals the one of the first row.
     """
 
     listed: int
@@ -143,17 +142,12 @@ class Tally:
     total: float = 0.0
     largest: float = 0.0
     incomparable: int = 0
-    _worst: list[Worst] = field(default_factory=list)
+    worst: list[Worst] = field(default_factory=list)
 
     @property
     def mean(self) -> float:
         """Of the absolute differences."""
         return self.total / self.values if self.values else 0.0
-
-    @property
-    def worst(self) -> list[Worst]:
-        """The boxes that differ most, the worst first."""
-        return sorted(self._worst, reverse=True)
 
     def add(
         self, rows: Rows, first: Array, second: Array, tolerance: float, *, channels_last: bool
@@ -174,26 +168,22 @@ class Tally:
         self.largest = max(self.largest, float(largest.max(initial=0.0)))
         self.incomparable += int(incomparable.sum())
 
-        least = self._worst[0].rank if len(self._worst) == self.listed else 0.0
-        candidates = np.flatnonzero(rank > least)
-        order = np.argsort(-rank[candidates], kind="stable")[: self.listed]
-        for k in candidates[order].tolist():
-            at = apart.where_largest(k)
-            compared = apart.values.shape[1] - int(incomparable[k])
-            worst = Worst(
+        order = np.argsort(-rank, kind="stable")[: self.listed]
+        new = [
+            Worst(
                 rank=float(rank[k]),
-                earlier=-int(rows[k]),
                 row=int(rows[k]),
                 largest=float(largest[k]),
-                mean=float(total[k]) / max(compared, 1),
+                mean=float(total[k]) / max(apart.values.shape[1] - int(incomparable[k]), 1),
                 incomparable=int(incomparable[k]),
                 **_place(first.shape[1:], at, channels_last=channels_last),
                 values=(float(first[k].ravel()[at]), float(second[k].ravel()[at])),
             )
-            if len(self._worst) < self.listed:
-                heapq.heappush(self._worst, worst)
-            else:
-                heapq.heappushpop(self._worst, worst)
+            for k in order[rank[order] > 0].tolist()
+            for at in [apart.where_largest(k)]
+        ]
+        found = sorted([*self.worst, *new], key=lambda worst: (-worst.rank, worst.row))
+        self.worst = found[: self.listed]
 
 
 def _place(shape: tuple[int, ...], at: int, *, channels_last: bool) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, resolve
 from roicrop.errors import ArgumentError
 
 Settings = Mapping[str, Any]
-"""sampling_ratio, mode, aligned, interpolation, extrapolation_value; None is the convention's."""
+"""Values by their names in SETTINGS; None is the convention's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +69,11 @@ def _resolved(text: str, name: str, settings: Settings) -> Convention:
 def _setting(text: str, part: str) -> tuple[str, Any]:
     key, equals, value = (piece.strip() for piece in part.partition("="))
     key = key.replace("-", "_")
-    if key not in _READ or not equals:
-        known = ", ".join(f"{name}=…" for name in _READ)
+    if key not in SETTINGS or not equals:
+        known = ", ".join(f"{name}=…" for name in SETTINGS)
         raise ArgumentError(f"{text!r}: {part!r} is not a setting: choose from {known}")
     try:
-        return key, _READ[key](value)
-    except (ValueError, KeyError):
-        raise ArgumentError(f"{text!r}: {key} cannot be {value!r}: {_EXPECTED[key]}") from None
-
-
-def _ratio(value: str) -> int | str:
-    return value if value in ("adaptive", "exact") else int(value)
-
-
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "sampling_ratio": _ratio,
-    "mode": {"avg": "avg", "max": "max"}.__getitem__,
-    "aligned": {"true": True, "false": False}.__getitem__,
-    "interpolation": {"bilinear": "bilinear", "nearest": "nearest"}.__getitem__,
-    "extrapolation_value": float,
-}
-_EXPECTED: Final = {
-    "sampling_ratio": "give a whole number, adaptive or exact",
-    "mode": "give avg or max",
-    "aligned": "give true or false",
-    "interpolation": "give bilinear or nearest",
-    "extrapolation_value": "give a number",
-}
+        return key, SETTINGS[key].parse(value)
+    except ValueError:
+        expected = SETTINGS[key].expected
+        raise ArgumentError(f"{text!r}: {key} cannot be {value!r}: give {expected}") from None

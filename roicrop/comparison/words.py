@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 from roicrop.comparison.ablation import Reason
 from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, WorstBox
 from roicrop.comparison.tally import Spread
-from roicrop.explanation.numerals import brief, exact
-from roicrop.explanation.tables import INDENT, table
 from roicrop.job import Job
-from roicrop.text import many
+from roicrop.text import INDENT, brief, exact, headed, many, table
 
 
 def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
@@ -62,22 +59,26 @@ def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
     yield f"{pair.first.name} and {pair.second.name} {_verdict(pair, comparison)}"
     tally, spread = pair.tally, comparison.spread
     if pair.refused:
-        yield f"{INDENT}refused      {_boxes(pair.refused)} by one of the two and not by the other"
+        yield _line("refused", f"{_boxes(pair.refused)} by one of the two and not by the other")
     if not tally.unequal:
         if pair.reasons and tally.boxes:
             rules = ", ".join(reason.cause for reason in pair.reasons)
-            yield f"{INDENT}idle rules   they differ in {rules}: it changes nothing here"
+            yield _line("idle rules", f"they differ in {rules}: it changes nothing here")
         return
     if tally.largest:
-        yield f"{INDENT}largest      {' = '.join(filter(None, _both(tally.largest, spread)))}"
-        yield f"{INDENT}mean         {' = '.join(filter(None, _both(tally.mean, spread)))}"
+        yield _line("largest", " = ".join(filter(None, _both(tally.largest, spread))))
+        yield _line("mean", " = ".join(filter(None, _both(tally.mean, spread))))
     if tally.incomparable:
-        yield f"{INDENT}not finite   {many(tally.incomparable, 'value')}, in one of the two only"
+        yield _line("not finite", f"{many(tally.incomparable, 'value')}, in one of the two only")
     if pair.picture:
-        yield f"{INDENT}picture      {pair.picture}"
+        yield _line("picture", pair.picture)
     yield from _why(pair)
     for found in pair.worst if not pair.agrees else pair.worst[:1]:
         yield from _worst(found, pair, comparison, job)
+
+
+def _line(heading: str, text: str) -> str:
+    return INDENT + headed(heading, text, 12)
 
 
 def _verdict(pair: Pair, comparison: Comparison) -> str:
@@ -184,7 +185,7 @@ def _both(difference: float, spread: Spread) -> tuple[str, str]:
 
 
 def _number(value: float) -> str:
-    return exact(float(f"{value:.{_DIGITS}g}")) if math.isfinite(value) else exact(value)
+    return brief(value, _DIGITS)
 
 
 def _boxes(count: int) -> str:

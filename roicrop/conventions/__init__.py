@@ -1,7 +1,16 @@
-"""What each framework means by RoIAlign, RoIPool and crop-and-resize."""
+"""What each framework means by RoIAlign, RoIPool and crop-and-resize.
+
+`table` holds a row for each, `resolving` finds one and changes it as asked, `relevance` says which
+of its fields play a part, and `in_words` says it in words.
+"""
 
 from __future__ import annotations
 
+from roicrop.conventions import in_words
+from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
+from roicrop.conventions.relevance import effective, idle_in_both, matters
+from roicrop.conventions.resolving import differing, lookup, overrides, resolve
+from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -11,27 +20,28 @@ from roicrop.conventions.table import (
     Convention,
     CoordinateOrder,
     Interpolation,
+    Kind,
     Mode,
     Operator,
     Positions,
     Reduction,
     Reversed,
     SamplingRatio,
-    differing,
-    lookup,
-    overrides,
-    resolve,
 )
 
 __all__ = [
     "ALIGNED_OFFSET",
     "CONVENTIONS",
     "DEFAULT",
+    "LEVEL_RULES",
     "LOWEST_FLOAT32",
+    "SETTINGS",
     "Border",
     "Convention",
     "CoordinateOrder",
     "Interpolation",
+    "Kind",
+    "LevelRule",
     "Mode",
     "Operator",
     "Positions",
@@ -39,7 +49,12 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "differing",
+    "effective",
+    "idle_in_both",
+    "in_words",
+    "level_rule",
     "lookup",
+    "matters",
     "overrides",
     "resolve",
 ]

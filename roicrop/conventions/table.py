@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from roicrop.errors import ArgumentError
-
 Operator = Literal["align", "pool"]
 Mode = Literal["avg", "max"]
 Reduction = Literal["avg", "max", "corner-max"]
@@ -31,6 +29,7 @@ Border = Literal["clamp", "zero", "extrapolate"]
 Reversed = Literal["mirror", "raise"]
 CoordinateOrder = Literal["xyxy", "yxyx"]
 Interpolation = Literal["bilinear", "nearest"]
+Kind = Literal["sample", "point", "piece", "cell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +44,7 @@ class Convention:
     offset_before: added to image coordinates before scaling, in pixels.
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
     min_size: RoIs smaller than this many cells are taken to be this large; None leaves them.
+    aligned_min_size: what that becomes where `aligned` is asked for.
     sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
         "exact" (the integral over the bin).
     positions: the order of float arithmetic for sample i of g in bin p, which decides last bits:
@@ -66,6 +66,7 @@ class Convention:
     order: the order of a box's four coordinates in the framework's own argument.
     normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
     interpolation: how a sample reads the map.
+    level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Convention:
     offset_before: float = 0.0
     offset_after: float = 0.0
     min_size: float | None = None
+    aligned_min_size: float | None = None
     sampling_ratio: SamplingRatio = "adaptive"
     positions: Positions = "scaled-step"
     border: Border = "clamp"
@@ -88,6 +90,7 @@ class Convention:
     order: CoordinateOrder = "xyxy"
     normalized: bool = False
     interpolation: Interpolation = "bilinear"
+    level_rule: str = "torchvision"
 
     @property
     def aligned(self) -> bool:
@@ -98,6 +101,19 @@ class Convention:
     def reduction(self) -> Reduction:
         """What the kernels do with a bin's samples or cells."""
         return "corner-max" if self.mode == "max" and self.max_over == "corners" else self.mode
+
+    @property
+    def kind(self) -> Kind:
+        """What a bin is made of.
+
+        "sample": samples inside the bin; "point": one sample where the bin stands for it, from
+        corner to corner of the box; "piece": pieces of an exact integral; "cell": whole cells.
+        """
+        if self.operator == "pool":
+            return "cell"
+        if self.positions == "corners":
+            return "point"
+        return "piece" if self.sampling_ratio == "exact" else "sample"
 
     @property
     def void_value(self) -> float:
@@ -124,6 +140,7 @@ _DETECTRON2 = Convention(
     surprise="A box smaller than a cell stays so, and one of no size has no samples and gives 0.",
     verified="torchvision 0.29.1, roi_align(aligned=True), which detectron2 calls",
     offset_after=ALIGNED_OFFSET,
+    level_rule="detectron2",
 )
 
 _ONNX = dataclasses.replace(
@@ -134,6 +151,7 @@ _ONNX = dataclasses.replace(
     "samples, so a map of nothing but 1 can give ¼.",
     verified="ONNX Runtime 1.32.0",
     max_over="corners",
+    level_rule="torchvision",
 )
 
 _OPENVINO = Convention(
@@ -145,6 +163,17 @@ _OPENVINO = Convention(
     positions="step-scaled",
     max_start=0.0,
     void=math.nan,
+)
+
+_OPENVINO_EXTRACTOR = Convention(
+    name="openvino-extractor",
+    program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6",
+    surprise="It is RoIAlign as torchvision has it, not as OpenVINO's own ROIAlign, but a box "
+    "without area is on no level of a pyramid and gives zeros.",
+    verified="OpenVINO 2026.4.1",
+    min_size=1.0,
+    aligned_min_size=1.0,
+    level_rule="openvino",
 )
 
 _ROWS = (
@@ -163,6 +192,7 @@ _ROWS = (
         name="torchvision-aligned",
         program="torchvision.ops.roi_align(aligned=True)",
         verified="torchvision 0.29.1",
+        level_rule="torchvision",
     ),
     _DETECTRON2,
     dataclasses.replace(
@@ -175,6 +205,7 @@ _ROWS = (
         max_start=-10000.0,
         void_max=-10000.0,
         reversed_boxes="raise",
+        level_rule="mmdet",
     ),
     _ONNX,
     dataclasses.replace(
@@ -205,6 +236,15 @@ _ROWS = (
         offset_after=ALIGNED_OFFSET,
         min_size=None,
     ),
+    _OPENVINO_EXTRACTOR,
+    dataclasses.replace(
+        _OPENVINO_EXTRACTOR,
+        name="openvino-extractor-aligned",
+        program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6, aligned=true",
+        surprise="Cell centres are sampled, and yet a box is never smaller than one cell; no other "
+        "framework does both.",
+        offset_after=ALIGNED_OFFSET,
+    ),
     dataclasses.replace(
         _DETECTRON2,
         name="paddle",
@@ -214,6 +254,7 @@ _ROWS = (
         verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
+        level_rule="paddle",
     ),
     Convention(
         name="tensorflow",
@@ -254,103 +295,3 @@ CONVENTIONS: Final[Mapping[str, Convention]] = MappingProxyType({row.name: row f
 DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
     {"align": "mask-rcnn", "pool": "fast-rcnn"}
 )
-
-# Frameworks whose RoIPool is Caffe's; `pool` takes their names for it.
-_POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx", "paddle"})
-
-
-def lookup(name: str, operator: Operator) -> Convention:
-    """The row of that name for that operator, or an ArgumentError that lists the names."""
-    if operator == "pool" and name in _POOL_IS_FAST_RCNN:
-        name = DEFAULT["pool"]
-    row = CONVENTIONS.get(name)
-    if row is None or row.operator != operator:
-        known = ", ".join(sorted(r.name for r in _ROWS if r.operator == operator))
-        raise ArgumentError(
-            f"convention {name!r} is not one of roi_{operator}'s: choose from {known}"
-        )
-    return row
-
-
-def resolve(
-    convention: str | Convention,
-    operator: Operator = "align",
-    *,
-    sampling_ratio: SamplingRatio | None = None,
-    aligned: bool | None = None,
-    mode: Mode | None = None,
-    interpolation: Interpolation | None = None,
-    extrapolation_value: float | None = None,
-) -> Convention:
-    """The row, with what was asked for in place of its own values.
-
-    None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
-    `aligned=True` is an offset of half a cell and no minimal size, `aligned=False` none and one
-    cell. `interpolation` and `extrapolation_value` are for crop-and-resize only.
-    """
-    row = lookup(convention, operator) if isinstance(convention, str) else convention
-    if row.operator != operator:
-        raise ArgumentError(f"convention {row.name} is not one of roi_{operator}'s: name another")
-    if sampling_ratio is not None:
-        row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
-    if aligned is not None:
-        if row.operator == "pool" or row.normalized:
-            raise ArgumentError(
-                f"aligned does not apply to the convention {row.name}: leave it out"
-            )
-        row = dataclasses.replace(
-            row,
-            offset_after=ALIGNED_OFFSET if aligned else 0.0,
-            min_size=None if aligned else 1.0,
-        )
-    if mode is not None:
-        if mode not in ("avg", "max"):
-            raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
-        row = dataclasses.replace(row, mode=mode)
-    for name, value in (
-        ("interpolation", interpolation),
-        ("extrapolation_value", extrapolation_value),
-    ):
-        if value is not None and row.border != "extrapolate":
-            raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
-    if interpolation is not None:
-        if interpolation not in ("bilinear", "nearest"):
-            raise ArgumentError(
-                f"interpolation {interpolation!r} is not known: choose bilinear or nearest"
-            )
-        row = dataclasses.replace(row, interpolation=interpolation)
-    if extrapolation_value is not None:
-        row = dataclasses.replace(row, void=extrapolation_value, void_max=extrapolation_value)
-    if row.mode == "max" and row.sampling_ratio == "exact":
-        raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
-    return row
-
-
-def overrides(row: Convention) -> dict[str, tuple[object, object]]:
-    """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
-    return differing(CONVENTIONS[row.name], row)
-
-
-def differing(first: Convention, second: Convention) -> dict[str, tuple[object, object]]:
-    """The fields in which two rows are not the same, and both their values."""
-    values = {
-        field.name: (getattr(first, field.name), getattr(second, field.name))
-        for field in dataclasses.fields(Convention)
-    }
-    return {name: both for name, both in values.items() if not _same(*both)}
-
-
-def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
-    if row.operator == "pool" or row.positions == "corners":
-        raise ArgumentError(
-            f"sampling_ratio does not apply to the convention {row.name}: leave it out"
-        )
-    if ratio in ("adaptive", "exact"):
-        return ratio
-    if isinstance(ratio, str) or not float(ratio).is_integer():
-        raise ArgumentError(f"sampling_ratio {ratio!r} is not a whole number, adaptive or exact")
-    return "adaptive" if ratio <= 0 else int(ratio)
-
-
-def _same(a: object, b: object) -> bool:
-    return a == b or (a != a and b != b)  # NaN equals NaN here

@@ -7,10 +7,19 @@ is, at feature coordinate − ½, so that a convention that samples elsewhere is
 
 from __future__ import annotations
 
+from roicrop.draw.album import Album
 from roicrop.draw.overlay import overlay
 from roicrop.draw.pictures import both, panel
 from roicrop.draw.points import write_points
 from roicrop.draw.save import save
 from roicrop.draw.subject import Subject
 
-__all__ = ["Subject", "both", "overlay", "panel", "save", "write_points"]
+__all__ = [
+    "Album",
+    "Subject",
+    "both",
+    "overlay",
+    "panel",
+    "save",
+    "write_points",
+]

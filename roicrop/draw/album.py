@@ -7,20 +7,16 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Features, Job, Rows
+from roicrop.job import Job, OnMap, Rows
 from roicrop.outputs import is_picture, refuse_unfit
 
-if TYPE_CHECKING:
-    from roicrop.draw import Subject
-
-BY_DEFAULT: Final = 8  # pictures, where nobody says of which boxes
+BY_DEFAULT: Final = 8  # pictures, if nobody says which boxes to draw
 
 
 class Album:
@@ -49,7 +45,7 @@ class Album:
         points: bool = False,
         overwrite: bool = False,
     ) -> None:
-        check_channel(job, channel)
+        job.check_channel(channel)
         self._job = job
         self._conventions = conventions
         self._channel = channel
@@ -74,25 +70,20 @@ class Album:
     def draw(self) -> list[str]:
         """Draw them all; the files that were written, pictures first."""
         written: dict[int, list[Path]] = {}
-        for i, rows, features in self._job.by_image(self._rows):
-            for row, paths in self._draw_image(i, rows, features):
+        for on_map in self._job.by_image(self._rows):
+            for row, paths in self._draw_boxes(on_map):
                 written[row] = paths
         by_box = [written[row] for row in self._rows.tolist()]
         return [str(path) for kind in zip(*by_box, strict=True) for path in kind]
 
-    def _draw_image(
-        self, i: int, rows: Rows, features: Features
-    ) -> Iterator[tuple[int, list[Path]]]:
+    def _draw_boxes(self, on_map: OnMap) -> Iterator[tuple[int, list[Path]]]:
         from roicrop import draw
 
-        job = self._job
-        plans = [job.plan(i, rows, row) for row in self._conventions]
-        pooled = [
-            channels_first(job, job.pool(i, rows, features, row)) for row in self._conventions
-        ]
-        shown = channels_first(job, features)
-        for k, row in enumerate(rows.tolist()):
-            subject = subject_of(job, i, row)
+        plans = [on_map.plan(row) for row in self._conventions]
+        pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
+        shown = on_map.channels_first(on_map.features)
+        for k, row in enumerate(on_map.rows.tolist()):
+            subject = on_map.subject(row)
             if len(plans) == 1:
                 picture = draw.panel(
                     shown, plans[0], k, pooled[0][k], subject=subject, channel=self._channel
@@ -151,40 +142,12 @@ class Album:
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
 
 
-def subject_of(job: Job, i: int, row: int) -> Subject:
-    """What a picture of a box of image i is of."""
-    from roicrop.draw import Subject
-
-    table = job.table
-    x1, y1, x2, y2 = job.corners[row].tolist()
-    number = str(table.source_index[row])
-    return Subject(
-        file=f"{job.source.path}::{job.source.dataset}",
-        image=job.image_name(i),
-        box=number if table.id is None else f"{number} (id {table.id[row]})",
-        corners=(x1, y1, x2, y2),
-        cells_per_pixel=job.cells_per_pixel(i),
-    )
-
-
-def channels_first(job: Job, values: NDArray[Any]) -> NDArray[Any]:
-    """(…, C, H, W), a view."""
-    return np.moveaxis(values, -1, -3) if job.source.channels_last else values
-
-
-def check_channel(job: Job, channel: int | None) -> None:
-    """ArgumentError for a channel that the maps lack."""
-    if channel is not None and channel >= job.source.channels:
-        last = job.source.channels - 1
-        raise ArgumentError(f"--channel {channel}: {job.source.path} has channels 0 to {last}")
-
-
 def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:
     if boxes is None:
-        return np.flatnonzero(job.pooled)[:BY_DEFAULT]
+        return np.flatnonzero(job.is_pooled)[:BY_DEFAULT]
     # A range may end far beyond the last box: look no further than the first that is not there.
     numbers = list(islice(chain.from_iterable(boxes), job.boxes_in_file + 1))
     rows = job.rows_of(list(dict.fromkeys(numbers)))
-    for row in rows[~job.pooled[rows]].tolist():
+    for row in rows[~job.is_pooled[rows]].tolist():
         raise BoxError(f"{job.where(row)} is bad and cannot be drawn: leave it out of --viz-boxes")
     return rows

@@ -11,15 +11,15 @@ from roicrop.draw.brush import Brush, Specks
 from roicrop.draw.colour import FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.legend import TEAL, Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels, sentences
-from roicrop.draw.number import tidy
 from roicrop.draw.sample_marks import Drawn
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.view import View
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
+from roicrop.text import tidy
 
 
 def entries(
-    plan: Plan, k: int, subject: Subject, view: View, drawn: Drawn, numbered: bool
+    plan: SeparablePlan, k: int, subject: Subject, view: View, drawn: Drawn, numbered: bool
 ) -> list[Entry]:
     """The box, its bins, and each kind of sample that there is.
 
@@ -36,20 +36,20 @@ def entries(
     ]
 
 
-def where(plan: Plan, k: int, subject: Subject) -> str:
+def where(plan: SeparablePlan, k: int, subject: Subject) -> str:
     """How large the bins are, and where they lie beside the box."""
     width, height = float(plan.x.bin_size[k]), float(plan.y.bin_size[k])
-    if plan.convention.positions == "corners":
+    if plan.kind == "point":
         said = f"each stands for one sample. {_spread(plan, width, height)}"
     else:
         each = "" if plan.output_size == (1, 1) else "each "
         said = f"{each}{in_cells(width)} wide and {in_cells(height)} high."
-    if plan.convention.sampling_ratio != "exact" and min(plan.y.count[k], plan.x.count[k]) < 1:
+    if plan.kind != "piece" and min(plan.count(k)) < 1:
         said += " They have no samples."
     return sentences(said, _shift(plan, k, subject), _widened(plan, k))
 
 
-def _spread(plan: Plan, width: float, height: float) -> str:
+def _spread(plan: SeparablePlan, width: float, height: float) -> str:
     """How samples lie that go from corner to corner."""
     ways = (
         (plan.x.bins, width, "across", "column"),
@@ -66,7 +66,7 @@ def _spread(plan: Plan, width: float, height: float) -> str:
     )
 
 
-def _shift(plan: Plan, k: int, subject: Subject) -> str:
+def _shift(plan: SeparablePlan, k: int, subject: Subject) -> str:
     """How far from where the box begins the bins do, and why."""
     row = plan.convention
     moves = []
@@ -78,12 +78,12 @@ def _shift(plan: Plan, k: int, subject: Subject) -> str:
     ):
         begin = float(axis.begin[k])
         cells = begin - true.index[0]
-        in_the_middle = row.positions == "corners" and axis.bins == 1
+        in_the_middle = plan.kind == "point" and axis.bins == 1
         if abs(cells) > max(SAME, 1e-6 * abs(begin)) and not in_the_middle:
             far = f"{in_cells(abs(cells))} ({in_pixels(true.pixels(abs(cells)))})"
             moves.append((far, ways[cells > 0]))
     they, it = ("It lies" if plan.output_size == (1, 1) else "They lie", "the box")
-    if row.positions == "corners":
+    if plan.kind == "point":
         they, it = ("The first lies", "the box’s corner")
     if not moves:
         return f"{they} on {it}."
@@ -96,7 +96,7 @@ def _shift(plan: Plan, k: int, subject: Subject) -> str:
     return said + "."
 
 
-def _widened(plan: Plan, k: int) -> str:
+def _widened(plan: SeparablePlan, k: int) -> str:
     """Whether the convention made the box larger than it is."""
     width, height = (float(axis.end[k] - axis.begin[k]) for axis in (plan.x, plan.y))
     to_width, to_height = float(plan.x.length[k]), float(plan.y.length[k])
@@ -108,7 +108,7 @@ def _widened(plan: Plan, k: int) -> str:
     return f"The convention enlarges the box from {tidy(width)} × {tidy(height)} to {to}."
 
 
-def _sample_entries(plan: Plan, k: int, view: View, drawn: Drawn) -> list[Entry]:
+def _sample_entries(plan: SeparablePlan, k: int, view: View, drawn: Drawn) -> list[Entry]:
     y, x = drawn.y, drawn.x
     total = len(y) * len(x)
     if not total:
@@ -162,7 +162,7 @@ def _where_read(drawn: Drawn) -> str:
     return "Each is read where its line ends."
 
 
-def _about_samples(plan: Plan, k: int, drawn: Drawn) -> str:
+def _about_samples(plan: SeparablePlan, k: int, drawn: Drawn) -> str:
     if plan.convention.interpolation == "nearest":
         said = "A sample. It reads the nearest cell."
     else:
@@ -170,10 +170,10 @@ def _about_samples(plan: Plan, k: int, drawn: Drawn) -> str:
     return sentences(said, gives(plan, k), crowded(drawn, "samples"))
 
 
-def gives(plan: Plan, k: int) -> str:
+def gives(plan: SeparablePlan, k: int) -> str:
     """What a bin makes of its samples."""
-    count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
-    if plan.convention.sampling_ratio == "exact":
+    count_y, count_x = plan.count(k)
+    if plan.kind == "piece":
         return "A bin is the mean over its area."
     if count_y < 1 or count_x < 1 or count_y == count_x == 1:
         return ""
@@ -183,7 +183,7 @@ def gives(plan: Plan, k: int) -> str:
     return f"A bin is the {'average' if plan.convention.mode == 'avg' else 'largest'} of {samples}."
 
 
-def _about_pieces(plan: Plan, view: View, drawn: Drawn) -> str:
+def _about_pieces(plan: SeparablePlan, view: View, drawn: Drawn) -> str:
     dashed = " (dashed)" if sample_marks.has_pieces(view) else ""
     square = " (square)" if drawn.marks else ""
     return sentences(
@@ -194,7 +194,7 @@ def _about_pieces(plan: Plan, view: View, drawn: Drawn) -> str:
     )
 
 
-def _about_border(plan: Plan, drawn: Drawn) -> str:
+def _about_border(plan: SeparablePlan, drawn: Drawn) -> str:
     """What an integral finds beyond the outermost centres, if it goes there."""
     axes = zip((drawn.y, drawn.x), plan.map_size, strict=True)
     if not any(bool(((axis.position < 0) | (axis.position > n - 1)).any()) for axis, n in axes):
@@ -220,7 +220,7 @@ def crowded(drawn: Drawn, what: str) -> str:
     )
 
 
-def _about_lost(plan: Plan, lost: int, total: int) -> str:
+def _about_lost(plan: SeparablePlan, lost: int, total: int) -> str:
     row = plan.convention
     if row.border == "extrapolate":
         reach, so = "Beyond", f"A bin with such a sample gives {tidy(row.void_value)}."

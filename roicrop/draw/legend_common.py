@@ -13,11 +13,12 @@ from roicrop.draw import marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import BEYOND, BOX, INFINITE, MINUS_INFINITE, NOT_A_NUMBER
 from roicrop.draw.legend import Entry
-from roicrop.draw.number import brief, tidy
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
 from roicrop.sampling import Plan
+from roicrop.text import brief, measure, tidy
 
+_LOWEST: Final = brief(LOWEST_FLOAT32, 5)
 SAME: Final = 5e-3  # cells below which nobody sees a shift
 
 
@@ -82,7 +83,7 @@ def entries(plans: Sequence[Plan], k: int, view: View, values: NDArray[np.float6
         (
             np.isfinite(values) & (values <= LOWEST_FLOAT32),
             BEYOND,
-            f"{brief(LOWEST_FLOAT32)}: where a maximum starts, and stays when it meets no number",
+            f"{_LOWEST}: where a maximum starts, and stays when it meets no number",
         ),
     ):
         if holds.any():
@@ -106,13 +107,12 @@ def _tiny_example(brush: Brush) -> None:
 def in_cells(cells: float) -> str:
     """A length in words."""
     said = tidy(cells)
-    return "half a cell" if said == "0.5" else f"{said} cell{'s' * (said != '1')}"
+    return "half a cell" if said == "0.5" else measure(said, "cell")
 
 
 def in_pixels(pixels: float) -> str:
     """The same, in pixels of the image."""
-    said = tidy(pixels)
-    return f"{said} pixel{'s' * (said != '1')}"
+    return measure(tidy(pixels), "pixel")
 
 
 def sentences(*said: str) -> str:

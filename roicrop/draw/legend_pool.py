@@ -11,11 +11,11 @@ from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, Colour
 from roicrop.draw.legend import Entry
 from roicrop.draw.legend_common import SAME, box_entry, in_cells, in_pixels
-from roicrop.draw.number import tidy
-from roicrop.draw.points import bins_of_cells, cell_ranges
+from roicrop.draw.points import bins_of_cells
 from roicrop.draw.subject import Subject, TrueAxis, true_axes
 from roicrop.draw.view import View
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.text import tidy
 
 _BRACKETS: Final = {
     (True, True): ": the brackets show which",
@@ -25,7 +25,7 @@ _BRACKETS: Final = {
 
 
 def entries(
-    plan: Plan, k: int, subject: Subject, view: View, *, bracketed: bool, numbered: bool
+    plan: SeparablePlan, k: int, subject: Subject, view: View, *, bracketed: bool, numbered: bool
 ) -> list[Entry]:
     """The legend of RoIPool.
 
@@ -47,8 +47,8 @@ def entries(
                 f"{_BRACKETS[bracketed, numbered]}.",
             )
         )
-    many_y = bins_of_cells(cell_ranges(plan.y, k), plan.y.size)
-    many_x = bins_of_cells(cell_ranges(plan.x, k), plan.x.size)
+    many_y = bins_of_cells(plan.y, k)
+    many_x = bins_of_cells(plan.x, k)
     many = np.multiply.outer(many_y, many_x)
     if shared := int((many > 1).sum()):
         found.append(
@@ -60,17 +60,16 @@ def entries(
     return found
 
 
-def _at_least(plan: Plan, k: int) -> str:
+def _at_least(plan: SeparablePlan, k: int) -> str:
     """Whether the box would be of no cell, but for the rule that it has one."""
     for axis in (plan.y, plan.x):
-        assert axis.rounded is not None
-        first, last = axis.rounded[k].tolist()
+        first, last = axis.ends(k)
         if last < first:
             return " It would end before it begins, so it is taken for one cell."
     return ""
 
 
-def rounding(plan: Plan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
+def rounding(plan: SeparablePlan, k: int, subject: Subject) -> list[tuple[str, str, str]]:
     """RoIPool: for each edge its name, where it was and is in cells, and how far it moved."""
     true_y, true_x = true_axes(subject, plan, k)
     return [
@@ -82,8 +81,7 @@ def rounding(plan: Plan, k: int, subject: Subject) -> list[tuple[str, str, str]]
 def _moves(
     names: tuple[str, str], axis: AxisPlan, true: TrueAxis, k: int
 ) -> list[tuple[str, str, str]]:
-    assert axis.rounded is not None
-    first = int(axis.rounded[k, 0])
+    first = int(axis.ends(k)[0])
     now = first, first + round(float(axis.length[k]))
     lines = []
     for name, was, is_, outwards in zip(names, true.cells, now, (-1, 1), strict=True):

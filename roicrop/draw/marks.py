@@ -10,14 +10,11 @@ import math
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import BOX, FIRST, INK, Colour
-from roicrop.draw.subject import HALF_CELL, TrueAxis
+from roicrop.draw.subject import TrueAxis
 from roicrop.draw.view import Span, View, span_of
-from roicrop.sampling import AxisPlan, Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 _SHADOW: Final = (*INK, 140)
 LEAST_BIN: Final = 3.0  # pixels a bin below which no lines are drawn between bins
@@ -64,20 +61,10 @@ def _arrow_to(brush: Brush, y: float, x: float) -> None:
     brush.arrow(at_x, at_y, (x - at_x) / far, (y - at_y) / far, BOX)
 
 
-def edges(axis: AxisPlan, k: int) -> NDArray[np.float64]:
-    """(P + 1,) the edges of box k's bins, as index coordinates on the picture.
-
-    RoIPool's edges count whole cells from their upper left corner, half a cell from its centre.
-    """
-    shift = HALF_CELL if axis.rounded is not None else 0.0
-    exact: NDArray[np.float64] = np.asarray(axis.edges(k), dtype=np.float64) - shift
-    return exact
-
-
-def bins(brush: Brush, view: View, plan: Plan, k: int, colour: Colour = FIRST) -> None:
+def bins(brush: Brush, view: View, plan: SeparablePlan, k: int, colour: Colour = FIRST) -> None:
     """The grid of bins, its outline heavier."""
-    ys = [view.y(v) for v in edges(plan.y, k)]
-    xs = [view.x(v) for v in edges(plan.x, k)]
+    ys = [view.y(v) for v in plan.y.lines(k)]
+    xs = [view.x(v) for v in plan.x.lines(k)]
     grid(brush, ys, xs, colour)
 
 
@@ -96,4 +83,4 @@ def grid(brush: Brush, ys: list[float], xs: list[float], colour: Colour) -> None
 
 def extent_of_bins(axis: AxisPlan, k: int) -> list[Span | None]:
     """For each bin the index coordinates from its one edge to the other."""
-    return [span_of([float(a), float(b)]) for a, b in pairwise(edges(axis, k))]
+    return [span_of([float(a), float(b)]) for a, b in pairwise(axis.lines(k))]

@@ -54,22 +54,6 @@ def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None
     return Format(exponent, min(max(decimals, 0), _MOST_DECIMALS))
 
 
-def tidy(value: float, decimals: int = 2) -> str:
-    """A number in a sentence: at most so many decimals, no zeros behind them."""
-    if not math.isfinite(value):
-        return special(value)
-    if abs(value) >= 1e7:
-        return minus(f"{value:.3g}")
-    text = f"{value:.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return minus("0" if text == "-0" else text)
-
-
-def brief(value: float) -> str:
-    """A number in a sentence: its first five digits, however large or small it is."""
-    return minus(f"{value:.5g}") if math.isfinite(value) else special(value)
-
-
 def ticks(low: float, high: float, most: int) -> list[float]:
     """At most `most` round numbers from low to high; the one number if they are equal."""
     if not low < high:

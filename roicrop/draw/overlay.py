@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from roicrop.draw import legend_align, legend_common, legend_pool, marks, pool_marks, sample_marks
+from roicrop.draw import legend_align, legend_common, legend_pool, marks, sample_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import FIRST, SECOND, Scale, scale_of, scale_of_difference
 from roicrop.draw.legend import ColourBar, Entry, Legend
-from roicrop.draw.number import brief
 from roicrop.draw.pictures import GAP, MAP_ABOVE, MAP_BESIDE, WIDE
 from roicrop.draw.result_block import ResultBlock
 from roicrop.draw.scene import Part, parts_of, region, view_of, with_bar
 from roicrop.draw.sheet import Block, Column, Inset, Row, Sheet, sheet_of
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.title import settings, title
-from roicrop.sampling import Plan
+from roicrop.sampling import SeparablePlan
+from roicrop.text import brief
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ _LOOKS: Final = (
 
 def overlay(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -58,7 +58,7 @@ def overlay(
 
 def compose_overlay(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -89,12 +89,9 @@ def _mark(brush: Brush, parts: list[Part]) -> None:
     scene = parts[0].scene
     marks.true_box(brush, scene.view, *true_axes(scene.subject, parts[0].plan, scene.k))
     for part, look in zip(parts, _LOOKS, strict=True):
-        if part.plan.convention.operator == "pool":
-            pool_marks.rounded_box(brush, scene.view, part.plan, scene.k, look.colour)
-        else:
-            marks.bins(brush, scene.view, part.plan, scene.k, look.colour)
+        part.art.grid(brush, scene.view, part.plan, scene.k, look.colour)
     for part, look in zip(parts, _LOOKS, strict=True):
-        if part.plan.convention.operator == "align":
+        if part.art.look is not None:
             sample_marks.samples(brush, scene.view, part.drawn(), look)
 
 
@@ -124,7 +121,7 @@ def _entries(
 
 def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
     plan, k, subject = part.plan, part.scene.k, part.scene.subject
-    if plan.convention.operator == "pool":
+    if part.art.look is None:
         return Entry(
             lambda b: legend_pool.rounded_example(b, look.colour),
             f"{name}: the box rounded to whole cells, and its equal parts.",
@@ -144,7 +141,7 @@ def _entry(part: Part, name: str, look: sample_marks.Look) -> Entry:
 def _together(parts: list[Part], names: tuple[str, str]) -> list[Entry]:
     """Whether the bins of the one hide those of the other."""
     one, other = (
-        np.concatenate([marks.edges(axis, part.scene.k) for axis in (part.plan.y, part.plan.x)])
+        np.concatenate([axis.lines(part.scene.k) for axis in (part.plan.y, part.plan.x)])
         for part in parts
     )
     if float(np.abs(one - other).max()) * parts[0].scene.view.cell > 1.0:
@@ -159,7 +156,7 @@ def _grid_example(brush: Brush, look: sample_marks.Look) -> None:
 
 
 def _lost_and_moved(parts: list[Part]) -> list[Entry]:
-    samples = [p.drawn() for p in parts if p.plan.convention.operator == "align"]
+    samples = [p.drawn() for p in parts if p.art.look is not None]
     entries = []
     if any(axis.clamped.any() for drawn in samples for axis in (drawn.y, drawn.x)):
         entries.append(
@@ -194,10 +191,14 @@ def _largest_difference(
     p, q = np.unravel_index(int(apart[c].argmax()), apart[c].shape)
     one, other = float(first[c, p, q]), float(second[c, p, q])
     text = (
-        f"They differ most in bin ({p}, {q}) of channel {c}, by {brief(other - one)}: "
-        f"{names[0]} gives {brief(one)}, {names[1]} {brief(other)}."
+        f"They differ most in bin ({p}, {q}) of channel {c}, by {_number(other - one)}: "
+        f"{names[0]} gives {_number(one)}, {names[1]} {_number(other)}."
     )
     return [Entry(_difference_example, text, (247, 247, 247))]
+
+
+def _number(value: float) -> str:
+    return brief(value, 5, powers=True)
 
 
 def _difference_example(brush: Brush) -> None:

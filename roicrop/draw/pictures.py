@@ -7,6 +7,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from roicrop.conventions import in_words
 from roicrop.draw import font
 from roicrop.draw.brackets import MOST_DEPTH
 from roicrop.draw.colour import MUTED
@@ -15,8 +16,8 @@ from roicrop.draw.map_block import GUTTER
 from roicrop.draw.scene import parts_of, region, view_of
 from roicrop.draw.sheet import Block, Column, Inset, Paragraph, Row, Sheet, sheet_of
 from roicrop.draw.subject import Subject
-from roicrop.draw.title import operator_name, settings, title
-from roicrop.sampling import Plan
+from roicrop.draw.title import settings, title
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 
@@ -34,7 +35,7 @@ _HEADING: Final = 17
 
 def panel(
     features: Array,
-    plan: Plan,
+    plan: SeparablePlan,
     k: int,
     pooled: Array,
     *,
@@ -56,7 +57,7 @@ def panel(
 
 def both(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -72,7 +73,13 @@ def both(
 
 
 def compose_panel(
-    features: Array, plan: Plan, k: int, pooled: Array, *, subject: Subject, channel: int | None
+    features: Array,
+    plan: SeparablePlan,
+    k: int,
+    pooled: Array,
+    *,
+    subject: Subject,
+    channel: int | None,
 ) -> Sheet:
     """`panel`, laid out and not yet drawn."""
     rows, columns = region([plan], k, subject)
@@ -89,14 +96,14 @@ def compose_panel(
     else:
         legend = Legend(part.entries(), room[0])
         body = Row([map_, Column([part.result(room), legend, *table], 18)], GAP)
-    heading = f"{operator_name(plan.convention)} of box {subject.box}"
+    heading = f"{in_words.operator_name(plan.convention)} of box {subject.box}"
     head = title(heading, plan, k, subject, [settings(plan, k)], body.width)
     return sheet_of([head, body])
 
 
 def compose_both(
     features: Array,
-    plans: tuple[Plan, Plan],
+    plans: tuple[SeparablePlan, SeparablePlan],
     k: int,
     pooled: tuple[Array, Array],
     *,
@@ -117,13 +124,13 @@ def compose_both(
         fits = all(block.width <= beside for block in table)
         words = Column([legend, *table], 14) if fits else legend
         blocks: list[Block] = [
-            Paragraph(operator_name(part.plan.convention), side, _HEADING),
+            Paragraph(in_words.operator_name(part.plan.convention), side, _HEADING),
             Inset(parameters, 0, side, max(s.height for s in said)),
             part.map(max(p.frame().head for p in parts)),
             Column([result, words], 14) if many else Row([result, words], GAP),
             *([] if fits else table),
         ]
         halves.append(Inset(Column(blocks, 12), 0, side))
-    names = " and ".join(operator_name(p.convention) for p in plans)
+    names = " and ".join(in_words.operator_name(p.convention) for p in plans)
     head = title(f"{names} of box {subject.box}", plans[0], k, subject, [], 2 * side + GAP)
     return sheet_of([head, Row(halves, GAP)])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from roicrop.draw.subject import Subject, TrueAxis, true_axes
+from roicrop.draw.subject import Subject, true_axes
+from roicrop.explanation import placed
 from roicrop.outputs import replacing, written
-from roicrop.sampling import AxisPlan, Plan, Samples
+from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.text import csv_lines
 
 SAMPLE_COLUMNS: Final = (
     *("bin_row", "bin_column", "sample_row", "sample_column"),
@@ -23,13 +25,11 @@ CELL_COLUMNS: Final = (
     *("image_y", "image_x", "bins_with_this_cell"),
 )
 
-Row = tuple[int | float | str, ...]
-
 _MOST_ROWS: Final = 1_000_000
 
 
 def write_points(
-    plan: Plan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
+    plan: SeparablePlan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
 ) -> None:
     """Write what box k reads as CSV, one line a sample, or for RoIPool one a cell of a bin.
 
@@ -41,71 +41,31 @@ def write_points(
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
-    pool = plan.convention.operator == "pool"
+    columns = CELL_COLUMNS if plan.kind == "cell" else SAMPLE_COLUMNS
     with (
         replacing(path, overwrite=overwrite) as temporary,
         written(path),
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(CELL_COLUMNS if pool else SAMPLE_COLUMNS)
-        table.writerows(rows(plan, k, subject))
+        rows = ([row.get(column) for column in columns] for row in _rows(plan, k, subject))
+        file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
 
 
-def rows(plan: Plan, k: int, subject: Subject) -> Iterator[Row]:
-    """The lines of that file, bin by bin."""
+def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
+    """The lines of that file, bin by bin; of each at least the columns that it has."""
     true_y, true_x = true_axes(subject, plan, k)
-    if plan.convention.operator == "pool":
-        return _cells(plan, k, true_y, true_x)
-    return _samples(plan, k, true_y, true_x)
-
-
-def _samples(plan: Plan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
-    samples_y, samples_x = plan.y.samples(k), plan.x.samples(k)
-    in_range_only = len(samples_y) * len(samples_x) > _MOST_ROWS
-    lines_y = _by_bin(samples_y, true_y, plan.y.bins, in_range_only)
-    lines_x = _by_bin(samples_x, true_x, plan.x.bins, in_range_only)
-    for (p, of_row), (q, of_column) in product(enumerate(lines_y), enumerate(lines_x)):
-        for (i, y, image_y, state_y, read_y), (j, x, image_x, state_x, read_x) in product(
-            of_row, of_column
-        ):
-            state = _STATES[max(state_y, state_x)]
-            reads: tuple[float | str, ...] = (read_y, read_x) if state != "outside" else ("", "")
-            yield p, q, i, j, y, x, image_y, image_x, state, *reads
-
-
-_STATES: Final = ("inside", "clamped", "outside")
-
-_AxisLine = tuple[int, float, float, int, float]
-
-
-def _by_bin(
-    samples: Samples, true: TrueAxis, bins: int, in_range_only: bool
-) -> list[list[_AxisLine]]:
-    """For each bin its samples: number, position, image coordinate, state, where it is read."""
-    state = np.where(samples.inside, np.where(samples.clamped, 1, 0), 2)
-    lines: list[list[_AxisLine]] = [[] for _ in range(bins)]
-    for s in np.flatnonzero(samples.inside) if in_range_only else range(len(samples)):
-        position = float(samples.position[s])
-        lines[int(samples.bin[s]) % bins].append(
-            (
-                int(samples.index[s]),
-                position,
-                true.pixel_of(position),
-                int(state[s]),
-                float(samples.read_at[s]),
-            )
-        )
-    return lines
-
-
-def _cells(plan: Plan, k: int, true_y: TrueAxis, true_x: TrueAxis) -> Iterator[Row]:
-    ranges_y, ranges_x = cell_ranges(plan.y, k), cell_ranges(plan.x, k)
-    bins_y, bins_x = bins_of_cells(ranges_y, plan.y.size), bins_of_cells(ranges_x, plan.x.size)
-    for (p, of_row), (q, of_column) in product(enumerate(ranges_y), enumerate(ranges_x)):
-        for y, x in product(of_row, of_column):
-            image = true_y.pixel_of(y), true_x.pixel_of(x)
-            yield p, q, y, x, *image, int(bins_y[y] * bins_x[x])
+    bins = list(np.ndindex(*plan.output_size))
+    few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
+    bins_y, bins_x = bins_of_cells(plan.y, k), bins_of_cells(plan.x, k)
+    for p, q in bins:
+        terms = plan.terms(k, p, q)
+        for term in terms if few else terms.in_range():
+            row = placed(p, q, term)
+            row["image_y"] = true_y.pixel_of(float(term.y))
+            row["image_x"] = true_x.pixel_of(float(term.x))
+            if plan.kind == "cell":
+                row["bins_with_this_cell"] = bins_y[term.row] * bins_x[term.column]
+            yield row
 
 
 def cell_ranges(axis: AxisPlan, k: int) -> list[range]:
@@ -113,10 +73,6 @@ def cell_ranges(axis: AxisPlan, k: int) -> list[range]:
     return [range(*axis.cell_range(k, p)) for p in range(axis.bins)]
 
 
-def bins_of_cells(ranges: list[range], size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(size,) how many of the bins cover each cell."""
-    change = np.zeros(size + 1, dtype=np.int64)
-    for cells in ranges:
-        change[cells.start] += 1
-        change[cells.stop] -= 1
-    return np.cumsum(change[:-1])
+def bins_of_cells(axis: AxisPlan, k: int) -> NDArray[np.int64]:
+    """RoIPool: (size,) how many of the bins of box k cover each cell."""
+    return np.bincount(axis.samples(k).low, minlength=axis.size)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from roicrop.draw.brush import FINER, Brush, Specks
 from roicrop.draw.colour import INK, LOST, MOVED, POINT, Colour
-from roicrop.draw.marks import edges
 from roicrop.draw.view import Span, View, span_of
-from roicrop.sampling import Plan, Samples
+from roicrop.sampling import Samples, SeparablePlan
 
 Shape = Literal["dot", "diamond", "square", "cross"]
 
@@ -95,14 +94,14 @@ class Drawn:
         return float(_radius(np.asarray(most)))
 
 
-def drawn_samples(view: View, plan: Plan, k: int) -> Drawn:
+def drawn_samples(view: View, plan: SeparablePlan, k: int) -> Drawn:
     """The samples of box k in sight."""
     y, x = plan.y.samples(k), plan.x.samples(k)
     seen_y, seen_x = _in_sight(y, view.rows, view.cell), _in_sight(x, view.columns, view.cell)
     rows, columns = _places(y, seen_y, view.cell), _places(x, seen_x, view.cell)
     coincide = len(rows.gap) < len(seen_y) or len(columns.gap) < len(seen_x)
     hidden = len(y) * len(x) - len(seen_y) * len(seen_x)
-    of_pieces = plan.convention.sampling_ratio == "exact"
+    of_pieces = plan.kind == "piece"
     return Drawn(y, x, rows, columns, of_pieces, hidden, coincide)
 
 
@@ -231,11 +230,11 @@ def has_pieces(view: View) -> bool:
     return view.cell >= _LEAST_CELL
 
 
-def pieces(brush: Brush, view: View, plan: Plan, k: int) -> None:
+def pieces(brush: Brush, view: View, plan: SeparablePlan, k: int) -> None:
     """Where the exact integral cuts the bins: through the cell centres."""
     if not has_pieces(view):
         return
-    ys, xs = (span_of([float(v) for v in edges(axis, k)[[0, -1]]]) for axis in (plan.y, plan.x))
+    ys, xs = (span_of([float(v) for v in axis.lines(k)[[0, -1]]]) for axis in (plan.y, plan.x))
     for y in _cuts(ys, view.rows, plan.y.size):
         brush.dashed_row(view.y(y), view.x(xs.low), view.x(xs.high), 1.0, PIECE)
     for x in _cuts(xs, view.columns, plan.x.size):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.conventions import Kind
 from roicrop.draw import legend_align, legend_common, legend_pool, marks, pool_marks, sample_marks
 from roicrop.draw.brush import Brush
 from roicrop.draw.colour import Scale, scale_of
@@ -20,7 +21,7 @@ from roicrop.draw.sheet import Block, Column, Inset
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.draw.table import Table
 from roicrop.draw.view import Span, View, fit, in_sight, span_of
-from roicrop.sampling import Plan
+from roicrop.sampling import AxisPlan, SeparablePlan
 
 Array = NDArray[Any]
 
@@ -53,23 +54,20 @@ class Part:
     """
 
     scene: Scene
-    plan: Plan
+    plan: SeparablePlan
     values: NDArray[np.float64]
     own_scale: Scale | None
 
     def frame(self, least_head: int = 0) -> MapBlock:
         """The heat map with its marks."""
         scene, plan, k = self.scene, self.plan, self.scene.k
-        spans = (
-            pool_marks.cells_of_bins if plan.convention.operator == "pool" else marks.extent_of_bins
-        )
         return MapBlock(
             scene.view,
             scene.cells,
             scene.scale,
             self._mark,
-            spans(plan.y, k),
-            spans(plan.x, k),
+            self.art.spans(plan.y, k),
+            self.art.spans(plan.x, k),
             least_head,
         )
 
@@ -91,48 +89,99 @@ class Part:
 
     def entries(self) -> list[Entry]:
         """The legend's."""
-        scene, plan, k, frame = self.scene, self.plan, self.scene.k, self.frame()
-        if plan.convention.operator == "pool":
-            own = legend_pool.entries(
-                plan,
-                k,
-                scene.subject,
-                scene.view,
-                bracketed=frame.bracketed,
-                numbered=frame.numbered,
-            )
-        else:
-            own = legend_align.entries(
-                plan, k, scene.subject, scene.view, self.drawn(), frame.numbered
-            )
+        scene = self.scene
         every = np.concatenate([scene.cells.values.ravel(), self.values.ravel()])
-        return [*own, *legend_common.entries([plan], k, scene.view, every)]
+        common = legend_common.entries([self.plan], scene.k, scene.view, every)
+        return [*self.art.legend(self), *common]
 
     def table(self) -> list[Block]:
         """How RoIPool's rounding moved the edges; nothing for the others."""
-        if self.plan.convention.operator != "pool":
-            return []
-        lines = legend_pool.rounding(self.plan, self.scene.k, self.scene.subject)
-        return [Table(("edge", "in cells", "moved by rounding"), lines)]
+        return self.art.table(self)
+
+    @property
+    def art(self) -> Art:
+        """How its kind is drawn."""
+        return _ART[self.plan.kind]
 
     def drawn(self) -> sample_marks.Drawn:
         """Its samples."""
         return sample_marks.drawn_samples(self.scene.view, self.plan, self.scene.k)
 
     def _mark(self, brush: Brush) -> None:
-        plan, k, view = self.plan, self.scene.k, self.scene.view
-        if plan.convention.operator == "pool":
-            pool_marks.shared_cells(brush, view, plan, k)
+        art, plan, k, view = self.art, self.plan, self.scene.k, self.scene.view
+        art.under(brush, view, plan, k)
         marks.true_box(brush, view, *true_axes(self.scene.subject, plan, k))
-        if plan.convention.operator == "pool":
-            pool_marks.rounded_box(brush, view, plan, k)
-            return
-        marks.bins(brush, view, plan, k)
-        drawn = self.drawn()
-        if drawn.of_pieces:
-            sample_marks.pieces(brush, view, plan, k)
-        look = sample_marks.INTEGRAL if drawn.of_pieces else sample_marks.PLAIN
-        sample_marks.samples(brush, view, drawn, look)
+        art.grid(brush, view, plan, k)
+        art.over(brush, view, plan, k)
+        if art.look is not None:
+            sample_marks.samples(brush, view, self.drawn(), art.look)
+
+
+def _nothing(brush: Brush, view: View, plan: SeparablePlan, k: int) -> None:
+    """Draw nothing."""
+
+
+def _legend_of_samples(part: Part) -> list[Entry]:
+    scene = part.scene
+    numbered = part.frame().numbered
+    return legend_align.entries(
+        part.plan, scene.k, scene.subject, scene.view, part.drawn(), numbered
+    )
+
+
+def _legend_of_cells(part: Part) -> list[Entry]:
+    scene, frame = part.scene, part.frame()
+    return legend_pool.entries(
+        part.plan,
+        scene.k,
+        scene.subject,
+        scene.view,
+        bracketed=frame.bracketed,
+        numbered=frame.numbered,
+    )
+
+
+def _table_of_edges(part: Part) -> list[Block]:
+    lines = legend_pool.rounding(part.plan, part.scene.k, part.scene.subject)
+    return [Table(("edge", "in cells", "moved by rounding"), lines)]
+
+
+_Draw = Callable[[Brush, View, SeparablePlan, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Art:
+    """How a kind of plan is drawn.
+
+    spans: what of the map each bin takes, along an axis.
+    grid: the bins, in a colour of their own if one is given. under, over: what is drawn before and
+        after the box and these.
+    look: of the samples, if it has any.
+    legend, table: what is said about it.
+    """
+
+    spans: Callable[[AxisPlan, int], list[Span | None]] = marks.extent_of_bins
+    grid: Callable[..., None] = marks.bins
+    under: _Draw = _nothing
+    over: _Draw = _nothing
+    look: sample_marks.Look | None = sample_marks.PLAIN
+    legend: Callable[[Part], list[Entry]] = _legend_of_samples
+    table: Callable[[Part], list[Block]] = lambda _: []
+
+
+_ART: Final[dict[Kind, Art]] = {
+    "sample": Art(),
+    "point": Art(),
+    "piece": Art(over=sample_marks.pieces, look=sample_marks.INTEGRAL),
+    "cell": Art(
+        spans=pool_marks.cells_of_bins,
+        grid=pool_marks.rounded_box,
+        under=pool_marks.shared_cells,
+        look=None,
+        legend=_legend_of_cells,
+        table=_table_of_edges,
+    ),
+}
 
 
 def with_bar(block: MapBlock, scale: Scale, title: str, scene: Scene) -> Block:
@@ -143,7 +192,7 @@ def with_bar(block: MapBlock, scale: Scale, title: str, scene: Scene) -> Block:
 
 def parts_of(
     features: Array,
-    plans: Sequence[Plan],
+    plans: Sequence[SeparablePlan],
     k: int,
     pooled: Sequence[Array],
     view: View,
@@ -173,10 +222,10 @@ def parts_of(
     ]
 
 
-def region(plans: Sequence[Plan], k: int, subject: Subject) -> tuple[Span, Span]:
+def region(plans: Sequence[SeparablePlan], k: int, subject: Subject) -> tuple[Span, Span]:
     """The rows and columns that have to be seen: the box, the bins, and some of the map."""
     seen_y, seen_x = (
-        [*true.index, *(float(v) for axis in axes for v in marks.edges(axis, k)[[0, -1]])]
+        [*true.index, *(float(v) for axis in axes for v in axis.lines(k)[[0, -1]])]
         for true, axes in zip(
             true_axes(subject, plans[0], k),
             ([p.y for p in plans], [p.x for p in plans]),

@@ -1,4 +1,4 @@
-"""What a picture is of: all that a plan does not know, and the box as the user sees it."""
+"""The box of a picture as it really is, along each axis."""
 
 from __future__ import annotations
 
@@ -6,28 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from roicrop.draw.view import Span
+from roicrop.job import Subject
 from roicrop.sampling import Plan
 
+__all__ = ["HALF_CELL", "Subject", "TrueAxis", "true_axes"]
+
 HALF_CELL: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a picture is of.
-
-    file: where the features came from, for example "page.h5::/stride4".
-    image: the image's name or number.
-    box: the box's number, with its id where it has one, for example "12" or "12 (id 7041)".
-    corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None is the plan's box.
-    cells_per_pixel: (along y, along x) from those pixels to cells: spatial scale × input scale.
-        None is the plan's spatial scale.
-    """
-
-    file: str
-    image: str
-    box: str
-    corners: tuple[float, float, float, float] | None = None
-    cells_per_pixel: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roicrop.conventions import Convention
+from roicrop.conventions import in_words
 from roicrop.draw import font
 from roicrop.draw.colour import INK, MUTED
-from roicrop.draw.number import tidy
 from roicrop.draw.sheet import Column, Paragraph, Sheet
 from roicrop.draw.subject import Subject, true_axes
 from roicrop.sampling import Plan
+from roicrop.text import tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +54,24 @@ def _whereabouts(plan: Plan, k: int, subject: Subject, width: int) -> OneLine:
     return OneLine(file + between + image + tail, width)
 
 
-def operator_name(row: Convention) -> str:
-    """What the operator is called."""
-    if row.operator == "pool":
-        return "RoIPool"
-    if row.positions == "corners":
-        return "Crop-and-resize"
-    return "Exact RoIAlign" if row.sampling_ratio == "exact" else "RoIAlign"
-
-
 def settings(plan: Plan, k: int) -> str:
     """Every parameter in use, whether the convention's own or not."""
     row = plan.convention
     (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
-    said = [f"convention {row.name}", f"{bins_y}×{bins_x} bins", reduction(plan, k)]
-    if row.operator == "align" and row.positions != "corners":
+    said = [
+        f"convention {row.name}",
+        f"{bins_y}×{bins_x} bins",
+        in_words.reduction(row, plan.count(k)),
+    ]
+    if plan.kind in ("sample", "piece"):
         said.append("aligned" if row.aligned else "not aligned")
         if row.offset_before:
             said.append(f"corners moved {tidy(row.offset_before)} pixels before scaling")
         if row.min_size:
             said.append(f"boxes at least {tidy(row.min_size)} cell")
-    if row.positions == "corners":
+    if plan.kind == "point":
         said.append(f"{row.interpolation} interpolation")
     said.append(f"spatial scale {tidy(plan.spatial_scale, 6)}")
     said.append(f"map of {height}×{width} cells")
     # A line may end between two settings, but not within one.
     return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)
-
-
-def reduction(plan: Plan, k: int) -> str:
-    """What becomes of a bin: "average of 2×2 samples a bin"."""
-    row = plan.convention
-    what = "average" if row.mode == "avg" else "maximum"
-    if row.operator == "pool":
-        return f"{what} of a bin’s cells"
-    if row.sampling_ratio == "exact":
-        return "integral over each bin"
-    count_y, count_x = int(plan.y.count[k]), int(plan.x.count[k])
-    if row.positions == "corners":
-        return "one sample a bin"
-    counts = f"{count_y}×{count_x} samples a bin"
-    if min(count_y, count_x) < 1:
-        counts = "no samples"
-    if count_y == count_x == 1:
-        counts = "one sample a bin"
-    if row.reduction == "corner-max":
-        counts = f"the weighted corners of {counts}"
-    return f"{what} of {counts}" + (" (adaptive)" if row.sampling_ratio == "adaptive" else "")

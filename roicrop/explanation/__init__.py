@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from roicrop.explanation.account import TOLERANCE, Explanation
 from roicrop.explanation.of_job import explain
-from roicrop.explanation.records import as_csv, as_json
-from roicrop.explanation.terms import Bin, Source, Tap, Term
+from roicrop.explanation.records import as_csv, as_json, as_record, placed
+from roicrop.explanation.terms import Bin, Reading, Source
 from roicrop.explanation.trace import as_trace
 from roicrop.explanation.words import in_words
 
@@ -18,12 +18,13 @@ __all__ = [
     "TOLERANCE",
     "Bin",
     "Explanation",
+    "Reading",
     "Source",
-    "Tap",
-    "Term",
     "as_csv",
     "as_json",
+    "as_record",
     "as_trace",
     "explain",
     "in_words",
+    "placed",
 ]

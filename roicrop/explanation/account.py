@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice, product
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError
-from roicrop.explanation.sums import maximum, sum_of, value_of
-from roicrop.explanation.terms import Bin, Kind, Source, State, Tap, Term
-from roicrop.sampling import AxisPlan, Plan, Samples
+from roicrop.explanation.terms import NAMES, Bin, Reading, Source
+from roicrop.sampling import CORNERS, Plan, Term
 
 Array = NDArray[Any]
 
@@ -28,7 +27,7 @@ class Explanation:
     source: what the box is. plan, k: where it is sampled. channel: whose features these are.
     features: (H, W), that channel of the map.
     pooled: (PH, PW), what the operator gave for that box and channel.
-    kind: what a bin's terms are.
+    terms: what a text calls what a bin is made of.
     """
 
     def __init__(
@@ -42,15 +41,9 @@ class Explanation:
         self.channel = channel
         self.features = features
         self.pooled = pooled
-        self.kind: Kind = "sample"
-        if plan.convention.operator == "pool":
-            self.kind = "cell"
-        elif plan.convention.sampling_ratio == "exact":
-            self.kind = "piece"
+        self.terms = NAMES[plan.kind]
         self._void = plan.void(k)
         self._zero = plan.zero_candidate(k)
-        self._rows = self._by_bin(plan.y)
-        self._columns = self._by_bin(plan.x)
 
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
         """All bins, row by row, or only the one of that number; ArgumentError if there is none."""
@@ -67,24 +60,17 @@ class Explanation:
 
     def listing(
         self, only: tuple[int, int] | None = None, most: int | None = None
-    ) -> Iterator[tuple[Bin, Iterator[Term]]]:
-        """Bins as in `bins`, each with its terms, but no more than `most` terms in all."""
+    ) -> Iterator[tuple[Bin, Iterator[Reading]]]:
+        """Bins as in `bins`, each with what its terms read, but at most `most` terms in all."""
         for bin_ in self.bins(only):
-            pairs = product(range(len(bin_.y)), range(len(bin_.x)))
-            yield bin_, (self._term(bin_, i, j) for i, j in islice(pairs, most))
+            yield bin_, map(self._reading, islice(bin_.terms, most))
             if most is not None:
-                most = max(most - len(bin_.y) * len(bin_.x), 0)
+                most = max(most - len(bin_.terms), 0)
 
     def left_out(self, only: tuple[int, int] | None, most: int) -> int:
         """How many terms `listing` leaves out: those beyond `most`, and a huge box's outside."""
-        rows = self._rows if only is None else self._rows[only[0] : only[0] + 1]
-        columns = self._columns if only is None else self._columns[only[1] : only[1] + 1]
-        listed = sum(map(len, rows)) * sum(map(len, columns))
-        terms = listed
-        if self.kind == "sample":
-            count_y, count_x = self._samples_a_bin()
-            terms = max(count_y, 0) * len(rows) * max(count_x, 0) * len(columns)
-        return terms - min(most, listed)
+        terms = [bin_.terms for bin_ in self.bins(only)]
+        return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
 
     @cached_property
     def largest(self) -> float:
@@ -101,58 +87,30 @@ class Explanation:
     def _all_bins(self) -> list[Bin]:
         return [self._bin(p, q) for p, q in np.ndindex(*self.plan.output_size)]
 
-    def _by_bin(self, axis: AxisPlan) -> list[Samples]:
-        if self.kind == "cell":
-            return [_cells(*axis.cell_range(self.k, p)) for p in range(axis.bins)]
-        samples = axis.samples(self.k)
-        return [samples.of_bin(p) for p in range(axis.bins)]
-
     def _bin(self, p: int, q: int) -> Bin:
-        y, x = self._rows[p], self._columns[q]
-        count, divisor = self._count_and_divisor(p, q)
-        inside = int(y.inside.sum()) * int(x.inside.sum())
-        unmoved = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
-        row = self.plan.convention
+        row, terms = self.plan.convention, self.plan.terms(self.k, p, q)
         void, zero = bool(self._void[p, q]), bool(self._zero[p, q])
-        total = None
+        total = divisor = None
         if void:
             value = row.void_value
         elif row.mode == "avg":
-            total = sum_of(self.features, y, x)
+            total, divisor = terms.sum(self.features), terms.divisor
             value = total / divisor if divisor else 0.0
         else:
             start = max(row.max_start, 0.0) if zero else row.max_start
-            value = maximum(self.features, y, x, row.reduction, start)
+            value = terms.largest(self.features, row.reduction, start)
         return Bin(
             row=p,
             column=q,
-            y=y,
-            x=x,
-            count=count,
-            outside=count[0] * count[1] - inside,
-            clamped=inside - unmoved,
+            terms=terms,
             void=void,
             zero=zero,
             sum=total,
-            divisor=None if total is None else divisor,
+            divisor=divisor,
             value=value,
             pooled=float(self.pooled[p, q]),
             tolerance=self._tolerance(value),
         )
-
-    def _count_and_divisor(self, p: int, q: int) -> tuple[tuple[int, int], float]:
-        if self.kind == "sample":
-            count_y, count_x = self._samples_a_bin()
-            return (max(count_y, 0), max(count_x, 0)), float(count_y * count_x)
-        count = len(self._rows[p]), len(self._columns[q])
-        if self.kind == "cell":
-            return count, float(count[0] * count[1])
-        height, width = np.diff(self.plan.y.edges(self.k)), np.diff(self.plan.x.edges(self.k))
-        return count, abs(float(height[p])) * abs(float(width[q]))
-
-    def _samples_a_bin(self) -> tuple[int, int]:
-        """Both below 0 where a reversed box has no samples, and a sum of nothing to divide."""
-        return int(self.plan.y.count[self.k]), int(self.plan.x.count[self.k])
 
     def _tolerance(self, value: float) -> float:
         """float16 is rounded once, at the end, by at most a unit in the last place."""
@@ -163,44 +121,12 @@ class Explanation:
             tolerance += unit if math.isfinite(unit) else math.inf
         return tolerance
 
-    def _term(self, bin_: Bin, i: int, j: int) -> Term:
-        y, x = bin_.y, bin_.x
-        taps = tuple(
-            Tap(row, column, weight_y, weight_x, float(self.features[row, column]))
-            for row, weight_y in _neighbours(y, i)
-            for column, weight_x in _neighbours(x, j)
-            if weight_y and weight_x
-        )
-        state: State = "inside"
-        if not (y.inside[i] and x.inside[j]):
-            state = "outside"
-        elif y.clamped[i] or x.clamped[j]:
-            state = "clamped"
-        return Term(
-            row=int(y.index[i]),
-            column=int(x.index[j]),
-            y=y.position[i],
-            x=x.position[j],
-            state=state,
-            read_y=y.read_at[i],
-            read_x=x.read_at[j],
-            share=float(y.share[i] * x.share[j]),
-            taps=taps,
-            value=value_of([tap.product for tap in taps], self.plan.convention.reduction),
-        )
-
-
-def _cells(first: int, after: int) -> Samples:
-    """RoIPool's cells as samples of their own: each read where it lies."""
-    cells = np.arange(first, after)
-    ones = np.ones(len(cells))
-    inside = ones != 0
-    at = cells.astype(np.float64)
-    return Samples(cells * 0, cells, at, inside, at, cells, cells, ones, ones * 0, ones)
-
-
-def _neighbours(samples: Samples, s: int) -> tuple[tuple[int, float], tuple[int, float]]:
-    return (
-        (int(samples.low[s]), float(samples.weight_low[s])),
-        (int(samples.high[s]), float(samples.weight_high[s])),
-    )
+    def _reading(self, term: Term) -> Reading:
+        features = tuple(float(self.features[tap.row, tap.column]) for tap in term.taps)
+        products = [tap.weight * v for tap, v in zip(term.taps, features, strict=True)]
+        value = sum(products)
+        if self.plan.convention.reduction == "corner-max":
+            weightless = [0.0] * (len(products) < CORNERS)
+            numbers = [v for v in (*products, *weightless) if not math.isnan(v)]
+            value = max(numbers, default=math.nan)
+        return Reading(term, features, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import BoxError
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.terms import Source
 from roicrop.job import Job
@@ -17,24 +17,20 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
     the maps lack.
     """
     source = job.source
-    if channel >= source.channels:
-        last = source.channels - 1
-        raise ArgumentError(f"--channel {channel}: {source.path} has channels 0 to {last}")
+    job.check_channel(channel)
     rows = job.rows_of([box])
-    for i, _, features in job.by_image(rows):
-        pooled = job.pool(i, rows, features)[0]
-        if source.channels_last:
-            features, pooled = features.transpose(2, 0, 1), pooled.transpose(2, 0, 1)
+    for on_map in job.by_image(rows):
+        features, pooled = map(on_map.channels_first, (on_map.features, on_map.pool()[0]))
         x1, y1, x2, y2 = job.corners[rows[0]].tolist()
         return Explanation(
             Source(
                 file=f"{source.path}::{source.dataset}",
-                image=job.image_name(i),
+                image=job.image_name(on_map.image),
                 box=box,
                 corners=(x1, y1, x2, y2),
-                input_scale=source.input_scale(i),
+                input_scale=source.input_scale(on_map.image),
             ),
-            job.plan(i, rows),
+            on_map.plan(),
             0,
             channel,
             features[channel].copy(),  # the map itself is valid only here

@@ -7,29 +7,29 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.conventions import LOWEST_FLOAT32
-from roicrop.explanation import places, readings
+from roicrop.conventions import LOWEST_FLOAT32, Kind
+from roicrop.explanation import places
 from roicrop.explanation.account import TOLERANCE, Explanation
-from roicrop.explanation.numerals import brief, exact, under_one_another
-from roicrop.explanation.tables import INDENT, table
-from roicrop.explanation.terms import Bin, Term
+from roicrop.explanation.readings import cells_read, pieces_read, samples_read
+from roicrop.explanation.terms import Bin, Reading
+from roicrop.text import INDENT, brief, exact, table, under_one_another
 
 
 def one_bin(explanation: Explanation, only: tuple[int, int], most: int) -> Iterator[str]:
     """Lines of text, with at most so many samples, pieces or cells."""
-    ((bin_, terms),) = explanation.listing(only, most)
-    listed = list(terms)
-    where, what = _KINDS[explanation.kind]
+    ((bin_, readings),) = explanation.listing(only, most)
+    listed = list(readings)
+    where, what, _ = _KINDS[explanation.plan.kind]
     yield f"Bin {bin_.row},{bin_.column}"
     yield from where(explanation, bin_, most)
     if listed:
         yield ""
         yield from what(bin_, listed)
-    left_out = bin_.terms - len(listed)
+    left_out = bin_.terms.total - len(listed)
     if left_out:
-        more = len(bin_.y) * len(bin_.x)
+        more = len(bin_.terms)
         option = f" (--limit {more} lists more)" if more > len(listed) else ""
-        yield f"  … {left_out:,} more {explanation.kind}s are not listed, but counted{option}"
+        yield f"  … {left_out:,} more {explanation.terms} are not listed, but counted{option}"
     yield ""
     yield from _result(explanation, bin_)
 
@@ -43,12 +43,14 @@ def tolerance(explanation: Explanation, bin_: Bin) -> str:
 
 
 _Where = Callable[[Explanation, Bin, int], Iterator[str]]
-_What = Callable[[Bin, list[Term]], Iterator[str]]
-_KINDS: Final[dict[str, tuple[_Where, _What]]] = {
-    "sample": (places.sampled, readings.samples_read),
-    "piece": (places.cut, readings.pieces_read),
-    "cell": (places.covered, readings.cells_read),
+_What = Callable[[Bin, list[Reading]], Iterator[str]]
+_KINDS: Final[dict[Kind, tuple[_Where, _What, str]]] = {
+    "sample": (places.sampled, samples_read, "no samples"),
+    "point": (places.sampled, samples_read, "no samples"),
+    "piece": (places.cut, pieces_read, "a bin of no size"),
+    "cell": (places.covered, cells_read, "no cells"),
 }
+"""Where a bin is read, what is read there, and why there may be nothing."""
 
 
 def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
@@ -56,7 +58,7 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     row = explanation.plan.convention
     lines: list[tuple[str, float, str]] = []
     if bin_.void:
-        why = "a sample is outside" if bin_.terms else _NOTHING[explanation.kind]
+        why = "a sample is outside" if bin_.terms.total else _KINDS[explanation.plan.kind][2]
         lines.append(("value", bin_.value, f"{why}: {row.name} gives this then"))
     elif bin_.sum is not None:
         lines.append(("sum", bin_.sum, ""))
@@ -76,24 +78,21 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     )
 
 
-_NOTHING: Final = {"sample": "no samples", "piece": "a bin of no size", "cell": "no cells"}
-
-
 def _divisor(explanation: Explanation, bin_: Bin) -> str:
-    plan, k = explanation.plan, explanation.k
-    if explanation.kind == "sample":
-        return f"({exact(plan.y.count[k])} × {exact(plan.x.count[k])})"
-    if explanation.kind == "cell":
-        return f"({bin_.count[0]} × {bin_.count[1]})"
-    assert bin_.divisor is not None
-    return f"{brief(bin_.divisor)}, the bin's area"
+    if explanation.plan.kind == "piece":
+        return f"{brief(bin_.terms.divisor)}, the bin's area"
+    counts = bin_.terms.count
+    if not bin_.terms.total:  # a reversed box has counts, which divide a sum of nothing
+        counts = explanation.plan.count(explanation.k)
+    return f"({exact(counts[0])} × {exact(counts[1])})"
 
 
 def _also_considered(explanation: Explanation, bin_: Bin) -> str:
     start = explanation.plan.convention.max_start
     notes = []
     if bin_.zero:
-        what = "what has no weight or is out of range" if bin_.terms else "there are no samples"
+        some = bin_.terms.total > 0
+        what = "what has no weight or is out of range" if some else "there are no samples"
         notes.append(f"0 takes part, for {what}")
     if start > LOWEST_FLOAT32:
         notes.append(f"the maximum starts from {exact(start)}")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
 from roicrop.explanation.preamble import operand
-from roicrop.explanation.steps import bin_steps
-from roicrop.explanation.tables import INDENT, table
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import AxisPlan, Samples
+from roicrop.sampling import Axis, GridTerms, Samples
+from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
@@ -66,19 +64,25 @@ def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
     yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", INDENT)
 
 
-_Side = tuple[str, str, AxisPlan, int, Samples, str]
+def grid(bin_: Bin) -> GridTerms:
+    """Its terms, as pairs of what there is along y and along x."""
+    assert isinstance(bin_.terms, GridTerms)
+    return bin_.terms
+
+
+_Side = tuple[str, str, Axis, int, Samples, str]
 
 
 def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
     """Of y and x: names for it, for its samples' number and for cells, and the bin along it."""
-    plan = explanation.plan
+    plan, terms = explanation.plan, grid(bin_)
     return (
-        ("y", "i", plan.y, bin_.row, bin_.y, "rows"),
-        ("x", "j", plan.x, bin_.column, bin_.x, "columns"),
+        ("y", "i", plan.y, bin_.row, terms.y, "rows"),
+        ("x", "j", plan.x, bin_.column, terms.x, "columns"),
     )
 
 
-def _position(axis: AxisPlan, k: int, p: int, index: str, name: str) -> str:
+def _position(axis: Axis, k: int, p: int, index: str, name: str) -> str:
     """The convention's formula for a sample's place, with the box's numbers put in."""
     begin, step, count = exact(axis.begin[k]), operand(axis.bin_size[k]), axis.count[k]
     match axis.convention.positions:
@@ -94,7 +98,7 @@ def _position(axis: AxisPlan, k: int, p: int, index: str, name: str) -> str:
             return f"{begin} + {p} × {step}"
 
 
-def _moved(axis: AxisPlan, samples: Samples, s: int) -> str:
+def _moved(axis: Axis, samples: Samples, s: int) -> str:
     if not samples.inside[s]:
         return "out of range"
     if axis.convention.interpolation == "nearest":
@@ -123,10 +127,9 @@ def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
     return cells, weights
 
 
-def _edges(axis: AxisPlan, k: int, p: int) -> tuple[str, str, str]:
-    assert axis.rounded is not None
-    first, bin_size = axis.rounded[k, 0], exact(axis.bin_size[k])
-    down, up, low, high = bin_steps(axis, k, p)
+def _edges(axis: Axis, k: int, p: int) -> tuple[str, str, str]:
+    first, bin_size = axis.ends(k)[0], exact(axis.bin_size[k])
+    down, up, low, high = axis.bin_steps(k, p)
     begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
     end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"
     cut = " (cut off)" if (low.before, high.before) != (low.after, high.after) else ""

@@ -7,12 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from roicrop.conventions import CONVENTIONS, Convention, overrides
+from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import exact, under_one_another
-from roicrop.explanation.steps import Step, box_steps, corners_of, size_before
-from roicrop.explanation.tables import table
-from roicrop.sampling import AxisPlan
+from roicrop.sampling import Axis, Step
+from roicrop.text import exact, table, under_one_another
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
@@ -25,7 +23,6 @@ def preamble(explanation: Explanation) -> Iterator[str]:
 
 
 _OPERATOR: Final = {"align": "RoIAlign", "pool": "RoIPool"}
-_TAKES: Final = {"avg": "average", "max": "largest", "corner-max": "largest"}
 
 _Line = tuple[str, str, str]  # a step, how it comes about, a note
 
@@ -38,27 +35,17 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     changed = overrides(row) if row.name in CONVENTIONS else {}
     if changed:
         yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
-    yield f"{bins_y} × {bins_x} bins, each the {_TAKES[row.reduction]} of {_what(row)}"
+    yield f"{bins_y} × {bins_x} bins, each {in_words.bin_of(row)}"
     yield (
         f"Channel {explanation.channel} of a map of {height} × {width} cells, "
         f"coordinates in {plan.boxes.dtype}"
     )
 
 
-def _what(row: Convention) -> str:
-    if row.operator == "pool":
-        return "the cells it covers"
-    if row.sampling_ratio == "exact":
-        return "the interpolated map over it"
-    if row.positions == "corners":
-        return "a single sample"
-    return "its samples' weighted corners" if row.reduction == "corner-max" else "its samples"
-
-
 def _box(explanation: Explanation) -> Iterator[str]:
     """The corners, from the image to the cells."""
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
-    corners = corners_of(plan, explanation.k, source.corners)
+    corners = plan.corners(explanation.k, source.corners)
     rows: list[tuple[str, Any, str]] = []
     if corners.image is not None:
         rows.append(("image", corners.image, "pixels"))
@@ -102,31 +89,30 @@ def _axes(explanation: Explanation) -> Iterator[str]:
     yield from table([["Bins", "y", "x", ""], *lines], "llll")
 
 
-def _axis(axis: AxisPlan, k: int) -> Iterator[_Line]:
-    steps = {step.what: step for step in box_steps(axis, k)}
+def _axis(axis: Axis, k: int) -> Iterator[_Line]:
+    steps = {step.what: step for step in axis.steps(k)}
     for name in ("first cell", "last cell"):
         if name in steps:
             step = steps[name]
             yield name, f"{exact(step.before)} → {exact(step.after)}", f"rounded {step.rule}"
     yield _size(axis, k, steps.get("size"))
     yield _bin_size(axis, k)
-    if axis.convention.operator == "align" and axis.convention.sampling_ratio != "exact":
+    if axis.convention.kind in ("sample", "point"):
         yield _samples_a_bin(axis, k, steps.get("samples a bin"))
     if axis.convention.interpolation == "nearest":
         yield "rounding", "each sample", "to the nearest cell, half away from zero"
-    elif axis.rounded is None:
+    elif axis.convention.kind != "cell":
         yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
 
 
-def _size(axis: AxisPlan, k: int, bound: Step | None) -> _Line:
-    if axis.rounded is not None:
-        size = f"{exact(axis.rounded[k, 1])} − {operand(axis.rounded[k, 0])} + 1 = "
-    elif axis.convention.positions == "corners":
+def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
+    note, size = "cells", f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
+    if axis.convention.kind == "cell":
+        first, last = axis.ends(k)
+        note, size = "the last cell is included", f"{exact(last)} − {operand(first)} + 1 = "
+    elif axis.convention.kind == "point":
         size = ""
-    else:
-        size = f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
-    size += exact(size_before(axis, k))
-    note = "the last cell is included" if axis.rounded is not None else "cells"
+    size += exact(axis.size_before(k))
     if bound is None:
         return "size", size, note
     if bound.before != bound.after:
@@ -134,8 +120,8 @@ def _size(axis: AxisPlan, k: int, bound: Step | None) -> _Line:
     return "size", size, f"{note}, {bound.rule}"
 
 
-def _bin_size(axis: AxisPlan, k: int) -> _Line:
-    if axis.convention.positions != "corners":
+def _bin_size(axis: Axis, k: int) -> _Line:
+    if axis.convention.kind != "point":
         quotient = f"{exact(axis.length[k])} / {axis.bins} = {exact(axis.bin_size[k])}"
         return "bin size", quotient, ""
     if axis.bins == 1:
@@ -144,7 +130,7 @@ def _bin_size(axis: AxisPlan, k: int) -> _Line:
     return "step", steps, "from sample to sample, the corners of the box included"
 
 
-def _samples_a_bin(axis: AxisPlan, k: int, adaptive: Step | None) -> _Line:
+def _samples_a_bin(axis: Axis, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
         return "samples a bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"

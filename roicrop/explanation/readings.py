@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roicrop.explanation.numerals import brief, exact, in_column, under_one_another
-from roicrop.explanation.tables import INDENT, table
-from roicrop.explanation.terms import Bin, Term
+from roicrop.explanation.terms import Bin, Reading
+from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
-def samples_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
+def samples_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
     """Samples: the cells of each, and its value."""
-    yield from _read(bin_, terms, [])
+    yield from _read(bin_, readings, [])
 
 
-def pieces_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
+def pieces_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
     """Pieces of an integral: the cells of each, its value in the middle, and its area."""
-    areas = in_column([term.share for term in terms])
-    contributions = in_column([term.value * term.share for term in terms])
-    yield from _read(bin_, terms, [("area", areas), ("value × area", contributions)])
+    areas = in_column([reading.term.share for reading in readings])
+    contributions = in_column([reading.value * reading.term.share for reading in readings])
+    yield from _read(bin_, readings, [("area", areas), ("value × area", contributions)])
 
 
-def cells_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
+def cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
     """RoIPool's cells."""
-    features = in_column([term.value for term in terms])
+    features = in_column([reading.value for reading in readings])
     yield from table(
         [
             ["[row, column]", "feature", ""],
             *(
-                [f"[{term.row}, {term.column}]", feature, _is_largest(bin_, term)]
-                for term, feature in zip(terms, features, strict=True)
+                [f"[{each.term.row}, {each.term.column}]", feature, _is_largest(bin_, each)]
+                for each, feature in zip(readings, features, strict=True)
             ),
         ],
         "lrl",
@@ -37,14 +36,15 @@ def cells_read(bin_: Bin, terms: list[Term]) -> Iterator[str]:
     )
 
 
-def _read(bin_: Bin, terms: list[Term], more: list[tuple[str, list[str]]]) -> Iterator[str]:
+def _read(bin_: Bin, readings: list[Reading], more: list[tuple[str, list[str]]]) -> Iterator[str]:
     """A line for each cell of each term; what the term comes to is on its last."""
-    taps = [tap for term in terms for tap in term.taps]
+    terms = [reading.term for reading in readings]
+    taps = [tap for reading in readings for tap in reading.taps]
     reads = zip(
-        [f"[{tap.row}, {tap.column}]" for tap in taps],
-        under_one_another([brief(tap.weight) for tap in taps]),
-        in_column([tap.feature for tap in taps]),
-        in_column([tap.product for tap in taps]),
+        [f"[{tap.row}, {tap.column}]" for tap, _ in taps],
+        under_one_another([brief(tap.weight) for tap, _ in taps]),
+        in_column([feature for _, feature in taps]),
+        in_column([tap.weight * feature for tap, feature in taps]),
         strict=True,
     )
     places = zip(
@@ -54,13 +54,15 @@ def _read(bin_: Bin, terms: list[Term], more: list[tuple[str, list[str]]]) -> It
         strict=True,
     )
     totals = zip(
-        in_column([term.value for term in terms]), *(column for _, column in more), strict=True
+        in_column([reading.value for reading in readings]),
+        *(column for _, column in more),
+        strict=True,
     )
     names = ["i,j", "y", "x", "[row, column]", "weight", "feature", "product", "value"]
     rows = [[*names, *(name for name, _ in more), ""]]
-    for term, place, total in zip(terms, places, totals, strict=True):
-        total = (*total, _is_largest(bin_, term))
-        lines = [next(reads) for _ in term.taps] or [("out of range", "", "", "")]
+    for reading, place, total in zip(readings, places, totals, strict=True):
+        total = (*total, _is_largest(bin_, reading))
+        lines = [next(reads) for _ in reading.features] or [("out of range", "", "", "")]
         for n, read in enumerate(lines):
             before = place if n == 0 else [""] * len(place)
             after = total if n == len(lines) - 1 else [""] * len(total)
@@ -69,7 +71,7 @@ def _read(bin_: Bin, terms: list[Term], more: list[tuple[str, list[str]]]) -> It
     yield from table(rows, "lrrlrrrr" + "r" * len(more) + "l", INDENT)
 
 
-def _is_largest(bin_: Bin, term: Term) -> str:
+def _is_largest(bin_: Bin, reading: Reading) -> str:
     """A mark at what a maximum is."""
-    largest = bin_.sum is None and not bin_.void and term.value == bin_.value
+    largest = bin_.sum is None and not bin_.void and reading.value == bin_.value
     return "← the largest" if largest else ""

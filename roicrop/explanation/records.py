@@ -6,51 +6,44 @@ Numbers are written as the float64 that they equal; those that JSON lacks are te
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
-
-import numpy as np
 
 from roicrop import __version__
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.steps import bin_steps, box_steps, corners_of, size_before
-from roicrop.explanation.terms import CORNERS, Bin, Tap, Term
-from roicrop.sampling import AxisPlan
+from roicrop.explanation.terms import Bin, Reading
+from roicrop.sampling import CORNERS, Axis, Term
+from roicrop.text import csv_lines, json_lines
 
 Only = tuple[int, int] | None
 Record = dict[str, Any]
 
+_TAPS: Final = tuple(
+    f"{what}_{n}"
+    for n in range(1, CORNERS + 1)
+    for what in ("cell_row", "cell_column", "weight", "feature")
+)
 SAMPLE_COLUMNS: Final = (
     *("bin_row", "bin_column", "sample_row", "sample_column"),
-    *("y", "x", "state", "read_y", "read_x", "value", "share"),
-    *(
-        f"{what}_{n}"
-        for n in range(1, CORNERS + 1)
-        for what in ("cell_row", "cell_column", "weight", "feature")
-    ),
+    *("y", "x", "state", "read_y", "read_x", "value", "share", *_TAPS),
 )
 CELL_COLUMNS: Final = ("bin_row", "bin_column", "cell_row", "cell_column", "feature")
 
 
-def as_json(explanation: Explanation, only: Only = None, most: int | None = None) -> Iterator[str]:
-    """The lines of one JSON object, in which each term has a line.
+def as_record(explanation: Explanation, only: Only = None, most: int | None = None) -> Record:
+    """Everything, of dictionaries, lists and numbers, some of them NumPy's.
 
     only: this bin. most: at most so many terms; each bin says how many of its own are left out.
     """
-    yield "{"
-    for name, value in _head(explanation).items():
-        yield f"  {json.dumps(name)}: {_dumps(value)},"
-    yield '  "bins": ['
-    yield from _with_commas(
-        _bin(explanation, bin_, terms) for bin_, terms in explanation.listing(only, most)
-    )
-    yield "  ]"
-    yield "}"
+    bins = [_bin(explanation, *each) for each in explanation.listing(only, most)]
+    return {**_head(explanation), "bins": bins}
+
+
+def as_json(explanation: Explanation, only: Only = None, most: int | None = None) -> Iterator[str]:
+    """`as_record` as the lines of one JSON object, in which each term has a line."""
+    return json_lines(as_record(explanation, only, most), ("bins", "listed"))
 
 
 def as_csv(explanation: Explanation, only: Only = None, most: int | None = None) -> Iterator[str]:
@@ -62,17 +55,47 @@ def as_csv(explanation: Explanation, only: Only = None, most: int | None = None)
 
     only: this bin. most: at most so many rows.
     """
-    cells = explanation.kind == "cell"
-    yield _csv_line(CELL_COLUMNS if cells else SAMPLE_COLUMNS)
-    for bin_, terms in explanation.listing(only, most):
-        for term in terms:
-            columns = (term.row, term.column, term.value) if cells else _sample_columns(term)
-            yield _csv_line((bin_.row, bin_.column, *columns))
+    columns = CELL_COLUMNS if explanation.plan.kind == "cell" else SAMPLE_COLUMNS
+    rows = (
+        _row(columns, bin_, reading)
+        for bin_, readings in explanation.listing(only, most)
+        for reading in readings
+    )
+    return csv_lines(chain([columns], rows))
+
+
+def placed(row: int, column: int, term: Term) -> Record:
+    """Columns that say of which bin a term is, which one it is, and where it reads the map."""
+    read = (None, None) if term.state == "outside" else (term.read_y, term.read_x)
+    return {
+        "bin_row": row,
+        "bin_column": column,
+        "sample_row": term.row,
+        "sample_column": term.column,
+        "cell_row": term.row,
+        "cell_column": term.column,
+        "y": term.y,
+        "x": term.x,
+        "state": term.state,
+        "read_y": read[0],
+        "read_x": read[1],
+    }
+
+
+def _row(columns: Iterable[str], bin_: Bin, reading: Reading) -> list[Any]:
+    taps = ((tap.row, tap.column, tap.weight, feature) for tap, feature in reading.taps)
+    record = {
+        **placed(bin_.row, bin_.column, reading.term),
+        **dict(zip(_TAPS, chain.from_iterable(taps), strict=False)),
+        "value": reading.value,
+        "feature": reading.value,
+        "share": reading.term.share,
+    }
+    return [record.get(column) for column in columns]
 
 
 def _head(explanation: Explanation) -> Record:
     source, plan, k = explanation.source, explanation.plan, explanation.k
-    corners = corners_of(plan, k, source.corners)
     return {
         "roicrop": __version__,
         "operator": plan.convention.operator,
@@ -87,38 +110,37 @@ def _head(explanation: Explanation) -> Record:
         "input_scale": source.input_scale,
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
-        "corners": {each.name: getattr(corners, each.name) for each in dataclasses.fields(corners)},
+        "corners": dataclasses.asdict(plan.corners(k, source.corners)),
         "y": _axis(plan.y, k),
         "x": _axis(plan.x, k),
         "agrees": explanation.agrees,
     }
 
 
-def _axis(axis: AxisPlan, k: int) -> Record:
+def _axis(axis: Axis, k: int) -> Record:
     return {
         "begin": axis.begin[k],
         "end": axis.end[k],
-        "size_before": size_before(axis, k),
+        "size_before": axis.size_before(k),
         "size": axis.length[k],
         "bin_size": axis.bin_size[k],
         "samples_a_bin": axis.count[k],
-        "roundings": [dataclasses.asdict(step) for step in box_steps(axis, k)],
+        "roundings": [dataclasses.asdict(step) for step in axis.steps(k)],
     }
 
 
-def _bin(explanation: Explanation, bin_: Bin, terms: Iterable[Term]) -> str:
-    """One bin's object, over several lines."""
-    plan, k, name = explanation.plan, explanation.k, explanation.kind + "s"
-    record = _cell if explanation.kind == "cell" else _sample
-    listed = [f"        {_dumps(record(term))}" for term in terms]
-    head: Record = {
+def _bin(explanation: Explanation, bin_: Bin, readings: Iterable[Reading]) -> Record:
+    plan, k, terms = explanation.plan, explanation.k, bin_.terms
+    record = _cell if plan.kind == "cell" else _sample
+    listed = [record(reading) for reading in readings]
+    return {
         "bin": (bin_.row, bin_.column),
         "y": _bin_axis(plan.y, k, bin_.row),
         "x": _bin_axis(plan.x, k, bin_.column),
-        name: bin_.terms,
-        "outside": bin_.outside,
-        "clamped": bin_.clamped,
-        "left_out": bin_.terms - len(listed),
+        explanation.terms: terms.total,
+        "outside": terms.outside,
+        "clamped": terms.clamped,
+        "left_out": terms.total - len(listed),
         "void": bin_.void,
         "zero_takes_part": bin_.zero,
         "sum": bin_.sum,
@@ -128,95 +150,38 @@ def _bin(explanation: Explanation, bin_: Bin, terms: Iterable[Term]) -> str:
         "difference": bin_.difference,
         "tolerance": bin_.tolerance,
         "agrees": bin_.agrees,
+        "listed": listed,
     }
-    return "\n".join(
-        [
-            "    {",
-            *(f"      {json.dumps(key)}: {_dumps(value)}," for key, value in head.items()),
-            '      "listed": [',
-            *_with_commas(listed),
-            "      ]",
-            "    }",
-        ]
-    )
 
 
-def _bin_axis(axis: AxisPlan, k: int, p: int) -> Record:
+def _bin_axis(axis: Axis, k: int, p: int) -> Record:
     return {
         "edges": axis.edges(k)[p : p + 2],
-        "roundings": [dataclasses.asdict(step) for step in bin_steps(axis, k, p)],
+        "roundings": [dataclasses.asdict(step) for step in axis.bin_steps(k, p)],
     }
 
 
-def _cell(term: Term) -> Record:
-    return {"cell": (term.row, term.column), "feature": term.value}
+def _cell(reading: Reading) -> Record:
+    return {"cell": (reading.term.row, reading.term.column), "feature": reading.value}
 
 
-def _sample(term: Term) -> Record:
-    outside = term.state == "outside"
+def _sample(reading: Reading) -> Record:
+    term = reading.term
+    where = placed(0, 0, term)
     return {
         "sample": (term.row, term.column),
-        "y": term.y,
-        "x": term.x,
-        "state": term.state,
-        "read_y": None if outside else term.read_y,
-        "read_x": None if outside else term.read_x,
-        "cells": [_tap(tap) for tap in term.taps],
-        "value": term.value,
+        **{name: where[name] for name in ("y", "x", "state", "read_y", "read_x")},
+        "cells": [
+            {
+                "cell": (tap.row, tap.column),
+                "weight_y": tap.weight_y,
+                "weight_x": tap.weight_x,
+                "weight": tap.weight,
+                "feature": feature,
+                "product": tap.weight * feature,
+            }
+            for tap, feature in reading.taps
+        ],
+        "value": reading.value,
         "share": term.share,
     }
-
-
-def _tap(tap: Tap) -> Record:
-    return {
-        "cell": (tap.row, tap.column),
-        "weight_y": tap.weight_y,
-        "weight_x": tap.weight_x,
-        "weight": tap.weight,
-        "feature": tap.feature,
-        "product": tap.product,
-    }
-
-
-def _sample_columns(term: Term) -> list[Any]:
-    outside = term.state == "outside"
-    read = (None, None) if outside else (term.read_y, term.read_x)
-    taps = [(tap.row, tap.column, tap.weight, tap.feature) for tap in term.taps]
-    unused = [(None,) * 4] * (CORNERS - len(taps))
-    return [
-        *(term.row, term.column, term.y, term.x, term.state, *read, term.value, term.share),
-        *(value for columns in [*taps, *unused] for value in columns),
-    ]
-
-
-def _with_commas(items: Iterable[str]) -> Iterator[str]:
-    before: str | None = None
-    for item in items:
-        if before is not None:
-            yield before + ","
-        before = item
-    if before is not None:
-        yield before
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False)
-
-
-def _csv_line(values: Sequence[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([_plain(value) for value in values])
-    return line.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """The value in Python's own types, with text for NaN and the infinities."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value

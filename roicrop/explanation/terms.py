@@ -1,20 +1,22 @@
-"""What an explanation is made of: a bin, its terms, and the cells that each of them reads."""
+"""What an explanation is made of: a bin, its terms, and what each of them reads of a map."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
-import numpy as np
+from roicrop.conventions import Kind
+from roicrop.sampling import Tap, Term, Terms
 
-from roicrop.sampling import Samples
-
-Kind = Literal["sample", "piece", "cell"]
-State = Literal["inside", "clamped", "outside"]
-
-CORNERS: Final = 4
-"""How many cells a sample reads, at most."""
+NAMES: Final[dict[Kind, str]] = {
+    "sample": "samples",
+    "point": "samples",
+    "piece": "pieces",
+    "cell": "cells",
+}
+"""What a text calls the terms of a bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +38,22 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Tap:
-    """A cell that a sample reads, and what it counts there: weight_y · weight_x, never 0."""
+class Reading:
+    """A term, and what it reads of one channel.
 
-    row: int
-    column: int
-    weight_y: float
-    weight_x: float
-    feature: float
-
-    @property
-    def weight(self) -> float:
-        """What the cell counts."""
-        return self.weight_y * self.weight_x
-
-    @property
-    def product(self) -> float:
-        """Weight × feature."""
-        return self.weight * self.feature
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One of the things that a bin is made of: a sample, a piece of an integral, or a cell.
-
-    row, column: its number in the bin along y and along x; for a cell, its place on the map.
-    y, x: index coordinates, in the plan's precision.
-    read_y, read_x: where the map is read, after clamping.
-    share: 1, or a piece's area. An average is Σ value · share over the bin's divisor.
-    taps: what it reads; nothing if it is outside.
-    value: Σ products, or for a corner maximum the largest of them (0 where a corner has no weight).
+    features: those of the cells of its taps.
+    value: Σ weight · feature, or for a corner maximum the largest product (0 where a corner has no
+        weight).
     """
 
-    row: int
-    column: int
-    y: np.floating[Any]
-    x: np.floating[Any]
-    state: State
-    read_y: np.floating[Any]
-    read_x: np.floating[Any]
-    share: float
-    taps: tuple[Tap, ...]
+    term: Term
+    features: tuple[float, ...]
     value: float
+
+    @property
+    def taps(self) -> Iterator[tuple[Tap, float]]:
+        """Each cell that it reads, and the feature there."""
+        return zip(self.term.taps, self.features, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +61,7 @@ class Bin:
     """One bin.
 
     row, column: its number.
-    y, x: its samples along each axis; of a huge box only those in range.
-    count: how many terms it has, listed or not, along y and along x.
-    outside, clamped: how many of its terms are out of range, and how many were moved to the edge.
+    terms: what it is made of.
     void: it has no terms, or a convention that extrapolates has one outside: `value` is a given.
     zero: a maximum over it considers 0 too.
     sum: Σ value · share over all terms; None for a maximum and for a void bin.
@@ -98,11 +72,7 @@ class Bin:
 
     row: int
     column: int
-    y: Samples
-    x: Samples
-    count: tuple[int, int]
-    outside: int
-    clamped: int
+    terms: Terms
     void: bool
     zero: bool
     sum: float | None
@@ -110,11 +80,6 @@ class Bin:
     value: float
     pooled: float
     tolerance: float
-
-    @property
-    def terms(self) -> int:
-        """How many terms the bin has, listed or not."""
-        return self.count[0] * self.count[1]
 
     @property
     def difference(self) -> float:

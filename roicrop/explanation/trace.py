@@ -21,8 +21,8 @@ def as_trace(
 
     Raises ArgumentError for RoIPool and the exact integral, which have no samples.
     """
-    if explanation.kind != "sample":
-        raise ArgumentError(f"a trace lists samples, and {_NO_SAMPLES[explanation.kind]} has none")
+    if without := _NO_SAMPLES.get(explanation.plan.kind):
+        raise ArgumentError(f"a trace lists samples, and {without} has none")
     return _lines(explanation, only, most)
 
 
@@ -33,8 +33,8 @@ def _lines(
     explanation: Explanation, only: tuple[int, int] | None, most: int | None
 ) -> Iterator[str]:
     y, x, k = explanation.plan.y, explanation.plan.x, explanation.k
-    for bin_, terms in explanation.listing(only, most):
-        for term in terms:
+    for bin_, readings in explanation.listing(only, most):
+        for term in (reading.term for reading in readings):
             yield f"{y.begin[k]!s} {x.begin[k]!s}"
             yield f"{bin_.row} {bin_.column}"
             yield f"{y.bin_size[k]!s} {x.bin_size[k]!s}"

@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Final
 
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.numerals import brief, exact, in_column
 from roicrop.explanation.one_bin import one_bin, tolerance
+from roicrop.explanation.places import grid
 from roicrop.explanation.preamble import preamble
-from roicrop.explanation.tables import table
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import AxisPlan, Samples
+from roicrop.sampling import Axis, Samples
+from roicrop.text import brief, exact, in_column, table
 
 MOST_TERMS: Final = 64
 MOST_BINS: Final = 1024
@@ -41,11 +41,11 @@ def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
     columns = [
         ("bin", [f"{b.row},{b.column}" for b in shown]),
         *_places(explanation, shown),
-        (explanation.kind + "s", [f"{b.count[0]} × {b.count[1]}" for b in shown]),
+        (explanation.terms, [f"{b.terms.count[0]} × {b.terms.count[1]}" for b in shown]),
     ]
-    if explanation.kind == "sample":
-        columns.append(("outside", [str(b.outside) for b in shown]))
-        columns.append(("clamped", [str(b.clamped) for b in shown]))
+    if explanation.plan.kind in ("sample", "point"):
+        columns.append(("outside", [str(b.terms.outside) for b in shown]))
+        columns.append(("clamped", [str(b.terms.clamped) for b in shown]))
     if any(b.sum is not None for b in shown):
         columns.append(("sum", in_column([b.sum for b in shown])))
     columns.append(("value", in_column([b.value for b in shown])))
@@ -61,19 +61,20 @@ def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
 
 
 def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, list[str]]]:
-    """Where bins lie along y and along x."""
-    if explanation.kind == "cell":
-        rows, columns = [_cells(b.y) for b in bins], [_cells(b.x) for b in bins]
+    """Where bins lie along y and along x: their edges, their only sample, or their cells."""
+    plan, k, grids = explanation.plan, explanation.k, [grid(b) for b in bins]
+    if plan.kind == "cell":
+        rows, columns = [_cells(g.y) for g in grids], [_cells(g.x) for g in grids]
         return [("rows", rows), ("columns", columns)]
-    plan, k = explanation.plan, explanation.k
+    if plan.kind == "point":
+        ys, xs = [exact(g.y.position[0]) for g in grids], [exact(g.x.position[0]) for g in grids]
+        return [("y", ys), ("x", xs)]
     of_rows, of_columns = _spans(plan.y, k), _spans(plan.x, k)
     return [("y", [of_rows[b.row] for b in bins]), ("x", [of_columns[b.column] for b in bins])]
 
 
-def _spans(axis: AxisPlan, k: int) -> list[str]:
-    """For each bin of box k its edges, or where its only sample is."""
-    if axis.convention.positions == "corners":
-        return [exact(position) for position in axis.samples(k).position]
+def _spans(axis: Axis, k: int) -> list[str]:
+    """For each bin of box k its edges."""
     edges = [brief(edge) for edge in axis.edges(k).tolist()]
     return [f"{low} … {high}" for low, high in pairwise(edges)]
 

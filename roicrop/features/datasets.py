@@ -1,354 +1,282 @@
-"""Which datasets of a file can be feature maps, which are meant, and what their attributes say."""
+"""Which datasets of a file can be feature maps, and which are meant."""
 
 from __future__ import annotations
 
-import math
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from functools import cached_property
+from typing import Any
 
 import h5py
 import numpy as np
 
 from roicrop.errors import FeatureError
-from roicrop.features import hdf5
-
-LAYOUTS: Final = "NCHW, NHWC, CHW or HWC"
-_CHANNELS_LAST: Final = {"NCHW": False, "CHW": False, "NHWC": True, "HWC": True}
-_LISTED: Final = 200
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Feature cells for each image pixel, and who said so.
-
-    origin: "--stride" or "--spatial-scale", "attribute stride" or "attribute spatial_scale", or
-        "default".
-    """
-
-    value: float
-    origin: str
+from roicrop.features.origins import Home, Origins, origins_of
+from roicrop.features.stored import type_name, where_in, why_no_map
+from roicrop.files import hdf5
+from roicrop.files.foreign import numpy_kind
+from roicrop.files.npy import Archive, Array
+from roicrop.files.unchanged import Unchanged
+from roicrop.text import listing, printable
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A dataset that can be a feature map, as `roicrop inspect` shows it.
+class Found:
+    """A dataset, or a link that is not followed, met in a file.
 
-    path: where it is in the file.
-    layout, stride, spatial_scale, input_scale: its attributes; None where it has none, or none that
-        makes sense, which `odd` then tells. input_scale is (sy, sx).
-    chunks: None if it is contiguous.
-    compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
-    readable: whether all that it takes to read its values is here; if not, `odd` tells.
-    odd: what is wrong with it, or slow about it: a line each.
+    problem: why it cannot be a feature map, as what comes after its name; None if it can.
+    is_link: whether it is a link that leads nowhere, or where nothing is read.
+    identity: what all links to it have in common.
     """
 
     path: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    layout: str | None
-    stride: float | None
-    spatial_scale: float | None
-    input_scale: tuple[float, float] | None
-    chunks: tuple[int, ...] | None
-    compression: str
-    readable: bool
-    odd: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMap:
-    """What is known of a feature map, or a batch of them, before any of it is read."""
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    channels_last: bool
-
-    @property
-    def map_shape(self) -> tuple[int, ...]:
-        """The shape of one image's map, as stored."""
-        return self.shape[-3:]
-
-    @property
-    def channels(self) -> int:
-        """How many channels it has."""
-        return self.shape[-1 if self.channels_last else -3]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width, in cells."""
-        height, width = self.shape[-3:-1] if self.channels_last else self.shape[-2:]
-        return height, width
-
-
-def choose(file: h5py.File, path: str) -> tuple[str, h5py.Dataset | h5py.Group]:
-    """The dataset or group that a path means, with its full path; FeatureError if it is not clear.
-
-    An empty path is the only dataset that can be a feature map, or the root as a group of images.
-    """
-    if path:
-        full = "/" + path.strip("/")
-        thing = hdf5.find(file, full)
-        if thing is None:
-            raise FeatureError(
-                f"{file.filename}::{full} is no dataset or group: {_holds(_survey(file))}"
-            )
-        return full, thing
-    found = _survey(file)
-    maps = [one for one in found if one.problem is None]
-    if len(maps) == 1:
-        return maps[0].path, file[maps[0].path]
-    if maps and _is_group_of_images(file, found):
-        return "/", file["/"]
-    if not maps:
-        raise FeatureError(
-            f"{file.filename} holds no dataset that can be a feature map (rank 3 or 4, real "
-            f"numbers): {_holds(found)}"
-        )
-    parent = posixpath.commonpath([posixpath.dirname(one.path) for one in maps])
-    are_images = all(len(one.shape) == 3 for one in maps)
-    group = f", or {file.filename}::{parent} for a group of images" * are_images
-    raise FeatureError(
-        f"{file.filename} holds {len(maps)} datasets that can be feature maps: choose one, as in "
-        f"{file.filename}::{maps[0].path}{group}: {_listing(maps)}"
-    )
-
-
-def stored_map(
-    path: str, dataset: h5py.Dataset, layout: str | None, where: str, *, rank: int | None = None
-) -> StoredMap:
-    """The map in a dataset; FeatureError if there can be none. No layout is channels first."""
-    dtype = hdf5.dtype_of(dataset)
-    problem = _problem(dataset.shape, dtype, (3, 4) if rank is None else (rank,))
-    if problem is None:
-        problem = hdf5.missing(dataset)
-    if problem is not None or dtype is None:
-        raise FeatureError(f"{where} {problem}")
-    return StoredMap(path, dataset.shape, dtype, _CHANNELS_LAST[layout or "CHW"])
-
-
-def images_of(group: h5py.Group, path: str, layout: str | None, file: h5py.File) -> list[StoredMap]:
-    """The maps in a group of images, which must be of one kind; FeatureError names what differs.
-
-    Datasets of rank 2 or less, which may say things about the images, are passed over.
-    """
-    layout_of_group = layout or layout_attribute(group, f"{file.filename}::{path}")
-    images: list[StoredMap] = []
-    for inner, dataset in hdf5.walk(group, path):
-        where = f"{file.filename}::{inner}"
-        if dataset is None:
-            raise FeatureError(hdf5.broken_link(file, inner))
-        if dataset.ndim > 2:
-            its_layout = layout or layout_attribute(dataset, where) or layout_of_group
-            images.append(stored_map(inner, dataset, its_layout, where, rank=3))
-            _check_alike(images[0], images[-1], where)
-    if not images:
-        raise FeatureError(
-            f"{file.filename}::{path} is a group without feature maps: a group of images holds one "
-            "dataset of rank 3 (CHW or HWC) for each"
-        )
-    return images
-
-
-def candidates_in(file: h5py.File) -> list[Candidate]:
-    """Every dataset that can be a feature map, once, however many links lead to it."""
-    return [_candidate(file, found) for found in _survey(file) if found.problem is None]
-
-
-def impossible_in(file: h5py.File) -> list[str]:
-    """What has the rank of a feature map and cannot be one, and broken links: a line each."""
-    return [
-        f"{found.path} {found.problem}"
-        for found in _survey(file)
-        if found.problem and (found.is_link or len(found.shape) in (3, 4))
-    ]
-
-
-def parse_layout(text: str) -> str | None:
-    """A layout in capitals, or None if it is not one."""
-    layout = text.upper()
-    return layout if layout in _CHANNELS_LAST else None
-
-
-def layout_attribute(thing: h5py.Dataset | h5py.Group, where: str) -> str | None:
-    """The attribute `layout`; FeatureError if it is not a layout."""
-    text = hdf5.text_attribute(thing, "layout")
-    if text is None:
-        return None
-    layout = parse_layout(text)
-    if layout is None:
-        raise FeatureError(
-            f"{where}: attribute layout is {text!r}, not {LAYOUTS}: mend it or give --layout"
-        )
-    return layout
-
-
-def scale_attribute(thing: h5py.Dataset | h5py.Group, where: str) -> Scale | None:
-    """The attribute `stride` or `spatial_scale`; FeatureError if they make no sense together."""
-    stride = _stride_attribute(thing, where)
-    scale = _spatial_scale_attribute(thing, where)
-    if stride is None:
-        return None if scale is None else Scale(scale, "attribute spatial_scale")
-    if scale is not None and not math.isclose(stride * scale, 1, rel_tol=1e-6):
-        raise FeatureError(
-            f"{where}: attribute stride is {stride:g}, but spatial_scale is {scale:g}, which is a "
-            f"stride of {1 / scale:g}: give --stride"
-        )
-    return Scale(1 / stride, "attribute stride")
-
-
-def input_scale_attribute(
-    thing: h5py.Dataset | h5py.Group, where: str
-) -> tuple[float, float] | None:
-    """The attribute `input_scale`, one number or (sx, sy), as (sy, sx)."""
-    numbers = hdf5.number_attribute(thing, "input_scale", where)
-    if numbers is None:
-        return None
-    if len(numbers) > 2:
-        raise FeatureError(f"{where}: attribute input_scale is {numbers}: one number or x and y")
-    return numbers[-1], numbers[0]
-
-
-def _stride_attribute(thing: h5py.Dataset | h5py.Group, where: str) -> float | None:
-    return _one_number(thing, "stride", where)
-
-
-def _spatial_scale_attribute(thing: h5py.Dataset | h5py.Group, where: str) -> float | None:
-    return _one_number(thing, "spatial_scale", where)
-
-
-def _one_number(thing: h5py.Dataset | h5py.Group, name: str, where: str) -> float | None:
-    numbers = hdf5.number_attribute(thing, name, where)
-    if numbers is None:
-        return None
-    if len(set(numbers)) > 1:
-        raise FeatureError(
-            f"{where}: attribute {name} is {numbers}, but must be the same on both axes"
-        )
-    return numbers[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A dataset, or a link that leads nowhere, met on a walk through the file."""
-
-    path: str
-    shape: tuple[int, ...]
-    type_name: str
+    dtype: np.dtype[Any] | None
     problem: str | None
     is_link: bool = False
+    identity: object = None
 
     def __str__(self) -> str:
-        return f"{self.path} {self.shape} {self.type_name}"
+        kind = "broken link" if self.is_link else type_name(self.dtype)
+        return f"{printable(self.path)} {self.shape} {kind}"
 
 
-def _survey(file: h5py.File) -> list[_Found]:
-    found = []
-    met: set[tuple[int, int]] = set()
-    for path, dataset in hdf5.walk(file, "/"):
-        if dataset is None:
-            found.append(_Found(path, (), "broken link", "is a broken link", is_link=True))
-        elif hdf5.identity(dataset) not in met:
-            met.add(hdf5.identity(dataset))
-            dtype = hdf5.dtype_of(dataset)
-            problem = _problem(dataset.shape, dtype, (3, 4))
-            found.append(_Found(path, dataset.shape or (), _type_name(dtype), problem))
-    return found
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The datasets that a path means.
+
+    path: of the one dataset, of the group, or a pattern such as /*/features.
+    maps: one dataset, or one of rank 3 for each image.
+    names: of the images of a group; None where there is one dataset.
+    group: the path of the group, whose attributes are for all of its images.
+    """
+
+    path: str
+    maps: Sequence[Found]
+    names: list[str] | None = None
+    group: str | None = None
 
 
-def _is_group_of_images(file: h5py.File, found: Sequence[_Found]) -> bool:
-    """Whether the root holds nothing but maps of rank 3; a broken link is one that went missing."""
-    return len(found) == len(file) and all(
-        one.path.count("/") == 1 and (one.is_link or (one.problem is None and len(one.shape) == 3))
-        for one in found
-    )
+class MapFile:
+    """An open file that may hold feature maps; a context manager.
 
+    path: as it was given. file: h5py's, or the like for NumPy's own. watched: the files that are
+    read, as they were when they were opened.
+    """
 
-def _problem(
-    shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None, ranks: tuple[int, ...]
-) -> str | None:
-    """Why a dataset cannot be a feature map, as what comes after its name."""
-    if shape is None or len(shape) not in ranks:
-        wanted = " or ".join({3: "3 (CHW or HWC)", 4: "4 (NCHW or NHWC)"}[rank] for rank in ranks)
-        return f"has rank {len(shape or ())}, shape {shape or ()}: its rank must be {wanted}"
-    if dtype is None or not (dtype.kind in "iub" or (dtype.kind == "f" and dtype.itemsize <= 8)):
-        return f"holds {_type_name(dtype)}: it must hold float16, float32, float64 or integers"
-    if 0 in shape:
-        return f"is empty: its shape is {shape}"
-    return None
+    def __init__(self, path: str, *, allow_external: bool = False) -> None:
+        self.path = path
+        self.watched = Unchanged([path])
+        self._home = Home.of(path, external=allow_external)
+        self.file: Any = Archive(path) if numpy_kind(path) else hdf5.open_file(path)
 
+    def __enter__(self) -> MapFile:
+        return self
 
-def _type_name(dtype: np.dtype[Any] | None) -> str:
-    if dtype is None:
-        return "a type that NumPy lacks"
-    return {"V": "compound", "O": "objects", "S": "bytes"}.get(dtype.kind, dtype.name)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
+    def close(self) -> None:
+        """Close it; harmless when done twice."""
+        self.file.close()
 
-def _check_alike(first: StoredMap, other: StoredMap, where: str) -> None:
-    if other.channels_last != first.channels_last:
+    @property
+    def is_hdf5(self) -> bool:
+        """Whether it is HDF5, and not NumPy's own."""
+        return not isinstance(self.file, Archive)
+
+    @cached_property
+    def found(self) -> list[Found]:
+        """Every dataset of the file, by every link to it, and broken links."""
+        return list(self._survey("/"))
+
+    @property
+    def maps(self) -> list[Found]:
+        """Every dataset that can be a feature map, once, however many links lead to it."""
+        maps = [one for one in self.found if one.problem is None]
+        return list({one.identity or one.path: one for one in reversed(maps)}.values())[::-1]
+
+    def get(self, path: str) -> Any:
+        """What is at a path that exists."""
+        if not self.is_hdf5:
+            return self.file.arrays.get(path, self.file)
+        return hdf5.get(self.file, path)
+
+    def parent(self, path: str) -> Any:
+        """The group that a dataset is in."""
+        return self.get(posixpath.dirname(path))
+
+    def origins(self, path: str) -> Origins:
+        """Where the values of a dataset are, and what keeps them from being read; now watched."""
+        if not self.is_hdf5:
+            self.file.verify(path)
+            return Origins([self.path])
+        origins = origins_of(self.get(path), self._home)
+        self.watched.add(origins.files)
+        return origins
+
+    def require(self, path: str) -> None:
+        """FeatureError if the values of a dataset are not all here."""
+        if problem := self.origins(path).problem:
+            raise FeatureError(f"{where_in(self.file, path)} {problem}")
+
+    def choose(self, path: str) -> Chosen:
+        """What a path means; FeatureError if it is not clear, or nothing.
+
+        An empty path is the only dataset that can be a feature map, or the only group of images.
+        """
+        if not path:
+            return self._only()
+        full = "/" + path.strip("/")
+        thing = self._find(full)
+        if thing is None and "*" in full.split("/"):
+            return self._pattern(full)
+        if thing is None:
+            raise FeatureError(f"{where_in(self.file, full)} is no dataset or group: {self._holds}")
+        if isinstance(thing, (h5py.Group, Archive)):
+            return self._group(full)
+        found = _found(full, thing)
+        if found.problem:
+            raise FeatureError(f"{where_in(self.file, full)} {found.problem}")
+        return Chosen(full, [found])
+
+    @property
+    def _holds(self) -> str:
+        return f"the file holds {listing(self.found) if self.found else 'no dataset'}"
+
+    def _find(self, path: str) -> Any:
+        if self.is_hdf5:
+            return hdf5.find(self.file, path)
+        return self.file.arrays.get(path, self.file if path == "/" else None)
+
+    def _survey(self, path: str) -> Iterator[Found]:
+        if not self.is_hdf5:
+            yield from (_found(*one) for one in self.file.walk())
+            return
+        for inner, dataset in hdf5.walk(self.get(path), path, self._home.why_not):
+            if isinstance(dataset, str):
+                yield Found(inner, (), None, dataset, is_link=dataset != hdf5.CIRCLE)
+            else:
+                yield _found(inner, dataset)
+
+    def _only(self) -> Chosen:
+        maps = self.maps
+        if len(maps) == 1:
+            return Chosen(maps[0].path, maps)
+        if not maps:
+            raise FeatureError(
+                f"{self.path} holds no dataset that can be a feature map (rank 3 or 4, real "
+                f"numbers): {self._holds}"
+            )
+        if all(len(one.shape) == 3 for one in maps):
+            self._refuse_several("/", maps)
+            group = _common_group(maps)
+            if group is not None:
+                return self._group(group)
         raise FeatureError(
-            f"{where} is {_layout_name(other)}, but {first.path} is {_layout_name(first)}: "
-            "all images of a group must have the same layout"
-        )
-    if other.channels != first.channels:
-        raise FeatureError(
-            f"{where} has {other.channels} channels, but {first.path} has {first.channels}: all "
-            f"images of a group must have the same number (if they are not {_layout_name(first)}, "
-            "give --layout)"
+            f"{self.path} holds {len(maps)} datasets that can be feature maps: choose one, as in "
+            f"{where_in(self.file, maps[0].path)}: {listing(maps)}"
         )
 
+    def _group(self, path: str) -> Chosen:
+        """The maps in a group of images. What has rank 2 or less, such as boxes, is passed over."""
+        maps = []
+        found = self.found if path == "/" else self._survey(path)
+        for one in found:
+            if one.is_link:
+                raise FeatureError(f"{where_in(self.file, one.path)} {one.problem}")
+            if len(one.shape) > 2:
+                if problem := why_no_map(one.shape, one.dtype, (3,)):
+                    raise FeatureError(f"{where_in(self.file, one.path)} {problem}")
+                maps.append(one)
+        if not maps:
+            raise FeatureError(
+                f"{where_in(self.file, path)} is a group without feature maps: a group of images "
+                "holds one dataset of rank 3 (CHW or HWC) for each"
+            )
+        self._refuse_several(path, maps)
+        return Chosen(path, maps, _names(path, maps), path)
 
-def _layout_name(stored: StoredMap) -> str:
-    return "HWC" if stored.channels_last else "CHW"
+    def _refuse_several(self, path: str, maps: Sequence[Found]) -> None:
+        if patterns := patterns_of(path, maps):
+            names = listing([pattern.rpartition("/")[2] for pattern in patterns])
+            raise FeatureError(
+                f"{where_in(self.file, path)} holds several maps an image: {names}: choose one of "
+                f"each, as in {where_in(self.file, patterns[0])}, or one group, as in "
+                f"{where_in(self.file, min(map(_parent, maps)))}"
+            )
+
+    def _pattern(self, path: str) -> Chosen:
+        """One dataset of the same path in every group: "*" is the image."""
+        before, _, after = (f"{path}/").partition("/*/")
+        group, after = before or "/", after.rstrip("/")
+        thing = self._find(group)
+        maps, names = [], []
+        for name in hdf5.links(thing) if isinstance(thing, h5py.Group) else []:
+            inner = f"{before}/{name}/{after}".rstrip("/")
+            dataset = self._find(inner) if after else None
+            if isinstance(dataset, h5py.Dataset):
+                one = _found(inner, dataset)
+                if problem := why_no_map(one.shape, one.dtype, (3,)):
+                    raise FeatureError(f"{where_in(self.file, inner)} {problem}")
+                maps.append(one)
+                names.append(_shown(name))
+        if not maps:
+            raise FeatureError(
+                f"{where_in(self.file, path)}: no group in {printable(group)} has a dataset "
+                f"{printable(after)}: {self._holds}"
+            )
+        return Chosen(path, maps, names, group)
 
 
-def _holds(found: Sequence[_Found]) -> str:
-    return f"the file holds {_listing(found)}" if found else "the file holds no dataset"
+def patterns_of(path: str, maps: Sequence[Found]) -> list[str]:
+    """Paths such as /*/p2, where groups hold maps of the same names: several of each image.
+
+    path: of the group that holds them all.
+    """
+    parents, names = {_parent(one) for one in maps}, {_name(one): None for one in maps}
+    in_a_grid = 2 * len(maps) > len(parents) * len(names)
+    if min(len(parents), len(names)) < 2 or not in_a_grid or all(map(str.isdigit, names)):
+        return []
+    return [f"{path.rstrip('/')}/*/{name}" for name in names]
 
 
-def _listing(found: Sequence[_Found]) -> str:
-    shown = ", ".join(map(str, found[:_LISTED]))
-    more = len(found) - _LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
+def _found(path: str, dataset: Any) -> Found:
+    dtype = hdf5.dtype_of(dataset)
+    identity = None if isinstance(dataset, Array) else hdf5.identity(dataset)
+    problem = why_no_map(dataset.shape, dtype)
+    return Found(path, dataset.shape or (), dtype, problem, identity=identity)
 
 
-def _candidate(file: h5py.File, found: _Found) -> Candidate:
-    dataset = file[found.path]
-    where = f"{file.filename}::{found.path}"
-    odd: list[str] = []
+def _common_group(maps: Sequence[Found]) -> str | None:
+    """The one group whose images these are: they lie in it, or each in a group of its own there."""
+    parents = {_parent(one) for one in maps}
+    if len(parents) == 1:
+        are_alike = any(len({one.shape[axis] for one in maps}) == 1 for axis in (0, -1))
+        return parents.pop() if are_alike else None
+    grand = {posixpath.dirname(parent) for parent in parents}
+    are_alone = len(parents) == len(maps) and len({_name(one) for one in maps}) == 1
+    return grand.pop() if are_alone and len(grand) == 1 and "/" not in parents else None
 
-    def sound(attribute: Callable[[h5py.Dataset, str], _T]) -> _T | None:
-        try:
-            return attribute(dataset, where)
-        except FeatureError as error:
-            odd.append(str(error).removeprefix(f"{where}: "))
-            return None
 
-    sound(scale_attribute)
-    layout = sound(layout_attribute)
-    stride = sound(_stride_attribute)
-    spatial_scale = sound(_spatial_scale_attribute)
-    input_scale = sound(input_scale_attribute)
-    compression = hdf5.compression_of(dataset)
-    missing = hdf5.missing(dataset)
-    if missing:
-        odd.append(missing)
-    together = min(dataset.chunks[0], dataset.shape[0]) if dataset.chunks else 1
-    if dataset.ndim == 4 and together > 1 and compression != "none":
-        odd.append(f"a chunk holds {together} images, so each is decompressed {together} times")
-    return Candidate(
-        path=found.path,
-        shape=dataset.shape,
-        dtype=dataset.dtype,
-        layout=layout,
-        stride=stride,
-        spatial_scale=spatial_scale,
-        input_scale=input_scale,
-        chunks=dataset.chunks,
-        compression=compression,
-        readable=missing is None,
-        odd=tuple(dict.fromkeys(odd)),
-    )
+def _names(group: str, maps: Sequence[Found]) -> list[str]:
+    """What to call the images: themselves, or the groups of their own that they are in."""
+    paths = [one.path for one in maps]
+    parents = [_parent(one) for one in maps]
+    if len({_name(one) for one in maps}) == 1 < len(maps) and group not in parents:
+        paths = parents
+    return [_shown(path.removeprefix(group).lstrip("/")) for path in paths]
+
+
+def _shown(name: str) -> str:
+    """A name as text, whatever bytes it is made of in the file."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _parent(found: Found) -> str:
+    return posixpath.dirname(found.path)
+
+
+def _name(found: Found) -> str:
+    return posixpath.basename(found.path)

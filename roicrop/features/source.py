@@ -1,9 +1,4 @@
-"""The room between HDF5 and NumPy: files of feature maps in, one map at a time out.
-
-All that roicrop knows of feature maps in HDF5 is here and in two rooms behind it: `datasets.py`
-knows which datasets can be feature maps and what they say of themselves, `hdf5.py` how to talk to
-h5py. This one answers for a file that has been opened, and reads from it as fast as it can.
-"""
+"""Feature maps of an open file, one at a time."""
 
 from __future__ import annotations
 
@@ -12,26 +7,34 @@ import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.features import datasets, hdf5
-from roicrop.features.datasets import Candidate, Scale, StoredMap
+from roicrop.features.datasets import MapFile
+from roicrop.features.stored import (
+    KNOWN_LAYOUTS,
+    Scale,
+    StoredMap,
+    input_scale_attribute,
+    layout_attribute,
+    parse_layout,
+    read_into,
+    scale_attribute,
+    where_in,
+)
+from roicrop.files import hdf5
 from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Candidate", "FeatureSource", "Scale", "candidates", "open_features", "split_spec"]
+__all__ = ["FeatureSource", "open_features", "split_spec"]
 
 Features = NDArray[np.floating[Any]]
 Kind = Literal["batch", "image", "group"]
-
-_SLAB_BYTES: Final = 1 << 20
 
 
 def open_features(
@@ -41,26 +44,29 @@ def open_features(
     spatial_scale: float | None = None,
     input_scale: tuple[float, float] | None = None,
     origin: str = "--spatial-scale",
+    allow_external: bool = False,
 ) -> FeatureSource:
-    """Open `file.h5` or `file.h5::/path` for reading.
+    """Open `file.h5`, `file.h5::/path`, or an `.npy` or `.npz` likewise, for reading.
 
     spec: a file that exists is taken whole, even with `::` in its name. A path is that of a dataset
         of rank 4 (a batch of images) or 3 (one image), or of a group of rank-3 datasets, one for
-        each image, named by its path in the group; datasets of rank 2 or less beside them are
-        ignored. Without a path: the only dataset that can be a feature map, or the root as a group
-        when it holds nothing but rank-3 datasets.
-    layout: NCHW, NHWC, CHW or HWC; whether it says N is of no matter. None: the `layout` attribute
-        of the dataset, then of its group of images, then channels first.
+        each image, named by its path in the group, or by the group of its own that it is in;
+        datasets of rank 2 or less beside them are ignored. `/*/name` is the dataset of that name in
+        every group. Without a path: the only dataset that can be a feature map, or the only group
+        of images.
+    layout: one of `LAYOUTS`; whether it says N is of no matter. None: the `layout` attribute of the
+        dataset, then of its group of images, then channels first.
     spatial_scale: cells a pixel, for every image. None: the attributes `stride` or `spatial_scale`.
     input_scale: (sy, sx), how much the image was resized before the network saw it. None: the
         attribute `input_scale`, one number or sx and sy, as on the command line.
     origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
+    allow_external: whether files that it names outside its own folder are read, and raw storage.
 
     Raises FeatureError (one line: which file, dataset and remedy), and ArgumentError for an option
     that makes no sense.
     """
-    if layout is not None and datasets.parse_layout(layout) is None:
-        raise ArgumentError(f"layout {layout!r} is not known: choose {datasets.LAYOUTS}")
+    if layout is not None and parse_layout(layout) is None:
+        raise ArgumentError(f"layout {layout!r} is not known: choose {KNOWN_LAYOUTS}")
     if spatial_scale is not None and not 0 < spatial_scale < math.inf:
         raise ArgumentError(f"{origin}: a scale of {spatial_scale} is not a positive number")
     if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
@@ -69,32 +75,18 @@ def open_features(
         path, inner = split_spec(os.fspath(spec))
     if not path:
         raise FeatureError(f"{os.fspath(spec)!r} names no file: give file.h5 or file.h5::/path")
-    file = hdf5.open_file(path)
+    file = MapFile(path, allow_external=allow_external)
     try:
-        with hdf5.named_errors(path):
-            dataset, thing = datasets.choose(file, inner)
-            return FeatureSource(
-                file,
-                dataset,
-                thing,
-                layout=None if layout is None else datasets.parse_layout(layout),
-                scale=None if spatial_scale is None else Scale(float(spatial_scale), origin),
-                input_scale=input_scale,
-            )
+        return FeatureSource(
+            file,
+            inner,
+            layout=None if layout is None else parse_layout(layout),
+            scale=None if spatial_scale is None else Scale(float(spatial_scale), origin),
+            input_scale=input_scale,
+        )
     except BaseException:
         file.close()
         raise
-
-
-def candidates(path: str | os.PathLike[str]) -> list[Candidate]:
-    """Every dataset of a file that can be a feature map: rank 3 or 4, real numbers, not empty.
-
-    A dataset that can be reached by several links is listed once. Raises FeatureError if the file
-    cannot be read.
-    """
-    name = os.fspath(path)
-    with hdf5.open_file(name) as file, hdf5.named_errors(name):
-        return datasets.candidates_in(file)
 
 
 def split_spec(spec: str) -> tuple[str, str]:
@@ -111,59 +103,67 @@ class FeatureSource:
     """Feature maps of one dataset, or of one group of datasets; a context manager.
 
     path: the file, as it was given.
-    dataset: the dataset, or the group, in it.
+    dataset: the dataset, the group, or the pattern, in it.
     kind: "batch" (rank 4), "image" (rank 3) or "group" (rank 3 each).
     names: the images' names, for a group; None otherwise.
     channels: the same for every image.
-    channels_last: whether maps are (H, W, C).
+    channels_last: whether maps are read as (H, W, C), not (C, H, W).
     stored_dtype: as in the file, the widest if a group has several.
     dtype: of what is read: float16, float32 or float64, native; float32 for integers.
+    watched: the files that are read, as they were when they were opened.
 
-    Images are numbered from 0. `len()` is how many there are.
+    Images are numbered from 0. `len()` is how many there are. A map is looked at when it is asked
+    for; FeatureError if it is not of one kind with the first.
     """
 
     def __init__(
         self,
-        file: h5py.File,
-        dataset: str,
-        thing: h5py.Dataset | h5py.Group,
+        file: MapFile,
+        path: str,
         *,
-        layout: str | None,
-        scale: Scale | None,
-        input_scale: tuple[float, float] | None,
+        layout: str | None = None,
+        scale: Scale | None = None,
+        input_scale: tuple[float, float] | None = None,
     ) -> None:
-        self.path: str = file.filename
-        self.dataset = dataset
-        self.kind: Kind
-        self.names: list[str] | None = None
-        if isinstance(thing, h5py.Dataset):
-            where = f"{self.path}::{dataset}"
-            layout = layout or datasets.layout_attribute(thing, where)
-            self._maps = [datasets.stored_map(dataset, thing, layout, where)]
-            self.kind = "batch" if thing.ndim == 4 else "image"
-        else:
-            self._maps = datasets.images_of(thing, dataset, layout, file)
-            self.kind = "group"
-            self.names = [stored.path.removeprefix(dataset).lstrip("/") for stored in self._maps]
-        self.channels = self._maps[0].channels
-        self.channels_last = self._maps[0].channels_last
-        stored = {stored.dtype for stored in self._maps}
-        self.stored_dtype = self._maps[0].dtype if len(stored) == 1 else np.result_type(*stored)
-        self.dtype = np.result_type(*map(pooled_dtype, stored))
+        self.path = file.path
+        self.watched = file.watched
         self._file = file
-        self._thing = thing
+        self._layout = layout
         self._scale = scale
         self._input_scale = input_scale
-        self._attributes: dict[str, tuple[Scale, tuple[float, float]]] = {}
+        self._maps: dict[str, StoredMap] = {}
+        self._said: dict[str, tuple[Scale, tuple[float, float]]] = {}
         self._readers: set[ThreadPoolExecutor] = set()
+        with hdf5.named_errors(self.path):
+            self._chosen = chosen = file.choose(path)
+            self.dataset, self.names = chosen.path, chosen.names
+            first = chosen.maps[0]
+            self.kind: Kind = (
+                "group" if chosen.group else "batch" if len(first.shape) == 4 else "image"
+            )
+            if self.kind != "group":
+                file.require(first.path)
+                # It stays open, for its chunk cache; a thousand of a group would each have one.
+                self._lone = file.get(first.path)
+            stored = self._map(0)
+        self.channels, self.channels_last = stored.channels, stored.channels_last
+        dtypes = {one.dtype for one in chosen.maps if one.dtype is not None}
+        self.stored_dtype = stored.dtype if len(dtypes) == 1 else np.result_type(*dtypes)
+        self.dtype = np.result_type(*map(pooled_dtype, dtypes))
 
     @property
     def name(self) -> str:
         """`file.h5::/path`, or the file alone where it is all of it."""
         return self.path if self.dataset == "/" else f"{self.path}::{self.dataset}"
 
+    @property
+    def layout(self) -> str:
+        """CHW, HWC, CWH or WHC: how each map lies in the file."""
+        return self._map(0).axes
+
     def __len__(self) -> int:
-        return self._maps[0].shape[0] if self.kind == "batch" else len(self._maps)
+        maps = self._chosen.maps
+        return maps[0].shape[0] if self.kind == "batch" else len(maps)
 
     def __enter__(self) -> FeatureSource:
         return self
@@ -188,7 +188,8 @@ class FeatureSource:
 
     def dataset_of(self, i: int) -> str:
         """The path in the file of the dataset that holds image i."""
-        return self._map(i).path
+        i = range(len(self))[i]  # an IndexError for an image that does not exist
+        return self._chosen.maps[i if self.kind == "group" else 0].path
 
     def scale(self, i: int) -> Scale:
         """Cells a pixel of image i: the option's, else the attributes' of the dataset or its group.
@@ -201,19 +202,49 @@ class FeatureSource:
         """(sy, sx) by which image i was resized before its features were computed; else (1, 1)."""
         return self._said_of(i)[1]
 
+    def odd(self, images: Sequence[int]) -> list[str]:
+        """What is odd about the maps of these images and how they are stored, a line each."""
+        from roicrop.features.oddities import odd_maps, odd_scale
+
+        with hdf5.named_errors(self.path):
+            datasets = {self.dataset_of(i): i for i in reversed(images)}
+            numbers = list(images) if self.kind == "batch" else []
+            found = [
+                (path, text)
+                for path, i in reversed(datasets.items())
+                for text in (
+                    *odd_maps(self._open(path), self._map(i), numbers),
+                    *odd_scale(self.scale(i), self._open(path), self._file.parent(path)),
+                )
+            ]
+        times: dict[str, list[str]] = {}
+        for path, text in found:
+            times.setdefault(text, []).append(path)
+        return [
+            f"{where_in(self._file.file, paths[0])}"
+            f"{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''}: {text}"
+            for text, paths in times.items()
+        ]
+
     def read(self, i: int) -> Features:
-        """Image i's map, (C, H, W) or (H, W, C) as stored: contiguous, and the caller's to keep."""
+        """Image i's map, (C, H, W) or (H, W, C), the caller's to keep.
+
+        It is contiguous, unless x comes before y in the file. Raises RoicropError if a file that is
+        read has changed since it was opened.
+        """
         with hdf5.named_errors(self._where(i)):
             out: Features = np.empty(self._map(i).map_shape, self.dtype)
             self._read_into(i, out)
-        return out
+        self.watched.check()
+        return self._map(i).as_read(out)
 
     def read_ahead(self, indices: Sequence[int]) -> Generator[tuple[int, Features], None, None]:
         """(i, map) for each index in turn, the next being read while the caller works on this one.
 
         A map is valid only until the next is asked for: two buffers take turns, and no more than
-        two maps are ever in memory. Errors of the reading thread are raised here, in their turn.
-        Closing the generator, or the source, waits for that thread to end.
+        two maps are ever in memory. Errors of the reading thread are raised here, in their turn,
+        and, with the last map, RoicropError if a file that was read has changed. Closing the
+        generator, or the source, waits for that thread to end.
         """
         from concurrent.futures import ThreadPoolExecutor  # imports logging: not for everyone
 
@@ -230,7 +261,9 @@ class FeatureSource:
                 shape = self._map(i).map_shape
                 out = buffers[turn % 2][: math.prod(shape)].reshape(shape)
                 self._read_into(i, out)
-            return out
+            if turn + 1 == len(order):
+                self.watched.check()
+            return self._map(i).as_read(out)
 
         with ThreadPoolExecutor(1, "roicrop-read") as reader:
             self._readers.add(reader)
@@ -245,48 +278,69 @@ class FeatureSource:
                 self._readers.discard(reader)
 
     def _map(self, i: int) -> StoredMap:
-        i = range(len(self))[i]  # an IndexError for an image that does not exist
-        return self._maps[i if self.kind == "group" else 0]
+        """What is known of image i's map, or of the batch that it is in."""
+        path = self.dataset_of(i)
+        if path not in self._maps:
+            found = self._chosen.maps[i if self.kind == "group" else 0]
+            if self.kind == "group":
+                self._file.require(path)
+            layout, origin = self._layout_of(path)
+            assert found.dtype is not None
+            stored = StoredMap(path, found.shape, found.dtype, (layout or "CHW")[-3:], origin)
+            for first in (*self._maps.values(),)[:1]:
+                _check_alike(first, stored, where_in(self._file.file, path))
+            self._maps[path] = stored
+        return self._maps[path]
+
+    def _layout_of(self, path: str) -> tuple[str | None, str]:
+        """The layout of a dataset, if anything says it, and what does."""
+        if self._layout:
+            return self._layout, "--layout"
+        if layout := layout_attribute(self._open(path), where_in(self._file.file, path)):
+            return layout, "attribute layout"
+        group = self._chosen.group
+        if group is not None and (layout := layout_attribute(self._file.get(group), group)):
+            return layout, f"attribute layout of {group}"
+        return None, "default"
 
     def _where(self, i: int) -> str:
-        where = f"{self.path}::{self.dataset_of(i)}"
+        where = where_in(self._file.file, self.dataset_of(i))
         return f"{where} image {i}" if self.kind == "batch" else where
 
-    def _open(self, path: str) -> h5py.Dataset:
-        # A lone dataset stays open, for its chunk cache; a thousand of a group would each have one.
-        return self._file[path] if self.kind == "group" else self._thing
+    def _open(self, path: str) -> Any:
+        return self._file.get(path) if self.kind == "group" else self._lone
 
     def _read_into(self, i: int, out: Features) -> None:
         dataset = self._open(self.dataset_of(i))
-        _read(dataset, (i,) if self.kind == "batch" else (), out)
+        read_into(dataset, (i,) if self.kind == "batch" else (), out)
 
     def _said_of(self, i: int) -> tuple[Scale, tuple[float, float]]:
         """Scale and input scale: the caller's, else the dataset's, else its group's, else 1."""
         path = self.dataset_of(i)
-        if path not in self._attributes:
+        if path not in self._said:
             scale, input_scale = self._scale, self._input_scale
-            places = [(path, self._open(path))]
-            if self.kind == "group":
-                places.append((self.dataset, self._thing))
-            for place, thing in places:
-                where = f"{self.path}::{place}"
+            places = [path]
+            if self._chosen.group is not None:
+                places.append(self._chosen.group)
+            for place in places:
+                where = where_in(self._file.file, place)
                 with hdf5.named_errors(where):
-                    scale = scale or datasets.scale_attribute(thing, where)
-                    input_scale = input_scale or datasets.input_scale_attribute(thing, where)
-            self._attributes[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
-        return self._attributes[path]
+                    thing = self._open(place)
+                    scale = scale or scale_attribute(thing, where)
+                    input_scale = input_scale or input_scale_attribute(thing, where)
+            self._said[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
+        return self._said[path]
 
 
-def _read(dataset: h5py.Dataset, index: tuple[int, ...], out: Features) -> None:
-    """One map, converted to out's type on the way."""
-    if dataset.dtype.kind == "f":
-        dataset.read_direct(out, source_sel=index)
-        return
-    # HDF5 takes 200 times as long as NumPy over integers of the other byte order: convert here, in
-    # slabs of whole chunks, so that no second copy of the map is made.
-    row = out[:1].size * dataset.dtype.itemsize
-    step = dataset.chunks[len(index)] if dataset.chunks else 1
-    step *= max(1, _SLAB_BYTES // (row * step))
-    for start in range(0, len(out), step):
-        slab = slice(start, start + step)
-        out[slab] = dataset[(*index, slab)]
+def _check_alike(first: StoredMap, other: StoredMap, where: str) -> None:
+    if other.axes != first.axes:
+        raise FeatureError(
+            f"{where} is {other.axes}, but {first.path} is {first.axes}: "
+            "all images of a group must have the same layout"
+        )
+    if other.channels != first.channels:
+        raise FeatureError(
+            f"{where} has {other.channels} channels, but {first.path} has {first.channels}: all "
+            f"images of a group must have the same number (if they are not {first.axes}, "
+            "give --layout)"
+        )

@@ -1,8 +1,8 @@
 """Which convention and parameters made a tensor.
 
-    Job, Pooled ──probe──▶ Probe ──search──▶ candidates ──confirm──▶ trials ──verdict──▶ Verdict
+    Job, Pooled ──probe──▶ Probe ──search──▶ hypotheses ──confirm──▶ trials ──verdict──▶ Verdict
 
-`candidates` lists what there is to try, `probe` picks a few boxes and channels that tell most,
+`hypotheses` lists what there is to try, `probe` picks a few boxes and channels that tell most,
 `search` tries everything on these, and `confirm` what is left on all. `alternatives` says what the
 data cannot tell apart, `residual` and `shift` what the matter is where nothing fits.
 """

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from roicrop.conventions import SamplingRatio
-from roicrop.identification.candidates import effective
+from roicrop.conventions import SamplingRatio, effective
 from roicrop.identification.confirm import Trial
 from roicrop.text import minus
 
@@ -43,7 +42,7 @@ def alternatives(best: Trial, others: Sequence[Trial]) -> list[Alternative]:
 
 
 def _differs(best: Trial, other: Trial) -> dict[str, str]:
-    mine, theirs = best.candidate, other.candidate
+    mine, theirs = best.hypothesis, other.hypothesis
     found = {
         aspect: why(best, other)
         for aspect, (fields, why) in _ASPECTS.items()

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.identification.confirm import Trial
-from roicrop.identification.variants import per_box
 from roicrop.job import Job, distinct_images
 
 Mask = NDArray[np.bool_]
@@ -44,8 +43,7 @@ def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
 
 
 def _traits(job: Job) -> list[tuple[str, Mask]]:
-    cells = job.corners * per_box(job, job.cells_per_pixel)[:, [1, 0, 1, 0]]
-    sizes = per_box(job, job.source.map_size)[:, ::-1]
+    cells, sizes = job.cells, job.box_map_size[:, ::-1]
     sides = cells[:, 2:] - cells[:, :2]
     outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
     traits = [

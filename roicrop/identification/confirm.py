@@ -1,4 +1,4 @@
-"""Candidates put to the test of every box and channel, image by image, one map read ahead."""
+"""Hypotheses put to the test of every box and channel, image by image, one map read ahead."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.identification.agreement import allowance, apart, in_tolerances
-from roicrop.identification.candidates import Candidate, Reading
+from roicrop.identification.hypotheses import Hypothesis, Reading
 from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import channels_first
-from roicrop.identification.variants import variant
-from roicrop.job import Features, Job, Rows
-from roicrop.sampling import Plan
+from roicrop.identification.rereading import reread
+from roicrop.job import Job, OnMap, Rows
+from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 Adjust = Callable[[Array], Array]
@@ -44,16 +43,16 @@ class Fingerprint:
     rows: bytes = b""
 
     @classmethod
-    def of(cls, plan: Plan) -> Fingerprint:
-        """That of one plan."""
-        axes = (plan.y, plan.x)
+    def of(cls, plan: SeparablePlan) -> Fingerprint:
+        """The fingerprint of one plan."""
+        axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
             sizes=_digest(*(a.length for a in axes)),
             counts=_digest(*(a.count for a in axes)),
-            voids=_digest(*(a.void for a in axes)) if any(a.void.any() for a in axes) else b"",
+            voids=_digest(*(r.void for r in rows)) if any(r.void.any() for r in rows) else b"",
             rows=_digest(
-                *(v for a in axes for v in (a.bin_ptr, a.row_ptr, a.cells, a.weights, a.zero))
+                *(v for r in rows for v in (r.bin_ptr, r.row_ptr, r.cells, r.weights, r.zero))
             ),
         )
 
@@ -78,18 +77,18 @@ def _digest(*arrays: Array) -> bytes:
 
 @dataclass(slots=True)
 class Trial:
-    """A candidate and how it does.
+    """A hypothesis and how it does.
 
-    job: all boxes, as the candidate reads them.
+    job: all boxes, as the hypothesis reads them.
     worst: (K,) the largest difference of each box in tolerances; NaN for those not compared.
     adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
     total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
     largest: the largest absolute difference.
     fingerprint: of all plans. counts: the fewest and the most samples a bin.
-    refused: why the candidate cannot be, if it refuses a box. dropped: whether nobody looked.
+    refused: why the hypothesis cannot be, if it refuses a box. dropped: whether nobody looked.
     """
 
-    candidate: Candidate
+    hypothesis: Hypothesis
     job: Job
     worst: Array
     adjust: Adjust | None = None
@@ -104,9 +103,9 @@ class Trial:
     @property
     def row(self) -> Convention:
         """Its rules, by the first of their names."""
-        return self.candidate.rules.convention
+        return self.hypothesis.rules.convention
 
-    def see(self, plan: Plan) -> Fingerprint:
+    def see(self, plan: SeparablePlan) -> Fingerprint:
         """Take in the plan of some boxes; its own fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)
@@ -133,7 +132,7 @@ class Trial:
 
     @property
     def fits(self) -> bool:
-        """Whether all boxes agree."""
+        """Whether all boxes that were compared agree."""
         looked = self.refused is None and not self.dropped
         return looked and 0 < self.agreeing == self.compared
 
@@ -143,16 +142,16 @@ class Trial:
         return self.total / max(self.values, 1)
 
 
-def trials_of(candidates: Iterable[Candidate], job: Job) -> list[Trial]:
-    """A trial of each candidate on all boxes of a job."""
+def trials_of(hypotheses: Iterable[Hypothesis], job: Job) -> list[Trial]:
+    """A trial of each hypothesis on all boxes of a job."""
     jobs: dict[tuple[Reading, float | None], Job] = {}
     trials = []
-    for candidate in candidates:
-        key = candidate.reading, candidate.scale
+    for hypothesis in hypotheses:
+        key = hypothesis.reading, hypothesis.scale
         if key not in jobs:
-            jobs[key] = variant(job, *key, np.arange(len(job)))
+            jobs[key] = reread(job, *key)
         worst = np.full(len(job), np.nan, np.float32)
-        trials.append(Trial(candidate, jobs[key], worst))
+        trials.append(Trial(hypothesis, jobs[key], worst))
     return trials
 
 
@@ -163,50 +162,47 @@ def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:
     them are dropped.
     """
     most = max(1, _CHUNK_BYTES // (int(np.prod(pooled.shape[1:])) * pooled.dtype.itemsize))
-    for i, rows, features in job.by_image():
-        allowed = allowance(channels_first(features, job))
-        for start in range(0, len(rows), min(most, _MOST_PLANNED)):
-            chunk = rows[start : start + min(most, _MOST_PLANNED)]
-            _compare(i, chunk, features, allowed, pooled, trials)
+    most = min(most, _MOST_PLANNED)
+    for on_map in job.by_image():
+        allowed = allowance(on_map.channels_first(on_map.features))
+        for start in range(0, len(on_map), most):
+            chunk = on_map.take(on_map.rows[start : start + most])
+            _compare(chunk, allowed, pooled, trials)
 
 
-def _compare(
-    i: int, rows: Rows, features: Features, allowed: Array, pooled: Pooled, trials: Sequence[Trial]
-) -> None:
-    stored = pooled.rows(rows)
-    for number, members in enumerate(_alike(trials, i, rows, pooled)):
+def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Trial]) -> None:
+    stored = pooled.rows(on_map.rows)
+    for number, members in enumerate(_alike(trials, on_map, pooled)):
         if number >= _MOST_CLASSES:
             for trial in members:
                 trial.dropped = True
             continue
         first = members[0]
-        size = pooled.output_size(first.candidate.layout)
+        size = pooled.output_size(first.hypothesis.layout)
         try:
-            given = first.job.pool(i, rows, features, first.row, output_size=size)
+            given = on_map.of(first.job).pool(first.row, size)
         except BoxError as error:  # of boxes beyond the range of a float
             for trial in members:
                 trial.refused = str(error)
             continue
-        expected = channels_first(given, first.job)
-        for layout in dict.fromkeys(trial.candidate.layout for trial in members):
+        expected = on_map.channels_first(given)
+        for layout in dict.fromkeys(trial.hypothesis.layout for trial in members):
             values = stored.transpose(layout.axes)
             difference = apart(first.adjust(values) if first.adjust else values, expected)
             tolerances = in_tolerances(difference, expected, allowed, pooled.dtype)
             for trial in members:
-                if trial.candidate.layout == layout:
-                    trial.add(rows, difference, tolerances)
+                if trial.hypothesis.layout == layout:
+                    trial.add(on_map.rows, difference, tolerances)
 
 
-def _alike(
-    trials: Sequence[Trial], i: int, rows: Rows, pooled: Pooled
-) -> Iterable[Sequence[Trial]]:
+def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[Sequence[Trial]]:
     """The trials that nothing speaks against, those that give the same for these boxes together."""
     classes: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         if trial.refused is None and not trial.dropped:
-            size = pooled.output_size(trial.candidate.layout)
+            size = pooled.output_size(trial.hypothesis.layout)
             try:
-                plan = trial.job.plan(i, rows, trial.row, size)
+                plan = on_map.of(trial.job).plan(trial.row, size)
             except BoxError as error:
                 trial.refused = str(error)
                 continue

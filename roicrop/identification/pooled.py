@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import PooledError
-from roicrop.identification.candidates import Layout
+from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
 from roicrop.precision import pooled_dtype
 
@@ -113,12 +113,13 @@ def _numbers(archive: Any, name: str) -> Array | None:
 
 @contextmanager
 def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
-    from roicrop.features import hdf5
+    from roicrop.features import Home, origins_of
+    from roicrop.files import hdf5
 
     with hdf5.open_file(path) as file:
         with hdf5.named_errors(path):
             dataset = _find(file, path, inner, job)
-            missing = hdf5.missing(dataset)
+            missing = origins_of(dataset, Home.of(path, external=False)).problem
             if missing:
                 raise PooledError(f"{path}::{dataset.name} {missing}")
             pooled = _checked(f"{path}::{dataset.name}", _Stored(dataset), job)
@@ -126,7 +127,8 @@ def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
 
 
 def _find(file: h5py.File, path: str, inner: str, job: Job) -> h5py.Dataset:
-    from roicrop.features import hdf5
+    from roicrop.features import Home
+    from roicrop.files import hdf5
 
     found = hdf5.find(file, inner or _NAME)
     if hasattr(found, "shape"):
@@ -135,8 +137,8 @@ def _find(file: h5py.File, path: str, inner: str, job: Job) -> h5py.Dataset:
         raise PooledError(f"{path} has no dataset {inner}: name one that it has")
     datasets = {
         name: dataset
-        for name, dataset in hdf5.walk(file, "/")
-        if dataset is not None and _is_numbers(hdf5.dtype_of(dataset))
+        for name, dataset in hdf5.walk(file, "/", Home.of(path, external=False).why_not)
+        if not isinstance(dataset, str) and _is_numbers(hdf5.dtype_of(dataset))
     }
     return datasets[_choose({name: each.shape for name, each in datasets.items()}, path, job)]
 
@@ -149,7 +151,7 @@ class _Stored:
         self.shape, self.dtype = dataset.shape or (), dataset.dtype
 
     def __getitem__(self, rows: slice) -> Array:
-        from roicrop.features import hdf5
+        from roicrop.files import hdf5
 
         with hdf5.named_errors(f"{self._dataset.file.filename}::{self._dataset.name}"):
             values: Array = self._dataset[rows]

@@ -1,4 +1,4 @@
-"""A few boxes and channels that tell candidates apart, for trying thousands of them."""
+"""A few boxes and channels that tell hypotheses apart, for trying thousands of them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.identification.agreement import allowance
-from roicrop.identification.candidates import Layout, Reading
+from roicrop.identification.hypotheses import Layout, Reading
 from roicrop.identification.pooled import Pooled
-from roicrop.identification.variants import per_box, variant
-from roicrop.job import Features, Job, Rows
-from roicrop.precision import coordinate_dtype
-from roicrop.sampling import check_reversed
+from roicrop.identification.rereading import reread
+from roicrop.job import Features, Job, OnMap, Rows
 
 Array = NDArray[Any]
 
@@ -34,9 +32,9 @@ _CELLS: Final = 1 << 14  # of a channel whose spread is estimated
 class Probe:
     """n boxes of a job and c channels of their maps.
 
-    rows: (n,) of the job. channels: (c,) the channels, or None for the mean of all.
-    maps: the images that the boxes are on, the boxes on each (numbered 0 to n), and c channels of
-        its map, in the job's layout.
+    job: all boxes. boxes: these n, as a job of their own.
+    channels: (c,) the channels, or None for the mean of all.
+    maps: the n boxes on their maps, of which there are only the c channels.
     allowed: (n, c) how far values of the channels may be apart, from each box's map.
     stored: (n, …) the tensor's rows, with axes as they are in its file.
     tells: whether the tensor's values differ at all; where they do not, nearly all rules fit.
@@ -45,9 +43,9 @@ class Probe:
     """
 
     job: Job
-    rows: Rows
+    boxes: Job
     channels: NDArray[np.intp] | None
-    maps: tuple[tuple[int, Rows, Features], ...]
+    maps: tuple[OnMap, ...]
     allowed: Array
     stored: Array
     tells: bool
@@ -64,21 +62,20 @@ class Probe:
             return mean.astype(_real(values.dtype))
         return values[:, self.channels]
 
-    def variant(self, reading: Reading, scale: float | None) -> Job:
-        """The boxes as a job of their own, read in that way at that scale."""
-        return variant(self.job, reading, scale, self.rows, threads=1)
+    def reread(self, reading: Reading, scale: float | None) -> Job:
+        """The n boxes, read in that way at that scale."""
+        return reread(self.boxes, reading, scale)
 
     def crop(self, job: Job, row: Convention, output_size: tuple[int, int]) -> Array:
         """(m·n, c, PH, PW) what boxes give by a convention, which refuses none of them.
 
-        job: one that `variant` gave, or m of them stacked.
+        job: one that `reread` gave, or m of them stacked.
         """
-        again = np.arange(0, len(job), len(self.rows))[:, None]
-        out = np.empty((len(job), self.allowed.shape[1], *output_size), self.job.source.dtype)
-        for i, its_rows, features in self.maps:
-            rows = (again + its_rows).ravel()
-            pooled = job.pool(i, rows, features, row, output_size=output_size)
-            out[rows] = channels_first(pooled, job)
+        again = np.arange(0, len(job), len(self.boxes))[:, None]
+        out = np.empty((len(job), self.allowed.shape[1], *output_size), job.source.dtype)
+        for on_map in self.maps:
+            its = on_map.of(job, (again + on_map.rows).ravel())
+            out[its.rows] = its.channels_first(its.pool(row, output_size))
         return out
 
     def refused(self, job: Job, row: Convention, output_size: tuple[int, int]) -> bool:
@@ -86,13 +83,8 @@ class Probe:
         if not (job.corners[:, 2:] < job.corners[:, :2]).any():
             return False
         try:
-            for i, rows, _ in self.maps:
-                check_reversed(
-                    job.plan_boxes(i, rows, row).astype(coordinate_dtype(job.source.dtype)),
-                    output_size,
-                    convention=row,
-                    spatial_scale=job.source.scale(i).value,
-                )
+            for on_map in self.maps:
+                on_map.of(job).check_reversed(row, output_size)
         except BoxError:
             return True
         return False
@@ -100,13 +92,12 @@ class Probe:
     def few(self) -> Probe:
         """The probe with the boxes alone that tell most."""
         few = self.telling
-        maps = [
-            (i, np.flatnonzero(np.isin(few, rows)), features) for i, rows, features in self.maps
-        ]
+        boxes = self.boxes.take(few)
+        maps = [each.of(boxes, np.flatnonzero(np.isin(few, each.rows))) for each in self.maps]
         return dataclasses.replace(
             self,
-            rows=self.rows[few],
-            maps=tuple(each for each in maps if len(each[1])),
+            boxes=boxes,
+            maps=tuple(each for each in maps if len(each)),
             allowed=self.allowed[few],
             stored=self.stored[few],
             telling=np.arange(len(few)),
@@ -118,25 +109,22 @@ class Probe:
 
     def averaged(self) -> Probe:
         """The probe with one channel, the mean of all: no order of channels matters to it."""
-        return self._with(None, lambda features: _mean_channel(features, self.job))
+        return self._with(None, _mean_channel)
 
     def with_all_channels(self) -> Probe:
         """The probe with every channel of its maps."""
-        return self._with(np.arange(self.job.source.channels), np.copy)
+        every = np.arange(self.job.source.channels)
+        return self._with(every, lambda on_map: on_map.features.copy())
 
     def with_maps(self, change: Callable[[Features], Features]) -> Probe:
         """The probe with its maps changed."""
-        maps = tuple((i, its_rows, change(features)) for i, its_rows, features in self.maps)
+        maps = tuple(each.with_features(change(each.features)) for each in self.maps)
         return dataclasses.replace(self, maps=maps)
 
-    def _with(
-        self, channels: NDArray[np.intp] | None, take: Callable[[Features], Features]
-    ) -> Probe:
-        maps = [
-            (i, its_rows, take(features)) for i, its_rows, features in _maps(self.job, self.rows)
-        ]
-        allowed = _allowed(maps, len(self.rows), self.job)
-        return dataclasses.replace(self, channels=channels, maps=tuple(maps), allowed=allowed)
+    def _with(self, channels: NDArray[np.intp] | None, take: Callable[[OnMap], Features]) -> Probe:
+        maps = tuple(each.with_features(take(each)) for each in self.boxes.by_image())
+        allowed = _allowed(maps, len(self.boxes))
+        return dataclasses.replace(self, channels=channels, maps=maps, allowed=allowed)
 
 
 def choose(job: Job, pooled: Pooled) -> Probe:
@@ -148,46 +136,40 @@ def choose(job: Job, pooled: Pooled) -> Probe:
     room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
     chosen = np.concatenate([chosen, others[:room]])
     first, chosen = chosen[:_FEW], np.sort(chosen)
-    rows = among[chosen]
+    boxes = job.take(among[chosen]).reread(dataclasses.replace(job.request, threads=1))
     channels: NDArray[np.intp] | None = None
     maps = []
-    for i, its_rows, features in _maps(job, rows):
+    for on_map in boxes.by_image():
         if channels is None:
-            channels = _loud_channels(channels_first(features, job))
-        axis = -1 if job.source.channels_last else 0
-        maps.append((i, its_rows, np.ascontiguousarray(features.take(channels, axis=axis))))
-    allowed = _allowed(maps, len(rows), job)
+            channels = _loud_channels(on_map.channels_first(on_map.features))
+        loud = on_map.features.take(channels, axis=_channel_axis(job))
+        maps.append(on_map.with_features(np.ascontiguousarray(loud)))
+    allowed = _allowed(maps, len(boxes))
     few = np.flatnonzero(np.isin(chosen, first))
     tells = bool(telling.any())
-    return Probe(job, rows, channels, tuple(maps), allowed, stored[chosen], tells, few)
-
-
-def channels_first(values: Array, job: Job) -> Array:
-    """A view of maps (C, H, W) or pooled boxes (n, C, PH, PW), in whatever layout the job's are."""
-    return np.moveaxis(values, -1, -3) if job.source.channels_last else values
+    return Probe(job, boxes, channels, tuple(maps), allowed, stored[chosen], tells, few)
 
 
 def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
-def _maps(job: Job, rows: Rows) -> Iterator[tuple[int, Rows, Features]]:
-    """Each image that these rows are on, which of them are, and its map."""
-    for i, its_rows, features in job.by_image(rows):
-        yield i, np.searchsorted(rows, its_rows), features
+def _channel_axis(job: Job) -> int:
+    return -1 if job.source.channels_last else 0
 
 
-def _mean_channel(features: Features, job: Job) -> Features:
-    axis = -1 if job.source.channels_last else 0
-    mean = features.mean(axis=axis, keepdims=True, dtype=np.float64)
+def _mean_channel(on_map: OnMap) -> Features:
+    features = on_map.features
+    mean = features.mean(axis=_channel_axis(on_map.job), keepdims=True, dtype=np.float64)
     return np.ascontiguousarray(mean.astype(_real(features.dtype)))
 
 
-def _allowed(maps: Sequence[tuple[int, Rows, Features]], count: int, job: Job) -> Array:
-    each = [(its_rows, allowance(channels_first(features, job))) for _, its_rows, features in maps]
-    out = np.empty((count, len(each[0][1])), each[0][1].dtype)
-    for its_rows, its_share in each:
-        out[its_rows] = its_share
+def _allowed(maps: Sequence[OnMap], count: int) -> Array:
+    """(n, c) the allowance of each box's map."""
+    shares = [allowance(each.channels_first(each.features)) for each in maps]
+    out = np.empty((count, len(shares[0])), shares[0].dtype)
+    for on_map, share in zip(maps, shares, strict=True):
+        out[on_map.rows] = share
     return out
 
 
@@ -210,7 +192,7 @@ def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
 
 def _looked_at(job: Job) -> Iterator[Rows]:
     """Some rows of the images with most boxes; then, for those who want more, all."""
-    rows = np.flatnonzero(job.pooled)
+    rows = np.flatnonzero(job.is_pooled)
     images = job.image_index[rows]
     some: list[Rows] = []
     for i in np.argsort(-np.bincount(images), kind="stable")[:_IMAGES].tolist():
@@ -225,8 +207,7 @@ def _looked_at(job: Job) -> Iterator[Rows]:
 def _varied(job: Job, among: Rows, these: Rows) -> Rows:
     """At most `_BOXES` of these numbers in `among`: in turn the next by each of several orders."""
     rows = among[these]
-    cells = job.corners[rows] * per_box(job, job.cells_per_pixel)[rows][:, [1, 0, 1, 0]]
-    sizes = per_box(job, job.source.map_size)[rows]
+    cells, sizes = job.cells[rows], job.box_map_size[rows]
     low, high = np.minimum(cells[:, :2], cells[:, 2:]), np.maximum(cells[:, :2], cells[:, 2:])
     smaller_side = (high - low).min(axis=1)
     beyond = np.maximum(-low, high - sizes[:, ::-1]).max(axis=1)

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from roicrop.identification.agreement import HALF, RELATIVE, apart, in_tolerances
 from roicrop.identification.boxes_apart import boxes_apart
-from roicrop.identification.candidates import Candidate
 from roicrop.identification.confirm import Adjust, Trial, confirm, trials_of
+from roicrop.identification.hypotheses import Hypothesis
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
+from roicrop.identification.rereading import moved
 from roicrop.identification.search import search
 from roicrop.identification.shift import find_shift
-from roicrop.identification.variants import moved
 from roicrop.job import Job
 from roicrop.text import minus
 
 Array = NDArray[Any]
-Kind = Literal["some boxes", "rounding", "factor", "channels", "shift", "noise", "unlike"]
+Pattern = Literal["some boxes", "rounding", "factor", "channels", "shift", "noise", "unlike"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Residual:
         nothing.
     """
 
-    kind: Kind
+    kind: Pattern
     text: str
     details: Mapping[str, object] = field(default_factory=dict)
     agreeing: int | None = None
 
 
-def explain(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, Residual]:
+def find_residual(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, Residual]:
     """The residual, and the trial that it is of: `nearest`, or another that explains more.
 
     nearest: one that has been confirmed, and does not fit.
@@ -77,7 +77,7 @@ def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
         if np.array_equal(probe.stored, rounded(probe.stored), equal_nan=True):
             text = f"rounding: the tensor holds nothing but {name} numbers"
             return nearest, Residual("rounding", text, {"format": name, "rounded": "tensor"})
-        if _agrees(pooled, probe.with_maps(rounded), nearest.candidate):
+        if _agrees(pooled, probe.with_maps(rounded), nearest.hypothesis):
             text = f"rounding: the features were rounded to {name} first"
             return nearest, Residual("rounding", text, {"format": name, "rounded": "features"})
     if worst <= HALF / RELATIVE:
@@ -104,15 +104,15 @@ _FORMATS: Final[dict[str, tuple[float, Callable[[Array], Array]]]] = {
 """Name → a unit in the last place, of a value; and how to round to it."""
 
 
-def _agrees(pooled: Pooled, probe: Probe, candidate: Candidate) -> bool:
-    values, expected = _both(pooled, probe, candidate)
+def _agrees(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> bool:
+    values, expected = _both(pooled, probe, hypothesis)
     difference = apart(values, expected)
     return bool(in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0)
 
 
 def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
     """The tensor is a multiple, or has something added to all of it."""
-    values, expected = _on_probe(pooled, probe, nearest.candidate)
+    values, expected = _on_probe(pooled, probe, nearest.hypothesis)
     if not len(values):
         return None
     slope, added = _line(expected, values)
@@ -121,7 +121,7 @@ def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
     for factor, constant in ((through_zero, 0.0), (1.0, offset), (slope, added)):
         if abs(factor) < _TINY:
             continue
-        trial = _tried(pooled, probe.job, nearest.candidate, _undone(factor, constant))
+        trial = _tried(pooled, probe.job, nearest.hypothesis, _undone(factor, constant))
         if 2 * trial.agreeing > trial.compared:
             words = [f"every value is {factor:.6g} times that"] if factor != 1.0 else []
             words += [f"{constant:.6g} is added to every value"] if constant else []
@@ -154,16 +154,16 @@ def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
     if count == 1:
         return None
     backwards = np.arange(count)[::-1]
-    for candidate in search(probe.backwards(), pooled).fitting[:1]:
-        trial = _tried(pooled, probe.job, candidate, lambda values: values[:, ::-1])
+    for hypothesis in search(probe.backwards(), pooled).fitting[:1]:
+        trial = _tried(pooled, probe.job, hypothesis, lambda values: values[:, ::-1])
         if 2 * trial.agreeing > trial.compared:
             text = "the order of the channels is reversed"
             return trial, _explained("channels", text, {"order": backwards.tolist()}, trial)
-    for candidate in search(probe.averaged(), pooled).fitting[:1]:
-        order = _order_of_channels(pooled, probe.with_all_channels(), candidate)
+    for hypothesis in search(probe.averaged(), pooled).fitting[:1]:
+        order = _order_of_channels(pooled, probe.with_all_channels(), hypothesis)
         if order is None:
             continue
-        trial = _tried(pooled, probe.job, candidate, _taken(np.argsort(order)))
+        trial = _tried(pooled, probe.job, hypothesis, _taken(np.argsort(order)))
         if 2 * trial.agreeing > trial.compared:
             shown = ", ".join(f"{c} holds {order[c]}" for c in range(min(count, _SHOWN)))
             text = f"the channels are in another order: {shown}{', …' if count > _SHOWN else ''}"
@@ -175,12 +175,12 @@ _SHOWN: Final = 6
 
 
 def _order_of_channels(
-    pooled: Pooled, probe: Probe, candidate: Candidate
+    pooled: Pooled, probe: Probe, hypothesis: Hypothesis
 ) -> NDArray[np.intp] | None:
     """(C,) the channel of the map that each channel of the tensor holds; None if two hold one."""
     values, expected = (
         np.nan_to_num(each.swapaxes(0, 1).reshape(each.shape[1], -1), posinf=0.0, neginf=0.0)
-        for each in _both(pooled, probe, candidate)
+        for each in _both(pooled, probe, hypothesis)
     )
     order = np.array([np.abs(expected - one).max(axis=1).argmin() for one in values])
     return order if len(set(order.tolist())) == len(order) else None
@@ -192,8 +192,8 @@ def _taken(order: NDArray[np.intp]) -> Adjust:
 
 def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
     """All boxes lie elsewhere by so many cells, or their corners do."""
-    for found in find_shift(pooled, probe, nearest.candidate):
-        (trial,) = trials_of([found.candidate], probe.job)
+    for found in find_shift(pooled, probe, nearest.hypothesis):
+        (trial,) = trials_of([found.hypothesis], probe.job)
         trial.job = moved(trial.job, found.by)
         confirm(probe.job, pooled, [trial])
         if 2 * trial.agreeing > trial.compared:
@@ -202,7 +202,7 @@ def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
 
 
 def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
-    values, expected = _on_probe(pooled, probe, nearest.candidate)
+    values, expected = _on_probe(pooled, probe, nearest.hypothesis)
     if not len(values):
         return Residual("unlike", _UNLIKE)
     slope, added = _line(expected, values)
@@ -234,27 +234,27 @@ _UNLIKE: Final = (
 )
 
 
-def _tried(pooled: Pooled, job: Job, candidate: Candidate, adjust: Adjust) -> Trial:
-    """A candidate, compared on everything with the tensor as it would be without its fault."""
-    (trial,) = trials_of([candidate], job)
+def _tried(pooled: Pooled, job: Job, hypothesis: Hypothesis, adjust: Adjust) -> Trial:
+    """A hypothesis, compared on everything with the tensor as it would be without its fault."""
+    (trial,) = trials_of([hypothesis], job)
     trial.adjust = adjust
     confirm(job, pooled, [trial])
     return trial
 
 
-def _explained(kind: Kind, text: str, details: Mapping[str, object], trial: Trial) -> Residual:
+def _explained(kind: Pattern, text: str, details: Mapping[str, object], trial: Trial) -> Residual:
     return Residual(kind, text, details, trial.agreeing)
 
 
-def _on_probe(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array, Array]:
-    """The probe's values and what the candidate gives, where both are finite, (m,) float64 each."""
-    values, expected = _both(pooled, probe, candidate)
+def _on_probe(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> tuple[Array, Array]:
+    """(m,) float64: the probe's values and what the hypothesis gives, where both are finite."""
+    values, expected = _both(pooled, probe, hypothesis)
     there = np.isfinite(values) & np.isfinite(expected)
     return values[there].astype(np.float64), expected[there].astype(np.float64)
 
 
-def _both(pooled: Pooled, probe: Probe, candidate: Candidate) -> tuple[Array, Array]:
-    """(n, c, PH, PW) the probe's values and what the candidate gives."""
-    job = probe.variant(candidate.reading, candidate.scale)
-    size = pooled.output_size(candidate.layout)
-    return probe.pooled(candidate.layout), probe.crop(job, candidate.rules.convention, size)
+def _both(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> tuple[Array, Array]:
+    """(n, c, PH, PW) the probe's values and what the hypothesis gives."""
+    job = probe.reread(hypothesis.reading, hypothesis.scale)
+    size = pooled.output_size(hypothesis.layout)
+    return probe.pooled(hypothesis.layout), probe.crop(job, hypothesis.rules.convention, size)

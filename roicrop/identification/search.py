@@ -1,6 +1,6 @@
-"""Which candidates give the values of a probe: all of them tried roughly, what is left exactly.
+"""Which hypotheses give the values of a probe: all of them tried roughly, what is left exactly.
 
-Roughly: a candidate stays that gives one of the few boxes that tell most, with what only changes
+Roughly: a hypothesis stays that gives one of the few boxes that tell most, with what only changes
 few bins or last bits (empty bins, the order of arithmetic) left open. Exactly: it gives all boxes.
 """
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
 from roicrop.identification.agreement import apart, in_tolerances
-from roicrop.identification.candidates import (
+from roicrop.identification.hypotheses import (
     SCALES,
-    Candidate,
+    Hypothesis,
     Layout,
     Reading,
     Rules,
@@ -29,70 +29,73 @@ from roicrop.identification.candidates import (
 )
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
-from roicrop.identification.variants import given_reading, stacked, variant
-from roicrop.job import Job, distinct_images
+from roicrop.identification.rereading import given_reading, reread, stacked
+from roicrop.job import Job
 
 Array = NDArray[Any]
 
-_MOST: Final = 200  # candidates that fit the probe; more there are only where nothing tells
+_MOST: Final = 200  # hypotheses that fit the probe; more there are only where nothing tells
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found.
 
-    fitting: the candidates that give all of the probe, the simplest first.
+    fitting: the hypotheses that give all of the probe, the simplest first.
     nearest: those that come nearest, the nearest first.
     tried: how many there were. left_out: of how many that might fit nobody knows.
     """
 
-    fitting: list[Candidate]
-    nearest: list[Candidate]
+    fitting: list[Hypothesis]
+    nearest: list[Hypothesis]
     tried: int
     left_out: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Rough:
-    """How a kind of rules did. share: of the boxes that agree. alike: correlation of the values."""
+    """How a family of rules did.
 
-    kind: _Kind
+    share: of the boxes that agree. alike: the correlation of the values.
+    """
+
+    family: _Family
     reading: Reading
     scale: float | None
     layout: Layout
     share: float
     alike: float
 
-    def candidates(self) -> Iterator[Candidate]:
-        for rules in self.kind.rules:
-            yield Candidate(rules, self.reading, self.scale, self.layout)
+    def hypotheses(self) -> Iterator[Hypothesis]:
+        for rules in self.family.rules:
+            yield Hypothesis(rules, self.reading, self.scale, self.layout)
 
 
 def search(probe: Probe, pooled: Pooled) -> Found:
-    """Try every candidate on a probe of the tensor."""
+    """Try every hypothesis on a probe of the tensor."""
     given, last = given_reading(probe.job), probe.job.source.channels_last
 
-    def cost(candidate: Candidate) -> int:
-        return candidate.cost(given, last)
+    def cost(hypothesis: Hypothesis) -> int:
+        return hypothesis.cost(given, last)
 
     few = probe.few()
     everything = [each for grid in _grids(few) for each in _try(few, pooled, grid)]
-    promising = [c for rough in everything if rough.share > 0 for c in rough.candidates()]
+    promising = [c for rough in everything if rough.share > 0 for c in rough.hypotheses()]
     promising.sort(key=cost)
-    fitting: list[Candidate] = []
+    fitting: list[Hypothesis] = []
     done = 0
-    for candidate in promising:
+    for hypothesis in promising:
         if len(fitting) == _MOST:
             break
         done += 1
-        fitting += _exactly(probe, pooled, candidate)
+        fitting += _exactly(probe, pooled, hypothesis)
     everything.sort(key=_nearness)
     near = [_again(probe, pooled, rough) for rough in everything[:_NEAR]]
     near.sort(key=_nearness)
     return Found(
         fitting,
-        [min(rough.candidates(), key=cost) for rough in near[:_NEAREST]],
-        sum(len(rough.kind.rules) for rough in everything),
+        [min(rough.hypotheses(), key=cost) for rough in near[:_NEAREST]],
+        sum(len(rough.family.rules) for rough in everything),
         len(promising) - done,
     )
 
@@ -107,18 +110,18 @@ def _nearness(rough: _Rough) -> tuple[float, float]:
 
 def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
     """The same on all of the probe, if the boxes allow it."""
-    job = probe.variant(rough.reading, rough.scale)
+    job = probe.reread(rough.reading, rough.scale)
     size = pooled.output_size(rough.layout)
-    if probe.refused(job, rough.kind.row, size):
+    if probe.refused(job, rough.family.row, size):
         return dataclasses.replace(rough, share=0.0, alike=-1.0)
-    expected = probe.crop(job, rough.kind.row, size)[None]
+    expected = probe.crop(job, rough.family.row, size)[None]
     values = probe.pooled(rough.layout)
     (share,), (alike,) = _shares(values, expected, probe), _correlations(values, expected)
     return dataclasses.replace(rough, share=float(share), alike=float(alike))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Kind:
+class _Family:
     """Rules that are the same roughly, and what they are roughly."""
 
     row: Convention
@@ -126,11 +129,11 @@ class _Kind:
 
 
 @functools.cache
-def _kinds() -> tuple[_Kind, ...]:
-    kinds: dict[str, list[Rules]] = {}
+def _families() -> tuple[_Family, ...]:
+    families: dict[str, list[Rules]] = {}
     for rules in all_rules():
-        kinds.setdefault(repr(coarse(rules.convention)), []).append(rules)
-    return tuple(_Kind(coarse(same[0].convention), tuple(same)) for same in kinds.values())
+        families.setdefault(repr(coarse(rules.convention)), []).append(rules)
+    return tuple(_Family(coarse(same[0].convention), tuple(same)) for same in families.values())
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,12 @@ class _Grid:
     probe: Probe
     jobs: dict[Reading, Job]
     scale: float | None
-    kinds: tuple[_Kind, ...]
+    families: tuple[_Family, ...]
     _stacks: dict[tuple[Reading, ...], Job] = field(default_factory=dict)
     _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
 
     def crop(self, row: Convention, size: tuple[int, int]) -> tuple[tuple[Reading, ...], Array]:
-        """The readings of which the convention takes all boxes, and what they give, (R, n, …)."""
+        """The readings whose boxes the convention all takes, and what they give, (R, n, …)."""
         key = (row.sampling_ratio, row.min_size, row.offset_before, row.offset_after, size)
         if key not in self._taken:
             self._taken[key] = tuple(
@@ -171,14 +174,14 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
         for reading in readings(given_reading(probe.job)):
             if scale is not None and reading.normalized and not has_image_size:
                 continue  # fractions of the map itself, whatever the scale
-            job = probe.variant(reading, scale)
+            job = probe.reread(reading, scale)
             if _may_be(probe, job):
                 jobs[reading] = job
-        kinds = _kinds()
+        families = _families()
         if scale is not None and has_image_size:
-            kinds = tuple(kind for kind in kinds if not kind.row.normalized)
+            families = tuple(family for family in families if not family.row.normalized)
         if jobs:
-            yield _Grid(probe, jobs, scale, kinds)
+            yield _Grid(probe, jobs, scale, families)
 
 
 def _may_be(probe: Probe, job: Job) -> bool:
@@ -192,15 +195,15 @@ _OFF_MAP: Final = 0.75  # at most half of a probe's boxes are there for being em
 
 
 def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
-    """How every kind of rules does on a grid, with every layout."""
+    """How every family of rules does on a grid, with every layout."""
     sizes: dict[tuple[int, int], list[Layout]] = {}
     for layout in pooled.layouts:
         sizes.setdefault(pooled.output_size(layout), []).append(layout)
     for size, layouts in sizes.items():
-        for start in range(0, len(grid.kinds), _AT_ONCE):
-            kinds = grid.kinds[start : start + _AT_ONCE]
-            crops = [(kind, *grid.crop(kind.row, size)) for kind in kinds]
-            tried = [(kind, reading) for kind, taken, _ in crops for reading in taken]
+        for start in range(0, len(grid.families), _AT_ONCE):
+            families = grid.families[start : start + _AT_ONCE]
+            crops = [(family, *grid.crop(family.row, size)) for family in families]
+            tried = [(family, reading) for family, taken, _ in crops for reading in taken]
             if not tried:
                 continue
             expected = np.concatenate([values for _, taken, values in crops if taken])
@@ -208,15 +211,15 @@ def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
                 values = probe.pooled(layout)
                 shares = _shares(values, expected, probe).tolist()
                 alike = _correlations(values, expected).tolist()
-                for (kind, reading), share, likeness in zip(tried, shares, alike, strict=True):
-                    yield _Rough(kind, reading, grid.scale, layout, share, likeness)
+                for (family, reading), share, likeness in zip(tried, shares, alike, strict=True):
+                    yield _Rough(family, reading, grid.scale, layout, share, likeness)
 
 
-_AT_ONCE: Final = 16  # kinds whose values are compared at a time, which bounds the memory
+_AT_ONCE: Final = 16  # families whose values are compared at a time, which bounds the memory
 
 
 def _shares(values: Array, expected: Array, probe: Probe) -> Array:
-    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, but for its NaN."""
+    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, except for its NaN."""
     open_ = np.isnan(expected)
     tolerances = in_tolerances(apart(values, expected), expected, probe.allowed, values.dtype)
     agrees = np.where(open_, 0.0, tolerances).max(axis=(2, 3, 4)) <= 1.0
@@ -242,37 +245,35 @@ def _correlations(values: Array, expected: Array) -> Array:
     return found
 
 
-def _exactly(probe: Probe, pooled: Pooled, candidate: Candidate) -> Sequence[Candidate]:
-    """The candidate if it gives all of the probe, with the value outside that it must have."""
-    if candidate.rules.convention.border == "extrapolate":
-        candidate = _with_value_outside(probe.job, pooled, candidate)
-    job = probe.variant(candidate.reading, candidate.scale)
-    size, row = pooled.output_size(candidate.layout), candidate.rules.convention
+def _exactly(probe: Probe, pooled: Pooled, hypothesis: Hypothesis) -> Sequence[Hypothesis]:
+    """The hypothesis if it gives all of the probe, with the value outside that it must have."""
+    if hypothesis.rules.convention.border == "extrapolate":
+        hypothesis = _with_value_outside(probe.job, pooled, hypothesis)
+    job = probe.reread(hypothesis.reading, hypothesis.scale)
+    size, row = pooled.output_size(hypothesis.layout), hypothesis.rules.convention
     if probe.refused(job, row, size):
         return []
-    values, expected = probe.pooled(candidate.layout), probe.crop(job, row, size)
+    values, expected = probe.pooled(hypothesis.layout), probe.crop(job, row, size)
     difference = apart(values, expected)
     fits = in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0
-    return [candidate] if fits else []
+    return [hypothesis] if fits else []
 
 
-def _with_value_outside(job: Job, pooled: Pooled, candidate: Candidate) -> Candidate:
-    """The candidate with the value that the tensor has where its samples are off the map."""
-    rows = np.flatnonzero(job.pooled)[:_PLANNED]
-    whole = variant(job, candidate.reading, candidate.scale, rows)
-    for i in distinct_images(whole.image_index).tolist():
-        its_rows = np.flatnonzero(whole.image_index == i)
-        size = pooled.output_size(candidate.layout)
-        plan = whole.plan(i, its_rows, candidate.rules.convention, size)
-        empty = [axis.void.reshape(len(its_rows), -1).any(axis=1) for axis in (plan.y, plan.x)]
+def _with_value_outside(job: Job, pooled: Pooled, hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis with the value that the tensor has where its samples are off the map."""
+    rows = np.flatnonzero(job.is_pooled)[:_PLANNED]
+    size = pooled.output_size(hypothesis.layout)
+    for placed in reread(job, hypothesis.reading, hypothesis.scale).placed(rows):
+        plan = placed.plan(hypothesis.rules.convention, size)
+        empty = [axis.rows.void.reshape(len(placed), -1).any(axis=1) for axis in (plan.y, plan.x)]
         k = int(np.argmax(empty[0] | empty[1]))
         if plan.void(k).any():
-            values = pooled.rows(rows[its_rows[k : k + 1]]).transpose(candidate.layout.axes)[0, 0]
+            values = pooled.rows(placed.rows[k : k + 1]).transpose(hypothesis.layout.axes)[0, 0]
             void = float(values[plan.void(k)][0])
-            names = candidate.rules.conventions
+            names = hypothesis.rules.conventions
             rules = Rules(tuple(dataclasses.replace(row, void=void) for row in names))
-            return dataclasses.replace(candidate, rules=rules)
-    return candidate
+            return dataclasses.replace(hypothesis, rules=rules)
+    return hypothesis
 
 
 _PLANNED: Final = 4096  # boxes among which to look for one that is partly off the map

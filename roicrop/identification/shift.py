@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
 from roicrop.identification.agreement import HALF
-from roicrop.identification.candidates import Candidate, Rules, all_rules
+from roicrop.identification.hypotheses import Hypothesis, Rules, all_rules
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
-from roicrop.identification.variants import given_reading, moved, stacked
+from roicrop.identification.rereading import given_reading, moved, stacked
 from roicrop.job import Job
+from roicrop.text import brief, distance
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
@@ -35,29 +36,29 @@ _SLACK: Final = 0.002  # cells
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A candidate whose boxes are moved: corners x1, y1, x2, y2 by so many cells, (4,)."""
+    """A hypothesis whose boxes are moved: corners x1, y1, x2, y2 by so many cells, (4,)."""
 
-    candidate: Candidate
+    hypothesis: Hypothesis
     by: Float
 
     @property
     def details(self) -> dict[str, object]:
-        """The numbers."""
+        """The move in numbers, as JSON has it."""
         return {"cells": dict(zip(("x1", "y1", "x2", "y2"), self.by.tolist(), strict=True))}
 
     def text(self, job: Job) -> str:
         """In words; a job with such boxes says how large a pixel is."""
-        y, x = job.cells_per_pixel(int(job.image_index[0]))
+        y, x = job.cells_per_pixel[job.is_pooled][0].tolist()
         first, last = (_way(dx, dy, x, y) for dx, dy in self.by.reshape(2, 2).tolist())
         if first == last:
             return f"the boxes lie {first}"
         return f"the corners x1, y1 lie {first}; x2, y2 {last}"
 
 
-def find_shift(pooled: Pooled, probe: Probe, nearest: Candidate) -> Iterator[Shift]:
+def find_shift(pooled: Pooled, probe: Probe, nearest: Hypothesis) -> Iterator[Shift]:
     """Moves by which most of the probe's boxes come to what the tensor holds, the simplest first.
 
-    The boxes are read as they were said to be, then as the nearest candidate reads them.
+    The boxes are read as they were said to be, then as the nearest hypothesis reads them.
     """
     for reading in dict.fromkeys((given_reading(probe.job), nearest.reading)):
         where = dataclasses.replace(nearest, reading=reading)
@@ -79,11 +80,11 @@ def find_shift(pooled: Pooled, probe: Probe, nearest: Candidate) -> Iterator[Shi
 class _Fitting:
     """How far the probe is from what its boxes give, moved."""
 
-    def __init__(self, pooled: Pooled, probe: Probe, candidate: Candidate) -> None:
+    def __init__(self, pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> None:
         self._probe = probe
-        self._job = probe.variant(candidate.reading, candidate.scale)
-        self._size = pooled.output_size(candidate.layout)
-        stored = probe.pooled(candidate.layout)
+        self._job = probe.reread(hypothesis.reading, hypothesis.scale)
+        self._size = pooled.output_size(hypothesis.layout)
+        stored = probe.pooled(hypothesis.layout)
         self._values = stored.astype(np.float64)
         self._units = probe.allowed[..., None, None].astype(np.float64)
         if stored.dtype == np.float16:
@@ -146,7 +147,7 @@ class _Fitting:
 def _way(dx: float, dy: float, cells_x: float, cells_y: float) -> str:
     """How far, and in which direction."""
     parts = [
-        f"{abs(cells):.4g} cells ({abs(cells) / per_pixel:.4g} px) further {words[cells < 0]}"
+        f"{distance(cells, per_pixel, lambda v: brief(v, 4))} further {words[cells < 0]}"
         for cells, per_pixel, words in (
             (dx, cells_x, ("right", "left")),
             (dy, cells_y, ("down", "up")),

@@ -10,13 +10,13 @@ import numpy as np
 
 from roicrop.errors import BoxError
 from roicrop.identification.alternatives import Alternative, alternatives, ranked
-from roicrop.identification.candidates import Reading
 from roicrop.identification.confirm import Trial, confirm, trials_of
+from roicrop.identification.hypotheses import Reading
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe, choose
-from roicrop.identification.residual import Residual, explain
+from roicrop.identification.rereading import given_reading
+from roicrop.identification.residual import Residual, find_residual
 from roicrop.identification.search import Found, search
-from roicrop.identification.variants import given_reading
 from roicrop.job import Job
 
 
@@ -24,12 +24,12 @@ from roicrop.job import Job
 class Verdict:
     """The answer.
 
-    pooled: the tensor. given: what was said of the boxes.
+    pooled: the tensor. given: what file and options say of the boxes.
     fits: all that fit, the best first; some may compute the same.
     others: of these, the ways in which the best cannot be told from another.
     nearest, residual: where nothing fits, what comes nearest and what is left.
     tells: whether the tensor's values differ at all.
-    tried: how many candidates there were. left_out: how many that may fit were not confirmed,
+    tried: how many hypotheses there were. left_out: how many that may fit were not confirmed,
         because too many did.
     seconds: how long it took.
     """
@@ -50,24 +50,26 @@ class Verdict:
 def identify(job: Job, pooled: Pooled) -> Verdict:
     """Say which convention and parameters made a tensor from the boxes of a job.
 
-    All candidates are tried on a few boxes and channels, and those that fit on everything. A
-    candidate fits if every value of every box is within the tolerance (see `agreement.py`).
+    All hypotheses are tried on a few boxes and channels, and those that fit on everything. A
+    hypothesis fits if every value of every box is within the tolerance (see `agreement.py`).
 
     Raises BoxError if there is no box to compare, and what reading the files raises.
     """
     start = time.perf_counter()
-    if not job.pooled.any():
+    if not job.is_pooled.any():
         raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
     given = given_reading(job)
     probe = choose(job, pooled)
     found = search(probe, pooled)
     trials = trials_of(found.fitting, job)
     confirm(job, pooled, trials)
-    fits = ranked(trials, lambda trial: trial.candidate.cost(given, job.source.channels_last))
+    fits = ranked(trials, lambda trial: trial.hypothesis.cost(given, job.source.channels_last))
     nearest: Trial | None = None
     residual: Residual | None = None
     if not fits:
-        nearest, residual = explain(pooled, probe, _nearest(job, pooled, probe, found, trials))
+        nearest, residual = find_residual(
+            pooled, probe, _nearest(job, pooled, probe, found, trials)
+        )
     return Verdict(
         pooled,
         given,

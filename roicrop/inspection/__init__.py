@@ -1,6 +1,6 @@
 """What is in files, what is odd about it, and whether they fit together.
 
-    a file ──look_at──▶ FeatureFile, PooledFile or BoxFile ──┐
+    a file ──look_at──▶ FeatureFile, PooledFile, … ──────────┐
     features and boxes ──look_together──▶ Together ──────────┴─in_words──▶ lines
 
 Files are read as the commands read them; of features, a bounded part is looked at.
@@ -9,13 +9,14 @@ Files are read as the commands read them; of features, a bounded part is looked 
 from __future__ import annotations
 
 from roicrop.inspection.files import Looked, look_at, look_together
-from roicrop.inspection.reports import BoxFile, FeatureFile, PooledFile, Together
+from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
 from roicrop.inspection.words import in_words
 
 __all__ = [
     "BoxFile",
     "FeatureFile",
     "Looked",
+    "ModelFile",
     "PooledFile",
     "Together",
     "in_words",

@@ -27,7 +27,7 @@ Corners = NDArray[np.float64]
 def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     """Look at boxes that have been read; `how` is what the command line says of files."""
     corners = table.xyxy(inclusive=how.inclusive)
-    bad = find_bad(corners)
+    bad = table.find_bad(inclusive=how.inclusive)
     good = corners[~bad.not_finite]
     with np.errstate(over="ignore"):
         extent = good[:, 2:] - good[:, :2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Final, Literal
 
-from roicrop.boxes import FILE_FORMATS, BoxTable, read_boxes
+from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import (
@@ -15,7 +15,8 @@ from roicrop.inspection.pooled import (
     look_at_pooled_npy,
     look_at_pooled_npz,
 )
-from roicrop.inspection.reports import BoxFile, FeatureFile, PooledFile, Together
+from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
+from roicrop.models import is_model
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -24,14 +25,13 @@ _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _NPY: Final = b"\x93NUMPY"
 _ZIP: Final = b"PK\x03\x04"
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
-_BOX_SUFFIXES: Final = frozenset({".ndjson", *(f".{name}" for name in FILE_FORMATS)})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Looked:
     """A file that was looked at; `table` is what was read, where it holds boxes."""
 
-    report: FeatureFile | PooledFile | BoxFile
+    report: FeatureFile | PooledFile | BoxFile | ModelFile
     table: BoxTable | None = None
 
     @property
@@ -41,13 +41,17 @@ class Looked:
 
 
 def look_at(path: str, how: Request) -> Looked:
-    """Look into a file of features, of pooled boxes or of boxes ("-" is standard input).
+    """Look into a file of features, of pooled boxes, of boxes ("-" is standard input) or a model.
 
     path: may be `file.h5::/path`.
     how: what the command line says of files; which ones it names does not matter.
 
     Raises FeatureError, BoxError or OSError if it cannot be read, ArgumentError if `how` is wrong.
     """
+    if is_model(path):
+        from roicrop.inspection.models import look_at_model
+
+        return Looked(look_at_model(path))
     kind = _kind(path)
     if kind == "npy":
         return Looked(look_at_pooled_npy(path))
@@ -62,7 +66,7 @@ def look_at(path: str, how: Request) -> Looked:
         raise FeatureError(
             f"{path} is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
         )
-    table = read_boxes(path, format=how.boxes_format, box_format=how.box_format, images=how.images)
+    table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
 
@@ -111,7 +115,8 @@ def _kind(path: str) -> Literal["hdf5", "npz", "npy", "boxes"] | None:
         return "npy"
     if start.startswith(_ZIP):
         return "npz"
-    return "boxes" if place.suffix.lower() in _BOX_SUFFIXES else None
+    inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
+    return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
 
 
 def _is_hdf5(stream: IO[bytes]) -> bool:

@@ -1,45 +1,40 @@
-"""What an HDF5 file holds that can be a feature map, and what it is taken for."""
+"""What a file holds that can be a feature map, and what it is taken for."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import h5py
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from roicrop.errors import FeatureError
 from roicrop.features import (
-    Candidate,
     FeatureSource,
+    Found,
+    MapFile,
     Scale,
     StoredMap,
-    datasets,
-    hdf5,
-    open_features,
-    split_spec,
-)
-from roicrop.inspection.oddities import (
-    MOST_UNPACKED,
-    group_of,
-    layout_name,
-    odd_layout,
-    odd_picture,
+    odd_maps,
     odd_scale,
-    odd_storage,
-    odd_together,
+    open_features,
+    patterns_of,
+    split_spec,
+    stored,
 )
+from roicrop.files import hdf5
+from roicrop.inspection.oddities import MOST_UNPACKED, group_of, odd_together, odd_unpacking
 from roicrop.inspection.reports import FeatureFile, MapDataset
 from roicrop.inspection.sample import sample, unpacked_at_once
-from roicrop.inspection.values import MOST_VALUES
+from roicrop.inspection.values import MOST_VALUES, Values
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
+_MOST_DATASETS: Final = 500  # that are looked at; of more there is only the number
+_T = TypeVar("_T")
 
 
 def look_at_maps(spec: str, how: Request) -> FeatureFile:
@@ -50,20 +45,23 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
     Raises FeatureError if the file cannot be read, or holds nothing at that path.
     """
     path, inner = split_spec(spec)
-    with hdf5.open_file(path) as file, hdf5.named_errors(spec):
-        found = list(_below(file, inner))
-        taken = _taken(spec, how)
-        sources = {spec: taken.group} if taken.words else _sources(path, found, how)
+    with MapFile(path, allow_external=how.allow_external) as file, hdf5.named_errors(spec):
+        found = _below(file, inner)
+        taken = _taken(file, inner, how)
+        sources = {spec: taken.group} if taken.words else _sources(file, found, how)
         groups = [group for group in sources.values() if group]
-        most = min(MOST_VALUES, _MOST_VALUES_IN_ALL // max(1, len(found)))
+        looked_at = found[:_MOST_DATASETS]
+        most = min(MOST_VALUES, _MOST_VALUES_IN_ALL // max(1, len(looked_at)))
         return FeatureFile(
             path=spec,
             size=Path(path).stat().st_size,
+            format="HDF5" if file.is_hdf5 else "NumPy",
             taken_as=taken.words,
             problem=taken.problem,
             sources=tuple(sources),
-            datasets=tuple(_look_at(file, one, how, groups, most) for one in found),
-            odd=(*odd_together(found), *([] if inner else datasets.impossible_in(file))),
+            datasets=tuple(_look_at(file, one, how, groups, most) for one in looked_at),
+            more_datasets=len(found) - len(looked_at),
+            odd=(*odd_together(found), *([] if inner else _impossible(file))),
         )
 
 
@@ -75,98 +73,109 @@ def opened(spec: str, how: Request) -> FeatureSource:
         spatial_scale=how.spatial_scale,
         input_scale=how.input_scale,
         origin=how.scale_origin,
+        allow_external=how.allow_external,
     )
 
 
-def _below(file: h5py.File, inner: str) -> Iterator[Candidate]:
-    """The candidates at a path of a file, or below it."""
-    found = datasets.candidates_in(file)
+def _below(file: MapFile, inner: str) -> Sequence[Found]:
+    """What can be a map at a path of a file, or below it."""
     if not inner:
-        yield from found
-        return
-    full, thing = datasets.choose(file, inner)
-    for one in found:
-        is_it = hdf5.identity(file[one.path]) == hdf5.identity(thing)
-        if is_it or one.path.startswith(f"{full.rstrip('/')}/"):
-            yield one
+        return file.maps
+    try:
+        return file.choose(inner).maps
+    except FeatureError:
+        below = [one for one in file.maps if one.path.startswith(f"/{inner.strip('/')}/")]
+        if not below:
+            raise
+        return below
+
+
+def _impossible(file: MapFile) -> Iterator[str]:
+    """What has the rank of a feature map and cannot be one, and broken links: a line each."""
+    for found in file.found:
+        if found.problem and (found.dtype is None or len(found.shape) in (3, 4)):
+            yield f"{found.path} {found.problem}"
 
 
 def _look_at(
-    file: h5py.File, found: Candidate, how: Request, groups: Sequence[str], most: int
+    file: MapFile, found: Found, how: Request, groups: Sequence[str], most: int
 ) -> MapDataset:
     """One dataset; `most` is how many of its values to look at.
 
     groups: those that are groups of images.
     """
-    dataset = file[found.path]
+    dataset, where = file.get(found.path), stored.where_in(file.file, found.path)
     group = next((one for one in groups if found.path.startswith(f"{one.rstrip('/')}/")), None)
-    layout, layout_origin = _layout(file, found, how, group)
-    stored = StoredMap(found.path, found.shape, found.dtype, (layout or "CHW").endswith("C"))
-    scale = _scale(file, found, how, group)
-    values, unreadable = None, None
-    if found.readable and unpacked_at_once(dataset) <= MOST_UNPACKED:
+    odd: list[str] = []
+
+    def sound(attribute: Callable[[Any, str], _T | None], thing: Any = dataset) -> _T | None:
+        """What an attribute says, or nothing where it makes no sense, which is odd."""
         try:
-            values = sample(dataset, f"{file.filename}::{found.path}", most)
+            return None if thing is None else attribute(thing, where)
         except FeatureError as error:
-            unreadable = str(error)
-    odd = (
-        *found.odd,
-        *odd_layout(found, stored, layout_origin),
-        *odd_scale(scale, dataset, file[group_of(found)]),
-        *odd_storage(dataset),
-        *odd_picture(stored),
-        *(values.odd() if values else ()),
+            odd.append(str(error).removeprefix(f"{where}: "))
+            return None
+
+    home = None if group is None else file.get(group)
+    scale, its_scale = sound(stored.scale_attribute), sound(stored.scale_attribute, home)
+    if how.spatial_scale:
+        scale = Scale(how.spatial_scale, how.scale_origin)
+    elif scale is None and its_scale is not None:
+        scale = Scale(its_scale.value, f"{its_scale.origin} of {group}")
+    said, its_layout = sound(stored.layout_attribute), sound(stored.layout_attribute, home)
+    layout, origin = next(
+        (layout, origin)
+        for layout, origin in (
+            (how.layout, "--layout"),
+            (said, "attribute layout"),
+            (its_layout, f"attribute layout of {group}"),
+            ("CHW", "default"),
+        )
+        if layout is not None
     )
+    input_scale = how.input_scale or sound(stored.input_scale_attribute)
+    assert found.dtype is not None
+    it = StoredMap(found.path, found.shape, found.dtype, layout[-3:], origin)
+
+    values: Values | None = None
+    unreadable: str | None = None
+    files: tuple[str, ...] = ()
+    try:
+        origins = file.origins(found.path)
+        files = tuple(origins.files[1:] if origins.files[0] == file.path else origins.files)
+        odd.extend(filter(None, [origins.problem]))
+        if not origins.problem:
+            odd.extend(odd_maps(dataset, it, range(it.shape[0] if dataset.ndim == 4 else 0)))
+            odd.extend(odd_unpacking(dataset))
+        if not origins.problem and unpacked_at_once(dataset) <= MOST_UNPACKED:
+            values = sample(dataset, where, most)
+    except FeatureError as error:
+        unreadable = str(error)
+    if scale is None and not {"stride", "spatial_scale"} & {*dataset.attrs}:
+        odd.append("nothing says its stride, so a cell is taken to be a pixel: give --stride")
     return MapDataset(
         path=found.path,
         shape=found.shape,
-        dtype=found.dtype.name,
-        layout=layout_name(stored),
-        layout_origin=layout_origin,
+        dtype=stored.number_type(dataset),
+        layout=it.layout,
+        layout_origin=origin,
         images=math.prod(found.shape[:-3]),
-        channels=stored.channels,
-        map_size=stored.size,
+        channels=it.channels,
+        map_size=it.size,
         stride=None if scale is None else 1 / scale.value,
         stride_origin=None if scale is None else scale.origin,
-        input_scale=how.input_scale or found.input_scale,
-        chunks=found.chunks,
-        compression=found.compression,
+        input_scale=input_scale,
+        chunks=dataset.chunks,
+        compression=hdf5.compression_of(dataset),
+        files=files,
         values=values,
         unreadable=unreadable,
-        odd=odd,
+        odd=(
+            *dict.fromkeys(odd),
+            *odd_scale(scale, dataset, file.parent(found.path)),
+            *(values.odd() if values else ()),
+        ),
     )
-
-
-def _layout(
-    file: h5py.File, found: Candidate, how: Request, group: str | None
-) -> tuple[str | None, str]:
-    """The layout, if anything says it, and what does: an option, the dataset, or its group."""
-    if how.layout:
-        return how.layout, "--layout"
-    if found.layout:
-        return found.layout, "attribute layout"
-    if group is not None:
-        layout = datasets.layout_attribute(file[group], f"{file.filename}::{group}")
-        if layout is not None:
-            return layout, f"attribute layout of {group}"
-    return None, "default"
-
-
-def _scale(file: h5py.File, found: Candidate, how: Request, group: str | None) -> Scale | None:
-    """The scale, if an option, the dataset or its group says it."""
-    if how.spatial_scale:
-        return Scale(how.spatial_scale, how.scale_origin)
-    if found.stride:
-        return Scale(1 / found.stride, "attribute stride")
-    if found.spatial_scale:
-        return Scale(found.spatial_scale, "attribute spatial_scale")
-    if group is None:
-        return None
-    try:
-        scale = datasets.scale_attribute(file[group], f"{file.filename}::{group}")
-    except FeatureError:  # said wherever a command would say it: with boxes
-        return None
-    return None if scale is None else Scale(scale.value, f"{scale.origin} of {group}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +187,12 @@ class _Taken:
     problem: str | None
 
 
-def _taken(spec: str, how: Request) -> _Taken:
+def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
     try:
-        with opened(spec, how) as source:
-            group = source.dataset if source.kind == "group" else None
-            return _Taken(_in_words(source), group, None)
+        source = FeatureSource(file, inner, layout=how.layout)
     except FeatureError as error:
         return _Taken(None, None, str(error))
+    return _Taken(_in_words(source), source.dataset if source.kind == "group" else None, None)
 
 
 def _in_words(source: FeatureSource) -> str:
@@ -196,19 +204,19 @@ def _in_words(source: FeatureSource) -> str:
     }[source.kind]
 
 
-def _sources(path: str, found: Sequence[Candidate], how: Request) -> dict[str, str | None]:
+def _sources(file: MapFile, found: Sequence[Found], how: Request) -> dict[str, str | None]:
     """What in a file can be taken for features: source → the group that it is, if it is one.
 
     These are the groups of images, and the datasets that are in none.
     """
+    if patterns := patterns_of("/", [one for one in found if len(one.shape) == 3]):
+        return {f"{file.path}::{pattern}": "/" for pattern in patterns}
     together = Counter(group_of(one) for one in found if len(one.shape) == 3)
     groups = {
-        group
-        for group, count in together.items()
-        if count > 1 and _taken(f"{path}::{group}", how).group
+        group for group, count in together.items() if count > 1 and _taken(file, group, how).group
     }
     sources: dict[str, str | None] = {}
     for one in found:
         group = group_of(one) if len(one.shape) == 3 and group_of(one) in groups else None
-        sources[f"{path}::{group or one.path}"] = group
+        sources[f"{file.path}::{group or one.path}"] = group
     return sources

@@ -28,7 +28,7 @@ _NO_PARAMETERS: Final = frozenset(
 
 def look_at_pooled_hdf5(path: str) -> PooledFile | None:
     """Look into an HDF5 file; None if roicrop did not write it. FeatureError if it is damaged."""
-    from roicrop.features import hdf5
+    from roicrop.files import hdf5
     from roicrop.inspection.sample import sample
 
     with hdf5.open_file(path) as file, hdf5.named_errors(path):

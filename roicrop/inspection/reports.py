@@ -21,7 +21,9 @@ class MapDataset:
     stride: pixels a cell, and where that is from: "--stride", "attribute stride", …; None where
         nothing says it.
     input_scale: (sy, sx), the option's or the attribute's, if there is one.
-    chunks, compression: as in `Candidate`.
+    chunks: None if it is contiguous.
+    compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
+    files: others than the one named that its values are in.
     values: what a sample of its values is like; None if none was taken.
     unreadable: why its values cannot be read, in a line.
     odd: what a user may not have meant, a line each.
@@ -40,6 +42,7 @@ class MapDataset:
     input_scale: tuple[float, float] | None
     chunks: tuple[int, ...] | None
     compression: str
+    files: tuple[str, ...]
     values: Values | None
     unreadable: str | None
     odd: tuple[str, ...]
@@ -47,10 +50,12 @@ class MapDataset:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFile:
-    """An HDF5 file as a place of feature maps.
+    """A file as a place of feature maps.
 
     path: as the user named it, `file.h5` or `file.h5::/path`.
     size: of the file, in bytes.
+    format: "HDF5" or "NumPy".
+    more_datasets: how many more there are than those in `datasets`.
     taken_as: what a command that is given `path` takes it for; None where it takes it for nothing,
         and `problem` is what it would say.
     sources: what can be given to a command instead: `path` itself, or else what is in it.
@@ -60,16 +65,54 @@ class FeatureFile:
 
     path: str
     size: int
+    format: str
     taken_as: str | None
     problem: str | None
     sources: tuple[str, ...]
     datasets: tuple[MapDataset, ...]
+    more_datasets: int
     odd: tuple[str, ...]
 
     @property
     def unreadable(self) -> list[str]:
         """Why some datasets cannot be read, a line each."""
         return [dataset.unreadable for dataset in self.datasets if dataset.unreadable]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNode:
+    """An RoI operator in an exported model.
+
+    attributes: every one, the format's defaults spelled out; defaulted: those that the file omits.
+    convention: the one that computes the same, or the nearest where `differs` says in what it does
+        not; None for an operator that nothing is known of.
+    command: what crops as the node does; "" where no convention computes the same.
+    stride: pixels per cell, of each level, finest first.
+    surprises: what catches people out, a sentence each.
+    """
+
+    name: str
+    operator: str
+    opset: int
+    attributes: Mapping[str, object]
+    defaulted: tuple[str, ...]
+    convention: str | None
+    differs: str
+    command: str
+    stride: tuple[float, ...]
+    surprises: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """An exported model: ONNX, or OpenVINO's model.xml."""
+
+    kind: ClassVar[str] = "model"
+
+    path: str
+    size: int
+    program: str
+    nodes: tuple[ModelNode, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-import h5py
 import numpy as np
 
-from roicrop.features import hdf5
+from roicrop.features.stored import numbers_at
+from roicrop.files import hdf5
 from roicrop.inspection.values import MOST_VALUES, Values, summarise
 
 _MOST_BLOCKS: Final = 256
@@ -17,7 +17,7 @@ _PART: Final = 1 << 16  # values read at once of what need not be read whole
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
-def sample(dataset: h5py.Dataset, where: str, most: int = MOST_VALUES) -> Values:
+def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
     """Look at all values of a dataset if there are at most so many, else at blocks all over it.
 
     A block is a chunk, where HDF5 has to unpack those whole, and 64 Ki values of it at most where
@@ -27,14 +27,14 @@ def sample(dataset: h5py.Dataset, where: str, most: int = MOST_VALUES) -> Values
     """
     with hdf5.named_errors(where):
         if dataset.size <= most:
-            return summarise([dataset[()]], of=dataset.size)
+            return summarise([numbers_at(dataset, ())], of=dataset.size)
         block = _block(dataset)
         count = max(1, min(_MOST_BLOCKS, most // math.prod(block)))
         places = _spread(dataset.shape, block, count)
-        return summarise((dataset[place] for place in places), of=dataset.size)
+        return summarise((numbers_at(dataset, place) for place in places), of=dataset.size)
 
 
-def unpacked_at_once(dataset: h5py.Dataset) -> int:
+def unpacked_at_once(dataset: Any) -> int:
     """How many bytes are unpacked for any one value; 0 where it can be read by itself."""
     if dataset.chunks is None or hdf5.compression_of(dataset) == "none":
         return 0
@@ -42,7 +42,7 @@ def unpacked_at_once(dataset: h5py.Dataset) -> int:
     return unpacked
 
 
-def _block(dataset: h5py.Dataset) -> tuple[int, ...]:
+def _block(dataset: Any) -> tuple[int, ...]:
     """The shape of what is read at once: a chunk, or a part of one whose parts can be read."""
     block = tuple(map(min, dataset.chunks or dataset.shape, dataset.shape))
     if unpacked_at_once(dataset):

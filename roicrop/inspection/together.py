@@ -11,7 +11,7 @@ from roicrop.features import FeatureSource
 from roicrop.inspection.boxes import formats_instead
 from roicrop.inspection.maps import opened
 from roicrop.inspection.reports import Together
-from roicrop.job import Job, covers, stride_that_covers
+from roicrop.job import Job, cautions, covers, stride_that_covers
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -34,17 +34,24 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table, names=source.names, count=len(source), kind=source.kind, path=source.name
+        table,
+        names=source.names,
+        count=len(source),
+        kind=source.kind,
+        path=source.name,
+        on_image=how.on_image,
+        ids_are_indices=how.ids_are_indices,
     )
+    table = table.warned(assignment.warnings)
     job = _job(source, table, assignment, how)
     fit = job.fit()
-    cautions = job.cautions(fit)
+    warned = cautions(job, fit)
     placed = (assignment.index >= 0) & ~find_bad(job.corners).not_finite
     odd = (*_odd_formats(job, assignment, how), *_odd_strides(job))
     return Together(
         features=spec,
         boxes=table.path,
-        fits=not (assignment.missing or odd or any(caution.loud for caution in cautions)),
+        fits=not (assignment.missing or odd or any(caution.loud for caution in warned)),
         matched=assignment.how,
         images=len(source),
         images_with_boxes=job.images_read,
@@ -60,7 +67,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
         outside_wholly=fit.wholly,
         beyond=fit.beyond,
         stride_that_fits=job.stride_that_fits(),
-        warnings=tuple(caution.text for caution in cautions),
+        warnings=tuple(caution.text for caution in warned),
         odd=odd,
     )
 
@@ -71,7 +78,7 @@ def _job(source: FeatureSource, table: BoxTable, assignment: ImageAssignment, ho
         source,
         table,
         assignment.index,
-        pooled=assignment.index >= 0,
+        is_pooled=assignment.index >= 0,
         matched=assignment.how,
         boxes_in_file=len(table),
         bad=int((assignment.index < 0).sum()),
@@ -111,7 +118,7 @@ def _odd_strides(job: Job) -> Iterator[str]:
 def _against_sizes(job: Job) -> Iterator[str]:
     """Images whose size says another stride than the one that is taken."""
     for said, i, size in _image_sizes(job):
-        cells, scale = job.source.map_size(i), job.source.scale(i)
+        cells, scale = job.source.map_size(i), job.scale(i)
         height, width = (
             n * factor for n, factor in zip(size, job.source.input_scale(i), strict=True)
         )
@@ -129,7 +136,7 @@ def _against_sizes(job: Job) -> Iterator[str]:
 def _image_sizes(job: Job) -> Iterator[tuple[str, int, tuple[int, int]]]:
     """Images with boxes whose (H, W) in pixels is known: what says it, their index, and it."""
     if job.request.image_size is not None:
-        for i in dict.fromkeys(job.image_index[job.pooled].tolist()):
+        for i in dict.fromkeys(job.image_index[job.is_pooled].tolist()):
             yield f"--image-size makes image {job.image_name(i)}", i, job.request.image_size
     elif job.table.coco is not None and job.table.image is not None:
         names = map(str, job.table.image.tolist())

@@ -12,12 +12,14 @@ from roicrop.inspection.reports import (
     BoxFile,
     FeatureFile,
     MapDataset,
+    ModelFile,
+    ModelNode,
     PooledFile,
     Range,
     Together,
 )
 from roicrop.inspection.values import Values
-from roicrop.text import many
+from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
 _NAMED: Final = 5  # images, labels and the like that are named
@@ -26,14 +28,14 @@ _TOLD: Final = frozenset({"roicrop_version", "operator", "features", "dataset", 
 
 
 @singledispatch
-def in_words(report: FeatureFile | PooledFile | BoxFile | Together) -> Iterator[str]:
+def in_words(report: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> Iterator[str]:
     """The lines that describe a report: a heading, and beneath it a name and a text each."""
     raise TypeError(report)
 
 
 @in_words.register
 def _(file: FeatureFile) -> Iterator[str]:
-    yield f"{file.path}: HDF5, {_bytes(file.size)}"
+    yield f"{file.path}: {file.format}, {_bytes(file.size)}"
     yield _line("taken as", file.taken_as or _choice(file))
     yield from _odd(file.odd)
     for dataset in file.datasets[:_IN_FULL]:
@@ -41,6 +43,18 @@ def _(file: FeatureFile) -> Iterator[str]:
         for heading, text in _dataset(dataset):
             yield f"  {_line(heading, text)}"
     yield from _other_datasets(file.datasets[_IN_FULL:])
+    if file.more_datasets:
+        yield f"  and {file.more_datasets:,} more, not looked at"
+
+
+@in_words.register
+def _(file: ModelFile) -> Iterator[str]:
+    operators = many(len(file.nodes), "RoI operator")
+    yield f"{file.path}: {file.program} model, {_bytes(file.size)}, {operators}"
+    for node in file.nodes:
+        yield f"  {node.name}"
+        for heading, text in _node(node):
+            yield f"  {_line(heading, text)}"
 
 
 @in_words.register
@@ -176,7 +190,8 @@ def _in_short(dataset: MapDataset) -> Iterator[tuple[str, str]]:
 def _stored(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     chunks = f"chunks of {_times(dataset.chunks)}" if dataset.chunks else "contiguous"
     packed = "" if dataset.compression == "none" else f", {dataset.compression}"
-    yield "stored", chunks + packed
+    elsewhere = f", in {listing(dataset.files)}" if dataset.files else ""
+    yield "stored", chunks + packed + elsewhere
     if dataset.unreadable:
         yield "values", dataset.unreadable
     elif dataset.values:
@@ -234,7 +249,7 @@ def _parameter(value: object) -> str:
 
 
 def _line(heading: str, text: str) -> str:
-    return f"  {heading:<11} {text}"
+    return f"  {headed(heading, text)}"
 
 
 def _odd(texts: Iterable[str]) -> Iterator[str]:
@@ -259,6 +274,24 @@ def _some(texts: Sequence[str], between: str = ", ") -> str:
 
 def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
+
+
+def _node(node: ModelNode) -> Iterator[tuple[str, str]]:
+    yield "operator", f"{node.operator}, opset {node.opset}"
+    for name, value in node.attributes.items():
+        yield "", f"{name} = {printable(value)}{' (default)' if name in node.defaulted else ''}"
+    if node.stride:
+        yield "stride", f"{', '.join(f'{stride:g}' for stride in node.stride)} pixels per cell"
+    if node.convention is None:
+        yield "computes", "unknown: no convention is known for this operator"
+    elif node.differs:
+        yield "computes", "what no convention does"
+        yield "nearest", f"{node.convention}, but {node.differs}"
+    else:
+        yield "computes", f"convention {node.convention}"
+        yield "command", node.command
+    for sentence in node.surprises:
+        yield "surprise", sentence
 
 
 def _bytes(size: int) -> str:

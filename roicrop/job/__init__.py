@@ -1,18 +1,29 @@
 """Boxes on their maps: what every command shares.
 
-Request ──open_job──▶ Job ──by_image──▶ image, rows, map ──pool──▶ pooled rows ──crop──▶ a file
+Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows ──crop──▶ a file
 """
 
 from __future__ import annotations
 
+from roicrop.job.cautions import Caution, cautions
+from roicrop.job.command_line import (
+    OPTIONS,
+    command_line,
+    convention_options,
+    overriding_options,
+)
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
-from roicrop.job.job import Caution, Corners, Features, Job, Rows
-from roicrop.job.manifest import Row, read_manifest
+from roicrop.job.job import Job
+from roicrop.job.manifest import ManifestRow, read_manifest
+from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
+from roicrop.job.parameters import input_parameters, parameters, rules
 from roicrop.job.pipeline import Cropped, crop, open_job
 from roicrop.job.request import Request
+from roicrop.job.subject import Subject
 
 __all__ = [
+    "OPTIONS",
     "Caution",
     "Corners",
     "Cropped",
@@ -20,15 +31,25 @@ __all__ = [
     "Fit",
     "Frames",
     "Job",
+    "ManifestRow",
+    "OnMap",
+    "Placed",
     "Request",
-    "Row",
     "Rows",
+    "Subject",
+    "cautions",
+    "command_line",
+    "convention_options",
     "covers",
     "crop",
     "distinct_images",
     "fit",
+    "input_parameters",
     "open_job",
+    "overriding_options",
+    "parameters",
     "read_manifest",
+    "rules",
     "stride_that_covers",
     "stride_that_fits",
 ]

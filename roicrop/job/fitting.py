@@ -17,7 +17,7 @@ _SLACK: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How many of K boxes are `degenerate` (of no size), or reach outside their map.
+    """How many of K boxes are `degenerate` (zero size), or reach outside their map.
 
     partly: outside on one side or more, by any amount.
     beyond: of those, the ones that end more than a cell outside: not by rounding.
@@ -53,8 +53,8 @@ def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
     pixels: (K, 4) xyxy in pixels of the image that the network saw.
     map_size: (K, 2) cells (H, W) of each box's map.
 
-    None where there is none, where some box then begins more than a cell before its map, which no
-    stride mends, and where there is no box.
+    None if no stride fits, if some box then begins more than a cell before its map, which no stride
+    can fix, and if there are no boxes.
     """
     low, high, size = _corners(pixels, map_size)
     if not len(high):

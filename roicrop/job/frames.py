@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.features import FeatureSource
+from roicrop.conventions import Convention
+from roicrop.features import FeatureSource, Scale
 
 Float = NDArray[np.float64]
 
@@ -25,16 +26,17 @@ class Frames:
         self,
         source: FeatureSource,
         image_index: NDArray[np.int64],
+        scale: Callable[[int], Scale],
         image_size: tuple[int, int] | None,
     ) -> None:
         self._used = used = distinct_images(image_index)
         self.of_box = np.where(image_index < 0, len(used), np.searchsorted(used, image_index))
         asked = used if source.kind == "group" else used[:1]  # the images of a batch are alike
         times = 1 if source.kind == "group" else len(used)
-        self.scales = list(dict.fromkeys(map(source.scale, asked.tolist())))
+        self.scales = list(dict.fromkeys(map(scale, asked.tolist())))
         self.map_size = _with_nowhere([source.map_size(i) for i in asked.tolist()] * times, 2)
         self.input_scale = _with_nowhere([source.input_scale(i) for i in asked.tolist()] * times, 2)
-        self.scale = _with_nowhere([source.scale(i).value for i in asked.tolist()] * times, 1)
+        self.scale = _with_nowhere([scale(i).value for i in asked.tolist()] * times, 1)
         self.pixels = self.map_size / (self.scale * self.input_scale)
         if image_size is not None:
             self.pixels[:-1] = image_size
@@ -45,6 +47,12 @@ class Frames:
     def number(self, i: int) -> int:
         """The row here of image i."""
         return int(np.searchsorted(self._used, i))
+
+    def cells_per_pixel(self, convention: Convention) -> Float:
+        """(M + 1, 2) from pixels of the original images to cells, y first, as a convention goes."""
+        if convention.normalized:
+            return self.map_size / self.pixels
+        return self.input_scale * self.scale
 
 
 def _with_nowhere(values: Sequence[Any], width: int) -> Float:

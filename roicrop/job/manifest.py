@@ -16,7 +16,7 @@ REQUIRED: Final = ("features", "boxes")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ManifestRow:
     """One job.
 
     where: its place, for messages: "jobs.csv line 3", or "jobs.json row 2", counted from 0.
@@ -27,7 +27,7 @@ class Row:
     values: Mapping[str, object]
 
 
-def read_manifest(path: str, columns: Sequence[str]) -> list[Row]:
+def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
     """The rows of a manifest.
 
     columns: the names that are known; case, and - for _, do not matter.
@@ -47,7 +47,7 @@ def read_manifest(path: str, columns: Sequence[str]) -> list[Row]:
     return [_checked(where, values, columns) for where, values in reader(path, text)]
 
 
-def _checked(where: str, values: object, columns: Sequence[str]) -> Row:
+def _checked(where: str, values: object, columns: Sequence[str]) -> ManifestRow:
     if not isinstance(values, Mapping):
         raise ManifestError(f"{where} is not an object: give one with features and boxes")
     named = {
@@ -63,26 +63,26 @@ def _checked(where: str, values: object, columns: Sequence[str]) -> Row:
     for name in REQUIRED:
         if not isinstance(named.get(name), str):
             raise ManifestError(f"{where} names no {name}: give each row a file")
-    return Row(where, named)
+    return ManifestRow(where, named)
 
 
 def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
     header = text.partition("\n")[0]
     delimiter = max(",\t;", key=header.count)
-    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
-        names = next(lines, [])
-        for fields in lines:
-            where = f"{path} line {lines.line_num}"
-            if not any(fields):
-                continue
-            if len(fields) > len(names):
+        for row in rows:
+            where = f"{path} line {rows.line_num}"
+            names = rows.fieldnames or ()
+            if None in row:  # the fields beyond the header's
                 raise ManifestError(
-                    f"{where} has {len(fields)} fields, and the header {len(names)}: quote them"
+                    f"{where} has {len(names) + len(row[None])} fields, and the header "
+                    f"{len(names)}: quote them"
                 )
-            yield where, {n: v.strip() for n, v in zip(names, fields, strict=False)}
+            if any(row.values()):
+                yield where, {name: (value or "").strip() for name, value in row.items()}
     except csv.Error as error:
-        raise ManifestError(f"{path} line {lines.line_num}: {error}") from error
+        raise ManifestError(f"{path} line {rows.line_num}: {error}") from error
 
 
 def _json(path: str, text: str) -> Iterator[tuple[str, object]]:

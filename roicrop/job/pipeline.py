@@ -1,9 +1,9 @@
 """What the commands share: boxes put on their maps, and pooled image by image.
 
-    Request ──open_job──▶ Job ──by_image──▶ image, rows, map ──pool──▶ pooled rows
+    Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows
 
-A job knows which boxes there are, where each lies, and what there is to say about them. It reads
-one map ahead of the one in use, and never a map that no box is on.
+A job knows which boxes there are and where each lies. It reads one map ahead of the one in use, and
+never a map that no box is on.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
-from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad, read_boxes
+from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.errors import BoxError, OutputError
 from roicrop.features import open_features
-from roicrop.job.job import Caution, Features, Job, Rows
+from roicrop.job.job import Job
+from roicrop.job.on_map import Features, Rows
+from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.request import Request
 from roicrop.outputs import OutputSpec, Writer, open_output
-
-__all__ = ["Caution", "Cropped", "Job", "Request", "crop", "open_job"]
+from roicrop.text import printable
 
 
 def open_job(request: Request) -> Job:
@@ -48,15 +49,23 @@ def open_job(request: Request) -> Job:
                 spatial_scale=request.spatial_scale,
                 input_scale=request.input_scale,
                 origin=request.scale_origin,
+                allow_external=request.allow_external,
             )
         )
-        everything = _read_boxes(request)
+        everything = _read_boxes(request, len(source))
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table, names=source.names, count=len(source), kind=source.kind, path=source.name
+            table,
+            names=source.names,
+            count=len(source),
+            kind=source.kind,
+            path=source.name,
+            on_image=request.on_image,
+            ids_are_indices=request.ids_are_indices,
         )
+        table = table.warned(assignment.warnings)
         bad = _find_bad(request, table, assignment)
         image_index = assignment.index
         pooled = ~bad
@@ -121,15 +130,15 @@ def crop(
             path,
             spec,
             columns=_columns(job),
-            attributes={"roicrop_version": __version__, **job.parameters()},
+            attributes={"roicrop_version": __version__, **parameters(job)},
             overwrite=overwrite,
             inputs=job.input_files,
         ) as output,
         _Writing(output, spec, job.source.dtype) as writing,
     ):
-        for i, rows, features in job.by_image():
-            for chunk, room in writing.rooms(rows):
-                job.pool(i, chunk, features, out=room)
+        for on_map in job.by_image():
+            for chunk, room in writing.rooms(on_map.rows):
+                on_map.take(chunk).pool(out=room)
                 progress(len(chunk))
         finish()
     return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
@@ -221,7 +230,7 @@ class _Writing:
 
 
 def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them where none is."""
+    """How many values are NaN or infinite; one pass over them if all are finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = values.sum(dtype=np.result_type(values, np.float32))
     return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())
@@ -233,25 +242,20 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
-        "source_index": table.source_index if job.request.leaves_out else None,
+        "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,
         "id": table.id,
         "score": table.score,
         "label": table.label,
         "image_names": None if names is None else np.array(names, object),
-        **job.varying_scales(),
+        **varying_scales(job),
     }
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def _read_boxes(request: Request) -> BoxTable:
+def _read_boxes(request: Request, count: int) -> BoxTable:
     """The table; where nothing says the order of coordinates, it is the convention's own."""
-    table = read_boxes(
-        request.boxes,
-        format=request.boxes_format,
-        box_format=request.box_format,
-        images=request.images,
-    )
+    table = request.read_boxes(request.boxes, count)
     if table.box_format_origin == "default" and request.convention.order != table.box_format:
         return dataclasses.replace(table, box_format=request.convention.order)
     return table
@@ -259,7 +263,7 @@ def _read_boxes(request: Request) -> BoxTable:
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
     """(K,) the boxes that cannot be pooled as they are; BoxError names those nobody allowed."""
-    by_corners = find_bad(table.xyxy(inclusive=request.inclusive))
+    by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite
     if request.on_bad_box != "keep":
@@ -269,8 +273,9 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     named = []
     for row in np.flatnonzero(bad)[:_NAMED].tolist():
         reason = by_corners.reason(row)
-        if nowhere[row] and table.image is not None:
-            reason = f"no image {table.image[row]}: {assignment.missing[str(table.image[row])]}"
+        if nowhere[row] and table.image is not None and row not in by_corners.faults:
+            image = table.image[row]
+            reason = f"no image {printable(image)}: {assignment.missing[str(image)]}"
         named.append(f"{table.where(int(table.source_index[row]))}: {reason}")
     more = int(bad.sum()) - len(named)
     if more:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from roicrop.boxes import BoxFormat, FileFormat
+from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError
 
@@ -19,25 +19,38 @@ class Request:
 
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
+    model: the node of an exported model that the convention, the output size and the scale come
+        from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
-    spatial_scale: cells a pixel; None is what the file says. scale_origin: the option it came by.
+    spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
+    allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
+    columns: names of all columns of the boxes. image_column, score_column, label_column: those
+        that hold these. on_image: the image of every box. ids_are_indices: whatever names images.
     threads: None is one for each processor.
     """
 
     features: str
     boxes: str
     convention: Convention
+    model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
     scale_origin: str = "--spatial-scale"
     input_scale: tuple[float, float] | None = None
     layout: str | None = None
+    allow_external: bool = False
     box_format: BoxFormat | None = None
     boxes_format: FileFormat | None = None
     images: str | None = None
+    columns: Sequence[str] | None = None
+    image_column: str | None = None
+    score_column: str | None = None
+    label_column: str | None = None
+    on_image: str | None = None
+    ids_are_indices: bool = False
     normalized: bool = False
     image_size: tuple[int, int] | None = None
     inclusive: bool = False
@@ -50,6 +63,20 @@ class Request:
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
+
+    def read_boxes(self, path: str, count: int | None = None) -> BoxTable:
+        """The boxes of a file, read as the request says; see `boxes.read_boxes`."""
+        return read_boxes(
+            path,
+            format=self.boxes_format,
+            box_format=self.box_format,
+            images=self.images,
+            columns=self.columns,
+            image_column=self.image_column,
+            score_column=self.score_column,
+            label_column=self.label_column,
+            count=count,
+        )
 
     @property
     def leaves_out(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.sampling import AxisPlan, Float, Plan, plan
+from roicrop.sampling import AxisPlan, Float, SeparablePlan, plan
 
 NAME: Final = "numpy"
 
@@ -78,7 +78,7 @@ def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention
     return max(1, min(4096, _TAPS // (2 * (sum(map_size) + samples))))
 
 
-def _pool_box(window: _Window, planned: Plan, k: int, out: Float) -> None:
+def _pool_box(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
     y_cells, x_cells = _cells_of_box(planned.y, k), _cells_of_box(planned.x, k)
     if len(y_cells) and len(x_cells):
         window.check(y_cells, x_cells)
@@ -100,7 +100,7 @@ def _pool_box(window: _Window, planned: Plan, k: int, out: Float) -> None:
         out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, first)
 
 
-def _pool(blocks: list[Float], planned: Plan, k: int, first: tuple[int, int]) -> Float:
+def _pool(blocks: list[Float], planned: SeparablePlan, k: int, first: tuple[int, int]) -> Float:
     """Of some channels, from blocks of columns side by side, whose first cell is `first`."""
     row_convention = planned.convention
     over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
@@ -124,28 +124,28 @@ def _takes_maximum_of_taps(convention: Convention) -> bool:
 
 def _cells_of_box(axis: AxisPlan, k: int) -> NDArray[np.int32]:
     rows = _rows_of_box(axis, k)
-    return axis.cells[axis.row_ptr[rows.start] : axis.row_ptr[rows.stop]]
+    return axis.rows.cells[axis.rows.row_ptr[rows.start] : axis.rows.row_ptr[rows.stop]]
 
 
 def _rows_of_box(axis: AxisPlan, k: int) -> slice:
-    return slice(int(axis.bin_ptr[k * axis.bins]), int(axis.bin_ptr[(k + 1) * axis.bins]))
+    return slice(*axis.rows.bin_ptr[[k * axis.bins, (k + 1) * axis.bins]].tolist())
 
 
 def _cells_to_rows(
     values: Float, plan_: AxisPlan, k: int, first_cell: int, over_taps: np.ufunc, *, axis: int
 ) -> Float:
     rows = _rows_of_box(plan_, k)
-    row_ptr = plan_.row_ptr[rows.start : rows.stop + 1]
+    row_ptr = plan_.rows.row_ptr[rows.start : rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
-    weights = plan_.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
+    weights = plan_.rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies all of what is not contiguous.
-    cells = values[(slice(None),) * axis + (plan_.cells[taps] - first_cell,)]
+    cells = values[(slice(None),) * axis + (plan_.rows.cells[taps] - first_cell,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
 
 
 def _rows_to_bins(values: Float, plan_: AxisPlan, k: int, *, axis: int) -> Float:
-    bin_ptr = plan_.bin_ptr[k * plan_.bins : (k + 1) * plan_.bins + 1]
+    bin_ptr = plan_.rows.bin_ptr[k * plan_.bins : (k + 1) * plan_.bins + 1]
     return _reduceat(np.fmax, values, bin_ptr - bin_ptr[0], axis)
 
 

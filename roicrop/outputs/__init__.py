@@ -17,7 +17,7 @@ from roicrop.errors import ArgumentError
 from roicrop.outputs import hdf5, npy
 from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
 from roicrop.outputs.places import is_picture, room_for_pictures
-from roicrop.outputs.replacing import refuse_unfit, replacing, written
+from roicrop.outputs.replacing import refuse_unfit, remove_leftovers, replacing, written
 from roicrop.outputs.rows import Writer
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "is_picture",
     "open_output",
     "refuse_unfit",
+    "remove_leftovers",
     "replacing",
     "room_for_pictures",
     "written",

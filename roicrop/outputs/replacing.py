@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from roicrop.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where what a killed run left stays
+    fcntl = None  # type: ignore[assignment]
 
 _REMEDIES: Final = {
     errno.ENOSPC: "make room, or write elsewhere",
@@ -31,27 +37,29 @@ def replacing(
 
     It lies beside the target, so that the change is one step. When the block fails or is
     interrupted, nothing is left and the target is as it was. A process that is killed outright
-    leaves its temporary file; the next one to write the same target removes it.
+    leaves its temporary file; the next one to write the same target removes it. A lock on the file
+    says whether its run is alive, wherever that run is: process numbers mean nothing in another
+    container or on another host.
 
     inputs: files that the target must not be; those that do not exist ("-") are passed over.
 
-    Raises OutputError when the target exists and `overwrite` is false, is a directory or an input,
-    or when its directory is missing or cannot be written.
+    Raises OutputError when the target exists and `overwrite` is false, is an input or not a regular
+    file, or when its directory is missing or cannot be written.
     """
     refuse_unfit(path, overwrite=overwrite, inputs=inputs)
     target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = target.with_name(f"{_prefix(target)}{os.getpid()}{_SUFFIX}")
     with written(path):
-        _remove_orphans(target)
+        remove_leftovers(target)
+        temporary, lock = _create(target)
     try:
-        with written(path):
-            temporary.touch(exist_ok=False)
         yield temporary
         with written(path):
             _move(temporary, target, path, overwrite=overwrite)
     finally:
         with suppress(OSError):  # a file system that refuses this has refused more, and been told
             temporary.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def refuse_unfit(
@@ -65,6 +73,8 @@ def refuse_unfit(
         return
     if target.is_dir():
         raise OutputError(f"{path} is a directory: give the name of a file")
+    if not target.is_file():
+        raise OutputError(f"{path} is not a regular file: give another name")
     for source in inputs:
         if os.path.exists(source) and target.samefile(source):
             raise OutputError(f"{path} is an input of this run: choose another name")
@@ -104,9 +114,19 @@ def written(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of that target whose runs were killed."""
+    for temporary in target.parent.glob(f"{glob.escape(_prefix(target))}*{_SUFFIX}"):
+        with suppress(OSError):  # it is gone, or somebody else's
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                if _locked(descriptor, alone=True):
+                    temporary.unlink()
+            finally:
+                os.close(descriptor)
+
+
 _SUFFIX: Final = ".tmp"
-
-
 _MOST_OF_NAME: Final = 48  # characters, so that the temporary name is not too long where its is not
 
 
@@ -114,35 +134,29 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:_MOST_OF_NAME]}.roicrop-"
 
 
-def _remove_orphans(target: Path) -> None:
-    prefix = _prefix(target)
-    for temporary in target.parent.glob(f"{glob.escape(prefix)}*{_SUFFIX}"):
-        owner = temporary.name.removeprefix(prefix).removesuffix(_SUFFIX)
-        if owner.isdecimal() and not _another_runs(int(owner)):
-            temporary.unlink(missing_ok=True)
+def _create(target: Path) -> tuple[Path, int | None]:
+    """A new file with a random name, and the descriptor that holds its lock until it is closed."""
+    while True:
+        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}{_SUFFIX}")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if fcntl is None:  # and an open file could not be renamed
+            os.close(descriptor)
+            return temporary, None
+        _locked(descriptor, alone=False)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # another run took it for a leftover before it was locked
 
 
-def _another_runs(process: int) -> bool:
-    """Whether a process other than this one has that number.
+def _locked(descriptor: int, *, alone: bool) -> bool:
+    """Lock an open file; False if another holds it, or if nothing can be locked here.
 
-    This one's number on a file that it has not made yet is that of a predecessor: in containers
-    every run may have the same.
+    A run shares the lock of its own file, so that readers of the finished one are not shut out.
     """
-    if process == os.getpid():
+    if fcntl is None:
         return False
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        fcntl.flock(descriptor, (fcntl.LOCK_EX | fcntl.LOCK_NB) if alone else fcntl.LOCK_SH)
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    return not _has_ended(process)
-
-
-def _has_ended(process: int) -> bool:
-    """Whether it has, and its parent has not yet asked how; where Linux says so."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(") ")[2][:1]
-    except (OSError, UnicodeDecodeError):
-        return False
-    return state in ("Z", "X")
+    return True

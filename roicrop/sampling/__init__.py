@@ -9,10 +9,14 @@ A *row* is what the kernels reduce before they reduce over rows:
     average, exact integral, corner maximum, RoIPool     one row a bin
     maximum over samples                                 one row a sample
 
-`plan` builds both matrices for many boxes at once, in the precision and order of operations that
-the convention names, and keeps the numbers behind them (corners, sizes, counts), from which
-`AxisPlan.samples` gives back every sample. The kernels apply the rows, `explain` prints them, the
-pictures draw them; there is no second place that knows where an operator samples.
+`plan` computes both matrices for many boxes at once, in the precision and order of operations that
+the convention names. The kernels apply their rows. Everything else asks the plan itself, which is a
+`Plan`: its kind, and of each box the steps to its bins, and of each bin the outline, the terms and
+the cells that these read. There is no second place that knows where an operator samples.
+
+    Axis            one axis of the boxes in numbers: corners, sizes, counts, roundings
+    AxisPlan        the same with its samples and its rows, from `samples` and `rows`
+    SeparablePlan   two of them: the one kind of plan for boxes along the axes
 
 The exact integral needs no rule of its own. On the unit interval between two cell centres the
 interpolated map is linear, so its integral over a piece of that interval is the piece's length
@@ -22,7 +26,36 @@ times the value at the piece's middle: one weighted sample for each cell that a 
 from __future__ import annotations
 
 from roicrop.sampling.arrays import Bool, Float, Int
-from roicrop.sampling.planning import AxisPlan, Plan, check_reversed, plan
+from roicrop.sampling.axes import check_reversed
+from roicrop.sampling.axis import Axis, Number, Step
+from roicrop.sampling.levels import Levels, assign
+from roicrop.sampling.plan import Corners, Plan
+from roicrop.sampling.rows import Rows
 from roicrop.sampling.samples import Samples
+from roicrop.sampling.separable import AxisPlan, SeparablePlan, plan
+from roicrop.sampling.terms import CORNERS, GridTerms, State, Tap, Term, Terms
 
-__all__ = ["AxisPlan", "Bool", "Float", "Int", "Plan", "Samples", "check_reversed", "plan"]
+__all__ = [
+    "CORNERS",
+    "Axis",
+    "AxisPlan",
+    "Bool",
+    "Corners",
+    "Float",
+    "GridTerms",
+    "Int",
+    "Levels",
+    "Number",
+    "Plan",
+    "Rows",
+    "Samples",
+    "SeparablePlan",
+    "State",
+    "Step",
+    "Tap",
+    "Term",
+    "Terms",
+    "assign",
+    "check_reversed",
+    "plan",
+]

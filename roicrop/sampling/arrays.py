@@ -1,8 +1,8 @@
-"""Arrays of rows that differ in length."""
+"""Arrays of rows that differ in length, and whole numbers as C has them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,3 +23,17 @@ def pointers(lengths: NDArray[Any]) -> Int:
     ptr = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=ptr[1:])
     return ptr
+
+
+def round_half_away(v: Float) -> Int:
+    """Rounded as C's round() does, as whole numbers."""
+    towards_zero = np.trunc(v)
+    return whole(towards_zero + np.copysign(np.abs(v - towards_zero) >= 0.5, v))
+
+
+def whole(v: Float) -> Int:
+    """Whole numbers, those beyond a C int at its bounds."""
+    return np.clip(v, -_MOST, _MOST).astype(np.int64)
+
+
+_MOST: Final = 2**31 - 1  # the frameworks count in a C int

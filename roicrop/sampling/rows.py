@@ -2,69 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.conventions import Convention
 from roicrop.sampling.arrays import Bool, Float, Int, pointers, ragged
-from roicrop.sampling.rois import Roi, pool_edges
-from roicrop.sampling.samples import Samples, exact_edges, samples_of
-
-Rows = tuple[Int, Int, Int, Float, Bool, Bool]  # bin_ptr, row_ptr, cells, weights, void, zero
+from roicrop.sampling.axis import Axis, exact_edges
+from roicrop.sampling.samples import Samples, pool_cells, samples_of
 
 
-def pool_rows(roi: Roi, convention: Convention, size: int, bins: int) -> Rows:
-    """RoIPool: a row for each bin, of the cells that it covers."""
-    assert roi.rounded is not None
-    cells = np.clip(pool_edges(roi.rounded, roi.bin_size, bins)[1], 0, size).reshape(-1, 2)
-    low, high = cells[:, 0], cells[:, 1]
-    width = np.maximum(high - low, 0)
-    row, offset = ragged(width)
-    per_cell = 1.0 / np.maximum(width, 1) if convention.mode == "avg" else np.ones(len(width))
-    ptr = pointers(width)
-    void = width == 0
-    return np.arange(len(width) + 1), ptr, low[row] + offset, per_cell[row], void, void & False
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One axis of a plan as a sparse matrix.
+
+    bin_ptr: (K·P + 1,) bin b = k·P + p has rows bin_ptr[b] … bin_ptr[b + 1].
+    row_ptr: (R + 1,) row r has taps row_ptr[r] … row_ptr[r + 1].
+    cells, weights: (T,) a tap's cell and weight, which is never 0.
+    void: (K·P,) the bin has no sample or no cell.
+    zero: (K·P,) a maximum over this bin also considers 0: a sample of it is out of range, or, for
+        the corner maximum, a corner has no weight.
+    """
+
+    bin_ptr: Int
+    row_ptr: Int
+    cells: NDArray[np.int32]
+    weights: Float
+    void: Bool
+    zero: Bool
 
 
-def sample_rows(roi: Roi, convention: Convention, size: int, bins: int) -> Rows:
+def rows_of(axis: Axis) -> Rows:
     """A row for each bin, or for each sample in range where a maximum is taken over samples."""
-    s = samples_of(roi, convention, size, bins, in_range_only=True)
-    n = len(roi.begin) * bins
+    return _pool_rows(axis) if axis.convention.kind == "cell" else _sample_rows(axis)
+
+
+def _pool_rows(axis: Axis) -> Rows:
+    """RoIPool: a row for each bin, of the cells that it covers."""
+    bin_, cell = pool_cells(axis)
+    width = np.bincount(bin_, minlength=len(axis.begin) * axis.bins)
+    per_cell = 1.0 / np.maximum(width, 1) if axis.convention.mode == "avg" else np.ones(len(width))
+    void = width == 0
+    weights = per_cell[bin_].astype(axis.begin.dtype)
+    return Rows(
+        np.arange(len(width) + 1), pointers(width), _int32(cell), weights, void, void & False
+    )
+
+
+def _sample_rows(axis: Axis) -> Rows:
+    s = samples_of(axis, in_range_only=True)
+    n = len(axis.begin) * axis.bins
     inside_count = np.bincount(s.bin, minlength=n).astype(np.int64)
-    count = np.repeat(roi.count, bins)
-    reduction = convention.reduction
-    exact = convention.sampling_ratio == "exact"
-    if exact:
-        one, other = exact_edges(roi, bins)
-        void = one == other
-    elif convention.border == "extrapolate":
+    count = np.repeat(axis.count, axis.bins)
+    reduction = axis.convention.reduction
+    total = count.astype(np.float64)
+    if axis.convention.kind == "piece":
+        one, other = exact_edges(axis)
+        void, total = one == other, np.abs(other - one)
+    elif axis.convention.border == "extrapolate":
         void = inside_count != count
     else:
         void = count == 0
     zero = (inside_count != count) & ~void if reduction != "avg" else np.zeros(n, dtype=np.bool_)
 
     if reduction == "avg":
-        total = np.abs(other - one) if exact else count.astype(np.float64)
-        row_ptr, cells, weights = _merged(s, inside_count, total, roi.begin.dtype)
-        return np.arange(n + 1), row_ptr, cells, weights, void, zero
+        merged = _merged(s, inside_count, total, axis.begin.dtype)
+        return Rows(np.arange(n + 1), *merged, void, zero)
 
-    cells = np.stack([s.low, s.high], 1)
-    weights = np.stack([s.weight_low, s.weight_high], 1)
+    cells = _int32(np.stack([s.low, s.high], 1))
+    weights = np.stack([s.weight_low, s.weight_high], 1).astype(axis.begin.dtype)
     keep = weights != 0
     if reduction == "max":
-        row_ptr = pointers(keep.sum(1))
-        return pointers(inside_count), row_ptr, cells[keep], weights[keep], void, zero
+        bin_ptr, row_ptr = pointers(inside_count), pointers(keep.sum(1))
+        return Rows(bin_ptr, row_ptr, cells[keep], weights[keep], void, zero)
     bin_of_tap = np.repeat(s.bin, 2).reshape(-1, 2)
     row_ptr = pointers(np.bincount(bin_of_tap[keep], minlength=n))
     zero[bin_of_tap[~keep]] = True
-    return np.arange(n + 1), row_ptr, cells[keep], weights[keep], void, zero
+    return Rows(np.arange(n + 1), row_ptr, cells[keep], weights[keep], void, zero)
 
 
 def _merged(
     s: Samples, inside_count: Int, total: NDArray[np.float64], dtype: np.dtype[Any]
-) -> tuple[Int, Int, Float]:
+) -> tuple[Int, NDArray[np.int32], Float]:
     """Add up what the samples of a bin give to each cell, and divide by the bin's total.
 
     The order of the sums is that of the samples, low before high, in float64: a stated order, so
@@ -86,4 +106,8 @@ def _merged(
     weights = (summed / total[row]).astype(dtype)
     keep = weights != 0
     taps = np.bincount(row[keep], minlength=n)
-    return pointers(taps), (low[row] + offset)[keep], weights[keep]
+    return pointers(taps), _int32((low[row] + offset)[keep]), weights[keep]
+
+
+def _int32(cells: Int) -> NDArray[np.int32]:
+    return cells.astype(np.int32)

@@ -8,10 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError
-from roicrop.sampling.arrays import Bool, Float, Int, ragged
-from roicrop.sampling.rois import Roi, round_half_away
+from roicrop.sampling.arrays import Bool, Float, Int, ragged, round_half_away
+from roicrop.sampling.axis import Axis, exact_edges, pool_edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,13 @@ class Samples:
     def __len__(self) -> int:
         return len(self.bin)
 
+    def where(self, chosen: slice | Bool) -> Samples:
+        """Some of them."""
+        return Samples(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
     def of_bin(self, p: int) -> Samples:
         """Those of bin p, of one box's samples."""
-        first, after = np.searchsorted(self.bin, (p, p + 1))
-        return Samples(*(getattr(self, field.name)[first:after] for field in fields(self)))
+        return self.where(slice(*np.searchsorted(self.bin, (p, p + 1))))
 
     @property
     def clamped(self) -> Bool:
@@ -55,111 +57,108 @@ class Samples:
         return moved
 
 
-def samples_of(
-    roi: Roi, convention: Convention, size: int, bins: int, *, in_range_only: bool
-) -> Samples:
-    """The samples of K boxes along one axis, all or those in range."""
+def samples_of(axis: Axis, *, in_range_only: bool) -> Samples:
+    """The samples of K boxes along one axis, all or those in range.
+
+    For RoIPool, each cell of a bin, read where it lies; its number is its place on the map.
+    """
+    kind = axis.convention.kind
+    if kind == "cell":
+        return _cells(axis)
     position: Float
-    if convention.sampling_ratio == "exact":
-        bin_, index, position, share = _pieces(roi, size, bins)
+    if kind == "piece":
+        bin_, index, position, share = _pieces(axis)
     else:
-        bin_, index, position = _grid(roi, convention, size, bins, in_range_only)
+        bin_, index, position = _grid(axis, in_range_only)
         share = np.ones(len(bin_))
-    read = _read_nearest if convention.interpolation == "nearest" else _read_bilinear
-    inside, read_at, low, high, weight_low, weight_high = read(position, convention.border, size)
-    if in_range_only and not inside.all():
-        bin_, index, position, share = bin_[inside], index[inside], position[inside], share[inside]
-        read_at, low, high = read_at[inside], low[inside], high[inside]
-        weight_low, weight_high = weight_low[inside], weight_high[inside]
-        inside = inside[inside]
-    return Samples(
-        bin_, index, position, inside, read_at, low, high, weight_low, weight_high, share
+    read = _read_nearest if axis.convention.interpolation == "nearest" else _read_bilinear
+    samples = Samples(
+        bin_, index, position, *read(position, axis.convention.border, axis.size), share
     )
+    if in_range_only and not samples.inside.all():
+        return samples.where(samples.inside)
+    return samples
+
+
+def _cells(axis: Axis) -> Samples:
+    bin_, cell = pool_cells(axis)
+    at, one = cell.astype(np.float64), np.ones(len(cell))
+    return Samples(bin_, cell, at, one == 1, at, cell, cell, one, one * 0, one)
+
+
+def pool_cells(axis: Axis) -> tuple[Int, Int]:
+    """RoIPool: every cell that a bin covers, bin by bin, and before it its bin."""
+    cells = np.clip(pool_edges(axis)[1], 0, axis.size).reshape(-1, 2)
+    bin_, offset = ragged(np.maximum(cells[:, 1] - cells[:, 0], 0))
+    return bin_, cells[bin_, 0] + offset
 
 
 _SEARCH_FROM: Final = 64  # samples a bin beyond which those in range are searched for
 
 
-def _grid(
-    roi: Roi, convention: Convention, size: int, bins: int, in_range_only: bool
-) -> tuple[Int, Int, Float]:
-    count = np.repeat(roi.count, bins)
+def _grid(axis: Axis, in_range_only: bool) -> tuple[Int, Int, Float]:
+    count = np.repeat(axis.count, axis.bins)
     start = np.zeros_like(count)
     stop = np.maximum(count, 0)
     if in_range_only and count.max(initial=0) > _SEARCH_FROM:
-        start, stop = _search_in_range(roi, convention, size, bins)
+        start, stop = _search_in_range(axis)
     bin_, index = ragged(stop - start)
     index = index + start[bin_]
-    return bin_, index, _position(roi, convention, bins, bin_, index)
+    return bin_, index, _position(axis, bin_, index)
 
 
-def _position(roi: Roi, convention: Convention, bins: int, bin_: Int, index: Int) -> Float:
-    real = roi.begin.dtype.type
-    k, p = np.divmod(bin_, bins)
-    begin, bin_size = roi.begin[k], roi.bin_size[k]
-    p_real = p.astype(roi.begin.dtype)
-    if convention.positions == "corners":
+def _position(axis: Axis, bin_: Int, index: Int) -> Float:
+    real = axis.begin.dtype.type
+    k, p = np.divmod(bin_, axis.bins)
+    begin, bin_size = axis.begin[k], axis.bin_size[k]
+    p_real = p.astype(axis.begin.dtype)
+    if axis.convention.kind == "point":
         return begin + p_real * bin_size
-    i_half = index.astype(roi.begin.dtype) + real(0.5)
-    count = np.maximum(roi.count, 1)[k].astype(roi.begin.dtype)
-    if convention.positions == "fraction":
+    i_half = index.astype(axis.begin.dtype) + real(0.5)
+    count = np.maximum(axis.count, 1)[k].astype(axis.begin.dtype)
+    if axis.convention.positions == "fraction":
         return begin + bin_size * (p_real + i_half / count)
-    if convention.positions == "step-scaled":
+    if axis.convention.positions == "step-scaled":
         return begin + p_real * bin_size + bin_size / count * i_half
     return begin + p_real * bin_size + i_half * bin_size / count
 
 
-def _search_in_range(roi: Roi, convention: Convention, size: int, bins: int) -> tuple[Int, Int]:
+def _search_in_range(axis: Axis) -> tuple[Int, Int]:
     """For each bin the first sample in range and the one after the last, by bisection.
 
     Positions are monotone in the sample's number, rounding included. Without this, one box a
     million times the map's size would cost as many samples.
     """
-    count = np.repeat(roi.count, bins)
+    count = np.repeat(axis.count, axis.bins)
     bin_ = np.arange(len(count))
-    falling = np.repeat(roi.bin_size < 0, bins)
+    falling = np.repeat(axis.bin_size < 0, axis.bins)
 
     def first(holds_from: Any) -> Int:
         low, high = np.zeros_like(count), count.copy()
         while (open_ := low < high).any():
             middle = (low + high) // 2
-            position = _position(roi, convention, bins, bin_, middle)
+            position = _position(axis, bin_, middle)
             found = holds_from(position)
             high = np.where(open_ & found, middle, high)
             low = np.where(open_ & ~found, middle + 1, low)
         return low
 
-    start = first(lambda v: np.where(falling, v <= size, v >= -1))
-    stop = first(lambda v: np.where(falling, v < -1, v > size))
+    start = first(lambda v: np.where(falling, v <= axis.size, v >= -1))
+    stop = first(lambda v: np.where(falling, v < -1, v > axis.size))
     return start, stop
 
 
-def _pieces(
-    roi: Roi, size: int, bins: int
-) -> tuple[Int, Int, NDArray[np.float64], NDArray[np.float64]]:
+def _pieces(axis: Axis) -> tuple[Int, Int, NDArray[np.float64], NDArray[np.float64]]:
     """Cut each bin at the cell centres: the middle and the length of each piece in [−1, size]."""
-    one, other = exact_edges(roi, bins)
+    one, other = exact_edges(axis)
     low = np.maximum(np.minimum(one, other), -1.0)
-    high = np.minimum(np.maximum(one, other), float(size))
-    first = np.floor(np.minimum(low, float(size))).astype(np.int64)
+    high = np.minimum(np.maximum(one, other), float(axis.size))
+    first = np.floor(np.minimum(low, float(axis.size))).astype(np.int64)
     last = np.ceil(np.maximum(high, -1.0)).astype(np.int64)
     bin_, index = ragged(np.where(low < high, last - first, 0))
     left = (first[bin_] + index).astype(np.float64)
     a, b = np.maximum(left, low[bin_]), np.minimum(left + 1.0, high[bin_])
     return bin_, index, (a + b) * 0.5, b - a
-
-
-def exact_edges(roi: Roi, bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(K·P,) where the exact integral begins each bin and ends it."""
-    begin = np.repeat(roi.begin.astype(np.float64), bins)
-    bin_size = np.repeat(exact_sizes(roi.length, bins), bins)
-    p = np.tile(np.arange(bins, dtype=np.float64), len(roi.begin))
-    return begin + p * bin_size, begin + (p + 1.0) * bin_size
-
-
-def exact_sizes(length: Float, bins: int) -> NDArray[np.float64]:
-    """The bins' sizes in float64, so that they tile the box however short its own numbers are."""
-    return length.astype(np.float64) / bins
 
 
 _Read = tuple[Bool, Float, Int, Int, Float, Float]

@@ -1,7 +1,32 @@
-"""Counts, numbers and signs as every text of the program writes them."""
+"""Counts, numbers, names, tables and records as every text of the program writes them."""
 
 from __future__ import annotations
 
-from roicrop.text.wording import many, minus, special
+from roicrop.text.names import listing, printable, quoted
+from roicrop.text.numbers import brief, exact, in_column, minus, special, tidy, under_one_another
+from roicrop.text.records import csv_lines, json_line, json_lines, plain
+from roicrop.text.tables import INDENT, headed, table
+from roicrop.text.wording import distance, many, measure
 
-__all__ = ["many", "minus", "special"]
+__all__ = [
+    "INDENT",
+    "brief",
+    "csv_lines",
+    "distance",
+    "exact",
+    "headed",
+    "in_column",
+    "json_line",
+    "json_lines",
+    "listing",
+    "many",
+    "measure",
+    "minus",
+    "plain",
+    "printable",
+    "quoted",
+    "special",
+    "table",
+    "tidy",
+    "under_one_another",
+]

@@ -1,8 +1,8 @@
-"""Counts and signs as every text of the program writes them."""
+"""Counts and lengths in words."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 
 def many(count: int, one: str, more: str | None = None) -> str:
@@ -10,11 +10,12 @@ def many(count: int, one: str, more: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
-def special(value: float) -> str:
-    """NaN and the infinities."""
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+def measure(number: str, unit: str) -> str:
+    """A number that is written already, and its unit: "1 cell", "0.5 cells"."""
+    return f"{number} {unit if number == '1' else unit + 's'}"
 
 
-def minus(text: str) -> str:
-    """The text with a minus sign for each hyphen."""
-    return text.replace("-", "−")
+def distance(cells: float, cells_per_pixel: float, number: Callable[[float], str]) -> str:
+    """How far, on the map and in the image: "1 cell (8 pixels)"."""
+    pixels = abs(cells) / cells_per_pixel
+    return f"{measure(number(abs(cells)), 'cell')} ({measure(number(pixels), 'pixel')})"

@@ -13,17 +13,10 @@ from PIL import Image
 
 from tests.command_line import MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
+pytestmark = pytest.mark.usefixtures("work")
+
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 FILES = (SAMPLE / "features.h5", SAMPLE / "boxes.csv")
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
-    return tmp_path
 
 
 def compare(*arguments: object) -> Result:

@@ -17,14 +17,7 @@ from roicrop import kernels
 from roicrop.cli import report
 from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def align(*options: object) -> Result:
@@ -163,7 +156,7 @@ def test_images_say_which_image_a_coco_result_is_on() -> None:
     Path("results.json").write_text(json.dumps(results))
     Path("instances.json").write_text(json.dumps({"images": [{"id": 70}, {"id": 71}]}))
     crop = ["align", "maps.h5", "results.json", "-o", "out.h5"]
-    assert "results.json box 0: no image 71" in run(*crop).error
+    assert "results.json: image_id is 70, 71, and none is 0" in run(*crop).error
     result = run(*crop, "--images", "instances.json")
     np.testing.assert_array_equal(pooled("out.h5"), truth())
     assert "image_id goes through the position in images of instances.json" in result.err

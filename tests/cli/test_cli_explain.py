@@ -12,18 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
-from roicrop.job import Job
+from roicrop.job import OnMap
 from tests.command_line import BOXES, MAPS, Result, pooled, run, start, write_boxes, write_maps
 
+pytestmark = pytest.mark.usefixtures("work")
+
 LISTING = Path(__file__).parents[1] / "data" / "notebook_listing.txt"
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
 
 
 def explain(*options: object) -> Result:
@@ -132,8 +126,8 @@ def test_a_box_that_is_pooled_to_zeros_has_no_explanation() -> None:
 
 
 def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = Job.pool
-    monkeypatch.setattr(Job, "pool", lambda *arguments: pool(*arguments) + 1)
+    pool = OnMap.pool
+    monkeypatch.setattr(OnMap, "pool", lambda *arguments: pool(*arguments) + 1)
     result = explain()
     assert result.status == 1
     assert "49 of 49 values DIFFER from what align gives" in result.out

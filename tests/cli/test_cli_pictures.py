@@ -12,14 +12,7 @@ from PIL import Image
 from roicrop.errors import OutputError
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
 
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("work")
 
 
 def names(folder: str) -> list[str]:

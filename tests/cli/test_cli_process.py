@@ -23,19 +23,11 @@ from tests.command_line import (
     run_process,
     start,
     write_boxes,
-    write_maps,
 )
 
+pytestmark = pytest.mark.usefixtures("work")
+
 CROP = ["align", "maps.h5", "boxes.csv", "-o", "out.h5"]
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in, with maps.h5 and boxes.csv."""
-    monkeypatch.chdir(tmp_path)
-    write_maps()
-    write_boxes()
-    return tmp_path
 
 
 def test_results_words_and_json_go_their_own_ways() -> None:

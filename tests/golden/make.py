@@ -3,10 +3,10 @@
     python tests/golden/make.py --peer torchvision        in an environment that has it
     python tests/golden/make.py --python torchvision=envs/tv/bin/python --python paddle=…
 
-The first writes `torchvision.npz` beside this file; the second does so for each framework, with the
-interpreter of the environment that has it. Every case runs in a process of its own, because some
-frameworks crash or never return on boxes that are only unusual. Needs NumPy and a system that
-forks.
+The first writes `torchvision.npz` beside this file, and `torchvision_pyramids.npz`; the second does
+so for each framework, with the interpreter of the environment that has it. Every case runs in a
+process of its own, except for pyramids, because some frameworks crash or never return on boxes that
+are only unusual. Needs NumPy and a system that forks.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.golden import pyramids  # noqa: E402
 from tests.golden.cases import CASES, Case  # noqa: E402
 from tests.golden.peers import PEERS, load  # noqa: E402
 
@@ -72,6 +73,8 @@ def make(peer: str) -> None:
     about = json.dumps({"versions": installed, "cases": records})
     np.savez_compressed(path, about=np.array(about), **arrays)
     print(f"{path.name}: {len(records)} cases, {path.stat().st_size:,} bytes")
+    if peer in pyramids.PEERS:
+        pyramids.make(peer, installed)
 
 
 def run_apart(peer: str, case: Case) -> tuple[str, Any]:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,16 +23,33 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "out.bin"
 
 
-def orphan_of(target: Path, process: int) -> Path:
-    orphan = target.with_name(f".{target.name}.roicrop-{process}.tmp")
-    orphan.write_bytes(b"half of it")
-    return orphan
+def leftover_of(target: Path, digits: str = "0123456789abcdef") -> Path:
+    leftover = target.with_name(f".{target.name}.roicrop-{digits}.tmp")
+    leftover.write_bytes(b"half of it")
+    return leftover
 
 
-def dead_process() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
+HOLD = """
+import sys, time
+from roicrop.outputs.replacing import replacing
+with replacing(sys.argv[1], overwrite=True) as temporary:
+    temporary.write_bytes(b"theirs")
+    print(temporary, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_run(target: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process in the midst of writing the target, and its temporary file."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
 
 
 def names(directory: Path) -> list[str]:
@@ -97,10 +116,10 @@ def test_a_symbolic_link_stays_one(target: Path) -> None:
 def test_a_file_system_that_takes_nothing_is_named_with_the_remedy(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path, **_: object) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     refusal = re.escape(f"{target} cannot be written: Read-only file system; write elsewhere")
     with pytest.raises(OutputError, match=refusal), replacing(target):
@@ -131,20 +150,49 @@ def test_an_unwritable_directory_is_one_line() -> None:
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(target: Path) -> None:
-    killed = orphan_of(target, dead_process())
-    namesake = orphan_of(target, os.getpid())
+    with another_run(target) as (process, temporary):
+        process.kill()
+        process.wait()
+    assert temporary.exists()
     with replacing(target):
-        assert not killed.exists()
-    assert not namesake.exists()
+        assert not temporary.exists()
 
 
 def test_what_another_run_is_writing_stays(target: Path) -> None:
-    running = orphan_of(target, os.getppid())
-    other_target = orphan_of(target.with_name("out.bin.2"), dead_process())
-    with replacing(target):
-        pass
-    assert running.exists()
-    assert other_target.exists()
+    other_target = leftover_of(target.with_name("out.bin.2"))
+    with another_run(target) as (process, theirs):
+        with replacing(target) as ours:
+            ours.write_bytes(b"ours")
+        assert theirs.exists()
+        assert target.read_bytes() == b"ours"
+        process.communicate()
+    assert target.read_bytes() == b"theirs"
+    assert names(target.parent) == sorted([other_target.name, "out.bin"])
+
+
+def test_a_finished_file_can_be_locked_by_its_reader_at_once(target: Path) -> None:
+    with replacing(target) as temporary, temporary.open("rb") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_where_nothing_can_be_locked_files_are_written_and_none_is_taken_for_a_leftover(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    leftover = leftover_of(target)
+    with replacing(target) as temporary:
+        temporary.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+    assert leftover.exists()
+
+
+def test_what_is_not_a_regular_file_is_not_replaced(target: Path) -> None:
+    os.mkfifo(target)
+    with pytest.raises(OutputError, match="is not a regular file"):
+        replacing(target, overwrite=True).__enter__()
 
 
 def test_an_error_of_the_system_becomes_one_line_with_a_remedy() -> None:

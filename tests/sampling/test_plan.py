@@ -72,7 +72,7 @@ def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
                 boxes, size, bins, number, convention=row, spatial_scale=scale
             )
             for field, values in zip(FIELDS, own, strict=True):
-                expected = getattr(axis, field).astype(values.dtype)
+                expected = getattr(axis.rows, field).astype(values.dtype)
                 assert values.tobytes() == expected.tobytes(), (row, size, bins, scale, field)
 
 
@@ -152,7 +152,8 @@ def test_the_range_of_samples_includes_minus_1_and_the_maps_size() -> None:
 
 def test_a_plan_knows_its_box_in_every_coordinate() -> None:
     plan = roicrop.plan([[16, 32, 48, 80]], (9, 8), (2, 4), 1 / 16, convention="detectron2")
-    feature, index = plan.corners(0)
+    corners = plan.corners(0)
+    feature, index = corners.feature, corners.index
     assert feature is not None
     assert feature.tolist() == [1, 2, 3, 5]
     assert index.tolist() == [0.5, 1.5, 2.5, 4.5]
@@ -164,7 +165,8 @@ def test_a_plan_knows_its_box_in_every_coordinate() -> None:
 
 def test_crop_and_resize_has_its_points_on_the_corners_and_its_edges_between() -> None:
     plan = roicrop.plan([[0.25, 0.0, 0.75, 1.0]], (9, 5), 3, convention="tensorflow")
-    feature, index = plan.corners(0)
+    corners = plan.corners(0)
+    feature, index = corners.feature, corners.index
     assert feature is None
     assert index.tolist() == [0, 2, 4, 6]
     assert plan.y.samples(0).position.tolist() == [2, 4, 6]
@@ -199,6 +201,54 @@ def test_a_box_however_large_costs_only_what_falls_on_the_map(name: str, size: f
         box = [-size, -size, size / 2, size / 2]
         plan = roicrop.plan([box], (20, 30), 3, convention=row, operator=row.operator)
         for axis in (plan.y, plan.x):
-            assert len(axis.cells) <= 1000
+            assert len(axis.rows.cells) <= 1000
             if row.operator == "align":
                 assert len(axis.samples(0)) <= 1000
+
+
+def test_a_plan_says_what_its_bins_are_made_of() -> None:
+    kinds = {"detectron2": "sample", "tensorflow": "point", "prroi": "piece", "fast-rcnn": "cell"}
+    for name, kind in kinds.items():
+        row = CONVENTIONS[name]
+        plan = roicrop.plan([[0, 0, 1, 1]], (9, 9), 1, convention=name, operator=row.operator)
+        assert plan.kind == kind
+
+
+def test_bins_are_outlined_on_a_map_whose_cells_have_their_centres_at_whole_numbers() -> None:
+    box = [[2, 1, 6, 4]]
+    aligned = roicrop.plan(box, (9, 9), (1, 2), convention="detectron2").outline(0, 0, 1)
+    assert aligned.tolist() == [[0.5, 3.5], [0.5, 5.5], [3.5, 5.5], [3.5, 3.5]]
+    # Cells 2 to 6 and 1 to 4, whose upper left corners are half a cell from their centres.
+    pool = roicrop.plan(box, (9, 9), (1, 2), operator="pool").outline(0, 0, 1)
+    assert pool.tolist() == [[0.5, 4], [0.5, 6.5], [4.5, 6.5], [4.5, 4]]
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+@given(data=st.data())
+@settings(max_examples=settings().max_examples // 4)
+def test_a_boxs_extent_holds_the_cells_of_its_terms_and_no_more(
+    name: str, data: st.DataObject
+) -> None:
+    crop = data.draw(crops(name))
+    try:
+        plan = crop.plan(np.float32)
+    except BoxError:
+        return
+    for k, (top, bottom, left, right) in enumerate(plan.extent().tolist()):
+        cells = set()
+        for p, q in np.ndindex(*plan.output_size):
+            terms = plan.terms(k, p, q)
+            for term in itertools.islice(terms, 3000):
+                for tap in term.taps:
+                    if top <= tap.row < bottom and left <= tap.column < right:
+                        cells.add((tap.row, tap.column))
+                    else:  # so little that it is nothing in the plan's precision
+                        assert abs(tap.weight * term.share) < 1e-30 * abs(terms.divisor)
+            if len(terms) > 3000:
+                return
+        rows, columns = {row for row, _ in cells}, {column for _, column in cells}
+        if cells:
+            assert (min(rows), max(rows) + 1) == (top, bottom)
+            assert (min(columns), max(columns) + 1) == (left, right)
+        else:
+            assert (top, bottom, left, right) == (0, 0, 0, 0)

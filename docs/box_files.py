@@ -1,0 +1,210 @@
+"""Files of boxes as programs write them: what each is taken for, and the options that it needs.
+
+Each example is one box, x 64 to 384 and y 32 to 256, of the image `a.jpg` where it names one, which
+is 768 × 512 pixels where coordinates are fractions. The tests read every one, and docs/files.md
+shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFile:
+    """A program, a name for its file, an example, what it is taken for, and options it needs."""
+
+    program: str
+    file: str
+    example: str
+    taken_for: str
+    options: str = ""
+
+
+BOX_FILES: Final = (
+    BoxFile(
+        "pandas, a spreadsheet",
+        "boxes.csv",
+        "image,x1,y1,x2,y2,score,label\na.jpg,64,32,384,256,0.9,car",
+        "columns by name; between them commas, tabs, semicolons or spaces",
+    ),
+    BoxFile(
+        "TensorFlow's tutorials",
+        "tf.csv",
+        "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,768,512,car,64,32,384,256",
+        "corners; width and height are the image's",
+    ),
+    BoxFile(
+        "Open Images",
+        "openimages.csv",
+        "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\n"
+        "a,xclick,/m/01,1,0.08333333333333333,0.5,0.0625,0.5",
+        "corners as fractions of the image",
+        "--normalized",
+    ),
+    BoxFile(
+        "Kaggle, global wheat",
+        "wheat.csv",
+        'image_id,width,height,bbox,source\na,768,512,"[64.0, 32.0, 320.0, 224.0]",usask_1',
+        "x, y, width, height in one cell",
+    ),
+    BoxFile(
+        "makesense",
+        "makesense.csv",
+        "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height\n"
+        "car,64,32,320,224,a.jpg,768,512",
+        "x, y, width, height",
+    ),
+    BoxFile(
+        "makesense, without a header",
+        "makesense-old.csv",
+        "car,64,32,320,224,a.jpg,768,512",
+        "what `--columns` says",
+        "--columns label,x,y,w,h,image,_,_",
+    ),
+    BoxFile(
+        "keras-retinanet",
+        "retinanet.csv",
+        "photos/a.jpg,64,32,384,256,car\nphotos/b.jpg,,,,,",
+        "what `--columns` says; an image without boxes is left out",
+        "--columns image,x1,y1,x2,y2,label",
+    ),
+    BoxFile(
+        "YOLO",
+        "a.txt",
+        "0 0.2916666666666667 0.28125 0.4166666666666667 0.4375",
+        "centre and size as fractions, a file for each image",
+        "--columns label,cx,cy,w,h --normalized",
+    ),
+    BoxFile(
+        "YOLO with confidences",
+        "predicted.txt",
+        "0 0.2916666666666667 0.28125 0.4166666666666667 0.4375 0.9",
+        "the same, with a score",
+        "--columns label,cx,cy,w,h,score --normalized",
+    ),
+    BoxFile(
+        "MOT",
+        "mot.txt",
+        "1,-1,64,32,320,224,0.9,-1,-1,-1",
+        "x, y, width, height; frames (and pixels) count from 1, so they are no indices",
+        "--columns frame,_,x,y,w,h,score,_,_,_",
+    ),
+    BoxFile(
+        "VIA, CSV",
+        "via.csv",
+        "filename,file_size,region_id,region_shape_attributes,region_attributes\n"
+        'a.jpg,1000,0,"{""name"":""rect"",""x"":64,""y"":32,""width"":320,""height"":224}",'
+        '"{""label"":""car""}"',
+        "x, y, width, height; only rectangles",
+    ),
+    BoxFile(
+        "VIA 2",
+        "via2.json",
+        '{"a.jpg1000": {"filename": "a.jpg", "regions": [{"shape_attributes": {"name": "rect", '
+        '"x": 64, "y": 32, "width": 320, "height": 224}, "region_attributes": {"label": "car"}}]}}',
+        "the same; regions are a list",
+    ),
+    BoxFile(
+        "VIA 1",
+        "via1.json",
+        '{"a.jpg1000": {"filename": "a.jpg", "regions": {"0": {"shape_attributes": '
+        '{"name": "rect", "x": 64, "y": 32, "width": 320, "height": 224}}}}}',
+        "the same; regions are an object",
+    ),
+    BoxFile(
+        "VIA, project",
+        "project.json",
+        '{"_via_settings": {}, "_via_img_metadata": {"a.jpg1000": {"filename": "a.jpg", '
+        '"regions": [{"shape_attributes": {"name": "rect", "x": 64, "y": 32, "width": 320, '
+        '"height": 224}, "region_attributes": {}}]}}}',
+        "the same",
+    ),
+    BoxFile(
+        "labelme",
+        "labelme.json",
+        '{"shapes": [{"label": "car", "points": [[384, 32], [64, 256]], "shape_type": '
+        '"rectangle"}], "imagePath": "a.jpg", "imageHeight": 512, "imageWidth": 768}',
+        "two corners, in any order; only rectangles",
+    ),
+    BoxFile(
+        "CreateML",
+        "createml.json",
+        '[{"image": "a.jpg", "annotations": [{"label": "car", "coordinates": '
+        '{"x": 224, "y": 144, "width": 320, "height": 224}}]}]',
+        "x and y are the centre",
+    ),
+    BoxFile(
+        "Roboflow's predictions",
+        "roboflow.json",
+        '{"predictions": [{"x": 224, "y": 144, "width": 320, "height": 224, "confidence": 0.9, '
+        '"class": "car"}], "image": {"width": 768, "height": 512}}',
+        "x and y are the centre",
+    ),
+    BoxFile(
+        "COCO instances",
+        "instances.json",
+        '{"images": [{"id": 7, "file_name": "a.jpg"}], "annotations": [{"id": 1, "image_id": 7, '
+        '"category_id": 1, "bbox": [64, 32, 320, 224]}], "categories": [{"id": 1, "name": "car"}]}',
+        "x, y, width, height; image_id goes through images, to a name or a position",
+    ),
+    BoxFile(
+        "LVIS",
+        "lvis.json",
+        '{"images": [{"id": 7, "coco_url": "http://cocodataset/val2017/a.jpg"}], "annotations": '
+        '[{"id": 1, "image_id": 7, "category_id": 1, "bbox": [64, 32, 320, 224]}]}',
+        "the same; the image's name is the last part of coco_url",
+    ),
+    BoxFile(
+        "COCO results",
+        "results.json",
+        '[{"image_id": 7, "category_id": 1, "bbox": [64, 32, 320, 224], "score": 0.9}]',
+        "x, y, width, height; the ids are those of the file of instances",
+        "--images instances.json",
+    ),
+    BoxFile(
+        "torchvision",
+        "torchvision.json",
+        '{"a.jpg": {"boxes": [[64, 32, 384, 256]], "labels": [3], "scores": [0.9]}}',
+        "corners; a list of such objects goes by position instead of by name",
+    ),
+    BoxFile(
+        "mmdetection",
+        "by-class.json",
+        "[[], [[64, 32, 384, 256, 0.9]]]",
+        "an image's results by class, corners and score; or a list of these for each image",
+    ),
+    BoxFile(
+        "detectron2's dataset dicts",
+        "dicts.json",
+        '[{"file_name": "photos/a.jpg", "image_id": 7, "annotations": [{"bbox": '
+        '[64, 32, 384, 256], "bbox_mode": 0, "category_id": 0}]}]',
+        "what bbox_mode says: 0 corners, 1 x, y, width, height; others are refused",
+    ),
+    BoxFile(
+        "predictions by image",
+        "predictions.jsonl",
+        '{"image": "a.jpg", "predictions": [{"bbox": [64, 32, 320, 224], "score": 0.9}]}',
+        "as if each record named the image",
+    ),
+    BoxFile(
+        "ultralytics",
+        "ultralytics.json",
+        '[{"name": "car", "class": 2, "confidence": 0.9, "box": {"x1": 64, "y1": 32, "x2": 384, '
+        '"y2": 256}}]',
+        "keys of an object as names of columns",
+    ),
+    BoxFile(
+        "darkflow",
+        "darkflow.json",
+        '[{"label": "car", "topleft": {"x": 64, "y": 32}, "bottomright": {"x": 384, "y": 256}}]',
+        "corners",
+    ),
+    BoxFile(
+        "a list",
+        "list.json",
+        "[[64, 32, 384, 256]]",
+        "corners; of five numbers, an index first or a score last, whichever they can only be",
+    ),
+)

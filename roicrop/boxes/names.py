@@ -1,0 +1,213 @@
+"""What columns and keys are called: which hold a box, its image, score and label.
+
+Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BBox X` and `bbox.x`
+(the x of an object under `bbox`) are one name. What is known is data: spellings in a stated order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from roicrop.boxes.geometry import BoxFormat
+from roicrop.errors import BoxError
+from roicrop.text import listing, printable
+
+Role = Literal["image", "score", "label", "id"]
+
+# The first that is there is taken.
+SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
+    "image": (
+        "image", "image_id", "image_index", "batch_index", "file_name", "image_name", "image_path",
+        "path", "img", "img_name", "img_id", "img_path", "coco_url", "frame",
+    ),
+    "score": ("score", "confidence", "conf", "probability"),
+    "label": (
+        "label", "class", "class_name", "name", "category", "category_name", "category_id",
+        "label_name", "label_id", "class_id",
+    ),
+    "id": ("id",),
+}  # fmt: skip
+# These are indices, whatever the features are; the others may be names or ids.
+INDEX_NAMES: Final = frozenset({"imageindex", "batchindex"})
+# What may stand before each of the four: `bbox_x`, or the x of an object under `bbox`.
+_PREFIXES: Final = (
+    "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
+    "regionshapeattributes",
+)  # fmt: skip
+# One cell or key with all four numbers.
+IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy"}
+_ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle"})
+
+CORNERS: Final = ("x1", "y1", "x2", "y2")
+_CORNERS: Final = (
+    CORNERS,
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x0", "y0", "x1", "y1"),
+    ("minx", "miny", "maxx", "maxy"),
+    ("left", "top", "right", "bottom"),
+    ("xtl", "ytl", "xbr", "ybr"),
+    ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
+)
+_CENTRES: Final = (
+    ("cx", "cy"), ("xc", "yc"), ("xcenter", "ycenter"), ("centerx", "centery"),
+    ("xcentre", "ycentre"), ("centrex", "centrey"),
+)  # fmt: skip
+_SIZES: Final = (("w", "h"), ("width", "height"))
+COORDINATES: Final[Mapping[BoxFormat, Sequence[tuple[str, ...]]]] = {
+    "xyxy": _CORNERS,
+    "xywh": [("x", "y", *size) for size in _SIZES],
+    "cxcywh": [(*centre, *size) for centre in _CENTRES for size in _SIZES],
+}
+# Where both corners are there, a size is the image's.
+_CORNER_AND_SIZE: Final = [(*names[:2], *size) for names in _CORNERS for size in _SIZES]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the command line says of a file of boxes; None leaves it to the file.
+
+    columns: the names of a file's columns, in order; `_` skips one.
+    by_hand: the columns that were chosen, by role.
+    images: how many images there are, which tells an index from a coordinate.
+    """
+
+    box_format: BoxFormat | None = None
+    columns: Sequence[str] | None = None
+    by_hand: Mapping[Role, str] = field(default_factory=dict)
+    images: int | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, each its own."""
+        return [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
+
+
+@dataclass(slots=True)
+class Roles:
+    """Which of a file's names hold what.
+
+    coordinates: four names in the order that `box_format` has, or one that holds all four.
+    origin: what says the box format. of: the name that holds each role.
+    notes: where two names would do, which was taken.
+    """
+
+    coordinates: tuple[str, ...]
+    box_format: BoxFormat
+    origin: str
+    of: dict[Role, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """Names that mean nothing, one of which may name images; none where images are named."""
+        if "image" in self.of:
+            return []
+        known = {"", *self.coordinates, *self.of.values()}
+        rest = [name for name in names if name not in known and plain(name) not in COLUMN_NAMES]
+        return [name for name in rest if rest.count(name) == 1]
+
+
+def plain(name: str) -> str:
+    """A name as names are compared."""
+    return name.lower().translate(_LEFT_OUT)
+
+
+def is_known(name: str) -> bool:
+    """Whether this could be the name of a column."""
+    return plain(name) in _KNOWN
+
+
+def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) -> Roles:
+    """What each name holds; BoxError lists the names where four coordinates are not among them.
+
+    where: the place of the names, for messages. origin: what says the box format, if they do.
+    """
+    by_plain: dict[str, str] = {}
+    for name in names:
+        by_plain.setdefault(plain(name), name)
+    roles = _coordinates(by_plain, names, reading, where, origin)
+    notes = []
+    for role, spellings in SPELLINGS.items():
+        there = [by_plain[plain(name)] for name in spellings if plain(name) in by_plain]
+        chosen = reading.by_hand.get(role)
+        if chosen is not None:
+            if plain(chosen) not in by_plain:
+                raise BoxError(
+                    f"{where}: no column {printable(chosen)} for --{role}-column: there are "
+                    f"{listing(names, most=12)}"
+                )
+            roles.of[role] = by_plain[plain(chosen)]
+        elif there:
+            roles.of[role] = there[0]
+            if there[1:]:
+                notes.append(f"{role} is {there[0]}, not {listing(there[1:])}: --{role}-column")
+    plains = [plain(name) for name in names]
+    for name in (*roles.coordinates, *roles.of.values()):
+        if plains.count(plain(name)) > 1:
+            raise BoxError(f"{where}: {printable(name)} is there twice: keep one")
+    roles.notes = tuple(map(printable, notes))
+    roles.warnings = tuple(
+        f"{where}: {printable(by_plain[name])} is not read: boxes are taken as not rotated"
+        for name in sorted(_ANGLES & by_plain.keys())
+    )
+    return roles
+
+
+def _coordinates(
+    by_plain: Mapping[str, str], names: Sequence[str], reading: Reading, where: str, origin: str
+) -> Roles:
+    found: dict[BoxFormat, tuple[str, ...]] = {}
+    for box_format, spellings in COORDINATES.items():
+        found |= _spelled(box_format, spellings, by_plain)
+    found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
+    if not found:
+        in_one = [name for name in IN_ONE if name in by_plain]
+        if len(in_one) == 1:
+            key = by_plain[in_one[0]]
+            if reading.box_format is not None:
+                return Roles((key,), reading.box_format, "option")
+            return Roles((key,), IN_ONE[in_one[0]], f"key {printable(key)}")
+        if in_one:
+            raise BoxError(f"{where}: bbox and box both hold a box: keep one")
+        raise BoxError(
+            f"{where}: no four coordinates among {listing(names, most=12) or 'no names'}: "
+            "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"
+        )
+    if reading.box_format in found:
+        return Roles(found[reading.box_format], reading.box_format, "option")
+    if len(found) > 1:
+        both = " and ".join(",".join(spelling) for spelling in found.values())
+        raise BoxError(f"{where}: {both} are there: choose with --box-format {' or '.join(found)}")
+    box_format, spelling = next(iter(found.items()))
+    if reading.box_format is None:
+        return Roles(spelling, box_format, origin)
+    # The option contradicts the names, so only the order of the columns is left to go by.
+    return Roles(tuple(sorted(spelling, key=list(names).index)), reading.box_format, "option")
+
+
+def _spelled(
+    box_format: BoxFormat, spellings: Sequence[tuple[str, ...]], by_plain: Mapping[str, str]
+) -> dict[BoxFormat, tuple[str, ...]]:
+    """The first of the spellings that is there, as the file has it, under its format; or none."""
+    for prefix, spelling in itertools.product(_PREFIXES, spellings):
+        if all(prefix + name in by_plain for name in spelling):
+            return {box_format: tuple(by_plain[prefix + name] for name in spelling)}
+    return {}
+
+
+_LEFT_OUT: Final = str.maketrans("", "", " _-.")
+# Names that have a role, and all names that are known.
+COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
+_KNOWN: Final = (
+    COLUMN_NAMES
+    | IN_ONE.keys()
+    | {
+        prefix + name
+        for prefix in _PREFIXES
+        for spelling in (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
+        for name in spelling
+    }
+)

@@ -1,0 +1,181 @@
+"""Which map of a pyramid each program takes a box from.
+
+Everyone says floor(4 + log2(sqrt(area) / 224)), and no two programs compute the same. As with
+`Convention`, what they differ in is data: a `LevelRule` is one row. `roicrop.sampling.assign`
+computes by it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from roicrop.errors import ArgumentError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelRule:
+    """One program's rule.
+
+    The level of a box is rounded(canonical_level + log2(√area / canonical_size)), clamped to the
+    maps that there are.
+
+    name: what `--level-rule` and `rule=` call it.
+    program: the function it reproduces, as its own documentation calls it.
+    surprise: one sentence on what catches people out.
+    verified: the program and version that golden values hold it to, or what it was derived from.
+    canonical_size: the side of a square box, in pixels, that is on the canonical level.
+    canonical_level: that level.
+    counted_from: what level 0 is: "stride" is a map of stride 1, so the finest map's level is
+        log2 of its stride; "finest" is the finest map, whatever its stride.
+    added_pixel: added to width and height, in pixels; 1 where corners are pixels, both included.
+    unit: the area is in "pixels", or in fractions of the "image" with x2 and y2 one pixel less and
+        the image's sides one pixel less, against a canonical size that is a fraction too.
+    reversed_area: of a box with x2 < x1 or y2 < y1, the "product" of both differences or "zero".
+    epsilon: added to the "ratio" √area / canonical_size or to the "level", before rounding.
+    logarithm: how it is taken: "log2", or "ln" divided by ln 2.
+    rounding: "floor", or to the nearest whole number, "half-even".
+    rounded: whether the "sum" is rounded, or the "logarithm" before the canonical level is added.
+    zero_area, negative_area: the level of such a box: "finest", "none" (its crop is zeros), or
+        "raise".
+    lone_map: with a single map a box is "pooled" from it without any rule, or "assigned" like any
+        other.
+    """
+
+    name: str
+    program: str
+    surprise: str
+    verified: str
+    canonical_size: float = 224.0
+    canonical_level: float = 4.0
+    counted_from: Literal["stride", "finest"] = "stride"
+    added_pixel: float = 0.0
+    unit: Literal["pixels", "image"] = "pixels"
+    reversed_area: Literal["product", "zero"] = "product"
+    epsilon: float = 1e-6
+    epsilon_to: Literal["ratio", "level"] = "ratio"
+    logarithm: Literal["log2", "ln"] = "log2"
+    rounding: Literal["floor", "half-even"] = "floor"
+    rounded: Literal["sum", "logarithm"] = "sum"
+    zero_area: Literal["finest", "none"] = "finest"
+    negative_area: Literal["finest", "none", "raise"] = "none"
+    lone_map: Literal["pooled", "assigned"] = "assigned"
+
+
+_PADDLE = LevelRule(
+    name="paddle",
+    program="paddle.vision.ops.distribute_fpn_proposals (pixel_offset=False)",
+    surprise="A reversed box has no area and is on the finest level.",
+    verified="Paddle 3.3.1",
+    reversed_area="zero",
+)
+
+_ROWS = (
+    LevelRule(
+        name="torchvision",
+        program="torchvision.ops.poolers.LevelMapper",
+        surprise="Epsilon is added to the level, not to the ratio, so a box a little smaller than "
+        "a power of two of the canonical size is lifted to the next level.",
+        verified="torchvision 0.29.1",
+        epsilon_to="level",
+        lone_map="pooled",
+    ),
+    LevelRule(
+        name="detectron2",
+        program="detectron2 assign_boxes_to_levels",
+        surprise="Epsilon is 1e-8, which float32 loses wherever the ratio is near 1.",
+        verified="derived from the source of detectron2, run by PyTorch 2.14.1",
+        epsilon=1e-8,
+        lone_map="pooled",
+    ),
+    LevelRule(
+        name="mmdet",
+        program="mmdetection SingleRoIExtractor (finest_scale=56)",
+        surprise="Levels are counted from the finest map, whatever its stride, and the canonical "
+        "size is that of the finest level.",
+        verified="derived from the source of mmdetection, run by PyTorch 2.14.1",
+        canonical_size=56.0,
+        canonical_level=0.0,
+        counted_from="finest",
+        lone_map="pooled",
+    ),
+    _PADDLE,
+    dataclasses.replace(
+        _PADDLE,
+        name="paddle-pixel-offset",
+        program="paddle.vision.ops.distribute_fpn_proposals(pixel_offset=True)",
+        surprise="Boxes are a pixel larger than they say.",
+        added_pixel=1.0,
+    ),
+    LevelRule(
+        name="openvino",
+        program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6",
+        surprise="Levels are counted from the finest map, whatever its stride, and a box without "
+        "area is on no level: its crop is zeros.",
+        verified="OpenVINO 2026.4.1",
+        canonical_level=2.0,
+        counted_from="finest",
+        zero_area="none",
+    ),
+    LevelRule(
+        name="tf-models",
+        program="TensorFlow Model Garden multilevel_crop_and_resize, KerasCV ROIAligner",
+        surprise="There is no epsilon, so a box a rounding smaller than a power of two of the "
+        "canonical size is on the level below.",
+        verified="derived from the source of tf-models, run by TensorFlow 2.21.0",
+        epsilon=0.0,
+        logarithm="ln",
+        rounded="logarithm",
+        negative_area="finest",
+    ),
+    LevelRule(
+        name="matterport",
+        program="matterport Mask_RCNN PyramidROIAlign",
+        surprise="The level is rounded to the nearest, half to even, not down: a quarter of all "
+        "boxes are on another level than elsewhere.",
+        verified="derived from the source of Mask_RCNN, run by TensorFlow 2.21.0",
+        unit="image",
+        epsilon=0.0,
+        logarithm="ln",
+        rounding="half-even",
+        rounded="logarithm",
+        negative_area="finest",
+    ),
+    LevelRule(
+        name="detectron",
+        program="Detectron map_rois_to_fpn_levels, Caffe2 DistributeFpnProposals",
+        surprise="Boxes are a pixel larger than they say, and a negative area is refused.",
+        verified="derived from the source of Detectron",
+        added_pixel=1.0,
+        logarithm="ln",
+        negative_area="raise",
+    ),
+)
+
+LEVEL_RULES: Final[Mapping[str, LevelRule]] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def level_rule(
+    rule: str | LevelRule,
+    *,
+    canonical_size: float | None = None,
+    canonical_level: float | None = None,
+) -> LevelRule:
+    """The row, with what was asked for in place of its own values; None leaves them."""
+    if isinstance(rule, str):
+        if rule not in LEVEL_RULES:
+            known = ", ".join(LEVEL_RULES)
+            raise ArgumentError(f"level rule {rule!r} is not known: choose from {known}")
+        rule = LEVEL_RULES[rule]
+    if canonical_size is not None:
+        if not 0 < canonical_size < float("inf"):
+            raise ArgumentError(f"canonical_size is {canonical_size}: give pixels, above 0")
+        rule = dataclasses.replace(rule, canonical_size=float(canonical_size))
+    if canonical_level is not None:
+        if not abs(canonical_level) < float("inf"):
+            raise ArgumentError(f"canonical_level is {canonical_level}: give a level")
+        rule = dataclasses.replace(rule, canonical_level=float(canonical_level))
+    return rule

@@ -1,0 +1,82 @@
+"""Which fields of a convention play a part in what it computes.
+
+A row has every field, and some of them say nothing: an average does not start from a value, and
+whole cells are not sampled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from roicrop.conventions.table import Convention, Kind, Mode
+
+
+def matters(field: str, row: Convention) -> bool:
+    """Whether another value of this field could give other results, with the rest of the row."""
+    return row.kind in _OF_KINDS.get(field, (row.kind,)) and _OF_MODE.get(field) in (None, row.mode)
+
+
+def effective(row: Convention) -> Convention:
+    """The row without its names, and with every field that plays no part at one value.
+
+    Two rows of which this is equal (NaN taken to equal NaN, as in their `repr`) give the same for
+    all boxes that neither refuses.
+    """
+    if _of_one_sample(row) and row.reduction == "max" and row.max_start == -math.inf:
+        row = dataclasses.replace(row, mode="avg", void=row.void_max)
+    idle = {name: own for name, own in _NEUTRAL.items() if not matters(name, row)}
+    return dataclasses.replace(row, **_BESIDE, **idle)
+
+
+def idle_in_both(first: Convention, second: Convention) -> set[str]:
+    """The fields that play no part in either row, nor in any that has rules of both."""
+    values = [{getattr(row, name) for row in (first, second)} for name in _DECIDING]
+    rows = [
+        dataclasses.replace(first, **dict(zip(_DECIDING, each, strict=True)))
+        for each in itertools.product(*values)
+    ]
+    return {name for name in _NEUTRAL if not any(matters(name, row) for row in rows)}
+
+
+_DECIDING: Final = ("operator", "positions", "sampling_ratio", "mode")  # whether others matter
+_OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "offset_before": ("sample", "piece", "cell"),
+    "offset_after": ("sample", "piece", "cell"),
+    "min_size": ("sample", "piece"),
+    "sampling_ratio": ("sample", "piece"),
+    "positions": ("sample", "point"),
+    "border": ("sample", "point", "piece"),
+    "max_over": ("sample", "point"),
+    "interpolation": ("sample", "point", "piece"),
+}
+_OF_MODE: Final[Mapping[str, Mode]] = {
+    "max_over": "max",
+    "max_start": "max",
+    "void": "avg",
+    "void_max": "max",
+}
+
+# The one value of a field that plays no part: its default, and one sample of what takes no number.
+_NEUTRAL: Final[Mapping[str, Any]] = {
+    **{
+        field.name: field.default
+        for field in dataclasses.fields(Convention)
+        if field.name in {*_OF_KINDS, *_OF_MODE}
+    },
+    "sampling_ratio": 1,
+}
+# Names, how the framework's own argument is laid out, what it refuses, and what is for other calls.
+_BESIDE: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("name", "program", "surprise", "verified", "level_rule"), ""),
+    "aligned_min_size": None,
+    "order": "xyxy",
+    "reversed_boxes": "mirror",
+}
+
+
+def _of_one_sample(row: Convention) -> bool:
+    return row.kind == "point" or (row.kind == "sample" and row.sampling_ratio == 1)

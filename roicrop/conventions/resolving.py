@@ -1,0 +1,125 @@
+"""From a convention's name, and what was asked for in place of its values, to the row to use."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from roicrop.conventions import levels
+from roicrop.conventions.relevance import matters
+from roicrop.conventions.table import (
+    ALIGNED_OFFSET,
+    CONVENTIONS,
+    DEFAULT,
+    Convention,
+    Interpolation,
+    Mode,
+    Operator,
+    SamplingRatio,
+)
+from roicrop.errors import ArgumentError
+
+
+def lookup(name: str, operator: Operator) -> Convention:
+    """The row of that name for that operator, or an ArgumentError that lists the names."""
+    if operator == "pool" and name in _POOL_IS_FAST_RCNN:
+        name = DEFAULT["pool"]
+    row = CONVENTIONS.get(name)
+    if row is None or row.operator != operator:
+        known = ", ".join(sorted(r.name for r in CONVENTIONS.values() if r.operator == operator))
+        raise ArgumentError(
+            f"convention {name!r} is not one of roi_{operator}'s: choose from {known}"
+        )
+    return row
+
+
+# Frameworks whose RoIPool is Caffe's; `pool` takes their names for it.
+_POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx", "paddle"})
+
+
+def resolve(
+    convention: str | Convention,
+    operator: Operator = "align",
+    *,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    mode: Mode | None = None,
+    interpolation: Interpolation | None = None,
+    extrapolation_value: float | None = None,
+    level_rule: str | None = None,
+) -> Convention:
+    """The row, with what was asked for in place of its own values.
+
+    None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
+    `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
+    none and one cell. `level_rule` is a name from `LEVEL_RULES`. `interpolation` and
+    `extrapolation_value` are for crop-and-resize only.
+    """
+    row = lookup(convention, operator) if isinstance(convention, str) else convention
+    if row.operator != operator:
+        raise ArgumentError(f"convention {row.name} is not one of roi_{operator}'s: name another")
+    if sampling_ratio is not None:
+        row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
+    if aligned is not None:
+        if row.operator == "pool" or row.normalized:
+            raise ArgumentError(
+                f"aligned does not apply to the convention {row.name}: leave it out"
+            )
+        row = dataclasses.replace(
+            row,
+            offset_after=ALIGNED_OFFSET if aligned else 0.0,
+            min_size=row.aligned_min_size if aligned else 1.0,
+        )
+    if mode is not None:
+        if mode not in ("avg", "max"):
+            raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
+        row = dataclasses.replace(row, mode=mode)
+    for name, value in (
+        ("interpolation", interpolation),
+        ("extrapolation_value", extrapolation_value),
+    ):
+        if value is not None and row.border != "extrapolate":
+            raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
+    if interpolation is not None:
+        if interpolation not in ("bilinear", "nearest"):
+            raise ArgumentError(
+                f"interpolation {interpolation!r} is not known: choose bilinear or nearest"
+            )
+        row = dataclasses.replace(row, interpolation=interpolation)
+    if extrapolation_value is not None:
+        row = dataclasses.replace(row, void=extrapolation_value, void_max=extrapolation_value)
+    if level_rule is not None:
+        row = dataclasses.replace(row, level_rule=levels.level_rule(level_rule).name)
+    if row.mode == "max" and row.sampling_ratio == "exact":
+        raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
+    return row
+
+
+def overrides(row: Convention) -> dict[str, tuple[object, object]]:
+    """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
+    return differing(CONVENTIONS[row.name], row)
+
+
+def differing(first: Convention, second: Convention) -> dict[str, tuple[object, object]]:
+    """The fields in which two rows are not the same, and both their values."""
+    values = {
+        field.name: (getattr(first, field.name), getattr(second, field.name))
+        for field in dataclasses.fields(Convention)
+    }
+    return {name: both for name, both in values.items() if not _same(*both)}
+
+
+def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
+    if not matters("sampling_ratio", row):
+        raise ArgumentError(
+            f"sampling_ratio does not apply to the convention {row.name}: leave it out"
+        )
+    if ratio in ("adaptive", "exact"):
+        return ratio
+    if isinstance(ratio, str) or not float(ratio).is_integer():
+        raise ArgumentError(f"sampling_ratio {ratio!r} is not a whole number, adaptive or exact")
+    return "adaptive" if ratio <= 0 else int(ratio)
+
+
+def _same(a: object, b: object) -> bool:
+    return a == b or (a != a and b != b)  # NaN equals NaN here

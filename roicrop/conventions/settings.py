@@ -1,0 +1,53 @@
+"""What may be asked of a convention in place of its own rules, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An argument of `resolve` as text.
+
+    expected: what it may be, in words. parse: reads it; ValueError if it is nothing such.
+    choices: the texts that it may be, where these are few.
+    """
+
+    expected: str
+    parse: Callable[[str], Any]
+    choices: tuple[str, ...] = ()
+
+
+def _ratio(text: str) -> int | str:
+    if text in ("adaptive", "exact"):
+        return text
+    number = int(text)
+    if number > _LARGEST or "_" in text:  # Python would read 1_0
+        raise ValueError
+    return number if number > 0 else "adaptive"
+
+
+_LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
+
+
+def _one_of(values: Mapping[str, Any]) -> Setting:
+    def parse(text: str) -> Any:
+        if text not in values:
+            raise ValueError
+        return values[text]
+
+    return Setting(" or ".join(values), parse, tuple(values))
+
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {
+        "sampling_ratio": Setting("a whole number, adaptive or exact", _ratio),
+        "mode": _one_of({"avg": "avg", "max": "max"}),
+        "aligned": _one_of({"true": True, "false": False}),
+        "interpolation": _one_of({"bilinear": "bilinear", "nearest": "nearest"}),
+        "extrapolation_value": Setting("a number", float),
+    }
+)

@@ -1,0 +1,156 @@
+"""What is odd about feature maps: what their shapes, attributes and storage suggest.
+
+`roicrop inspect` tells it of every dataset, and the other commands of the maps that they read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from roicrop.features.stored import Scale, StoredMap, floats_of, number_type
+from roicrop.files import hdf5
+from roicrop.text import listing
+
+_OBLONG: Final = 2  # the longer side over the shorter; few maps are more so
+_CHANNELS_COME_IN: Final = 8
+_MOST_REGIONS: Final = 100  # of an image, in files of vectors that were pooled already
+_SHORTEST_VECTOR: Final = 512
+_FLOATS: Final = (2.0**-24, 2.0**24)  # magnitudes that features have
+_MOST_SAMPLED: Final = 1 << 16
+
+
+def odd_maps(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator[str]:
+    """What may not have been meant, as what comes after the name of a dataset and a colon.
+
+    images: those of a batch that matter.
+    """
+    yield from _odd_layout(dataset, stored)
+    yield from _odd_numbers(dataset, stored, images)
+    yield from _odd_storage(dataset, images)
+
+
+def odd_scale(scale: Scale | None, dataset: Any, group: Any) -> Iterator[str]:
+    """Whether a scale is one of a feature map, and whether one lies where nobody looks.
+
+    scale: None where nothing says it. group: the one that the dataset is in.
+    """
+    names = {"stride", "spatial_scale"}
+    if (scale is None or scale.origin == "default") and not names & {*dataset.attrs}:
+        for name in sorted(names & {*group.attrs}):
+            yield (
+                f"attribute {name} of its group says nothing of this dataset, which is not one "
+                "of a group of images: set it on the dataset"
+            )
+    if scale is not None and scale.value > 1 and scale.origin.startswith("attribute"):
+        yield (
+            f"{scale.origin} makes {scale.value:g} cells of a pixel: a map is seldom larger than "
+            "its image, so are stride and spatial_scale mixed up?"
+        )
+
+
+def _odd_layout(dataset: Any, stored: StoredMap) -> Iterator[str]:
+    said = hdf5.text_attribute(dataset, "layout")
+    if said and stored.origin == "attribute layout" and len(said) != len(stored.shape):
+        yield (
+            f"attribute layout is {said}, of {len(said)} axes, but the dataset has "
+            f"{len(stored.shape)}"
+        )
+    is_silent = stored.origin == "default"
+    regions, length = stored.shape[-2:]
+    if is_silent and len(stored.shape) == 3 and regions <= _MOST_REGIONS and _is_vector(length):
+        yield (
+            f"looks like region vectors, {regions} of {length} numbers for each image, which were "
+            "pooled already: there is no map to crop; if it is one, --layout HWC or CHW says so"
+        )
+        return
+    if is_silent and "MATLAB_class" in dataset.attrs:
+        layout = stored.layout.replace("HW", "WH")
+        yield (
+            f"MATLAB wrote it, and most of its files have x before y: --layout {layout} reads it "
+            f"so, --layout {stored.layout} as it is"
+        )
+    last = stored.channels_last
+    other = dataclasses.replace(stored, axes="CHW" if last else "HWC")
+    if stored.origin != "--layout" and _is_likelier(other, stored):
+        height, width = other.size
+        why = "nothing says so" if is_silent else f"{stored.origin} says {stored.layout}"
+        yield (
+            f"looks like {other.layout}, {other.channels} channels of {height}×{width} "
+            f"cells, but {why}: --layout {other.layout} takes it so"
+        )
+
+
+def _odd_numbers(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator[str]:
+    """Whether they are a picture's, or floats in the guise of integers."""
+    if stored.dtype.name == "uint8" and stored.channels in (1, 3, 4):
+        yield f"{stored.channels} channels of uint8 are a picture, most often, not features"
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize != 2:
+        return
+    if number_type(dataset) != stored.dtype.name:
+        return
+    index = tuple(images[:1])
+    shape = stored.shape[len(index) :]
+    start = shape[0] // 2
+    stop = start + max(1, _MOST_SAMPLED // math.prod(shape[1:]))
+    size = np.abs(floats_of(dataset[(*index, slice(start, stop))], "bfloat16"))
+    size = size[size != 0]
+    if size.size and np.mean((size >= _FLOATS[0]) & (size <= _FLOATS[1])) > 0.95:
+        yield (
+            f"{stored.dtype.name} values look like the bits of bfloat16, and are read as whole "
+            'numbers: set the attribute dtype of the dataset to "bfloat16"'
+        )
+
+
+def _odd_storage(dataset: Any, images: Sequence[int]) -> Iterator[str]:
+    """Whether all of it was written, and is read once."""
+    if getattr(dataset, "is_virtual", True) or dataset.external:
+        return
+    if dataset.chunks is None:
+        if dataset.id.get_storage_size() == 0:
+            yield "was never written: it reads as its fill value"
+        return
+    together = min(dataset.chunks[0], dataset.shape[0])
+    if dataset.ndim == 4 and together > 1 and hdf5.compression_of(dataset) != "none":
+        yield f"a chunk holds {together} images, so each is decompressed {together} times"
+    grid = [-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
+    written = dataset.id.get_num_chunks()
+    if written == math.prod(grid):
+        return
+    if dataset.ndim == 3 or not hasattr(dataset.id, "chunk_iter"):  # before HDF5 1.12.3
+        share = f"{written:,} of {math.prod(grid):,} chunks were written: the others read"
+        yield f"{share if written else 'was never written: it reads'} as its fill value"
+        return
+    of_row: Counter[int] = Counter()
+    dataset.id.chunk_iter(lambda info: of_row.update([info.chunk_offset[0] // dataset.chunks[0]]))
+    written_of = {i: of_row[i // dataset.chunks[0]] for i in images}
+    if none := [i for i, count in written_of.items() if not count]:
+        yield f"image {listing(none)} was never written: it reads as the fill value"
+    if part := [i for i, count in written_of.items() if 0 < count < math.prod(grid[1:])]:
+        yield f"image {listing(part)} was written in part: the rest reads as the fill value"
+
+
+def _is_vector(length: int) -> bool:
+    return length >= _SHORTEST_VECTOR and length & (length - 1) == 0
+
+
+def _is_likelier(other: StoredMap, stored: StoredMap) -> bool:
+    """Whether the other layout makes a more usual map: less oblong, and of 8, 16, … channels."""
+    if _oblong(other) >= _oblong(stored):
+        return False
+    if _oblong(other) == 1:
+        return _oblong(stored) > _OBLONG or not _is_usual(stored)
+    return _oblong(other) <= _OBLONG and _is_usual(other) and not _is_usual(stored)
+
+
+def _oblong(stored: StoredMap) -> float:
+    return max(stored.size) / min(stored.size)
+
+
+def _is_usual(stored: StoredMap) -> bool:
+    return stored.channels % _CHANNELS_COME_IN == 0

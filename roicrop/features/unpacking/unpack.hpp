@@ -1,0 +1,21 @@
+// What HDF5's filters shuffle, lzf and fletcher32 did to a chunk, undone. Files are not trusted: nothing
+// here reads or writes outside the spans that it was given, whatever their bytes say.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace roicrop {
+
+// Decompresses LZF (Lehmann's LibLZF, version 3, as h5py's filter stores it) into `out`; false unless the
+// input ends exactly where `size` bytes have been written.
+bool undo_lzf(const uint8_t* in, size_t count, uint8_t* out, size_t size);
+
+// The first bytes of all items stand first, then the second ones; bytes beyond the last whole item are as
+// they were. `out` has `count` bytes.
+void undo_shuffle(const uint8_t* in, size_t count, size_t item, uint8_t* out);
+
+// Fletcher's checksum of 16-bit big-endian words, as HDF5 computes it.
+uint32_t fletcher32(const uint8_t* in, size_t count);
+
+}  // namespace roicrop

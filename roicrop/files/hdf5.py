@@ -1,0 +1,297 @@
+"""How to talk to h5py: open, find, walk, read attributes and filters, and say errors in one line.
+
+Nothing here knows what a feature map is. `where` is `file.h5::/path`, as the user would type it.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import h5py
+import numpy as np
+
+from roicrop.errors import FeatureError
+from roicrop.files.foreign import what_it_is
+from roicrop.text import printable
+
+# How locking fails where another program holds the lock. Otherwise the file system cannot lock.
+_HELD: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
+
+_FILTER_NAMES: Final = {
+    1: "gzip",
+    2: "shuffle",
+    3: "fletcher32",
+    4: "szip",
+    5: "nbit",
+    6: "scaleoffset",
+    305: "lzo",
+    307: "bzip2",
+    32000: "lzf",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32013: "zfp",
+    32015: "zstd",
+    32017: "sz",
+    32018: "fcidecomp",
+    32024: "sz3",
+    32026: "blosc2",
+    32028: "sperr",
+}
+
+CIRCLE: Final = "is a link that leads back to itself"
+H5PY_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
+
+
+def open_file(path: str) -> h5py.File:
+    """The file, open for reading; FeatureError says why not.
+
+    Where the file system cannot lock (some network mounts), nobody can, and the file is read
+    without a lock. A lock that another program holds is respected: what it is writing may be half
+    there.
+    """
+    try:
+        return open_as_it_is(path)
+    except H5PY_ERRORS as error:
+        raise FeatureError(_why_not_opened(path, error)) from error
+
+
+def open_as_it_is(path: str) -> h5py.File:
+    """The same, with h5py's own errors."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if not _failed_to_lock(error) or error.errno in _HELD:
+            raise
+    return h5py.File(path, "r", locking=False)
+
+
+def get(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group:
+    """What is at a path, as `walk` and `links` spell it: names need not be UTF-8."""
+    return file[_encoded(path)]
+
+
+def find(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
+    """The dataset or group at a path, or None if there is nothing by that name."""
+    try:
+        found = get(file, path)
+    except H5PY_ERRORS:
+        if _link(file, path) is None:
+            return None
+        raise FeatureError(f"{file.filename}::{printable(path)} {broken(file, path)}") from None
+    return found if isinstance(found, (h5py.Dataset, h5py.Group)) else None
+
+
+def links(group: h5py.Group) -> list[str]:
+    """The names in a group: first of what is stored in place, then of what is linked."""
+    found: list[tuple[bool, bytes]] = []
+    group.id.links.iterate(
+        lambda name, info: found.append((info.type != h5py.h5l.TYPE_HARD, name)), info=True
+    )
+    return [name.decode("utf-8", "surrogateescape") for _, name in sorted(found)]
+
+
+def walk(
+    group: h5py.Group, path: str, why_not: Callable[[str, str], str | None]
+) -> Iterator[tuple[str, h5py.Dataset | str]]:
+    """Every dataset below a group, with its path; or why a link is not followed.
+
+    path: the group's own. why_not: why another file (as a link in a file names it) is not opened.
+    Links are followed, after what is stored in place, and each group is entered once.
+    """
+    return _walk(group, path.rstrip("/"), why_not, set())
+
+
+def _walk(
+    group: h5py.Group,
+    prefix: str,
+    why_not: Callable[[str, str], str | None],
+    entered: set[tuple[int, int]],
+) -> Iterator[tuple[str, h5py.Dataset | str]]:
+    if identity(group) in entered:
+        return
+    entered.add(identity(group))
+    for name in links(group):
+        path = f"{prefix}/{name}"
+        link = _link(group, name)
+        refused = why_not(group.file.filename, link[0]) if link is not None and link[0] else None
+        if refused is not None and link is not None:
+            yield path, f"is a link to {link[0]}::{link[1]}, {refused}"
+            continue
+        try:
+            child = get(group, name)
+        except H5PY_ERRORS as error:
+            yield path, CIRCLE if "too many links" in str(error) else broken(group, name)
+            continue
+        if isinstance(child, h5py.Group):
+            yield from _walk(child, path, why_not, entered)
+        elif isinstance(child, h5py.Dataset):
+            yield path, child
+
+
+def identity(thing: h5py.Dataset | h5py.Group) -> tuple[int, int]:
+    """What two paths to the same object have in common."""
+    info = h5py.h5o.get_info(thing.id)
+    return info.fileno, info.addr
+
+
+def broken(group: h5py.Group, path: str) -> str:
+    """What is wrong with a link that leads nowhere, or to an object that is damaged."""
+    link = _link(group, path)
+    if link is None or link == ("", ""):
+        return "cannot be opened: the file is damaged"
+    target = "::".join(filter(None, link))
+    return f"is a link to {printable(target)}, which is not there: fix or remove it"
+
+
+def _link(group: h5py.Group, path: str) -> tuple[str, str] | None:
+    """The file ("" for the same) and the path that a link leads to; ("", "") if it is in place."""
+    try:
+        kind = group.id.links.get_info(_encoded(path)).type
+        if kind == h5py.h5l.TYPE_HARD:
+            return "", ""
+        value = group.id.links.get_val(_encoded(path))
+    except H5PY_ERRORS:
+        return None
+    file, target = value if isinstance(value, tuple) else (b"", value)
+    return os.fsdecode(file), target.decode("utf-8", "surrogateescape")
+
+
+def _encoded(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def dtype_of(dataset: h5py.Dataset) -> np.dtype[Any] | None:
+    """The stored type, or None for one that NumPy lacks."""
+    try:
+        dtype: np.dtype[Any] = dataset.dtype
+    except TypeError:
+        return None
+    return dtype
+
+
+def text_attribute(thing: Any, name: str) -> str | None:
+    """An attribute as text, whether it was written as str, bytes or an array of one of them."""
+    values = _attribute(thing, name)
+    if values is None:
+        return None
+    parts = (v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values)
+    return "".join(parts).strip("\0 ")
+
+
+def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | None:
+    """An attribute as positive numbers, whose inverses are finite; FeatureError if it is not."""
+    values = _attribute(thing, name)
+    if values is None:
+        return None
+    try:
+        numbers = () if values.dtype.kind == "c" else tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers or not all(0 < number < np.inf and 1 / number < np.inf for number in numbers):
+        shown = printable(repr(values.tolist() if values.size != 1 else values.tolist()[0]))
+        raise FeatureError(f"{where}: attribute {name} is {shown}, not a positive number")
+    return numbers
+
+
+def _attribute(thing: Any, name: str) -> np.ndarray[Any, Any] | None:
+    value = thing.attrs.get(name)
+    if value is None or isinstance(value, h5py.Empty):
+        return None
+    return np.ravel(value)
+
+
+def compression_of(dataset: h5py.Dataset) -> str:
+    """The filters, in the order in which they were applied: "none", "gzip:4", "shuffle + lzf"."""
+    names = [
+        f"{name}:{values[0]}" if name == "gzip" and values else name
+        for _, name, values in _filters(dataset)
+    ]
+    return " + ".join(names) or "none"
+
+
+def filter_name(code: int) -> str:
+    """What to call a filter."""
+    return _FILTER_NAMES.get(code, f"filter {code}")
+
+
+def missing_filter(dataset: h5py.Dataset) -> str | None:
+    """What a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
+
+    hdf5plugin is loaded for a dataset that needs it, and for no other.
+    """
+    if not _unavailable(dataset):
+        return None
+    try:
+        importlib.import_module("hdf5plugin")
+        remedy = "hdf5plugin lacks it too: write the file again with another"
+    except ImportError:
+        remedy = 'pip install "roicrop[plugins]"'
+    lacking = _unavailable(dataset)
+    return f"needs the HDF5 filter {', '.join(lacking)}: {remedy}" if lacking else None
+
+
+def _unavailable(dataset: h5py.Dataset) -> list[str]:
+    return [name for code, name, _ in _filters(dataset) if not h5py.h5z.filter_avail(code)]
+
+
+def _filters(dataset: h5py.Dataset) -> list[tuple[int, str, tuple[int, ...]]]:
+    if dataset.chunks is None:
+        return []
+    plist = dataset.id.get_create_plist()
+    return [
+        (code, _FILTER_NAMES.get(code) or name.decode("utf-8", "replace") or f"{code}", values)
+        for code, _, values, name in map(plist.get_filter, range(plist.get_nfilters()))
+    ]
+
+
+@contextmanager
+def named_errors(where: str) -> Iterator[None]:
+    """Whatever h5py raises inside, as a FeatureError of one line that says where."""
+    try:
+        yield
+    except H5PY_ERRORS as error:
+        raise FeatureError(f"{where} cannot be read: {_reason(error)}") from error
+
+
+def _why_not_opened(path: str, error: Exception) -> str:
+    reason = _reason(error)
+    if _failed_to_lock(error):
+        return (
+            f"{path} is locked by another program, which has it open for writing: close it there, "
+            "or set HDF5_USE_FILE_LOCKING=FALSE to read what is on disk now"
+        )
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a directory, not an HDF5 file"
+    if "already open for write" in reason:
+        return (
+            f"{path} is marked as open for writing: close it in the program that writes it, or, if "
+            f"that has died, run h5clear -s {path}"
+        )
+    if "truncated file" in reason:
+        return f"{path} is truncated ({reason}): it was not written or copied to its end"
+    if "signature not found" in reason:
+        return f"{path} {what_it_is(path) or 'is not an HDF5 file'}"
+    if isinstance(error, OSError) and error.errno:
+        reason = os.strerror(error.errno)
+    return f"{path} cannot be opened: {reason}"
+
+
+def _failed_to_lock(error: Exception) -> bool:
+    return "unable to lock file" in str(error)
+
+
+def _reason(error: Exception) -> str:
+    """HDF5's own words: the cause, which it puts in parentheses, without the time of day."""
+    said = error.args[-1] if isinstance(error, (OSError, KeyError)) and error.args else error
+    text = " ".join(str(said).split())
+    cause = re.fullmatch(r"[^(]*\((.*)\)", text)
+    return re.sub(r": time = .*", "", cause[1] if cause else text)

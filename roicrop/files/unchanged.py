@@ -1,0 +1,49 @@
+"""Inputs that stay as they were: what was read of a file that changed meanwhile is not trusted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from roicrop.errors import RoicropError
+
+__all__ = ["Unchanged"]
+
+
+class Unchanged:
+    """Files as they were when they were added: their sizes and times of change.
+
+    HDF5 reads zeros beyond the end of a file that shrinks while it is open, without a word.
+    """
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._before: dict[str, tuple[int, int] | None] = {}
+        self.add(paths)
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Watch these too; what is no regular file (a pipe, "-") is not watched."""
+        for path in paths:
+            if path not in self._before:
+                self._before[path] = _state(path)
+
+    def check(self) -> None:
+        """RoicropError if a file is not as it was."""
+        for path, before in self._before.items():
+            if before is None or (now := _state(path)) == before:
+                continue
+            how = "was removed" if now is None else "changed"
+            if now is not None and now[0] != before[0]:
+                how = f"changed from {before[0]:,} to {now[0]:,} bytes"
+            raise RoicropError(
+                f"{path} {how} while it was read: run again when no program writes it"
+            )
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Size and time of change of a regular file, else None."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,155 @@
+"""What may have made a tensor: rules, a reading of the boxes, a scale, and an order of axes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from roicrop.boxes import BOX_FORMATS, BoxFormat
+from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, effective, resolve
+from roicrop.errors import ArgumentError
+from roicrop.job import convention_options
+
+RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
+SCALES: Final = tuple(2.0**-n for n in range(7))
+_MODES: Final[tuple[Mode, ...]] = ("avg", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One computation, whatever the boxes and features, under every name that it goes by.
+
+    conventions: the fewest options first; a sampling ratio, which every framework takes, before
+        any other.
+    """
+
+    conventions: tuple[Convention, ...]
+
+    @property
+    def convention(self) -> Convention:
+        """The one to name it by."""
+        return self.conventions[0]
+
+    @property
+    def cost(self) -> int:
+        """How many options its name needs."""
+        return len(convention_options(self.convention))
+
+    @property
+    def names(self) -> list[str]:
+        """What it may be called with the same options."""
+        same = convention_options(self.convention)
+        return [row.name for row in self.conventions if convention_options(row) == same]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the four numbers of a box are."""
+
+    box_format: BoxFormat
+    normalized: bool = False
+    inclusive: bool = False
+
+    def __str__(self) -> str:
+        fractions = " as fractions of the image" if self.normalized else ""
+        return f"{self.box_format}{fractions}{', end included' if self.inclusive else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The order of a pooled tensor's axes; the first is always the box."""
+
+    channels_last: bool
+    transposed: bool = False
+
+    @property
+    def axes(self) -> tuple[int, int, int, int]:
+        """Which of its axes are box, channel, y and x."""
+        channel, y, x = (3, 1, 2) if self.channels_last else (1, 2, 3)
+        return (0, channel, x, y) if self.transposed else (0, channel, y, x)
+
+    def __str__(self) -> str:
+        names = [""] * 4
+        for name, axis in zip(("K", "C", "PH", "PW"), self.axes, strict=True):
+            names[axis] = name
+        return f"({', '.join(names)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A way to make a tensor. `scale` is cells per pixel; None is what file or options say."""
+
+    rules: Rules
+    reading: Reading
+    scale: float | None
+    layout: Layout
+
+    def cost(self, given: Reading, channels_last: bool) -> int:
+        """How far it is from the simplest: files and options taken at their word, no overrides."""
+        unexpected = (
+            self.reading.box_format != given.box_format,
+            self.reading.normalized != given.normalized,
+            self.reading.inclusive != given.inclusive,
+            self.scale is not None,
+            self.layout.channels_last != channels_last,
+            self.layout.transposed,
+        )
+        return self.rules.cost + 2 * sum(unexpected)
+
+
+def readings(given: Reading) -> list[Reading]:
+    """Everything that four numbers can mean; what file and options say comes first."""
+    pixels = [Reading(each) for each in BOX_FORMATS]
+    fractions = [Reading(each, normalized=True) for each in BOX_FORMATS]
+    inclusive = [Reading(each, inclusive=True) for each in BOX_FORMATS if each in _TWO_CORNERS]
+    return list(dict.fromkeys([given, *pixels, *fractions, *inclusive]))
+
+
+_TWO_CORNERS: Final = ("xyxy", "yxyx")  # of the others the second half is a size
+
+
+@functools.cache
+def all_rules() -> tuple[Rules, ...]:
+    """Every convention under every option; those that compute the same are one."""
+    same: dict[str, list[Convention]] = {}
+    for row in _rows():
+        rows = same.setdefault(repr(effective(row)), [])
+        if row not in rows:
+            rows.append(row)
+    return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
+
+
+def _simplicity(row: Convention) -> tuple[int, bool]:
+    said = convention_options(row)
+    return len(said), "--sampling-ratio" not in said
+
+
+def _rows() -> Iterator[Convention]:
+    for own in CONVENTIONS.values():
+        for ratio in (None, *RATIOS):
+            for mode in _MODES:
+                for aligned in (None, True, False):
+                    try:
+                        yield resolve(
+                            own, own.operator, sampling_ratio=ratio, mode=mode, aligned=aligned
+                        )
+                    except ArgumentError:  # the option does not apply to this convention
+                        continue
+        if own.border == "extrapolate":
+            yield dataclasses.replace(own, interpolation="nearest")
+
+
+def coarse(row: Convention) -> Convention:
+    """The effective row without what changes few bins or last bits, and NaN for empty bins."""
+    row = effective(row)
+    return dataclasses.replace(
+        row,
+        positions="corners" if row.positions == "corners" else "scaled-step",
+        void=math.nan,
+        void_max=math.nan,
+        max_start=row.max_start if row.max_start >= 0 else -math.inf,
+    )

@@ -1,0 +1,91 @@
+"""The options of the command line by name, and the command line that asks for a request.
+
+The names are here, and not with the command line, because answers are given as commands too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+
+from roicrop.conventions import Convention, overrides
+from roicrop.job.request import Request
+
+
+def command_line(request: Request, output: str) -> list[str]:
+    """The words of a command that does what is asked; `--stride` is said as `--spatial-scale`."""
+    row = request.convention
+    words = ["roicrop", row.operator, request.features, request.boxes, "-o", output]
+    words += ["--convention", row.name]
+    for name, text in convention_options(row).items():
+        words += [name, text] if text else [name]
+    usual = {field.name: field.default for field in dataclasses.fields(Request)}
+    for field, write in OPTIONS.items():
+        value = getattr(request, field)
+        if value != usual[field] or field == "output_size":
+            for one in value if field == "labels" else [value]:
+                words += [option(field)] if one is True else [option(field), write(one)]
+    return words
+
+
+def convention_options(row: Convention) -> dict[str, str]:
+    """What a command line needs besides `--convention` and its name: option → value, "" for none.
+
+    The values are those of `row`, where they are not the convention's own.
+    """
+    return {
+        name: "" if both is None else f"{both[1]:.9g}" if name == _VOID else str(both[1])
+        for name, both in overriding_options(row).items()
+    }
+
+
+def overriding_options(row: Convention) -> dict[str, tuple[object, object] | None]:
+    """Option → the convention's own value and the one in use; None for an option without value."""
+    changed = overrides(row)
+    options: dict[str, tuple[object, object] | None] = {
+        option(field): changed[field] for field in _OVERRIDING if field in changed
+    }
+    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
+        options["--aligned" if row.aligned else "--no-aligned"] = None
+    return options
+
+
+def option(field: str) -> str:
+    """The option that sets this field of a request, or of a convention."""
+    return _CALLED.get(field) or f"--{field.replace('_', '-')}"
+
+
+def _pair(by: str) -> Callable[[tuple[float, float]], str]:
+    return lambda pair: by.join(map(str, pair))
+
+
+OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
+    "output_size": _pair("x"),
+    "box_format": str,
+    "normalized": str,
+    "inclusive": str,
+    "spatial_scale": str,
+    "layout": str,
+    "allow_external": str,
+    "boxes_format": str,
+    "images": str,
+    "columns": ",".join,
+    "image_column": str,
+    "score_column": str,
+    "label_column": str,
+    "on_image": str,
+    "ids_are_indices": str,
+    "image_size": _pair("x"),
+    "input_scale": lambda scale: _pair(",")(scale[::-1]),  # the option is written x first
+    "min_score": str,
+    "top_k": str,
+    "on_bad_box": str,
+    "threads": str,
+    "labels": str,
+}
+"""Fields of a request that an option sets → how the option's value is written."""
+
+_OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void")
+_VOID: Final = "--extrapolation-value"
+_CALLED: Final = {"labels": "--label", "void": _VOID}

@@ -1,0 +1,182 @@
+"""Boxes on the map of one image: where they sample it, what they give, and what they are called."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop import operators, sampling
+from roicrop.conventions import Convention
+from roicrop.errors import BoxError
+from roicrop.job.subject import Subject
+from roicrop.precision import coordinate_dtype
+
+if TYPE_CHECKING:
+    from roicrop.job.job import Job
+
+Features = NDArray[np.floating[Any]]
+Corners = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Boxes of a job that are on the map of one image, which need not have been read.
+
+    image: the image's number. rows: (n,) the boxes' rows in the job, in any order.
+
+    Where a method takes a convention or an output size, None is the job's own.
+    """
+
+    job: Job
+    image: int
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def spatial_scale(self) -> float:
+        """Cells per pixel of the image that the network saw."""
+        return self.job.scale(self.image).value
+
+    @property
+    def cells_per_pixel(self) -> tuple[float, float]:
+        """(along y, along x) from pixels of the original image to cells of the map."""
+        frames = self.job.frames
+        y, x = frames.cells_per_pixel(self.job.convention)[frames.number(self.image)].tolist()
+        return y, x
+
+    def boxes(self, convention: Convention | None = None) -> Corners:
+        """(n, 4) xyxy as `sampling.plan` takes them: of the image that the network saw.
+
+        Pixels, or fractions where the convention is normalised.
+        """
+        job, convention = self.job, convention or self.job.convention
+        if convention.normalized and job.request.normalized:
+            return job.xyxy[self.rows]
+        m = job.frames.number(self.image)
+        corners = job.corners[self.rows]
+        boxes: Corners
+        with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
+            if convention.normalized:
+                boxes = corners / job.frames.pixels[m, _XYXY]
+            else:
+                boxes = corners * job.frames.input_scale[m, _XYXY]
+        return boxes
+
+    def plan(
+        self, convention: Convention | None = None, output_size: tuple[int, int] | None = None
+    ) -> sampling.SeparablePlan:
+        """Where the boxes sample the map. BoxError names a box beyond the range of a float."""
+        with self._named():
+            return sampling.plan(
+                self.boxes(convention),
+                self.job.source.map_size(self.image),
+                output_size or self.job.request.output_size,
+                convention=convention or self.job.convention,
+                spatial_scale=self.spatial_scale,
+                dtype=self._dtype,
+            )
+
+    def check_reversed(
+        self, convention: Convention | None = None, output_size: tuple[int, int] | None = None
+    ) -> None:
+        """BoxError names the first reversed box that the convention refuses."""
+        with self._named():
+            sampling.check_reversed(
+                self.boxes(convention).astype(self._dtype),
+                output_size or self.job.request.output_size,
+                convention=convention or self.job.convention,
+                spatial_scale=self.spatial_scale,
+            )
+
+    def subject(self, row: int) -> Subject:
+        """What to call one of the boxes, by its row in the job, and where it is."""
+        table, source = self.job.table, self.job.source
+        x1, y1, x2, y2 = self.job.corners[row].tolist()
+        number = str(table.source_index[row])
+        return Subject(
+            file=f"{source.path}::{source.dataset}",
+            image=self.job.image_name(self.image),
+            box=number if table.id is None else f"{number} (id {table.id[row]})",
+            corners=(x1, y1, x2, y2),
+            cells_per_pixel=self.cells_per_pixel,
+        )
+
+    @property
+    def _dtype(self) -> type[np.float32] | type[np.float64]:
+        return coordinate_dtype(self.job.source.dtype)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """A BoxError about one of the boxes names its place in the file."""
+        try:
+            yield
+        except BoxError as error:
+            if error.box is None:
+                raise
+            where = self.job.where(int(self.rows[error.box]))
+            raise BoxError(f"{where} {error.said}") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnMap(Placed):
+    """Boxes of a job, and the map that they are on.
+
+    features: (C, H, W) or (H, W, C), as the file has it; valid until the next map is read.
+    """
+
+    features: Features
+
+    def take(self, rows: Rows) -> OnMap:
+        """The same map with some of these boxes, by their rows in the job."""
+        return dataclasses.replace(self, rows=rows)
+
+    def of(self, job: Job, rows: Rows | None = None) -> OnMap:
+        """The same map with boxes of another job on the same features; by default the same rows."""
+        return dataclasses.replace(self, job=job, rows=self.rows if rows is None else rows)
+
+    def with_features(self, features: Features) -> OnMap:
+        """The same boxes on other features, in the same layout."""
+        return dataclasses.replace(self, features=features)
+
+    def pool(
+        self,
+        convention: Convention | None = None,
+        output_size: tuple[int, int] | None = None,
+        out: Features | None = None,
+    ) -> Features:
+        """Pool the boxes: (n, C, PH, PW), or (n, PH, PW, C) for channels last.
+
+        BoxError names a box that the convention refuses.
+        """
+        convention = convention or self.job.convention
+        boxes = self.boxes(convention)
+        with self._named():
+            pooled: Features = _OPERATORS[convention.operator](
+                self.features,
+                [boxes if convention.order == "xyxy" else boxes[:, _YXYX]],
+                output_size or self.job.request.output_size,
+                self.spatial_scale,
+                convention=convention,
+                layout=self.job.layout,
+                threads=self.job.request.threads,
+                out=out,
+            )
+        return pooled
+
+    def channels_first(self, values: NDArray[Any]) -> NDArray[Any]:
+        """(…, C, H, W): a view of a map, or of pooled boxes, in the job's layout."""
+        return np.moveaxis(values, -1, -3) if self.job.source.channels_last else values
+
+
+_OPERATORS: Final[dict[str, Any]] = {"align": operators.roi_align, "pool": operators.roi_pool}
+_XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2
+_YXYX: Final = [1, 0, 3, 2]

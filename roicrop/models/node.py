@@ -1,0 +1,326 @@
+"""RoI operators as exported models write them, and the convention that computes the same.
+
+An operator is a row of `NODE_TYPES`: its attributes with their defaults, where the output size and
+the scale stand, and which convention each value of one attribute chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from roicrop.conventions import Convention, Operator, lookup, resolve
+from roicrop.errors import ModelError
+
+Value = int | float | str | bool | tuple[int, ...] | tuple[float, ...]
+REQUIRED: Final = None
+_MAX_BINS: Final = 10_000  # along an axis: more is a damaged file
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of a node. given: whether the file states it, rather than the format."""
+
+    value: Value
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one kind of node computes.
+
+    convention, operator: what computes the same; where `differs` says something, only the nearest.
+    differs: what the node does otherwise; "" where the convention computes the same.
+    """
+
+    convention: str
+    operator: Operator = "align"
+    differs: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeType:
+    """One operator of one format, from one opset on.
+
+    program, operator, since: its name, and the first opset with these attributes.
+    defaults: attribute → what it is where the file omits it; REQUIRED where it may not.
+    size: the attributes with the pooled height and width, or one that holds both (or one number).
+    chosen_by: the attribute whose value chooses among `choices`; "" where there is one choice.
+    omitted: attribute → what surprises where the file omits it.
+    """
+
+    program: str
+    operator: str
+    since: int
+    defaults: Mapping[str, Value | None]
+    size: tuple[str, ...]
+    choices: Mapping[Value, Choice]
+    chosen_by: str = ""
+    omitted: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A node in roicrop's terms.
+
+    convention: the row, with the node's own ratio and mode in it.
+    output_size: (PH, PW) bins.
+    spatial_scale: cells per pixel; None where the node has a scale for each level.
+    strides: pixels per cell of each level, finest first, for a node that takes a pyramid.
+    differs: "" where it computes the same, else in what the node differs from that convention.
+    """
+
+    convention: Convention
+    output_size: tuple[int, int]
+    spatial_scale: float | None
+    strides: tuple[float, ...]
+    differs: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoiNode:
+    """An RoI operator in a model.
+
+    file, name: where it is; the name of its first output where it has none of its own.
+    program, operator, opset: "ONNX" or "OpenVINO", the operator's name, and the opset that the
+        model imports (ONNX) or that the node names (OpenVINO).
+    attributes: every attribute, defaults spelled out.
+    type: what is known of the operator; None if nothing is.
+    """
+
+    file: str
+    name: str
+    program: str
+    operator: str
+    opset: int
+    attributes: Mapping[str, Attribute]
+    type: NodeType | None
+
+    @property
+    def where(self) -> str:
+        """`model.onnx::name`, as a user would type it."""
+        return f"{self.file}::{self.name}"
+
+    def meaning(self) -> Meaning | None:
+        """The convention that computes the same, or the nearest; None for an unknown operator.
+
+        Raises ModelError for an attribute whose value the operator does not have.
+        """
+        if self.type is None:
+            return None
+        key = self._value(self.type.chosen_by) if self.type.chosen_by else ""
+        choice = self.type.choices.get(key)
+        if choice is None:
+            known = ", ".join(map(str, self.type.choices))
+            raise ModelError(
+                f"{self.where}: {self.type.chosen_by}={key!r} is not a value of "
+                f"{self.operator} (one of {known}): export the model again"
+            )
+        return Meaning(
+            convention=self._convention(choice),
+            output_size=self._output_size(self.type),
+            spatial_scale=self._scale(),
+            strides=self._strides(),
+            differs=choice.differs,
+        )
+
+    def computed(self) -> Meaning:
+        """The convention that computes the same; ModelError where none does."""
+        meaning = self.meaning()
+        if meaning is None:
+            raise ModelError(
+                f"{self.where}: no convention is known for {self.operator}: "
+                "name one that computes the same"
+            )
+        if meaning.differs:
+            raise ModelError(
+                f"{self.where}: no convention computes this {self.operator}: the nearest is "
+                f"{meaning.convention.name}, but {meaning.differs}"
+            )
+        return meaning
+
+    def surprises(self) -> list[str]:
+        """Sentences on what catches people out with this node."""
+        if self.type is None:
+            return []
+        meaning = self.meaning()
+        assert meaning is not None
+        return [meaning.convention.surprise] + [
+            text for name, text in self.type.omitted.items() if not self.attributes[name].given
+        ]
+
+    def _value(self, name: str) -> Any:
+        return self.attributes[name].value
+
+    def _convention(self, choice: Choice) -> Convention:
+        row = lookup(choice.convention, choice.operator)
+        settings: dict[str, Any] = {}
+        if "sampling_ratio" in self.attributes and not choice.differs:
+            settings["sampling_ratio"] = self._whole("sampling_ratio")
+        if "mode" in self.attributes and choice.operator == "align":
+            settings["mode"] = self._value("mode")
+        if settings.get("mode") not in (None, "avg", "max"):
+            raise ModelError(
+                f"{self.where}: mode={settings['mode']!r} is neither avg nor max: "
+                "export the model again"
+            )
+        return resolve(row, choice.operator, **settings)
+
+    def _output_size(self, known: NodeType) -> tuple[int, int]:
+        values: list[int] = []
+        for name in known.size:
+            value = self._value(name)
+            values.extend(value if isinstance(value, tuple) else [value])
+        height, width = values if len(values) == 2 else values * 2
+        if not (1 <= height <= _MAX_BINS and 1 <= width <= _MAX_BINS):
+            raise ModelError(
+                f"{self.where}: an output of {height}×{width} bins is not 1 to {_MAX_BINS:,} "
+                "along each axis: the file may be damaged"
+            )
+        return height, width
+
+    def _scale(self) -> float | None:
+        if "spatial_scale" not in self.attributes:
+            return None
+        scale = self._value("spatial_scale")
+        if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
+            raise ModelError(
+                f"{self.where}: spatial_scale={scale} is not a positive number: "
+                "the file may be damaged"
+            )
+        return float(scale)
+
+    def _strides(self) -> tuple[float, ...]:
+        if "pyramid_scales" not in self.attributes:
+            return ()
+        value = self._value("pyramid_scales")
+        return tuple(map(float, value if isinstance(value, tuple) else (value,)))
+
+    def _whole(self, name: str) -> int:
+        value = self._value(name)
+        if not isinstance(value, int) or abs(value) > _MAX_BINS:
+            raise ModelError(
+                f"{self.where}: {name}={value!r} is not a whole number up to {_MAX_BINS:,}: "
+                "the file may be damaged"
+            )
+        return value
+
+
+_ONNX_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
+    "mode": "avg",
+    "output_height": 1,
+    "output_width": 1,
+    "sampling_ratio": 0,
+    "spatial_scale": 1.0,
+}
+_ONNX_OMITTED: Final = {
+    "sampling_ratio": "sampling_ratio is omitted: ONNX Runtime takes 0 (adaptive), OpenVINO 1."
+}
+_OPENVINO_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
+    "pooled_h": REQUIRED,
+    "pooled_w": REQUIRED,
+    "sampling_ratio": REQUIRED,
+    "spatial_scale": REQUIRED,
+    "mode": REQUIRED,
+}
+
+NODE_TYPES: Final = (
+    NodeType(
+        program="ONNX",
+        operator="RoiAlign",
+        since=10,
+        defaults=_ONNX_ROI_ALIGN,
+        size=("output_height", "output_width"),
+        choices={"": Choice("onnx-legacy")},
+        omitted=_ONNX_OMITTED,
+    ),
+    NodeType(
+        program="ONNX",
+        operator="RoiAlign",
+        since=16,
+        defaults={**_ONNX_ROI_ALIGN, "coordinate_transformation_mode": "half_pixel"},
+        size=("output_height", "output_width"),
+        chosen_by="coordinate_transformation_mode",
+        choices={"half_pixel": Choice("onnx"), "output_half_pixel": Choice("onnx-legacy")},
+        omitted=_ONNX_OMITTED,
+    ),
+    NodeType(
+        program="ONNX",
+        operator="MaxRoiPool",
+        since=1,
+        defaults={"pooled_shape": REQUIRED, "spatial_scale": 1.0},
+        size=("pooled_shape",),
+        choices={"": Choice("fast-rcnn", "pool")},
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="ROIAlign",
+        since=3,
+        defaults=_OPENVINO_ROI_ALIGN,
+        size=("pooled_h", "pooled_w"),
+        choices={"": Choice("openvino")},
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="ROIAlign",
+        since=9,
+        defaults={**_OPENVINO_ROI_ALIGN, "aligned_mode": "asymmetric"},
+        size=("pooled_h", "pooled_w"),
+        chosen_by="aligned_mode",
+        choices={
+            "asymmetric": Choice("openvino"),
+            "half_pixel": Choice("openvino-half-pixel"),
+            "half_pixel_for_nn": Choice("openvino-half-pixel-for-nn"),
+        },
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="ROIPooling",
+        since=1,
+        defaults={
+            "pooled_h": REQUIRED,
+            "pooled_w": REQUIRED,
+            "spatial_scale": REQUIRED,
+            "method": "max",
+        },
+        size=("pooled_h", "pooled_w"),
+        chosen_by="method",
+        choices={
+            "max": Choice("fast-rcnn", "pool"),
+            "bilinear": Choice(
+                "tensorflow",
+                differs="boxes are x1, y1, x2, y2, the last sample lies exactly on the end of the "
+                "box, and a sample outside the map gives 0",
+            ),
+        },
+    ),
+)
+"""Newest last among the rows of one operator."""
+
+
+def type_of(program: str, operator: str, opset: int) -> NodeType | None:
+    """The row of that operator as that opset has it."""
+    rows = [
+        row
+        for row in NODE_TYPES
+        if (row.program, row.operator) == (program, operator) and row.since <= opset
+    ]
+    return max(rows, key=lambda row: row.since, default=None)
+
+
+def spelled_out(
+    where: str, known: NodeType | None, given: Mapping[str, Value]
+) -> dict[str, Attribute]:
+    """Every attribute: those that the file states, then the format's defaults.
+
+    Raises ModelError for an attribute that is required and missing.
+    """
+    attributes = {name: Attribute(value, given=True) for name, value in given.items()}
+    for name, default in (known.defaults if known else {}).items():
+        if name in attributes:
+            continue
+        if default is REQUIRED:
+            raise ModelError(f"{where}: {name} is missing: the file may be damaged")
+        attributes[name] = Attribute(default, given=False)
+    return attributes

@@ -1,0 +1,160 @@
+"""One axis of many boxes: where each lies, how large it is, and what was rounded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.sampling.arrays import Float, Int
+
+Number = np.floating[Any] | np.integer[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A number that a rule rounds or bounds. `rule` says how."""
+
+    what: str
+    rule: str
+    before: Number
+    after: Number
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One axis of K boxes, P bins each, before any cell is read. Index coordinates throughout.
+
+    size: cells of the map. bins: P.
+    begin, end: (K,) the corners, scaled and shifted.
+    length: (K,) the RoI's size after the convention's minimum.
+    bin_size: (K,) length / P; for crop-and-resize the step from sample to sample.
+    count: (K,) samples a bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
+        reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
+        the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
+    rounded: (K, 2) RoIPool's first and last cell; None for operators that do not round.
+    """
+
+    convention: Convention
+    size: int
+    bins: int
+    begin: Float
+    end: Float
+    length: Float
+    bin_size: Float
+    count: Int
+    rounded: Int | None = None
+
+    def one(self, k: int) -> Axis:
+        """The same of box k alone."""
+        return Axis(
+            self.convention,
+            self.size,
+            self.bins,
+            **{n: v[k : k + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray)},
+        )
+
+    def ends(self, k: int) -> tuple[np.int64, np.int64]:
+        """RoIPool: the first cell of the box and its last, which is included."""
+        assert self.rounded is not None
+        first, last = self.rounded[k]
+        return first, last
+
+    def edges(self, k: int) -> Float:
+        """(P + 1,) the bins' edges in index coordinates.
+
+        For RoIPool these are its fractional edges, before floor and ceil make cells of them. For
+        crop-and-resize, which has sample points and no bins, they lie halfway between the points.
+        """
+        p = np.arange(self.bins + 1, dtype=np.float64)
+        if self.convention.kind == "point":
+            p -= 0.5
+        start = float(self.begin[k]) if self.rounded is None else float(self.rounded[k, 0])
+        size = float(self.bin_size[k])
+        if self.convention.kind == "piece":
+            size = float(exact_sizes(self.length[k : k + 1], self.bins)[0])
+        return start + p * size
+
+    def lines(self, k: int) -> NDArray[np.float64]:
+        """(P + 1,) the bins' edges on a map whose cell i goes from i − ½ to i + ½.
+
+        Those of `edges`, except that RoIPool's count whole cells from their own beginning.
+        """
+        edges: NDArray[np.float64] = np.asarray(self.edges(k), dtype=np.float64)
+        return edges if self.rounded is None else edges - 0.5
+
+    def quantized_edges(self, k: int) -> tuple[Float, Int]:
+        """RoIPool: (P, 2) the bins' edges before and after floor and ceil.
+
+        Before, in cells from the RoI's first cell; after, as the first cell and the one after the
+        last, on the map or not.
+        """
+        before, after = pool_edges(self.one(k))
+        return before[0], after[0]
+
+    def size_before(self, k: int) -> Number:
+        """The box's size before any minimum: RoIPool's counts both end cells."""
+        size: Number = self.end[k] - self.begin[k]
+        if self.rounded is not None:
+            size = self.rounded[k, 1] - self.rounded[k, 0] + 1
+        elif self.convention.kind == "point":
+            size = self.length[k]
+        return size
+
+    def steps(self, k: int) -> Iterator[Step]:
+        """What is rounded or bounded once for box k."""
+        row = self.convention
+        if self.rounded is not None:
+            rule = "to the nearest, half away from zero"
+            yield Step("first cell", rule, self.begin[k], self.rounded[k, 0])
+            yield Step("last cell", rule, self.end[k], self.rounded[k, 1])
+            yield Step("size", "at least 1", self.size_before(k), self.length[k])
+        elif row.min_size is not None:
+            yield Step("size", f"at least {row.min_size:g}", self.size_before(k), self.length[k])
+        if row.kind == "sample" and row.sampling_ratio == "adaptive":
+            rounded = self.count[k] or np.ceil(self.bin_size[k])
+            yield Step("samples a bin", "up", self.bin_size[k], rounded)
+            if rounded != self.count[k]:
+                rule = "none, if one has none"
+                yield Step("samples of both axes", rule, rounded, self.count[k])
+
+    def bin_steps(self, k: int, p: int) -> Iterator[Step]:
+        """What is rounded or bounded for bin p of box k: RoIPool's two edges.
+
+        Before they are rounded, edges are in cells from the box's first cell.
+        """
+        if self.rounded is None:
+            return
+        before, after = self.quantized_edges(k)
+        first, on_map = self.rounded[k, 0], np.clip(after[p], 0, self.size)
+        yield Step("first cell of the bin", "down", before[p, 0], after[p, 0] - first)
+        yield Step("cell after the bin", "up", before[p, 1], after[p, 1] - first)
+        yield Step("first cell of the bin", "to the map", after[p, 0], on_map[0])
+        yield Step("cell after the bin", "to the map", after[p, 1], on_map[1])
+
+
+def pool_edges(axis: Axis) -> tuple[Float, Int]:
+    """(K, P, 2) where RoIPool's bins begin and end: in cells from the first, and as whole cells."""
+    assert axis.rounded is not None
+    real = axis.bin_size.dtype
+    p = np.arange(axis.bins, dtype=real)
+    before = np.stack([p, p + real.type(1)], 1) * axis.bin_size[:, None, None]
+    whole = np.stack([np.floor(before[..., 0]), np.ceil(before[..., 1])], 2)
+    return before, whole.astype(np.int64) + axis.rounded[:, :1, None]
+
+
+def exact_edges(axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(K·P,) where the exact integral begins each bin and ends it."""
+    begin = np.repeat(axis.begin.astype(np.float64), axis.bins)
+    bin_size = np.repeat(exact_sizes(axis.length, axis.bins), axis.bins)
+    p = np.tile(np.arange(axis.bins, dtype=np.float64), len(axis.begin))
+    return begin + p * bin_size, begin + (p + 1.0) * bin_size
+
+
+def exact_sizes(length: Float, bins: int) -> NDArray[np.float64]:
+    """The bins' sizes in float64, so that they tile the box however short its own numbers are."""
+    return length.astype(np.float64) / bins

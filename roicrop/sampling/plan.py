@@ -1,0 +1,108 @@
+"""What every plan answers, whatever kind of matrix it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention, Kind
+from roicrop.sampling.arrays import Bool, Float, Int
+from roicrop.sampling.axis import Axis, Step
+from roicrop.sampling.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Corners:
+    """A box's x1, y1, x2, y2 on the way to cells, (4,) each.
+
+    image: pixels of the original image. network: those of the image that the network saw.
+    fractions: of (map size − 1), where the convention takes such; then there is no network image
+        and there are no feature coordinates.
+    """
+
+    image: NDArray[Any] | None
+    network: NDArray[Any] | None
+    fractions: NDArray[Any] | None
+    feature: NDArray[Any] | None
+    index: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(ABC):
+    """Where K boxes sample a map of (H, W) cells, for (PH, PW) bins.
+
+    This is all that is asked of a plan by what reads plans (kernels apart, which apply one kind
+    each); another kind of plan is another subclass. Bins are counted from p = 0 down and q = 0
+    across, boxes from k = 0.
+
+    boxes: (K, 4) as given to `plan`, in the coordinates' dtype, xyxy.
+    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded.
+    """
+
+    convention: Convention
+    spatial_scale: float
+    boxes: Float
+    y: Axis
+    x: Axis
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def kind(self) -> Kind:
+        """What a bin is made of: samples, one sample point, pieces of an integral, or cells."""
+        return self.convention.kind
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(H, W), in cells."""
+        return self.y.size, self.x.size
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(PH, PW), in bins."""
+        return self.y.bins, self.x.bins
+
+    def count(self, k: int) -> tuple[int, int]:
+        """Samples a bin along y and x; both below 0 where a reversed box has none."""
+        return int(self.y.count[k]), int(self.x.count[k])
+
+    def steps(self, k: int) -> tuple[list[Step], list[Step]]:
+        """What is rounded or bounded once for box k, along y and along x."""
+        return list(self.y.steps(k)), list(self.x.steps(k))
+
+    @abstractmethod
+    def corners(self, k: int, image: tuple[float, float, float, float] | None = None) -> Corners:
+        """The corners of box k; `image` is the box in the original image, if that is known."""
+
+    @abstractmethod
+    def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
+        """(4, 2) the corners of a bin of box k, y and x each, in order around it.
+
+        Index coordinates: cell i goes from i − ½ to i + ½. For RoIPool it is the bin before its
+        edges are moved to cells, for crop-and-resize what lies halfway to the other points.
+        """
+
+    @abstractmethod
+    def terms(self, k: int, p: int, q: int) -> Terms:
+        """Everything that a bin of box k is made of."""
+
+    @abstractmethod
+    def void(self, k: int) -> Bool:
+        """(PH, PW): the bins of box k that have no sample or no cell, and take the void value."""
+
+    @abstractmethod
+    def zero_candidate(self, k: int) -> Bool:
+        """(PH, PW): the bins of box k whose maximum has 0 among what it is taken over."""
+
+    @abstractmethod
+    def extent(self) -> Int:
+        """(K, 4) the part of the map that each box reads: first row, end row, first and end column.
+
+        Ends are exclusive. It holds every cell with a weight, and nothing beyond the outermost of
+        them; all zeros where a box reads nothing.
+        """

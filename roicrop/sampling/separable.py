@@ -1,0 +1,165 @@
+"""Plans of boxes along the axes: one sparse matrix for the rows of the map, one for its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Convention
+from roicrop.sampling.arrays import Bool, Float, Int
+from roicrop.sampling.axes import axes_of, scaled
+from roicrop.sampling.axis import Axis
+from roicrop.sampling.plan import Corners, Plan
+from roicrop.sampling.rows import Rows, rows_of
+from roicrop.sampling.samples import Samples, samples_of
+from roicrop.sampling.terms import GridTerms
+
+
+class AxisPlan(Axis):
+    """An axis, and what it reads of the map."""
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The axis's matrix."""
+        with np.errstate(under="ignore", over="ignore"):
+            return rows_of(self)
+
+    def of_box(self, per_bin: NDArray[Any], k: int) -> NDArray[Any]:
+        """The P entries of box k in an array that has one for each bin."""
+        return per_bin[k * self.bins : (k + 1) * self.bins]
+
+    def row_taps(self, row: int) -> tuple[NDArray[np.int32], Float]:
+        """The cells and weights of one row."""
+        taps = slice(int(self.rows.row_ptr[row]), int(self.rows.row_ptr[row + 1]))
+        return self.rows.cells[taps], self.rows.weights[taps]
+
+    def bin_rows(self, k: int, p: int) -> range:
+        """The rows of bin p of box k."""
+        b = k * self.bins + p
+        return range(int(self.rows.bin_ptr[b]), int(self.rows.bin_ptr[b + 1]))
+
+    def cell_range(self, k: int, p: int) -> tuple[int, int]:
+        """RoIPool: the first cell of bin p of box k, and the one after its last."""
+        cells = self.row_taps(self.bin_rows(k, p)[0])[0]
+        return (int(cells[0]), int(cells[-1]) + 1) if len(cells) else (0, 0)
+
+    def samples(self, k: int) -> Samples:
+        """Every sample of box k, bin by bin, those out of range included; for RoIPool, its cells.
+
+        Of an RoI so large that it has over a million samples, only those in range are given.
+        """
+        found = self._latest.get(k)
+        if found is None:
+            everything = abs(int(self.count[k])) * self.bins <= _MAX_LISTED
+            with np.errstate(under="ignore", over="ignore"):
+                found = samples_of(self.one(k), in_range_only=not everything)
+            self._latest.clear()
+            self._latest[k] = found
+        return found
+
+    @cached_property
+    def _latest(self) -> dict[int, Samples]:
+        """The samples of the box that was asked for last: bins ask for them one after another."""
+        return {}
+
+    def extent(self) -> tuple[Int, Int]:
+        """(K,) the first cell that a box reads, and the one after the last; 0 if there is none."""
+        rows = self.rows
+        ptr = rows.row_ptr[rows.bin_ptr[:: self.bins]]
+        first, end = np.zeros((2, len(self.begin)), dtype=np.int64)
+        reads = ptr[1:] > ptr[:-1]
+        if reads.any():
+            first[reads] = np.minimum.reduceat(rows.cells, ptr[:-1][reads])
+            end[reads] = np.maximum.reduceat(rows.cells, ptr[:-1][reads]) + 1
+        return first, end
+
+
+_MAX_LISTED: Final = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class SeparablePlan(Plan):
+    """A plan that is a product: a term is a pair of what there is along y and along x."""
+
+    y: AxisPlan
+    x: AxisPlan
+
+    def corners(self, k: int, image: tuple[float, float, float, float] | None = None) -> Corners:
+        """See `Plan.corners`."""
+        box, original = self.boxes[k], None if image is None else np.array(image)
+        if self.kind == "point":
+            span = np.array([self.x.size - 1, self.y.size - 1] * 2, dtype=box.dtype)
+            feature, index = None, box * span
+        else:
+            feature = scaled(box, self.convention, self.spatial_scale)
+            ends = self.x.begin[k], self.y.begin[k], self.x.end[k], self.y.end[k]
+            index = np.array(ends)
+        if self.convention.normalized:
+            return Corners(original, None, box, feature, index)
+        return Corners(box if original is None else original, box, None, feature, index)
+
+    def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
+        """See `Plan.outline`."""
+        (top, bottom), (left, right) = self.y.lines(k)[p : p + 2], self.x.lines(k)[q : q + 2]
+        return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
+
+    def terms(self, k: int, p: int, q: int) -> GridTerms:
+        """See `Plan.terms`."""
+        y, x = self.y.samples(k).of_bin(p), self.x.samples(k).of_bin(q)
+        if self.kind in ("sample", "point"):
+            count_y, count_x = self.count(k)
+            return GridTerms(y, x, (max(count_y, 0), max(count_x, 0)), float(count_y * count_x))
+        count = len(y), len(x)
+        divisor = float(count[0] * count[1])
+        if self.kind == "piece":
+            height, width = np.diff(self.y.edges(k))[p], np.diff(self.x.edges(k))[q]
+            divisor = abs(float(height)) * abs(float(width))
+        return GridTerms(y, x, count, divisor)
+
+    def void(self, k: int) -> Bool:
+        """See `Plan.void`."""
+        return self._either(self.y.rows.void, self.x.rows.void, k)
+
+    def zero_candidate(self, k: int) -> Bool:
+        """See `Plan.zero_candidate`."""
+        return self._either(self.y.rows.zero, self.x.rows.zero, k)
+
+    def extent(self) -> Int:
+        """See `Plan.extent`."""
+        extent = np.stack([*self.y.extent(), *self.x.extent()], 1)
+        extent[(extent[:, 1] == 0) | (extent[:, 3] == 0)] = 0
+        return extent
+
+    def _either(self, of_y: Bool, of_x: Bool, k: int) -> Bool:
+        either: Bool = self.y.of_box(of_y, k)[:, None] | self.x.of_box(of_x, k)[None, :]
+        return either
+
+
+def plan(
+    boxes: Float,
+    map_size: tuple[int, int],
+    output_size: tuple[int, int],
+    *,
+    convention: Convention,
+    spatial_scale: float = 1.0,
+    dtype: type[np.float32] | type[np.float64] = np.float32,
+) -> SeparablePlan:
+    """The plan for K boxes on a map of (H, W) cells.
+
+    boxes: (K, 4) xyxy, in image coordinates (fractions of size − 1 where the convention is
+        normalized), finite.
+    output_size: (PH, PW).
+    dtype: the precision of the coordinates; the frameworks use that of the map.
+
+    Raises BoxError, naming the box, for one that the convention refuses.
+    """
+    corners: Float = np.reshape(boxes, (-1, 4)).astype(dtype, copy=False)
+    # The positions of samples far enough away are infinite, and so out of range.
+    with np.errstate(under="ignore", over="ignore"):
+        axes = axes_of(corners, map_size, output_size, convention, spatial_scale)
+    y, x = (AxisPlan(**vars(axis)) for axis in axes)
+    return SeparablePlan(convention, spatial_scale, corners, y, x)

@@ -1,0 +1,197 @@
+"""What a bin is made of: its terms, and the cells that each of them reads."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.conventions import Reduction
+from roicrop.sampling.samples import Samples
+
+Array = NDArray[Any]
+State = Literal["inside", "clamped", "outside"]
+
+CORNERS: Final = 4
+"""How many cells a term reads, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A cell that a term reads, and what it counts there: weight_y · weight_x, never 0."""
+
+    row: int
+    column: int
+    weight_y: float
+    weight_x: float
+
+    @property
+    def weight(self) -> float:
+        """What the cell counts."""
+        return self.weight_y * self.weight_x
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One of the things that a bin is made of: a sample, a piece of an integral, or a cell.
+
+    row, column: its number in the bin along y and along x; for a cell, its place on the map.
+    y, x: index coordinates, in the plan's precision.
+    read_y, read_x: where the map is read, after clamping.
+    share: 1, or a piece's area. An average is Σ value · share over the bin's divisor.
+    taps: what it reads; nothing if it is outside.
+    """
+
+    row: int
+    column: int
+    y: np.floating[Any]
+    x: np.floating[Any]
+    state: State
+    read_y: np.floating[Any]
+    read_x: np.floating[Any]
+    share: float
+    taps: tuple[Tap, ...]
+
+
+class Terms(ABC):
+    """The terms of one bin, which iteration and `len` list; of a huge box only those in range.
+
+    count: how many there are, listed or not, along y and along x.
+    outside, clamped: how many are out of range, and how many were moved to the edge.
+    divisor: what a sum over all is divided by for an average.
+    """
+
+    count: tuple[int, int]
+    outside: int
+    clamped: int
+    divisor: float
+
+    @property
+    def total(self) -> int:
+        """How many there are, listed or not."""
+        return self.count[0] * self.count[1]
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Term]: ...
+
+    @abstractmethod
+    def in_range(self) -> Iterator[Term]:
+        """Those that are not outside."""
+
+    @abstractmethod
+    def sum(self, features: Array) -> float:
+        """Σ value · share over all terms on a map (H, W), in float64."""
+
+    @abstractmethod
+    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+        """The maximum over all terms on a map (H, W), from `start`; NaN never wins."""
+
+
+class GridTerms(Terms):
+    """Every pair of what there is along y and along x."""
+
+    def __init__(self, y: Samples, x: Samples, count: tuple[int, int], divisor: float) -> None:
+        self.y, self.x = y, x
+        self.count, self.divisor = count, divisor
+        inside = int(y.inside.sum()) * int(x.inside.sum())
+        unmoved = int((y.inside & ~y.clamped).sum()) * int((x.inside & ~x.clamped).sum())
+        self.outside, self.clamped = self.total - inside, inside - unmoved
+
+    def __len__(self) -> int:
+        return len(self.y) * len(self.x)
+
+    def __iter__(self) -> Iterator[Term]:
+        return self._pairs(range(len(self.y)), range(len(self.x)))
+
+    def in_range(self) -> Iterator[Term]:
+        """See `Terms.in_range`."""
+        return self._pairs(*(np.flatnonzero(axis.inside).tolist() for axis in (self.y, self.x)))
+
+    def sum(self, features: Array) -> float:
+        """Cell by cell, because there may be more terms than anyone can go through."""
+        (rows, weights_y), (columns, weights_x) = _per_cell(self.y), _per_cell(self.x)
+        read = features[np.ix_(rows, columns)].astype(np.float64)
+        with np.errstate(all="ignore"):
+            return float(weights_y @ read @ weights_x)
+
+    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+        """Some rows of terms at a time."""
+        best = start
+        step = max(1, _AT_ONCE // max(1, len(self.x)))
+        for first in range(0, len(self.y), step):
+            some = self.y.where(slice(first, first + step))
+            values = _candidates(features, some, self.x, reduction)
+            best = float(np.fmax(best, np.fmax.reduce(values, axis=None, initial=-math.inf)))
+        return best
+
+    def _pairs(self, rows: Iterable[int], columns: Iterable[int]) -> Iterator[Term]:
+        return (self._term(i, j) for i, j in product(rows, columns))
+
+    def _term(self, i: int, j: int) -> Term:
+        y, x = self.y, self.x
+        state: State = "inside"
+        if not (y.inside[i] and x.inside[j]):
+            state = "outside"
+        elif y.clamped[i] or x.clamped[j]:
+            state = "clamped"
+        return Term(
+            row=int(y.index[i]),
+            column=int(x.index[j]),
+            y=y.position[i],
+            x=x.position[j],
+            state=state,
+            read_y=y.read_at[i],
+            read_x=x.read_at[j],
+            share=float(y.share[i] * x.share[j]),
+            taps=tuple(
+                Tap(row, column, weight_y, weight_x)
+                for row, weight_y in _neighbours(y, i)
+                for column, weight_x in _neighbours(x, j)
+                if weight_y and weight_x
+            ),
+        )
+
+
+_AT_ONCE: Final = 1 << 18  # terms whose values are held at a time
+
+
+def _neighbours(samples: Samples, s: int) -> tuple[tuple[int, float], tuple[int, float]]:
+    return (
+        (int(samples.low[s]), float(samples.weight_low[s])),
+        (int(samples.high[s]), float(samples.weight_high[s])),
+    )
+
+
+def _per_cell(samples: Samples) -> tuple[Array, Array]:
+    """The cells that samples read, and what each counts in all."""
+    cells = np.concatenate([samples.low, samples.high])
+    weights = np.concatenate([samples.weight_low, samples.weight_high]).astype(np.float64)
+    weights *= np.tile(samples.share, 2)
+    read = weights != 0
+    counts = np.bincount(cells[read], weights[read])
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
+def _candidates(
+    features: Array, y: Samples, x: Samples, reduction: Reduction
+) -> NDArray[np.float64]:
+    """(rows, columns) each term's value; for a corner maximum, its largest weighted corner."""
+    combine, nothing = (np.fmax, -math.inf) if reduction == "corner-max" else (np.add, 0.0)
+    values = np.full((len(y), len(x)), nothing)
+    with np.errstate(all="ignore"):
+        for rows, weights_y in ((y.low, y.weight_low), (y.high, y.weight_high)):
+            for columns, weights_x in ((x.low, x.weight_low), (x.high, x.weight_high)):
+                weights = np.multiply.outer(weights_y.astype(np.float64), weights_x)
+                products = weights * features[np.ix_(rows, columns)]
+                values = combine(values, np.where(weights != 0, products, nothing))
+    return values

@@ -1,0 +1,67 @@
+"""JSON and CSV of results: numbers as they are, and text for those that JSON lacks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The value in Python's own types, with text for NaN and the infinities."""
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value
+
+
+def json_line(value: object) -> str:
+    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+def json_lines(record: Mapping[str, Any], listed: Collection[str]) -> Iterator[str]:
+    """The same over several lines: one for each entry, and one for each item of what is `listed`.
+
+    listed: the names of lists, in the record and in the items of such lists.
+    """
+    yield from _object(record, listed, "")
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """A line for each row."""
+    writer = csv.writer(SimpleNamespace(write=str), lineterminator="")
+    return (writer.writerow([plain(value) for value in row]) for row in rows)
+
+
+def _object(record: Mapping[str, Any], listed: Collection[str], indent: str) -> Iterator[str]:
+    inner, last = indent + "  ", len(record) - 1
+    yield f"{indent}{{"
+    for n, (name, value) in enumerate(record.items()):
+        comma = "," * (n < last)
+        if name in listed:
+            yield f"{inner}{json.dumps(name)}: ["
+            yield from _items(value, listed, inner + "  ")
+            yield f"{inner}]{comma}"
+        else:
+            yield f"{inner}{json.dumps(name)}: {json_line(value)}{comma}"
+    yield f"{indent}}}"
+
+
+def _items(
+    items: Sequence[Mapping[str, Any]], listed: Collection[str], indent: str
+) -> Iterator[str]:
+    for n, item in enumerate(items):
+        lines = [indent + json_line(item)]
+        if not item.keys().isdisjoint(listed):
+            lines = list(_object(item, listed, indent))
+        yield from lines[:-1]
+        yield lines[-1] + "," * (n < len(items) - 1)

@@ -1,0 +1,153 @@
+"""Run one case in a forked child, and say whether what must hold held."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import io
+import os
+import resource
+import select
+import signal
+import sys
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from roicrop.cli.main import COMMANDS
+from roicrop.cli.main import main as roicrop
+from tests.fuzz.cases import Case
+
+for name in (
+    *(f"cli.{command}" for command in COMMANDS),
+    *("comparison", "draw.album", "explanation", "identification", "inspection", "job", "models"),
+):
+    importlib.import_module(f"roicrop.{name}")  # here, not in each child
+
+SECONDS: Final = 20
+MEMORY: Final = 4 << 30
+FILE_SIZE: Final = 1 << 30
+_LONGEST_LINE: Final = 3000
+_MOST_TEXT: Final = 200_000
+_IN_HDF5: Final = ("h5py", "site-packages/h5py")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """failure: what did not hold, or nothing. of_hdf5: whether it is HDF5's own."""
+
+    failure: str = ""
+    of_hdf5: bool = False
+    output: str = ""
+
+    @property
+    def fine(self) -> bool:
+        return not self.failure
+
+
+def judge(case: Case) -> Verdict:
+    """Fork, run, and look at what is left."""
+    said, status, stack = _run(case)
+    in_hdf5 = any(mark in "\n".join(stack.splitlines()[:3]) for mark in _IN_HDF5)
+    if status is None:
+        place = "in HDF5" if in_hdf5 else "in roicrop"
+        return Verdict(f"hangs {place}", in_hdf5, stack)
+    if status < 0:
+        place = "in HDF5" if in_hdf5 else "in roicrop"
+        name = signal.Signals(-status).name
+        return Verdict(f"{name} {place}", in_hdf5, stack)
+    for failure in _failures(case, said, status):
+        return Verdict(failure, False, said)
+    return Verdict()
+
+
+def _failures(case: Case, said: str, status: int) -> list[str]:
+    failures = []
+    if "Traceback" in said:
+        failures.append("traceback: " + said.strip().splitlines()[-1][:120])
+    if "Warning:" in said:
+        failures.append("a Python warning")
+    if status not in (0, 1, 2, 3):
+        failures.append(f"status {status}")
+    text = said.replace("\n", "")
+    if any(not character.isprintable() for character in text):
+        failures.append("control characters")
+    errors = [line for line in said.splitlines() if line.startswith("roicrop: error: ")]
+    if status in (1, 2) and case.kind != "manifest" and len(errors) != 1:
+        failures.append(f"{len(errors)} lines of error")
+    if any(len(line) > _LONGEST_LINE for line in errors) or len(said) > _MOST_TEXT:
+        failures.append("a message too long to read")
+    left = {path.name for path in case.folder.rglob("*") if path.is_file()} - case.inputs
+    if any(name.endswith(".tmp") for name in left):
+        failures.append("a temporary file left")
+    if status != 0 and case.kind != "manifest" and left & case.outputs:
+        failures.append("an output in spite of an error")
+    return failures
+
+
+def _run(case: Case) -> tuple[str, int | None, str]:
+    """What it printed, its status (negative: a signal; None: a hang), and its last stack."""
+    reading, writing = os.pipe()
+    stack = case.folder.with_name(case.folder.name + ".stack")
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(case, writing, stack)
+    os.close(writing)
+    said = bytearray()
+    end = time.monotonic() + SECONDS + 5
+    while time.monotonic() < end:
+        if select.select([reading], [], [], 0.2)[0]:
+            piece = os.read(reading, 1 << 16)
+            if not piece:
+                break
+            said += piece[: _MOST_TEXT + 1 - len(said)]
+    os.close(reading)
+    status: int | None = None
+    while time.monotonic() < end + 1:
+        done, raw = os.waitpid(child, os.WNOHANG)
+        if done:
+            status = os.waitstatus_to_exitcode(raw)
+            break
+        time.sleep(0.005)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    text = stack.read_text() if stack.exists() else ""
+    stack.unlink(missing_ok=True)
+    if status == -signal.SIGXCPU:
+        status = None
+    return said.decode("utf-8", "replace"), status, text
+
+
+def _child(case: Case, writing: int, stack: Path) -> None:
+    status = 99
+    try:
+        file = open(stack, "w")  # noqa: SIM115  (open for as long as the process runs)
+        faulthandler.enable(file, all_threads=False)
+        faulthandler.dump_traceback_later(SECONDS - 2, file=file)
+        faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", 0), "utf-8", write_through=True)
+        sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", 0), "utf-8", write_through=True)
+        os.chdir(case.folder)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        warnings.simplefilter("always")
+        status = roicrop(case.arguments)
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)

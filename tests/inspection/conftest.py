@@ -1,0 +1,14 @@
+"""Where the tests of `inspect` run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import roicrop
+from roicrop.errors import ModelError
+from roicrop.models import RoiNode, find_node, is_model, read_nodes
+from tests.models.make import inputs
+
+HERE = Path(__file__).parent
+MODELS = sorted([*HERE.glob("*.onnx"), *HERE.glob("*.xml")], key=lambda path: path.name)
+
+
+def only(name: str) -> RoiNode:
+    (node,) = read_nodes(str(HERE / name))
+    return node
+
+
+def refusal(spec: object) -> str:
+    with pytest.raises(ModelError) as caught:
+        for node in read_nodes(str(spec)):
+            node.meaning()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
+def test_the_named_convention_gives_what_the_models_own_runtime_gives(path: Path) -> None:
+    with np.load(HERE / "values.npz") as values:
+        if path.name not in values:
+            assert path.stem in ("custom", "opset22-max", "rotated", "two")
+            return
+        expected = values[path.name]
+    meaning = only(path.name).meaning()
+    if meaning is None or meaning.differs:
+        assert path.stem in ("bilinear", "position-sensitive")
+        return
+    operator = roicrop.roi_align if meaning.convention.operator == "align" else roicrop.roi_pool
+    features, boxes = inputs()
+    assert meaning.spatial_scale is not None
+    pooled = operator(
+        features, boxes, meaning.output_size, meaning.spatial_scale, convention=meaning.convention
+    )
+    np.testing.assert_allclose(pooled, expected, rtol=0, atol=1e-5 * np.abs(features).max())
+
+
+def test_every_default_is_spelled_out_and_told_from_what_the_file_states() -> None:
+    attributes = only("opset16-omitted.onnx").attributes
+    assert {name for name, each in attributes.items() if not each.given} == {
+        "coordinate_transformation_mode",
+        "mode",
+        "sampling_ratio",
+    }
+    assert attributes["coordinate_transformation_mode"].value == "half_pixel"
+    assert attributes["sampling_ratio"].value == 0
+
+
+def test_an_omitted_ratio_is_warned_of_since_runtimes_disagree() -> None:
+    assert "OpenVINO 1" in " ".join(only("opset16-omitted.onnx").surprises())
+    assert "OpenVINO 1" not in " ".join(only("opset16.onnx").surprises())
+
+
+def test_the_opset_decides_what_the_same_operator_means() -> None:
+    names = {}
+    for name in ("opset10.onnx", "opset16.onnx", "opset16-legacy.onnx", "torch-opset11.onnx"):
+        meaning = only(name).meaning()
+        assert meaning is not None
+        names[name] = meaning.convention.name
+    assert names == {
+        "opset10.onnx": "onnx-legacy",
+        "opset16.onnx": "onnx",
+        "opset16-legacy.onnx": "onnx-legacy",
+        "torch-opset11.onnx": "onnx-legacy",
+    }
+
+
+def test_nodes_in_branches_are_found_and_chosen_by_name() -> None:
+    path = HERE / "two.onnx"
+    assert {node.name for node in read_nodes(str(path))} == {"/then", "/else"}
+    assert find_node(f"{path}::/then").attributes["sampling_ratio"].value == 1
+    with pytest.raises(ModelError, match=r"holds 2 RoI operators .*choose one with .*::NAME"):
+        find_node(str(path))
+    with pytest.raises(ModelError, match=r"no RoI operator called 'x': it has .*/then"):
+        find_node(f"{path}::x")
+
+
+def test_an_unknown_operator_is_listed_without_a_meaning() -> None:
+    node = only("custom.onnx")
+    assert node.operator == "mmdeploy.MMCVRoiAlign"
+    assert node.meaning() is None
+    assert node.attributes["aligned"].value == 1
+
+
+def test_a_bilinear_roi_pooling_names_the_nearest_and_what_differs() -> None:
+    meaning = only("bilinear.xml").meaning()
+    assert meaning is not None
+    assert meaning.convention.name == "tensorflow"
+    assert "outside the map gives 0" in meaning.differs
+
+
+def test_models_are_told_by_their_suffix() -> None:
+    assert is_model("model.onnx")
+    assert is_model("head.xml::node")
+    assert not is_model("detectron2")
+
+
+def test_a_file_that_is_no_model_is_refused_in_a_line(tmp_path: Path) -> None:
+    files = {
+        "a.onnx": b"\xff\xff\xff\xff not a model",
+        "page.xml": b"<html><body/></html>",
+        "cut.xml": b"<net><layers><layer",
+        "doctype.xml": b'<!DOCTYPE x [<!ENTITY a "b">]><net/>',
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert "damaged" in refusal(tmp_path / "a.onnx")
+    assert "<html>" in refusal(tmp_path / "page.xml")
+    assert "not XML" in refusal(tmp_path / "cut.xml")
+    assert "document type" in refusal(tmp_path / "doctype.xml")
+    assert "cannot be read" in refusal(tmp_path / "none.onnx")
+    assert "cannot be read" in refusal(tmp_path / "none.xml")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "wrong", "problem"),
+    [
+        ('pooled_h="3"', "", "pooled_h is missing"),
+        ('pooled_h="3"', 'pooled_h="2000000000"', "2000000000×5 bins"),
+        ('sampling_ratio="0"', 'sampling_ratio="1e9"', "not a whole number"),
+        ('spatial_scale="0.125"', 'spatial_scale="nan"', "not a positive number"),
+        ('mode="avg"', 'mode="median"', "neither avg nor max"),
+        ('aligned_mode="half_pixel"', 'aligned_mode="other"', "not a value of ROIAlign"),
+    ],
+)
+def test_attributes_of_a_damaged_model_are_refused_by_name(
+    tmp_path: Path, attribute: str, wrong: str, problem: str
+) -> None:
+    text = (HERE / "opset9-half_pixel.xml").read_text()
+    assert attribute in text
+    (tmp_path / "model.xml").write_text(text.replace(attribute, wrong))
+    assert problem in refusal(tmp_path / "model.xml")
+
+
+def test_weights_kept_beside_an_onnx_file_are_never_loaded(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    model = onnx.load(HERE / "opset16.onnx")
+    weights = TensorProto(name="W", data_type=TensorProto.FLOAT, dims=[4])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.append(onnx.StringStringEntryProto(key="location", value="/dev/zero"))
+    model.graph.initializer.append(weights)
+    model.graph.node.append(helper.make_node("Identity", ["W"], ["w"]))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    assert len(read_nodes(str(tmp_path / "model.onnx"))) == 1
