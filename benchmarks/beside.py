@@ -16,13 +16,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from benchmarks import workloads
-from benchmarks.timing import Pace, median_ratio
+from benchmarks.timing import median_ratio
 from benchmarks.workloads import FULL, Sizes, Workload
 
 Call = tuple[str, Workload, str, str]  # group, workload, dtype, layout

@@ -11,48 +11,18 @@ import numpy as np
 
 from roicrop.errors import KernelError
 
-from cpython.buffer cimport (
-    PyBUF_STRIDED,
-    PyBUF_STRIDED_RO,
-    PyBuffer_Release,
-    PyObject_GetBuffer,
-)
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
 
 cdef extern from "crop.hpp" namespace "roicrop" nogil:
-    cdef enum class Element:
-        half
-        single
-        real64
-
-    cdef enum class Reduction:
-        sum
-        sample_maximum
-        corner_maximum
-        maximum
-
-    cdef enum class Operator:
-        align
-        pool
-
-    cdef enum class Positions:
-        scaled_step
-        step_scaled
-        fraction
-        corners
-
-    cdef enum class Border:
-        clamp
-        zero
-        extrapolate
-
-    cdef enum class Ratio:
-        fixed
-        adaptive
-        exact
+    cdef enum class Element: half, single, real64
+    cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
+    cdef enum class Operator: align, pool
+    cdef enum class Positions: scaled_step, step_scaled, fraction, corners
+    cdef enum class Border: clamp, zero, extrapolate
+    cdef enum class Ratio: fixed, adaptive, exact
 
     cdef cppclass Convention:
         Operator op
@@ -141,46 +111,33 @@ def crop(
     origin=(0, 0),
 ):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
-    cdef Py_buffer from_, index, corners, to
     cdef Arguments a
     cdef int d
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.map_size[0], a.map_size[1] = map_size or features.shape[2:]
     a.origin[0], a.origin[1] = origin
-    a.element = _element(out)
+    a.element = {"e": Element.half, "f": Element.single, "d": Element.real64}[out.dtype.char]
     a.number.kind = ord(features.dtype.kind)
     a.number.bytes = features.dtype.itemsize
     a.number.swapped = not features.dtype.isnative
     a.threads = threads
     a.count = len(boxes)
-    # What is empty may be released.
-    memset(&from_, 0, sizeof(from_))
-    memset(&index, 0, sizeof(index))
-    memset(&corners, 0, sizeof(corners))
-    memset(&to, 0, sizeof(to))
-    try:
-        PyObject_GetBuffer(features, &from_, PyBUF_STRIDED_RO)
-        PyObject_GetBuffer(image_index, &index, PyBUF_STRIDED_RO)
-        PyObject_GetBuffer(boxes, &corners, PyBUF_STRIDED_RO)
-        PyObject_GetBuffer(out, &to, PyBUF_STRIDED)
-        for d in range(4):
-            a.shape[d] = from_.shape[d]
-            a.strides[d] = from_.strides[d]
-            a.out_strides[d] = to.strides[d]
-        a.bins_y = to.shape[2]
-        a.bins_x = to.shape[3]
-        a.features = <const char*> from_.buf
-        a.image_index = <const int64_t*> index.buf
-        a.boxes = corners.buf
-        a.out = <char*> to.buf
-        with nogil:
-            crop_boxes(a, _kernel[0])
-    finally:
-        PyBuffer_Release(&to)
-        PyBuffer_Release(&corners)
-        PyBuffer_Release(&index)
-        PyBuffer_Release(&from_)
+    for d in range(4):
+        a.shape[d] = features.shape[d]
+        a.strides[d] = features.strides[d]
+        a.out_strides[d] = out.strides[d]
+    a.bins_y, a.bins_x = out.shape[2:]
+    a.features = <const char*> _memory(features)
+    a.image_index = <const int64_t*> _memory(image_index)
+    a.boxes = _memory(boxes)
+    a.out = <char*> _memory(out)
+    with nogil:
+        crop_boxes(a, _kernel[0])
+
+
+cdef void* _memory(array) except? NULL:
+    return <void*> <size_t> array.ctypes.data
 
 
 def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale):
@@ -189,7 +146,6 @@ def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale
     boxes: (K, 4) float32 or float64, contiguous, xyxy.
     Returns bin_ptr, row_ptr, cells, weights, void and zero, as in `sampling.AxisPlan`.
     """
-    cdef Py_buffer corners
     cdef Arguments a
     cdef AxisPlan[float] single
     cdef AxisPlan[double] real64
@@ -198,16 +154,12 @@ def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale
     a.count = len(boxes)
     a.map_size[0], a.map_size[1] = map_size
     a.bins_y, a.bins_x = output_size
-    PyObject_GetBuffer(boxes, &corners, PyBUF_STRIDED_RO)
-    a.boxes = corners.buf
-    try:
-        if boxes.dtype == np.float64:
-            real64 = plan_axis[double](a, axis)
-            return _arrays(real64, np.float64)
-        single = plan_axis[float](a, axis)
-        return _arrays(single, np.float32)
-    finally:
-        PyBuffer_Release(&corners)
+    a.boxes = _memory(boxes)
+    if boxes.dtype == np.float64:
+        real64 = plan_axis[double](a, axis)
+        return _arrays(real64, np.float64)
+    single = plan_axis[float](a, axis)
+    return _arrays(single, np.float32)
 
 
 ctypedef fused PlanOf:
@@ -228,23 +180,9 @@ cdef _arrays(PlanOf& plan, dtype):
 
 cdef _copied(const void* source, size_t count, dtype):
     array = np.empty(count, dtype=dtype)
-    cdef Py_buffer view
     if count:
-        PyObject_GetBuffer(array, &view, PyBUF_STRIDED)
-        memcpy(view.buf, source, view.len)
-        PyBuffer_Release(&view)
+        memcpy(_memory(array), source, array.nbytes)
     return array
-
-
-cdef Element _element(out) except *:
-    kind = out.dtype.char
-    if kind == "f":
-        return Element.single
-    if kind == "d":
-        return Element.real64
-    if kind == "e":
-        return Element.half
-    raise TypeError(f"an output of {out.dtype}")
 
 
 cdef Convention _convention(row) except *:
@@ -252,25 +190,12 @@ cdef Convention _convention(row) except *:
     ratio = row.sampling_ratio
     reduction = row.reduction
     c.op = Operator.pool if row.operator == "pool" else Operator.align
-    c.positions = {
-        "scaled-step": Positions.scaled_step,
-        "step-scaled": Positions.step_scaled,
-        "fraction": Positions.fraction,
-        "corners": Positions.corners,
-    }[row.positions]
-    c.border = {
-        "clamp": Border.clamp,
-        "zero": Border.zero,
-        "extrapolate": Border.extrapolate,
-    }[row.border]
-    c.samples = 0
-    if ratio == "adaptive":
-        c.ratio = Ratio.adaptive
-    elif ratio == "exact":
-        c.ratio = Ratio.exact
-    else:
-        c.ratio = Ratio.fixed
-        c.samples = ratio
+    c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
+                   "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
+    c.border = {"clamp": Border.clamp, "zero": Border.zero,
+                "extrapolate": Border.extrapolate}[row.border]
+    c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)
+    c.samples = ratio if c.ratio == Ratio.fixed else 0
     if reduction == "avg":
         c.reduction = Reduction.sum
     elif reduction == "corner-max":

@@ -64,8 +64,55 @@ public:
     }
 
 private:
-    void pool_batch();
-    std::int64_t channels_of_task(std::int64_t regions) const;
+    void pool_batch() {
+        const auto& regions = batch_.regions();
+        const std::int64_t each = std::min(channels_of_task(std::int64_t(regions.size())),
+                                           std::max<std::int64_t>(a_.shape[1], line_bytes / size_));
+        const std::int64_t blocks = (a_.shape[1] + each - 1) / each;
+        const std::int64_t bins =
+            out_cells_ ? std::min<std::int64_t>(batch_.unit_rows(), most_rows) * a_.bins_x : batch_.tile_bins();
+        const std::int64_t panel = batch_.panel_bytes();
+        const std::int64_t buffers = batch_.columns() * row_buffer_bytes;
+        // Vectors go past the end of what is short.
+        const std::int64_t tile = in_lines((bins + line_bytes / sizeof(Sum)) * each * sizeof(Sum) + line_bytes);
+        const std::int64_t all = panel + buffers + 2 * tile;
+        const std::int64_t useful =
+            std::min(1 + batch_.work() * a_.shape[1] / values_a_thread, scratch_bytes / all);
+        const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
+        const Scratch scratch(threads * all);
+        const std::int64_t tasks = std::int64_t(regions.size()) * blocks;
+        std::atomic<std::int64_t> next{0};
+        in_parallel(threads, [&](int thread) {
+            Task<Sum> task{};
+            task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
+            task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
+            task.number = a_.number;
+            task.packs = packs_;
+            task.out_cells = out_cells_;
+            task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
+            task.maximum_start = a_.convention.maximum_start;
+            task.void_value = a_.convention.void_value;
+            task.panel = scratch.at(thread * all);
+            task.row_buffer = task.panel + panel;
+            task.tile = task.row_buffer + buffers;
+            task.staged = task.tile + tile;
+            for (std::int64_t i = next++; i < tasks; i = next++) {
+                task.region = &regions[std::size_t(i / blocks)];
+                task.first_channel = int(i % blocks * each);
+                task.channels = int(std::min(each, a_.shape[1] - task.first_channel));
+                run_kernel(kernel_, a_, task);
+            }
+        });
+    }
+
+    // A cache line of a panel; of cells that are read where they are all, or what gives each thread some.
+    std::int64_t channels_of_task(std::int64_t regions) const {
+        if (packs_) return line_bytes / size_;
+        const std::int64_t chunk = chunk_bytes / size_, chunks = (a_.shape[1] + chunk - 1) / chunk;
+        const std::int64_t enough = (4 * a_.threads + regions - 1) / regions;
+        const std::int64_t blocks = a_.threads == 1 ? 1 : std::clamp<std::int64_t>(enough, 1, chunks);
+        return (chunks + blocks - 1) / blocks * chunk;
+    }
 
     const Arguments& a_;
     const Kernel& kernel_;
@@ -73,58 +120,6 @@ private:
     const bool out_cells_, packs_;
     Batch<Sum> batch_;
 };
-
-// A cache line of a panel; of cells that are read where they are all, or what gives each thread some.
-template <class Sum>
-std::int64_t Cropping<Sum>::channels_of_task(std::int64_t regions) const {
-    if (packs_) return line_bytes / size_;
-    const std::int64_t chunk = chunk_bytes / size_, chunks = (a_.shape[1] + chunk - 1) / chunk;
-    const std::int64_t enough = (4 * a_.threads + regions - 1) / regions;
-    const std::int64_t blocks = a_.threads == 1 ? 1 : std::clamp<std::int64_t>(enough, 1, chunks);
-    return (chunks + blocks - 1) / blocks * chunk;
-}
-
-template <class Sum>
-void Cropping<Sum>::pool_batch() {
-    const auto& regions = batch_.regions();
-    const std::int64_t each = std::min(channels_of_task(std::int64_t(regions.size())),
-                                       std::max<std::int64_t>(a_.shape[1], line_bytes / size_));
-    const std::int64_t blocks = (a_.shape[1] + each - 1) / each;
-    const std::int64_t bins =
-        out_cells_ ? std::min<std::int64_t>(batch_.unit_rows(), most_rows) * a_.bins_x : batch_.tile_bins();
-    const std::int64_t panel = batch_.panel_bytes();
-    const std::int64_t buffers = batch_.columns() * row_buffer_bytes;
-    // Vectors go past the end of what is short.
-    const std::int64_t tile = in_lines((bins + line_bytes / sizeof(Sum)) * each * sizeof(Sum) + line_bytes);
-    const std::int64_t all = panel + buffers + 2 * tile;
-    const std::int64_t useful =
-        std::min(1 + batch_.work() * a_.shape[1] / values_a_thread, scratch_bytes / all);
-    const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
-    const Scratch scratch(threads * all);
-    const std::int64_t tasks = std::int64_t(regions.size()) * blocks;
-    std::atomic<std::int64_t> next{0};
-    in_parallel(threads, [&](int thread) {
-        Task<Sum> task{};
-        task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
-        task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
-        task.number = a_.number;
-        task.packs = packs_;
-        task.out_cells = out_cells_;
-        task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
-        task.maximum_start = a_.convention.maximum_start;
-        task.void_value = a_.convention.void_value;
-        task.panel = scratch.at(thread * all);
-        task.row_buffer = task.panel + panel;
-        task.tile = task.row_buffer + buffers;
-        task.staged = task.tile + tile;
-        for (std::int64_t i = next++; i < tasks; i = next++) {
-            task.region = &regions[std::size_t(i / blocks)];
-            task.first_channel = int(i % blocks * each);
-            task.channels = int(std::min(each, a_.shape[1] - task.first_channel));
-            run_kernel(kernel_, a_, task);
-        }
-    });
-}
 
 }  // namespace
 

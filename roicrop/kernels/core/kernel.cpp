@@ -231,7 +231,7 @@ private:
                 pool_rows(tile, y.bin_ptr[bin], bins, false);
             } else {
                 const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
-                if (begin == end) set_bins(tile, box_->x.bins, Sum(task_.maximum_start));
+                if (begin == end) set_bins(tile, Sum(task_.maximum_start));
                 for (int row = begin; row < end; row += rows_together_)
                     pool_rows(tile, row, std::min(rows_together_, end - row), row > begin);
             }
@@ -316,8 +316,9 @@ private:
         if (full < vectors_) with(std::integral_constant<int, 1>{}, whole, task_.channels - width<Sum>);
     }
 
-    void set_bins(Sum* cell, int bins, Sum value) const {
-        for (int i = 0; i < bins * vectors_; ++i) store(cell + i * width<Sum>, splat(value));
+    // One p's bins.
+    void set_bins(Sum* tile, Sum value) const {
+        for (std::ptrdiff_t i = 0; i < below(1); i += width<Sum>) store(tile + i, splat(value));
     }
 
     // What flags say of the bins of one p.

@@ -65,6 +65,14 @@ struct AxisPlan {
     }
 };
 
+constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
+constexpr std::int64_t search_from = 64;        // samples a bin from which those in range are searched
+
+template <class Sum>
+std::int64_t rounded_half_away(Sum v) {
+    return std::int64_t(std::clamp(std::round(v), -Sum(max_count), Sum(max_count)));
+}
+
 template <class Sum>
 class AxisPlanner {
 public:
@@ -76,7 +84,29 @@ public:
         std::int64_t first, count;
     };
 
-    Roi roi(Sum low, Sum high) const;
+    auto roi(Sum low, Sum high) const -> Roi {
+        const Convention& c = convention_;
+        if (c.positions == Positions::corners) {
+            const Sum span = Sum(size_ - 1), begin = low * span, end = high * span;
+            const Sum length = (high - low) * span;
+            if (bins_ > 1) return {begin, end, length, length / Sum(bins_ - 1), 0, 1};
+            return {Sum(0.5 * double(low + high) * double(span)), end, length, 0, 0, 1};
+        }
+        const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
+        const Sum begin = (low + before) * scale_ + after, end = (high + before) * scale_ + after;
+        if (c.op == Operator::pool) {
+            const std::int64_t first = rounded_half_away(begin), last = rounded_half_away(end);
+            const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
+            return {begin, end, length, length / Sum(bins_), first, 0};
+        }
+        const Sum length = std::max(end - begin, Sum(c.min_size)), bin_size = length / Sum(bins_);
+        std::int64_t count = 0;
+        if (c.ratio == Ratio::fixed) count = c.samples;
+        if (c.ratio == Ratio::adaptive)
+            count = std::int64_t(std::clamp(std::ceil(bin_size), -Sum(max_count), Sum(max_count)));
+        return {begin, end, length, bin_size, 0, count};
+    }
+
     void append(AxisPlan<Sum>& to, const Roi& roi) {
         for (int bin = 0; bin < bins_; ++bin) {
             const auto [is_void, zero] = convention_.op == Operator::pool
@@ -97,18 +127,157 @@ private:
         double weight_low, weight_high, share;
     };
 
-    Flags append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const;
-    Flags append_sampled(AxisPlan<Sum>& to, const Roi& roi, int bin);
-    Range reach(const Roi& roi, int bin) const;
+    // RoIPool: the cells that a bin covers.
+    auto append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
+        const auto edge = [&](Sum v) {
+            return std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_);
+        };
+        const std::int64_t begin = edge(std::floor(Sum(bin) * roi.bin_size));
+        const std::int64_t end = edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size));
+        const bool average = convention_.reduction == Reduction::sum;
+        const double weight = average ? 1.0 / double(std::max<std::int64_t>(end - begin, 1)) : 1.0;
+        for (std::int64_t cell = begin; cell < end; ++cell) tap(to, cell, weight);
+        end_row(to);
+        return {begin >= end, false};
+    }
+
+    auto append_sampled(AxisPlan<Sum>& to, const Roi& roi, int bin) -> Flags {
+        const bool exact = convention_.ratio == Ratio::exact;
+        const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : double(roi.count);
+        std::int64_t inside = 0;
+        bool weightless = false;  // whether a cell of a sample has no weight
+        const auto see = [&](const Sample& s) {
+            ++inside;
+            weightless |= s.weight_low == 0 || s.weight_high == 0;
+        };
+        const auto append_taps = [&](const Sample& s) {
+            if (s.weight_low != 0) tap(to, s.low, s.weight_low);
+            if (s.weight_high != 0) tap(to, s.high, s.weight_high);
+        };
+        if (convention_.reduction == Reduction::sum) {
+            // What the samples give to each cell, low before high, in the samples' order.
+            const Range band = width == 0 ? Range{0, 0} : reach(roi, bin);
+            band_.assign(std::size_t(band.size()), 0.0);
+            for_each_sample(roi, bin, [&](const Sample& s) {
+                see(s);
+                band_[std::size_t(s.low - band.begin)] += s.weight_low * s.share;
+                band_[std::size_t(s.high - band.begin)] += s.weight_high * s.share;
+            });
+            for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
+                const Sum weight = Sum(band_[std::size_t(cell - band.begin)] / std::abs(width));
+                if (weight != 0) tap(to, cell, weight);
+            }
+            end_row(to);
+        } else {
+            const bool row_each = convention_.reduction == Reduction::sample_maximum;
+            for_each_sample(roi, bin, [&](const Sample& s) {
+                see(s);
+                append_taps(s);
+                if (row_each) end_row(to);
+            });
+            if (!row_each) end_row(to);
+        }
+        const bool missing = inside != roi.count;
+        const bool is_void = !exact && convention_.border == Border::extrapolate ? missing : width == 0;
+        switch (convention_.reduction) {
+            case Reduction::sum: return {is_void, false};
+            case Reduction::corner_maximum: return {is_void, (missing && !is_void) || weightless};
+            default: return {is_void, missing && !is_void};
+        }
+    }
+
+    // Cells that include all that the samples of a bin give something to.
+    Range reach(const Roi& roi, int bin) const {
+        const bool exact = convention_.ratio == Ratio::exact;
+        if (!exact && roi.count <= 0) return {0, 0};
+        const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
+        const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
+        const double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
+        if (high < -1 || low > double(size_)) return {0, 0};
+        const auto cell = [&](double v) {
+            return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
+        };
+        return {cell(low), cell(high + 1) + 1};
+    }
+
+    // The samples of a bin that are in range, in their order.
     template <class Take>
-    void for_each_sample(const Roi& roi, int bin, Take take) const;
-    Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const;
+    void for_each_sample(const Roi& roi, int bin, Take take) const {
+        const auto see = [&](auto position, double share) {
+            if (in_range(position)) take(read(position, share));
+        };
+        if (convention_.ratio == Ratio::exact) {
+            // The integral: the bin cut at the cell centres, each piece read at its middle.
+            const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
+            const double low = std::max(std::min(one, other), -1.0);
+            const double high = std::min(std::max(one, other), double(size_));
+            if (!(low < high)) return;
+            for (double left = std::floor(low); left < std::ceil(high); left += 1.0) {
+                const double a = std::max(left, low), b = std::min(left + 1.0, high);
+                see((a + b) * 0.5, b - a);
+            }
+            return;
+        }
+        std::int64_t start = 0, stop = roi.count;
+        if (stop > search_from) {
+            const Sum low = Sum(-1), high = Sum(size_);
+            const bool falling = roi.bin_size < 0;
+            start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
+            stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
+        }
+        for (std::int64_t i = start; i < stop; ++i) see(position(roi, bin, i), 1.0);
+    }
+
+    Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const {
+        const Sum p = Sum(bin), i_half = Sum(index) + Sum(0.5), count = Sum(roi.count);
+        switch (convention_.positions) {
+            case Positions::corners: return roi.begin + p * roi.bin_size;
+            case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
+            case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
+            default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
+        }
+    }
+
+    // Positions are monotone in the sample's number, rounding included.
     template <class Holds>
-    std::int64_t first_where(const Roi& roi, int bin, Holds holds) const;
+    std::int64_t first_where(const Roi& roi, int bin, Holds holds) const {
+        std::int64_t low = 0, high = roi.count;
+        while (low < high) {
+            const std::int64_t middle = (low + high) / 2;
+            if (holds(position(roi, bin, middle)))
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        return low;
+    }
+
     template <class Real>
-    Sample read(Real position, double share) const;
+    auto read(Real position, double share) const -> Sample {
+        const std::int64_t last = size_ - 1;
+        if (convention_.nearest) {
+            const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
+            return {cell, cell, 1.0, 0.0, share};
+        }
+        const bool fades = convention_.border == Border::zero;
+        const Real read_at = fades ? position : std::clamp(position, Real(0), Real(last));
+        const std::int64_t low = std::int64_t(std::floor(read_at));
+        const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
+        const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
+        return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
+                low >= 0 && low <= last ? double(weight_low) : 0.0,
+                high <= last ? double(weight_high) : 0.0, share};
+    }
+
     template <class Real>
-    bool in_range(Real position) const;
+    bool in_range(Real position) const {
+        switch (convention_.border) {
+            case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
+            case Border::zero: return position > -1 && position < Real(size_);
+            default: return position >= -1 && position <= Real(size_);
+        }
+    }
+
     // Where a bin begins, in double: so the bins tile the box however short its own numbers are.
     double exact_edge(const Roi& roi, int bin) const {
         return double(roi.begin) + double(bin) * (double(roi.length) / bins_);
@@ -126,197 +295,6 @@ private:
     const int bins_;
     std::vector<double> band_;
 };
-
-constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
-constexpr std::int64_t search_from = 64;        // samples a bin from which those in range are searched
-
-template <class Sum>
-std::int64_t rounded_half_away(Sum v) {
-    return std::int64_t(std::clamp(std::round(v), -Sum(max_count), Sum(max_count)));
-}
-
-template <class Sum>
-auto AxisPlanner<Sum>::roi(Sum low, Sum high) const -> Roi {
-    const Convention& c = convention_;
-    if (c.positions == Positions::corners) {
-        const Sum span = Sum(size_ - 1), begin = low * span, end = high * span;
-        const Sum length = (high - low) * span;
-        if (bins_ > 1) return {begin, end, length, length / Sum(bins_ - 1), 0, 1};
-        return {Sum(0.5 * double(low + high) * double(span)), end, length, 0, 0, 1};
-    }
-    const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
-    const Sum begin = (low + before) * scale_ + after, end = (high + before) * scale_ + after;
-    if (c.op == Operator::pool) {
-        const std::int64_t first = rounded_half_away(begin), last = rounded_half_away(end);
-        const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
-        return {begin, end, length, length / Sum(bins_), first, 0};
-    }
-    const Sum length = std::max(end - begin, Sum(c.min_size)), bin_size = length / Sum(bins_);
-    std::int64_t count = 0;
-    if (c.ratio == Ratio::fixed) count = c.samples;
-    if (c.ratio == Ratio::adaptive)
-        count = std::int64_t(std::clamp(std::ceil(bin_size), -Sum(max_count), Sum(max_count)));
-    return {begin, end, length, bin_size, 0, count};
-}
-
-// RoIPool: the cells that a bin covers.
-template <class Sum>
-auto AxisPlanner<Sum>::append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
-    const auto edge = [&](Sum v) {
-        return std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_);
-    };
-    const std::int64_t begin = edge(std::floor(Sum(bin) * roi.bin_size));
-    const std::int64_t end = edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size));
-    const bool average = convention_.reduction == Reduction::sum;
-    const double weight = average ? 1.0 / double(std::max<std::int64_t>(end - begin, 1)) : 1.0;
-    for (std::int64_t cell = begin; cell < end; ++cell) tap(to, cell, weight);
-    end_row(to);
-    return {begin >= end, false};
-}
-
-template <class Sum>
-auto AxisPlanner<Sum>::append_sampled(AxisPlan<Sum>& to, const Roi& roi, int bin) -> Flags {
-    const bool exact = convention_.ratio == Ratio::exact;
-    const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : double(roi.count);
-    std::int64_t inside = 0;
-    bool weightless = false;  // whether a cell of a sample has no weight
-    const auto see = [&](const Sample& s) {
-        ++inside;
-        weightless |= s.weight_low == 0 || s.weight_high == 0;
-    };
-    const auto append_taps = [&](const Sample& s) {
-        if (s.weight_low != 0) tap(to, s.low, s.weight_low);
-        if (s.weight_high != 0) tap(to, s.high, s.weight_high);
-    };
-    if (convention_.reduction == Reduction::sum) {
-        // What the samples give to each cell, low before high, in the samples' order.
-        const Range band = width == 0 ? Range{0, 0} : reach(roi, bin);
-        band_.assign(std::size_t(band.size()), 0.0);
-        for_each_sample(roi, bin, [&](const Sample& s) {
-            see(s);
-            band_[std::size_t(s.low - band.begin)] += s.weight_low * s.share;
-            band_[std::size_t(s.high - band.begin)] += s.weight_high * s.share;
-        });
-        for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
-            const Sum weight = Sum(band_[std::size_t(cell - band.begin)] / std::abs(width));
-            if (weight != 0) tap(to, cell, weight);
-        }
-        end_row(to);
-    } else {
-        const bool row_each = convention_.reduction == Reduction::sample_maximum;
-        for_each_sample(roi, bin, [&](const Sample& s) {
-            see(s);
-            append_taps(s);
-            if (row_each) end_row(to);
-        });
-        if (!row_each) end_row(to);
-    }
-    const bool missing = inside != roi.count;
-    const bool is_void = !exact && convention_.border == Border::extrapolate ? missing : width == 0;
-    switch (convention_.reduction) {
-        case Reduction::sum: return {is_void, false};
-        case Reduction::corner_maximum: return {is_void, (missing && !is_void) || weightless};
-        default: return {is_void, missing && !is_void};
-    }
-}
-
-// Cells that include all that the samples of a bin give something to.
-template <class Sum>
-Range AxisPlanner<Sum>::reach(const Roi& roi, int bin) const {
-    const bool exact = convention_.ratio == Ratio::exact;
-    if (!exact && roi.count <= 0) return {0, 0};
-    const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
-    const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
-    const double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
-    if (high < -1 || low > double(size_)) return {0, 0};
-    const auto cell = [&](double v) {
-        return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
-    };
-    return {cell(low), cell(high + 1) + 1};
-}
-
-// The samples of a bin that are in range, in their order.
-template <class Sum>
-template <class Take>
-void AxisPlanner<Sum>::for_each_sample(const Roi& roi, int bin, Take take) const {
-    const auto see = [&](auto position, double share) {
-        if (in_range(position)) take(read(position, share));
-    };
-    if (convention_.ratio == Ratio::exact) {
-        // The integral: the bin cut at the cell centres, each piece read at its middle.
-        const double one = exact_edge(roi, bin), other = exact_edge(roi, bin + 1);
-        const double low = std::max(std::min(one, other), -1.0);
-        const double high = std::min(std::max(one, other), double(size_));
-        if (!(low < high)) return;
-        for (double left = std::floor(low); left < std::ceil(high); left += 1.0) {
-            const double a = std::max(left, low), b = std::min(left + 1.0, high);
-            see((a + b) * 0.5, b - a);
-        }
-        return;
-    }
-    std::int64_t start = 0, stop = roi.count;
-    if (stop > search_from) {
-        const Sum low = Sum(-1), high = Sum(size_);
-        const bool falling = roi.bin_size < 0;
-        start = first_where(roi, bin, [=](Sum v) { return falling ? v <= high : v >= low; });
-        stop = first_where(roi, bin, [=](Sum v) { return falling ? v < low : v > high; });
-    }
-    for (std::int64_t i = start; i < stop; ++i) see(position(roi, bin, i), 1.0);
-}
-
-template <class Sum>
-Sum AxisPlanner<Sum>::position(const Roi& roi, std::int64_t bin, std::int64_t index) const {
-    const Sum p = Sum(bin), i_half = Sum(index) + Sum(0.5), count = Sum(roi.count);
-    switch (convention_.positions) {
-        case Positions::corners: return roi.begin + p * roi.bin_size;
-        case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
-        case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
-        default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
-    }
-}
-
-// Positions are monotone in the sample's number, rounding included.
-template <class Sum>
-template <class Holds>
-std::int64_t AxisPlanner<Sum>::first_where(const Roi& roi, int bin, Holds holds) const {
-    std::int64_t low = 0, high = roi.count;
-    while (low < high) {
-        const std::int64_t middle = (low + high) / 2;
-        if (holds(position(roi, bin, middle)))
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-template <class Sum>
-template <class Real>
-auto AxisPlanner<Sum>::read(Real position, double share) const -> Sample {
-    const std::int64_t last = size_ - 1;
-    if (convention_.nearest) {
-        const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
-        return {cell, cell, 1.0, 0.0, share};
-    }
-    const bool fades = convention_.border == Border::zero;
-    const Real read_at = fades ? position : std::clamp(position, Real(0), Real(last));
-    const std::int64_t low = std::int64_t(std::floor(read_at));
-    const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
-    const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
-    return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
-            low >= 0 && low <= last ? double(weight_low) : 0.0,
-            high <= last ? double(weight_high) : 0.0, share};
-}
-
-template <class Sum>
-template <class Real>
-bool AxisPlanner<Sum>::in_range(Real position) const {
-    switch (convention_.border) {
-        case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
-        case Border::zero: return position > -1 && position < Real(size_);
-        default: return position >= -1 && position <= Real(size_);
-    }
-}
 
 // Both axes of a box.
 template <class Sum>
