@@ -210,8 +210,8 @@ public:
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
           part_(!task.packs && task.channels < width<Sum>),
           pitch_(task.packs ? lanes<Element> : part_ ? width<Sum> : task.channels),
-          rows_together_(std::min(together(std::min(vectors_, most_accumulators)),
-                                  task.region->in_bands ? 1 : of_samples ? 2 : most_rows)) {}
+          rows_together_(std::min(rows_of(std::min(vectors_, most_accumulators)),
+                                  task.region->in_bands ? 1 : most_rows)) {}
 
     void run() {
         if (task_.packs && !task_.region->in_bands) pack<Element>(task_);
@@ -221,6 +221,10 @@ public:
 
 private:
     static constexpr bool of_samples = reduction == Reduction::sample_maximum;
+    // Of samples there are accumulators for the largest too.
+    static constexpr int rows_of(int vectors) {
+        return std::max(1, together(vectors) / (of_samples && vectors > 1 ? 2 : 1));
+    }
 
     void pool_box() {
         const Axis<Sum>& y = box_->y;
@@ -266,7 +270,7 @@ private:
 
     template <int rows, int vectors>
     void pool_across(Sum* to, const char* buffers, std::ptrdiff_t buffer_bytes, bool continues) {
-        if constexpr (rows <= together(vectors) && (!of_samples || rows <= 2)) {
+        if constexpr (rows <= rows_of(vectors)) {
             const Sum start = Sum(reduction == Reduction::sum ? 0.0 : task_.maximum_start);
             across<reduction, rows, vectors>(to, pitch_, buffers, buffer_bytes, box_->x, start, continues);
         }
