@@ -29,7 +29,7 @@ constexpr int longest_segment = 1024;             // taps: longer sums would los
 constexpr std::int64_t packed_cells = 1 << 16;    // of a box that is not large: 4 MiB of panel
 constexpr std::int64_t shared_cells = 1 << 17;    // of a region, where there is scratch for it
 constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
-constexpr int neighbours = 8;                     // units of a region that is not packed
+constexpr int neighbours = 32;                    // units of a region that is not packed, at most
 
 // Some boxes' plans, as one thread made them.
 template <class Sum>
@@ -182,7 +182,8 @@ private:
         const std::int64_t lines = (a_.shape[1] * element_bytes(a_.element) + line_bytes - 1) / line_bytes;
         const std::int64_t enough = (4 * a_.threads + lines - 1) / lines;
         const std::int64_t most_units =
-            packs_ ? std::max<std::int64_t>(32, std::int64_t(units_.size()) / enough + 1) : neighbours;
+            packs_ ? std::max<std::int64_t>(32, std::int64_t(units_.size()) / enough + 1)
+                   : std::clamp<std::int64_t>(std::int64_t(units_.size()) / (8 * a_.threads), 1, neighbours);
         const std::int64_t most_cells =
             std::clamp(scratch_bytes / line_bytes / a_.threads, packed_cells, shared_cells);
         for (auto first = order_.begin(); first != order_.end();) {
