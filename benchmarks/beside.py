@@ -1,9 +1,9 @@
 """`python -m benchmarks.beside OTHER`: this build of roicrop beside another one, in turns.
 
-OTHER is the Python interpreter of an environment in which the other build is installed. Each build has
-a process of its own, and the two take turns, so that both have the same machine: A B A B …
-A ratio is this build's time by the other's, within a round; what is shown is the median of the rounds.
-CPU time is that of all threads.
+OTHER is the Python interpreter of an environment in which the other build is installed. Each build
+has a process of its own, and the two take turns, so that both have the same machine: A B A B …
+A ratio is this build's time by the other's, within a round; what is shown is the median over the
+rounds. CPU time is that of all threads.
 """
 
 from __future__ import annotations
@@ -134,9 +134,8 @@ def main(other: str, only: str, seconds: float, threads: int) -> None:
         ratios = [_race(builds, call, seconds, threads) for call in chosen]
         for number, name in enumerate(("CPU", "wall")):
             these = [ratio[number] for ratio in ratios]
-            click.echo(
-                f"  {name}: geometric mean {statistics.geometric_mean(these):.3f}, most {max(these):.3f}"
-            )
+            mean = statistics.geometric_mean(these)
+            click.echo(f"  {name}: geometric mean {mean:.3f}, most {max(these):.3f}")
     for build in builds:
         build.close()
 
@@ -172,10 +171,9 @@ def _race(builds: Sequence[Build], call: Call, seconds: float, threads: int) -> 
             times[which].append(builds[which].ask(do="pool", calls=at_once))
     (cpu, wall), (other_cpu, other_wall) = (list(zip(*each, strict=True)) for each in times)
     found = median_ratio(cpu, other_cpu), median_ratio(wall, other_wall)
-    click.echo(
-        f"  {workload.name:26} {found[0]:9.3f}    {found[1]:9.3f}   {1e3 * statistics.median(cpu):8.2f}"
-        f"   {1e3 * statistics.median(other_cpu):8.2f}"
-    )
+    own_ms, other_ms = (1e3 * statistics.median(times) for times in (cpu, other_cpu))
+    ratios = f"{found[0]:9.3f}    {found[1]:9.3f}"
+    click.echo(f"  {workload.name:26} {ratios}   {own_ms:8.2f}   {other_ms:8.2f}")
     return found
 
 

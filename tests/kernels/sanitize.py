@@ -1,9 +1,9 @@
 """`python tests/kernels/sanitize.py`: the kernel tests under sanitizers, at every vector level.
 
-The compiled core is built twice, in folders of its own: once with the address and undefined-behaviour
-sanitizers, once with that for threads. Each build runs the tests of this folder, and those of the
-operators, as far as they are about the core, with each level of vector instructions that the
-processor has. Any finding ends the process that made it, and so fails its test.
+The compiled core is built twice, in folders of its own: once with the address and the
+undefined-behaviour sanitizer, once with that for threads. Each build runs tests of the kernels and
+operators with every level of vector instructions that the processor has. Any finding ends the process
+that made it, and so fails the run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SANITIZERS = {
 # An editable install would be found before the copy that is meant.
 START = """
 import sys
-sys.meta_path = [f for f in sys.meta_path if "mesonpy" not in type(f).__module__ + type(f).__name__.lower()]
+sys.meta_path = [finder for finder in sys.meta_path if "Mesonpy" not in type(finder).__name__]
 import pytest
 sys.exit(pytest.main(sys.argv[1:]))
 """
@@ -75,9 +75,18 @@ def main() -> int:
 def _built(sanitizer: str, folder: Path) -> Path:
     """A folder with the package, this build of its core in it, and the tests."""
     build, place = folder / "build", folder / "place"
-    meson = ["meson", "setup", str(build), str(ROOT), "-Dcompiled=enabled", "-Dbuildtype=debugoptimized"]
+    meson = [
+        "meson",
+        "setup",
+        str(build),
+        str(ROOT),
+        "-Dcompiled=enabled",
+        "-Dbuildtype=debugoptimized",
+    ]
     subprocess.run(
-        [*meson, f"-Db_sanitize={sanitizer}", "-Db_lundef=false"], check=True, stdout=subprocess.DEVNULL
+        [*meson, f"-Db_sanitize={sanitizer}", "-Db_lundef=false"],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     subprocess.run(["meson", "compile", "-C", str(build)], check=True, stdout=subprocess.DEVNULL)
     for name in ("roicrop", "tests"):
