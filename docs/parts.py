@@ -72,7 +72,7 @@ def box_files() -> str:
 
 def names() -> str:
     """The names of columns that are known."""
-    rows = [[role, ", ".join(f"`{n}`" for n in spelled)] for role, spelled in SPELLINGS.items()]
+    rows = [[role, ", ".join(f"`{n}`" for n in each)] for role, each in SPELLINGS.items() if each]
     for box_format, spellings in COORDINATES.items():
         rows.append([box_format, "; ".join(f"`{','.join(each)}`" for each in spellings)])
     return "\n".join(table(["", "names"], rows))

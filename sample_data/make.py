@@ -76,6 +76,7 @@ def main(arguments: Sequence[str]) -> None:
         write_image(file, page, stride=8)
     write_coco(directory / "two_images.json", [badge, page])
     write_csv(directory / "two_images.csv", [badge, page], images=[badge.name, page.name])
+    write_head(directory / "head.onnx")
 
 
 def badge_picture() -> NDArray[np.uint8]:
@@ -126,6 +127,32 @@ class Detector:
                 for stride, features in zip(NECK, maps, strict=True)
             },
         )
+
+
+def write_head(path: Path) -> None:
+    """A model of one RoiAlign, as an exporter writes it for `features.h5`."""
+    types: dict[str, int] = {"features": onnx.TensorProto.FLOAT, "boxes": onnx.TensorProto.FLOAT}
+    types["image_index"] = onnx.TensorProto.INT64
+    shapes: dict[str, list[int | None]] = {
+        "features": [1, 96, 60, 60],
+        "boxes": [None, 4],
+        "image_index": [None],
+    }
+    node = onnx.helper.make_node(
+        "RoiAlign",
+        list(types),
+        ["pooled"],
+        name="/roi_head/RoiAlign",
+        output_height=7,
+        output_width=7,
+        spatial_scale=0.125,
+        sampling_ratio=2,
+    )
+    inputs = [onnx.helper.make_tensor_value_info(name, types[name], shapes[name]) for name in types]
+    output = onnx.helper.make_tensor_value_info("pooled", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph([node], "roi_head", inputs, [output])
+    opset = [onnx.helper.make_opsetid("", 16)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
 
 
 def new_file(path: Path) -> h5py.File:

@@ -1,4 +1,4 @@
-"""The house stays in order: imports point one way."""
+"""The house stays in order: imports point one way, rooms have one door, tests are short."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "roicrop"
+MOST_LINES = 450  # of a file of tests
 
 # From the ground up. A room may import from the lines above its own.
 FLOORS = (
     ("errors", "precision", "text"),
+    ("files",),
     ("conventions",),
     ("sampling",),
-    ("kernels",),
+    ("kernels", "arguments"),
     ("operators",),
     ("features", "boxes", "outputs", "models"),
     ("job",),
@@ -61,3 +63,39 @@ def test_a_module_imports_from_no_room_above_its_own(path: Path) -> None:
         other = name.split(".")[1]
         below = FLOOR[other] < FLOOR[room] or other == room
         assert below, f"{path}:{line} imports {name}, which is not below {room}"
+
+
+def test_a_room_is_entered_by_its_door() -> None:
+    """What others may use, a package's __init__ hands on; only tests look behind it."""
+    places = [PACKAGE, ROOT / "docs", ROOT / "benchmarks", ROOT / "sample_data"]
+    behind = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for place in places
+        for path in sorted(place.rglob("*.py"))
+        for line, name in imported(path)
+        if name.count(".") > 1
+        and (place != PACKAGE or room_of(path) != name.split(".")[1])
+        and not handed_on(name)
+    ]
+    assert not behind, "\n".join(behind)
+
+
+def handed_on(name: str) -> bool:
+    """Whether a package's __init__ lists this module of its own as one for others."""
+    package, _, module = name.rpartition(".")
+    door = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text("utf-8"))
+    return any(
+        isinstance(node, ast.Constant) and node.value == module
+        for statement in door.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
+        for node in ast.walk(statement.value)
+    )
+
+
+def test_no_file_of_tests_is_long() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
+    }
+    assert not long

@@ -19,6 +19,7 @@ FILES = {
     "boxes.csv",
     "boxes.json",
     "features.h5",
+    "head.onnx",
     "make.py",
     "page.png",
     "pyramid.h5",

@@ -8,6 +8,7 @@ Every format gives the same table, so nothing outside this package knows which o
 
 from __future__ import annotations
 
+from roicrop.boxes import names
 from roicrop.boxes.assign import ImageAssignment, assign_images
 from roicrop.boxes.coco import Coco, CocoImage
 from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad, to_xyxy
@@ -27,6 +28,7 @@ __all__ = [
     "ImageAssignment",
     "assign_images",
     "find_bad",
+    "names",
     "read_boxes",
     "to_xyxy",
 ]

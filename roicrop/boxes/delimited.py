@@ -10,17 +10,18 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
+from roicrop.boxes.columns import Draft, joined
 from roicrop.boxes.names import INDEX_NAMES, Reading, Roles, find_roles, is_known, plain
+from roicrop.boxes.numbers import is_number
 from roicrop.boxes.producers import PRODUCERS, VIA
-from roicrop.boxes.records import NESTED, Part, Records, is_number, two_texts
+from roicrop.boxes.records import NESTED, Records, two_texts
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks
 from roicrop.errors import BoxError
+from roicrop.files.text import blocks
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -32,22 +33,21 @@ _DELIMITERS: Final = (",", "\t", ";", " ")
 _LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
 
 
-def read_delimited(content: bytes, path: str, name: str, reading: Reading) -> Draft:
+def read_delimited(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
-    lines = blocks(content, name)
+    lines = blocks(stream, name)
     first = next((block for block in lines if any(map(str.strip, block))), None)
     if first is None:
         raise BoxError(f"{name} is empty: a header such as x1,y1,x2,y2 comes first")
     header = _header(first, name, reading)
     table = _Table(header, path, name, reading)
-    stream = itertools.chain([first[header.line :]], lines)
-    line = header.line + 1
-    parts = []
-    for block in stream:
-        part, read = table.part(block, line, stream)
+    block, line = first[header.line :] or next(lines, []), header.line + 1
+    parts = [] if block else [table.part([], line, lines)[0]]
+    while block or (block := next(lines, [])):
+        part, read, rest = table.part(block, line, lines)
         parts.append(part)
-        line += read
-    return Draft(path=path, format="csv", roles=table.roles, names=table.names, parts=parts)
+        block, line = rest, line + read
+    return joined(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +148,22 @@ class _Table:
             self._known = find_roles(header.names, self._reading, header.where, self._origin)
         return self._known
 
-    def part(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+    def part(
+        self, block: list[str], line: int, more: Iterator[list[str]]
+    ) -> tuple[Draft, int, list[str]]:
         """The rows of a block whose first line has that number, and how many lines they took.
 
-        more: the blocks after it, from which lines are taken where a field goes on there.
+        more: the blocks after it, from which lines are taken where a field goes on there; what is
+        left of the last of these comes third.
         """
         _check_lengths(block, self._name, line)
         if not self._nested and _quotes_enclose_fields(block, self._header.delimiter):
             part = self._plain(block, line)
             if part is not None:
-                return part, len(block)
+                return part, len(block), []
         return self._careful(block, line, more)
 
-    def _plain(self, block: list[str], line: int) -> Part | None:
+    def _plain(self, block: list[str], line: int) -> Draft | None:
         """What `_careful` gives, in half the time; None if lines are not a record each, or wrong.
 
         It cannot say what is wrong where.
@@ -193,7 +196,10 @@ class _Table:
         def column(name: str) -> NDArray[Any]:
             return table[f"column {names.index(name)}"]
 
-        return Part(
+        return Draft(
+            format="csv",
+            roles=roles,
+            names=names,
             coords=np.stack([column(name) for name in roles.coordinates], axis=1),
             columns={
                 role: np.array(column(name)) if name in numeric else _shared(column(name).tolist())
@@ -205,13 +211,18 @@ class _Table:
 
     def _numeric(self) -> set[str]:
         """The columns that hold numbers."""
-        score, image = (self.roles.of.get(role, "") for role in ("score", "image"))
-        index = {image} if plain(image) in INDEX_NAMES else set()
-        return {*self.roles.coordinates, score} | index
+        numeric = {"score", "width", "height"}
+        if plain(self.roles.of.get("image", "")) in INDEX_NAMES:
+            numeric.add("image")
+        return {*self.roles.coordinates, *(n for r, n in self.roles.of.items() if r in numeric)}
 
-    def _careful(self, block: list[str], line: int, more: Iterator[list[str]]) -> tuple[Part, int]:
+    def _careful(
+        self, block: list[str], line: int, more: Iterator[list[str]]
+    ) -> tuple[Draft, int, list[str]]:
         """The rows of any lines; what is wrong with a row is said of it."""
-        rows, begins, faults, read = self._rows(block, line, more)
+        last: list[str] = []
+        reader = self._header.rows(self._lines(block, line, more, last))
+        rows, begins, faults = self._rows(reader, line, len(block))
         names = self._header.names
         via = VIA if any(plain(name) == "regionshapeattributes" for name in names) else None
 
@@ -229,21 +240,34 @@ class _Table:
             if self._known is not None and roles.of != self._known.of:
                 raise BoxError(f"{where(1)}: cells have other keys than those before")
             self._known, self.names = roles, records.names
-        return records.part(self.roles, self._reading, begins), read
+        draft = records.draft(self.roles, self._reading, "csv", lines=begins)
+        return draft, reader.line_num, last[::-1]
+
+    def _lines(
+        self, block: list[str], line: int, more: Iterator[list[str]], last: list[str]
+    ) -> Iterator[str]:
+        """The lines of a block and those after it; `last` holds what was not taken, reversed."""
+        yield from block
+        line += len(block)
+        for following in more:
+            _check_lengths(following, self._name, line)
+            line += len(following)
+            last[:] = following[::-1]
+            while last:
+                yield last.pop()
 
     def _rows(
-        self, block: list[str], line: int, more: Iterator[list[str]]
-    ) -> tuple[list[list[str]], NDArray[np.int64], dict[int, str], int]:
-        """The fields of rows that are not blank, the line of each, faults, and how many lines.
+        self, reader: _csv.Reader, line: int, count: int
+    ) -> tuple[list[list[str]], NDArray[np.int64], dict[int, str]]:
+        """The fields of rows that begin in `count` lines, the line of each, and faults.
 
-        A row with another number of fields is a fault, and its fields are empty.
+        A blank row is none. One with another number of fields is a fault, and its fields are empty.
         """
-        reader = self._header.rows(itertools.chain(block, self._checked(more, line + len(block))))
         rows: list[list[str]] = []
         begins: list[int] = []
         faults: dict[int, str] = {}
         width = len(self._header.names)
-        while reader.line_num < len(block):
+        while reader.line_num < count:
             begin = line + reader.line_num
             try:
                 row = next(reader, None)
@@ -259,13 +283,7 @@ class _Table:
                 row = [""] * width
             rows.append(row)
             begins.append(begin)
-        return rows, np.array(begins, np.int64), faults, reader.line_num
-
-    def _checked(self, more: Iterator[list[str]], line: int) -> Iterator[str]:
-        for block in more:
-            _check_lengths(block, self._name, line)
-            yield from block
-            line += len(block)
+        return rows, np.array(begins, np.int64), faults
 
 
 def _check_lengths(block: list[str], name: str, line: int) -> None:

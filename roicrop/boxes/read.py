@@ -7,9 +7,10 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
-from typing import Final, Literal, get_args
+from pathlib import PurePath
+from typing import BinaryIO, Final, Literal, get_args
 
+from roicrop.boxes.arrays import ARRAY_SUFFIXES, read_array
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
@@ -17,14 +18,15 @@ from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.boxes.text import read_bytes
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import ArgumentError, BoxError, TextError
+from roicrop.files import split_spec
+from roicrop.files.text import opened
 from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[bytes, str, str, Reading], Draft]
+_Reader = Callable[[BinaryIO, str, str, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
 _READERS: Final[Mapping[FileFormat, _Reader]] = {
     "csv": read_delimited,
@@ -37,7 +39,6 @@ _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     ".ndjson": "jsonl",
     ".txt": "csv",
 }
-_ARRAYS: Final = frozenset({".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5"})
 BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
 
 
@@ -51,6 +52,7 @@ def read_boxes(
     image_column: str | None = None,
     score_column: str | None = None,
     label_column: str | None = None,
+    level_column: str | None = None,
     count: int | None = None,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
@@ -64,46 +66,47 @@ def read_boxes(
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, score_column, label_column: the columns that hold these, whatever their names.
+    level_column: the column that holds each box's level of a pyramid.
     count: how many images there are, which tells an index from a coordinate.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    source = Source(os.fspath(path))
+    spec = os.fspath(path)
     if box_format is not None and box_format not in BOX_FORMATS:
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
-    by_hand: dict[Role, str | None]
-    by_hand = {"image": image_column, "score": score_column, "label": label_column}
+    chosen: dict[Role, str | None]
+    chosen = {
+        "image": image_column,
+        "score": score_column,
+        "label": label_column,
+        "level": level_column,
+    }
     reading = Reading(
         box_format=box_format,
         columns=columns,
-        by_hand={role: name for role, name in by_hand.items() if name is not None},
+        by_hand={role: name for role, name in chosen.items() if name is not None},
         images=count,
     )
+    file, inner = split_spec(spec)
     with _collector_paused():
-        table = _draft(source, format, reading).build()
+        if format is None and PurePath(file).suffix.lower() in ARRAY_SUFFIXES:
+            table = read_array(file, inner, printable(file), reading).build(file)
+        else:
+            table = _read_text(Source(spec), format, reading).build(spec)
     if image_column is not None and table.coco is not None:
         table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
     return table if images is None else _with_images(table, os.fspath(images))
 
 
-def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    file, inner = _split(source.path)
-    if format is None and PurePath(file).suffix.lower() in _ARRAYS:
-        from roicrop.boxes.arrays import read_array
-
-        return read_array(file, inner, printable(file), reading)
+def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
     reader = _READERS[_file_format(source, format)]
-    return reader(read_bytes(source.path, source.name), source.path, source.name, reading)
-
-
-def _split(path: str) -> tuple[str, str]:
-    """The file, and what comes after `::`; a file may have that in its name."""
-    if Path(path).exists():
-        return path, ""
-    file, _, inner = path.partition("::")
-    return file, inner
+    try:
+        with opened(source.path, source.name) as stream:
+            return reader(stream, source.path, source.name, reading)
+    except TextError as error:
+        raise BoxError(str(error)) from error
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
@@ -118,8 +121,8 @@ def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".xml":
         raise BoxError(
-            f"{source.name}: XML (Pascal VOC?) is not read: write a CSV of "
-            "filename,xmin,ymin,xmax,ymax,name, or export COCO"
+            f"{source.name} is XML (Pascal VOC?): write a CSV with "
+            "filename,xmin,ymin,xmax,ymax,name, or COCO"
         )
     if suffix not in _SUFFIXES:
         raise ArgumentError(

@@ -33,7 +33,7 @@ class Source:
     """
 
     path: str
-    lines: NDArray[np.int64] | None = None
+    lines: NDArray[np.int64] | range | None = None
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class BoxTable:
     image_key: the column or key that names each box's image, None where there is none.
     image_kind: what it holds.
     image: (K,) what it holds: int64 when all are whole numbers, else object (str).
-    id, label: (K,) likewise, or None.
+    id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
     image_sizes: (height, width) in pixels by image, as text, as far as the file says.
@@ -84,6 +84,7 @@ class BoxTable:
     id: Names | None
     score: NDArray[np.float64] | None
     label: Names | None
+    level: Names | None
     coco: Coco | None
     image_sizes: Mapping[str, tuple[int, int]]
     source_index: NDArray[np.int64]
@@ -142,6 +143,7 @@ class BoxTable:
             id=None if self.id is None else self.id[rows],
             score=None if self.score is None else self.score[rows],
             label=None if self.label is None else self.label[rows],
+            level=None if self.level is None else self.level[rows],
             source_index=self.source_index[rows],
         )
 

@@ -37,6 +37,7 @@ _PATHS: Final = ("features", "boxes", "images")  # relative to the manifest
 @options.READING
 @options.TENSOR
 @options.VIZ
+@options.MEMORY
 @options.RUNNING
 @click.pass_context
 def command(ctx: click.Context, /, **params: Any) -> int:
@@ -134,7 +135,7 @@ def _refuse_inputs(
     rows: list[ManifestRow], outputs: list[Path], manifest: Path, images: str | None
 ) -> None:
     """ManifestError where a row would write what it, or another, reads."""
-    from roicrop.features import split_spec
+    from roicrop.files import split_spec
 
     uses = {os.path.realpath(manifest): "is the manifest"}
     if images is not None:
@@ -142,8 +143,7 @@ def _refuse_inputs(
     for row in rows:
         for column in _PATHS:
             if column in row.values:
-                spec = str(manifest.parent / str(row.values[column]))
-                file = split_spec(spec)[0] if column == "features" else spec
+                file, _ = split_spec(str(manifest.parent / str(row.values[column])))
                 uses.setdefault(os.path.realpath(file), f"{row.where} reads")
     for row, output in zip(rows, outputs, strict=True):
         use = uses.get(os.path.realpath(output))

@@ -26,11 +26,11 @@ _DIFFER: Final = 3  # the exit status
 @click.option(
     "--with",
     "others",
-    metavar="NAME[:SETTING=VALUE,…]",
+    metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
-    help="A convention, RoIAlign's or RoIPool's; once for each. Settings of its own: "
-    "sampling_ratio=4, mode=max, aligned=false.",
+    help="A convention, RoIAlign's or RoIPool's, or an exported model; once for each. Settings of "
+    "its own: sampling_ratio=4, mode=max, aligned=false.",
 )
 @click.option(
     "--tolerance",
@@ -76,16 +76,26 @@ def command(**params: Any) -> int:
     The exit status is 0 when all agree within the tolerance, and 3 when not.
     """
     from roicrop import job as jobs
-    from roicrop.comparison import Gallery, as_record, compare, in_words
+    from roicrop.comparison import (
+        Gallery,
+        as_record,
+        compare,
+        in_words,
+        read_variants,
+        split_variant,
+    )
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    variants = _variants(params)
+    names = _names(params)
+    variants = read_variants(names, {name: params[name] for name in SETTINGS})
+    params = options.with_model(params, *(split_variant(name)[0] for name in names))
     rows = [variant.convention for variant in variants]
     with (
         jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
         room_for_pictures(params["viz"]),
     ):
+        jobs.require_scale(job)
         gallery = None
         if params["viz"]:
             gallery = Gallery(
@@ -124,14 +134,12 @@ def command(**params: Any) -> int:
     return 0 if comparison.agrees else _DIFFER
 
 
-def _variants(params: options.Parameters) -> list[Variant]:
+def _names(params: options.Parameters) -> list[str]:
     """Everything that is compared, --convention first."""
-    from roicrop.comparison import read_variants
-
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
-    return read_variants(names, {name: params[name] for name in SETTINGS})
+    return names
 
 
 def _reading(variants: list[Variant]) -> Convention:

@@ -8,6 +8,7 @@ one mapping, so that `batch` can set any of them for each row of its manifest.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -101,6 +102,10 @@ def _read_input_scale(text: str) -> tuple[float, float]:
     return y, x
 
 
+def _read_strides(text: str) -> tuple[float, ...]:
+    return tuple(map(_read_positive, text.split(",")))
+
+
 def _read_rows(text: str) -> tuple[range, ...]:
     """Numbers and ranges, both ends included."""
     ranges = []
@@ -110,6 +115,18 @@ def _read_rows(text: str) -> tuple[range, ...]:
         if ranges[-1].start < 0 or not ranges[-1]:
             raise ValueError
     return tuple(ranges)
+
+
+def _read_memory(text: str) -> int:
+    """Bytes from 300MB, 1.5GiB or 2G."""
+    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?)b?", text.lower())
+    if not found:
+        raise ValueError
+    number, prefix, binary = found.groups()
+    count = int(float(number) * (1024 if binary else 1000) ** ["", *"kmgt"].index(prefix))
+    if not 0 < count < 2**63:
+        raise ValueError
+    return count
 
 
 def _read_columns(text: str) -> tuple[str, ...]:
@@ -122,6 +139,8 @@ def _read_columns(text: str) -> tuple[str, ...]:
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
+NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
@@ -134,6 +153,7 @@ RATIO: Final = _Text(
 )
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 
+STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
 COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
 
 FILES: Final = together(click.argument("features"), click.argument("boxes"))
@@ -142,6 +162,12 @@ PLACING: Final = together(
     click.option(
         "--spatial-scale", type=POSITIVE, help="Cells for each pixel: 1 / stride. One of the two."
     ),
+    click.option(
+        "--levels",
+        type=COLUMNS,
+        help="Datasets of the group FEATURES that are the levels of a pyramid, finest first.",
+    ),
+    click.option("--strides", type=STRIDES, help="Image pixels for each cell, of each level."),
     click.option(
         "--input-scale",
         type=INPUT_SCALE,
@@ -181,6 +207,11 @@ PLACING: Final = together(
     click.option("--score-column", metavar="NAME", help="The column or key that holds the score."),
     click.option("--label-column", metavar="NAME", help="The column or key that holds the label."),
     click.option(
+        "--level-column",
+        metavar="NAME",
+        help="The column or key that holds the level: its name, the number in that, or its index.",
+    ),
+    click.option(
         "--on-image", metavar="NAME|N", help="The image that every box is on, whatever BOXES says."
     ),
     click.option(
@@ -198,8 +229,22 @@ PLACING: Final = together(
         "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
     ),
 )
+_LEVEL_RULE: Final = together(
+    click.option(
+        "--level-rule",
+        type=click.Choice(SETTINGS["level_rule"].choices),
+        help="How a box's level of a pyramid is chosen.  [default: the convention's]",
+    ),
+    click.option(
+        "--canonical-size",
+        type=POSITIVE,
+        help="A square box with this side, in pixels, is on …  [default: the rule's]",
+    ),
+    click.option("--canonical-level", type=NUMBER, help="… this level.  [default: the rule's]"),
+)
 READING: Final = together(
     PLACING,
+    _LEVEL_RULE,
     click.option("--min-score", type=SCORE, help="Only boxes with at least this score."),
     click.option(
         "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
@@ -330,6 +375,12 @@ RUNNING: Final = together(
         help="How many; it never changes the result.  [default: all processors]",
     ),
     REPORT,
+)
+MEMORY: Final = click.option(
+    "--memory",
+    type=MEMORY_SIZE,
+    help="How much maps, chunks and pooled rows may take together, as in 300MB; it never changes "
+    "the result.  [default: a quarter of what there is, at most 2GB]",
 )
 
 

@@ -13,7 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import headed, json_line, many
+from roicrop.text import headed, json_line, many, printable
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Line = tuple[str, str]
 
+_LONGEST_LINE: Final = 2000  # of a summary
 _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
@@ -138,13 +139,14 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             "path": source.path,
             "dataset": source.dataset,
             "kind": source.kind,
-            "images": len(source),
+            "images": source.images,
             "images_read": job.images_read,
             "channels": source.channels,
             "map_sizes": job.map_sizes,
             "stored_dtype": str(source.stored_dtype),
             "dtype": str(source.dtype),
         },
+        **({"levels": _levels_record(job)} if source.level_names else {}),
         "scale": [
             {"spatial_scale": scale.value, "stride": 1.0 / scale.value, "origin": scale.origin}
             for scale in job.scales
@@ -176,7 +178,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     if request.model:
         height, width = request.output_size
         yield "model", f"{request.model}; {height}×{width} bins"
-    images, channels = many(len(source), "image"), many(source.channels, "channel")
+    images, channels = many(source.images, "image"), many(source.channels, "channel")
     sizes = ", ".join(_some([f"{height}×{width}" for height, width in job.map_sizes]))
     dtype = str(source.dtype)
     if source.stored_dtype != source.dtype:
@@ -201,11 +203,38 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
     if job.scales:
         yield "scale", "; ".join(_some([_scale(scale) for scale in job.scales]))
+    if source.level_names:
+        yield "levels", _levels(job)
     if len(job.input_scales) == 1 and job.input_scales != [(1.0, 1.0)]:
         ((y, x),) = job.input_scales
         yield "input scale", f"{x:g} along x, {y:g} along y"
     if counted := _counted(summary):
         yield "of these", counted
+
+
+def _levels_record(job: Job) -> Record:
+    rule = job.level_rule
+    return {
+        "rule": rule and rule.name,
+        "program": rule and rule.program,
+        "canonical_size": rule and rule.canonical_size,
+        "canonical_level": rule and rule.canonical_level,
+        "boxes": job.on_levels,
+        "on_none": job.on_no_level,
+    }
+
+
+def _levels(job: Job) -> str:
+    """What put how many boxes on which level."""
+    counts = [f"{name} {count:,}" for name, count in job.on_levels.items()]
+    if job.on_no_level:
+        counts.append(f"none {job.on_no_level:,} (zeros)")
+    if rule := job.level_rule:
+        size, level = rule.canonical_size, rule.canonical_level
+        how = f"by {rule.name} ({size:g} pixels on level {level:g})"
+    else:
+        how = f"by the column {job.request.level_column}"
+    return f"{how}: {', '.join(counts)}"
 
 
 def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
@@ -233,7 +262,7 @@ def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(headed(heading, text), err=True)
+        click.echo(printable(headed(heading, text), _LONGEST_LINE), err=True)
 
 
 def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:

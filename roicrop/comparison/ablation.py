@@ -51,13 +51,13 @@ class Reason:
 class Ablation:
     """Two conventions, and what each of their differences accounts for over the boxes so far.
 
-    boxes: how many those are.
+    pyramid: whether boxes are on one. boxes: how many those are.
     """
 
-    def __init__(self, first: Convention, second: Convention) -> None:
+    def __init__(self, first: Convention, second: Convention, *, pyramid: bool = False) -> None:
         self.boxes = 0
         self._first, self._second = first, second
-        self._causes = causes(first, second)
+        self._causes = causes(first, second, pyramid=pyramid)
         self._shares = [_Share() for _ in self._causes]
 
     def add(self, pool: Pool) -> list[Reason]:

@@ -32,13 +32,13 @@ class Cause:
         return dataclasses.replace(row, **changes, reversed_boxes="mirror")
 
 
-def causes(first: Convention, second: Convention) -> list[Cause]:
-    """Everything that can make two conventions give different values.
+def causes(first: Convention, second: Convention, *, pyramid: bool = False) -> list[Cause]:
+    """Everything that can make two conventions give different values; on one map, or a pyramid.
 
     Rules that play no part, as what a maximum starts from where both take an average, are left out.
     """
     fields = [name for name in differing(first, second) if name in _DECIDES]
-    left_out = idle_in_both(first, second)
+    left_out = idle_in_both(first, second) | (set() if pyramid else {"level_rule"})
     groups: dict[str, list[str]] = {}
     for name in fields:
         if name not in left_out:
@@ -62,6 +62,7 @@ _DECIDES: Final = {
     "order": "coordinates",
     "normalized": "coordinates",
     "interpolation": "interpolation",
+    "level_rule": "choice of level",
 }
 _SAMPLING: Final = frozenset(
     ("offset_before", "offset_after", "min_size", "sampling_ratio", "positions", "border")

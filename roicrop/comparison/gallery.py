@@ -43,6 +43,7 @@ class Gallery:
         from roicrop import draw
 
         rows = first.convention, second.convention
+        one = one.under(rows[0])
         pooled = [one.channels_first(one.pool(row))[0] for row in rows]
         plans = [one.plan(row) for row in rows]
         picture = draw.overlay(

@@ -18,6 +18,7 @@ from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.study import Study
 from roicrop.comparison.tally import Spread, Tally
 from roicrop.comparison.variants import Variant
+from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap
 
@@ -47,6 +48,12 @@ def compare(
     """
     if tolerance is not None and not 0 <= tolerance < np.inf:
         raise ArgumentError(f"--tolerance {tolerance}: give a number from 0 on")
+    for variant in variants:
+        if job.source.levels == 1 and "level_rule" in overrides(variant.convention):
+            raise ArgumentError(
+                f"{variant.name}: a level rule is for a pyramid, and {job.source.name} is not one: "
+                "leave it out, or name its levels with --levels"
+            )
     first_pass = _FirstPass(job, variants, tolerance, listed)
     first_pass.run(progress)
     return Comparison(
@@ -88,7 +95,7 @@ class _FirstPass:
 
     def run(self, progress: Callable[[int], object]) -> None:
         """Go through all boxes."""
-        for on_map in map(_at_least_float32, self._job.by_image()):
+        for on_map in map(_at_least_float32, self._job.by_map()):
             largest = self.spread.add(on_map.features)
             given = self._given
             self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
@@ -140,7 +147,7 @@ def _second_pass(
         for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
     ]
     rows = np.unique(np.concatenate([study.rows for study in studies]))
-    for on_map in map(_at_least_float32, job.by_image(rows)):
+    for on_map in map(_at_least_float32, job.by_map(rows)):
         for study in studies:
             its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
             study.look(on_map.take(its_rows), gallery)

@@ -8,7 +8,7 @@ import numpy as np
 
 from roicrop.comparison.ablation import Ablation, Reason
 from roicrop.comparison.comparison import Pair, WorstBox
-from roicrop.comparison.contrast import contrasts
+from roicrop.comparison.contrast import Contrast, contrasts
 from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.tally import Tally
 from roicrop.comparison.variants import Variant
@@ -28,13 +28,18 @@ class Study:
     def __init__(self, job: Job, first: Variant, second: Variant, tally: Tally) -> None:
         self._first, self._second = first, second
         self._tally = tally
-        self._ablation = Ablation(first.convention, second.convention)
+        self._ablation = Ablation(
+            first.convention, second.convention, pyramid=job.source.levels > 1
+        )
         self._worst = {worst.row: worst for worst in tally.worst}
         self._found: dict[int, WorstBox] = {}
         self._picture: str | None = None
         self.rows: Rows = np.array(list(self._worst), dtype=np.intp)
         if self._worst:
             self.rows = np.union1d(self.rows, _everywhere(job))
+        self._drawn = next(
+            (row for row in self._worst if _on_one_map(job, row, first, second)), None
+        )
 
     def look(self, on_map: OnMap, gallery: Gallery | None) -> None:
         """Look at boxes on their map, of those in `rows`."""
@@ -46,14 +51,20 @@ class Study:
                 continue
             if row in self._worst:
                 self._found[row] = self._describe(row, one, reasons)
-            if gallery is not None and row == next(iter(self._worst)):
+            if gallery is not None and row == self._drawn:
                 self._picture = gallery.draw(one, self._worst[row], self._first, self._second)
 
     def _describe(self, row: int, one: OnMap, reasons: list[Reason]) -> WorstBox:
-        first, second = (one.plan(v.convention) for v in (self._first, self._second))
         names = self._first.name, self._second.name
+        placed = [one.under(v.convention) for v in (self._first, self._second)]
+        if placed[0].map != placed[1].map:
+            return WorstBox(self._worst[row], [_levels_apart(row, placed, names)], reasons)
+        first, second = (
+            on_map.plan(v.convention)
+            for on_map, v in zip(placed, (self._first, self._second), strict=True)
+        )
         idle = {reason.cause for reason in reasons if reason.is_idle}
-        found = contrasts((first, second), 0, names, one.cells_per_pixel)
+        found = contrasts((first, second), 0, names, placed[0].cells_per_pixel)
         telling = [contrast for contrast in found if contrast.what not in idle]
         return WorstBox(self._worst[row], telling, reasons)
 
@@ -69,6 +80,21 @@ class Study:
             [self._found[row] for row in self._worst],
             self._picture,
         )
+
+
+def _on_one_map(job: Job, row: int, first: Variant, second: Variant) -> bool:
+    levels = {int(job.under(v.convention).level[row]) for v in (first, second)}
+    return len(levels) == 1
+
+
+def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Contrast:
+    """Two rules take the box from different maps of a pyramid, or one of them from none."""
+    taken = []
+    for on_map in placed:
+        level = int(on_map.job.level[row])
+        taken.append("no level" if level < 0 else (on_map.job.source.level_names or [])[level])
+    text = f"{names[0]} takes the box from {taken[0]}, {names[1]} from {taken[1]}"
+    return Contrast("level", text, *taken)
 
 
 def _everywhere(job: Job) -> Rows:

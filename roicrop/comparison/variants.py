@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, resolve
 from roicrop.errors import ArgumentError
+from roicrop.models import find_node, is_model
 
 Settings = Mapping[str, Any]
 """Values by their names in SETTINGS; None is the convention's."""
@@ -39,29 +41,39 @@ def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
     return [Variant(name, _convention(name, shared)) for name in names]
 
 
+def split_variant(text: str) -> tuple[str, str]:
+    """The convention or model of "NAME[:SETTING=VALUE,…]", and the settings.
+
+    A model may name its node: "model.onnx::NODE".
+    """
+    name, *settings = re.split("(?<!:):(?!:)", text, maxsplit=1)
+    return name.strip(), "".join(settings)
+
+
 def _convention(text: str, shared: Settings) -> Convention:
-    name, _, settings = text.partition(":")
-    if name not in CONVENTIONS:
+    name, settings = split_variant(text)
+    row = find_node(name).computed().convention if is_model(name) else CONVENTIONS.get(name)
+    if row is None:
         known = ", ".join(sorted(CONVENTIONS))
         raise ArgumentError(f"{text!r}: there is no convention {name!r}: choose from {known}")
     own = dict(_setting(text, part) for part in settings.split(",") if part)
-    _resolved(text, name, own)
+    _resolved(text, row, own)
     for key, value in shared.items():
         if value is not None and key not in own:
             own[key] = value
             try:
-                _resolved(text, name, own)
+                _resolved(text, row, own)
             except ArgumentError as error:
                 raise ArgumentError(
                     f"{error} (--{key.replace('_', '-')} is for everything that is compared: "
                     f"write NAME:{key}={str(value).lower()} for some of it)"
                 ) from None
-    return _resolved(text, name, own)
+    return _resolved(text, row, own)
 
 
-def _resolved(text: str, name: str, settings: Settings) -> Convention:
+def _resolved(text: str, row: Convention, settings: Settings) -> Convention:
     try:
-        return resolve(name, CONVENTIONS[name].operator, **settings)
+        return resolve(row, row.operator, **settings)
     except ArgumentError as error:
         raise ArgumentError(f"{text!r}: {error}") from None
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import Convention, Kind, Reduction
-from roicrop.text import minus
+from roicrop.text import measure, minus
 
 TABLE_HEADER: Final = (
     "convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners",
@@ -20,9 +20,7 @@ def table_row(row: Convention) -> tuple[str, ...]:
     """
     before = minus(f"{row.offset_before:+g} px, ") if row.offset_before else ""
     after = minus(f"{row.offset_after:+g}") if row.offset_after else "0"
-    least = (
-        "" if row.min_size is None else f"{row.min_size:g} cell{'' if row.min_size == 1 else 's'}"
-    )
+    least = "" if row.min_size is None else measure(f"{row.min_size:g}", "cell")
     cells = row.kind == "cell"
     return (
         row.name,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from roicrop.conventions.levels import LEVEL_RULES
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -49,5 +51,6 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
         "aligned": _one_of({"true": True, "false": False}),
         "interpolation": _one_of({"bilinear": "bilinear", "nearest": "nearest"}),
         "extrapolation_value": Setting("a number", float),
+        "level_rule": _one_of({name: name for name in LEVEL_RULES}),
     }
 )

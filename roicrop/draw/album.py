@@ -70,7 +70,7 @@ class Album:
     def draw(self) -> list[str]:
         """Draw them all; the files that were written, pictures first."""
         written: dict[int, list[Path]] = {}
-        for on_map in self._job.by_image(self._rows):
+        for on_map in self._job.by_map(self._rows):
             for row, paths in self._draw_boxes(on_map):
                 written[row] = paths
         by_box = [written[row] for row in self._rows.tolist()]

@@ -87,7 +87,7 @@ def compose_panel(
     view = view_of(rows, columns, plan.map_size, MAP_ABOVE if wide else MAP_BESIDE)
     (part,) = parts_of(features, [plan], k, [pooled], view, subject, channel)
     map_, table = part.map(), part.table()
-    room = _RESULT_OF_MANY if plan.x.bins > _MANY else _RESULT
+    room = _RESULT_OF_MANY if plan.output_size[1] > _MANY else _RESULT
     if wide:
         legend = Legend(part.entries(), map_.width - room[0] - GAP)
         body: Block = Column(
@@ -114,7 +114,7 @@ def compose_both(
     view = view_of(*region(plans, k, subject), plans[0].map_size, _MAP_OF_TWO)
     parts = parts_of(features, plans, k, pooled, view, subject, channel)
     side = GUTTER + view.width + MOST_DEPTH
-    many = max(p.x.bins for p in plans) > _MANY
+    many = max(p.output_size[1] for p in plans) > _MANY
     room = _RESULT_OF_MANY if many else _RESULT_OF_TWO
     beside = side if many else side - room[0] - GAP
     said = [Paragraph(settings(p, k), side, font.SMALL, MUTED) for p in plans]

@@ -36,6 +36,8 @@ def title(
 ) -> Column:
     """Three parts below one another: what is done, to what, and with which settings."""
     lines = [OneLine(font.clean(heading), width, font.TITLE), _whereabouts(plan, k, subject, width)]
+    if subject.level is not None:
+        lines.append(OneLine(font.clean(subject.level), width))
     return Column([*lines, *(Paragraph(s, width, font.SMALL, MUTED) for s in settings)], gap=4)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roicrop.errors import BoxError
 from roicrop.explanation.account import Explanation
-from roicrop.explanation.terms import Source
+from roicrop.explanation.terms import LevelReason, Source
 from roicrop.job import Job
 
 
@@ -19,16 +19,17 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
     source = job.source
     job.check_channel(channel)
     rows = job.rows_of([box])
-    for on_map in job.by_image(rows):
+    for on_map in job.by_map(rows):
         features, pooled = map(on_map.channels_first, (on_map.features, on_map.pool()[0]))
         x1, y1, x2, y2 = job.corners[rows[0]].tolist()
         return Explanation(
             Source(
-                file=f"{source.path}::{source.dataset}",
+                file=on_map.file,
                 image=job.image_name(on_map.image),
                 box=box,
                 corners=(x1, y1, x2, y2),
-                input_scale=source.input_scale(on_map.image),
+                input_scale=source.input_scale(on_map.map),
+                level=_reason(job, int(rows[0])),
             ),
             on_map.plan(),
             0,
@@ -36,7 +37,19 @@ def explain(job: Job, box: int, channel: int = 0) -> Explanation:
             features[channel].copy(),  # the map itself is valid only here
             pooled[channel],
         )
+    if job.image_index[rows[0]] >= 0 and job.level[rows[0]] < 0 and job.level_rule:
+        raise BoxError(
+            f"{job.where(rows[0])}: the level rule {job.level_rule.name} puts a box of this area "
+            "on no level, and its values are zeros: choose another with --box"
+        )
     raise BoxError(
         f"{job.where(rows[0])}: the box is bad and its values are zeros, which come from nowhere: "
         "choose another with --box"
     )
+
+
+def _reason(job: Job, row: int) -> LevelReason | None:
+    names = job.source.level_names
+    if names is None or job.level_rule is None:
+        return None
+    return LevelReason(job.why_on_level(row), tuple(names))

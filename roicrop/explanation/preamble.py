@@ -9,6 +9,7 @@ import numpy as np
 
 from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
+from roicrop.explanation.levels import level_lines
 from roicrop.sampling import Axis, Step
 from roicrop.text import exact, table, under_one_another
 
@@ -19,6 +20,9 @@ def preamble(explanation: Explanation) -> Iterator[str]:
     yield ""
     yield from _box(explanation)
     yield ""
+    if explanation.source.level is not None:
+        yield from level_lines(explanation.source.level)
+        yield ""
     yield from _axes(explanation)
 
 

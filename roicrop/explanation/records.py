@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from roicrop import __version__
 from roicrop.explanation.account import Explanation
+from roicrop.explanation.levels import level_record
 from roicrop.explanation.terms import Bin, Reading
 from roicrop.sampling import CORNERS, Axis, Term
 from roicrop.text import csv_lines, json_lines
@@ -108,6 +109,7 @@ def _head(explanation: Explanation) -> Record:
         "output_size": plan.output_size,
         "spatial_scale": plan.spatial_scale,
         "input_scale": source.input_scale,
+        "level": None if source.level is None else level_record(source.level),
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
         "corners": dataclasses.asdict(plan.corners(k, source.corners)),

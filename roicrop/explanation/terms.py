@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roicrop.conventions import Kind
-from roicrop.sampling import Tap, Term, Terms
+from roicrop.sampling import Levels, Tap, Term, Terms
 
 NAMES: Final[dict[Kind, str]] = {
     "sample": "samples",
@@ -20,6 +20,19 @@ NAMES: Final[dict[Kind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class LevelReason:
+    """Why a box is on its level: `levels` of that one box, and the names of all levels."""
+
+    levels: Levels
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The level's name."""
+        return self.names[int(self.levels.index[0])]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What a plan does not know of the box that it is for.
 
@@ -27,6 +40,7 @@ class Source:
     image: the image's name or number.
     box: the box's number in its file.
     corners: x1, y1, x2, y2 in pixels of the original image; None is the plan's own box.
+    level: why the box is on its level of a pyramid; None where there is none.
     input_scale: (sy, sx), from those pixels to those of the image that the network saw.
     """
 
@@ -35,6 +49,7 @@ class Source:
     box: int
     corners: tuple[float, float, float, float] | None = None
     input_scale: tuple[float, float] = (1.0, 1.0)
+    level: LevelReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,10 @@ import h5py
 import numpy as np
 
 from roicrop.errors import FeatureError
-from roicrop.features.origins import Home, Origins, origins_of
 from roicrop.features.stored import type_name, where_in, why_no_map
-from roicrop.files import hdf5
-from roicrop.files.foreign import numpy_kind
+from roicrop.files import Unchanged, hdf5, numpy_kind
 from roicrop.files.npy import Archive, Array
-from roicrop.files.unchanged import Unchanged
+from roicrop.files.origins import Home, Origins, origins_of
 from roicrop.text import listing, printable
 
 
@@ -102,6 +100,15 @@ class MapFile:
         if not self.is_hdf5:
             return self.file.arrays.get(path, self.file)
         return hdf5.get(self.file, path)
+
+    def holds(self, path: str) -> bool:
+        """Whether there is a dataset or a group at a path."""
+        return self._find("/" + path.strip("/")) is not None
+
+    def is_dataset(self, path: str) -> bool:
+        """Whether there is something at a path that is no group; a pattern is neither."""
+        thing = self._find("/" + path.strip("/"))
+        return thing is None or not isinstance(thing, (h5py.Group, Archive))
 
     def parent(self, path: str) -> Any:
         """The group that a dataset is in."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.features.datasets import MapFile
+from roicrop.features.chunks import Pieces
+from roicrop.features.datasets import Found, MapFile
+from roicrop.features.pyramid import find_pyramid
 from roicrop.features.stored import (
     KNOWN_LAYOUTS,
     Scale,
     StoredMap,
+    decoder,
     input_scale_attribute,
     layout_attribute,
     parse_layout,
@@ -25,13 +27,14 @@ from roicrop.features.stored import (
     scale_attribute,
     where_in,
 )
-from roicrop.files import hdf5
+from roicrop.features.windows import Windows
+from roicrop.files import hdf5, split_spec
 from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["FeatureSource", "open_features", "split_spec"]
+__all__ = ["FeatureSource", "open_features"]
 
 Features = NDArray[np.floating[Any]]
 Kind = Literal["batch", "image", "group"]
@@ -44,6 +47,9 @@ def open_features(
     spatial_scale: float | None = None,
     input_scale: tuple[float, float] | None = None,
     origin: str = "--spatial-scale",
+    levels: Sequence[str] = (),
+    strides: Sequence[float] = (),
+    pyramids: bool = True,
     allow_external: bool = False,
 ) -> FeatureSource:
     """Open `file.h5`, `file.h5::/path`, or an `.npy` or `.npz` likewise, for reading.
@@ -60,6 +66,9 @@ def open_features(
     input_scale: (sy, sx), how much the image was resized before the network saw it. None: the
         attribute `input_scale`, one number or sx and sy, as on the command line.
     origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
+    levels: the names of a pyramid's levels in the group, the finest first; see `features.pyramid`
+        for what is one unasked. strides: pixels a cell of each, in place of attributes.
+    pyramids: whether a group that plainly is a pyramid is taken as one unasked.
     allow_external: whether files that it names outside its own folder are read, and raw storage.
 
     Raises FeatureError (one line: which file, dataset and remedy), and ArgumentError for an option
@@ -71,8 +80,7 @@ def open_features(
         raise ArgumentError(f"{origin}: a scale of {spatial_scale} is not a positive number")
     if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
         raise ArgumentError(f"an input scale of {input_scale} is not positive numbers")
-    with hdf5.named_errors(os.fspath(spec)):
-        path, inner = split_spec(os.fspath(spec))
+    path, inner = split_spec(os.fspath(spec))
     if not path:
         raise FeatureError(f"{os.fspath(spec)!r} names no file: give file.h5 or file.h5::/path")
     file = MapFile(path, allow_external=allow_external)
@@ -83,37 +91,32 @@ def open_features(
             layout=None if layout is None else parse_layout(layout),
             scale=None if spatial_scale is None else Scale(float(spatial_scale), origin),
             input_scale=input_scale,
+            levels=levels,
+            strides=strides,
+            pyramids=pyramids,
         )
     except BaseException:
         file.close()
         raise
 
 
-def split_spec(spec: str) -> tuple[str, str]:
-    """The file, and the path in it ("" if none): the longest left part that exists is the file."""
-    cuts = [i for i in range(len(spec)) if spec.startswith("::", i)]
-    for cut in (len(spec), *reversed(cuts)):
-        if spec[:cut] and Path(spec[:cut]).exists():
-            return spec[:cut], spec[cut + 2 :]
-    file, _, path = spec.partition("::")
-    return file, path
-
-
 class FeatureSource:
-    """Feature maps of one dataset, or of one group of datasets; a context manager.
+    """Feature maps of one dataset, of one group of datasets, or of a pyramid; a context manager.
 
     path: the file, as it was given.
     dataset: the dataset, the group, or the pattern, in it.
     kind: "batch" (rank 4), "image" (rank 3) or "group" (rank 3 each).
     names: the images' names, for a group; None otherwise.
-    channels: the same for every image.
+    level_names: of a pyramid's levels, the finest first; None where each image has one map.
+    channels: the same for every map.
     channels_last: whether maps are read as (H, W, C), not (C, H, W).
     stored_dtype: as in the file, the widest if a group has several.
     dtype: of what is read: float16, float32 or float64, native; float32 for integers.
     watched: the files that are read, as they were when they were opened.
 
-    Images are numbered from 0. `len()` is how many there are. A map is looked at when it is asked
-    for; FeatureError if it is not of one kind with the first.
+    Maps are numbered from 0: those of image 0, the finest first, then those of image 1, and so on.
+    `len()` is how many there are. A map is looked at when it is asked for; FeatureError if it is
+    not of one kind with the first.
     """
 
     def __init__(
@@ -124,6 +127,9 @@ class FeatureSource:
         layout: str | None = None,
         scale: Scale | None = None,
         input_scale: tuple[float, float] | None = None,
+        levels: Sequence[str] = (),
+        strides: Sequence[float] = (),
+        pyramids: bool = True,
     ) -> None:
         self.path = file.path
         self.watched = file.watched
@@ -134,20 +140,37 @@ class FeatureSource:
         self._maps: dict[str, StoredMap] = {}
         self._said: dict[str, tuple[Scale, tuple[float, float]]] = {}
         self._readers: set[ThreadPoolExecutor] = set()
+        self._windows: dict[str, Windows] = {}
+        self._open_ones: dict[str, Any] = {}
         with hdf5.named_errors(self.path):
-            self._chosen = chosen = file.choose(path)
-            self.dataset, self.names = chosen.path, chosen.names
-            first = chosen.maps[0]
+            pyramid = find_pyramid(file, path, levels, layout, strides, unasked=pyramids)
+            self._levels = [file.choose(path)] if pyramid is None else pyramid.levels
+            first = self._levels[0].maps[0]
+            if pyramid is None:
+                self.dataset, self.level_names = self._levels[0].path, None
+                if strides:
+                    raise ArgumentError("--strides is for a pyramid: give --stride, or --levels")
+            else:
+                self.dataset, self.level_names = pyramid.group, pyramid.names
+                if scale is not None:
+                    raise ArgumentError(f"{scale.origin} is for one map: give --strides")
+            self._strides = strides
+            self.names = self._levels[0].names
             self.kind: Kind = (
-                "group" if chosen.group else "batch" if len(first.shape) == 4 else "image"
+                "group" if self.names is not None else "batch" if len(first.shape) == 4 else "image"
             )
             if self.kind != "group":
-                file.require(first.path)
-                # It stays open, for its chunk cache; a thousand of a group would each have one.
-                self._lone = file.get(first.path)
+                for level in self._levels:
+                    file.require(level.path)
+                    # It stays open, for its chunk cache; a thousand of a group would each have one.
+                    self._open_ones[level.path] = file.get(level.path)
             stored = self._map(0)
+            if pyramid is not None:
+                self._check_finest_first()
         self.channels, self.channels_last = stored.channels, stored.channels_last
-        dtypes = {one.dtype for one in chosen.maps if one.dtype is not None}
+        dtypes = {
+            one.dtype for level in self._levels for one in level.maps if one.dtype is not None
+        }
         self.stored_dtype = stored.dtype if len(dtypes) == 1 else np.result_type(*dtypes)
         self.dtype = np.result_type(*map(pooled_dtype, dtypes))
 
@@ -162,8 +185,18 @@ class FeatureSource:
         return self._map(0).axes
 
     def __len__(self) -> int:
-        maps = self._chosen.maps
+        return self.images * len(self._levels)
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        maps = self._levels[0].maps
         return maps[0].shape[0] if self.kind == "batch" else len(maps)
+
+    @property
+    def levels(self) -> int:
+        """How many maps each image has."""
+        return len(self._levels)
 
     def __enter__(self) -> FeatureSource:
         return self
@@ -183,38 +216,38 @@ class FeatureSource:
         self._file.close()
 
     def map_size(self, i: int) -> tuple[int, int]:
-        """Height and width of image i's map, in cells."""
+        """Height and width of map i, in cells."""
         return self._map(i).size
 
     def dataset_of(self, i: int) -> str:
-        """The path in the file of the dataset that holds image i."""
-        i = range(len(self))[i]  # an IndexError for an image that does not exist
-        return self._chosen.maps[i if self.kind == "group" else 0].path
+        """The path in the file of the dataset that holds map i."""
+        return self._found(i)[0].path
 
     def scale(self, i: int) -> Scale:
-        """Cells a pixel of image i: the option's, else the attributes' of the dataset or its group.
+        """Cells a pixel of map i: the option's, else the attributes' of the dataset or its group.
 
         FeatureError if an attribute is not a positive number, or if the two contradict each other.
         """
         return self._said_of(i)[0]
 
     def input_scale(self, i: int) -> tuple[float, float]:
-        """(sy, sx) by which image i was resized before its features were computed; else (1, 1)."""
+        """(sy, sx) by which map i's image was resized for the network; else (1, 1)."""
         return self._said_of(i)[1]
 
-    def odd(self, images: Sequence[int]) -> list[str]:
-        """What is odd about the maps of these images and how they are stored, a line each."""
+    def odd(self, maps: Sequence[int]) -> list[str]:
+        """What is odd about these maps and how they are stored, a line each."""
         from roicrop.features.oddities import odd_maps, odd_scale
 
         with hdf5.named_errors(self.path):
-            datasets = {self.dataset_of(i): i for i in reversed(images)}
-            numbers = list(images) if self.kind == "batch" else []
+            numbers: dict[str, list[int]] = {}
+            for i in maps:
+                numbers.setdefault(self.dataset_of(i), []).append(i)
             found = [
                 (path, text)
-                for path, i in reversed(datasets.items())
+                for path, its in numbers.items()
                 for text in (
-                    *odd_maps(self._open(path), self._map(i), numbers),
-                    *odd_scale(self.scale(i), self._open(path), self._file.parent(path)),
+                    *odd_maps(self._open(path), self._map(its[0]), self._numbers(its)),
+                    *odd_scale(self.scale(its[0]), self._open(path), self._file.parent(path)),
                 )
             ]
         times: dict[str, list[str]] = {}
@@ -227,7 +260,7 @@ class FeatureSource:
         ]
 
     def read(self, i: int) -> Features:
-        """Image i's map, (C, H, W) or (H, W, C), the caller's to keep.
+        """Map i, (C, H, W) or (H, W, C), the caller's to keep.
 
         It is contiguous, unless x comes before y in the file. Raises RoicropError if a file that is
         read has changed since it was opened.
@@ -237,6 +270,23 @@ class FeatureSource:
             self._read_into(i, out)
         self.watched.check()
         return self._map(i).as_read(out)
+
+    def windows(self, i: int) -> tuple[Windows, int]:
+        """The maps of the dataset that map i is in, and its number among them.
+
+        Windows of them are read in `dtype`, by any number of threads. FeatureError if the dataset
+        cannot be read.
+        """
+        stored, (_, number) = self._map(i), self._found(i)
+        if stored.path not in self._windows:
+            if self.kind == "group":
+                self._windows.clear()  # of a thousand datasets each is needed once
+            where = where_in(self._file.file, stored.path)
+            with hdf5.named_errors(where):
+                dataset = self._open(stored.path)
+                pieces = Pieces(dataset, where, decoder(dataset))
+            self._windows[stored.path] = Windows(pieces, stored.layout, self.dtype, where)
+        return self._windows[stored.path], number
 
     def read_ahead(self, indices: Sequence[int]) -> Generator[tuple[int, Features], None, None]:
         """(i, map) for each index in turn, the next being read while the caller works on this one.
@@ -277,11 +327,21 @@ class FeatureSource:
             finally:
                 self._readers.discard(reader)
 
+    def _found(self, i: int) -> tuple[Found, int]:
+        """The dataset that holds map i, and the map's number in it."""
+        image, level = divmod(range(len(self))[i], len(self._levels))  # IndexError for no map
+        maps = self._levels[level].maps
+        return (maps[image], 0) if self.kind == "group" else (maps[0], image)
+
+    def _numbers(self, maps: Sequence[int]) -> list[int]:
+        """The numbers of these maps in the batch that they are in; none in a group."""
+        return [self._found(i)[1] for i in maps] if self.kind == "batch" else []
+
     def _map(self, i: int) -> StoredMap:
-        """What is known of image i's map, or of the batch that it is in."""
-        path = self.dataset_of(i)
+        """What is known of map i, or of the batch that it is in."""
+        found, _ = self._found(i)
+        path = found.path
         if path not in self._maps:
-            found = self._chosen.maps[i if self.kind == "group" else 0]
             if self.kind == "group":
                 self._file.require(path)
             layout, origin = self._layout_of(path)
@@ -292,36 +352,56 @@ class FeatureSource:
             self._maps[path] = stored
         return self._maps[path]
 
+    def _check_finest_first(self) -> None:
+        """FeatureError unless the first image's maps have scales that fall."""
+        scales = [self.scale(i) for i in range(self.levels)]
+        for i, scale in enumerate(scales):
+            where = where_in(self._file.file, self.dataset_of(i))
+            if scale.origin == "default":
+                raise FeatureError(f"{where} has no stride: set the attribute, or give --strides")
+            if i and scale.value >= scales[i - 1].value:
+                raise FeatureError(
+                    f"{where} has stride {1 / scale.value:g}, and the level before it "
+                    f"{1 / scales[i - 1].value:g}: name the levels finest first with --levels"
+                )
+
     def _layout_of(self, path: str) -> tuple[str | None, str]:
         """The layout of a dataset, if anything says it, and what does."""
         if self._layout:
             return self._layout, "--layout"
         if layout := layout_attribute(self._open(path), where_in(self._file.file, path)):
             return layout, "attribute layout"
-        group = self._chosen.group
+        group = self._group
         if group is not None and (layout := layout_attribute(self._file.get(group), group)):
             return layout, f"attribute layout of {group}"
         return None, "default"
 
     def _where(self, i: int) -> str:
         where = where_in(self._file.file, self.dataset_of(i))
-        return f"{where} image {i}" if self.kind == "batch" else where
+        return f"{where} image {self._found(i)[1]}" if self.kind == "batch" else where
+
+    @property
+    def _group(self) -> str | None:
+        """The group whose attributes are for all maps in it."""
+        return self.dataset if self.level_names else self._levels[0].group
 
     def _open(self, path: str) -> Any:
-        return self._file.get(path) if self.kind == "group" else self._lone
+        return self._open_ones.get(path) or self._file.get(path)
 
     def _read_into(self, i: int, out: Features) -> None:
-        dataset = self._open(self.dataset_of(i))
-        read_into(dataset, (i,) if self.kind == "batch" else (), out)
+        found, number = self._found(i)
+        read_into(self._open(found.path), (number,) if self.kind == "batch" else (), out)
 
     def _said_of(self, i: int) -> tuple[Scale, tuple[float, float]]:
         """Scale and input scale: the caller's, else the dataset's, else its group's, else 1."""
         path = self.dataset_of(i)
         if path not in self._said:
             scale, input_scale = self._scale, self._input_scale
+            if self._strides:
+                scale = Scale(1 / self._strides[i % self.levels], "--strides")
             places = [path]
-            if self._chosen.group is not None:
-                places.append(self._chosen.group)
+            if self._group is not None:
+                places.append(self._group)
             for place in places:
                 where = where_in(self._file.file, place)
                 with hdf5.named_errors(where):
@@ -336,11 +416,11 @@ def _check_alike(first: StoredMap, other: StoredMap, where: str) -> None:
     if other.axes != first.axes:
         raise FeatureError(
             f"{where} is {other.axes}, but {first.path} is {first.axes}: "
-            "all images of a group must have the same layout"
+            "all maps must have the same layout"
         )
     if other.channels != first.channels:
         raise FeatureError(
             f"{where} has {other.channels} channels, but {first.path} has {first.channels}: all "
-            f"images of a group must have the same number (if they are not {first.axes}, "
+            f"maps must have the same number (if they are not {first.axes}, "
             "give --layout)"
         )

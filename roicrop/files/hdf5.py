@@ -16,7 +16,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from roicrop.errors import FeatureError
+from roicrop.errors import FeatureError, RoicropError
 from roicrop.files.foreign import what_it_is
 from roicrop.text import printable
 
@@ -256,6 +256,8 @@ def named_errors(where: str) -> Iterator[None]:
     """Whatever h5py raises inside, as a FeatureError of one line that says where."""
     try:
         yield
+    except RoicropError:
+        raise
     except H5PY_ERRORS as error:
         raise FeatureError(f"{where} cannot be read: {_reason(error)}") from error
 

@@ -51,7 +51,8 @@ class Array:
     def __getitem__(self, key: Any) -> np.ndarray[Any, Any]:
         """Whole numbers, then slices in steps of 1: what the first slice leaves out is not read."""
         key = key if isinstance(key, tuple) else (key,)
-        if self._fortran:  # the first axis varies fastest, so that nothing less can be read
+        if self._fortran or not self.shape:
+            # In Fortran's order the first axis varies fastest, so that nothing less can be read.
             if self._whole is None:
                 self._whole = self._read(0, self.size).reshape(self.shape, order="F")
             fixed_order: np.ndarray[Any, Any] = self._whole[key]
@@ -99,6 +100,11 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_zip(self) -> bool:
+        """Whether it is an `.npz`, which is unpacked from its beginning whatever is read."""
+        return self._zip is not None
 
     def walk(self) -> Iterator[tuple[str, Array]]:
         """Every array with its path, in the order of their names."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from roicrop.conventions import SamplingRatio, effective
 from roicrop.identification.confirm import Trial
-from roicrop.text import minus
+from roicrop.text import measure, minus
 
 _ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing
 
@@ -78,7 +78,7 @@ def _why_ratio(best: Trial, other: Trial) -> str:
         return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
     if fewest == most:
-        samples = f"{fixed} sample{'' if fixed == 1 else 's'}"
+        samples = measure(str(fixed), "sample")
         return f"the boxes are too small: adaptive takes {samples} a bin on each of them"
     return f"the boxes are too small: adaptive takes {fewest} to {most} samples a bin"
 

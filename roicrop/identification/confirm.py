@@ -163,7 +163,7 @@ def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:
     """
     most = max(1, _CHUNK_BYTES // (int(np.prod(pooled.shape[1:])) * pooled.dtype.itemsize))
     most = min(most, _MOST_PLANNED)
-    for on_map in job.by_image():
+    for on_map in job.by_map():
         allowed = allowance(on_map.channels_first(on_map.features))
         for start in range(0, len(on_map), most):
             chunk = on_map.take(on_map.rows[start : start + most])

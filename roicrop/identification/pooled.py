@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +14,10 @@ from numpy.typing import NDArray
 from roicrop.errors import PooledError
 from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
+from roicrop.outputs import POOLED, Stored, StoredArray, open_stored
 from roicrop.precision import pooled_dtype
 
-if TYPE_CHECKING:
-    import h5py
-
 Array = NDArray[Any]
-
-_HDF5: Final = (".h5", ".hdf5", ".hdf", ".he5")
-_NAME: Final = "pooled"  # roicrop's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Pooled:
     shape: tuple[int, int, int, int]
     dtype: np.dtype[Any]
     layouts: tuple[Layout, ...]
-    _values: Any
+    _read: Callable[[slice], Array]
 
     def rows(self, rows: Rows) -> Array:
         """(n, …) the values of these boxes, in the order of axes of the file; rows ascend."""
@@ -48,7 +41,7 @@ class Pooled:
         breaks = np.flatnonzero(np.diff(rows, prepend=-2, append=-2) != 1)
         for start, stop in zip(breaks[:-1].tolist(), breaks[1:].tolist(), strict=True):
             first = int(rows[start])
-            out[start:stop] = self._values[first : first + stop - start]
+            out[start:stop] = self._read(slice(first, first + stop - start))
         return out
 
     def output_size(self, layout: Layout) -> tuple[int, int]:
@@ -61,105 +54,27 @@ class Pooled:
 def open_pooled(spec: str, job: Job) -> Iterator[Pooled]:
     """The tensor that `spec` names, which holds a row for each of the job's boxes.
 
-    spec: a .npy or .npz file, or HDF5 as `file.h5` or `file.h5::/path`. Of several arrays it is
+    spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
         the one that is called `pooled`, else the only one whose shape fits.
 
-    Raises PooledError if there is none, or if its shape does not fit the boxes and maps.
+    Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
+    FeatureError if the file cannot be read.
     """
-    path, inner = _split(spec)
-    suffix = Path(path).suffix.lower()
-    if suffix in _HDF5:
-        with _opened_hdf5(path, inner, job) as pooled:
-            yield pooled
-    elif inner or suffix not in (".npy", ".npz"):
-        known = ", ".join((".npy", ".npz", *_HDF5))
-        raise PooledError(f"{spec} ends in none of {known}: give the pooled tensor in one of them")
-    else:
-        yield _from_numpy(path, job)
+    with open_stored(spec) as stored:
+        yield _checked(stored, _tensor(stored, job), job)
 
 
-def _split(spec: str) -> tuple[str, str]:
-    if os.path.exists(spec):
-        return spec, ""
-    path, _, inner = spec.partition("::")
-    return path, inner
-
-
-def _from_numpy(path: str, job: Job) -> Pooled:
-    try:
-        if Path(path).suffix.lower() == ".npy":
-            return _checked(path, np.load(path, mmap_mode="r", allow_pickle=False), job)
-        with np.load(path, allow_pickle=False) as archive:
-            found = {}
-            for name in [_NAME] if _NAME in archive.files else archive.files:
-                array = _numbers(archive, name)
-                if array is not None:
-                    found[name] = array
-    except FileNotFoundError:
-        raise PooledError(f"{path} does not exist") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise PooledError(f"{path} is not an array of numbers that NumPy reads: {error}") from None
-    name = _choose({name: array.shape for name, array in found.items()}, path, job)
-    return _checked(f"{path}::{name}", found[name], job)
-
-
-def _numbers(archive: Any, name: str) -> Array | None:
-    try:
-        array: Array = archive[name]
-    except ValueError:  # it holds objects
-        return None
-    return array if array.dtype.kind in "fiu" else None
-
-
-@contextmanager
-def _opened_hdf5(path: str, inner: str, job: Job) -> Iterator[Pooled]:
-    from roicrop.features import Home, origins_of
-    from roicrop.files import hdf5
-
-    with hdf5.open_file(path) as file:
-        with hdf5.named_errors(path):
-            dataset = _find(file, path, inner, job)
-            missing = origins_of(dataset, Home.of(path, external=False)).problem
-            if missing:
-                raise PooledError(f"{path}::{dataset.name} {missing}")
-            pooled = _checked(f"{path}::{dataset.name}", _Stored(dataset), job)
-        yield pooled
-
-
-def _find(file: h5py.File, path: str, inner: str, job: Job) -> h5py.Dataset:
-    from roicrop.features import Home
-    from roicrop.files import hdf5
-
-    found = hdf5.find(file, inner or _NAME)
-    if hasattr(found, "shape"):
-        return found
-    if inner:
-        raise PooledError(f"{path} has no dataset {inner}: name one that it has")
-    datasets = {
-        name: dataset
-        for name, dataset in hdf5.walk(file, "/", Home.of(path, external=False).why_not)
-        if not isinstance(dataset, str) and _is_numbers(hdf5.dtype_of(dataset))
-    }
-    return datasets[_choose({name: each.shape for name, each in datasets.items()}, path, job)]
-
-
-class _Stored:
-    """An HDF5 dataset whose errors say where it is."""
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self._dataset = dataset
-        self.shape, self.dtype = dataset.shape or (), dataset.dtype
-
-    def __getitem__(self, rows: slice) -> Array:
-        from roicrop.files import hdf5
-
-        with hdf5.named_errors(f"{self._dataset.file.filename}::{self._dataset.name}"):
-            values: Array = self._dataset[rows]
-        return values
-
-
-def _is_numbers(dtype: np.dtype[Any] | None) -> bool:
-    return dtype is not None and dtype.kind in "fiu"
+def _tensor(stored: Stored, job: Job) -> StoredArray:
+    if stored.inner:
+        named = stored.array(stored.inner)
+        if named is None:
+            raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
+        return named
+    own = stored.array(POOLED)
+    if own is not None:
+        return own
+    numbers = {name: each for name, each in stored.arrays().items() if each.dtype.kind in "fiu"}
+    return numbers[_choose({name: each.shape for name, each in numbers.items()}, stored.path, job)]
 
 
 def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
@@ -171,14 +86,17 @@ def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
     raise PooledError(f"{path}: {which} {_expected(job)}; it holds {listed}")
 
 
-def _checked(path: str, values: Any, job: Job) -> Pooled:
-    shape, dtype = tuple(values.shape), values.dtype
-    if not _is_numbers(dtype):
-        raise PooledError(f"{path} holds {dtype}: give the pooled numbers")
+def _checked(stored: Stored, array: StoredArray, job: Job) -> Pooled:
+    shape, dtype = array.shape, array.dtype
+    if dtype.kind not in "fiu":
+        raise PooledError(f"{array.where} holds {dtype}: give the pooled numbers")
     layouts = _layouts(shape, job)
     if not layouts:
-        raise PooledError(f"{path} is {shape}; {_expected(job)}")
-    return Pooled(path, shape, pooled_dtype(dtype), layouts, values)
+        raise PooledError(f"{array.where} is {shape}; {_expected(job)}")
+    height, width = shape[2:]
+    whole = (shape[0], shape[1], height, width)
+    read = functools.partial(stored.rows, array)
+    return Pooled(array.where, whole, pooled_dtype(dtype), layouts, read)
 
 
 def _layouts(shape: tuple[int, ...], job: Job) -> tuple[Layout, ...]:

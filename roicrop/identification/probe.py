@@ -122,7 +122,7 @@ class Probe:
         return dataclasses.replace(self, maps=maps)
 
     def _with(self, channels: NDArray[np.intp] | None, take: Callable[[OnMap], Features]) -> Probe:
-        maps = tuple(each.with_features(take(each)) for each in self.boxes.by_image())
+        maps = tuple(each.with_features(take(each)) for each in self.boxes.by_map())
         allowed = _allowed(maps, len(self.boxes))
         return dataclasses.replace(self, channels=channels, maps=maps, allowed=allowed)
 
@@ -139,7 +139,7 @@ def choose(job: Job, pooled: Pooled) -> Probe:
     boxes = job.take(among[chosen]).reread(dataclasses.replace(job.request, threads=1))
     channels: NDArray[np.intp] | None = None
     maps = []
-    for on_map in boxes.by_image():
+    for on_map in boxes.by_map():
         if channels is None:
             channels = _loud_channels(on_map.channels_first(on_map.features))
         loud = on_map.features.take(channels, axis=_channel_axis(job))

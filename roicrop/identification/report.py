@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from roicrop import conventions
 from roicrop.boxes import find_bad
-from roicrop.conventions import effective
+from roicrop.conventions import Convention, effective
 from roicrop.identification.agreement import COORDINATE, HALF, RELATIVE
 from roicrop.identification.alternatives import Alternative
 from roicrop.identification.confirm import Trial
@@ -43,6 +43,7 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
         "constant": not verdict.tells,
         "tried": verdict.tried,
         "left_out": verdict.left_out,
+        "level_rules": list(verdict.level_rules),
         "seconds": round(verdict.seconds, 3),
     }
 
@@ -99,6 +100,9 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
             yield "with that", _agreement(best, job)
     yield "rules", conventions.in_words.rules(best.row)
     yield "boxes", f"{best.hypothesis.reading}{_as_said(best, verdict)}, {_scale(best)}"
+    if verdict.level_rules:
+        alike = ", which put all boxes on the same levels" if len(verdict.level_rules) > 1 else ""
+        yield "levels", f"by the rule of {_listed(verdict.level_rules, 'or')}{alike}"
     shape = "×".join(map(str, pooled.shape))
     yield "tensor", f"{shape} {pooled.dtype}, {best.hypothesis.layout}"
     if verdict.fits:
@@ -166,7 +170,7 @@ def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
         return None
     request = dataclasses.replace(
         asked,
-        convention=trial.row,
+        convention=_with_level_rule(trial.row, verdict),
         output_size=verdict.pooled.output_size(hypothesis.layout),
         box_format=hypothesis.reading.box_format if _box_format_said(trial, job) else None,
         normalized=hypothesis.reading.normalized,
@@ -179,6 +183,13 @@ def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
     if verdict.pooled.dtype != job.source.dtype:
         words += ["--dtype", str(verdict.pooled.dtype)]
     return shlex.join(words)
+
+
+def _with_level_rule(row: Convention, verdict: Verdict) -> Convention:
+    """The row, with a rule that the levels are by."""
+    if not verdict.level_rules or row.level_rule in verdict.level_rules:
+        return row
+    return dataclasses.replace(row, level_rule=verdict.level_rules[0])
 
 
 def _box_format_said(trial: Trial, job: Job) -> bool:

@@ -167,7 +167,7 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
     """Every scale, with the readings that may be at it."""
     said = {scale.value for scale in probe.job.scales}
     has_image_size = probe.job.request.image_size is not None
-    for scale in (None, *SCALES):
+    for scale in (None, *SCALES) if probe.job.source.levels == 1 else (None,):
         if {scale} == said:
             continue
         jobs = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from roicrop.errors import BoxError
+from roicrop.conventions import LEVEL_RULES
+from roicrop.errors import BoxError, RoicropError
 from roicrop.identification.alternatives import Alternative, alternatives, ranked
 from roicrop.identification.confirm import Trial, confirm, trials_of
 from roicrop.identification.hypotheses import Reading
@@ -32,6 +34,7 @@ class Verdict:
     tried: how many hypotheses there were. left_out: how many that may fit were not confirmed,
         because too many did.
     seconds: how long it took.
+    level_rules: those that put every box on the level where it was found, for a pyramid.
     """
 
     pooled: Pooled
@@ -44,6 +47,7 @@ class Verdict:
     tried: int
     left_out: int
     seconds: float
+    level_rules: Sequence[str] = ()
 
 
 @np.errstate(all="ignore")  # the numbers in question may be any
@@ -56,8 +60,52 @@ def identify(job: Job, pooled: Pooled) -> Verdict:
     Raises BoxError if there is no box to compare, and what reading the files raises.
     """
     start = time.perf_counter()
-    if not job.is_pooled.any():
+    best: Verdict | None = None
+    for rules, on_levels in _by_level_rule(job):
+        found = dataclasses.replace(_identify(on_levels, pooled, start), level_rules=rules)
+        if best is None or _better(found, best):
+            best = found
+        if found.fits:
+            break
+    if best is None:
         raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
+    return best
+
+
+def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
+    """The job, and for a pyramid with boxes on the levels of each rule; which rules those are.
+
+    The levels are those of the boxes as they are said to be read.
+    """
+    if job.level_rule is None:
+        if job.is_pooled.any():
+            yield [], job
+        return
+    rules: dict[bytes, list[str]] = {}
+    levels: dict[bytes, Job] = {}
+    for name in dict.fromkeys([job.convention.level_rule, *LEVEL_RULES]):
+        try:
+            under = job.under(dataclasses.replace(job.convention, level_rule=name))
+        except RoicropError:  # it refuses a box, or these strides
+            continue
+        if under.is_pooled.any():
+            key = under.level.tobytes()
+            rules.setdefault(key, []).append(name)
+            levels.setdefault(key, dataclasses.replace(under, given_level=under.level))
+    for key, names in rules.items():
+        yield names, levels[key]
+
+
+def _better(one: Verdict, other: Verdict) -> bool:
+    """Whether it fits, or comes nearer."""
+    if one.nearest is None or other.nearest is None:
+        return one.nearest is None
+    first, second = ((v.nearest.agreeing, -v.nearest.mean) for v in (one, other) if v.nearest)
+    return first > second
+
+
+def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
+    """The verdict with boxes on the maps that they are on."""
     given = given_reading(job)
     probe = choose(job, pooled)
     found = search(probe, pooled)

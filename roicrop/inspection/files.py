@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+import h5py
 
 from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
+from roicrop.files import numpy_kind, what_it_is
+from roicrop.files.npy import Archive
 from roicrop.inspection.boxes import look_at_boxes
-from roicrop.inspection.pooled import (
-    look_at_pooled_hdf5,
-    look_at_pooled_npy,
-    look_at_pooled_npz,
-)
+from roicrop.inspection.pooled import look_at_pooled
 from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
 from roicrop.models import is_model
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
-_HDF5: Final = b"\x89HDF\r\n\x1a\n"
-_NPY: Final = b"\x93NUMPY"
-_ZIP: Final = b"PK\x03\x04"
+_MOST_BINS: Final = 14  # along an axis: maps are seldom as small
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 
 
@@ -53,19 +51,15 @@ def look_at(path: str, how: Request) -> Looked:
 
         return Looked(look_at_model(path))
     kind = _kind(path)
-    if kind == "npy":
-        return Looked(look_at_pooled_npy(path))
-    if kind == "npz":
-        return Looked(look_at_pooled_npz(path))
-    if kind == "hdf5":
+    if kind == "arrays":
         from roicrop.inspection.maps import look_at_maps
 
-        whole = Path(path).exists()
-        return Looked((look_at_pooled_hdf5(path) if whole else None) or look_at_maps(path, how))
+        may_be_pooled = Path(path).exists() and (not numpy_kind(path) or _is_pooled(path))
+        pooled = look_at_pooled(path) if may_be_pooled else None
+        return Looked(pooled or look_at_maps(path, how))
     if kind is None and how.boxes_format is None:
-        raise FeatureError(
-            f"{path} is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
-        )
+        neither = "is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
+        raise FeatureError(f"{path} {what_it_is(path) or neither}")
     table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
@@ -95,8 +89,8 @@ def _stem(path: str) -> str:
     return PurePath(path.partition("::")[0]).stem
 
 
-def _kind(path: str) -> Literal["hdf5", "npz", "npy", "boxes"] | None:
-    """What a file is by its first bytes, else by its name; None where neither says."""
+def _kind(path: str) -> Literal["arrays", "boxes"] | None:
+    """What a file is by its contents, else by its name; None where neither says."""
     place = Path(path)
     if path == "-":
         return "boxes"
@@ -104,27 +98,24 @@ def _kind(path: str) -> Literal["hdf5", "npz", "npy", "boxes"] | None:
         raise FeatureError(f"{path} is a directory: name the files in it")
     if not place.exists():
         if "::" in path:
-            return "hdf5"
+            return "arrays"
         raise FeatureError(f"{path} does not exist")
-    with place.open("rb") as stream:
-        if _is_hdf5(stream) or place.suffix.lower() in _HDF5_SUFFIXES:
-            return "hdf5"
-        stream.seek(0)
-        start = stream.read(len(_NPY))
-    if start == _NPY:
-        return "npy"
-    if start.startswith(_ZIP):
-        return "npz"
+    if place.suffix.lower() in _HDF5_SUFFIXES or numpy_kind(path) or h5py.is_hdf5(path):
+        return "arrays"
     inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
 
 
-def _is_hdf5(stream: IO[bytes]) -> bool:
-    """Whether HDF5 begins at 0, or after a block of the user's own: at 512, 1024, 2048 and on."""
-    end, place = stream.seek(0, 2), 0
-    while place < end:
-        stream.seek(place)
-        if stream.read(len(_HDF5)) == _HDF5:
-            return True
-        place = 2 * place or 512
-    return False
+def _is_pooled(path: str) -> bool:
+    """Whether NumPy's file holds pooled boxes: roicrop's own, or few bins, as many down as across.
+
+    FeatureError if it is damaged.
+    """
+    with Archive(path) as file:
+        arrays = {name.strip("/"): array for name, array in file.walk()}
+    if numpy_kind(path) == "npz":
+        return {"pooled", "attributes"} <= {*arrays}
+    (array,) = arrays.values()
+    sides = ({*array.shape[2:]}, {*array.shape[1:3]})
+    square = any(len(side) == 1 and max(side) <= _MOST_BINS for side in sides)
+    return array.ndim == 4 and array.dtype.kind == "f" and square

@@ -18,16 +18,15 @@ from roicrop.features import (
     StoredMap,
     odd_maps,
     odd_scale,
-    open_features,
     patterns_of,
-    split_spec,
     stored,
 )
-from roicrop.files import hdf5
+from roicrop.files import hdf5, split_spec
 from roicrop.inspection.oddities import MOST_UNPACKED, group_of, odd_together, odd_unpacking
 from roicrop.inspection.reports import FeatureFile, MapDataset
 from roicrop.inspection.sample import sample, unpacked_at_once
 from roicrop.inspection.values import MOST_VALUES, Values
+from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -63,18 +62,6 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
             more_datasets=len(found) - len(looked_at),
             odd=(*odd_together(found), *([] if inner else _impossible(file))),
         )
-
-
-def opened(spec: str, how: Request) -> FeatureSource:
-    """The features as a command would open them."""
-    return open_features(
-        spec,
-        layout=how.layout,
-        spatial_scale=how.spatial_scale,
-        input_scale=how.input_scale,
-        origin=how.scale_origin,
-        allow_external=how.allow_external,
-    )
 
 
 def _below(file: MapFile, inner: str) -> Sequence[Found]:
@@ -189,14 +176,23 @@ class _Taken:
 
 def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
     try:
-        source = FeatureSource(file, inner, layout=how.layout)
+        source = FeatureSource(
+            file, inner, layout=how.layout, levels=how.levels, strides=how.strides
+        )
     except FeatureError as error:
         return _Taken(None, None, str(error))
-    return _Taken(_in_words(source), source.dataset if source.kind == "group" else None, None)
+    is_group = source.kind == "group" or source.levels > 1
+    return _Taken(_in_words(source), source.dataset if is_group else None, None)
 
 
 def _in_words(source: FeatureSource) -> str:
-    count = f"{len(source)} image{'s' * (len(source) > 1)} of {source.channels} channels"
+    count = f"{many(source.images, 'image')} of {source.channels} channels"
+    if source.level_names:
+        strides = ", ".join(
+            f"{name} (stride {1 / source.scale(i).value:g})"
+            for i, name in enumerate(source.level_names)
+        )
+        return f"{source.dataset}, a pyramid of {strides}, for {count}"
     return {
         "batch": f"{source.dataset}, a batch of {count}",
         "image": f"{source.dataset}, one image of {source.channels} channels",

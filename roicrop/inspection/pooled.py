@@ -3,83 +3,61 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from roicrop.conventions import CONVENTIONS, overrides
 from roicrop.errors import FeatureError
+from roicrop.files import numpy_kind
 from roicrop.inspection.reports import PooledFile
-from roicrop.inspection.values import MOST_VALUES, Values, summarise
+from roicrop.inspection.values import Values
+from roicrop.outputs import POOLED, open_stored
 
 _MARK: Final = "roicrop_version"
-# What the file says to those who plot it; and what is a field of its own.
-_NO_PARAMETERS: Final = frozenset(
-    {"NX_class", "signal", "axes", "default_slice", "convention", "rules"}
-)
+_NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # fields of their own
 
 
-def look_at_pooled_hdf5(path: str) -> PooledFile | None:
-    """Look into an HDF5 file; None if roicrop did not write it. FeatureError if it is damaged."""
-    from roicrop.files import hdf5
+def look_at_pooled(path: str) -> PooledFile | None:
+    """Look into a file that roicrop wrote, or an .npy of rank 4, which says nothing of itself.
+
+    None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
+    for one that is damaged.
+    """
     from roicrop.inspection.sample import sample
 
-    with hdf5.open_file(path) as file, hdf5.named_errors(path):
-        if _MARK not in file.attrs or "pooled" not in file:
-            return None
-        said = {name: _plain(value) for name, value in file.attrs.items()}
-        if isinstance(rules := said.get("rules"), str):
-            said["rules"] = json.loads(rules)
-        return _pooled_file(
-            path,
-            shape=file["pooled"].shape,
-            dtype=file["pooled"].dtype,
-            said=said,
-            columns={name: file[name].shape for name in file if name != "pooled"},
-            values=sample(file["pooled"], f"{path}::/pooled"),
-        )
-
-
-def look_at_pooled_npz(path: str) -> PooledFile:
-    """Look into an .npz file; FeatureError if roicrop did not write it, or it is damaged."""
-    with _named_errors(path), zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
-        if not {"pooled", "attributes"} <= {*names}:
+    kind = numpy_kind(path)
+    with open_stored(path) as stored:
+        arrays = stored.arrays()
+        if kind == "npy":
+            (pooled,) = arrays.values()
+            if len(pooled.shape) != 4 or pooled.dtype.kind != "f":
+                raise FeatureError(
+                    f"{path} holds {pooled.shape} {pooled.dtype}, not pooled boxes: "
+                    "feature maps are read from HDF5"
+                )
+        elif _MARK in stored.attributes and POOLED in arrays:
+            pooled = arrays[POOLED]
+        elif kind == "npz":
             raise FeatureError(
                 f"{path} is an .npz that roicrop did not write: feature maps are read from HDF5"
             )
-        with archive.open("attributes.npy") as member:
-            said = json.loads(str(np.lib.format.read_array(member, allow_pickle=False)))
-        headers = {}
-        for name in names:
-            with archive.open(f"{name}.npy") as member:
-                headers[name] = _header(member)
-        shape, dtype = headers.pop("pooled")
-        del headers["attributes"]
-        with archive.open("pooled.npy") as member:
-            values = _first_values(member)
-    columns = {name: shape for name, (shape, _) in headers.items()}
-    return _pooled_file(path, shape=shape, dtype=dtype, said=said, columns=columns, values=values)
-
-
-def look_at_pooled_npy(path: str) -> PooledFile:
-    """Look into an .npy file of rank 4, which need not be roicrop's; else FeatureError."""
-    with _named_errors(path), Path(path).open("rb") as stream:
-        shape, dtype = _header(stream)
-        if len(shape) != 4 or dtype.kind != "f":
-            raise FeatureError(
-                f"{path} holds {shape} {dtype}, not pooled boxes: feature maps are read from HDF5"
-            )
-        stream.seek(0)
-        values = _first_values(stream)
-    return _pooled_file(path, shape=shape, dtype=dtype, said={}, columns={}, values=values)
+        else:
+            return None
+        return _pooled_file(
+            path,
+            shape=pooled.shape,
+            dtype=pooled.dtype,
+            said=stored.attributes,
+            columns={
+                name.removeprefix("/"): array.shape
+                for name, array in arrays.items()
+                if array is not pooled
+            },
+            values=sample(pooled.values, pooled.where),
+        )
 
 
 def _pooled_file(
@@ -136,35 +114,3 @@ def _odd(
         if name in columns and columns[name][:1] != shape[:1]:
             yield f"{name} has {columns[name][0]} rows, but there are {shape[0]} pooled boxes"
     yield from values.odd()
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type; the stream then is at the first value."""
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, _, dtype = read[np.lib.format.read_magic(stream)](stream)
-    return shape, dtype
-
-
-def _first_values(stream: IO[bytes]) -> Values:
-    """What the first values are like: an archive can only be read from its beginning."""
-    shape, dtype = _header(stream)
-    count = min(math.prod(shape), MOST_VALUES)
-    content = stream.read(count * dtype.itemsize)
-    return summarise([np.frombuffer(content, dtype, count)], of=math.prod(shape))
-
-
-def _plain(value: object) -> object:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-@contextmanager
-def _named_errors(path: str) -> Iterator[None]:
-    """Whatever goes wrong in reading NumPy's files, as one line."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise FeatureError(f"{path} cannot be read: {reason}") from error

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from roicrop.features.stored import numbers_at
+from roicrop.features import stored
 from roicrop.files import hdf5
 from roicrop.inspection.values import MOST_VALUES, Values, summarise
 
@@ -27,11 +27,11 @@ def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
     """
     with hdf5.named_errors(where):
         if dataset.size <= most:
-            return summarise([numbers_at(dataset, ())], of=dataset.size)
+            return summarise([stored.numbers_at(dataset, ())], of=dataset.size)
         block = _block(dataset)
         count = max(1, min(_MOST_BLOCKS, most // math.prod(block)))
         places = _spread(dataset.shape, block, count)
-        return summarise((numbers_at(dataset, place) for place in places), of=dataset.size)
+        return summarise((stored.numbers_at(dataset, place) for place in places), of=dataset.size)
 
 
 def unpacked_at_once(dataset: Any) -> int:

@@ -1,11 +1,11 @@
 """Boxes on their maps: what every command shares.
 
-Request ──open_job──▶ Job ──by_image──▶ OnMap ──pool──▶ pooled rows ──crop──▶ a file
+Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows ──crop──▶ a file
 """
 
 from __future__ import annotations
 
-from roicrop.job.cautions import Caution, cautions
+from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
@@ -18,7 +18,7 @@ from roicrop.job.job import Job
 from roicrop.job.manifest import ManifestRow, read_manifest
 from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
 from roicrop.job.parameters import input_parameters, parameters, rules
-from roicrop.job.pipeline import Cropped, crop, open_job
+from roicrop.job.pipeline import Cropped, crop, names_levels, open_job
 from roicrop.job.request import Request
 from roicrop.job.subject import Subject
 
@@ -45,10 +45,14 @@ __all__ = [
     "distinct_images",
     "fit",
     "input_parameters",
+    "names_levels",
     "open_job",
+    "other_orders",
     "overriding_options",
     "parameters",
+    "placing_cautions",
     "read_manifest",
+    "require_scale",
     "rules",
     "stride_that_covers",
     "stride_that_fits",

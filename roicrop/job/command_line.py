@@ -74,6 +74,7 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "image_column": str,
     "score_column": str,
     "label_column": str,
+    "level_column": str,
     "on_image": str,
     "ids_are_indices": str,
     "image_size": _pair("x"),
@@ -81,11 +82,16 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "min_score": str,
     "top_k": str,
     "on_bad_box": str,
+    "levels": ",".join,
+    "strides": lambda strides: ",".join(f"{stride:g}" for stride in strides),
+    "canonical_size": str,
+    "canonical_level": str,
     "threads": str,
+    "memory": str,
     "labels": str,
 }
 """Fields of a request that an option sets → how the option's value is written."""
 
-_OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void")
+_OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void", "level_rule")
 _VOID: Final = "--extrapolation-value"
 _CALLED: Final = {"labels": "--label", "void": _VOID}

@@ -1,4 +1,4 @@
-"""The images that boxes lie in: the sizes and scales that take a box to its map."""
+"""The maps that boxes are on: the sizes and scales that take a box to its map."""
 
 from __future__ import annotations
 
@@ -15,29 +15,36 @@ Float = NDArray[np.float64]
 
 
 class Frames:
-    """What belongs to the images that boxes are on, M of them, and a last row of NaN for no image.
+    """What belongs to the maps that boxes are on, M of them, and a last row of NaN for no map.
 
     of_box: (K,) the row here of each box.
     map_size: (M + 1, 2) cells (H, W). scale: (M + 1, 1). input_scale: (M + 1, 2), y first.
-    pixels: (M + 1, 2) height and width of the original image. scales: the distinct ones.
+    pixels: (M + 1, 2) height and width of the original image, by its finest map.
+    scales: the distinct ones.
     """
 
     def __init__(
         self,
         source: FeatureSource,
-        image_index: NDArray[np.int64],
+        map_index: NDArray[np.int64],
         scale: Callable[[int], Scale],
         image_size: tuple[int, int] | None,
     ) -> None:
-        self._used = used = distinct_images(image_index)
-        self.of_box = np.where(image_index < 0, len(used), np.searchsorted(used, image_index))
-        asked = used if source.kind == "group" else used[:1]  # the images of a batch are alike
-        times = 1 if source.kind == "group" else len(used)
-        self.scales = list(dict.fromkeys(map(scale, asked.tolist())))
-        self.map_size = _with_nowhere([source.map_size(i) for i in asked.tolist()] * times, 2)
-        self.input_scale = _with_nowhere([source.input_scale(i) for i in asked.tolist()] * times, 2)
-        self.scale = _with_nowhere([scale(i).value for i in asked.tolist()] * times, 1)
-        self.pixels = self.map_size / (self.scale * self.input_scale)
+        self._used = used = distinct_images(map_index)
+        self.of_box = np.where(map_index < 0, len(used), np.searchsorted(used, map_index))
+        # The images of a batch are alike.
+        its_like = used if source.kind == "group" else used % source.levels
+        asked = distinct_images(its_like).tolist()
+        finest = [i - i % source.levels for i in asked]
+        back = np.append(np.searchsorted(asked, its_like), len(asked))
+        scales = [scale(i) for i in asked]
+        self.scales = list(dict.fromkeys(scales))
+        self.map_size: Float = _with_nowhere([source.map_size(i) for i in asked], 2)[back]
+        self.input_scale: Float = _with_nowhere([source.input_scale(i) for i in asked], 2)[back]
+        self.scale: Float = _with_nowhere([one.value for one in scales], 1)[back]
+        finest_size = _with_nowhere([source.map_size(i) for i in finest], 2)[back]
+        finest_scale = _with_nowhere([scale(i).value for i in finest], 1)[back]
+        self.pixels: Float = finest_size / (finest_scale * self.input_scale)
         if image_size is not None:
             self.pixels[:-1] = image_size
 
@@ -45,14 +52,15 @@ class Frames:
         return len(self._used)
 
     def number(self, i: int) -> int:
-        """The row here of image i."""
+        """The row here of map i."""
         return int(np.searchsorted(self._used, i))
 
     def cells_per_pixel(self, convention: Convention) -> Float:
         """(M + 1, 2) from pixels of the original images to cells, y first, as a convention goes."""
+        factors: Float = self.input_scale * self.scale
         if convention.normalized:
-            return self.map_size / self.pixels
-        return self.input_scale * self.scale
+            factors = self.map_size / self.pixels
+        return factors
 
 
 def _with_nowhere(values: Sequence[Any], width: int) -> Float:

@@ -13,12 +13,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop import sampling
 from roicrop.boxes import BoxTable
-from roicrop.conventions import Convention
+from roicrop.conventions import Convention, LevelRule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
+from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.on_map import Corners, OnMap, Placed, Rows
 from roicrop.job.request import Request
 
@@ -27,13 +29,16 @@ from roicrop.job.request import Request
 class Job:
     """K boxes on the maps of an open file; a context manager, which closes it.
 
-    Rows number the K boxes, in the order of their file. Images are numbered as `source` does.
+    Rows number the K boxes, in the order of their file. Maps are numbered as `source` does.
 
     table: the boxes. image_index: (K,) the image of each, −1 for one that does not exist.
-    is_pooled: (K,) False for the bad boxes that are zeros instead.
+    is_pooled: (K,) False for the boxes that are zeros instead: bad ones, and those on no level.
     matched: how boxes were matched to images, in words.
     boxes_in_file, bad: how many boxes the file has, and how many of the chosen ones are bad.
-    frames: the sizes and scales of the images that the boxes are on.
+    given_level: (K,) the level of each box of a pyramid, in place of a rule; −1 for none.
+    level: (K,) the level of each box's map, 0 the finest; −1 for none, or no image.
+    map_index: (K,) the map of each box; −1 for one on no image.
+    frames: the sizes and scales of the maps that the boxes are on.
     """
 
     request: Request
@@ -44,11 +49,33 @@ class Job:
     matched: str
     boxes_in_file: int
     bad: int
+    given_level: NDArray[np.int64] | None = None
+    level: NDArray[np.int64] = field(init=False)
+    map_index: NDArray[np.int64] = field(init=False)
     frames: Frames = field(init=False)
+    _under: dict[str, Job] = field(init=False, default_factory=dict)  # by level rule
 
     def __post_init__(self) -> None:
-        frames = Frames(self.source, self.image_index, self.scale, self.request.image_size)
-        object.__setattr__(self, "frames", frames)
+        levels = self.source.levels
+        self._put_on(np.where(self.image_index < 0, -1, 0))
+        if levels > 1:
+            level = self._by_rule() if self.given_level is None else self.given_level
+            self._put_on(level)
+            object.__setattr__(self, "is_pooled", self.is_pooled & (level >= 0))
+
+    def _by_rule(self) -> NDArray[np.int64]:
+        boxes = self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY]
+        rule = rule_of(self.request)
+        return assign_levels(self.source, self.image_index, boxes, rule, self.where)
+
+    def _put_on(self, level: NDArray[np.int64]) -> None:
+        """Put boxes on maps of these levels."""
+        levels = self.source.levels
+        first = self.image_index * levels
+        index = np.where(self.image_index < 0, -1, first + np.maximum(level, 0))
+        frames = Frames(self.source, index, self.scale, self.request.image_size)
+        for name, value in (("level", level), ("map_index", index), ("frames", frames)):
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -71,6 +98,7 @@ class Job:
             table=self.table.take(rows),
             image_index=self.image_index[rows],
             is_pooled=self.is_pooled[rows],
+            given_level=None if self.given_level is None else self.given_level[rows],
         )
 
     def reread(self, request: Request) -> Job:
@@ -78,6 +106,16 @@ class Job:
         box_format = request.box_format or self.table.box_format
         table = dataclasses.replace(self.table, box_format=box_format)
         return dataclasses.replace(self, request=request, table=table)
+
+    def under(self, convention: Convention) -> Job:
+        """The same job, with boxes on the maps that a convention's level rule puts them on."""
+        rule = convention.level_rule
+        if self.level_rule is None or rule == self.convention.level_rule:
+            return self
+        if rule not in self._under:
+            row = dataclasses.replace(self.convention, level_rule=rule)
+            self._under[rule] = self.reread(dataclasses.replace(self.request, convention=row))
+        return self._under[rule]
 
     def moved_to(self, corners: Corners) -> Job:
         """The same boxes with other corners, (K, 4) xyxy in pixels."""
@@ -100,6 +138,29 @@ class Job:
     def images_read(self) -> int:
         """How many images have a box that is pooled."""
         return len(distinct_images(self.image_index[self.is_pooled]))
+
+    @property
+    def level_rule(self) -> LevelRule | None:
+        """What puts boxes on their level; None where they bring it, or each image has one map."""
+        by_rule = self.source.levels > 1 and self.given_level is None
+        return rule_of(self.request) if by_rule else None
+
+    @property
+    def on_levels(self) -> dict[str, int]:
+        """How many boxes are on each level of a pyramid, by its name."""
+        names = self.source.level_names or []
+        return {name: int((self.level == i).sum()) for i, name in enumerate(names)}
+
+    @property
+    def on_no_level(self) -> int:
+        """How many boxes that are on an image are on no level of its pyramid."""
+        return int(((self.level < 0) & (self.image_index >= 0)).sum())
+
+    def why_on_level(self, row: int) -> sampling.Levels:
+        """Why a box is on its level: `Levels` of one box."""
+        at = self.frames.input_scale[self.frames.of_box[row]]
+        boxes = self.corners[[row]] * at[_XYXY]
+        return levels_on(self.source, int(self.image_index[row]), boxes, rule_of(self.request))
 
     @property
     def map_sizes(self) -> list[tuple[int, int]]:
@@ -143,14 +204,14 @@ class Job:
         return self.frames.map_size[self.frames.of_box]
 
     def scale(self, i: int) -> Scale:
-        """Cells per pixel of image i: what the request says, else the file."""
+        """Cells per pixel of map i: what the request says, else the file."""
         if self.request.spatial_scale is not None:
             return Scale(self.request.spatial_scale, self.request.scale_origin)
         return self.source.scale(i)
 
     @property
     def scales(self) -> list[Scale]:
-        """The distinct scales of the images that boxes are on."""
+        """The distinct scales of the maps that boxes are on."""
         return self.frames.scales
 
     @property
@@ -189,6 +250,10 @@ class Job:
         """What to call image i: its name in a group, its number in a batch."""
         return str(i) if self.source.names is None else self.source.names[i]
 
+    def image_of(self, i: int) -> int:
+        """The image of map i."""
+        return i // self.source.levels
+
     def check_channel(self, channel: int | None) -> None:
         """ArgumentError for a channel that the maps lack."""
         if channel is not None and channel >= self.source.channels:
@@ -207,25 +272,25 @@ class Job:
                 )
         return np.array([row_of[number] for number in numbers], dtype=np.intp)
 
-    def by_image(self, rows: Rows | None = None) -> Iterator[OnMap]:
+    def by_map(self, rows: Rows | None = None) -> Iterator[OnMap]:
         """Every map with boxes that are pooled, and which these are, in ascending rows.
 
         rows: only these boxes. One map is read ahead of the one that is in use.
         """
         placed = self.placed(rows)
-        with closing(self.source.read_ahead([each.image for each in placed])) as maps:
+        with closing(self.source.read_ahead([each.map for each in placed])) as maps:
             for each, (_, features) in zip(placed, maps, strict=False):
-                yield OnMap(self, each.image, each.rows, features)
+                yield OnMap(self, each.map, each.rows, features)
 
     def placed(self, rows: Rows | None = None) -> list[Placed]:
         """The same before any map is read."""
         rows = np.flatnonzero(self.is_pooled) if rows is None else rows[self.is_pooled[rows]]
         rows = np.sort(rows)
-        order = rows[np.argsort(self.image_index[rows], kind="stable")]
-        images = self.image_index[order]
-        starts = np.flatnonzero(np.diff(images, prepend=-1))
+        order = rows[np.argsort(self.map_index[rows], kind="stable")]
+        maps = self.map_index[order]
+        starts = np.flatnonzero(np.diff(maps, prepend=-1))
         each = np.split(order, starts[1:])
-        return [Placed(self, i, its) for i, its in zip(images[starts].tolist(), each, strict=False)]
+        return [Placed(self, i, its) for i, its in zip(maps[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
         """How many boxes have zero size, or lie outside their map."""

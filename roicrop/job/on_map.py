@@ -1,4 +1,4 @@
-"""Boxes on the map of one image: where they sample it, what they give, and what they are called."""
+"""Boxes on one map: where they sample it, what they give, and what they are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,32 +25,56 @@ Corners = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
+_P = TypeVar("_P", bound="Placed")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Boxes of a job that are on the map of one image, which need not have been read.
+    """Boxes of a job that are on one map, which need not have been read.
 
-    image: the image's number. rows: (n,) the boxes' rows in the job, in any order.
+    map: the map's number. rows: (n,) the boxes' rows in the job, in any order.
 
     Where a method takes a convention or an output size, None is the job's own.
     """
 
     job: Job
-    image: int
+    map: int
     rows: Rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
+    def image(self) -> int:
+        """The number of the map's image."""
+        return self.job.image_of(self.map)
+
+    @property
+    def file(self) -> str:
+        """Where the map came from: "page.h5::/features", and for a pyramid the level's dataset."""
+        source = self.job.source
+        dataset = source.dataset_of(self.map) if source.levels > 1 else source.dataset
+        return f"{source.path}::{dataset}"
+
+    @property
+    def level(self) -> str | None:
+        """The level of a pyramid that the map is, and whose rule puts boxes on it."""
+        names, rule = self.job.source.level_names, self.job.level_rule
+        if names is None:
+            return None
+        by = f"the rule of {rule.name}" if rule else "its column"
+        return f"level {names[self.map % len(names)]} of {', '.join(names)}, by {by}"
+
+    @property
     def spatial_scale(self) -> float:
         """Cells per pixel of the image that the network saw."""
-        return self.job.scale(self.image).value
+        return self.job.scale(self.map).value
 
     @property
     def cells_per_pixel(self) -> tuple[float, float]:
         """(along y, along x) from pixels of the original image to cells of the map."""
         frames = self.job.frames
-        y, x = frames.cells_per_pixel(self.job.convention)[frames.number(self.image)].tolist()
+        y, x = frames.cells_per_pixel(self.job.convention)[frames.number(self.map)].tolist()
         return y, x
 
     def boxes(self, convention: Convention | None = None) -> Corners:
@@ -61,7 +85,7 @@ class Placed:
         job, convention = self.job, convention or self.job.convention
         if convention.normalized and job.request.normalized:
             return job.xyxy[self.rows]
-        m = job.frames.number(self.image)
+        m = job.frames.number(self.map)
         corners = job.corners[self.rows]
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
@@ -78,11 +102,37 @@ class Placed:
         with self._named():
             return sampling.plan(
                 self.boxes(convention),
-                self.job.source.map_size(self.image),
+                self.job.source.map_size(self.map),
                 output_size or self.job.request.output_size,
                 convention=convention or self.job.convention,
                 spatial_scale=self.spatial_scale,
                 dtype=self._dtype,
+            )
+
+    def take(self: _P, rows: Rows) -> _P:
+        """The same map with some of these boxes, by their rows in the job."""
+        return dataclasses.replace(self, rows=rows)
+
+    def pool_window(
+        self, window: Features, origin: tuple[int, int], out: Features, *, threads: int
+    ) -> None:
+        """Pool the boxes from a window of the map that has all cells they read.
+
+        window: (C, h, w), which begins at cell `origin` (y, x). out: (n, C, PH, PW). BoxError names
+        a box that the convention refuses.
+        """
+        row = self.job.convention
+        boxes = self.boxes()
+        with self._named():
+            operators.crop_window(
+                window,
+                boxes if row.order == "xyxy" else boxes[:, _YXYX],
+                out,
+                convention=row,
+                spatial_scale=self.spatial_scale,
+                threads=threads,
+                map_size=self.job.source.map_size(self.map),
+                origin=origin,
             )
 
     def check_reversed(
@@ -99,15 +149,16 @@ class Placed:
 
     def subject(self, row: int) -> Subject:
         """What to call one of the boxes, by its row in the job, and where it is."""
-        table, source = self.job.table, self.job.source
+        table = self.job.table
         x1, y1, x2, y2 = self.job.corners[row].tolist()
         number = str(table.source_index[row])
         return Subject(
-            file=f"{source.path}::{source.dataset}",
+            file=self.file,
             image=self.job.image_name(self.image),
             box=number if table.id is None else f"{number} (id {table.id[row]})",
             corners=(x1, y1, x2, y2),
             cells_per_pixel=self.cells_per_pixel,
+            level=self.level,
         )
 
     @property
@@ -135,10 +186,6 @@ class OnMap(Placed):
 
     features: Features
 
-    def take(self, rows: Rows) -> OnMap:
-        """The same map with some of these boxes, by their rows in the job."""
-        return dataclasses.replace(self, rows=rows)
-
     def of(self, job: Job, rows: Rows | None = None) -> OnMap:
         """The same map with boxes of another job on the same features; by default the same rows."""
         return dataclasses.replace(self, job=job, rows=self.rows if rows is None else rows)
@@ -158,6 +205,9 @@ class OnMap(Placed):
         BoxError names a box that the convention refuses.
         """
         convention = convention or self.job.convention
+        job = self.job.under(convention)
+        if job is not self.job:
+            return self._pool_under(job, convention, output_size, out)
         boxes = self.boxes(convention)
         with self._named():
             pooled: Features = _OPERATORS[convention.operator](
@@ -170,6 +220,38 @@ class OnMap(Placed):
                 threads=self.job.request.threads,
                 out=out,
             )
+        return pooled
+
+    def under(self, convention: Convention) -> OnMap:
+        """The same boxes on the one map that a convention's level rule takes them all from."""
+        job = self.job.under(convention)
+        return self if job is self.job else self._moved(job, self.rows)
+
+    def _moved(self, job: Job, rows: Rows) -> OnMap:
+        """Boxes on the map that another job has them on, which is read if it is another."""
+        other, features = int(job.map_index[rows[0]]), self.features
+        if other != self.map:
+            features = job.source.read(other).astype(features.dtype, copy=False)
+        return OnMap(job, other, rows, features)
+
+    def _pool_under(
+        self,
+        job: Job,
+        convention: Convention,
+        output_size: tuple[int, int] | None,
+        out: Features | None,
+    ) -> Features:
+        """Pool boxes from the maps that another level rule takes them from; zeros from none."""
+        size = output_size or self.job.request.output_size
+        channels = self.job.source.channels
+        last = self.job.source.channels_last
+        shape = (len(self), *size, channels) if last else (len(self), channels, *size)
+        pooled = np.zeros(shape, self.features.dtype) if out is None else out
+        pooled[...] = 0
+        maps = np.where(job.level[self.rows] < 0, -1, job.map_index[self.rows])
+        for i in dict.fromkeys(maps[maps >= 0].tolist()):
+            here = np.flatnonzero(maps == i)
+            pooled[here] = self._moved(job, self.rows[here]).pool(convention, output_size)
         return pooled
 
     def channels_first(self, values: NDArray[Any]) -> NDArray[Any]:

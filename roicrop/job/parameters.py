@@ -30,6 +30,26 @@ def parameters(job: Job) -> dict[str, object]:
         "mode": row.mode,
         "aligned": row.aligned,
         "rules": rules(row),
+        **_of_levels(job),
+    }
+
+
+def _of_levels(job: Job) -> dict[str, object]:
+    """What chose the levels of a pyramid."""
+    rule = job.level_rule
+    if job.source.levels == 1:
+        return {}
+    levels: dict[str, object] = {
+        "level_names": job.source.level_names,
+        "strides": [1 / job.scale(i).value for i in range(job.source.levels)],
+    }
+    if rule is None:
+        return levels
+    return {
+        **levels,
+        "level_rule": rule.name,
+        "canonical_size": rule.canonical_size,
+        "canonical_level": rule.canonical_level,
     }
 
 
@@ -47,6 +67,7 @@ def input_parameters(job: Job) -> dict[str, object]:
         "columns": None if request.columns is None else list(request.columns),
         "image_column": request.image_column,
         "score_column": request.score_column,
+        "level_column": request.level_column,
         "label_column": request.label_column,
         "on_image": request.on_image,
         "ids_are_indices": request.ids_are_indices or None,

@@ -9,6 +9,7 @@ from typing import Literal
 from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError
+from roicrop.features import FeatureSource, open_features
 
 OnBadBox = Literal["error", "keep", "zero", "drop"]
 
@@ -27,9 +28,13 @@ class Request:
     allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
-    columns: names of all columns of the boxes. image_column, score_column, label_column: those
-        that hold these. on_image: the image of every box. ids_are_indices: whatever names images.
-    threads: None is one for each processor.
+    levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
+    strides: pixels a cell of each level; () is what the file says.
+    canonical_size, canonical_level: of the convention's level rule; None is the rule's own.
+    columns: names of all columns of the boxes. image_column, score_column, label_column and
+        level_column: those that hold these. on_image: the image of every box. ids_are_indices:
+        whatever names images.
+    threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
     """
 
     features: str
@@ -49,6 +54,7 @@ class Request:
     image_column: str | None = None
     score_column: str | None = None
     label_column: str | None = None
+    level_column: str | None = None
     on_image: str | None = None
     ids_are_indices: bool = False
     normalized: bool = False
@@ -58,11 +64,30 @@ class Request:
     labels: Sequence[str] = ()
     top_k: int | None = None
     on_bad_box: OnBadBox = "error"
+    levels: Sequence[str] = ()
+    strides: Sequence[float] = ()
+    canonical_size: float | None = None
+    canonical_level: float | None = None
     threads: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
+
+    def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
+        """The features that a text means, opened as the request says; see `open_features`."""
+        return open_features(
+            spec,
+            layout=self.layout,
+            spatial_scale=self.spatial_scale,
+            input_scale=self.input_scale,
+            origin=self.scale_origin,
+            levels=self.levels,
+            strides=self.strides,
+            pyramids=pyramids,
+            allow_external=self.allow_external,
+        )
 
     def read_boxes(self, path: str, count: int | None = None) -> BoxTable:
         """The boxes of a file, read as the request says; see `boxes.read_boxes`."""
@@ -75,6 +100,7 @@ class Request:
             image_column=self.image_column,
             score_column=self.score_column,
             label_column=self.label_column,
+            level_column=self.level_column,
             count=count,
         )
 

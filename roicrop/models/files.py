@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from roicrop.errors import ModelError
+from roicrop.files import split_spec
 from roicrop.models import onnx_file, openvino_file
 from roicrop.models.node import RoiNode
 
@@ -19,7 +20,7 @@ _LISTED: Final = 5
 
 def is_model(spec: str) -> bool:
     """Whether that names a model, or a node in one: `model.onnx`, `model.xml::NODE`."""
-    return Path(_split(spec)[0]).suffix.lower() in _READERS
+    return Path(split_spec(spec)[0]).suffix.lower() in _READERS
 
 
 def program_of(path: str) -> str:
@@ -38,7 +39,7 @@ def read_nodes(path: str) -> list[RoiNode]:
 
 def find_node(spec: str) -> RoiNode:
     """The node that `model.onnx::NODE` names, or the only one of `model.onnx`; else ModelError."""
-    path, name = _split(spec)
+    path, name = split_spec(spec)
     nodes = read_nodes(path)
     found = [node for node in nodes if not name or node.name == name]
     if len(found) == 1:
@@ -54,8 +55,3 @@ def find_node(spec: str) -> RoiNode:
         )
     problem = "no RoI operator" if not found else f"{len(found)} RoI operators"
     raise ModelError(f"{path} holds {problem} called {name!r}: it has {listed}")
-
-
-def _split(spec: str) -> tuple[str, str]:
-    path, _, name = spec.partition("::")
-    return path, name

@@ -1,4 +1,4 @@
-"""Pooled boxes to files: HDF5, or NumPy's .npz and .npy.
+"""Pooled boxes to files and back: HDF5, or NumPy's .npz and .npy.
 
 All three hold the pooled rows as one block of bytes whose place is known before the first row is
 there. So a row goes straight to where it belongs, in whatever order the images are pooled, at the
@@ -17,14 +17,19 @@ from roicrop.errors import ArgumentError
 from roicrop.outputs import hdf5, npy
 from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
 from roicrop.outputs.places import is_picture, room_for_pictures
+from roicrop.outputs.reading import POOLED, Stored, StoredArray, open_stored
 from roicrop.outputs.replacing import refuse_unfit, remove_leftovers, replacing, written
 from roicrop.outputs.rows import Writer
 
 __all__ = [
+    "POOLED",
     "OutputSpec",
+    "Stored",
+    "StoredArray",
     "Writer",
     "is_picture",
     "open_output",
+    "open_stored",
     "refuse_unfit",
     "remove_leftovers",
     "replacing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import numbers
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,21 @@ def opened(file: Path, content: Content) -> Iterator[Writer]:
     else:
         with _tree(file, content) as (patient, root):
             yield _ChunkWriter(patient, root["pooled"], content)
+
+
+def attributes_in(root: h5py.File) -> dict[str, object]:
+    """The attributes that a file was written with, as plain values; or those that others wrote."""
+    return {name: _as_given(value) for name, value in root.attrs.items() if name not in _OF_VIEWERS}
+
+
+def _as_given(value: object) -> object:
+    """What `_plain_attribute` made of a value, undone."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 @contextmanager
@@ -65,7 +81,9 @@ def _fill(root: h5py.File, content: Content) -> None:
     _create_pooled(root, content)
     for name, column in content.columns.items():
         dtype = h5py.string_dtype() if column.dtype == object else column.dtype
-        root.create_dataset(name, data=column, dtype=dtype)
+        dataset = root.create_dataset(name, data=column, dtype=dtype)
+        if (names := f"{name}_names") in content.attributes:
+            dataset.attrs[names] = _plain_attribute(content.attributes[names])
     for name, value in {**content.attributes, **_nexus(content.spec)}.items():
         root.attrs[name] = _plain_attribute(value)
     # Where NeXus had them before 2014, and readers of that age look.
@@ -101,6 +119,9 @@ def _create_pooled(root: h5py.File, content: Content) -> None:
 
 _CHUNK: Final = 64 << 10  # bytes; small, so that few chunks are packed twice for rows of two images
 _CHUNK_CACHE: Final = 16 << 20
+
+
+_OF_VIEWERS: Final = ("NX_class", "signal", "axes", "default_slice")
 
 
 def _nexus(spec: OutputSpec) -> dict[str, object]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from roicrop.outputs.content import Array, Content, as_json
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer
+
+if TYPE_CHECKING:
+    from roicrop.files.npy import Archive
+
+ATTRIBUTES: Final = "attributes"
 
 
 @contextmanager
@@ -40,7 +47,19 @@ def opened_archive(file: Path, content: Content) -> Iterator[Writer]:
                 shutil.copyfileobj(raw, member, 1 << 20)
             for name, array in content.columns.items():
                 _add(archive, name, array.astype(str) if array.dtype == object else array)
-            _add(archive, "attributes", np.array(as_json(content.attributes)))
+            _add(archive, ATTRIBUTES, np.array(as_json(content.attributes)))
+
+
+def attributes_in(archive: Archive) -> dict[str, object]:
+    """The attributes that an archive was written with; empty if it was written by others."""
+    array = archive.arrays.get(f"/{ATTRIBUTES}")
+    if array is None or array.shape or array.dtype.kind != "U":
+        return {}
+    try:
+        said = json.loads(str(array[()]))
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _laid_out(raw: io.FileIO, content: Content) -> BlockWriter:

@@ -24,7 +24,8 @@ class Levels:
     rule: the rule. finest: the level of the finest map, as the rule counts. maps: how many.
     area: (K,) in square pixels, or in the image's as the rule has it.
     root: (K,) its square root. size: what it is divided by.
-    level: (K,) before it is rounded; −inf for no area, NaN for a negative one.
+    logarithm: (K,) of the ratio to base 2; −inf for no area, NaN for a negative one.
+    level: (K,) the logarithm and the canonical level, before rounding.
     rounded: (K,) before it is clamped.
     index: (K,) the map, 0 the finest; −1 where the rule takes the box from none.
     """
@@ -35,18 +36,19 @@ class Levels:
     area: Single
     root: Single
     size: np.float32
+    logarithm: Single
     level: Single
     rounded: Single
     index: Int
 
-    def reach(self, k: int) -> tuple[float, float]:
-        """By which factors box k's sides would have to change for the levels below and above.
+    def factor_to(self, k: int, index: int) -> float:
+        """By which factor box k's sides would have to change for it to be on another map.
 
         As the formula has it: where the difference is a rounding, the program decides.
         """
-        level, half = float(self.level[k]), 0.5 if self.rule.rounding == "half-even" else 0.0
-        rounded = float(self.rounded[k])
-        return 2 ** (rounded - half - level), 2 ** (rounded + 1 - half - level)
+        begins = self.finest + index + (0 if index > self.index[k] else 1)
+        half = 0.5 if self.rule.rounding == "half-even" else 0.0
+        return float(2.0 ** (begins - half - float(self.level[k])))
 
 
 def assign(
@@ -78,12 +80,12 @@ def assign(
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.sqrt(area)
-        level, rounded = _level((root / size).astype(np.float32), rule)
+        logarithm, level, rounded = _level((root / size).astype(np.float32), rule)
         index = np.nan_to_num(np.clip(rounded - np.float32(finest), 0, maps - 1)).astype(np.int64)
     for has, gives in ((zero, rule.zero_area), (negative, rule.negative_area)):
         if gives == "none":
             index[has] = -1
-    return Levels(rule, finest, maps, area, root, size, level, rounded, index)
+    return Levels(rule, finest, maps, area, root, size, logarithm, level, rounded, index)
 
 
 def _area_and_size(
@@ -111,8 +113,8 @@ def _area_and_size(
     return area, size
 
 
-def _level(ratio: Single, rule: LevelRule) -> tuple[Single, Single]:
-    """Before and after rounding."""
+def _level(ratio: Single, rule: LevelRule) -> tuple[Single, Single, Single]:
+    """The ratio's logarithm, the level, and the level rounded."""
     canonical, epsilon = np.float32(rule.canonical_level), np.float32(rule.epsilon)
     if rule.epsilon_to == "ratio":
         ratio = ratio + epsilon
@@ -125,8 +127,8 @@ def _level(ratio: Single, rule: LevelRule) -> tuple[Single, Single]:
         level = level + epsilon
     nearest = np.floor if rule.rounding == "floor" else np.rint
     if rule.rounded == "logarithm":
-        return level, nearest(logarithm) + canonical
-    return level, nearest(level)
+        return logarithm, level, nearest(logarithm) + canonical
+    return logarithm, level, nearest(level)
 
 
 _LN_2: Final = np.float32(math.log(2))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,41 +132,66 @@ class GridTerms(Terms):
             best = float(np.fmax(best, np.fmax.reduce(values, axis=None, initial=-math.inf)))
         return best
 
-    def _pairs(self, rows: Iterable[int], columns: Iterable[int]) -> Iterator[Term]:
-        return (self._term(i, j) for i, j in product(rows, columns))
-
-    def _term(self, i: int, j: int) -> Term:
-        y, x = self.y, self.x
-        state: State = "inside"
-        if not (y.inside[i] and x.inside[j]):
-            state = "outside"
-        elif y.clamped[i] or x.clamped[j]:
-            state = "clamped"
-        return Term(
-            row=int(y.index[i]),
-            column=int(x.index[j]),
-            y=y.position[i],
-            x=x.position[j],
-            state=state,
-            read_y=y.read_at[i],
-            read_x=x.read_at[j],
-            share=float(y.share[i] * x.share[j]),
-            taps=tuple(
-                Tap(row, column, weight_y, weight_x)
-                for row, weight_y in _neighbours(y, i)
-                for column, weight_x in _neighbours(x, j)
-                if weight_y and weight_x
-            ),
-        )
+    def _pairs(self, rows: Iterable[int], columns: Sequence[int]) -> Iterator[Term]:
+        along_x: dict[int, _Side] = {}
+        for i in rows:
+            y = _side(self.y, i)
+            for j in columns:
+                yield _term(y, along_x.get(j) or along_x.setdefault(j, _side(self.x, j)))
 
 
 _AT_ONCE: Final = 1 << 18  # terms whose values are held at a time
 
 
-def _neighbours(samples: Samples, s: int) -> tuple[tuple[int, float], tuple[int, float]]:
-    return (
+class _Side(NamedTuple):
+    """One axis of a term; cells are those with a weight, and their weights."""
+
+    number: int
+    position: np.floating[Any]
+    read_at: np.floating[Any]
+    inside: bool
+    clamped: bool
+    share: float
+    cells: list[tuple[int, float]]
+
+
+def _side(samples: Samples, s: int) -> _Side:
+    inside, position, read_at = bool(samples.inside[s]), samples.position[s], samples.read_at[s]
+    both = (
         (int(samples.low[s]), float(samples.weight_low[s])),
         (int(samples.high[s]), float(samples.weight_high[s])),
+    )
+    return _Side(
+        int(samples.index[s]),
+        position,
+        read_at,
+        inside,
+        inside and bool(read_at != position),
+        float(samples.share[s]),
+        [(cell, weight) for cell, weight in both if weight],
+    )
+
+
+def _term(y: _Side, x: _Side) -> Term:
+    state: State = "inside"
+    if not (y.inside and x.inside):
+        state = "outside"
+    elif y.clamped or x.clamped:
+        state = "clamped"
+    return Term(
+        row=y.number,
+        column=x.number,
+        y=y.position,
+        x=x.position,
+        state=state,
+        read_y=y.read_at,
+        read_x=x.read_at,
+        share=y.share * x.share,
+        taps=tuple(
+            Tap(row, column, weight_y, weight_x)
+            for row, weight_y in y.cells
+            for column, weight_x in x.cells
+        ),
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 def plain(value: Any) -> Any:
     """The value in Python's own types, with text for NaN and the infinities."""
+    if value is None or isinstance(value, (str, int)):
+        return value
     if hasattr(value, "tolist"):  # NumPy's arrays and numbers
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -37,9 +39,10 @@ def json_lines(record: Mapping[str, Any], listed: Collection[str]) -> Iterator[s
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """A line for each row."""
+    """A line for each row; NumPy's numbers are written as the float64 that they equal."""
     writer = csv.writer(SimpleNamespace(write=str), lineterminator="")
-    return (writer.writerow([plain(value) for value in row]) for row in rows)
+    for row in rows:
+        yield writer.writerow([v.tolist() if hasattr(v, "tolist") else v for v in row])
 
 
 def _object(record: Mapping[str, Any], listed: Collection[str], indent: str) -> Iterator[str]:

@@ -84,3 +84,20 @@ def test_pool_show_and_explain_take_models_too() -> None:
     assert shown.status == 0
     explained = run("explain", "maps.h5", "boxes.csv", "--convention", MODEL)
     assert "3 × 5 bins" in explained.out
+
+
+def test_compare_holds_a_model_against_a_convention() -> None:
+    compare = ("compare", "maps.h5", "boxes.csv", "--with", MODELS / "opset16.onnx")
+    different = run(*compare, "--with", "onnx-legacy:sampling_ratio=2")
+    assert different.status == 3
+    assert "offset" in different.out
+    assert "3×5 bins" in different.err
+    same = run(*compare, "--with", f"{MODELS / 'opset16-omitted.onnx'}::/head/RoiAlign:mode=avg")
+    assert same.status == 0
+
+
+def test_models_of_different_sizes_are_compared_only_when_one_is_chosen() -> None:
+    compare = ["compare", "maps.h5", "boxes.csv", "--with", MODELS / "opset16.onnx"]
+    compare += ["--with", MODELS / "torch-opset16.onnx"]
+    assert "differ in output size: give --output-size" in run(*compare).error
+    assert run(*compare, "--output-size", 2).status == 3

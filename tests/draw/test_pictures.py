@@ -145,6 +145,14 @@ def test_the_title_names_file_image_box_convention_and_parameters() -> None:
         assert part in said
 
 
+def test_the_title_names_the_level_of_a_pyramid() -> None:
+    level = "level p3 of p2, p3, by the rule of mmdet"
+    subject = Subject("fpn.h5::/p3", "0", "3", level=level)
+    sheet = panel_of((20, 20, 90, 70), subject=subject)
+    assert_legible(sheet)
+    assert level in text_of(sheet)
+
+
 def test_the_public_functions_give_pictures() -> None:
     plan, pooled = crop((20, 20, 90, 70))
     pool, maxima = crop((20, 20, 90, 70), convention="fast-rcnn")

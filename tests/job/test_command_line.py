@@ -19,7 +19,7 @@ COMMANDS = {"align": align.command, "pool": pool.command}
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
                  "points", "quiet", "as_json"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "interpolation",
-                     "extrapolation_value"}  # fmt: skip
+                     "extrapolation_value", "level_rule"}  # fmt: skip
 
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
@@ -72,6 +72,10 @@ def requests(draw: st.DrawFn) -> Request:
         labels=tuple(draw(st.lists(texts, max_size=3))),
         top_k=draw(maybe(counts)),
         on_bad_box=draw(st.sampled_from(("error", "keep", "zero", "drop"))),
+        levels=draw(st.sampled_from(((), ("p2", "p3")))),
+        strides=draw(st.sampled_from(((), (4.0, 8.0), (3.5, 7.0)))),
+        canonical_size=draw(maybe(positive)),
+        canonical_level=draw(maybe(st.floats(-3, 9))),
         threads=draw(maybe(counts)),
     )
 

@@ -17,7 +17,7 @@ from tests.job.jobs import BATCH, BOXES, ask, expected, write_boxes, write_maps
 def pooled(job: Job) -> np.ndarray:
     """(K, 5, 2, 3) in the order of rows."""
     out = np.zeros(job.pooled_shape, np.float32)
-    for on_map in job.by_image():
+    for on_map in job.by_map():
         out[on_map.rows] = on_map.pool()
     return out
 
@@ -49,7 +49,7 @@ def test_boxes_moved_to_other_corners_are_pooled_there(work: Path) -> None:
 def test_a_map_serves_the_boxes_of_another_job(work: Path) -> None:
     with open_job(ask()) as job:
         other = job.moved_to(job.corners[::-1])
-        on_map = next(job.by_image())
+        on_map = next(job.by_map())
         its = on_map.of(other, np.array([2]))
         boxes = [(on_map.image, *BOXES[2][1:])]
         np.testing.assert_array_equal(its.pool(), expected(boxes))
@@ -59,7 +59,7 @@ def test_a_map_serves_the_boxes_of_another_job(work: Path) -> None:
 def test_channels_come_first_whatever_the_layout(work: Path) -> None:
     write_maps("maps.h5", {"features": BATCH.transpose(0, 2, 3, 1)}, stride=4.0, layout="NHWC")
     with open_job(ask()) as job:
-        for on_map in job.by_image():
+        for on_map in job.by_map():
             shown = on_map.channels_first(on_map.features)
             np.testing.assert_array_equal(shown, BATCH[on_map.image])
             assert on_map.channels_first(on_map.pool()).shape[1:] == (5, 2, 3)

@@ -125,7 +125,7 @@ def test_a_normalised_convention_takes_pixels_or_its_own_fractions(work: Path) -
 
 def test_a_convention_beside_the_jobs_own_pools_the_same_boxes(work: Path) -> None:
     with open_job(ask()) as job:
-        for on_map in job.by_image():
+        for on_map in job.by_map():
             np.testing.assert_array_equal(
                 on_map.pool(resolve("detectron2")),
                 expected(convention="detectron2")[on_map.rows],

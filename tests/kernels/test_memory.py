@@ -1,18 +1,18 @@
-"""How much memory a call takes, what it reads, and what it leaves to others."""
+"""What a call needs of memory, and what it reads of it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from numpy.typing import NDArray
 
-from roicrop import roi_align
-from tests.kernels.cases import only_compiled, run, workload
+from tests.kernels.processes import only_compiled, run
 
-# Memory.
+Array = NDArray[Any]
 
 GROWTH = """
 import re, sys
@@ -61,8 +61,8 @@ print(mebibytes("VmHWM") - before)
         "2 2000 2000 2000 7×7 8 f8 avg -1",
         "1 2000 1024 65000 1×1 2 f4 avg -1 tall",
         "2 100 120 20000 3×3 2 f4 avg -1",
-        "2 100 120 4 3×3 2 f4 avg 1000000",
         "2 100 120 60 150×150 2 f4 avg -1",
+        "2 100 120 4 3×3 2 f4 avg 1000000",
         "70 400 500 20 40×40 4 f4 avg -1",
         "1 2 2 40000 14×14 2 f4 avg -1",
         "1 8 8 1500000 1×1 2 f4 avg -1",
@@ -176,34 +176,3 @@ print("nothing else was read")
 def test_nothing_outside_the_region_that_a_box_needs_is_read(channels: str, dtype: str) -> None:
     done = run("-c", GUARDED, channels, dtype)
     assert (done.returncode, done.stdout) == (0, "nothing else was read\n"), done.stderr
-
-
-# Beside other threads and processes.
-
-
-@pytest.mark.core
-def test_calls_from_several_threads_at_once_do_not_disturb_one_another() -> None:
-    features, boxes, _ = workload("many channels")
-    sizes = [(p, q) for p in (1, 3, 7) for q in (2, 5, 8)] * 3
-    with ThreadPoolExecutor(4) as pool_of_threads:
-        at_once = list(pool_of_threads.map(lambda s: roi_align(features, boxes, s), sizes))
-    for size, pooled in zip(sizes, at_once, strict=True):
-        assert pooled.tobytes() == roi_align(features, boxes, size).tobytes()
-
-
-FORK = """
-import os, numpy as np, roicrop
-features, boxes = np.ones((1, 64, 50, 50), np.float32), [[0, 1, 2, 30, 40]] * 500
-def pool(): return roicrop.roi_align(features, boxes, 7, threads=3).tobytes()
-before = pool()
-child = os.fork()
-if not child:
-    os._exit(0 if pool() == before else 9)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pool() == before)
-"""
-
-
-@pytest.mark.core
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_process_that_has_pooled_may_fork() -> None:
-    assert run("-c", FORK).stdout == "0 True\n"

@@ -1,16 +1,64 @@
-"""What must not change a bit of the results: threads, company, order, layout, memory."""
+"""What does not change a bit of a result: threads, company, order, layout, and where it goes.
+
+Each of these workloads is cut in its own way.
+"""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+import roicrop
 from roicrop import kernels, roi_align
 from roicrop.kernels import numpy_core
 from tests.kernels import levels
-from tests.kernels.cases import CALLS, WORKLOADS, only_compiled, pool, workload
+from tests.kernels.processes import only_compiled, run
+
+Array = NDArray[Any]
+
+
+def workload(name: str) -> tuple[Array, Array, tuple[int, int]]:
+    """Features, boxes (K, 5) and the output's size."""
+    rng = np.random.default_rng(17)
+    shape, count, size = {
+        "a crowd of boxes": ((2, 5, 30, 40), 4200, (7, 15)),
+        "boxes larger than what is packed": ((1, 3, 400, 1500), 12, (7, 7)),
+        "boxes longer than what is planned": ((1, 3, 2, 150_000), 12, (2, 7)),
+        "a great many bins": ((1, 18, 60, 70), 5, (70, 65)),
+        "many images": ((70, 17, 12, 9), 150, (3, 2)),
+        "many channels": ((1, 600, 20, 20), 40, (7, 7)),
+    }[name]
+    features = rng.standard_normal(shape).astype(np.float32)
+    boxes = levels.random_boxes(rng, count, (shape[0], *shape[2:]))
+    if name == "boxes larger than what is packed":
+        boxes[:4, 1:] = [[0, 0, 1500, 400], [3, -5, 1490, 420], [9, 200, 1400, 201], [7, 3, 9, 380]]
+    if name == "boxes longer than what is planned":
+        boxes[:3, 1:] = [[0, 0, 150_000, 2], [-90, -1, 150_200, 1], [7, 9, 140_000, 12]]
+    return features, boxes, size
+
+
+WORKLOADS = pytest.mark.parametrize(
+    "name",
+    [
+        "a crowd of boxes",
+        "boxes larger than what is packed",
+        "boxes longer than what is planned",
+        "a great many bins",
+        "many images",
+        "many channels",
+    ],
+)
+CALLS = pytest.mark.parametrize("call", levels.CALLS, ids=lambda call: "-".join(call.values()))
+
+
+def pool(features: Any, boxes: Any, size: tuple[int, int], call: Any, **options: Any) -> Array:
+    operator = roicrop.roi_pool if call["convention"] == "fast-rcnn" else roicrop.roi_align
+    return operator(features, boxes, size, **call, **options)
 
 
 @only_compiled
@@ -85,7 +133,7 @@ def test_results_do_not_depend_on_where_in_memory_they_go(
 @pytest.mark.parametrize(
     ("height", "width", "count"), [(2, 150_000, 60), (3, 5000, 60), (90, 60, 60)]
 )
-def test_large_boxes_go_where_slabs_end_within_cache_lines(
+def test_large_boxes_go_where_bins_end_within_cache_lines(
     height: int, width: int, count: int
 ) -> None:
     rng = np.random.default_rng(5)
@@ -148,3 +196,34 @@ def test_a_dimension_of_one_may_have_any_stride() -> None:
     out = np.lib.stride_tricks.as_strided(memory, (3, 32, 1, 1), (256, 4, 64, 64))
     expected = roi_align(features, boxes, 1, mode="max")
     assert (roi_align(features, boxes, 1, mode="max", out=out) == expected).all()
+
+
+# Beside other threads and processes.
+
+
+@pytest.mark.core
+def test_calls_from_several_threads_at_once_do_not_disturb_one_another() -> None:
+    features, boxes, _ = workload("many channels")
+    sizes = [(p, q) for p in (1, 3, 7) for q in (2, 5, 8)] * 3
+    with ThreadPoolExecutor(4) as pool_of_threads:
+        at_once = list(pool_of_threads.map(lambda s: roi_align(features, boxes, s), sizes))
+    for size, pooled in zip(sizes, at_once, strict=True):
+        assert pooled.tobytes() == roi_align(features, boxes, size).tobytes()
+
+
+FORK = """
+import os, numpy as np, roicrop
+features, boxes = np.ones((1, 64, 50, 50), np.float32), [[0, 1, 2, 30, 40]] * 500
+def pool(): return roicrop.roi_align(features, boxes, 7, threads=3).tobytes()
+before = pool()
+child = os.fork()
+if not child:
+    os._exit(0 if pool() == before else 9)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pool() == before)
+"""
+
+
+@pytest.mark.core
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_has_pooled_may_fork() -> None:
+    assert run("-c", FORK).stdout == "0 True\n"

@@ -1,18 +1,20 @@
-"""Which core runs, and with which vector instructions."""
+"""Which core runs, and with which instructions."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from roicrop import kernels, roi_align
 from roicrop.errors import KernelError
 from tests.kernels import levels
-from tests.kernels.cases import only_compiled, run
+from tests.kernels.processes import only_compiled, run
 
-# Which core.
+Array = NDArray[Any]
 
 LOAD = """
 import os, sys

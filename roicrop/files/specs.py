@@ -1,0 +1,15 @@
+"""`file::path`: a file, and what is meant in it."""
+
+from __future__ import annotations
+
+import os
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """The file, and the path in it ("" if none): the longest left part that exists is the file."""
+    cuts = [i for i in range(len(spec)) if spec.startswith("::", i)]
+    for cut in (len(spec), *reversed(cuts)):
+        if spec[:cut] and os.path.exists(spec[:cut]):
+            return spec[:cut], spec[cut + 2 :]
+    file, _, path = spec.partition("::")
+    return file, path

@@ -1,0 +1,181 @@
+"""From bytes to text, and from text to JSON values, with errors that say where."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, Final
+
+from roicrop.errors import TextError
+from roicrop.text import printable
+
+MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
+
+_BLOCK: Final = 1 << 20
+_START: Final = 64  # bytes that tell what a file is
+_LONGEST_SHOWN: Final = 60
+_BOM: Final = b"\xef\xbb\xbf"
+# What begins so, in lower case, is no text of boxes, and what to do about it.
+_OTHERS: Final = (
+    (b"pk\x03\x04", "a ZIP or Excel file: save the sheet as CSV"),
+    (b"\x89hdf", "HDF5: name the dataset of boxes, as in {name}::/boxes"),
+    (b"\x93numpy", "NumPy's .npy: call it that"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
+    (b"\x80", "a pickle of Python: write its boxes as JSON or CSV"),
+    (b"<!doctype html", "a web page: download the file itself"),
+    (b"<html", "a web page: download the file itself"),
+    (
+        b"<",
+        "XML (Pascal VOC?), which is not read: write a CSV of filename,xmin,ymin,xmax,ymax,name",
+    ),
+)
+
+
+@contextmanager
+def opened(path: str, name: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of standard input where the path is "-": UTF-8, without its BOM.
+
+    gzip is unpacked as it is read. Raises TextError for what cannot be read and what is no text.
+    """
+    if path == "-" and sys.stdin is None:
+        raise TextError(f"{name} is closed: give it the boxes, or name a file of them")
+    with ExitStack() as files, _named(name):
+        raw = sys.stdin.buffer if path == "-" else files.enter_context(open(path, "rb"))
+        stream = files.enter_context(_kept_open(io.BufferedReader(raw)))  # type: ignore[arg-type]
+        if stream.peek(2).startswith(b"\x1f\x8b"):
+            stream = io.BufferedReader(_Bounded(fileobj=stream))
+        start = stream.peek(_START)[:_START]
+        for magic, what in _OTHERS:
+            if start.lstrip(_BOM + b" \t\r\n").lower().startswith(magic):
+                raise TextError(f"{name} is {what.format(name=name)}")
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            yield io.BytesIO(_all(stream).decode("utf-16").encode())
+        else:
+            stream.read(len(_BOM) if start.startswith(_BOM) else 0)
+            yield stream
+
+
+def read_text(stream: BinaryIO, name: str) -> str:
+    """All that is left, as text that can be JSON: values too small to hold boxes are refused."""
+    text = _decoded(_all(stream), name, 1)
+    if len(text) > _BLOCK and 6 * (text.count("[") + text.count("{")) > len(text):
+        raise TextError(f"{name} holds little but brackets: a box takes four numbers")
+    return text
+
+
+def blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
+    """The lines, each with a newline, a megabyte at a time; a carriage return ends one too."""
+    rest, line = b"", 1
+    while (chunk := stream.read(_BLOCK)) or rest:
+        rest += chunk
+        cut = len(rest)
+        if len(chunk) == _BLOCK:  # a carriage return at the very end may be half of an end of line
+            cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
+            if not cut:
+                raise TextError(f"{name} line {line} is longer than {_BLOCK:,} bytes: is it CSV?")
+        text, rest = _decoded(rest[:cut], name, line), rest[cut:]
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if text:
+            lines = [f"{each}\n" for each in text.removesuffix("\n").split("\n")]
+            yield lines
+            line += len(lines)
+
+
+def parse_json(text: str, name: str, line: int | None = None) -> object:
+    """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too."""
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _json_error(error, name, line) from error
+
+
+def parse_json_lines(texts: Sequence[str], name: str, lines: Sequence[int]) -> list[object]:
+    """The value of each text, which is the line of that number."""
+    try:
+        return [*map(_decode, texts)]
+    except (ValueError, RecursionError):
+        return [parse_json(text, name, line) for text, line in zip(texts, lines, strict=True)]
+
+
+def shown(value: object) -> str:
+    """A JSON value as a message quotes it: on one line and not too long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = "…"
+    return printable(text, _LONGEST_SHOWN)
+
+
+_decode = json.JSONDecoder().decode
+
+
+@contextmanager
+def _kept_open(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
+    """The stream; when it goes, what is below it, which may be standard input, stays open."""
+    try:
+        yield stream
+    finally:
+        stream.detach()
+
+
+class _Bounded(gzip.GzipFile):
+    """What gzip holds, up to a bound."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if self.tell() > MOST_UNPACKED:
+            raise OSError(f"it unpacks to more than {MOST_UNPACKED:,} bytes; unpack it yourself")
+        return content
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except TextError:
+        raise
+    except UnicodeError as error:
+        raise TextError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or printable(error)
+        raise TextError(f"{name} cannot be read: {why}") from error
+
+
+def _all(stream: BinaryIO) -> bytes:
+    return b"".join(iter(lambda: stream.read(_BLOCK), b""))
+
+
+def _decoded(content: bytes, name: str, line: int) -> str:
+    """UTF-8 text; `line` is the number of its first line."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line += content.count(b"\n", 0, error.start)
+        begin = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 20)
+        piece = content[begin : error.start + 20].partition(b"\n")[0]
+        guess = printable(piece.decode("cp1252", "replace").strip())
+        raise TextError(
+            f"{name} line {line}: not UTF-8 text (in Windows-1252 it would be {guess!r}): "
+            "save it as UTF-8"
+        ) from error
+
+
+def _json_error(error: Exception, name: str, line: int | None = None) -> TextError:
+    """What is wrong with JSON text, or with one line of many."""
+    if not isinstance(error, json.JSONDecodeError):
+        where = name if line is None else f"{name} line {line}"
+        deep = isinstance(error, RecursionError)
+        return TextError(f"{where}: " + ("nested too deeply" if deep else "a number is too long"))
+    if not error.doc.strip():
+        return TextError(f"{name} is empty: [] is an empty list of boxes")
+    where = f"{name} line {line or error.lineno} column {error.colno}"
+    advice = ""
+    if error.msg == "Extra data" and line is None:
+        advice = " (where each line is a value of its own, say --boxes-format jsonl)"
+    return TextError(f"{where}: not JSON: {error.msg}{advice}")

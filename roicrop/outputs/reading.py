@@ -1,0 +1,163 @@
+"""Files of pooled boxes, read again: those that roicrop wrote, and arrays of others like them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.errors import FeatureError
+from roicrop.files import numpy_kind, split_spec
+from roicrop.outputs.npy import ATTRIBUTES
+
+if TYPE_CHECKING:
+    import h5py
+
+    from roicrop.files.npy import Archive
+
+POOLED: Final = "/pooled"
+_NUMPY: Final = (".npy", ".npz")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray:
+    """An array in an open file.
+
+    where: the file, and its path in it if there could be others.
+    values: what to read it from, by slices: a dataset of h5py's, or an array in a NumPy file.
+    """
+
+    where: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    values: Any
+
+
+class Stored(Protocol):
+    """A file of arrays that is open.
+
+    path: the file. inner: the path in it that was named, "" for none.
+    attributes: those that `open_output` was given, where the file holds them; else empty.
+    """
+
+    path: str
+    inner: str
+    attributes: Mapping[str, object]
+
+    def array(self, path: str) -> StoredArray | None:
+        """The array at a path, as `/pooled`; FeatureError if it is there and cannot be read."""
+
+    def arrays(self) -> dict[str, StoredArray]:
+        """Every array that can be read, by its path; attributes are none."""
+
+    def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
+        """Some rows of an array; FeatureError if they cannot be read."""
+
+
+@contextmanager
+def open_stored(spec: str) -> Iterator[Stored]:
+    """Open what `open_output` wrote, or any .npy, .npz or HDF5 file.
+
+    spec: the file, or the file, `::` and a path in it. What it holds decides how it is read.
+
+    Raises FeatureError if it cannot be read.
+    """
+    path, inner = split_spec(spec)
+    if numpy_kind(path) is not None:
+        from roicrop.files import npy
+
+        with npy.Archive(path) as archive:
+            yield _NumpyFile(archive, inner)
+    elif PurePath(path).suffix.lower() in _NUMPY and os.path.isfile(path):
+        raise FeatureError(f"{path} is not a file that NumPy wrote, though it is called one")
+    else:
+        from roicrop.files import hdf5
+
+        with hdf5.open_file(path) as file:
+            with hdf5.named_errors(path):
+                stored = _Hdf5File(file, path, inner)
+            yield stored
+
+
+class _NumpyFile:
+    """A .npy or .npz file. An .npz is unpacked from its beginning, so an array is read whole."""
+
+    def __init__(self, archive: Archive, inner: str) -> None:
+        from roicrop.outputs.npy import attributes_in
+
+        self._archive = archive
+        self.path, self.inner = archive.filename, inner
+        self.attributes: Mapping[str, object] = attributes_in(archive)
+        self._whole: dict[str, NDArray[Any]] = {}
+
+    def array(self, path: str) -> StoredArray | None:
+        return self.arrays().get(f"/{path.lstrip('/')}")
+
+    def arrays(self) -> dict[str, StoredArray]:
+        lone = not self._archive.is_zip
+        return {
+            path: StoredArray(
+                self.path if lone else f"{self.path}::{path}", array.shape, array.dtype, array
+            )
+            for path, array in self._archive.walk()
+            if not (self.attributes and path == f"/{ATTRIBUTES}")
+        }
+
+    def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
+        if not self._archive.is_zip:
+            some: NDArray[Any] = array.values[rows]
+            return some
+        if array.where not in self._whole:
+            self._whole[array.where] = array.values[:]
+        return self._whole[array.where][rows]
+
+
+class _Hdf5File:
+    """An HDF5 file; what lies outside its folder is not read."""
+
+    def __init__(self, file: h5py.File, path: str, inner: str) -> None:
+        from roicrop.files.origins import Home
+        from roicrop.outputs.hdf5 import attributes_in
+
+        self._file, self._home = file, Home.of(path, external=False)
+        self.path, self.inner = path, inner
+        self.attributes: Mapping[str, object] = attributes_in(file)
+
+    def array(self, path: str) -> StoredArray | None:
+        from roicrop.files import hdf5
+        from roicrop.files.origins import origins_of
+
+        with hdf5.named_errors(f"{self.path}::{path}"):
+            dataset = hdf5.find(self._file, path)
+            if not hasattr(dataset, "shape"):
+                return None
+            problem = origins_of(dataset, self._home).problem
+            if problem:
+                raise FeatureError(f"{self.path}::{path} {problem}")
+            return self._stored(path, dataset)
+
+    def arrays(self) -> dict[str, StoredArray]:
+        from roicrop.files import hdf5
+
+        with hdf5.named_errors(self.path):
+            return {
+                path: self._stored(path, dataset)
+                for path, dataset in hdf5.walk(self._file, "/", self._home.why_not)
+                if not isinstance(dataset, str) and hdf5.dtype_of(dataset) is not None
+            }
+
+    def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
+        from roicrop.files import hdf5
+
+        with hdf5.named_errors(array.where):
+            values: NDArray[Any] = array.values[rows]
+        return values
+
+    def _stored(self, path: str, dataset: h5py.Dataset) -> StoredArray:
+        return StoredArray(f"{self.path}::{path}", dataset.shape or (), dataset.dtype, dataset)
