@@ -2,8 +2,8 @@
 
 The compiled core is built twice, in folders of its own: once with the address and the
 undefined-behaviour sanitizer, once with that for threads. Each build runs tests of the kernels and
-The compiled core is built twice, in folders of its own: once with the address and the
-that made it, and so fails the run.
+operators with every level of vector instructions that the processor has. Any finding ends the
+process that made it, and so fails the run.
 """
 
 from __future__ import annotations

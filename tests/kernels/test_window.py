@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -83,6 +83,7 @@ def windowed(features: Array, window: Window) -> Array:
 @each_core
 @pytest.mark.parametrize("name", CONVENTIONS)
 @given(data=st.data())
+@settings(max_examples=settings().max_examples // 5)
 def test_a_window_that_has_the_cells_that_boxes_read_gives_the_same_bits(
     core: str, name: str, data: st.DataObject
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_window_that_has_the_cells_that_boxes_read_gives_the_same_bits(
 @each_core
 @pytest.mark.parametrize("name", ["mask-rcnn", "detectron2", "onnx", "prroi", "fast-rcnn"])
 @given(data=st.data())
+@settings(max_examples=settings().max_examples // 5)
 def test_a_window_that_lacks_a_cell_that_a_box_reads_is_an_error(
     core: str, name: str, data: st.DataObject
 ) -> None:
