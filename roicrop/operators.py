@@ -238,6 +238,31 @@ def plan(
     )
 
 
+def crop_window(
+    window: Array,
+    boxes: Array,
+    out: Array,
+    *,
+    convention: Convention,
+    spatial_scale: float,
+    threads: int,
+    map_size: tuple[int, int],
+    origin: tuple[int, int],
+) -> None:
+    """Pool boxes of one image from a window of its map, to the bit as from all of it.
+
+    window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
+        (H, W), and has all cells that the boxes read.
+    boxes: (K, 4), in the convention's own order. out: (K, C, PH, PW), with any strides.
+
+    Raises BoxError.
+    """
+    bins = int(out.shape[2]), int(out.shape[3])
+    given = boxes_of([boxes], 1)
+    call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
+    call.crop_into(out, threads, map_size=map_size, origin=origin)
+
+
 _Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps
 _Part = tuple[int, slice | Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
 
@@ -280,15 +305,21 @@ class _Call:
         last = self.channels_last
         shape = (count, *self.bins, channels) if last else (count, channels, *self.bins)
         pooled = checked_out(out, shape, self.maps, self.boxes)
-        boxes_first = pooled.transpose(0, 3, 1, 2) if last else pooled
-        if count > _BOXES_AT_ONCE:
+        self.crop_into(pooled.transpose(0, 3, 1, 2) if last else pooled, most, choose)
+        return pooled
+
+    def crop_into(
+        self, out: Array, threads: int, choose: _Choose | None = None, **window: Any
+    ) -> None:
+        """Pool every box into `out`, (K, C, PH, PW); window: what the core is told of it."""
+        if self.boxes.count > _BOXES_AT_ONCE:
             for _ in self._blocks(choose):  # so that a wrong box leaves `out` as it was
                 pass
         for level, rows, image_index, corners in chain.from_iterable(self._blocks(choose)):
             if level < 0:
-                boxes_first[rows] = 0
+                out[rows] = 0
                 continue
-            to = boxes_first[rows]
+            to = out[rows]
             kernels.crop(
                 self.maps[level],
                 image_index,
@@ -296,11 +327,11 @@ class _Call:
                 to,
                 convention=self.convention,
                 spatial_scale=self.scales[level],
-                threads=most,
+                threads=threads,
+                **window,
             )
             if not isinstance(rows, slice):
-                boxes_first[rows] = to
-        return pooled
+                out[rows] = to
 
     def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
         """Some boxes at a time, checked, by the map that they are on."""

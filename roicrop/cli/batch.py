@@ -37,6 +37,7 @@ _PATHS: Final = ("features", "boxes", "images")  # relative to the manifest
 @options.READING
 @options.TENSOR
 @options.VIZ
+@options.MEMORY
 @options.RUNNING
 @click.pass_context
 def command(ctx: click.Context, /, **params: Any) -> int:

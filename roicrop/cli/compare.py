@@ -95,6 +95,7 @@ def command(**params: Any) -> int:
         jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
         room_for_pictures(params["viz"]),
     ):
+        jobs.require_scale(job)
         gallery = None
         if params["viz"]:
             gallery = Gallery(

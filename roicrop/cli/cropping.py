@@ -28,6 +28,7 @@ def crop(params: Parameters, operator: Operator) -> report.RunSummary:
         room_for_pictures(params["viz"]),
         ExitStack() as undo,
     ):
+        jobs.require_scale(job)
         album = None
         if params["viz"]:
             album = undo.enter_context(options.album(params, job, params["viz"], [convention]))

@@ -90,6 +90,7 @@ def command(**params: Any) -> int:
     params = options.with_model(params)
     convention = options.convention(params, params["operator"])
     with jobs.open_job(options.request(params, convention)) as job:
+        jobs.require_scale(job)
         explanation = explain(job, params["box"], params["channel"])
         cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])

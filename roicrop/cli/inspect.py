@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,10 +12,12 @@ from roicrop.cli import options
 from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.text import json_line
+from roicrop.text import json_line, printable
 
 if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
+
+_LONGEST_LINE: Final = 5000
 
 
 @click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
@@ -31,7 +33,8 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     or, where there is none, in every file. The options say how files are read, as they do in the
     other commands.
 
-    The exit status is 1 if something could not be read; the rest is told all the same.
+    The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read; the
+    rest is told all the same.
     """
     from roicrop import inspection
 
@@ -64,11 +67,12 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
             _print(pair)
     if as_json:
         click.echo(json_line({"version": __version__, "files": said, "together": together}))
-    return 1 if failed else 0
+    fit = all(pair["fits"] for pair in together)
+    return 1 if failed else 0 if fit else 3
 
 
 def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> None:
     """The lines, and an empty one."""
     from roicrop.inspection import in_words
 
-    click.echo("\n".join([*in_words(found), ""]))
+    click.echo("\n".join([*(printable(line, _LONGEST_LINE) for line in in_words(found)), ""]))

@@ -8,6 +8,7 @@ one mapping, so that `batch` can set any of them for each row of its manifest.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -116,6 +117,18 @@ def _read_rows(text: str) -> tuple[range, ...]:
     return tuple(ranges)
 
 
+def _read_memory(text: str) -> int:
+    """Bytes from 300MB, 1.5GiB or 2G."""
+    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?)b?", text.lower())
+    if not found:
+        raise ValueError
+    number, prefix, binary = found.groups()
+    count = int(float(number) * (1024 if binary else 1000) ** ["", *"kmgt"].index(prefix))
+    if not 0 < count < 2**63:
+        raise ValueError
+    return count
+
+
 def _read_columns(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
@@ -126,6 +139,7 @@ def _read_columns(text: str) -> tuple[str, ...]:
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
 NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
@@ -361,6 +375,12 @@ RUNNING: Final = together(
         help="How many; it never changes the result.  [default: all processors]",
     ),
     REPORT,
+)
+MEMORY: Final = click.option(
+    "--memory",
+    type=MEMORY_SIZE,
+    help="How much maps, chunks and pooled rows may take together, as in 300MB; it never changes "
+    "the result.  [default: a quarter of what there is, at most 2GB]",
 )
 
 

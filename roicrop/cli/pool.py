@@ -16,6 +16,7 @@ from roicrop.cli import cropping, options
 @options.READING
 @options.TENSOR
 @options.VIZ
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIPool.

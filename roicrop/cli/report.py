@@ -13,7 +13,7 @@ import click
 
 from roicrop import __version__
 from roicrop.conventions import Convention, overrides
-from roicrop.text import headed, json_line, many
+from roicrop.text import headed, json_line, many, printable
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Line = tuple[str, str]
 
+_LONGEST_LINE: Final = 2000  # of a summary
 _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
@@ -261,7 +262,7 @@ def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(headed(heading, text), err=True)
+        click.echo(printable(headed(heading, text), _LONGEST_LINE), err=True)
 
 
 def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:

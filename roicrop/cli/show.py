@@ -49,6 +49,7 @@ def command(**params: Any) -> None:
         jobs.open_job(options.request(params, conventions[0])) as job,
         room_for_pictures(params["place"]),
     ):
+        jobs.require_scale(job)
         with options.album(params, job, params["place"], conventions) as album:
             pictures = album.draw()
         beside = conventions[1] if params["both"] else None

@@ -14,6 +14,7 @@ from roicrop.features.datasets import Found, MapFile, patterns_of
 from roicrop.features.oddities import odd_maps, odd_scale
 from roicrop.features.source import FeatureSource, open_features
 from roicrop.features.stored import LAYOUTS, Scale, StoredMap
+from roicrop.features.windows import Windows
 
 __all__ = [
     "LAYOUTS",
@@ -22,6 +23,7 @@ __all__ = [
     "MapFile",
     "Scale",
     "StoredMap",
+    "Windows",
     "odd_maps",
     "odd_scale",
     "open_features",

@@ -24,6 +24,7 @@ from roicrop.features import filters
 
 Array = NDArray[Any]
 Place = tuple[int, ...]
+Region = tuple[slice, ...]
 
 _PIECE_BYTES: Final = 4096  # of a dataset that is not chunked: what its disk would read anyway
 # The last two from a dataset that was never written: h5py asks for a size, and gets none.
@@ -41,28 +42,41 @@ class Pieces:
     """
 
     def __init__(
-        self, dataset: h5py.Dataset, where: str, convert: Callable[[Array], Array] | None = None
+        self, dataset: Any, where: str, convert: Callable[[Array], Array] | None = None
     ) -> None:
         """Look at how a dataset is stored.
 
-        where: `file.h5::/path`, for messages. convert: what makes numbers of what is stored, if
-        NumPy's conversion is not meant.
+        dataset: of h5py, or an array of a NumPy file. where: `file.h5::/path`, for messages.
+        convert: what makes numbers of what is stored, if NumPy's conversion is not meant.
         """
         self._dataset, self._where, self._convert = dataset, where, convert
         self.shape: Place = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
-        self.piece: Place = dataset.chunks or _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
+        self._is_hdf5 = isinstance(dataset, h5py.Dataset)
+        self.piece: Place = dataset.chunks or (
+            _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
+            if self._is_hdf5
+            else (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
+        )
         self._chunk_bytes = math.prod(self.piece) * self.dtype.itemsize
-        pipeline, why_not = _pipeline_of(dataset)
+        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "")
         self._pipeline = pipeline
         self.raw = pipeline is not None
-        self.way = f"chunks, {pipeline.way}" if pipeline else f"through HDF5: {why_not}"
-        self.piece_bytes = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
-        self._local = threading.local()
+        self.way = (
+            f"chunks, {pipeline.way}"
+            if pipeline
+            else f"through HDF5: {why_not}"
+            if self._is_hdf5
+            else "by NumPy"
+        )
+        self.piece_bytes: int = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
+        self._local, self._lock = threading.local(), threading.Lock()
 
-    def grid(self, shape: Place) -> Place:
-        """How many pieces along each axis a part of the dataset has, which starts with a piece."""
-        return tuple(-(-n // p) for n, p in zip(shape, self.piece, strict=True))
+    def grid(self, start: Place, shape: Place) -> Place:
+        """How many pieces along each axis hold cells of a part of the dataset."""
+        return tuple(
+            -(-(s + n) // p) - s // p for s, n, p in zip(start, shape, self.piece, strict=True)
+        )
 
     def read(
         self,
@@ -73,57 +87,76 @@ class Pieces:
     ) -> None:
         """Fill a part of the dataset as far as it is wanted; the rest of `out` stays as it is.
 
-        out: the part, of any real dtype and strides. start: its first cell, which begins a piece.
-        wanted: which of its pieces, as in `grid`. each: `map`, or that of several threads.
+        out: the part, of any real dtype and strides. start: its first cell. wanted: which of its
+        pieces, as in `grid`. each: `map`, or that of several threads.
 
         Raises FeatureError for a damaged chunk, and whatever h5py raises.
         """
+        first = tuple(s // p for s, p in zip(start, self.piece, strict=True))
         if self._pipeline is None:
-            slabs = list(self._slabs(runs(wanted), out.shape))
-            for slab in slabs:
-                self._read_region(out, start, slab)
+            for region in runs(wanted):
+                for part in self._slabs(self._cells(region, first, start, out.shape)):
+                    self._read_region(out, start, part)
             return
-        chunks = np.argwhere(wanted) * self.piece
-        for _ in each(lambda corner: self._read_chunk(out, start, corner), chunks.tolist()):
+
+        def read_chunk(place: list[int]) -> None:
+            region = tuple(slice(i, i + 1) for i in place)
+            at = tuple((i + f) * p for i, f, p in zip(place, first, self.piece, strict=True))
+            self._read_chunk(out, start, at, self._cells(region, first, start, out.shape))
+
+        for _ in each(read_chunk, np.argwhere(wanted).tolist()):
             pass
 
-    def _slabs(
-        self, regions: Iterable[tuple[slice, ...]], shape: Place
-    ) -> Iterator[tuple[slice, ...]]:
-        """Regions of pieces as regions of cells, none of which takes much memory to convert."""
-        for region in regions:
-            cells = [
-                slice(run.start * p, min(run.stop * p, n))
-                for run, p, n in zip(region, self.piece, shape, strict=True)
-            ]
-            if self._is_direct:
-                yield tuple(cells)
-                continue
-            row = math.prod(run.stop - run.start for run in cells[1:]) * self.dtype.itemsize
-            step = self.piece[0] * max(1, _SLAB_BYTES // (row * self.piece[0]))
-            for first in range(cells[0].start, cells[0].stop, step):
-                yield slice(first, min(first + step, cells[0].stop)), *cells[1:]
+    def _cells(self, region: Region, first: Place, start: Place, shape: Place) -> Region:
+        """The cells of a region of pieces, counted from the part's first cell, and no others."""
+        return tuple(
+            slice(max((run.start + f) * p - s, 0), min((run.stop + f) * p - s, n))
+            for run, f, p, s, n in zip(region, first, self.piece, start, shape, strict=True)
+        )
+
+    def _slabs(self, cells: Region) -> Iterator[Region]:
+        """The same cells in parts, none of which takes much memory to convert."""
+        if self._is_direct:
+            yield cells
+            return
+        row = math.prod(run.stop - run.start for run in cells[1:]) * self.dtype.itemsize
+        step = self.piece[0] * max(1, _SLAB_BYTES // (row * self.piece[0]))
+        for first in range(cells[0].start, cells[0].stop, step):
+            yield slice(first, min(first + step, cells[0].stop)), *cells[1:]
 
     @property
     def _is_direct(self) -> bool:
-        return self._convert is None and self.dtype.kind == "f" and self.dtype.isnative
-
-    def _read_region(self, out: Array, start: Place, cells: tuple[slice, ...]) -> None:
-        source = tuple(
-            slice(run.start + s, run.stop + s) for run, s in zip(cells, start, strict=True)
+        return (
+            self._is_hdf5
+            and self._convert is None
+            and self.dtype.kind == "f"
+            and self.dtype.isnative
         )
+
+    def _read_region(self, out: Array, start: Place, cells: Region) -> None:
+        source = _moved(cells, start)
         if self._is_direct and out.flags.c_contiguous:
             self._dataset.read_direct(out, source_sel=source, dest_sel=cells)
         else:
-            self._put(out, cells, self._dataset[source])
+            self._put(out, cells, self._values(source))
 
-    def _read_chunk(self, out: Array, start: Place, corner: list[int]) -> None:
-        """corner: the chunk's first cell in `out`."""
+    def _values(self, source: Region) -> Array:
+        if self._is_hdf5:
+            values: Array = self._dataset[source]
+            return values
+        # An array of a NumPy file reads what its first slice spans, of one stream.
+        place: tuple[int | slice, ...] = source
+        for axis, run in enumerate(source[:-2]):
+            if run.stop - run.start > 1:
+                break
+            place = (*place[:axis], run.start, *place[axis + 1 :])
+        with self._lock:
+            values = self._dataset[place]
+        return values.reshape([run.stop - run.start for run in source])
+
+    def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
+        """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""
         assert self._pipeline is not None
-        cells = tuple(
-            slice(c, min(c + p, n)) for c, p, n in zip(corner, self.piece, out.shape, strict=True)
-        )
-        at = tuple(c + s for c, s in zip(corner, start, strict=True))
         stored = self._stored(at)
         if stored is None:
             self._read_region(out, start, cells)
@@ -137,9 +170,10 @@ class Pieces:
                 "file back from where it was written"
             ) from None
         chunk = np.frombuffer(whole, self.dtype).reshape(self.piece)
-        self._put(out, cells, chunk[tuple(slice(run.stop - run.start) for run in cells)])
+        inside = tuple(s - a for s, a in zip(start, at, strict=True))
+        self._put(out, cells, chunk[_moved(cells, inside)])
 
-    def _put(self, out: Array, cells: tuple[slice, ...], values: Array) -> None:
+    def _put(self, out: Array, cells: Region, values: Array) -> None:
         out[cells] = self._convert(values) if self._convert else values
 
     def _stored(self, at: Place) -> tuple[int, bytes] | None:
@@ -164,7 +198,7 @@ class Pieces:
         return room
 
 
-def runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[slice, ...]]:
+def runs(wanted: NDArray[np.bool_]) -> Iterator[Region]:
     """What is true in a grid, as blocks of it: neighbours that are alike are taken together."""
     if wanted.ndim == 1:
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False)).tolist()
@@ -174,6 +208,10 @@ def runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[slice, ...]]:
     edges = [0, *(np.flatnonzero(differ) + 1).tolist(), len(wanted)]
     for a, b in pairwise(edges):
         yield from ((slice(a, b), *inner) for inner in runs(wanted[a]))
+
+
+def _moved(cells: Region, by: Place) -> Region:
+    return tuple(slice(run.start + b, run.stop + b) for run, b in zip(cells, by, strict=True))
 
 
 def _pipeline_of(dataset: h5py.Dataset) -> tuple[filters.Pipeline | None, str]:

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, FeatureError
+from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Found, MapFile
 from roicrop.features.pyramid import find_pyramid
 from roicrop.features.stored import (
     KNOWN_LAYOUTS,
     Scale,
     StoredMap,
+    decoder,
     input_scale_attribute,
     layout_attribute,
     parse_layout,
@@ -25,6 +27,7 @@ from roicrop.features.stored import (
     scale_attribute,
     where_in,
 )
+from roicrop.features.windows import Windows
 from roicrop.files import hdf5, split_spec
 from roicrop.precision import pooled_dtype
 
@@ -137,6 +140,7 @@ class FeatureSource:
         self._maps: dict[str, StoredMap] = {}
         self._said: dict[str, tuple[Scale, tuple[float, float]]] = {}
         self._readers: set[ThreadPoolExecutor] = set()
+        self._windows: dict[str, Windows] = {}
         self._open_ones: dict[str, Any] = {}
         with hdf5.named_errors(self.path):
             pyramid = find_pyramid(file, path, levels, layout, strides, unasked=pyramids)
@@ -235,14 +239,15 @@ class FeatureSource:
         from roicrop.features.oddities import odd_maps, odd_scale
 
         with hdf5.named_errors(self.path):
-            datasets = {self.dataset_of(i): i for i in reversed(maps)}
-            numbers = [self._found(i)[1] for i in maps] if self.kind == "batch" else []
+            numbers: dict[str, list[int]] = {}
+            for i in maps:
+                numbers.setdefault(self.dataset_of(i), []).append(i)
             found = [
                 (path, text)
-                for path, i in reversed(datasets.items())
+                for path, its in numbers.items()
                 for text in (
-                    *odd_maps(self._open(path), self._map(i), numbers),
-                    *odd_scale(self.scale(i), self._open(path), self._file.parent(path)),
+                    *odd_maps(self._open(path), self._map(its[0]), self._numbers(its)),
+                    *odd_scale(self.scale(its[0]), self._open(path), self._file.parent(path)),
                 )
             ]
         times: dict[str, list[str]] = {}
@@ -265,6 +270,23 @@ class FeatureSource:
             self._read_into(i, out)
         self.watched.check()
         return self._map(i).as_read(out)
+
+    def windows(self, i: int) -> tuple[Windows, int]:
+        """The maps of the dataset that map i is in, and its number among them.
+
+        Windows of them are read in `dtype`, by any number of threads. FeatureError if the dataset
+        cannot be read.
+        """
+        stored, (_, number) = self._map(i), self._found(i)
+        if stored.path not in self._windows:
+            if self.kind == "group":
+                self._windows.clear()  # of a thousand datasets each is needed once
+            where = where_in(self._file.file, stored.path)
+            with hdf5.named_errors(where):
+                dataset = self._open(stored.path)
+                pieces = Pieces(dataset, where, decoder(dataset))
+            self._windows[stored.path] = Windows(pieces, stored.layout, self.dtype, where)
+        return self._windows[stored.path], number
 
     def read_ahead(self, indices: Sequence[int]) -> Generator[tuple[int, Features], None, None]:
         """(i, map) for each index in turn, the next being read while the caller works on this one.
@@ -310,6 +332,10 @@ class FeatureSource:
         image, level = divmod(range(len(self))[i], len(self._levels))  # IndexError for no map
         maps = self._levels[level].maps
         return (maps[image], 0) if self.kind == "group" else (maps[0], image)
+
+    def _numbers(self, maps: Sequence[int]) -> list[int]:
+        """The numbers of these maps in the batch that they are in; none in a group."""
+        return [self._found(i)[1] for i in maps] if self.kind == "batch" else []
 
     def _map(self, i: int) -> StoredMap:
         """What is known of map i, or of the batch that it is in."""

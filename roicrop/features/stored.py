@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -184,8 +185,16 @@ _FROM_WORDS: Final = {
 def numbers_at(dataset: Any, place: Any) -> NDArray[Any]:
     """The numbers at a place of a dataset, whatever guise they are stored in."""
     values: NDArray[Any] = dataset[place]
+    decode = decoder(dataset)
+    return decode(values) if decode else values
+
+
+def decoder(dataset: Any) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+    """What makes numbers of what is stored, if it is in a guise."""
     name = number_type(dataset)
-    return floats_of(values, name) if name in _FROM_WORDS and values.dtype.kind != "f" else values
+    if dataset.dtype.kind == "f" or name not in _FROM_WORDS:
+        return None
+    return lambda words: floats_of(words, name)
 
 
 def read_into(dataset: Any, index: tuple[int, ...], out: NDArray[np.floating[Any]]) -> None:

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any, Final, TypeAlias
 
 import h5py
 
 from roicrop.files import hdf5
 from roicrop.text import printable
 
-_REMEDY = "--allow-external reads it"
+# File and dataset → of each part of it that is used, how many values, and the end.
+_Parts: TypeAlias = "dict[tuple[str, str], list[tuple[int, tuple[int, ...]]]]"
+_REMEDY: Final = "--allow-external reads it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,11 @@ def _virtual(
     dataset: h5py.Dataset, home: Home, files: list[str], above: set[tuple[int, int]]
 ) -> Iterator[str]:
     own = dataset.file.filename
-    parts: dict[tuple[str, str], list[tuple[int, ...]]] = {}
+    parts: _Parts = {}
     for source in dataset.virtual_sources():
-        parts.setdefault((source.file_name, source.dset_name), []).append(_end(source.src_space))
+        parts.setdefault((source.file_name, source.dset_name), []).append(_needed(source))
     with ExitStack() as opened:
-        for (name, path), ends in sorted(_existing(parts, own).items()):
+        for (name, path), all_needed in sorted(_existing(parts, own).items()):
             what = "::".join(filter(None, ["" if name == "." else name, path]))
             made = f"is virtual, and {printable(what)}, which it is made of,"
             if name != "." and (refused := home.why_not(own, name)):
@@ -135,29 +138,34 @@ def _virtual(
             if not isinstance(part, h5py.Dataset):
                 yield f"{made} is not there: bring it back"
                 return
-            if any(e > s for end in ends for e, s in zip(end, part.shape, strict=False)):
+            if any(_is_short(part, *needed) for needed in all_needed):
                 yield f"{made} is too small: its shape is {part.shape}"
             for problem in _problems(part, home, files, above):
                 yield f"{made} {problem}"
             opened.close()
 
 
-def _end(space: h5py.h5s.SpaceID) -> tuple[int, ...]:
-    """One past the last index of a selection on each axis; nothing where it has no end."""
+def _needed(source: Any) -> tuple[int, tuple[int, ...]]:
+    """How many values, and one past the last index on each axis: 0 and () where it is open."""
+    space = source.src_space
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return source.vspace.get_select_npoints(), ()
     try:
-        return tuple(last + 1 for last in space.get_select_bounds()[1])
-    except (*hdf5.H5PY_ERRORS, AttributeError):
-        return ()
+        return 0, tuple(last + 1 for last in space.get_select_bounds()[1])
+    except hdf5.H5PY_ERRORS:  # a selection without an end
+        return 0, ()
 
 
-def _existing(
-    parts: dict[tuple[str, str], list[tuple[int, ...]]], own: str
-) -> dict[tuple[str, str], list[tuple[int, ...]]]:
+def _is_short(part: h5py.Dataset, count: int, end: tuple[int, ...]) -> bool:
+    return part.size < count or any(e > s for e, s in zip(end, part.shape, strict=False))
+
+
+def _existing(parts: _Parts, own: str) -> _Parts:
     """The parts, with each pattern ("%b") replaced by those of its files that there are."""
-    plain = {}
-    for (name, path), ends in parts.items():
+    plain: _Parts = {}
+    for (name, path), needed in parts.items():
         if "%b" not in name + path:
-            plain[name.replace("%%", "%"), path.replace("%%", "%")] = ends
+            plain[name.replace("%%", "%"), path.replace("%%", "%")] = needed
             continue
         for number in count():
             one = name.replace("%b", str(number)), path.replace("%b", str(number))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.boxes import BOX_FORMATS, BadBoxes, BoxTable, find_bad
+from roicrop.boxes import BadBoxes, BoxTable, find_bad
 from roicrop.inspection.reports import BoxFile, Range
-from roicrop.job import fit
+from roicrop.job import fit, other_orders
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -81,20 +81,6 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     )
 
 
-def formats_instead(table: BoxTable, count_wrong: Callable[[BoxTable], int]) -> list[str]:
-    """The box formats by which no box is wrong, where more than half are by the table's own."""
-    if 2 * count_wrong(table) <= len(table):
-        return []
-    # Columns that are called x1, y1, x2, y2 are hardly in another order.
-    others = BOX_FORMATS[:3] if table.box_format_origin == "header" else BOX_FORMATS
-    return [
-        other
-        for other in others
-        if other != table.box_format
-        and not count_wrong(dataclasses.replace(table, box_format=other))
-    ]
-
-
 def _image_sizes(table: BoxTable, how: Request) -> tuple[Corners, str | None]:
     """(K, 2) height and width of each box's image, infinite if not known; and what says them."""
     sizes = np.full((len(table), 2), np.inf)
@@ -104,17 +90,13 @@ def _image_sizes(table: BoxTable, how: Request) -> tuple[Corners, str | None]:
     if how.image_size is not None:
         sizes[:] = how.image_size
         return sizes, "--image-size"
-    if table.coco is None or table.image is None:
+    known = {image: size for image, size in table.image_sizes.items() if min(size) > 0}
+    if table.image is None or not known:
         return sizes, None
-    known = {
-        image: (entry.height, entry.width)
-        for image, entry in table.coco.images.items()
-        if entry.height and entry.width
-    }
     unknown = (np.inf, np.inf)
     each = [known.get(str(image), unknown) for image in table.image.tolist()]
     sizes[:] = np.reshape(each, (-1, 2))
-    return sizes, table.coco.path if known else None
+    return sizes, table.source.name if table.coco is None else table.coco.path
 
 
 def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
@@ -143,7 +125,9 @@ def _odd_units(table: BoxTable, corners: Corners, how: Request, sizes: Corners) 
         xyxy = table.xyxy(inclusive=how.inclusive)
         return max(int(find_bad(xyxy).reversed.sum()), fit(xyxy, sizes).beyond)
 
-    if instead := formats_instead(table, count_wrong):
+    orders = other_orders(table) if 2 * count_wrong(table) > len(table) else []
+    others = (dataclasses.replace(table, box_format=order) for order in orders)
+    if instead := [other.box_format for other in others if not count_wrong(other)]:
         yield (
             f"most boxes are reversed or outside their image, and none would be as "
             f"{' or '.join(instead)}: --box-format {instead[0]}"

@@ -11,7 +11,8 @@ import h5py
 
 from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
-from roicrop.files import numpy_kind
+from roicrop.files import numpy_kind, what_it_is
+from roicrop.files.npy import Archive
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import look_at_pooled
 from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
@@ -20,6 +21,7 @@ from roicrop.models import is_model
 if TYPE_CHECKING:
     from roicrop.job import Request
 
+_MOST_BINS: Final = 14  # along an axis: maps are seldom as small
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 
 
@@ -52,12 +54,12 @@ def look_at(path: str, how: Request) -> Looked:
     if kind == "arrays":
         from roicrop.inspection.maps import look_at_maps
 
-        whole = Path(path).exists()
-        return Looked((look_at_pooled(path) if whole else None) or look_at_maps(path, how))
+        may_be_pooled = Path(path).exists() and (not numpy_kind(path) or _is_pooled(path))
+        pooled = look_at_pooled(path) if may_be_pooled else None
+        return Looked(pooled or look_at_maps(path, how))
     if kind is None and how.boxes_format is None:
-        raise FeatureError(
-            f"{path} is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
-        )
+        neither = "is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
+        raise FeatureError(f"{path} {what_it_is(path) or neither}")
     table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
@@ -102,3 +104,18 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
         return "arrays"
     inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
+
+
+def _is_pooled(path: str) -> bool:
+    """Whether NumPy's file holds pooled boxes: roicrop's own, or few bins, as many down as across.
+
+    FeatureError if it is damaged.
+    """
+    with Archive(path) as file:
+        arrays = {name.strip("/"): array for name, array in file.walk()}
+    if numpy_kind(path) == "npz":
+        return {"pooled", "attributes"} <= {*arrays}
+    (array,) = arrays.values()
+    sides = ({*array.shape[2:]}, {*array.shape[1:3]})
+    square = any(len(side) == 1 and max(side) <= _MOST_BINS for side in sides)
+    return array.ndim == 4 and array.dtype.kind == "f" and square

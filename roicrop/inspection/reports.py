@@ -208,8 +208,7 @@ class Together:
         what is not finite, or on no image, lies nowhere. beyond: how many of those outside end more
         than a cell outside, so not by rounding.
     stride_that_fits: the smallest power of two that puts every box on its map, if one does.
-    warnings: what the commands would warn of.
-    odd: what else a user may not have meant, a line each.
+    warnings: what the commands would warn of in how they lie; of the maps, see `MapDataset.odd`.
     """
 
     features: str
@@ -229,4 +228,3 @@ class Together:
     beyond: int = 0
     stride_that_fits: int | None = None
     warnings: tuple[str, ...] = ()
-    odd: tuple[str, ...] = ()

@@ -137,7 +137,6 @@ def _(pair: Together) -> Iterator[str]:
     yield _line("on the map", _on_map(pair))
     for warning in pair.warnings:
         yield _line("warning", warning)
-    yield from _odd(pair.odd)
 
 
 def _choice(file: FeatureFile) -> str:

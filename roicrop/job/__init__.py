@@ -5,7 +5,7 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
-from roicrop.job.cautions import Caution, cautions
+from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
@@ -47,9 +47,12 @@ __all__ = [
     "input_parameters",
     "names_levels",
     "open_job",
+    "other_orders",
     "overriding_options",
     "parameters",
+    "placing_cautions",
     "read_manifest",
+    "require_scale",
     "rules",
     "stride_that_covers",
     "stride_that_fits",

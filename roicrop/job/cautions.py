@@ -1,14 +1,21 @@
-"""What a user may not have meant, from how boxes lie on their maps."""
+"""What a user may not have meant, from how boxes lie on their maps, and from the maps."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable, find_bad
+from roicrop.errors import FeatureError
 from roicrop.job.fitting import Fit
 from roicrop.job.frames import distinct_images
+from roicrop.job.image_sizes import against_sizes
 from roicrop.job.job import Job
+
+_FEW: Final = 4  # boxes, which may well lie in one corner
+_CORNER: Final = 4  # times smaller than the map along both axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +27,39 @@ class Caution:
 
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
-    """What there is to warn of; `fit` is how the job's boxes lie.
+    """What there is to warn of; `fit` is how the job's boxes lie."""
+    images = distinct_images(job.map_index[job.is_pooled]).tolist()
+    return [*placing_cautions(job, fit), *map(Caution, job.source.odd(images))]
 
-    The checks exclude each other: the first that finds something speaks.
+
+def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
+    """What there is to warn of in how boxes lie on their maps.
+
+    The checks exclude each other: the first that finds something speaks. Sizes of images say more
+    than where their boxes lie.
     """
     said = [Caution(text, loud=True) for text in job.table.warnings]
-    for check in _CHECKS:
+    if sizes := against_sizes(job):
+        said.append(Caution(sizes, loud=True))
+    for check in _CHECKS[:-2] if sizes else _CHECKS:
         found = check(job, fit)
         if found is not None:
             return [*said, found]
     return said
+
+
+def require_scale(job: Job) -> None:
+    """FeatureError where nobody said a scale, and boxes are then not on their maps."""
+    fit = job.fit()
+    if not job.scale_matters or not _unsaid(job) or not (fit.wholly or _many(job, fit)):
+        return
+    where = f"{fit.wholly} of {len(job)} boxes lie wholly outside their map"
+    stride = job.stride_that_fits()
+    remedy = f"--stride {stride} would fit them, " if stride else ""
+    raise FeatureError(
+        f"{job.source.name} has no stride and none was given, and where a cell is a pixel, "
+        f"{where if fit.wholly else _where(job, fit)}: {remedy}--stride 1 says that it is meant"
+    )
 
 
 def _none_chosen(job: Job, _: Fit) -> Caution | None:
@@ -59,7 +89,7 @@ def _some_without_stride(job: Job, _: Fit) -> Caution | None:
         return None
     if all(scale.origin == "default" for scale in job.scales):
         return None
-    images = distinct_images(job.image_index).tolist()
+    images = distinct_images(job.map_index).tolist()
     without = [job.source.dataset_of(i) for i in images if job.scale(i).origin == "default"]
     more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
     return Caution(
@@ -80,6 +110,43 @@ def _outside_at_this_scale(job: Job, fit: Fit) -> Caution | None:
     return Caution(f"{why}: {_where(job, fit)}; {remedy}", loud=True)
 
 
+def _in_another_order(job: Job, _: Fit) -> Caution | None:
+    """Boxes that would lie on their maps if their numbers meant something else."""
+
+    def count_wrong(box_format: BoxFormat) -> int:
+        other = job.reread(dataclasses.replace(job.request, box_format=box_format))
+        return max(other.fit().beyond, int(find_bad(other.corners).reversed.sum()))
+
+    if 2 * count_wrong(job.table.box_format) <= len(job):
+        return None
+    instead = [order for order in other_orders(job.table) if not count_wrong(order)]
+    if not instead:
+        return None
+    return Caution(
+        f"at this stride, most boxes are reversed or outside their map, and none would be as "
+        f"{' or '.join(instead)}: --box-format {instead[0]}",
+        loud=True,
+    )
+
+
+def other_orders(table: BoxTable) -> list[BoxFormat]:
+    """What else a table's numbers may mean: what a header calls x1, y1, x2, y2 is hardly y, x."""
+    orders = BOX_FORMATS[:3] if table.box_format_origin == "header" else BOX_FORMATS
+    return [order for order in orders if order != table.box_format]
+
+
+def _in_a_corner(job: Job, _: Fit) -> Caution | None:
+    fitting = job.stride_that_fits()
+    least = min((1 / scale.value for scale in job.scales), default=0.0)
+    if job.request.normalized or fitting is None or len(job) < _FEW or least < _CORNER * fitting:
+        return None
+    return Caution(
+        f"every box lies in the first {100 * fitting / least:.0f} % of its map along both "
+        f"axes: --stride {fitting} would fit as well",
+        loud=True,
+    )
+
+
 def _without_stride(job: Job, _: Fit) -> Caution | None:
     if not job.scale_matters or not _unsaid(job):
         return None
@@ -92,7 +159,9 @@ _CHECKS: Final[tuple[Callable[[Job, Fit], Caution | None], ...]] = (
     _in_first_pixel,
     _outside_at_any_scale,
     _some_without_stride,
+    _in_another_order,
     _outside_at_this_scale,
+    _in_a_corner,
     _without_stride,
 )
 

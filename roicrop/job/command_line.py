@@ -87,6 +87,7 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
     "canonical_size": str,
     "canonical_level": str,
     "threads": str,
+    "memory": str,
     "labels": str,
 }
 """Fields of a request that an option sets → how the option's value is written."""

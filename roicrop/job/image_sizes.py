@@ -8,7 +8,7 @@ from typing import Final
 
 from roicrop.job.fitting import stride_that_covers
 from roicrop.job.job import Job
-from roicrop.text import printable
+from roicrop.text import many, printable
 
 _SLACK: Final = 1.0  # cells: a map's size is rounded up or down
 
@@ -54,16 +54,18 @@ def against_sizes(job: Job) -> str | None:
     taken = f"at stride {first.stride:g} ({first.origin})"
     if first.origin == "default":
         taken = "where a cell is taken to be a pixel, for nothing says a stride,"
-    more = f", and likewise {len(larger) - 1:,} others" if len(larger) > 1 else ""
+    more = f", and likewise {many(len(larger) - 1, 'other')}" if len(larger) > 1 else ""
     remedy = "no one scale would fit them all: set the attributes of each map"
     if low < high:
-        factor = float(f"{(low * high) ** 0.5:.3g}")
-        factor = factor if low < factor < high else (low * high) ** 0.5
         pixels = height * first.stride, width * first.stride
-        stride = stride_that_covers(pixels, first.map_size) or first.stride / factor
-        remedy = f"--stride {stride:.6g} would fit, or --input-scale {factor:.6g}"
+        whole = stride_that_covers(pixels, first.map_size)
+        ratios = [m / n for n, m in zip(first.cells, first.map_size, strict=True)]
+        middle = (ratios[0] * ratios[1]) ** 0.5
+        factor = first.stride / whole if whole else middle
+        factor = factor if low < factor < high else (low * high) ** 0.5
+        remedy = f"--stride {first.stride / factor:.4g} would fit, or --input-scale {factor:.4g}"
         if len({one.stride for one in sized}) > 1:
-            remedy = f"--input-scale {factor:.6g} would fit"
+            remedy = f"--input-scale {factor:.4g} would fit"
     return (
         f"{first.said} {first.pixels[0]}×{first.pixels[1]} pixels, {taken} "
         f"{height:.4g}×{width:.4g} cells, but its map has "
@@ -73,18 +75,23 @@ def against_sizes(job: Job) -> str | None:
 
 def _sized(job: Job) -> Iterator[_Sized]:
     """Images with boxes whose (H, W) in pixels is known."""
-    if job.table.coco is None or job.table.image is None:
+    table = job.table
+    if table.image is None or not table.image_sizes:
         return
-    names = map(str, job.table.image.tolist())
+    path = table.source.name if table.coco is None else table.coco.path
+    names = map(str, table.image.tolist())
     for name, i in dict(zip(names, job.image_index.tolist(), strict=True)).items():
-        entry = job.table.coco.images.get(name)
-        if i >= 0 and entry is not None and entry.height and entry.width:
-            scale, (y, x) = job.scale(i), job.source.input_scale(i)
+        if i < 0 or name not in table.image_sizes:
+            continue
+        height, width = table.image_sizes[name]
+        finest = i * job.source.levels
+        scale, (y, x) = job.scale(finest), job.source.input_scale(finest)
+        if height > 0 and width > 0:
             yield _Sized(
-                said=f"{job.table.coco.path} says that image {printable(name)} has",
+                said=f"{path} says that image {printable(name)} has",
                 stride=1 / scale.value,
                 origin=scale.origin,
-                pixels=(entry.height, entry.width),
-                cells=(entry.height * y * scale.value, entry.width * x * scale.value),
-                map_size=job.source.map_size(i),
+                pixels=(height, width),
+                cells=(height * y * scale.value, width * x * scale.value),
+                map_size=job.source.map_size(finest),
             )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Features = NDArray[np.floating[Any]]
 Corners = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+
+_P = TypeVar("_P", bound="Placed")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +109,32 @@ class Placed:
                 dtype=self._dtype,
             )
 
+    def take(self: _P, rows: Rows) -> _P:
+        """The same map with some of these boxes, by their rows in the job."""
+        return dataclasses.replace(self, rows=rows)
+
+    def pool_window(
+        self, window: Features, origin: tuple[int, int], out: Features, *, threads: int
+    ) -> None:
+        """Pool the boxes from a window of the map that has all cells they read.
+
+        window: (C, h, w), which begins at cell `origin` (y, x). out: (n, C, PH, PW). BoxError names
+        a box that the convention refuses.
+        """
+        row = self.job.convention
+        boxes = self.boxes()
+        with self._named():
+            operators.crop_window(
+                window,
+                boxes if row.order == "xyxy" else boxes[:, _YXYX],
+                out,
+                convention=row,
+                spatial_scale=self.spatial_scale,
+                threads=threads,
+                map_size=self.job.source.map_size(self.map),
+                origin=origin,
+            )
+
     def check_reversed(
         self, convention: Convention | None = None, output_size: tuple[int, int] | None = None
     ) -> None:
@@ -156,10 +185,6 @@ class OnMap(Placed):
     """
 
     features: Features
-
-    def take(self, rows: Rows) -> OnMap:
-        """The same map with some of these boxes, by their rows in the job."""
-        return dataclasses.replace(self, rows=rows)
 
     def of(self, job: Job, rows: Rows | None = None) -> OnMap:
         """The same map with boxes of another job on the same features; by default the same rows."""

@@ -2,8 +2,7 @@
 
     Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows
 
-A job knows which boxes there are and where each lies. It reads one map ahead of the one in use, and
-never a map that no box is on.
+A job knows which boxes there are and where each lies. Never is a map read that no box is on.
 """
 
 from __future__ import annotations
@@ -11,13 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -28,12 +24,13 @@ from roicrop.boxes import BoxTable, ImageAssignment, assign_images
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
+from roicrop.files import Unchanged, split_spec
 from roicrop.job.job import Job
 from roicrop.job.levels import levels_given
-from roicrop.job.on_map import Features, Rows
 from roicrop.job.parameters import parameters, varying_scales
+from roicrop.job.pooling import pool_all
 from roicrop.job.request import Request
-from roicrop.outputs import OutputSpec, Writer, open_output
+from roicrop.outputs import OutputSpec, open_output
 from roicrop.text import printable
 
 
@@ -45,10 +42,14 @@ def open_job(request: Request) -> Job:
     """
     with ExitStack() as undo:
         source = undo.enter_context(request.open_features(request.features))
+        inputs = [split_spec(request.boxes)[0], *filter(None, [request.images])]
+        before = Unchanged(inputs)
         everything = _read_boxes(request, source.images)
+        before.check()
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
+        source.watched.add(inputs)
         if source.levels == 1 or request.level_column is not None:
             _refuse_level_options(request, is_pyramid=source.levels > 1)
         table = everything.select(
@@ -136,8 +137,8 @@ def crop(
     progress: called with the number of boxes that have been pooled since it was called last.
     finish: called when all are pooled, before the file appears; if it raises, none does.
 
-    One buffer of rows is written while the next is filled, so two of them are in memory, at most.
-    Raises OutputError, and BoxError for a box that the convention refuses.
+    Raises OutputError, BoxError for a box that the convention refuses, or that there is too little
+    memory for, FeatureError, and ArgumentError.
     """
     spec = OutputSpec(
         shape=job.pooled_shape,
@@ -146,23 +147,18 @@ def crop(
         compression=compression,
     )
     _require_room(path, spec)
-    with (
-        open_output(
-            path,
-            spec,
-            columns=_columns(job),
-            attributes={"roicrop_version": __version__, **parameters(job)},
-            overwrite=overwrite,
-            inputs=job.input_files,
-        ) as output,
-        _Writing(output, spec, job.source.dtype) as writing,
-    ):
-        for on_map in job.by_map():
-            for chunk, room in writing.rooms(on_map.rows):
-                on_map.take(chunk).pool(out=room)
-                progress(len(chunk))
+    with open_output(
+        path,
+        spec,
+        columns=_columns(job),
+        attributes={"roicrop_version": __version__, **parameters(job)},
+        overwrite=overwrite,
+        inputs=job.input_files,
+    ) as output:
+        non_finite = pool_all(job, output, spec.dtype, progress)
         finish()
-    return Cropped(path, spec.shape, spec.dtype, writing.non_finite)
+        job.source.watched.check()
+    return Cropped(path, spec.shape, spec.dtype, non_finite)
 
 
 def _require_room(path: str, spec: OutputSpec) -> None:
@@ -179,82 +175,6 @@ def _require_room(path: str, spec: OutputSpec) -> None:
             f"{path}: {shape} {spec.dtype} take {size:,} bytes, and {free:,} are free there: "
             "make room, write elsewhere, or choose fewer boxes or bins"
         )
-
-
-class _Writing:
-    """Writes pooled rows on a thread of its own, from two buffers that take turns.
-
-    non_finite: how many values are NaN or infinite; known when the block ends.
-    """
-
-    def __init__(self, output: Writer, spec: OutputSpec, dtype: np.dtype[Any]) -> None:
-        row = spec.shape[1:]
-        row_bytes = int(np.prod(row)) * dtype.itemsize
-        self._most = max(1, min(_BUFFER_BYTES // row_bytes, spec.shape[0]))
-        self._output, self._dtype = output, spec.dtype
-        self._free = deque(np.empty((self._most, *row), dtype) for _ in range(2))
-        self._filled: list[Rows] = []
-        self._writes: deque[tuple[Future[int], Features]] = deque()
-        self._thread = ThreadPoolExecutor(1, "roicrop-write")
-        self.non_finite = 0
-
-    def __enter__(self) -> _Writing:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self._write()
-        self._thread.shutdown(wait=True, cancel_futures=error is not None)
-        while error is None and self._writes:
-            self._await_write()
-
-    def rooms(self, rows: Rows) -> Iterator[tuple[Rows, Features]]:
-        """Parts of some rows, and where the caller is to put each, until all have had their place.
-
-        Rows of one image stay together, as far as a buffer holds them.
-        """
-        while len(rows):
-            used = sum(map(len, self._filled))
-            if used and used + len(rows) > self._most:
-                self._write()
-                used = 0
-            if not self._free:
-                self._await_write()
-            part, rows = rows[: self._most], rows[self._most :]
-            yield part, self._free[0][used : used + len(part)]
-            self._filled.append(part)
-
-    def _write(self) -> None:
-        """Start to write what the present buffer holds."""
-        if self._filled:
-            rows, buffer = np.concatenate(self._filled), self._free.popleft()
-            self._filled = []
-            self._writes.append((self._thread.submit(self._put, rows, buffer), buffer))
-
-    def _put(self, rows: Rows, buffer: Features) -> int:
-        with np.errstate(over="ignore"):  # too large for a smaller type is infinity, and counted
-            values = buffer[: len(rows)].astype(self._dtype, copy=False)
-        falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
-        for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
-            self._output.write(rows[start:end], values[start:end])
-        return _non_finite(values)
-
-    def _await_write(self) -> None:
-        write, buffer = self._writes.popleft()
-        self.non_finite += write.result()
-        self._free.append(buffer)
-
-
-def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them if all are finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = values.sum(dtype=np.result_type(values, np.float32))
-    return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())
 
 
 def _columns(job: Job) -> dict[str, NDArray[Any]]:
@@ -307,6 +227,5 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     raise BoxError(f"{'; '.join(named)}: mend them, or choose --on-bad-box {ways}")
 
 
-_BUFFER_BYTES: Final = 8 << 20  # of pooled rows; more would leave the processor's cache
 _BEST_COMPRESSION: Final = 1000  # deflate gives no more
 _NAMED: Final = 5  # bad boxes that an error names

@@ -34,7 +34,7 @@ class Request:
     columns: names of all columns of the boxes. image_column, score_column, label_column and
         level_column: those that hold these. on_image: the image of every box. ids_are_indices:
         whatever names images.
-    threads: None is one for each processor.
+    threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
     """
 
     features: str
@@ -69,6 +69,7 @@ class Request:
     canonical_size: float | None = None
     canonical_level: float | None = None
     threads: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:

@@ -39,6 +39,8 @@ class Core(Protocol):
         convention: Convention,
         spatial_scale: float,
         threads: int,
+        map_size: tuple[int, int] | None = None,
+        origin: tuple[int, int] = (0, 0),
     ) -> None:
         """Pool every box into `out`.
 
@@ -49,6 +51,9 @@ class Core(Protocol):
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells a pixel.
         threads: how many may run at once; never changes the result.
+        map_size, origin: of the whole map, and where in it `features` begins, of which that is a
+            window; None is that it is the whole. Boxes are planned on the whole map, and a window
+            must have every cell that one of them reads.
         """
 
 

@@ -31,6 +31,8 @@ def crop(
     convention: Convention,
     spatial_scale: float,
     threads: int,
+    map_size: tuple[int, int] | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> None:
     """Pool every box into `out`.
 
@@ -41,7 +43,7 @@ def crop(
         block = slice(start, start + at_once)
         planned = plan(
             boxes[block],
-            (features.shape[2], features.shape[3]),
+            map_size or (features.shape[2], features.shape[3]),
             (out.shape[2], out.shape[3]),
             convention=convention,
             spatial_scale=spatial_scale,
@@ -49,7 +51,7 @@ def crop(
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
-                _pool_box(features[image], planned, k, out[start + k])
+                _pool_box(features[image], planned, k, out[start + k], origin)
 
 
 def _boxes_at_once(features: Float, out: Float, convention: Convention) -> int:
@@ -58,26 +60,32 @@ def _boxes_at_once(features: Float, out: Float, convention: Convention) -> int:
     return max(1, min(4096, _TAPS // (2 * (sum(features.shape[2:]) + samples))))
 
 
-def _pool_box(features: Float, planned: SeparablePlan, k: int, out: Float) -> None:
+def _pool_box(
+    features: Float, planned: SeparablePlan, k: int, out: Float, origin: tuple[int, int]
+) -> None:
     x_cells = _cells_of_box(planned.x, k)
     left = int(x_cells.min(initial=planned.x.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
     rows, taps = _rows_of_box(planned.y, k), max(len(_cells_of_box(planned.y, k)), 1)
+    if left == right or not len(_cells_of_box(planned.y, k)):  # what is not read need not be there
+        nothing = np.zeros((), features.dtype)
+        features, origin = np.broadcast_to(nothing, (len(features), *planned.map_size)), (0, 0)
     of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(features), channels):
         some = features[c : c + channels]
-        blocks = [some[:, :, x : min(x + columns, right)] for x in range(left, right, columns)]
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, left)
+        ends = [(x, min(x + columns, right)) for x in range(left, right, columns)]
+        blocks = [some[:, :, x - origin[1] : end - origin[1]] for x, end in ends]
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, (origin[0], left))
 
 
-def _pool(blocks: list[Float], planned: SeparablePlan, k: int, left: int) -> Float:
-    """Of some channels, from blocks of columns side by side, the first of which is `left`."""
+def _pool(blocks: list[Float], planned: SeparablePlan, k: int, begin: tuple[int, int]) -> Float:
+    """Of some channels, from blocks of columns side by side; `begin` is their first cell."""
     row_convention = planned.convention
     over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
-    parts = [_cells_to_rows(block, planned.y, k, 0, over_taps, axis=1) for block in blocks]
+    parts = [_cells_to_rows(block, planned.y, k, begin[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    rows = _cells_to_rows(rows, planned.x, k, left, over_taps, axis=2)
+    rows = _cells_to_rows(rows, planned.x, k, begin[1], over_taps, axis=2)
     pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
     if row_convention.mode == "max":
         start = row_convention.max_start

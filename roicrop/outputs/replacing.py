@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from roicrop.errors import OutputError
+from roicrop.outputs.undisturbed import undisturbed
 
 try:
     import fcntl
@@ -48,16 +49,18 @@ def replacing(
     """
     refuse_unfit(path, overwrite=overwrite, inputs=inputs)
     target = Path(os.path.realpath(path))  # a link stays a link
-    with written(path):
-        remove_leftovers(target)
-        temporary, lock = _create(target)
+    temporary = lock = None
     try:
+        with written(path), undisturbed():
+            remove_leftovers(target)
+            temporary, lock = _create(target)
         yield temporary
         with written(path):
             _move(temporary, target, path, overwrite=overwrite)
     finally:
         with suppress(OSError):  # a file system that refuses this has refused more, and been told
-            temporary.unlink(missing_ok=True)
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
         if lock is not None:
             os.close(lock)
 

@@ -106,3 +106,7 @@ class Plan(ABC):
         Ends are exclusive. It holds every cell with a weight, and nothing beyond the outermost of
         them; all zeros where a box reads nothing.
         """
+
+    @abstractmethod
+    def tiles(self, size: tuple[int, int]) -> Bool:
+        """(rows, columns) the map cut into tiles of a size: those with a cell that a box reads."""

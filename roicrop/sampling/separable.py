@@ -77,6 +77,14 @@ class AxisPlan(Axis):
             end[reads] = np.maximum.reduceat(rows.cells, ptr[:-1][reads]) + 1
         return first, end
 
+    def tiles(self, size: int) -> Bool:
+        """(K, n) which of n stretches of `size` cells hold one that a box reads."""
+        rows = self.rows
+        ptr = rows.row_ptr[rows.bin_ptr[:: self.bins]]
+        tiles = np.zeros((len(self.begin), -(-self.size // size)), dtype=bool)
+        tiles[np.arange(len(tiles)).repeat(np.diff(ptr)), rows.cells // size] = True
+        return tiles
+
 
 _MAX_LISTED: Final = 1_000_000
 
@@ -133,6 +141,13 @@ class SeparablePlan(Plan):
         extent = np.stack([*self.y.extent(), *self.x.extent()], 1)
         extent[(extent[:, 1] == 0) | (extent[:, 3] == 0)] = 0
         return extent
+
+    def tiles(self, size: tuple[int, int]) -> Bool:
+        """See `Plan.tiles`."""
+        y, x = self.y.tiles(size[0]), self.x.tiles(size[1])
+        # Products of ones, counted: every box reads all pairs of its rows and columns.
+        tiles: Bool = y.T.astype(np.float32) @ x.astype(np.float32) > 0
+        return tiles
 
     def _either(self, of_y: Bool, of_x: Bool, k: int) -> Bool:
         either: Bool = self.y.of_box(of_y, k)[:, None] | self.x.of_box(of_x, k)[None, :]

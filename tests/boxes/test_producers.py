@@ -140,6 +140,13 @@ def test_lists_and_mappings_by_image(
     )
 
 
+@pytest.mark.parametrize("file", ["tf.csv", "makesense.csv", "labelme.json", "wheat.csv"])
+def test_the_size_of_an_image_is_kept_where_the_file_says_it(file: str, write: Write) -> None:
+    table = read(next(each for each in BOX_FILES if each.file == file), write)
+    assert table.image is not None
+    assert table.image_sizes == {str(table.image[0]): (512, 768)}
+
+
 def test_results_by_class_have_the_class_as_label(write: Write) -> None:
     table = read_boxes(write("mmdet.json", [[[], [[1, 2, 3, 4, 0.5]], [[5, 6, 7, 8, 1]]]]))
     assert table.label is not None

@@ -103,8 +103,8 @@ def test_rows_that_fail_are_a_line_each_and_the_others_are_done() -> None:
 
 
 def test_warnings_name_their_row() -> None:
-    result = batch("features,boxes\ntwo.h5,boxes.csv\n", "--quiet")
-    assert result.err.startswith("roicrop: WARNING: data/jobs.csv line 2: no stride was given")
+    result = batch("features,boxes,stride\ntwo.h5,boxes.csv,1\n", "--quiet")
+    assert result.err.startswith("roicrop: WARNING: data/jobs.csv line 2: at scale 1 (--stride)")
 
 
 def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,11 +134,10 @@ def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.M
     assert "WARNING: the values do not add up to what align gives" in result.err
 
 
-def test_a_scale_that_nobody_gave_is_a_warning() -> None:
+def test_a_scale_that_nobody_gave_is_an_error_where_boxes_are_off_their_maps() -> None:
     write_maps(layout="NCHW")
-    result = explain()
-    assert result.status == 0
-    assert "WARNING: no stride was given and scale 1 was taken" in result.err
+    assert "has no stride and none was given" in explain().error
+    assert "WARNING: at scale 1 (--stride)" in explain("--stride", "1").err
 
 
 def test_what_is_left_out_is_said_on_standard_error() -> None:

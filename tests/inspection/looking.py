@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(8)
 
 def inspect(*arguments: object) -> Result:
     result = run("inspect", *arguments)
-    assert result.status == 0, result.err
+    assert result.status in (0, 3), result.err
     return result
 
 

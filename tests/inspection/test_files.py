@@ -197,12 +197,18 @@ def test_what_is_no_file_is_one_line_and_status_1(name: str) -> None:
     assert result.error
 
 
-@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 3, 4, 4), int), np.array(["a"])])
+@pytest.mark.parametrize("array", [np.zeros(3), np.array(["a"])])
 def test_numpy_files_of_something_else_are_not_taken_for_pooled(array: np.ndarray) -> None:
     np.save("a.npy", array)
     np.savez("a.npz", array)
     for name in ("a.npy", "a.npz"):
-        assert "feature maps are read from HDF5" in run("inspect", name).error
+        assert "taken as    nothing: " in inspect(name).out
+
+
+def test_an_npy_of_maps_is_no_tensor_of_pooled_boxes() -> None:
+    np.save("pooled.npy", np.ones((2, 3, 7, 7), np.float32))
+    np.save("maps.npy", np.ones((2, 3, 30, 40), np.float32))
+    assert (found("pooled.npy")["kind"], found("maps.npy")["kind"]) == ("pooled", "features")
 
 
 def test_the_other_files_are_shown_when_one_cannot_be_read() -> None:

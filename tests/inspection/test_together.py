@@ -56,7 +56,7 @@ def test_one_box_outside_is_enough_to_name_a_stride() -> None:
 def test_a_stride_by_which_all_boxes_crowd_in_a_corner_is_odd() -> None:
     write_maps(stride=64)
     write_boxes(boxes=[(0, x, y, x + 8, y + 8) for x in (0, 88) for y in (0, 72)])
-    (odd,) = together("maps.h5", "boxes.csv")["odd"]
+    (odd,) = together("maps.h5", "boxes.csv")["warnings"]
     assert odd.startswith("every box lies in the first 12 % of its map")
     assert "--stride 8" in odd
 
@@ -65,9 +65,9 @@ def test_a_stride_that_the_size_of_the_image_contradicts_is_odd() -> None:
     write_maps(maps=MAPS[:1], stride=16)
     coco((0, 0, 96, 80))
     pair = together("maps.h5", "boxes.json")
-    assert pair["odd"] == [
-        "boxes.json says that image 1 has 80×96 pixels on a map of 10×12 cells, which is stride 8, "
-        "but 16 is taken (attribute stride)"
+    assert pair["warnings"] == [
+        "boxes.json says that image 1 has 80×96 pixels, at stride 16 (attribute stride) 5×6 cells, "
+        "but its map has 10×12: --stride 8 would fit, or --input-scale 2"
     ]
     assert not pair["fits"]
     assert together("maps.h5", "boxes.json", "--stride", "8")["fits"]
@@ -94,7 +94,7 @@ def test_a_box_format_by_which_boxes_would_lie_on_the_map_is_named() -> None:
     Path("boxes.csv").write_text(
         "image_index,x,y,w,h\n0,60,50,90,70\n0,50,40,70,79\n1,70,30,95,60\n"
     )
-    assert "--box-format xyxy" in together("maps.h5", "boxes.csv")["odd"][0]
+    assert "--box-format xyxy" in together("maps.h5", "boxes.csv")["warnings"][0]
     assert together("maps.h5", "boxes.csv", "--box-format", "xyxy")["fits"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import roicrop
 from roicrop import features
 from roicrop.conventions import resolve
 from roicrop.errors import OutputError
-from roicrop.job import Request, crop, open_job, pipeline
+from roicrop.job import Request, crop, open_job, pooling
 from tests.job.jobs import (
     BATCH,
     BOXES,
@@ -69,7 +68,7 @@ def test_many_boxes_of_one_image_are_pooled_in_chunks(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = crop_to("whole.h5")
-    monkeypatch.setattr(pipeline, "_BUFFER_BYTES", 2 * whole[0].nbytes)
+    monkeypatch.setattr(pooling, "_ROWS_BYTES", 2 * whole[0].nbytes)
     np.testing.assert_array_equal(crop_to("chunks.h5"), whole)
 
 
@@ -86,16 +85,16 @@ def test_no_boxes_give_a_tensor_of_no_rows(work: Path) -> None:
 
 
 def test_only_maps_with_boxes_are_read(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    read_ahead = features.FeatureSource.read_ahead
+    asked: list[slice] = []
+    read = features.Windows.read
 
-    def watched(source: features.FeatureSource, indices: Sequence[int]) -> Any:
-        asked.extend(indices)
-        return read_ahead(source, indices)
+    def watched(windows: features.Windows, images: slice, *rest: Any) -> Any:
+        asked.append(images)
+        return read(windows, images, *rest)
 
-    monkeypatch.setattr(features.FeatureSource, "read_ahead", watched)
+    monkeypatch.setattr(features.Windows, "read", watched)
     crop_to("out.h5")
-    assert asked == [0, 2]
+    assert sorted(images.start for images in asked) == [0, 2]
 
 
 # The file

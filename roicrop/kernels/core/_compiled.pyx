@@ -126,7 +126,18 @@ LEVEL = _choose_level()
 NAME = f"compiled ({LEVEL})"
 
 
-def crop(features, image_index, boxes, out, *, convention, spatial_scale, threads):
+def crop(
+    features,
+    image_index,
+    boxes,
+    out,
+    *,
+    convention,
+    spatial_scale,
+    threads,
+    map_size=None,
+    origin=(0, 0),
+):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Py_buffer from_, index, corners, to
     cdef Arguments a
@@ -156,6 +167,9 @@ def crop(features, image_index, boxes, out, *, convention, spatial_scale, thread
         a.bins_y = to.shape[2]
         a.bins_x = to.shape[3]
         a.features = <const char*> from_.buf
+        if map_size:
+            a.shape[2], a.shape[3] = map_size
+            a.features -= <Py_ssize_t> origin[0] * a.strides[2] + <Py_ssize_t> origin[1] * a.strides[3]
         a.image_index = <const int64_t*> index.buf
         a.boxes = corners.buf
         a.out = <char*> to.buf

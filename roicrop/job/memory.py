@@ -1,0 +1,104 @@
+"""How much memory may be used, and who uses it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Condition
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def default_memory() -> int:
+    """A quarter of the machine's memory, or of what the control group allows, and 2 GB at most."""
+    return min([_of_machine() // 4, *(limit // 4 for limit in _of_group()), _MOST])
+
+
+class Memory:
+    """Buffers that threads share: `take` waits until there is memory for one."""
+
+    def __init__(self, limit: int) -> None:
+        """limit: bytes in all."""
+        self._limit = limit
+        self._taken = 0
+        self._free: list[NDArray[np.uint8]] = []
+        self._given = Condition()
+
+    def take(self, count: int, beside: int) -> NDArray[np.uint8]:
+        """A buffer of so many bytes, or up to twice as many, and leave to take others beside it."""
+        with self._given:
+            self._given.wait_for(lambda: self._taken + count + beside <= self._limit)
+            # What has been in use before is in memory already, and in the cache perhaps.
+            for i, buffer in enumerate(self._free):
+                if count <= buffer.nbytes <= min(2 * count, self._limit - self._taken - beside):
+                    del self._free[i]
+                    break
+            else:
+                buffer = np.empty(count, np.uint8)
+            self._taken += buffer.nbytes + beside
+            while (
+                self._free and self._taken + sum(each.nbytes for each in self._free) > self._limit
+            ):
+                self._free.pop()
+        return buffer
+
+    def give(self, buffer: NDArray[np.uint8], beside: int) -> None:
+        """Give back what `take` gave."""
+        with self._given:
+            self._taken -= buffer.nbytes + beside
+            self._free.insert(0, buffer)
+            self._given.notify_all()
+
+    def lift(self) -> None:
+        """Let everyone have what they ask for."""
+        with self._given:
+            self._limit = sys.maxsize
+            self._given.notify_all()
+
+
+_MOST: Final = 2 * 10**9
+_UNKNOWN: Final = 8 * 10**9  # of a machine that does not say
+_GROUPS: Final = "/proc/self/cgroup"
+_MOUNT: Final = "/sys/fs/cgroup"
+
+
+def _of_machine() -> int:
+    if sys.platform == "win32":
+        import ctypes  # which takes long to load
+
+        status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX, whose second field is all memory
+        ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(status):
+            return int(status[1])
+        return _UNKNOWN
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return _UNKNOWN
+
+
+def _of_group(groups: str = _GROUPS, mount: str = _MOUNT) -> Iterator[int]:
+    """The limits of the control group that this process is in, and of those around it."""
+    try:
+        lines = Path(groups).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        root = Path(mount) / kinds
+        # In a container the path is often that outside of it, and the limit is the root's.
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            for name in ("memory.max", "memory.limit_in_bytes"):
+                try:
+                    yield int((folder / name).read_text())
+                except (OSError, ValueError):  # "max" is no limit
+                    continue
+            if folder == root:
+                break

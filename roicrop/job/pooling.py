@@ -1,0 +1,148 @@
+"""Every box of a job pooled, on all processors, within the memory that may be used.
+
+    parts ──▶ blocks of channels, one a thread: read, unpack, pool ──▶ rows ──▶ the writer
+
+Nothing waits between reading and pooling: a thread pools the channels that it has just unpacked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.arguments import default_threads
+from roicrop.errors import ArgumentError
+from roicrop.job.memory import Memory, default_memory
+from roicrop.job.on_map import Features, Rows
+from roicrop.job.parts import Limits, Part, parts_of
+from roicrop.job.writing import Writing
+from roicrop.outputs import Writer
+
+if TYPE_CHECKING:
+    from roicrop.job.job import Job
+
+
+def pool_all(
+    job: Job, output: Writer, dtype: np.dtype[Any], progress: Callable[[int], object]
+) -> int:
+    """Pool every box of a job and write it in its row; how many values are NaN or infinite.
+
+    dtype: of the output. progress: called with the number of boxes written since the last call.
+
+    Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
+    little memory.
+    """
+    threads = job.request.threads or default_threads()
+    limits = _limits(job, threads)
+    memory = Memory(limits.memory)
+    images = min(job.images_read, 2)  # in work at a time
+    with (
+        Writing(job.pooled_shape[1:], limits.rows, job.source.dtype, output, dtype, progress) as to,
+        _threads(threads, memory) as pool,
+    ):
+        for part in parts_of(job, limits):
+            each = max(1, threads // (len(part.blocks) * images))
+            uses = -(-len(part.rows) // limits.rows)
+            blocks = [_Block(job, part, block, memory, uses, each) for block in part.blocks]
+            for rows, room in to.rooms(part.rows):
+                to.fill(rows, [pool.submit(block.pool, rows, room) for block in blocks])
+    return to.non_finite
+
+
+_ROWS_BYTES: Final = 8 << 20  # of a buffer of pooled rows; more would leave the processor's cache
+
+
+def _limits(job: Job, threads: int) -> Limits:
+    """What remains of the memory beside two buffers of pooled rows."""
+    memory = job.request.memory or default_memory()
+    row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
+    rows = max(1, min(min(_ROWS_BYTES, memory // 8) // row, len(job)))
+    left = memory - 2 * rows * row
+    if left < memory // 2:
+        raise ArgumentError(
+            f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "
+            f"give --memory {4 * row} or more"
+        )
+    return Limits(left, threads, rows)
+
+
+class _Block:
+    """Some channels of the window of a part, which are read when they are first asked for."""
+
+    def __init__(
+        self, job: Job, part: Part, channels: slice, memory: Memory, uses: int, threads: int
+    ) -> None:
+        """uses: how often `pool` will be called, after which nothing is left in memory."""
+        self._job, self._part, self._channels = job, part, channels
+        self._memory, self._uses, self._threads = memory, uses, threads
+        self._lock = Lock()
+        self._buffer: NDArray[np.uint8] | None = None
+        self._window: Features | None = None
+
+    def pool(self, rows: Rows, out: Features) -> None:
+        """Pool some boxes of the part. out: (n, C, PH, PW), or (n, PH, PW, C), all channels."""
+        try:
+            window = self._read()
+            if self._job.source.channels_last:
+                out = out.transpose(0, 3, 1, 2)
+            images, height, width = self._part.span
+            first = 0
+            for placed in self._job.placed(rows):
+                end = first + len(placed)
+                placed.pool_window(
+                    window[self._part.numbers[placed.map] - images.start],
+                    (height.start, width.start),
+                    out[first:end, self._channels],
+                    threads=self._threads,
+                )
+                first = end
+        finally:
+            self._used()
+
+    def _read(self) -> Features:
+        part = self._part
+        with self._lock:
+            if self._window is None:
+                if self._buffer is None:
+                    count = part.bytes(self._channels)
+                    self._buffer = self._memory.take(count, part.windows.spare)
+                with _mapping(self._threads) as each:
+                    self._window = part.read(self._channels, self._buffer, each)
+            return self._window
+
+    def _used(self) -> None:
+        with self._lock:
+            self._uses -= 1
+            if not self._uses and self._buffer is not None:
+                self._memory.give(self._buffer, self._part.windows.spare)
+                self._window = self._buffer = None
+
+
+@contextmanager
+def _threads(count: int, memory: Memory) -> Iterator[ThreadPoolExecutor]:
+    """Threads, all of whose work is done when the block ends, or given up if it fails."""
+    pool = ThreadPoolExecutor(count, "roicrop")
+    try:
+        yield pool
+    except BaseException:
+        memory.lift()  # what is given up gives nothing back
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown(wait=True)
+
+
+@contextmanager
+def _mapping(threads: int) -> Iterator[Callable[..., Any]]:
+    """`map`, or that of several threads."""
+    if threads == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(threads, "roicrop-read") as pool:
+            yield pool.map

@@ -1,0 +1,107 @@
+"""Pooled rows on their way to a file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from roicrop.job.on_map import Features, Rows
+from roicrop.outputs import Writer
+
+
+class Writing:
+    """Writes pooled rows on a thread of its own, from two buffers that take turns.
+
+    most: how many rows a buffer holds. progress: called with how many have been written.
+    non_finite: how many values are NaN or infinite; known when the block ends.
+    """
+
+    def __init__(
+        self,
+        row: tuple[int, ...],
+        most: int,
+        computed: np.dtype[Any],
+        output: Writer,
+        dtype: np.dtype[Any],
+        progress: Callable[[int], object],
+    ) -> None:
+        """row, computed: shape and dtype of what is pooled. dtype: of the output."""
+        self.most = most
+        self.non_finite = 0
+        self._output, self._dtype, self._progress = output, dtype, progress
+        self._free = deque(np.empty((most, *row), computed) for _ in range(2))
+        self._filled: list[tuple[Rows, Sequence[Future[None]]]] = []
+        self._writes: deque[tuple[Future[int], int, Features]] = deque()
+        self._thread = ThreadPoolExecutor(1, "roicrop-write")
+
+    def __enter__(self) -> Writing:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._write()
+        while error is None and self._writes:
+            self._await_write()
+        self._thread.shutdown(wait=True, cancel_futures=error is not None)
+
+    def rooms(self, rows: Rows) -> Iterator[tuple[Rows, Features]]:
+        """Parts of some rows, and where each is to be put, until all have had their place.
+
+        Rows of one call stay together, as far as a buffer holds them. `fill` follows each.
+        """
+        while len(rows):
+            used = sum(len(some) for some, _ in self._filled)
+            if used and used + len(rows) > self.most:
+                self._write()
+                used = 0
+            if not self._free:
+                self._await_write()
+            part, rows = rows[: self.most], rows[self.most :]
+            yield part, self._free[0][used : used + len(part)]
+
+    def fill(self, rows: Rows, by: Sequence[Future[None]]) -> None:
+        """Say that the place of these rows, the latest given, is full when these are done."""
+        self._filled.append((rows, by))
+
+    def _write(self) -> None:
+        """Start to write what the present buffer holds, as soon as it is full."""
+        if self._filled:
+            rows = np.concatenate([some for some, _ in self._filled])
+            futures = [future for _, by in self._filled for future in by]
+            buffer = self._free.popleft()
+            self._filled = []
+            write = self._thread.submit(self._put, rows, buffer, futures)
+            self._writes.append((write, len(rows), buffer))
+
+    def _put(self, rows: Rows, buffer: Features, futures: Sequence[Future[None]]) -> int:
+        for future in futures:
+            future.result()
+        with np.errstate(over="ignore"):  # too large for a smaller type is infinity, and counted
+            values = buffer[: len(rows)].astype(self._dtype, copy=False)
+        falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
+        for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
+            self._output.write(rows[start:end], values[start:end])
+        return _non_finite(values)
+
+    def _await_write(self) -> None:
+        write, count, buffer = self._writes.popleft()
+        self.non_finite += write.result()
+        self._progress(count)
+        self._free.append(buffer)
+
+
+def _non_finite(values: Features) -> int:
+    """How many values are NaN or infinite; one pass over them where none is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum(dtype=np.result_type(values, np.float32))
+    return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())
