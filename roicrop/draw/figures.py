@@ -25,13 +25,13 @@ from roicrop.draw.colour import (
 )
 from roicrop.draw.grid import Grid
 from roicrop.draw.kinds import Crop, Drawing
-from roicrop.draw.map import GUTTER, MapBlock, PhotoBlock, Shown
+from roicrop.draw.map import BRACKETS, GUTTER, MapBlock, PhotoBlock, Shown
 from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     INNER,
     Block,
-    Column,
     ColourBar,
+    Column,
     Entry,
     Legend,
     Paragraph,
@@ -50,14 +50,11 @@ _WIDE: Final = 2.4  # a box this much wider than high has its map below its phot
 _GAP: Final = 28
 _GRID: Final = 300
 _MOST_GRID: Final = 16  # bins in a row, beyond which they need more room
-_BRACKETS: Final = 74  # room for those beside a map
 _DOWN: Final = Sized(Column([], 0), 1, 62)  # as far as a step's head
 _LOOKS: Final = ((FIRST, False), (SECOND, True))
 
 
-def panel(
-    shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None
-) -> Image:
+def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> Image:
     """One box under one plan in three steps: on the photograph, on the map, pooled.
 
     photo: of the image; without it there are two steps.
@@ -86,16 +83,14 @@ def overlay(
     return compose_overlay(shown, crops, names=names, subject=subject).finish()
 
 
-def compose_panel(
-    shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None
-) -> Sheet:
+def compose_panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None) -> Sheet:
     """`panel`, laid out and not yet drawn."""
     rows, columns = _region([crop], subject)
     wide = columns.size >= _WIDE * rows.size
     many = crop.plan.output_size[1] > _MOST_GRID
     room = INNER if many else _GRID
     if wide:
-        width = INNER - GUTTER - _BRACKETS - (0 if many else _GRID + _GAP)
+        width = INNER - GUTTER - BRACKETS - (0 if many else _GRID + _GAP)
         view = fit(rows, columns, shown.map_size, width, (240, 420))
     else:
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
@@ -106,7 +101,9 @@ def compose_panel(
     bar = ColourBar(scale, f"Colors: {shown.words}", _GRID)
     entries = [kinds.box_entry(drawing), *_bins_entry(drawing), *drawing.art.legend(drawing)]
     entries += _backgrounds([crop], shown, view)
-    steps: list[tuple[Block, Block]] = [(_head(2 if photo else 1, *_reads(crop), map_.width), map_)]
+    steps: list[tuple[Block, Block]] = [
+        (_head(2 if photo else 1, *_reads(crop, map_), map_.width), map_)
+    ]
     last = _head(3 if photo else 2, *_gives(crop, grid), room), Column([grid, bar], 14)
     blocks: list[Block] = []
     if not many:
@@ -151,13 +148,16 @@ def compose_both(
     maps: list[tuple[Block, Block]] = []
     grids: list[tuple[Block, Block]] = []
     for crop, drawing in zip(crops, drawings, strict=True):
-        grid = _grid(crop, scale, side, 330)
-        maps.append((_head(2 if photo else 1, *_reads(crop), side), _map([drawing], scale)))
+        grid = _grid(crop, scale, side, 270)
+        map_ = _map([drawing], scale)
+        maps.append((_head(2 if photo else 1, *_reads(crop, map_), side), map_))
         grids.append((_head(3 if photo else 2, *_gives(crop, grid), side), grid))
     bar = ColourBar(scale, f"Colors: {shown.words}", _GRID)
     blocks: list[Block] = [side_by_side(maps, _GAP), side_by_side(grids, _GAP)]
     if photo:
-        on_photo = _photo(photo, view.scaled(min(side, 300 * view.width // view.height)), drawings[0], subject)
+        on_photo = _photo(
+            photo, view.scaled(min(side, 260 * view.width // view.height)), drawings[0], subject
+        )
         room = INNER - on_photo.width - 2 * _GAP
         words = Column([Legend(entries, room), bar], 16)
         head = _head(1, *_on_image(drawings[0]), on_photo.width)
@@ -195,7 +195,7 @@ def compose_overlay(
     void = crops[0].void & crops[1].void
     apart = Grid(difference, void, signed, room, 300, worst, [FIRST, SECOND])
     head = Paragraph(_with("difference: second − first", apart.factor), room, lettering.SMALL)
-    words = [
+    words: list[Block] = [
         Paragraph(_apart(crops, names, shown), room, lettering.NORMAL),
         ColourBar(scale, f"Colors: {shown.words}", room),
         ColourBar(signed, "Colors of the difference", room),
@@ -204,7 +204,12 @@ def compose_overlay(
         [side_by_side(grids, _GAP), Row([Column([head, apart], 8), Column(words, 12)], _GAP)], 18
     )
     heads = (
-        _head(1, "Where each one reads", f"framed: bin {worst[0]},{worst[1]}", block.width),
+        _head(
+            1,
+            "Where each one reads",
+            _with(f"framed: bin {worst[0]},{worst[1]}", _numbers(block)),
+            block.width,
+        ),
         _head(2, "What each one gives", "the same bin framed", right.width),
     )
     entries = [kinds.box_entry(drawings[0])]
@@ -213,7 +218,8 @@ def compose_overlay(
     for drawing in drawings:
         entries += drawing.art.legend(drawing)
     entries = _once([*entries, *_backgrounds(crops, shown, view)])
-    blocks = [side_by_side([(heads[0], block), (heads[1], right)], _GAP), Legend(entries, INNER)]
+    left = Column([block, Legend(entries, block.width)], 18)
+    blocks = [side_by_side([(heads[0], left), (heads[1], right)], _GAP)]
     notes = [*map(kinds.shift, drawings), _stretch(view)]
     return _page(f"{names[0]} and {names[1]} on box {subject.box}", blocks, notes, crops, subject)
 
@@ -225,7 +231,9 @@ def _with(name: str, factor: str) -> str:
 def _look_example(colour: Colour, dashed: bool) -> Any:
     def draw(brush: Brush) -> None:
         right, bottom = brush.width - 6, brush.height - 5
-        brush.polygon([(6, 5), (right, 5), (right, bottom), (6, bottom)], 3.0, colour, dashed=dashed)
+        brush.polygon(
+            [(6, 5), (right, 5), (right, bottom), (6, bottom)], 3.0, colour, dashed=dashed
+        )
         kinds.sample_mark(brush, brush.height / 2, brush.width / 2, 3.5, 0, colour)
 
     return draw
@@ -259,7 +267,7 @@ def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
 def _map(
     drawings: Sequence[Drawing],
     scale: Scale,
-    spans: tuple[Sequence[Span | None], ...] = (),
+    spans: tuple[Sequence[Span | None], Sequence[Span | None]] = ((), ()),
 ) -> MapBlock:
     first = drawings[0]
 
@@ -276,7 +284,7 @@ def _map(
 def _photo(photo: Photo, view: View, drawing: Drawing, subject: Subject) -> PhotoBlock:
     on_it = Drawing(drawing.crop, view, subject, drawing.shown)
     y, x = true_axes(subject, drawing.crop.plan, drawing.crop.k)
-    per_cell = photo.pixels_per_cell(y.cells_per_pixel, x.cells_per_pixel)
+    per_cell = 1 / y.cells_per_pixel, 1 / x.cells_per_pixel
     return PhotoBlock(photo.image, view, drawing.shown.map_size, per_cell, on_it.box)
 
 
@@ -305,7 +313,7 @@ def _on_image(drawing: Drawing) -> tuple[str, str]:
     return "The box on the image", f"one square is one cell: {size} pixels"
 
 
-def _reads(crop: Crop) -> tuple[str, str]:
+def _reads(crop: Crop, map_: MapBlock) -> tuple[str, str]:
     plan, (p, q) = crop.plan, crop.bin
     name = in_words.operator_name(plan.convention)
     terms = plan.terms(crop.k, p, q)
@@ -315,8 +323,12 @@ def _reads(crop: Crop) -> tuple[str, str]:
     elif plan.kind == "piece":
         what = f"{count} pieces"
     else:
-        what = "one sample" if terms.total == 1 else f"{count} samples" if terms.total else "no sample"
-    return f"{name} {kinds.ART[plan.kind].reads}", f"framed: bin {p},{q}, of {what}"
+        what = (
+            "one sample" if terms.total == 1 else f"{count} samples" if terms.total else "no sample"
+        )
+    return f"{name} {kinds.ART[plan.kind].reads}", _with(
+        f"framed: bin {p},{q}, of {what}", _numbers(map_)
+    )
 
 
 def _gives(crop: Crop, grid: Grid) -> tuple[str, str]:
@@ -325,7 +337,11 @@ def _gives(crop: Crop, grid: Grid) -> tuple[str, str]:
     said = kinds.ART[crop.plan.kind].gives.format(way[row.reduction])
     value = brief(float(crop.values[p, q]), 4, powers=True)
     more = f"bin {p},{q} is {value}"
-    return said[0].upper() + said[1:], _with(more, grid.factor and f"numbers {grid.factor}")
+    return said[0].upper() + said[1:], _with(more, _numbers(grid))
+
+
+def _numbers(block: MapBlock | Grid) -> str:
+    return block.factor and f"numbers {block.factor}"
 
 
 def _bins_entry(drawing: Drawing) -> list[Entry]:
@@ -384,25 +400,29 @@ def _stretch(view: View) -> str:
     ratio = view.cell_y / view.cell_x
     if abs(ratio - 1) < 0.01:
         return ""
-    how = f"{tidy(ratio, 1)} times as high as wide" if ratio > 1 else (
-        f"{tidy(1 / ratio, 1)} times as wide as high"
+    how = (
+        f"{tidy(ratio, 1)} times as high as wide"
+        if ratio > 1
+        else (f"{tidy(1 / ratio, 1)} times as wide as high")
     )
     return f"Cells are drawn {how}."
 
 
 def _page(
-    title: str, blocks: Sequence[Block], notes: Sequence[str], crops: Sequence[Crop], subject: Subject
+    title: str,
+    blocks: Sequence[Block],
+    notes: Sequence[str],
+    crops: Sequence[Crop],
+    subject: Subject,
 ) -> Sheet:
     """The title above, and below what it is of, with every setting."""
     said = " ".join(note for note in dict.fromkeys(notes) if note)
     foot: list[Block] = [Paragraph(said, INNER, lettering.NORMAL)] if said else []
-    lines = [_whereabouts(crops[0], subject), *(subject.level and [subject.level] or [])]
+    lines = [_whereabouts(crops[0], subject), *((subject.level and [subject.level]) or [])]
     lines += [settings(crop.plan, crop.k) for crop in crops]
     small: list[Block] = [Paragraph(line, INNER, lettering.SMALL, MUTED) for line in lines]
     clean = lettering.shorten(lettering.clean(title), lettering.TITLE, INNER)
-    return sheet_of(
-        [Paragraph(clean, INNER, lettering.TITLE), *blocks, *foot, Column(small, 3)]
-    )
+    return sheet_of([Paragraph(clean, INNER, lettering.TITLE), *blocks, *foot, Column(small, 3)])
 
 
 def _whereabouts(crop: Crop, subject: Subject) -> str:
@@ -437,4 +457,3 @@ def settings(plan: Plan, k: int) -> str:
     said.append(f"map of {height}×{width} cells")
     # A line may end between two settings, but not within one.
     return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)
-

@@ -33,7 +33,8 @@ class Grid:
     values: (PH, PW).
     void: (PH, PW), the bins that had nothing to pool.
     room, most_height: the width and height that it may have; a grid of few bins is smaller.
-    framed: the one bin that is brought out, and in which colours.
+    framed, colours: the one bin that is brought out, if one is, and in which colours.
+    bare: without numbers of bins beside it.
     """
 
     values: NDArray[np.float64]
@@ -41,16 +42,25 @@ class Grid:
     scale: Scale
     room: int
     most_height: int
-    framed: tuple[int, int]
+    framed: tuple[int, int] | None
     colours: Sequence[Colour]
+    bare: bool = False
 
     @cached_property
     def _bin(self) -> tuple[float, float]:
         """(height, width) of a bin in pixels."""
         rows, columns = self.values.shape
-        width = min((self.room - _SIDE - 3) / columns, _LARGEST)
-        height = min((self.most_height - _HEAD) / rows, width)
+        width = min((self.room - self._side - 3) / columns, _LARGEST)
+        height = min((self.most_height - self._head) / rows, width)
         return height, min(width, height * _WIDEST)
+
+    @property
+    def _side(self) -> int:
+        return 0 if self.bare else _SIDE
+
+    @property
+    def _head(self) -> int:
+        return 0 if self.bare else _HEAD
 
     @cached_property
     def written(self) -> Format | None:
@@ -78,13 +88,14 @@ class Grid:
     @property
     def height(self) -> int:
         """Bin numbers and squares."""
-        return _HEAD + self._size[0]
+        return self._head + self._size[0]
 
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """Bin numbers, squares, values."""
-        left, top = x + _SIDE, y + _HEAD
+        left, top = x + self._side, y + self._head
         sheet.raster(left, top, self._size[1], self._size[0], self._draw)
-        self._place_bin_numbers(sheet, left, top)
+        if not self.bare:
+            self._place_bin_numbers(sheet, left, top)
         if (written := self.written) is not None:
             self._place_values(sheet, left, top, written)
 
@@ -124,8 +135,8 @@ class Grid:
             for p in range(1, self.values.shape[0]):
                 brush.row(p * height, 0, pixels_x, 1.0, (*PAPER, 200))
         brush.frame(0, 0, pixels_x, pixels_y, 2.0, RULE)
-        p, q = self.framed
-        for n, colour in enumerate(self.colours):
+        for n, colour in enumerate(self.colours if self.framed else ()):
+            p, q = self.framed or (0, 0)
             inset = 2.0 + 4.5 * n
             box = q * width + inset, p * height + inset
             end = max((q + 1) * width - inset, box[0]), max((p + 1) * height - inset, box[1])

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +63,13 @@ class Crop:
         rows, columns = (n - 1 for n in self.plan.output_size)
         at = ((0, 0), (0, columns), (rows, columns), (rows, 0))
         return np.array([self.outline(*bin_)[n] for n, bin_ in enumerate(at)])
+
+    @cached_property
+    def framed(self) -> NDArray[np.float64]:
+        """(4, 2) the corners of what is framed: the one bin, or for RoIPool its cells."""
+        if self.plan.kind == "cell" and all(self.cells(*self.bin)):
+            return _frame_of(*self.cells(*self.bin))
+        return self.outline(*self.bin)
 
     @cached_property
     def terms(self) -> list[Term]:
@@ -210,12 +217,12 @@ class Drawing:
             (to(s.low), to(s.high)) for to, s in zip((self.view.y, self.view.x), spans, strict=True)
         )
         outer = self.on_view(self.crop.whole)
-        own = self.on_view(self.crop.outline(*self.crop.bin))
-        sides = [*_sides(left, top, right, bottom, 3.0)]
+        own = self.on_view(self.crop.framed)
+        found = sides(left, top, right, bottom, 3.0)
         for corners in (outer, own):
             (x0, x1), (y0, y1) = ((min(c), max(c)) for c in zip(*corners, strict=True))
-            sides += _sides(x0, y0, x1, y1, 2.0)
-        return [*sides, *self.art.taken(self)]
+            found += sides(x0, y0, x1, y1, 2.0)
+        return [*found, *self.art.taken(self)]
 
     def labels(self) -> list[Label]:
         """Texts on the map."""
@@ -230,7 +237,8 @@ class Drawing:
         return "bin {},{}".format(*self.crop.bin)
 
 
-def _sides(x0: float, y0: float, x1: float, y1: float, reach: float) -> list[Box]:
+def sides(x0: float, y0: float, x1: float, y1: float, reach: float) -> list[Box]:
+    """What the outline of a rectangle covers."""
     return [
         (x0 - reach, y0 - reach, x1 + reach, y0 + reach),
         (x0 - reach, y1 - reach, x1 + reach, y1 + reach),
@@ -323,8 +331,8 @@ def small(found: Points, view: View, brush: Brush, drawing: Drawing) -> None:
         return
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
     read_y, read_x = view.y(found.read_y), view.x(found.read_x)
-    for n in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
-        _tie(brush, at_y[n], at_x[n], read_y[n], read_x[n], radius)
+    for m in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
+        _tie(brush, at_y[m], at_x[m], read_y[m], read_x[m], radius)
     for n, state in enumerate(found.state):
         if state == 0:
             brush.dot(at_x[n], at_y[n], min(max(0.07 * found.gap, 0.9), 1.7), (*drawing.ink, 190))
@@ -367,7 +375,9 @@ def _own_samples(drawing: Drawing, brush: Brush) -> None:
     if chosen is not None:
         x, y = view.x(float(chosen.read_x)), view.y(float(chosen.read_y))
         for tap in chosen.taps:
-            lines_to(brush, x, y, view.x(float(tap.column)), view.y(float(tap.row)), tap, drawing.ink)
+            lines_to(
+                brush, x, y, view.x(float(tap.column)), view.y(float(tap.row)), tap, drawing.ink
+            )
     if drawing.points.gap < _LEAST_GAP:
         return
     for term in crop.terms:
@@ -391,10 +401,10 @@ def lines_to(
 
 def _cuts(drawing: Drawing, brush: Brush) -> None:
     """The lines that cut the one bin into pieces: through the centres of cells."""
-    (left, top), *_, (right, bottom) = sorted(drawing.on_view(drawing.crop.outline(*drawing.crop.bin)))
-    ys, xs = (
-        span_of(side) for side in drawing.crop.outline(*drawing.crop.bin).T
+    (left, top), *_, (right, bottom) = sorted(
+        drawing.on_view(drawing.crop.outline(*drawing.crop.bin))
     )
+    ys, xs = (span_of(side) for side in drawing.crop.outline(*drawing.crop.bin).T)
     view = drawing.view
     if view.cell < 6.0:
         return
@@ -472,12 +482,22 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell")
         one = "a piece" if plan.kind == "piece" else "a sample"
-        found.append(Entry(_weights_example, f"the {cells} that {one} reads: the thicker, the more"))
+        found.append(
+            Entry(_weights_example, f"the {cells} that {one} reads: the thicker, the more")
+        )
     if centres_marked(drawing):
-        found.append(Entry(lambda b: centre_mark(b, b.width / 2, b.height / 2, 5.0), "centers of cells"))
+        found.append(
+            Entry(lambda b: centre_mark(b, b.width / 2, b.height / 2, 5.0), "centers of cells")
+        )
     state = drawing.points.state
     if moved := int((state == 1).sum()):
-        found.append(Entry(moved_example, f"outside the outermost centers ({moved}): read where its line ends", None))
+        found.append(
+            Entry(
+                moved_example,
+                f"outside the outermost centers ({moved}): read where its line ends",
+                None,
+            )
+        )
     if lost := int((state == 2).sum()):
         found.append(Entry(lost_example, f"too far outside ({lost}): {_what_lost_do(plan)}", None))
     return found
@@ -539,11 +559,11 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
     brush.polygon(outer, 2.4, drawing.colour, dashed=drawing.dashed)
     if view.cell >= 6.0:
         won = {crop.winner(drawing.shown, p, q) for p, q in np.ndindex(rows, columns)}
-        for cell in won - {None, crop.winner(drawing.shown, *crop.bin)}:
-            brush.polygon(_inset(view, *cell, 3.0), 1.3, (*POINT, 235), dashed=True)  # type: ignore[misc]
-    cells = crop.cells(*crop.bin)
-    if all(cells):
-        own = drawing.on_view(_frame_of(*cells))
+        for cell in won - {crop.winner(drawing.shown, *crop.bin)}:
+            if cell is not None:
+                brush.polygon(_inset(view, *cell, 3.0), 1.3, (*POINT, 235), dashed=True)
+    if all(crop.cells(*crop.bin)):
+        own = drawing.on_view(crop.framed)
         brush.polygon(own, 5.4, SHADOW)
         brush.polygon(own, 4.0, drawing.colour, dashed=drawing.dashed)
     if (winner := crop.winner(drawing.shown, *crop.bin)) is not None:
@@ -572,10 +592,7 @@ def _hatched(drawing: Drawing) -> NDArray[np.int64]:
     """The cells that more than one bin takes, where these are under half of all."""
     crop, plan = drawing.crop, drawing.crop.plan
     many = np.multiply.outer(
-        *(
-            np.bincount(axis.samples(crop.k).low, minlength=axis.size)
-            for axis in (plan.y, plan.x)
-        )
+        *(np.bincount(axis.samples(crop.k).low, minlength=axis.size) for axis in (plan.y, plan.x))
     )
     shared = np.argwhere(many > 1)
     return shared if 2 * len(shared) < int((many > 0).sum()) else shared[:0]
@@ -589,26 +606,23 @@ def hatched(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An edge that was moved: an arrow from where it was to where it is, in pixels."""
+    """An edge that was moved: an arrow from where it was to where it is, x and y in pixels."""
 
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    ends: tuple[float, float, float, float]
     label: Label
 
     def draw(self, brush: Brush, colour: Colour) -> None:
         """With a head that is never longer than the arrow."""
-        far = math.hypot(self.x1 - self.x0, self.y1 - self.y0)
-        along = (self.x1 - self.x0) / far, (self.y1 - self.y0) / far
+        x0, y0, *tip = self.ends
+        far = math.hypot(tip[0] - x0, tip[1] - y0)
+        along = (tip[0] - x0) / far, (tip[1] - y0) / far
         head = min(far, 13.0)
-        tip = self.x1, self.y1
-        base = self.x1 - head * along[0], self.y1 - head * along[1]
+        base = tip[0] - head * along[0], tip[1] - head * along[1]
         for width, more, paint in ((5.0, 2.0, INK), (2.6, 0.0, colour)):
-            brush.stroke(self.x0, self.y0, *base, width, paint)
+            brush.stroke(x0, y0, *base, width, paint)
             side = 0.6 * head + more
             wings = [
-                tip,
+                (tip[0], tip[1]),
                 (base[0] - side * along[1], base[1] + side * along[0]),
                 (base[0] + side * along[1], base[1] - side * along[0]),
             ]
@@ -634,7 +648,7 @@ def _moves(drawing: Drawing) -> list[Move]:
             continue
         along = xs if vertical else ys
         frame = view.width if vertical else view.height
-        text = f"{'+' if cells > 0 else '−'}{tidy(abs(cells))} {'cell' if abs(cells) == 1 else 'cells'}"
+        text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
         for share in (0.5, 0.25, 0.75, 0.12, 0.88):
             at = (view.x if vertical else view.y)(along.low + share * along.size)
             if not 20 <= at <= frame - 20:
@@ -643,7 +657,7 @@ def _moves(drawing: Drawing) -> list[Move]:
             label = _beside(ends, text, view, placed)
             arrow = _around(*ends)
             if label is not None and not any(_meet(arrow, box) for box in placed):
-                found.append(Move(*ends, label))
+                found.append(Move(ends, label))
                 placed += [label.box, arrow]
                 break
     return found
@@ -670,9 +684,7 @@ def _beside(
 
 
 def _meet(one: Box, other: Box) -> bool:
-    return (
-        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-    )
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _around(x0: float, y0: float, x1: float, y1: float) -> Box:
@@ -687,7 +699,7 @@ def _size_of(text: str) -> tuple[float, float]:
 
 def _taken_by_cells(drawing: Drawing) -> list[Box]:
     """The arrows."""
-    return [_around(m.x0, m.y0, m.x1, m.y1) for m in _moves(drawing)]
+    return [_around(*m.ends) for m in _moves(drawing)]
 
 
 def _spans_of_cells(drawing: Drawing) -> tuple[list[Span | None], list[Span | None]]:
@@ -695,7 +707,7 @@ def _spans_of_cells(drawing: Drawing) -> tuple[list[Span | None], list[Span | No
     found = []
     for axis in (drawing.crop.plan.y, drawing.crop.plan.x):
         ranges = [axis.cell_range(drawing.crop.k, p) for p in range(axis.bins)]
-        overlap = any(a[1] > b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+        overlap = any(a[1] > b[0] for a, b in pairwise(ranges))
         spans = [Span(a - _HALF, b - _HALF) if a < b else None for a, b in ranges]
         found.append(spans if overlap else [])
     return found[0], found[1]
@@ -731,11 +743,15 @@ def _winner_example(brush: Brush) -> None:
 
 def _faint_example(brush: Brush) -> None:
     left, right, top, bottom = 10, brush.width - 10, 5, brush.height - 5
-    brush.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], 1.3, POINT, dashed=True)
+    brush.polygon(
+        [(left, top), (right, top), (right, bottom), (left, bottom)], 1.3, POINT, dashed=True
+    )
 
 
 def _arrow_example(brush: Brush) -> None:
-    Move(5, brush.height / 2, brush.width - 6, brush.height / 2, Label("", 0, 0)).draw(brush, FIRST)
+    Move((5, brush.height / 2, brush.width - 6, brush.height / 2), Label("", 0, 0)).draw(
+        brush, FIRST
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -793,7 +809,9 @@ def _out_of_sight(y: Span, x: Span, view: View) -> str:
     if gone:
         return f", out of sight (arrow): {' and '.join(gone)}"
     whole = all(
-        seen.holds(v) for seen, span in ((view.rows, y), (view.columns, x)) for v in (span.low, span.high)
+        seen.holds(v)
+        for seen, span in ((view.rows, y), (view.columns, x))
+        for v in (span.low, span.high)
     )
     return "" if whole else ", which goes on beyond the picture"
 

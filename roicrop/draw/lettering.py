@@ -1,5 +1,4 @@
-"""The one typeface, what can be known of a text before it is drawn, and numbers as a reader wants
-them: few digits, one power of ten for all, a true minus sign.
+"""The one typeface, what can be known of a text before it is drawn, and numbers in few digits.
 
 A figure is 1320 pixels wide at most, and is read at 880: 15 pixels are the least.
 """

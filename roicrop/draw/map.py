@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,6 +133,15 @@ class Label:
         line = lettering.line_height(lettering.TICK) / 2 + 1
         return self.x - half, self.y - line, self.x + half, self.y + line
 
+    def place(self, sheet: Sheet, left: int, top: int) -> None:
+        """The text, on a map that begins there."""
+        at = top + self.y - lettering.line_height(lettering.TICK) / 2
+        sheet.text(left + self.x, at, self.text, lettering.TICK, PAPER, align=0.5)
+
+    def draw(self, brush: Brush) -> None:
+        """The ground."""
+        brush.fill(*self.box, (*INK, 215))
+
 
 @dataclass(frozen=True)
 class MapBlock:
@@ -142,6 +152,7 @@ class MapBlock:
     labels: texts on the map.
     row_spans, column_spans: what of the map each bin takes, in index coordinates, where brackets
         are to show it; None for a bin that takes nothing.
+    numbered: whether cells have their numbers, where there is room.
     """
 
     shown: Shown
@@ -152,6 +163,7 @@ class MapBlock:
     labels: Sequence[Label] = ()
     row_spans: Sequence[Span | None] = ()
     column_spans: Sequence[Span | None] = ()
+    numbered: bool = True
 
     @cached_property
     def _above(self) -> Brackets:
@@ -163,10 +175,19 @@ class MapBlock:
         view = self.view
         return Brackets(self.row_spans, view.top, view.cell_y, view.height, vertical=True)
 
+    @cached_property
+    def _written(self) -> Format | None:
+        """How the numbers in cells are written; None where there is no room."""
+        seen = self.shown.seen(self.view)[0]
+        small = self.view.cell_y < lettering.line_height(lettering.TICK)
+        if not self.numbered or small or not 0 < seen.size <= 2000:
+            return None
+        return fitting(self.scale, seen, self.view.cell_x - 2)
+
     @property
-    def bracketed(self) -> bool:
-        """Whether there are brackets."""
-        return bool(self._above.depth or self._beside.depth)
+    def factor(self) -> str:
+        """The power of ten that the numbers in cells share, or nothing."""
+        return self._written.factor if self._written else ""
 
     @property
     def width(self) -> int:
@@ -187,8 +208,7 @@ class MapBlock:
         self._place_ruler(sheet, left, top)
         line = lettering.line_height(lettering.TICK) / 2
         for label in self.labels:
-            at = top + label.y - line
-            sheet.text(left + label.x, at, label.text, lettering.TICK, PAPER, align=0.5)
+            label.place(sheet, left, top)
         for text, at_x, at_y, colour in self._numbers():
             sheet.text(left + at_x, top + at_y - line, text, lettering.TICK, colour, align=0.5)
 
@@ -196,19 +216,16 @@ class MapBlock:
         brush = heat_map(self.shown, self.view, self.scale)
         self.marks(brush)
         for label in self.labels:
-            brush.fill(*label.box, (*INK, 215))
+            label.draw(brush)
         return brush.finish()
 
     def _numbers(self) -> Iterator[tuple[str, float, float, Colour]]:
         """The number of each cell in sight where nothing else is: text, x, y, colour."""
-        view = self.view
-        seen, first_row, first_column = self.shown.seen(view)
-        line = lettering.line_height(lettering.TICK)
-        if view.cell_y < line or seen.size > 2000 or not seen.size:
-            return
-        written = fitting(self.scale, seen, view.cell_x - 4)
+        view, written = self.view, self._written
         if written is None:
             return
+        seen, first_row, first_column = self.shown.seen(view)
+        line = lettering.line_height(lettering.TICK)
         rgb = self.scale.colours(seen)
         taken = np.array([*self.taken, *(label.box for label in self.labels)]).reshape(-1, 4)
         for (i, j), value in np.ndenumerate(seen):
@@ -216,7 +233,7 @@ class MapBlock:
             half = lettering.width(text, lettering.TICK) / 2 + 1
             x, y = view.x(float(first_column + j)), view.y(float(first_row + i))
             up = max(view.cell_y / 2 - line / 2 - 1, 0.0)
-            aside = max(view.cell_x / 2 - half - 2, 0.0)
+            aside = max(view.cell_x / 2 - half - 2, 0.0) if view.cell_x > 4 * half else 0.0
             for dx, dy in ((0, 0), (0, -up), (0, up), (-aside, 0), (aside, 0)):
                 # A line is taller than the digits in it.
                 at_x, at_y = x + dx, y + dy
@@ -243,13 +260,19 @@ class MapBlock:
 
 
 def fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
-    """The format with the most digits with which every value fits; None if there is none."""
+    """The format with the most digits with which every value fits; None if there is none.
+
+    The last resort has two digits and no decimals, and a power of ten for all.
+    """
     on_scale = (values >= scale.low) & (values <= scale.high)
     low = float(values[on_scale].min(initial=scale.high))
     high = float(values[on_scale].max(initial=scale.low))
     exponent = format_for(scale.low, scale.high).exponent
-    for digits in (3, 2):
-        written = format_for(low, high, digits, exponent=exponent)
+    largest = max(abs(low), abs(high))
+    order = math.floor(math.log10(largest)) if 0 < largest < math.inf else 0
+    tried = [(3, exponent), (2, exponent), *([(2, order - 1)] if order < 1 else [])]
+    for digits, power in tried:
+        written = format_for(low, high, digits, exponent=power)
         widest = max(lettering.width(written(float(v)), lettering.TICK) for v in values.flat)
         if widest <= room:
             return written
@@ -269,7 +292,7 @@ def _labelled(cells: range, cell: float, room: float) -> range:
     return range(-(-cells.start // step) * step, cells.stop, step)
 
 
-_MOST_LANES: Final = 3
+BRACKETS: Final = 74  # the most that they take beside a map
 _LANE: Final = 22
 _LINE: Final = 1.5
 
@@ -307,7 +330,7 @@ class Brackets:
             lane = next((n for n, end in enumerate(ends) if end <= low + 0.5), len(ends))
             ends[lane : lane + 1] = [high]
             text = str(bins[0]) if len(bins) == 1 else f"{bins[0]}–{bins[-1]}"
-            if high - low < self._room(text) + 6 or len(ends) > _MOST_LANES:
+            if high - low < self._room(text) + 6 or len(ends) * _LANE > BRACKETS:
                 return []
             found.append((text, low, high, lane))
         return found
@@ -324,7 +347,8 @@ class Brackets:
     def depth(self) -> int:
         """Pixels that they take at a right angle to the side."""
         lanes = max((b[3] for b in self._brackets), default=-1) + 1
-        return lanes * self._lane + _GAP if lanes else 0
+        wanted = lanes * self._lane + _GAP if lanes else 0
+        return wanted if wanted <= BRACKETS else 0
 
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """With (x, y) at the upper left of what they take."""
@@ -367,6 +391,7 @@ class PhotoBlock:
     map_size: tuple[int, int]
     pixels_per_cell: tuple[float, float]
     marks: Callable[[Brush], None]
+    labels: Sequence[Label] = ()
 
     @property
     def width(self) -> int:
@@ -381,6 +406,8 @@ class PhotoBlock:
     def place(self, sheet: Sheet, x: int, y: int) -> None:
         """The one raster."""
         sheet.raster(x, y, self.view.width, self.view.height, self._draw)
+        for label in self.labels:
+            label.place(sheet, x, y)
 
     def _draw(self) -> Image.Image:
         view, (per_y, per_x) = self.view, self.pixels_per_cell
@@ -401,4 +428,6 @@ class PhotoBlock:
         brush = Brush(np.asarray(canvas))
         cell_borders(brush, view, self.map_size)
         self.marks(brush)
+        for label in self.labels:
+            label.draw(brush)
         return brush.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Final
 from PIL import Image
 
 from roicrop.errors import ArgumentError
+from roicrop.files import split_spec
+from roicrop.job import Job, Placed
 
 _MOST_FILES: Final = 20_000  # that are looked through below a folder
 
@@ -31,10 +33,6 @@ class Photo:
         """RGB; never changed."""
         return _read(self.path)
 
-    def pixels_per_cell(self, cells_per_pixel_y: float, cells_per_pixel_x: float) -> tuple[float, float]:
-        """Along y and along x."""
-        return 1 / cells_per_pixel_y, 1 / cells_per_pixel_x
-
 
 @lru_cache(maxsize=4)
 def _read(path: Path) -> Image.Image:
@@ -42,46 +40,55 @@ def _read(path: Path) -> Image.Image:
         return file.convert("RGB")
 
 
-def given(path: str, map_size: tuple[int, int], cells_per_pixel: tuple[float, float]) -> Photo:
-    """The photograph that the user names; ArgumentError unless it is one, of a size that fits."""
-    try:
-        with Image.open(path) as file:
-            size = file.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ArgumentError(f"--photo {path} cannot be read as an image: {_first(error)}") from None
-    if not _fits(size, map_size, cells_per_pixel):
-        height, width = (n / c for n, c in zip(map_size, cells_per_pixel, strict=True))
-        raise ArgumentError(
-            f"--photo {path} is {size[0]}×{size[1]} pixels (width × height), and the map is of "
-            f"{width:.0f}×{height:.0f}: name the image that the map was computed from"
-        )
-    return Photo(Path(path), (size[1], size[0]))
+def photo_of(placed: Placed, row: int, named: str | None) -> Photo | None:
+    """The photograph that a box of a job lies on: the named one, or the one that the files name.
 
+    That is an image of a fitting size which the attribute `picture` or a COCO file names, in the
+    folder of the features or of the boxes, or below it. A name never leads out of the folder, and
+    below it counts only if one file is called so.
 
-def _first(error: Exception) -> str:
-    return str(error).split(":")[0]
-
-
-def find(
-    names: Iterable[str],
-    folders: Iterable[Path],
-    map_size: tuple[int, int],
-    cells_per_pixel: tuple[float, float],
-) -> Photo | None:
-    """The first of the names that is an image of a fitting size in a folder, or below it.
-
-    A name never leads out of the folders; below them it counts only if one file is called so.
+    Raises ArgumentError for a named one that is no image, or does not fit the map.
     """
-    for name in names:
+    map_size, per_pixel = placed.job.source.map_size(placed.map), placed.cells_per_pixel
+    if named is not None:
+        return _given(named, map_size, per_pixel)
+    job = placed.job
+    files = [job.source.path, *([] if job.table.path == "-" else [job.table.path])]
+    folders = dict.fromkeys(Path(split_spec(file)[0]).parent.resolve() for file in files)
+    for name in _names(job, placed.map, row):
         for folder in folders:
             for path in _candidates(name, folder):
-                if (size := _size(path)) and _fits(size, map_size, cells_per_pixel):
+                if (size := _size(path)) and _fits(size, map_size, per_pixel):
                     return Photo(path, (size[1], size[0]))
     return None
 
 
+def _names(job: Job, map_: int, row: int) -> Iterator[str]:
+    if name := job.source.picture(map_):
+        yield name
+    table = job.table
+    if table.coco is not None and table.image is not None:
+        image = table.coco.images.get(str(table.image[row]))
+        yield (image.file_name if image else None) or str(table.image[row])
+
+
+def _given(path: str, map_size: tuple[int, int], cells_per_pixel: tuple[float, float]) -> Photo:
+    try:
+        with Image.open(path) as file:
+            size = file.size
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        said = getattr(error, "strerror", None) or "it is no image that can be read"
+        raise ArgumentError(f"--photo {path}: {said}; name the image of the boxes") from None
+    if not _fits(size, map_size, cells_per_pixel):
+        height, width = (n / c for n, c in zip(map_size, cells_per_pixel, strict=True))
+        raise ArgumentError(
+            f"--photo {path} has {size[0]}×{size[1]} pixels (width × height), but the map covers "
+            f"{width:.0f}×{height:.0f}: name the image that the features were computed from"
+        )
+    return Photo(Path(path), (size[1], size[0]))
+
+
 def _candidates(name: str, folder: Path) -> Iterator[Path]:
-    folder = folder.resolve()
     direct = (folder / name).resolve()
     if direct.is_relative_to(folder) and direct.is_file():
         yield direct

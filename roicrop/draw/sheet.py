@@ -344,7 +344,9 @@ def _height_of(line: Sequence[tuple[Entry, Paragraph, int]]) -> int:
 def _swatch(entry: Entry) -> Image.Image:
     width, height = SWATCH
     background = entry.background
-    brush = Brush(stripes(height, width) if background is None else blank(height, width, background))
+    brush = Brush(
+        stripes(height, width) if background is None else blank(height, width, background)
+    )
     brush.frame(0, 0, width, height, 1.0, RULE)
     entry.draw(brush)
     return brush.finish()

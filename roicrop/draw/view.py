@@ -152,6 +152,7 @@ def fit(
     least, most = heights
     square = min(width / columns.size, most / rows.size)
     height = min(max(round(square * rows.size), least), most)
+    square = min(square, height / rows.size)
     cell_y = _stretched(square, rows.size, height)
     cell_x = _stretched(square, columns.size, width)
     top = _slide(rows, height / cell_y, map_size[0])
