@@ -23,6 +23,7 @@ DOCUMENTS: Final = tuple(
         "docs/conventions.md",
         "docs/files.md",
         "docs/pictures.md",
+        "docs/pyramids.md",
         "sample_data/README.md",
     )
 )

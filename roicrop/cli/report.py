@@ -292,8 +292,13 @@ def warn_of_slow_core(seconds: float) -> None:
 
 
 @contextmanager
-def progress(total: int, *, quiet: bool, unit: str = "boxes") -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal for what takes over a second; call it with how many more are done."""
+def progress(
+    total: int | None, *, quiet: bool, unit: str = "boxes"
+) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal for what takes over a second; call it with how many more are done.
+
+    total: how many there are to do, None where nobody knows.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
         return
