@@ -222,7 +222,7 @@ _TENSORFLOW = Convention(
 
 _TF_FASTER_RCNN = Convention(
     name="tf-faster-rcnn",
-    program="tf-faster-rcnn: tf.image.crop_and_resize to twice the size, and 2×2 maxima of that",
+    program="tf-faster-rcnn: TensorFlow's crop_and_resize to twice the size, then 2×2 maxima",
     surprise="Boxes are fractions of (map size − 1) · stride, so a pixel is at pixel / stride, and "
     "cells are sampled at their upper left corner.",
     verified="derived from the source of tf-faster-rcnn; tf.image.crop_and_resize is TensorFlow "
@@ -237,7 +237,7 @@ _TF_FASTER_RCNN = Convention(
 _TENSORPACK = dataclasses.replace(
     _DETECTRON2,
     name="tensorpack",
-    program="tensorpack roi_align (crop_and_resize of a padded map, and 2×2 averages of that)",
+    program="tensorpack roi_align (crop_and_resize of a padded map, then 2×2 averages)",
     surprise="It is made of tf.image.crop_and_resize, and yet it is detectron2's operator with "
     "four samples a bin.",
     verified="derived from the source of tensorpack",
@@ -370,7 +370,7 @@ _ROWS = (
     dataclasses.replace(
         _TENSORFLOW,
         name="matterport",
-        program="matterport Mask_RCNN PyramidROIAlign: tf.image.crop_and_resize",
+        program="matterport Mask_RCNN PyramidROIAlign: TensorFlow's crop_and_resize",
         surprise="Pixels become fractions as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and "
         "these are of map size − 1, so a box is neither where it says nor as large.",
         verified="derived from the source of Mask_RCNN; tf.image.crop_and_resize is TensorFlow "
@@ -381,7 +381,7 @@ _ROWS = (
     dataclasses.replace(
         _TF_FASTER_RCNN,
         name="tensorflow-stride",
-        program="tf.image.crop_and_resize of pixel / ((map size − 1) · stride)",
+        program="TensorFlow's crop_and_resize of pixel / ((map size − 1) · stride)",
         sampling_ratio=1,
         border="extrapolate",
         mode="avg",
@@ -391,7 +391,7 @@ _ROWS = (
     dataclasses.replace(
         _TENSORPACK,
         name="tensorpack-unpadded",
-        program="RoIAlign made of tf.image.crop_and_resize as tensorpack's, of a map as it is",
+        program="RoIAlign made of TensorFlow's crop_and_resize as tensorpack's, without padding",
         surprise="It is detectron2's operator with four samples a bin, but a sample beyond the "
         "outermost centres is 0 and not clamped.",
         border="inside",

@@ -715,7 +715,9 @@ def _spans_of_cells(drawing: Drawing) -> tuple[list[Span | None], list[Span | No
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     crop = drawing.crop
-    found = [Entry(_rounded_example, "the box in whole cells")]
+    rounded = crop.plan.convention.rounding != "none"
+    what = "the box in whole cells" if rounded else "the box, its end a pixel further"
+    found = [Entry(_rounded_example, what)]
     if all(crop.cells(*crop.bin)):
         found.append(Entry(_framed_example, f"the cells of {drawing.bin_name()}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:

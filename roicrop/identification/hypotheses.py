@@ -62,9 +62,10 @@ class Rules:
 
     @property
     def named(self) -> list[Convention]:
-        """Those that it may be named by: as simple as the first."""
+        """Those that it may be named by: as simple as the first, each name once."""
         least = _unusual(self.convention)
-        return [row for row in self.conventions if _unusual(row) == least]
+        simple = [row for row in self.conventions if _unusual(row) == least]
+        return list({row.name: row for row in reversed(simple)}.values())[::-1]
 
     @property
     def names(self) -> list[str]:
@@ -154,8 +155,8 @@ def all_rules() -> tuple[Rules, ...]:
     return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
 
 
-def _simplicity(row: Convention) -> tuple[int, int]:
-    return _unusual(row), _FAME[row.name]
+def _simplicity(row: Convention) -> tuple[int, int, int]:
+    return _unusual(row), _FAME[row.name], len(convention_options(row))
 
 
 def _unusual(row: Convention) -> int:

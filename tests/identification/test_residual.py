@@ -54,7 +54,7 @@ def test_a_shift_is_said_in_cells_and_pixels(place: Path) -> None:
     np.save(place / "crops.npy", shifted((0.5, -0.5, 0.5, -0.5)))
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
-    assert "nearest is mask-rcnn\n" in result.out
+    assert "nearest is mask-rcnn" in result.out
     assert "0.5 cells (4 pixels) further right and 0.5 cells (4 pixels) further up" in result.out
 
 
