@@ -31,6 +31,9 @@ SANITIZERS = {
     ),
     "thread": (("libtsan.so",), {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}),
 }
+
+# The thread sanitizer wants its own places in memory.
+UNSHUFFLED = ("setarch", "-R") if sys.platform == "linux" else ()
 # An editable install would be found before the copy that is meant.
 START = """
 import sys
