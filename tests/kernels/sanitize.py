@@ -31,6 +31,9 @@ SANITIZERS = {
     ),
     "thread": (("libtsan.so",), {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}),
 }
+
+# The thread sanitizer wants its own places in memory.
+UNSHUFFLED = ("setarch", "-R") if sys.platform == "linux" else ()
 # An editable install would be found before the copy that is meant.
 START = """
 import sys
@@ -58,9 +61,17 @@ def main() -> int:
                     "ROICROP_KERNEL": "compiled",
                     "ROICROP_SIMD": level,
                 }
-                pytest = [sys.executable, "-c", START, "-q", "-x", "-p", "no:cacheprovider"]
+                # Nothing is captured: the report is what the sanitizer writes.
+                pytest = [*UNSHUFFLED, sys.executable, "-c", START, "-q", "-x", "-s"]
+                pytest += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
                 # Few examples of each property: every one is slower by an order of magnitude.
-                profile = ["--hypothesis-profile=few", "--rootdir", str(place), "-c", os.devnull]
+                profile = [
+                    "--hypothesis-profile=few",
+                    "--rootdir",
+                    str(place),
+                    "-c",
+                    str(ROOT / "pyproject.toml"),
+                ]
                 chosen = [str(place / test) for test in TESTS]
                 run = subprocess.run(
                     [*pytest, *profile, "--import-mode=importlib", *chosen],
@@ -88,7 +99,7 @@ def _built(sanitizer: str, folder: Path) -> Path:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    subprocess.run(["meson", "compile", "-C", str(build)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["meson", "compile", "-C", str(build)], check=True, capture_output=True)
     for name in ("roicrop", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, place / name, ignore=ignored)

@@ -238,7 +238,8 @@ private:
         const auto cell = [&](double v) {
             return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
         };
-        return {cell(low), cell(high + 1) + 1};
+        // A sample that is clamped to cell 0 names cell 1 too, if with no weight.
+        return {cell(low), cell(std::max(high, 0.0) + 1) + 1};
     }
 
     // The samples of a bin that are in range, in their order.
