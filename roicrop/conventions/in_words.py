@@ -23,6 +23,7 @@ def table_row(row: Convention) -> tuple[str, ...]:
     after = minus(f"{row.offset_after:+g}") if row.offset_after else "0"
     end = f", end +{row.added_pixel:g} px" if row.added_pixel else ""
     end += f", size +{row.added_cell:g}" if row.added_cell else ""
+    end += ", clipped" if row.clipped else ""
     least = "" if row.min_size is None else measure(f"{row.min_size:g}", "cell")
     cells = row.kind == "cell"
     return (
@@ -30,10 +31,10 @@ def table_row(row: Convention) -> tuple[str, ...]:
         row.operator,
         _ROUNDED[row.rounding] + end if cells else before + after + end,
         ("1 cell" if row.rounding != "none" else "") if cells else least,
-        "cells" if cells else str(row.sampling_ratio) + ", shared" * row.shared,
+        "cells" if cells else _samples(row),
         row.mode,
         row.border if matters("border", row) else "left out",
-        row.order + (" fractions" if row.normalized else ""),
+        row.order + " fractions" * row.normalized + " less 1 px" * row.inner,
     )
 
 
@@ -50,6 +51,11 @@ def level_row(rule: LevelRule) -> tuple[str, ...]:
         finest[rule.zero_area],
         finest[rule.negative_area],
     )
+
+
+def _samples(row: Convention) -> str:
+    at_beginnings = row.kind == "sample" and not row.sample_at
+    return str(row.sampling_ratio) + ", shared" * row.shared + ", beginnings" * at_beginnings
 
 
 def operator_name(row: Convention) -> str:
