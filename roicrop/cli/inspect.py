@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from roicrop import __version__
 from roicrop.cli import options
-from roicrop.cli.failures import FAILURES, in_one_line, tell
+from roicrop.cli.failures import FAILURES, answer, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.text import json_line, printable
+from roicrop.text import json_line, one_line
 
 if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
-
-_LONGEST_LINE: Final = 5000
 
 
 @click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
@@ -75,4 +73,4 @@ def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> 
     """The lines, and an empty one."""
     from roicrop.inspection import in_words
 
-    click.echo("\n".join([*(printable(line, _LONGEST_LINE) for line in in_words(found)), ""]))
+    answer([*(one_line(line) for line in in_words(found)), ""])
