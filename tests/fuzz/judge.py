@@ -20,6 +20,7 @@ from typing import Final
 
 from roicrop.cli.main import COMMANDS
 from roicrop.cli.main import main as roicrop
+from tests.fuzz import crops
 from tests.fuzz.cases import Case
 
 for name in (
@@ -27,6 +28,8 @@ for name in (
     *("comparison", "draw.album", "explanation", "identification", "inspection", "job", "models"),
 ):
     importlib.import_module(f"roicrop.{name}")  # here, not in each child
+with contextlib.suppress(ImportError):
+    importlib.import_module("onnx")
 
 SECONDS: Final = 20
 MEMORY: Final = 4 << 30
@@ -142,7 +145,7 @@ def _child(case: Case, writing: int, stack: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         warnings.simplefilter("always")
-        status = roicrop(case.arguments)
+        status = (crops.run if case.kind == "crops" else roicrop)(case.arguments)
     except BaseException:
         with contextlib.suppress(BaseException):
             traceback.print_exc()
