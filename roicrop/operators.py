@@ -341,15 +341,17 @@ class _Call:
     ) -> Iterator[slice]:
         """Boxes that take less than a second together, so that Ctrl-C is heard in between."""
         height, width = map_size or self.maps[level].shape[2:]
+        channels, ratio = self.maps[level].shape[1], self.convention.sampling_ratio
+        work = math.prod(self.bins) * _BIN
+        if self.convention.mode == "max" and isinstance(ratio, int):
+            work = max(work, math.prod(self.bins) * ratio**2)
+        if len(corners) * channels * (work + height * width) <= _WORK_AT_ONCE:
+            yield slice(None)
+            return
+        # Beside that, the cells that a box covers, whatever the number of samples.
         sides = np.abs(corners[:, 2:] - corners[:, :2]) * self.scales[level]
         cells = np.minimum(sides[:, 0], width) * np.minimum(sides[:, 1], height)
-        work = float(math.prod(self.bins))
-        ratio = self.convention.sampling_ratio
-        if self.convention.mode == "max" and isinstance(ratio, int):
-            values = np.full(len(cells), work * max(_BIN, ratio**2))
-        else:  # the cells that a box covers, whatever the number of samples
-            values = work * _BIN + cells
-        total = np.cumsum(values * self.maps[level].shape[1], dtype=np.float64)
+        total = np.cumsum((work + cells) * float(channels), dtype=np.float64)
         first = 0
         while first < len(corners):
             done = total[first - 1] if first else 0.0
@@ -385,7 +387,7 @@ class _Call:
 
 
 _BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own
-_WORK_AT_ONCE: Final = float(1 << 28)  # samples or cells of all channels that are read
+_WORK_AT_ONCE: Final = 1 << 28  # samples or cells of all channels that are read
 _BIN: Final = 8  # of these, for what each bin takes beside
 
 

@@ -24,7 +24,7 @@ OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_siz
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
 sizes = st.tuples(counts, counts)
-bins = st.tuples(st.integers(1, 2048), st.integers(1, 2048))
+bins = st.tuples(st.integers(1, 500), st.integers(1, 500))
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 

@@ -181,7 +181,8 @@ def test_a_tensor_that_the_disk_cannot_hold_is_refused_before_the_work(
     work: Path, compression: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1))
-    with open_job(ask()) as job, pytest.raises(OutputError, match=r"bytes, and .* are free"):
+    request = ask(output_size=(500, 500))
+    with open_job(request) as job, pytest.raises(OutputError, match=r"bytes, and .* are free"):
         crop(job, "out.h5", compression=compression)
     assert not list(work.glob("*out*"))
 
