@@ -29,6 +29,10 @@ class BoxError(RoicropError, ValueError):
         self.box = box
 
 
+class TextError(RoicropError):
+    """A file of text cannot be read."""
+
+
 class PooledError(RoicropError):
     """A file of pooled boxes cannot be used."""
 

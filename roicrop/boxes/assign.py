@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -79,44 +79,33 @@ def assign_images(
         return _assign_unnamed(table, features)
     texts = list(map(str, table.image.tolist()))
     images = list(dict.fromkeys(texts))
-    key = printable(table.image_key)
-    warnings: tuple[str, ...] = ()
+    key, coco = printable(table.image_key), table.coco
+    warnings: Sequence[str] = ()
     if table.image_kind == "index" or ids_are_indices:
-        how = f"{key} is the image's index"
-        places = _by_number(images, table, features)
+        how, places = f"{key} is the image's index", _by_number(images, table, features)
     elif table.image_kind == "position":
-        how = "boxes are in the order of the images"
-        places = _by_number(images, table, features)
-        warnings = _counted(table, table.entries or 0, features)
-        if features.names is not None:
-            raise BoxError(
-                f"{table.source.name} lists boxes without the names of their images, and {path} "
-                "has named ones: write an object by name, or --ids-are-indices if the order is "
-                f"that of {listing(features.names)}"
-            )
+        how, places = "images go by position", _by_position(images, table, features)
+        warnings = features.counted(table.entries or 0, table.source.name)
     elif features.names is not None:
         how, places = _in_group(images, table, features.names, features)
     elif count == 1 and len(images) == 1:
-        coco, name = table.coco, images[0]
-        if coco is not None and name in coco.images:
-            name = coco.images[name].file_name or name
-        how = f"every box is of {quoted(name)}, and there is one image"
-        places = {images[0]: 0}
-        warnings = _counted(table, len(coco.images), features) if coco is not None else ()
-    elif table.coco is not None:
-        how = f"{key} goes through the position in images of {printable(table.coco.path)}"
-        places = _by_position(images, table.coco, features)
-        warnings = _counted(table, len(table.coco.images), features)
+        listed = None if coco is None else coco.images.get(images[0])
+        name = listed.file_name if listed is not None else None
+        how, places = f"every box is of {quoted(name or images[0])}, the only image", {images[0]: 0}
+        warnings = () if coco is None else features.counted(len(coco.images), coco.path)
+    elif coco is not None:
+        how = f"{key} goes through the position in images of {printable(coco.path)}"
+        places = {image: _listed(image, coco, features) for image in images}
+        warnings = features.counted(len(coco.images), coco.path)
     else:
-        how = f"{key} is the image's index"
-        places = _by_number(images, table, features)
-        warnings = _as_indices(places, key, table, features)
+        how, places = f"{key} is the image's index", _by_number(images, table, features)
+        warnings = _as_indices(images, key, table, features)
     index_of = {image: -1 if isinstance(place, str) else place for image, place in places.items()}
     return ImageAssignment(
         index=np.fromiter(map(index_of.__getitem__, texts), np.int64, len(texts)),
         how=how,
         missing={image: place for image, place in places.items() if isinstance(place, str)},
-        warnings=warnings,
+        warnings=tuple(warnings),
     )
 
 
@@ -134,12 +123,20 @@ class _Features:
         last = self.count - 1
         return f"{self.path} holds " + (f"images 0 to {last}" if last > 0 else "one image, 0")
 
+    def counted(self, listed: int, by: str) -> list[str]:
+        """A warning where a file lists another number of images than there are."""
+        if listed == self.count:
+            return []
+        path, images = printable(by), many(listed, "image")
+        return [
+            f"{path} lists {images}, and {self.path} holds {self.count:,}: images go by their "
+            "position in the list"
+        ]
+
 
 def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment:
     """Every box on the image that the command line names."""
-    place: int | str | None = None
-    if features.names is not None:
-        place = _ByName(features).find(image)
+    place = None if features.names is None else _ByName(features).find(image)
     if not isinstance(place, int) and _NUMBER.fullmatch(image) and 0 <= int(image) < features.count:
         place = int(image)
     if not isinstance(place, int):
@@ -149,80 +146,69 @@ def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment
 
 
 def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
+    name = f"{table.source.name} names no images"
+    warnings: tuple[str, ...] = ()
     if features.count > 1 and len(table):
         raise BoxError(
-            f"{table.source.name} names no images, and {features.path} holds {features.count}"
-            f"{table.holds}; --image-column says which of these names them, --on-image puts all "
-            "boxes on one"
+            f"{name}, and {features.path} holds {features.count}{table.holds}; --image-column says "
+            "which of these names them, --on-image puts all boxes on one"
         )
-    warnings: tuple[str, ...] = ()
+    how = "boxes do not name an image; the file has one"
     if table.unexplained and len(table) > 1:
+        differs = f"{listing(table.unexplained)} differ{'s' * (len(table.unexplained) == 1)}"
         warnings = (
-            f"{table.source.name} names no images, but {listing(table.unexplained)} "
-            f"{'differs' if len(table.unexplained) == 1 else 'differ'} from row to row"
-            f"{table.holds}; --image-column says which names them, --on-image 0 that all are one",
+            f"{name}, but {differs} from row to row{table.holds}; --image-column says which names "
+            "them, --on-image 0 that all are one",
         )
-    how = (
-        "boxes do not name an image; the file has one"
-        if features.count == 1
-        else "there are no boxes"
-    )
     return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
 
 
-def _counted(table: BoxTable, listed: int, features: _Features) -> tuple[str, ...]:
-    if listed == features.count or not len(table):
-        return ()
-    path = table.source.name if table.coco is None else printable(table.coco.path)
-    return (
-        f"{path} lists {many(listed, 'image')}, and {features.path} holds {features.count:,}: "
-        "images go by their position in the list",
-    )
-
-
-def _as_indices(places: _Places, key: str, table: BoxTable, features: _Features) -> tuple[str, ...]:
+def _as_indices(
+    images: Sequence[str], key: str, table: BoxTable, features: _Features
+) -> Sequence[str]:
     """A warning that ids were taken for indices; BoxError where it is not likely that they are."""
-    if not places:
-        return ()
-    numbers = sorted(int(image) for image in places)
-    if numbers[0] == 0 and numbers[-1] < features.count:
-        if key == "image":
-            return ()
-        return (f"{table.source.name}: {key} was taken for the image's index: {_REMEDIES}",)
-    first = "" if numbers[0] == 0 else ", and none is 0"
+    numbers = sorted(map(int, images))
+    if not numbers or (numbers[0] == 0 and numbers[-1] < features.count):
+        said = f"{table.source.name}: {key} was taken for the image's index: {_REMEDIES}"
+        return [said] if numbers and key != "image" else []
+    none_is_0 = "" if 0 in numbers else ", and none is 0"
     raise BoxError(
-        f"{table.source.name}: {key} is {listing(numbers)}{first}, which need not be the index of "
-        f"an image ({features.holds}): {_REMEDIES}"
+        f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which need not be the index "
+        f"of an image ({features.holds}): {_REMEDIES}"
     )
 
 
-def _by_position(images: Iterable[str], coco: Coco, features: _Features) -> _Places:
-    places: _Places = {}
-    for image in images:
-        entry = coco.images.get(image)
-        if entry is None:
-            places[image] = f"{printable(coco.path)} lists no image of that id"
-        elif entry.position < features.count:
-            places[image] = entry.position
-        else:
-            where = f"{printable(coco.path)} lists it at position {entry.position}"
-            places[image] = f"{where}, but {features.holds}"
-    return places
-
-
-def _by_number(images: Iterable[str], table: BoxTable, features: _Features) -> _Places:
-    places: _Places = {}
+def _by_number(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
     for image in images:
         if not _NUMBER.fullmatch(image):
-            texts = list(map(str, table.image.tolist())) if table.image is not None else []
-            where = table.where(int(table.source_index[texts.index(image)]))
+            row = [*map(str, () if table.image is None else table.image.tolist())].index(image)
             raise BoxError(
-                f"{where}: {printable(table.image_key)} is {quoted(image)}, but {features.holds}, "
-                "without names: give each box an image_index, or --on-image for all"
+                f"{table.where(int(table.source_index[row]))}: {printable(table.image_key)} is "
+                f"{quoted(image)}, but {features.holds}, without names: give each box an "
+                "image_index, or --on-image for all"
             )
-        number = int(image)
-        places[image] = number if 0 <= number < features.count else features.holds
-    return places
+    return {i: int(i) if 0 <= int(i) < features.count else features.holds for i in images}
+
+
+def _by_position(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
+    if features.names is not None:
+        raise BoxError(
+            f"{table.source.name} lists boxes without the names of their images, and "
+            f"{features.path} has named ones: write an object by name, or --ids-are-indices if "
+            f"the order is that of {listing(features.names)}"
+        )
+    return _by_number(images, table, features)
+
+
+def _listed(image: str, coco: Coco, features: _Features) -> int | str:
+    """The position of an image in a COCO file."""
+    entry = coco.images.get(image)
+    if entry is None:
+        return f"{printable(coco.path)} lists no image of that id"
+    if entry.position < features.count:
+        return entry.position
+    where = f"{printable(coco.path)} lists it at position {entry.position}"
+    return f"{where}, but {features.holds}"
 
 
 def _in_group(
@@ -230,21 +216,16 @@ def _in_group(
 ) -> tuple[str, _Places]:
     """One rule for the whole file: by file name if every image is found so, else by id."""
     key, coco = printable(table.image_key), table.coco
-    unlisted: _Places = {}
     file_names = {image: image for image in images}
+    unlisted: _Places = {}
     if coco is not None:
-        listed = {image: coco.images[image] for image in images if image in coco.images}
-        unlisted = dict.fromkeys(
-            (image for image in images if image not in listed),
-            f"{printable(coco.path)} lists no image of that id",
-        )
-        file_names = {image: entry.file_name or "" for image, entry in listed.items()}
+        path = printable(coco.path)
+        file_names = {i: coco.images[i].file_name or "" for i in images if i in coco.images}
+        unlisted = {i: f"{path} lists no image of that id" for i in images if i not in file_names}
     by_name = _named_places(file_names, table, names, features)
     by_id = _numbered_places(file_names, names, coco is not None)
-    found_by_name, found_by_id = (
-        all(isinstance(places[image], int) for image in file_names) for places in (by_name, by_id)
-    )
-    if table.by_id is None:
+    by_rule = table.by_id
+    if by_rule is None:
         for image, place in by_name.items():
             other = by_id[image]
             if isinstance(place, int) and isinstance(other, int) and place != other:
@@ -253,15 +234,16 @@ def _in_group(
                     f"file name and {quoted(names[other])} by its id in {features.path}: choose "
                     "with --image-column file_name or --image-column image_id"
                 )
-    way = f" in images of {printable(coco.path)}" if coco is not None else ""
-    if table.by_id or (table.by_id is None and found_by_id and not found_by_name):
-        return f"{key} is the number that names the image's dataset", {**unlisted, **by_id}
-    if coco is not None:
-        return f"{key} goes through the file_name{way} to the dataset of that name", {
-            **unlisted,
-            **by_name,
-        }
-    return f"{key} is the name of the image's dataset", by_name
+        missing = [
+            {i for i, p in places.items() if isinstance(p, str)} for places in (by_name, by_id)
+        ]
+        by_rule = bool(missing[0]) and not missing[1]
+    if by_rule:
+        return f"{key} is the number that names the image's dataset", unlisted | by_id
+    if coco is None:
+        return f"{key} is the name of the image's dataset", by_name
+    how = f"{key} goes through the file_name in images of {path} to the dataset of that name"
+    return how, unlisted | by_name
 
 
 def _named_places(
@@ -272,18 +254,17 @@ def _named_places(
     taken: dict[int, str] = {}
     for image, file_name in file_names.items():
         place = finder.find(file_name) if file_name else None
-        if place is None and not file_name and table.coco is not None:
-            place = f"{printable(table.coco.path)} gives it no file_name"
-        elif place is None:
-            ids = table.coco is None and _NUMBER.fullmatch(image)
-            place = f"{features.path} has no dataset named {quoted(file_name)}" + (
-                f": if these are ids or indices, {_REMEDIES}" if ids else f": {listing(names)}"
-            )
-        elif isinstance(place, int) and taken.setdefault(place, file_name) != file_name:
+        if isinstance(place, int) and taken.setdefault(place, file_name) != file_name:
             raise BoxError(
                 f"{table.source.name}: images {quoted(taken[place])} and {quoted(file_name)} could "
                 f"both be the dataset {quoted(names[place])} of {features.path}: rename one of them"
             )
+        if place is None and table.coco is not None and not file_name:
+            place = f"{printable(table.coco.path)} gives it no file_name"
+        elif place is None:
+            are_ids = table.coco is None and _NUMBER.fullmatch(image)
+            remedy = f"if these are ids or indices, {_REMEDIES}" if are_ids else listing(names)
+            place = f"{features.path} has no dataset named {quoted(file_name)}: {remedy}"
         places[image] = place
     return places
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from roicrop.boxes.text import opened, parse_json, read_text, shown
-from roicrop.errors import BoxError
+from roicrop.errors import BoxError, TextError
+from roicrop.files.text import opened, parse_json, read_text, shown
 from roicrop.text import printable
 
 
@@ -34,18 +35,24 @@ class Coco:
     @property
     def sizes(self) -> dict[str, tuple[int, int]]:
         """(height, width) of the images that have both, by their id."""
-        return {
-            identity: (image.height, image.width)
-            for identity, image in self.images.items()
-            if image.height and image.width
-        }
+        each = {identity: (image.height, image.width) for identity, image in self.images.items()}
+        return {identity: (h, w) for identity, (h, w) in each.items() if h and w}
+
+    def add(self, other: Coco) -> None:
+        """The images of another one, where they are new, after its own."""
+        for identity, image in other.images.items():
+            position = len(self.images)
+            self.images.setdefault(identity, dataclasses.replace(image, position=position))
 
 
 def read_coco(path: str) -> Coco:
     """The images and categories of a COCO instances file, or of any JSON that has `images`."""
     name = printable(path)
-    with opened(path, name) as stream:
-        value = parse_json(read_text(stream, name), name)
+    try:
+        with opened(path, name) as stream:
+            value = parse_json(read_text(stream, name), name)
+    except TextError as error:
+        raise BoxError(str(error)) from error
     coco = coco_of(value, path) if isinstance(value, dict) else None
     if coco is None:
         raise BoxError(f"{path} has no list of images: give a COCO instances file")

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
+from roicrop.boxes.columns import Draft, joined
 from roicrop.boxes.names import INDEX_NAMES, Reading, Roles, find_roles, is_known, plain
+from roicrop.boxes.numbers import is_number
 from roicrop.boxes.producers import PRODUCERS, VIA
-from roicrop.boxes.records import NESTED, Part, Records, is_number, two_texts
+from roicrop.boxes.records import NESTED, Records, two_texts
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks
 from roicrop.errors import BoxError
+from roicrop.files.text import blocks
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_delimited(stream: BinaryIO, path: str, name: str, reading: Reading) -> 
         part, read, rest = table.part(block, line, lines)
         parts.append(part)
         block, line = rest, line + read
-    return Draft(path=path, format="csv", roles=table.roles, names=table.names, parts=parts)
+    return joined(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class _Table:
 
     def part(
         self, block: list[str], line: int, more: Iterator[list[str]]
-    ) -> tuple[Part, int, list[str]]:
+    ) -> tuple[Draft, int, list[str]]:
         """The rows of a block whose first line has that number, and how many lines they took.
 
         more: the blocks after it, from which lines are taken where a field goes on there; what is
@@ -162,7 +163,7 @@ class _Table:
                 return part, len(block), []
         return self._careful(block, line, more)
 
-    def _plain(self, block: list[str], line: int) -> Part | None:
+    def _plain(self, block: list[str], line: int) -> Draft | None:
         """What `_careful` gives, in half the time; None if lines are not a record each, or wrong.
 
         It cannot say what is wrong where.
@@ -195,7 +196,10 @@ class _Table:
         def column(name: str) -> NDArray[Any]:
             return table[f"column {names.index(name)}"]
 
-        return Part(
+        return Draft(
+            format="csv",
+            roles=roles,
+            names=names,
             coords=np.stack([column(name) for name in roles.coordinates], axis=1),
             columns={
                 role: np.array(column(name)) if name in numeric else _shared(column(name).tolist())
@@ -207,13 +211,14 @@ class _Table:
 
     def _numeric(self) -> set[str]:
         """The columns that hold numbers."""
-        score, image = (self.roles.of.get(role, "") for role in ("score", "image"))
-        index = {image} if plain(image) in INDEX_NAMES else set()
-        return {*self.roles.coordinates, score} | index
+        numeric = {"score", "width", "height"}
+        if plain(self.roles.of.get("image", "")) in INDEX_NAMES:
+            numeric.add("image")
+        return {*self.roles.coordinates, *(n for r, n in self.roles.of.items() if r in numeric)}
 
     def _careful(
         self, block: list[str], line: int, more: Iterator[list[str]]
-    ) -> tuple[Part, int, list[str]]:
+    ) -> tuple[Draft, int, list[str]]:
         """The rows of any lines; what is wrong with a row is said of it."""
         last: list[str] = []
         reader = self._header.rows(self._lines(block, line, more, last))
@@ -235,7 +240,8 @@ class _Table:
             if self._known is not None and roles.of != self._known.of:
                 raise BoxError(f"{where(1)}: cells have other keys than those before")
             self._known, self.names = roles, records.names
-        return records.part(self.roles, self._reading, begins), reader.line_num, last[::-1]
+        draft = records.draft(self.roles, self._reading, "csv", lines=begins)
+        return draft, reader.line_num, last[::-1]
 
     def _lines(
         self, block: list[str], line: int, more: Iterator[list[str]], last: list[str]

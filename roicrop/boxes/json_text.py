@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.coco import Coco, CocoImage, coco_of, file_name_of
-from roicrop.boxes.columns import Draft
+from roicrop.boxes.coco import Coco, coco_of
+from roicrop.boxes.columns import Draft, joined
 from roicrop.boxes.geometry import BOX_FORMATS
 from roicrop.boxes.names import (
     COLUMN_NAMES,
@@ -28,11 +29,12 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
+from roicrop.boxes.numbers import boxes_of
 from roicrop.boxes.producers import PRODUCERS, Producer
-from roicrop.boxes.records import NESTED, Records, boxes_of, part_of_matrix
+from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import Source
-from roicrop.boxes.text import blocks, parse_json, parse_json_lines, read_text, shown
 from roicrop.errors import BoxError
+from roicrop.files.text import blocks, parse_json, parse_json_lines, read_text, shown
 from roicrop.text import listing, printable
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 # What an object of arrays calls columns that hold every box's value.
 _PLURALS: Final[Mapping[str, str]] = {"scores": "score", "labels": "label"}
+_SIZES: Final = frozenset(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 _COCO_RESULT_KEYS: Final = frozenset({"image_id", "category_id", "bbox"})
 _IMAGE_NAMES: Final = tuple(n for n in map(plain, SPELLINGS["image"]) if n != "imageid")
 
@@ -72,27 +75,20 @@ def read_json(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft
 
 def read_json_lines(stream: BinaryIO, path: str, name: str, reading: Reading) -> Draft:
     """The boxes of a file with a JSON list or object on each line."""
-    whole: Draft | None = None
+    drafts: list[Draft] = []
     line, first = 1, 0
-    for block in blocks(stream, name):
+    for block in itertools.chain(blocks(stream, name), [[]]):
         written = [n for n, text in enumerate(block) if not text.isspace()]
+        if not written and (block or drafts):
+            continue
         lines = np.array(written, np.int64) + line
         values = parse_json_lines([block[n] for n in written], name, lines.tolist())
-        line += len(block)
-        if whole is not None and not values:
-            continue
-        draft = _draft(_document(values, name, first, by_lines=True), path, name, reading, lines)
-        first += len(values)
-        if whole is None:
-            whole = draft
-            continue
-        if draft.roles != whole.roles:
+        document = _document(values, name, first, by_lines=True)
+        drafts.append(_draft(document, path, name, reading, lines))
+        if drafts[-1].roles != drafts[0].roles:
             raise BoxError(f"{name} line {lines[0]}: other keys than in the lines before it")
-        whole.parts += draft.parts
-        whole.sizes = {**whole.sizes, **draft.sizes}
-        whole.entries = (whole.entries or 0) + (draft.entries or 0) or None
-    if whole is None:
-        whole = _draft(_document([], name), path, name, reading, np.empty(0, np.int64))
+        line, first = line + len(block), first + len(values)
+    whole = joined(drafts)
     whole.format = "jsonl" if whole.format.startswith("json") else f"{whole.format}, jsonl"
     return whole
 
@@ -181,47 +177,34 @@ def _draft(
         reading = dataclasses.replace(reading, by_hand=by_hand)
     beside = dict(_beside(document, name))
     if images.key is not None:
-        column = zip(images.of_entries, counts, strict=True)
-        beside[images.key] = [image for image, n in column for _ in range(n)]
+        of_entries = zip(images.of_entries, counts, strict=True)
+        beside[images.key] = [image for image, n in of_entries for _ in range(n)]
     if records and isinstance(records[0], dict):
         shapes = [*dict.fromkeys(map(tuple, filter(None, records)))]  # few, however many records
-        names = list(dict.fromkeys(chain.from_iterable(shapes)))
+        names = [*beside, *dict.fromkeys(chain.from_iterable(shapes))]
         column_of = functools.partial(_column, records, beside)
-        rows = Records(
-            [*beside, *(n for n in names if n not in beside)], column_of, where, producer
-        )
+        rows = Records(list(dict.fromkeys(names)), column_of, where, producer)
         rows.faults |= _incomplete(records, shapes)
         roles = rows.roles(reading, "keys")
         if images.key is not None and "image" not in reading.by_hand:
             roles.of["image"] = images.key
-        part = rows.part(roles, reading, lines)
-        names = rows.names
+        draft = rows.draft(roles, reading, document.format)
     else:
-        width = None if reading.columns is None else len(reading.columns)
-        matrix, faults = boxes_of(records, width)
+        matrix, faults = boxes_of(records, len(reading.names) or None)
         named, last = images.key is not None, document.score_last
-        roles, part = part_of_matrix(matrix, reading, name, named=named, score_last=last)
-        if last and reading.box_format is None:
-            roles.origin = document.format
+        draft = draft_of_matrix(
+            matrix, name, reading, document.format, named=named, score_last=last
+        )
         its = find_roles([*CORNERS, *beside], Reading(), name, "").of
-        if images.key is not None:
-            its["image"] = images.key
-        roles.of |= its
-        part.columns |= {role: beside[column] for role, column in its.items()}
-        part.faults, part.lines, names = faults, lines, list(beside)
+        its |= {"image": images.key} if images.key is not None else {}
+        draft.roles.of |= its
+        draft.columns |= {role: beside[column] for role, column in its.items()}
+        draft.faults, draft.names = faults, list(beside)
     if producer is not None and producer.arrays and reading.box_format is None:
-        _heed_box_format(entries, roles, name)
-    return Draft(
-        path=path,
-        format=document.format,
-        roles=roles,
-        names=names,
-        parts=[part],
-        coco=images.coco,
-        sizes=images.sizes,
-        image_kind="position" if images.key == "position" else None,
-        entries=len(entries) if images.key == "position" else None,
-    )
+        _heed_box_format(entries, draft.roles, name)
+    draft.lines, draft.coco = lines, images.coco
+    draft.entries = len(entries) if images.key == "position" else None
+    return draft
 
 
 def _check_alike(
@@ -263,13 +246,15 @@ def _incomplete(records: list[Any], shapes: Sequence[tuple[str, ...]]) -> dict[i
 
 
 def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
-    """The columns beside the boxes of entries that hold arrays; a single value is every box's."""
+    """The columns beside the boxes of entries: lists, or a single value for every box.
+
+    Entries that hold records have no others than the size of their image.
+    """
     entries, producer = document.entries, document.producer
-    if producer is not None and not producer.arrays:
-        return
+    arrays = producer is None or producer.arrays
     for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
         column = _PLURALS.get(key, key)
-        if plain(column) not in COLUMN_NAMES:
+        if plain(column) not in (COLUMN_NAMES if arrays else _SIZES):
             continue
         if column != key and any(column in entry.said for entry in entries):
             raise BoxError(f"{name}: {printable(key)} is there twice: keep one")
@@ -298,27 +283,27 @@ def _heed_box_format(entries: Sequence[_Entry], roles: Roles, name: str) -> None
 class _Images:
     """How a document names the image of each entry: under which key, and what it is.
 
-    key: None where records name their own images, or none do. coco, sizes: what is said of images.
+    key: None where records name their own images, or none do. coco: what else is said of them.
     """
 
     key: str | None = None
     of_entries: Sequence[Any] = ()
     coco: Coco | None = None
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def _images(document: _Document, reading: Reading, name: str) -> _Images:
     """By an id, a file name, the key in the document, or the position among several."""
     entries = document.entries
     if len(entries) == 1 and "images" in entries[0].said:
-        coco = coco_of(entries[0].said, name)
-        return _Images(coco=coco)
+        return _Images(coco=coco_of(entries[0].said, name))
     keys = [{plain(key): key for key in entry.said} for entry in entries]
 
     def values(wanted: Sequence[str]) -> tuple[str, list[Any]] | None:
         for each in wanted:
-            found = [e.said.get(its.get(each, "")) for its, e in zip(keys, entries, strict=True)]
-            if found and all(type(value) in (str, int, float) for value in found):
+            if not all(each in its for its in keys):
+                continue
+            found = [e.said[its[each]] for its, e in zip(keys, entries, strict=True)]
+            if all(type(value) in (str, int, float) for value in found):
                 return keys[0][each], found
         return None
 
@@ -337,15 +322,11 @@ def _images(document: _Document, reading: Reading, name: str) -> _Images:
     key, of_entries = chosen
     if plain(key) == "cocourl":
         of_entries = [str(each).rpartition("/")[2] for each in of_entries]
-    images: dict[str, CocoImage] = {}
-    for n, (image, its, entry) in enumerate(zip(of_entries, keys, entries, strict=True)):
-        sides = (its.get(side, its.get(f"image{side}", "")) for side in ("height", "width"))
-        height, width = (v if isinstance(v, int) else None for v in map(entry.said.get, sides))
-        text = str(int(image) if isinstance(image, float) else image)
-        images.setdefault(text, CocoImage(n, file_name_of(entry.said), height, width))
-    coco = Coco(name, images, {})
-    is_coco = ids is not None and names is not None and by_hand is None
-    return _Images(key, of_entries, coco if is_coco else None, coco.sizes)
+    if ids is None or names is None or by_hand is not None:
+        return _Images(key, of_entries)
+    listed = [{**entry.said, "id": image} for image, entry in zip(of_entries, entries, strict=True)]
+    unique = list({str(each["id"]): each for each in reversed(listed)}.values())[::-1]
+    return _Images(key, of_entries, coco_of({"images": unique}, name))
 
 
 def _names_image(its: Mapping[str, str], entry: _Entry) -> bool:

@@ -15,7 +15,7 @@ from roicrop.boxes.geometry import BoxFormat
 from roicrop.errors import BoxError
 from roicrop.text import listing, printable
 
-Role = Literal["image", "score", "label", "id", "level"]
+Role = Literal["image", "score", "label", "id", "level", "width", "height"]
 
 # The first that is there is taken.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -29,6 +29,8 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
         "label_name", "label_id", "class_id",
     ),
     "id": ("id",),
+    "width": ("image_width", "img_width", "width"),  # of the image
+    "height": ("image_height", "img_height", "height"),
     "level": (),  # only where an option names it: many files have such a column of their own
 }  # fmt: skip
 # These are indices, whatever the features are; the others may be names or ids.
@@ -133,6 +135,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     notes = []
     for role, spellings in SPELLINGS.items():
         there = [by_plain[plain(name)] for name in spellings if plain(name) in by_plain]
+        there = [name for name in there if name not in roles.coordinates]
         chosen = reading.by_hand.get(role)
         if chosen is not None:
             if plain(chosen) not in by_plain:
@@ -143,7 +146,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
             roles.of[role] = by_plain[plain(chosen)]
         elif there:
             roles.of[role] = there[0]
-            if there[1:]:
+            if there[1:] and role not in ("width", "height"):
                 notes.append(f"{role} is {there[0]}, not {listing(there[1:])}: --{role}-column")
     plains = [plain(name) for name in names]
     for name in (*roles.coordinates, *roles.of.values()):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO, Final, Literal, get_args
 
+from roicrop.boxes.arrays import ARRAY_SUFFIXES, read_array
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
@@ -17,9 +18,9 @@ from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.boxes.text import opened
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import ArgumentError, BoxError, TextError
 from roicrop.files import split_spec
+from roicrop.files.text import opened
 from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
@@ -38,7 +39,6 @@ _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     ".ndjson": "jsonl",
     ".txt": "csv",
 }
-_ARRAYS: Final = frozenset({".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5"})
 BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
 
 
@@ -72,12 +72,12 @@ def read_boxes(
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    source = Source(os.fspath(path))
+    spec = os.fspath(path)
     if box_format is not None and box_format not in BOX_FORMATS:
         known = ", ".join(BOX_FORMATS)
         raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
-    by_hand: dict[Role, str | None]
-    by_hand = {
+    chosen: dict[Role, str | None]
+    chosen = {
         "image": image_column,
         "score": score_column,
         "label": label_column,
@@ -86,25 +86,27 @@ def read_boxes(
     reading = Reading(
         box_format=box_format,
         columns=columns,
-        by_hand={role: name for role, name in by_hand.items() if name is not None},
+        by_hand={role: name for role, name in chosen.items() if name is not None},
         images=count,
     )
+    file, inner = split_spec(spec)
     with _collector_paused():
-        table = _draft(source, format, reading).build()
+        if format is None and PurePath(file).suffix.lower() in ARRAY_SUFFIXES:
+            table = read_array(file, inner, printable(file), reading).build(file)
+        else:
+            table = _read_text(Source(spec), format, reading).build(spec)
     if image_column is not None and table.coco is not None:
         table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
     return table if images is None else _with_images(table, os.fspath(images))
 
 
-def _draft(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    file, inner = split_spec(source.path)
-    if format is None and PurePath(file).suffix.lower() in _ARRAYS:
-        from roicrop.boxes.arrays import read_array
-
-        return read_array(file, inner, printable(file), reading)
+def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
     reader = _READERS[_file_format(source, format)]
-    with opened(source.path, source.name) as stream:
-        return reader(stream, source.path, source.name, reading)
+    try:
+        with opened(source.path, source.name) as stream:
+            return reader(stream, source.path, source.name, reading)
+    except TextError as error:
+        raise BoxError(str(error)) from error
 
 
 def _file_format(source: Source, format: FileFormat | None) -> FileFormat:

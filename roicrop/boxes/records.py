@@ -1,31 +1,23 @@
-"""Rows of a file by the names of their columns or keys, and as a matrix, made into a part."""
+"""Rows of a file by the names of their columns or keys, and as a matrix, made into a draft."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from roicrop.boxes.columns import Draft
 from roicrop.boxes.geometry import BoxFormat
-from roicrop.boxes.names import (
-    CORNERS,
-    SPELLINGS,
-    Reading,
-    Role,
-    Roles,
-    find_roles,
-    plain,
-)
+from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
+from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
 from roicrop.boxes.producers import Producer
-from roicrop.boxes.text import shown
 from roicrop.errors import BoxError
-from roicrop.text import printable, quoted
+from roicrop.files.text import shown
+from roicrop.text import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,25 +31,7 @@ _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
 }  # fmt: skip
-_AT_ONCE: Final = 1 << 16
-_DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
-
-
-@dataclass(slots=True, kw_only=True)
-class Part:
-    """Some rows of a file, in their order.
-
-    coords: (n, 4) float64. columns: the values of each role, n each: a list, or float64.
-    lines: (n,) the line of each, where a file is written by lines.
-    faults: row of the part → what is wrong with it.
-    unexplained: columns of text that nobody understands, and two of their values.
-    """
-
-    coords: NDArray[np.float64]
-    columns: dict[Role, Sequence[object] | NDArray[np.float64]] = field(default_factory=dict)
-    lines: NDArray[np.int64] | None = None
-    faults: dict[int, str] = field(default_factory=dict)
-    unexplained: Mapping[str, set[str]] = field(default_factory=dict)
+_LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 
 
 class Records:
@@ -77,9 +51,7 @@ class Records:
         self.names: list[str] = []
         self.faults: dict[int, str] = {}
         self._columns: dict[str, list[Any]] = {}
-        self._read = column
-        self._where = where
-        self._producer = producer
+        self._read, self._where, self._producer = column, where, producer
         for name in names:
             values = _opened(column(name)) if plain(name) in NESTED else []
             if producer is not None and producer.shape is not None:
@@ -98,50 +70,55 @@ class Records:
             return roles
         if self._producer is not None and self._producer.centre and roles.box_format == "xywh":
             roles.box_format, roles.origin = "cxcywh", self._producer.name
-        for name in self.names:
-            if plain(name) == "bboxmode":
-                roles.box_format, roles.origin = self._mode(name), f"key {name}"
+        for name in (name for name in self.names if plain(name) == "bboxmode"):
+            roles.box_format, roles.origin = self._mode(name), f"key {name}"
         return roles
 
-    def part(self, roles: Roles, reading: Reading, lines: NDArray[np.int64] | None) -> Part:
+    def draft(self, roles: Roles, reading: Reading, format: str, **beside: Any) -> Draft:
         """The rows, with the columns that have a role."""
-        columns: dict[Role, Any] = {role: self.column(name) for role, name in roles.of.items()}
+        columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
-            coords, beside = self._boxes(roles.coordinates[0], reading)
-            roles.of.update(dict.fromkeys(beside, "score"))
-            columns |= beside
+            coords, score = self._boxes(roles.coordinates[0], reading)
+            columns |= score
         else:
             coords = np.stack([self._numbers(name) for name in roles.coordinates], axis=1)
             empty = np.isnan(coords)
             for row, n in np.argwhere(empty & ~empty.all(axis=1, keepdims=True)).tolist():
                 name = roles.coordinates[n]
-                if self.column(name)[row] in ("", None):
+                if self._column(name)[row] in ("", None):
                     self.faults.setdefault(row, f"column {printable(name)}: empty")
-        texts = {name: two_texts(self.column(name)) for name in roles.unknown(self.names)}
-        return Part(
-            coords=coords, columns=columns, lines=lines, faults=self.faults, unexplained=texts
+        return Draft(
+            format=format,
+            roles=roles,
+            names=self.names,
+            coords=coords,
+            columns=columns,
+            faults=self.faults,
+            unexplained={n: two_texts(self._column(n)) for n in roles.unknown(self.names)},
+            **beside,
         )
 
-    def column(self, name: str) -> list[Any]:
-        """The values of a column."""
+    def _column(self, name: str) -> list[Any]:
         return self._columns[name] if name in self._columns else self._read(name)
 
     def _numbers(self, name: str) -> NDArray[np.float64]:
-        values, faults = numbers_of(self.column(name))
+        values, faults = numbers_of(self._column(name))
         for row, fault in faults.items():
             self.faults.setdefault(row, f"column {printable(name)}: {fault}")
         return values
 
     def _boxes(self, name: str, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Four numbers from one key; of five the last is the score, where an option allows it."""
-        boxes, faults = boxes_of(_opened(self.column(name)))
+        boxes, faults = boxes_of(_opened(self._column(name)))
         self.faults = {**faults, **self.faults}
-        if boxes.shape[1] == 5 and reading.box_format is None and plain(name) == "bbox":
+        if boxes.shape[1] == 4:
+            return boxes, {}
+        if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
                 f"{self._where(0)}: {printable(name)} has five numbers: --box-format says what "
                 "the first four are (and the fifth is the score)"
             )
-        return (boxes, {}) if boxes.shape[1] == 4 else _five(boxes, None, self._where(0), True)
+        return five(boxes, None, self._where(0), named=True)
 
     def _spread(self, key: str, values: list[Any], names: Sequence[str]) -> None:
         """Columns for the keys of objects under a key."""
@@ -160,7 +137,7 @@ class Records:
         where, _, key = shape[0].rpartition(".")
         if plain(where or key) not in (plain(name), plain(name).removeprefix("region")):
             return values
-        for row, value in enumerate(values or self.column(name)):
+        for row, value in enumerate(values or self._column(name)):
             its = value if not where else value.get(key) if isinstance(value, dict) else None
             if its not in (None, shape[1]):
                 self.faults[row] = f"{shape[0]} is {shown(its)}, not {shape[1]}"
@@ -168,16 +145,10 @@ class Records:
 
     def _add_corners(self, key: str) -> None:
         """Two points, in any order, as corners."""
-        values = self.column(key)
-        boxes, faults = boxes_of(
-            [
-                [*chain.from_iterable(v)]
-                if isinstance(v, list) and {*map(type, v)} == {list}
-                else v
-                for v in values
-            ],
-            4,
-        )
+        values = self._column(key)
+        are_points = [isinstance(v, list) and {*map(type, v)} == {list} for v in values]
+        flat = [[*chain(*v)] if ok else v for v, ok in zip(values, are_points, strict=True)]
+        boxes, faults = boxes_of(flat, 4)
         for row in faults:
             self.faults.setdefault(row, f"{printable(key)} is {shown(values[row])}, not two points")
         ends = boxes.reshape(-1, 2, 2)
@@ -187,7 +158,7 @@ class Records:
 
     def _mode(self, key: str) -> BoxFormat:
         """What detectron2's bbox_mode says; BoxError for what is not corners or sizes."""
-        modes = self.column(key)
+        modes = self._column(key)
         for row, mode in enumerate(modes):
             if type(mode) not in (int, str) or mode not in _MODES or mode != modes[0]:
                 raise BoxError(
@@ -198,18 +169,20 @@ class Records:
         return _MODES[modes[0]]
 
 
-def part_of_matrix(
+def draft_of_matrix(
     matrix: NDArray[np.float64],
-    reading: Reading,
     where: str,
+    reading: Reading,
+    format: str,
     *,
     named: bool = False,
     score_last: bool = False,
-) -> tuple[Roles, Part]:
+) -> Draft:
     """The rows of a matrix (n, 4), (n, 5), or as wide as `--columns` says.
 
     named: whether something else says the images. score_last: whether a fifth is a score.
     """
+    columns: dict[Role, NDArray[np.float64]] = {}
     if reading.columns is not None:
         if len(reading.columns) != matrix.shape[1]:
             raise BoxError(
@@ -218,134 +191,20 @@ def part_of_matrix(
             )
         roles = find_roles(reading.names, reading, "--columns", "--columns")
         its = dict(zip(reading.names, matrix.T, strict=True))
-        coords = np.stack([its[name] for name in roles.coordinates], axis=1)
-        return roles, Part(coords=coords, columns={r: its[name] for r, name in roles.of.items()})
-    roles = Roles(
-        CORNERS, reading.box_format or "xyxy", "option" if reading.box_format else "default"
+        matrix = np.stack([its[name] for name in roles.coordinates], axis=1)
+        columns = {role: its[name] for role, name in roles.of.items()}
+    else:
+        origin = "option" if reading.box_format else format if score_last else "default"
+        roles = Roles(CORNERS, reading.box_format or "xyxy", origin)
+        if matrix.shape[1] == 5 and score_last:
+            matrix, columns = matrix[:, :4], {"score": matrix[:, 4]}
+        elif matrix.shape[1] == 5:
+            matrix, columns = five(matrix, reading.images, where, named)
+        roles.of = {role: "image_index" if role == "image" else "score" for role in columns}
+    coords = np.ascontiguousarray(matrix)
+    return Draft(
+        format=format, roles=roles, names=reading.names, coords=coords, columns={**columns}
     )
-    coords = matrix
-    columns: dict[Role, NDArray[np.float64]] = {}
-    if matrix.shape[1] == 5 and score_last:
-        coords, columns = matrix[:, :4], {"score": matrix[:, 4]}
-    elif matrix.shape[1] == 5:
-        coords, columns = _five(matrix, reading.images, where, named)
-    roles.of = {role: "image_index" if role == "image" else "score" for role in columns}
-    return roles, Part(coords=np.ascontiguousarray(coords), columns={**columns})
-
-
-def boxes_of(
-    lists: list[Any], width: int | None = None
-) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """(n, width) float64 from lists of that many numbers, and what is wrong with which.
-
-    width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
-    null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
-    """
-    all_lists = set(map(type, lists)) <= {list}
-    widths = set(map(len, lists if all_lists else filter(_is_list, lists)))
-    width = width or (5 if 5 in widths and 4 not in widths else 4)
-    boxes, faults = np.full((len(lists), width), np.nan), {}
-    for start in range(0, len(lists), _AT_ONCE):
-        some = lists[start : start + _AT_ONCE]
-        end = start + len(some)
-        if all_lists and widths <= {width}:
-            numbers = _float64(chain.from_iterable, some, len(some) * width)
-            if numbers is not None:
-                boxes[start:end] = numbers.reshape(-1, width)
-                lists[start:end] = [None] * len(some)
-                continue
-        for row, box in enumerate(some, start):
-            fits = isinstance(box, list) and len(box) == width
-            numbers = _float64(iter, box, width) if fits else None
-            if numbers is not None:
-                boxes[row] = numbers
-            elif box not in (None, [], {}, ""):
-                faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
-    return boxes, faults
-
-
-def numbers_of(values: Sequence[Any]) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """(n,) float64, NaN for null and empty text, and what is no number, by its row."""
-    numbers = _float64(iter, values, len(values))
-    if numbers is not None:
-        return numbers, {}
-    numbers, faults = np.full(len(values), np.nan), {}
-    for row, value in enumerate(values):
-        if isinstance(value, str):
-            if is_number(value):
-                numbers[row] = float(value)
-            elif value.strip():
-                faults[row] = f"{quoted(value, 60)} is not a number"
-                if _DECIMAL_COMMA.fullmatch(value):
-                    faults[row] += " (a decimal comma: write a point)"
-        elif (number := _float64(iter, [value], 1)) is not None:
-            numbers[row] = number[0]
-        elif value is not None:
-            faults[row] = f"{shown(value)} is not a number"
-    return numbers, faults
-
-
-def is_number(cell: str) -> bool:
-    """Whether text is a number, and not what Python alone takes for one: 1_0, other digits."""
-    cell = cell.strip()
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.isascii() and "_" not in cell
-
-
-def _five(
-    matrix: NDArray[np.float64], images: int | None, where: str, named: bool
-) -> tuple[NDArray[np.float64], dict[Role, NDArray[np.float64]]]:
-    """Boxes (n, 4) of five numbers, and the fifth: image first, or score last.
-
-    Image first, where the first is whole and below `images` and the last above 1 (as torchvision,
-    Caffe and ONNX take it); score last, where the last lies in 0 to 1 and the first is no index.
-    """
-    said = matrix[np.isfinite(matrix).all(axis=1)]
-    if not len(said):
-        return matrix[:, :4], {}
-    first, last = said[:, 0], said[:, 4]
-    whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
-    if whole and first.max() < (images or np.inf) and (last > 1).all():
-        return matrix[:, 1:], {"image": matrix[:, 0]}
-    if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
-        return matrix[:, :4], {"score": matrix[:, 4]}
-    raise BoxError(
-        f"{where}: of five numbers, either the first is an image's index or the last a score, and "
-        "these do not say which: --columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
-    )
-
-
-def _float64(
-    items: Callable[[Sequence[Any]], Any], values: Sequence[Any], count: int
-) -> NDArray[np.float64] | None:
-    """The items of values; None if one is not a number, or an integer beyond float64."""
-    if set(map(type, items(values))) <= {int, float}:
-        with contextlib.suppress(OverflowError):
-            return np.fromiter(items(values), np.float64, count)
-    return None
-
-
-def _opened(values: list[Any]) -> list[Any]:
-    """What cells hold that are JSON, or numbers between commas or spaces."""
-    return [*map(_open, values)] if str in set(map(type, values)) else values
-
-
-def _open(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("{"):
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(text)
-    numbers = text.strip("[]()").replace(",", " ").split()
-    return [*map(float, numbers)] if all(map(is_number, numbers)) else value
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
 
 
 def two_texts(values: Sequence[Any]) -> set[str]:
@@ -354,4 +213,16 @@ def two_texts(values: Sequence[Any]) -> set[str]:
     return set() if all(map(is_number, texts)) else set(sorted(texts)[:2])
 
 
-_LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
+def _opened(values: list[Any]) -> list[Any]:
+    """What cells hold that are JSON, or numbers between commas or spaces."""
+    return [*map(_open, values)] if str in set(map(type, values)) else values
+
+
+def _open(value: Any) -> Any:
+    text = value.strip() if isinstance(value, str) else ""
+    if text.startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text)
+    numbers = text.strip("[]()").replace(",", " ").split()
+    is_text = isinstance(value, str) and not all(map(is_number, numbers))
+    return value if is_text or not isinstance(value, str) else [*map(float, numbers)]

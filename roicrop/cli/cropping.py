@@ -31,7 +31,9 @@ def crop(params: Parameters, operator: Operator) -> report.RunSummary:
         jobs.require_scale(job)
         album = None
         if params["viz"]:
-            album = undo.enter_context(options.album(params, job, params["viz"], [convention]))
+            album = undo.enter_context(
+                options.album(params, job, params["viz"], [convention], params["viz_boxes"])
+            )
         pictures: list[str] = []
 
         def draw() -> None:

@@ -19,7 +19,7 @@ from roicrop.errors import ArgumentError
 from roicrop.models import RoiNode, find_node, is_model
 
 if TYPE_CHECKING:
-    from roicrop.draw import Album
+    from roicrop.draw import Album, SurveyName
     from roicrop.job import Job, Request
 
 Parameters = Mapping[str, Any]
@@ -129,6 +129,11 @@ def _read_memory(text: str) -> int:
     return count
 
 
+def _read_bin(text: str) -> tuple[int, int]:
+    row, column = map(int, text.split(","))
+    return row, column
+
+
 def _read_columns(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
@@ -152,6 +157,7 @@ RATIO: Final = _Text(
     "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
 )
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
 
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
 COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
@@ -270,6 +276,10 @@ _MODE = click.option(
 _SAMPLING_RATIO = click.option(
     "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
 )
+MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_size"].parse)
+_MIN_SIZE = click.option(
+    "--min-size", type=MIN_SIZE, help="Cells that a box is taken to be wide and high at least."
+)
 _ALIGNED = click.option(
     "--aligned/--no-aligned",
     default=None,
@@ -298,7 +308,9 @@ def _convention(default: str) -> _Option[Any]:
     )
 
 
-_SAMPLING: Final = together(_SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE)
+_SAMPLING: Final = together(
+    _SAMPLING_RATIO, _MODE, _ALIGNED, _MIN_SIZE, _INTERPOLATION, _EXTRAPOLATION_VALUE
+)
 ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
 POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
 EITHER: Final = together(
@@ -339,27 +351,39 @@ TENSOR: Final = together(
     OVERWRITE,
 )
 
-_VIZ_BOXES = click.option(
-    "--viz-boxes",
-    type=ROWS,
-    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
+BIN_OPTION: Final = click.option(
+    "--bin",
+    "bin_",
+    type=BIN,
+    help="The bin to bring out.  [default: the one with the largest value]",
+)
+_PHOTO = click.option(
+    "--photo",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The image of the boxes.  [default: the one that FEATURES or BOXES name, if it is there]",
 )
 _CHANNEL = click.option(
     "--channel",
     metavar="N",
     type=click.IntRange(min=0),
-    help="The channel to draw.  [default: mean of all]",
+    help="The channel to draw.  [default: mean of all; of a maximum, that of the largest value]",
 )
 _POINTS = click.option(
     "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
 )
-DRAWING: Final = together(_VIZ_BOXES, _CHANNEL, _POINTS)
+DRAWING: Final = together(_PHOTO, BIN_OPTION, _CHANNEL, _POINTS)
 VIZ: Final = together(
     click.option(
         "--viz",
         type=click.Path(file_okay=False),
         metavar="DIR",
         help="Draw a picture of each chosen box there.",
+    ),
+    click.option(
+        "--viz-boxes",
+        type=ROWS,
+        help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
     ),
     DRAWING,
 )
@@ -457,16 +481,22 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     return Request(**asked, convention=row)
 
 
-def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
+def album(
+    params: Parameters,
+    job: Job,
+    place: str,
+    conventions: Sequence[Convention],
+    boxes: Sequence[range] | None,
+    survey: SurveyName | None = None,
+) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
-    from roicrop.draw import Album
+    from roicrop.draw import Album, Options
 
-    return Album(
-        job,
-        place,
-        conventions,
-        boxes=params["viz_boxes"],
+    asked = Options(
         channel=params["channel"],
+        bin=params["bin_"],
+        photo=params["photo"],
         points=params["points"],
         overwrite=params["overwrite"],
     )
+    return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

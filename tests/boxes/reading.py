@@ -42,9 +42,8 @@ def same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 def csv_table(text: str, **reading: Any) -> BoxTable:
     """The table of CSV text."""
-    return read_delimited(
-        io.BytesIO(text.encode()), "boxes.csv", "boxes.csv", Reading(**reading)
-    ).build()
+    stream = io.BytesIO(text.encode())
+    return read_delimited(stream, "boxes.csv", "boxes.csv", Reading(**reading)).build("boxes.csv")
 
 
 def table_of(**columns: Sequence[object]) -> BoxTable:
@@ -54,7 +53,7 @@ def table_of(**columns: Sequence[object]) -> BoxTable:
         {"box": [k, 0, k + 1, 1], **{key: columns[key][k] for key in columns}} for k in range(count)
     ]
     text = json.dumps(boxes).encode()
-    return read_json(io.BytesIO(text), "boxes.json", "boxes.json", Reading()).build()
+    return read_json(io.BytesIO(text), "boxes.json", "boxes.json", Reading()).build("boxes.json")
 
 
 INSTANCES = {

@@ -140,6 +140,13 @@ def test_lists_and_mappings_by_image(
     )
 
 
+@pytest.mark.parametrize("file", ["tf.csv", "makesense.csv", "labelme.json", "wheat.csv"])
+def test_the_size_of_an_image_is_kept_where_the_file_says_it(file: str, write: Write) -> None:
+    table = read(next(each for each in BOX_FILES if each.file == file), write)
+    assert table.image is not None
+    assert table.image_sizes == {str(table.image[0]): (512, 768)}
+
+
 def test_results_by_class_have_the_class_as_label(write: Write) -> None:
     table = read_boxes(write("mmdet.json", [[[], [[1, 2, 3, 4, 0.5]], [[5, 6, 7, 8, 1]]]]))
     assert table.label is not None
@@ -185,3 +192,11 @@ def test_pascal_voc_and_other_kinds_are_named_with_what_to_do(write: Write) -> N
     for (name, content), word in zip(others.items(), words, strict=True):
         path = write(name, content)
         assert word in fault_of(lambda path=path: read_boxes(path))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "", "x"])
+def test_a_size_that_is_none_is_passed_over(size: str, write: Write) -> None:
+    text = f"image,width,height,x1,y1,x2,y2\na,{size},512,1,2,3,4\nb,768,512,1,2,3,4\n"
+    table = read_boxes(write("boxes.csv", text))
+    assert table.image_sizes == {"b": (512, 768)}
+    assert not table.faults

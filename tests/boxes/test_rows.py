@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roicrop.boxes import BoxTable, delimited, read_boxes, text
+from roicrop.boxes import BoxTable, delimited, read_boxes
 from roicrop.errors import BoxError
+from roicrop.files import text
 from tests.boxes.reading import Write, csv_table, fault_of
 
 CSV = "image,x1,y1,x2,y2,score\n"
@@ -128,6 +129,11 @@ def test_blocks_of_lines_join_as_if_they_were_one(
     lines = "\n".join(json.dumps({"box": [n, 2, 3, 4], "image": "a"}) for n in range(40))
     monkeypatch.setattr(text, "_BLOCK", 100)
     table = read_boxes(write("boxes.jsonl", lines))
+    named = [{"image_id": n % 30, "file_name": f"{n % 30}.jpg", "boxes": [[n, 2, 3, 4]]}
+             for n in range(40)]  # fmt: skip
+    coco = read_boxes(write("named.jsonl", "\n".join(map(json.dumps, named)))).coco
+    assert coco is not None
+    assert [image.position for image in coco.images.values()] == list(range(30))
     assert table.coords[:, 0].tolist() == list(range(40))
     assert table.where(39).endswith("boxes.jsonl line 40")
 
@@ -189,11 +195,11 @@ def test_arrays_of_boxes_are_read(tmp_path: Path) -> None:
         assert table.box_format_origin == "default"
     assert boxes_in(f"{tmp_path}/b.npz::other").coords[0, 0] == 2
     for spec, words in {
-        "b.npz::none": "is not there: the file holds other, boxes",
+        "b.npz::none": "choose one of its arrays, as in",
         "b.h5": "name one, as in",
         "b.h5::/none": "is no dataset (K, 4)",
         "b.h5::/deep": "is no dataset (K, 4)",
-        "none.npy": "cannot be read: No such file",
+        "none.npy": "No such file",
     }.items():
         assert words in fault_of(lambda spec=spec: boxes_in(f"{tmp_path}/{spec}"))  # type: ignore[misc]
 

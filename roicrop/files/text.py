@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Final
 
-from roicrop.errors import BoxError
+from roicrop.errors import TextError
 from roicrop.text import printable
 
 MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
@@ -40,10 +40,10 @@ _OTHERS: Final = (
 def opened(path: str, name: str) -> Iterator[BinaryIO]:
     """The bytes of a file, or of standard input where the path is "-": UTF-8, without its BOM.
 
-    gzip is unpacked as it is read. Raises BoxError for what cannot be read and what is no text.
+    gzip is unpacked as it is read. Raises TextError for what cannot be read and what is no text.
     """
     if path == "-" and sys.stdin is None:
-        raise BoxError(f"{name} is closed: give it the boxes, or name a file of them")
+        raise TextError(f"{name} is closed: give it the boxes, or name a file of them")
     with ExitStack() as files, _named(name):
         raw = sys.stdin.buffer if path == "-" else files.enter_context(open(path, "rb"))
         stream = files.enter_context(_kept_open(io.BufferedReader(raw)))  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
         start = stream.peek(_START)[:_START]
         for magic, what in _OTHERS:
             if start.lstrip(_BOM + b" \t\r\n").lower().startswith(magic):
-                raise BoxError(f"{name} is {what.format(name=name)}")
+                raise TextError(f"{name} is {what.format(name=name)}")
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             yield io.BytesIO(_all(stream).decode("utf-16").encode())
         else:
@@ -64,7 +64,7 @@ def read_text(stream: BinaryIO, name: str) -> str:
     """All that is left, as text that can be JSON: values too small to hold boxes are refused."""
     text = _decoded(_all(stream), name, 1)
     if len(text) > _BLOCK and 6 * (text.count("[") + text.count("{")) > len(text):
-        raise BoxError(f"{name} holds little but brackets: a box takes four numbers")
+        raise TextError(f"{name} holds little but brackets: a box takes four numbers")
     return text
 
 
@@ -77,7 +77,7 @@ def blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
         if len(chunk) == _BLOCK:  # a carriage return at the very end may be half of an end of line
             cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
             if not cut:
-                raise BoxError(f"{name} line {line} is longer than {_BLOCK:,} bytes: is it CSV?")
+                raise TextError(f"{name} line {line} is longer than {_BLOCK:,} bytes: is it CSV?")
         text, rest = _decoded(rest[:cut], name, line), rest[cut:]
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -138,13 +138,13 @@ class _Bounded(gzip.GzipFile):
 def _named(name: str) -> Iterator[None]:
     try:
         yield
-    except BoxError:
+    except TextError:
         raise
     except UnicodeError as error:
-        raise BoxError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
+        raise TextError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or printable(error)
-        raise BoxError(f"{name} cannot be read: {why}") from error
+        raise TextError(f"{name} cannot be read: {why}") from error
 
 
 def _all(stream: BinaryIO) -> bytes:
@@ -160,22 +160,22 @@ def _decoded(content: bytes, name: str, line: int) -> str:
         begin = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 20)
         piece = content[begin : error.start + 20].partition(b"\n")[0]
         guess = printable(piece.decode("cp1252", "replace").strip())
-        raise BoxError(
+        raise TextError(
             f"{name} line {line}: not UTF-8 text (in Windows-1252 it would be {guess!r}): "
             "save it as UTF-8"
         ) from error
 
 
-def _json_error(error: Exception, name: str, line: int | None = None) -> BoxError:
+def _json_error(error: Exception, name: str, line: int | None = None) -> TextError:
     """What is wrong with JSON text, or with one line of many."""
     if not isinstance(error, json.JSONDecodeError):
         where = name if line is None else f"{name} line {line}"
         deep = isinstance(error, RecursionError)
-        return BoxError(f"{where}: " + ("nested too deeply" if deep else "a number is too long"))
+        return TextError(f"{where}: " + ("nested too deeply" if deep else "a number is too long"))
     if not error.doc.strip():
-        return BoxError(f"{name} is empty: [] is an empty list of boxes")
+        return TextError(f"{name} is empty: [] is an empty list of boxes")
     where = f"{name} line {line or error.lineno} column {error.colno}"
     advice = ""
     if error.msg == "Extra data" and line is None:
         advice = " (where each line is a value of its own, say --boxes-format jsonl)"
-    return BoxError(f"{where}: not JSON: {error.msg}{advice}")
+    return TextError(f"{where}: not JSON: {error.msg}{advice}")
