@@ -450,8 +450,9 @@ _ROWS = (
     dataclasses.replace(
         _FAST_RCNN,
         name="fast-rcnn-half-even",
-        program="RoIPool of re-implementations with torch.round or np.round",
-        surprise="It is fast-rcnn but for boxes with a corner half-way between two cells.",
+        program="RoIPool of re-implementations with torch.round or np.round, which differs from "
+        "fast-rcnn only for corners at .5",
+        surprise="Corners are rounded half to even: 0.5 and 2.5 cells to 0 and 2.",
         verified="derived from its definition",
         rounding="half-even",
     ),

@@ -25,7 +25,7 @@ class Alternative:
     differs: dict[str, str]
 
 
-Cost = Callable[[Trial], tuple[int, int]]
+Cost = Callable[[Trial], tuple[int, int, int]]
 
 
 def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
@@ -74,7 +74,7 @@ def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[A
     kept = []
     for one in each:
         smaller = [set(o.differs) for o in each if set(o.differs) < set(one.differs)]
-        plain = any(trial.hypothesis.rules.cost == 0 for trial in one.trials)
+        plain = any(trial.hypothesis.rules.is_plain for trial in one.trials)
         as_read = _OF_THE_FILES.isdisjoint(one.differs)
         if (plain and as_read) or set().union(*smaller) != set(one.differs):
             kept.append(one)

@@ -45,9 +45,9 @@ class Rules:
         return self.conventions[0]
 
     @property
-    def cost(self) -> int:
-        """How many options its name needs; one that no framework has counts thrice."""
-        return len(convention_options(self.convention)) + 2 * self.is_nobodys
+    def is_plain(self) -> bool:
+        """Whether its name needs no option."""
+        return not convention_options(self.convention)
 
     @property
     def is_nobodys(self) -> bool:
@@ -56,9 +56,13 @@ class Rules:
         return not own.isdisjoint(convention_options(self.convention))
 
     @property
-    def simplicity(self) -> tuple[int, int]:
-        """By which the simplest, and of those the best known, comes first."""
-        return self.cost, _FAME[self.convention.name]
+    def simplicity(self) -> tuple[int, int, int]:
+        """By which the simplest, and of those the best known, comes first.
+
+        An option that no framework has counts thrice.
+        """
+        unusual, fame, options = _simplicity(self.convention)
+        return unusual + 2 * self.is_nobodys, fame, options
 
     @property
     def named(self) -> list[Convention]:
@@ -116,7 +120,7 @@ class Hypothesis:
     scale: float | None
     layout: Layout
 
-    def cost(self, given: Reading, channels_last: bool) -> tuple[int, int]:
+    def cost(self, given: Reading, channels_last: bool) -> tuple[int, int, int]:
         """How far it is from the simplest: files and options taken at their word, no overrides.
 
         Of those that are as far the best known costs least.
@@ -129,8 +133,8 @@ class Hypothesis:
             self.layout.channels_last != channels_last,
             self.layout.transposed,
         )
-        options, fame = self.rules.simplicity
-        return options + 2 * sum(unexpected), fame
+        unusual, fame, options = self.rules.simplicity
+        return unusual + 2 * sum(unexpected), fame, options
 
 
 def readings(given: Reading) -> list[Reading]:

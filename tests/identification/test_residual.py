@@ -153,6 +153,22 @@ def test_corners_half_way_between_cells_are_what_such_boxes_have_in_common(place
     assert "all of them have a corner half-way between cells" in residual.text
 
 
+def test_roipool_that_differs_only_for_corners_at_half_a_cell_is_found_and_said(
+    place: Path,
+) -> None:
+    boxes = np.round(BOXES / STRIDE * 2) / 2 * STRIDE
+    write(place, boxes=boxes)
+    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn-half-even"], boxes))
+    said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
+    assert "crops.npy is fast-rcnn-half-even\n" in said.out
+    assert "only for corners at .5" in said.out
+    write(place, boxes=np.round(boxes / STRIDE) * STRIDE)
+    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn"], np.round(boxes / STRIDE) * STRIDE))
+    said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
+    assert "crops.npy is fast-rcnn\n" in said.out
+    assert "no box has a corner half-way between cells" in said.out
+
+
 def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> None:
     noise = RANDOM.standard_normal((24, 5, 3, 3)).astype(np.float32)
     verdict = identified(place, crop(BASE) + noise / 50)
