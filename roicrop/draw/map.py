@@ -71,7 +71,7 @@ class Shown:
 def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:
     """(C, …) → (…) float64: one channel, or the mean over all of them."""
     if channel is not None:
-        return np.asarray(values[channel], dtype=np.float64)
+        return np.array(values[channel], dtype=np.float64)  # a map is overwritten by the next
     with np.errstate(invalid="ignore", over="ignore"):
         mean: NDArray[np.float64] = values.mean(axis=0, dtype=np.float64)
     return mean

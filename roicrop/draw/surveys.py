@@ -64,7 +64,6 @@ class Item:
     """A box of a survey: what it is called, and what it gives.
 
     row: in the job. score, level: where it has one.
-    amount: (H, W) how much each cell contributes to it, for coverage.
     """
 
     row: int
@@ -72,7 +71,6 @@ class Item:
     crop: Crop
     score: float | None
     level: str | None
-    amount: NDArray[np.float64] | None
 
     @property
     def label(self) -> str:
@@ -86,11 +84,14 @@ class Survey:
     """All that a figure of many boxes takes.
 
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
+    items: filled map by map, and drawn in the order of their rows.
+    amount: (H, W) how much each cell contributes to all, for coverage.
     """
 
     name: SurveyName
     shown: Shown
-    items: Sequence[Item]
+    items: list[Item]
+    amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
     file: Path
@@ -106,6 +107,7 @@ class Survey:
 
     def compose(self) -> Sheet:
         """The figure, laid out and not yet drawn."""
+        self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
         subject, convention = self.items[0].subject, self.items[0].crop.plan.convention
         said = [subject.file, f"image {subject.image}", self.shown.words]
@@ -268,8 +270,7 @@ def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _coverage(survey: Survey) -> tuple[str, list[Block]]:
-    items, size = survey.items, survey.shown.map_size
-    total = np.sum([item.amount for item in items if item.amount is not None], axis=0)
+    items, size, total = survey.items, survey.shown.map_size, survey.amount
     boxes, one = [survey.spans(item) for item in items], len(items) == 1
     spans = (in_sight(boxes[0][0], size[0]), in_sight(boxes[0][1], size[1])) if one else None
     view, scale = survey.view(spans), Scale(0.0, float(total.max(initial=0.0)))
