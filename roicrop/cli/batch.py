@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from roicrop.cli import cropping, options, report
-from roicrop.cli.failures import FAILURES, in_one_line, tell
+from roicrop.cli.failures import FAILURES, in_one_line, say, tell
 from roicrop.errors import ManifestError, OutputError
 from roicrop.job import ManifestRow, read_manifest
 from roicrop.text import json_line
@@ -74,7 +74,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
         report.show_row(summary, row.where, quiet=params["quiet"], as_json=params["as_json"])
     report.warn_of_slow_core(seconds)
     if not params["quiet"]:
-        click.echo(f"batch       {len(rows) - failed} of {len(rows)} rows done", err=True)
+        say(f"batch       {len(rows) - failed} of {len(rows)} rows done")
     return 1 if failed else 0
 
 

@@ -5,6 +5,7 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
+from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
     OPTIONS,
@@ -30,6 +31,7 @@ __all__ = [
     "Features",
     "Fit",
     "Frames",
+    "ImageAssignment",
     "Job",
     "ManifestRow",
     "OnMap",
@@ -37,6 +39,7 @@ __all__ = [
     "Request",
     "Rows",
     "Subject",
+    "assign_images",
     "cautions",
     "command_line",
     "convention_options",
