@@ -101,6 +101,7 @@ def _create_pooled(root: h5py.File, content: Content) -> None:
         creation = h5p.create(h5p.DATASET_CREATE)
         creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
         creation.set_fill_time(h5d.FILL_TIME_NEVER)
+        creation.set_obj_track_times(False)  # the same file from the same input
         space = h5s.create_simple(spec.shape)
         h5d.create(root.id, b"pooled", h5t.py_create(spec.dtype), space, creation)
     else:
@@ -130,7 +131,8 @@ def _nexus(spec: OutputSpec) -> dict[str, object]:
     They are those of the NeXus base class NXdata: its axes have no coordinates (".").
     """
     shown = ["." if axis in ("y", "x") else "0" for axis in spec.axes]
-    named: dict[str, object] = {"NX_class": "NXdata", "signal": "pooled", "axes": ["."] * 4}
+    axes = ["." for _ in spec.axes]
+    named: dict[str, object] = {"NX_class": "NXdata", "signal": "pooled", "axes": axes}
     return {**named, "default_slice": shown} if spec.shape[0] else named
 
 
