@@ -32,7 +32,7 @@ from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 sample := sample_data/features.h5 sample_data/boxes.json
 roicrop := $(user)/bin/roicrop
 
-demo: $(user)/installed
+demo: $(user)/installed-$(COMPILED)
 	@mkdir -p demo
 	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
 	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
@@ -68,7 +68,7 @@ format: $(venv)/installed-test
 	$(python) -m ruff format
 
 # Tested from another folder, where no ./roicrop can be imported.
-wheel: $(user)/installed
+wheel: $(user)/installed-$(COMPILED)
 	$(PYTHON) -m tests.wheel $(user)/dist/roicrop-*.whl
 	$(user_python) -m pip install --quiet "$$(echo $(user)/dist/roicrop-*.whl)[test]"
 	rm -rf $(user)/away && mkdir $(user)/away
@@ -94,7 +94,7 @@ $(venv)/installed-%: $(venv)/compiled-$(COMPILED) pyproject.toml roicrop/VERSION
 	  --config-settings=build-dir=$(built) $(compiled_option) --editable '.[$*]'
 	@touch $@
 
-$(user)/installed: $(sources)
+$(user)/installed-$(COMPILED): $(sources)
 	$(PYTHON) -m venv --clear $(user)
 	$(user_python) -m pip wheel --quiet --no-deps --wheel-dir $(user)/dist $(compiled_option) .
 	$(user_python) -m pip install --quiet $(user)/dist/roicrop-*.whl

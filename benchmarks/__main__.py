@@ -19,6 +19,7 @@ SUITES: Final = (
     "maximum",
     "variants",
     "channels_last",
+    "pyramid",
     "simd",
     "one_box",
     "scaling",

@@ -60,6 +60,8 @@ TARGETS: Final = (
     Target("channels-last, most", "… at worst", at_most=1, aim=True),
     Target("float16, most", "float16: by the time of float32", at_most=1.3),
     Target("float64, most", "float64: by the time of float32", at_most=2.5),
+    Target("pyramid, torchvision", "Pyramid: times faster than torchvision", 15),
+    Target("pyramid on one thread, torchvision", "… on one thread", 9),
     Target("simd, avx2, most", "AVX2: by the time of AVX-512", at_most=2.2),
     Target("memory, MiB", "Memory beyond input and output, MiB", at_most=32),
     Target("scaling, K", "Growth with boxes: exponent", at_most=1.1),

@@ -22,6 +22,7 @@ DOCUMENTS: Final = tuple(
         "CONTRIBUTING.md",
         "docs/conventions.md",
         "docs/files.md",
+        "docs/pyramids.md",
         "sample_data/README.md",
     )
 )

@@ -13,7 +13,7 @@ from docs.box_files import BOX_FILES
 from docs.documents import ROOT
 from docs.tables import table
 from roicrop.boxes.names import COORDINATES, SPELLINGS
-from roicrop.conventions import CONVENTIONS, in_words
+from roicrop.conventions import CONVENTIONS, LEVEL_RULES, in_words
 
 
 def conventions() -> str:
@@ -31,11 +31,20 @@ def surprises() -> str:
     return "\n".join(f"- **{row.name}**: {row.surprise}" for row in CONVENTIONS.values())
 
 
+def level_rules() -> str:
+    """A row for each level rule, and what surprises people about it."""
+    rows = [
+        [f"`{rule.name}`", rule.program, *in_words.level_row(rule), rule.surprise]
+        for rule in LEVEL_RULES.values()
+    ]
+    return "\n".join(table(["rule", "reproduces", *in_words.LEVEL_HEADER, "surprise"], rows))
+
+
 def functions() -> str:
     """The Python API: each function as it is called, and the first line of what it says."""
     return "\n".join(
         f"- `roicrop.{each.__name__}{_called(each)}`\n  {_first_line(each)}"
-        for each in (roicrop.roi_align, roicrop.roi_pool, roicrop.plan)
+        for each in (getattr(roicrop, name) for name in _FUNCTIONS)
     )
 
 
@@ -81,6 +90,7 @@ def names() -> str:
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "conventions": conventions,
     "surprises": surprises,
+    "level rules": level_rules,
     "box files": box_files,
     "names": names,
     "functions": functions,
@@ -88,6 +98,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
 }
 
 
+_FUNCTIONS: Final = (
+    "roi_align", "roi_pool", "multiscale_roi_align", "assign_levels", "plan",
+)  # fmt: skip
 _PEERS: Final = {
     "ONNX Runtime": "align, onnxruntime, mean",
     "torchvision": "align, torchvision, mean",

@@ -29,7 +29,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a quick run on roicrop alone writes, and the paths of its files."""
     path = tmp_path_factory.mktemp("bench") / "results.json"
     suites = (
-        "(align|pool|maximum|variants): small|last: .*small|one box|scaling: K|memory|end to end"
+        "(align|pool|maximum|variants): small|last: .*small|pyramid|one box|scaling: K|memory|"
+        "end to end"
     )
     command = ["-m", "benchmarks", "--quick", "--alone", "--only", suites, "--json", str(path)]
     done = subprocess.run([sys.executable, *command], cwd=_ROOT, capture_output=True, text=True)
@@ -44,12 +45,13 @@ def test_a_run_writes_every_promised_field(found: dict[str, Any]) -> None:
     assert found["peers"] == found["missing"] == {}
     names = [section["name"] for section in found["sections"]]
     assert names == [
-        *("align", "pool", "maximum", "variants", "channels-last"),
+        *("align", "pool", "maximum", "variants", "channels-last", "pyramid"),
         *("one box", "scaling", "memory", "end to end"),
     ]
     for section in found["sections"]:
         for measurement in section["measurements"]:
-            assert measurement["value"] > 0
+            # A tiny call may find all the memory that it needs.
+            assert measurement["value"] > 0 or section["name"] == "memory"
             assert set(measurement) == {
                 *("workload", "contender", "value", "unit", "ratio", "rounds", "threads")
             }

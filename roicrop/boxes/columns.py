@@ -172,7 +172,7 @@ class _Columns:
         return {
             str(i): (int(h), int(w))
             for i, (h, w) in each.items()
-            if 1 <= min(h, w) <= max(h, w) < 2**31
+            if 1 <= h < _LARGEST_EXACT_INDEX and 1 <= w < _LARGEST_EXACT_INDEX
         }
 
     def names(self, role: Role) -> Names | None:

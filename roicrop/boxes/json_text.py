@@ -300,8 +300,10 @@ def _images(document: _Document, reading: Reading, name: str) -> _Images:
 
     def values(wanted: Sequence[str]) -> tuple[str, list[Any]] | None:
         for each in wanted:
-            found = [e.said.get(its.get(each, "")) for its, e in zip(keys, entries, strict=True)]
-            if found and all(type(value) in (str, int, float) for value in found):
+            if not all(each in its for its in keys):
+                continue
+            found = [e.said[its[each]] for its, e in zip(keys, entries, strict=True)]
+            if all(type(value) in (str, int, float) for value in found):
                 return keys[0][each], found
         return None
 

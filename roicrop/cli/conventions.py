@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from roicrop.conventions import CONVENTIONS, DEFAULT, in_words
+from roicrop.conventions import CONVENTIONS, DEFAULT, LEVEL_RULES, in_words
 from roicrop.text import json_line
 from roicrop.text import table as in_columns
 
@@ -14,7 +14,7 @@ from roicrop.text import table as in_columns
 @click.command(epilog="\b\nExample: roicrop conventions --json")
 @click.option("--json", "as_json", is_flag=True, help="The whole table, every rule of each row.")
 def command(as_json: bool) -> None:
-    """List what each framework means by the operator, and what surprises people about it."""
+    """List what each framework means by the operator, and how it chooses a pyramid's level."""
     rows = list(CONVENTIONS.values())
     cells = [in_words.TABLE_HEADER, *map(in_words.table_row, rows)]
     if as_json:
@@ -27,3 +27,10 @@ def command(as_json: bool) -> None:
         click.echo(f"\n{row.name}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
         click.echo(click.wrap_text(f"Verified: {row.verified}.", 78, "  ", "  "))
+    cells = [("level rule", *in_words.LEVEL_HEADER)]
+    cells += [(rule.name, *in_words.level_row(rule)) for rule in LEVEL_RULES.values()]
+    click.echo("\n" + "\n".join(in_columns(cells, "l" * len(cells[0]))))
+    for rule in LEVEL_RULES.values():
+        click.echo(f"\n{rule.name}: {rule.program}")
+        click.echo(click.wrap_text(rule.surprise, 78, "  ", "  "))
+        click.echo(click.wrap_text(f"Verified: {rule.verified}.", 78, "  ", "  "))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from roicrop.cli import options
+from roicrop.cli import options, report
 from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
 from roicrop.text import json_line
 
@@ -36,11 +36,12 @@ def command(**params: Any) -> int:
     request = options.request({**params, "output_size": (1, 1)}, *any_convention)
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")
-    with (
-        jobs.open_job(request) as job,
-        identify.open_pooled(params["pooled"], job) as pooled,
-    ):
-        verdict = identify.identify(job, pooled)
+    with jobs.open_job(request) as job:
+        with (
+            report.progress(None, quiet=params["quiet"]) as progress,
+            identify.open_pooled(params["pooled"], job, progress) as pooled,
+        ):
+            verdict = identify.identify(job, pooled)
         if params["as_json"]:
             click.echo(json_line({"command": "identify", **identify.facts(verdict, job)}))
         else:

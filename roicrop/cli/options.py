@@ -279,6 +279,10 @@ _MODE = click.option(
 _SAMPLING_RATIO = click.option(
     "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
 )
+MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_size"].parse)
+_MIN_SIZE = click.option(
+    "--min-size", type=MIN_SIZE, help="Cells that a box is taken to be wide and high at least."
+)
 _ALIGNED = click.option(
     "--aligned/--no-aligned",
     default=None,
@@ -307,7 +311,9 @@ def _convention(default: str) -> _Option[Any]:
     )
 
 
-_SAMPLING: Final = together(_SAMPLING_RATIO, _MODE, _ALIGNED, _INTERPOLATION, _EXTRAPOLATION_VALUE)
+_SAMPLING: Final = together(
+    _SAMPLING_RATIO, _MODE, _ALIGNED, _MIN_SIZE, _INTERPOLATION, _EXTRAPOLATION_VALUE
+)
 ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
 POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
 EITHER: Final = together(

@@ -309,8 +309,11 @@ def warn_of_slow_core(seconds: float) -> None:
 
 
 @contextmanager
-def progress(boxes: int, *, quiet: bool) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal for what takes over a second; call it with how many more are done."""
+def progress(boxes: int | None, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal for what takes over a second; call it with how many more are done.
+
+    boxes: how many there are to do, None where nobody knows.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
         return

@@ -49,7 +49,7 @@ def compare(
     if tolerance is not None and not 0 <= tolerance < np.inf:
         raise ArgumentError(f"--tolerance {tolerance}: give a number from 0 on")
     for variant in variants:
-        if job.source.levels == 1 and "level_rule" in overrides(variant.convention):
+        if job.source.level_names is None and "level_rule" in overrides(variant.convention):
             raise ArgumentError(
                 f"{variant.name}: a level rule is for a pyramid, and {job.source.name} is not one: "
                 "leave it out, or name its levels with --levels"

@@ -29,7 +29,7 @@ class Study:
         self._first, self._second = first, second
         self._tally = tally
         self._ablation = Ablation(
-            first.convention, second.convention, pyramid=job.source.levels > 1
+            first.convention, second.convention, pyramid=job.source.level_names is not None
         )
         self._worst = {worst.row: worst for worst in tally.worst}
         self._found: dict[int, WorstBox] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from roicrop.conventions.levels import LevelRule
 from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import Convention, Kind, Reduction
 from roicrop.text import measure, minus
@@ -31,6 +32,21 @@ def table_row(row: Convention) -> tuple[str, ...]:
         row.mode,
         row.border if matters("border", row) else "left out",
         row.order + (" fractions" if row.normalized else ""),
+    )
+
+
+LEVEL_HEADER: Final = ("canonical", "counted from", "rounded", "zero area", "negative area")
+
+
+def level_row(rule: LevelRule) -> tuple[str, ...]:
+    """A level rule as a table shows it, under LEVEL_HEADER."""
+    finest = {"finest": "the finest", "none": "none", "raise": "refused"}
+    return (
+        f"{rule.canonical_size:g} px, level {rule.canonical_level:g}",
+        "the finest map" if rule.counted_from == "finest" else "stride 1",
+        "down" if rule.rounding == "floor" else "half to even",
+        finest[rule.zero_area],
+        finest[rule.negative_area],
     )
 
 

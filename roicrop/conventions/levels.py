@@ -71,6 +71,7 @@ _PADDLE = LevelRule(
     surprise="A reversed box has no area and is on the finest level.",
     verified="Paddle 3.3.1",
     reversed_area="zero",
+    negative_area="finest",  # there is none
 )
 
 _ROWS = (

@@ -75,6 +75,7 @@ _BESIDE: Final[Mapping[str, Any]] = {
     "aligned_min_size": None,
     "order": "xyxy",
     "reversed_boxes": "mirror",
+    "fixed": False,
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+import math
+from typing import Final, Literal
 
 from roicrop.conventions import levels
-from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -43,6 +43,7 @@ def resolve(
     *,
     sampling_ratio: SamplingRatio | None = None,
     aligned: bool | None = None,
+    min_size: float | Literal["none"] | None = None,
     mode: Mode | None = None,
     interpolation: Interpolation | None = None,
     extrapolation_value: float | None = None,
@@ -52,8 +53,9 @@ def resolve(
 
     None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
     `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
-    none and one cell. `level_rule` is a name from `LEVEL_RULES`. `interpolation` and
-    `extrapolation_value` are for crop-and-resize only.
+    none and one cell. `min_size` is in cells; "none" leaves RoIs as small as they are.
+    `interpolation` and `extrapolation_value` are for crop-and-resize only. `level_rule` is a name
+    from `LEVEL_RULES`.
     """
     row = lookup(convention, operator) if isinstance(convention, str) else convention
     if row.operator != operator:
@@ -61,15 +63,17 @@ def resolve(
     if sampling_ratio is not None:
         row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
     if aligned is not None:
-        if row.operator == "pool" or row.normalized:
-            raise ArgumentError(
-                f"aligned does not apply to the convention {row.name}: leave it out"
-            )
+        _check_applies("aligned", row)
         row = dataclasses.replace(
             row,
             offset_after=ALIGNED_OFFSET if aligned else 0.0,
             min_size=row.aligned_min_size if aligned else 1.0,
         )
+    if min_size is not None:
+        _check_applies("min_size", row)
+        if min_size != "none" and not 0 <= float(min_size) < math.inf:
+            raise ArgumentError(f"min_size is {min_size}: give cells, or none")
+        row = dataclasses.replace(row, min_size=None if min_size == "none" else float(min_size))
     if mode is not None:
         if mode not in ("avg", "max"):
             raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
@@ -110,15 +114,20 @@ def differing(first: Convention, second: Convention) -> dict[str, tuple[object, 
 
 
 def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
-    if not matters("sampling_ratio", row):
-        raise ArgumentError(
-            f"sampling_ratio does not apply to the convention {row.name}: leave it out"
-        )
+    if ratio == row.sampling_ratio == "exact":
+        return ratio
+    _check_applies("sampling_ratio", row)
     if ratio in ("adaptive", "exact"):
         return ratio
     if isinstance(ratio, str) or not float(ratio).is_integer():
         raise ArgumentError(f"sampling_ratio {ratio!r} is not a whole number, adaptive or exact")
     return "adaptive" if ratio <= 0 else int(ratio)
+
+
+def _check_applies(name: str, row: Convention) -> None:
+    """ArgumentError for an option that would make another operator of the row, or no other."""
+    if row.fixed or row.operator == "pool":
+        raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
 
 
 def _same(a: object, b: object) -> bool:

@@ -32,6 +32,10 @@ def _ratio(text: str) -> int | str:
     return number if number > 0 else "adaptive"
 
 
+def _cells(text: str) -> float | str:
+    return text if text == "none" else float(text)
+
+
 _LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 
@@ -48,6 +52,7 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
     {
         "sampling_ratio": Setting("a whole number, adaptive or exact", _ratio),
         "mode": _one_of({"avg": "avg", "max": "max"}),
+        "min_size": Setting("a number of cells or none", _cells),
         "aligned": _one_of({"true": True, "false": False}),
         "interpolation": _one_of({"bilinear": "bilinear", "nearest": "nearest"}),
         "extrapolation_value": Setting("a number", float),

@@ -67,6 +67,7 @@ class Convention:
     normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
     interpolation: how a sample reads the map.
     level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
+    fixed: whether where it samples is what makes it this operator, so that no option changes it.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Convention:
     normalized: bool = False
     interpolation: Interpolation = "bilinear"
     level_rule: str = "torchvision"
+    fixed: bool = False
 
     @property
     def aligned(self) -> bool:
@@ -267,6 +269,7 @@ _ROWS = (
         border="extrapolate",
         order="yxyx",
         normalized=True,
+        fixed=True,
     ),
     Convention(
         name="prroi",
@@ -277,6 +280,7 @@ _ROWS = (
         min_size=0.0,
         sampling_ratio="exact",
         border="zero",
+        fixed=True,
     ),
     Convention(
         name="fast-rcnn",
@@ -291,6 +295,7 @@ _ROWS = (
 )
 
 CONVENTIONS: Final[Mapping[str, Convention]] = MappingProxyType({row.name: row for row in _ROWS})
+"""By name, the best known first: where several are the same, this is the order to name them in."""
 
 DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
     {"align": "mask-rcnn", "pool": "fast-rcnn"}

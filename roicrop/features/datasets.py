@@ -182,7 +182,8 @@ class MapFile:
             if group is not None:
                 return self._group(group)
         raise FeatureError(
-            f"{self.path} holds {len(maps)} datasets that can be feature maps: choose one, as in "
+            f"{self.path} holds {len(maps)} datasets that can be feature maps: name the levels of "
+            "a pyramid with --levels, or choose one, as in "
             f"{where_in(self.file, maps[0].path)}: {listing(maps)}"
         )
 
@@ -209,8 +210,9 @@ class MapFile:
         if patterns := patterns_of(path, maps):
             names = listing([pattern.rpartition("/")[2] for pattern in patterns])
             raise FeatureError(
-                f"{where_in(self.file, path)} holds several maps an image: {names}: choose one of "
-                f"each, as in {where_in(self.file, patterns[0])}, or one group, as in "
+                f"{where_in(self.file, path)} holds several maps an image: {names}: name the "
+                "levels of a pyramid with --levels, or choose one of each, as in "
+                f"{where_in(self.file, patterns[0])}, or one group, as in "
                 f"{where_in(self.file, min(map(_parent, maps)))}"
             )
 

@@ -1,7 +1,8 @@
 """Files as such, whoever reads them: what a file is, whether it stays as it was, HDF5 and NumPy's.
 
-`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, and `npy` reads
-`.npy` and `.npz`. None of them knows what is in a file, and each is imported by those who need it.
+`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `npy` reads
+`.npy` and `.npz`, and `text` reads text. None of them knows what is in a file, and each is imported
+by those who need it.
 """
 
 from __future__ import annotations
@@ -17,5 +18,6 @@ __all__ = [
     "numpy_kind",
     "origins",
     "split_spec",
+    "text",
     "what_it_is",
 ]

@@ -1,4 +1,4 @@
-"""What else fits, in what it differs from the best answer, and why these data do not tell."""
+"""What fits best, what else does, in what that differs, and why these data do not tell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from roicrop.conventions import SamplingRatio, effective
 from roicrop.identification.confirm import Trial
+from roicrop.identification.hypotheses import coarse
 from roicrop.text import measure, minus
 
 _ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing
@@ -15,30 +16,72 @@ _ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A trial that fits too. differs: what sets it apart from the best → why that does not show."""
+    """Trials that fit, and differ from one another in last bits and empty bins at most.
 
-    trial: Trial
+    differs: what sets all of them apart from the best → why that does not show.
+    """
+
+    trials: Sequence[Trial]
     differs: dict[str, str]
 
 
-def ranked(trials: Sequence[Trial], cost: Callable[[Trial], int]) -> list[Trial]:
-    """Those that fit: the closest first, and of those that are as close the simplest."""
-    fitting = [trial for trial in trials if trial.fits]
-    best = min((trial.mean for trial in fitting), default=0.0)
-    close = _ALIKE[0] * best + _ALIKE[1]
-    return sorted(fitting, key=lambda trial: (trial.mean > close, cost(trial), trial.mean))
+Cost = Callable[[Trial], tuple[int, int]]
 
 
-def alternatives(best: Trial, others: Sequence[Trial]) -> list[Alternative]:
-    """The other trials, without those that differ only in what several of them differ in."""
-    each = [Alternative(trial, _differs(best, trial)) for trial in others]
+def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
+    """Those that fit, each with those that differ from it in last bits and empty bins at most.
+
+    The closest group comes first, and of those that are as close the simplest. In a group, what
+    gives the values to the bit comes first, then the simplest, then the best known.
+    """
+    groups: dict[object, list[Trial]] = {}
+    for trial in trials:
+        if trial.fits:
+            mine = trial.hypothesis
+            key = mine.reading, mine.scale, mine.layout, repr(coarse(trial.row))
+            groups.setdefault(key, []).append(trial)
+    means = {key: min(trial.mean for trial in group) for key, group in groups.items()}
+    close = _ALIKE[0] * min(means.values(), default=0.0) + _ALIKE[1]
+    order = sorted(groups, key=lambda key: (means[key] > close, min(map(cost, groups[key]))))
+    return [sorted(groups[key], key=lambda trial: (not trial.exact, cost(trial))) for key in order]
+
+
+def alike(group: Sequence[Trial]) -> Alternative:
+    """The best of a group; if it does not give the tensor to the bit, all of the group."""
+    best = group[0]
+    trials = [trial for trial in group if trial.exact == best.exact]
+    return Alternative(trials, {k: v for each in trials for k, v in _differs(best, each).items()})
+
+
+def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[Alternative]:
+    """What else fits, without what differs only in what several others differ in.
+
+    groups: all that fit, ranked. A convention that fits as it is always stays. What no framework
+    computes does not, unless the best is such too.
+    """
+    known = {id(trial) for trial in best.trials}
+    nobodys = best.trials[0].hypothesis.rules.is_nobodys
+    each = []
+    for group in groups:
+        of_frameworks = (t for t in group if nobodys or not t.hypothesis.rules.is_nobodys)
+        trials = [trial for trial in of_frameworks if id(trial) not in known]
+        if trials:
+            all_differ = [_differs(best.trials[0], trial) for trial in trials]
+            common = set(all_differ[0]).intersection(*all_differ)
+            shown = {what: why for what, why in all_differ[0].items() if what in common}
+            each.append(Alternative(trials, shown))
     each = [one for one in each if one.differs]
     kept = []
     for one in each:
         smaller = [set(o.differs) for o in each if set(o.differs) < set(one.differs)]
-        if set().union(*smaller) != set(one.differs):
+        plain = any(trial.hypothesis.rules.cost == 0 for trial in one.trials)
+        as_read = _OF_THE_FILES.isdisjoint(one.differs)
+        if (plain and as_read) or set().union(*smaller) != set(one.differs):
             kept.append(one)
     return kept
+
+
+_OF_THE_FILES: Final = frozenset(("box format", "scale", "layout"))
 
 
 def _differs(best: Trial, other: Trial) -> dict[str, str]:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.identification.confirm import Trial
-from roicrop.job import Job, distinct_images
+from roicrop.job import distinct_images
 
 Mask = NDArray[np.bool_]
 
 _NAMED: Final = 5
+_NEARLY: Final = 1e-6  # cells
 _LISTED: Final = 1000
 
 
@@ -35,15 +36,15 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
 def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
     """What is true of all boxes that do not agree, and of hardly any that do."""
     found = []
-    for words, trait in _traits(trial.job):
+    for words, trait in _traits(trial):
         others = int((trait & good).sum())
         if trait[bad].all() and 4 * others <= int(good.sum()):
             found.append(f"all of them {words}, and {others or 'none'} of the others")
     return found
 
 
-def _traits(job: Job) -> list[tuple[str, Mask]]:
-    cells, sizes = job.cells, job.box_map_size[:, ::-1]
+def _traits(trial: Trial) -> list[tuple[str, Mask]]:
+    job, cells, sizes = trial.job, trial.job.cells, trial.job.box_map_size[:, ::-1]
     sides = cells[:, 2:] - cells[:, :2]
     outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
     traits = [
@@ -52,6 +53,11 @@ def _traits(job: Job) -> list[tuple[str, Mask]]:
         ("are smaller than a cell", (sides < 1).any(axis=1)),
         ("reach outside their map", outside),
     ]
+    if trial.row.operator == "pool":
+        halves = (np.abs(cells - np.floor(cells) - 0.5) < _NEARLY).any(axis=1)
+        traits.append(
+            ("have a corner half-way between cells, which may be rounded up or down", halves)
+        )
     images = distinct_images(job.image_index)
     if len(images) > 1:
         traits += [

@@ -137,6 +137,11 @@ class Trial:
         return looked and 0 < self.agreeing == self.compared
 
     @property
+    def exact(self) -> bool:
+        """Whether it gives the tensor to the bit."""
+        return self.fits and self.largest == 0.0
+
+    @property
     def mean(self) -> float:
         """The mean difference, in tolerances."""
         return self.total / max(self.values, 1)
@@ -193,6 +198,7 @@ def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Tri
             for trial in members:
                 if trial.hypothesis.layout == layout:
                     trial.add(on_map.rows, difference, tolerances)
+            pooled.progress(len(on_map))
 
 
 def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[Sequence[Trial]]:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, effective, resolve
+from roicrop.conventions import (
+    CONVENTIONS,
+    Convention,
+    Mode,
+    SamplingRatio,
+    effective,
+    resolve,
+)
 from roicrop.errors import ArgumentError
 from roicrop.job import convention_options
 
 RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
 SCALES: Final = tuple(2.0**-n for n in range(7))
 _MODES: Final[tuple[Mode, ...]] = ("avg", "max")
+_LEAST: Final[tuple[float | Literal["none"] | None, ...]] = (None, "none", 1.0)
+_FAME: Final = {name: place for place, name in enumerate(CONVENTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Rules:
     """One computation, whatever the boxes and features, under every name that it goes by.
 
     conventions: the fewest options first; a sampling ratio, which every framework takes, before
-        any other.
+        any other; and of those the best known first.
     """
 
     conventions: tuple[Convention, ...]
@@ -36,8 +46,19 @@ class Rules:
 
     @property
     def cost(self) -> int:
-        """How many options its name needs."""
-        return len(convention_options(self.convention))
+        """How many options its name needs; one that no framework has counts thrice."""
+        return len(convention_options(self.convention)) + 2 * self.is_nobodys
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether its name needs an option that no framework has."""
+        own = {"--mode"} if self.convention.operator == "pool" else {"--min-size"}
+        return not own.isdisjoint(convention_options(self.convention))
+
+    @property
+    def simplicity(self) -> tuple[int, int]:
+        """By which the simplest, and of those the best known, comes first."""
+        return self.cost, _FAME[self.convention.name]
 
     @property
     def names(self) -> list[str]:
@@ -88,8 +109,11 @@ class Hypothesis:
     scale: float | None
     layout: Layout
 
-    def cost(self, given: Reading, channels_last: bool) -> int:
-        """How far it is from the simplest: files and options taken at their word, no overrides."""
+    def cost(self, given: Reading, channels_last: bool) -> tuple[int, int]:
+        """How far it is from the simplest: files and options taken at their word, no overrides.
+
+        Of those that are as far the best known costs least.
+        """
         unexpected = (
             self.reading.box_format != given.box_format,
             self.reading.normalized != given.normalized,
@@ -98,7 +122,8 @@ class Hypothesis:
             self.layout.channels_last != channels_last,
             self.layout.transposed,
         )
-        return self.rules.cost + 2 * sum(unexpected)
+        options, fame = self.rules.simplicity
+        return options + 2 * sum(unexpected), fame
 
 
 def readings(given: Reading) -> list[Reading]:
@@ -123,19 +148,24 @@ def all_rules() -> tuple[Rules, ...]:
     return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
 
 
-def _simplicity(row: Convention) -> tuple[int, bool]:
+def _simplicity(row: Convention) -> tuple[int, bool, int]:
     said = convention_options(row)
-    return len(said), "--sampling-ratio" not in said
+    return len(said), "--sampling-ratio" not in said, _FAME[row.name]
 
 
 def _rows() -> Iterator[Convention]:
     for own in CONVENTIONS.values():
         for ratio in (None, *RATIOS):
             for mode in _MODES:
-                for aligned in (None, True, False):
+                for aligned, least in itertools.product((None, True, False), _LEAST):
                     try:
                         yield resolve(
-                            own, own.operator, sampling_ratio=ratio, mode=mode, aligned=aligned
+                            own,
+                            own.operator,
+                            sampling_ratio=ratio,
+                            mode=mode,
+                            aligned=aligned,
+                            min_size=least,
                         )
                     except ArgumentError:  # the option does not apply to this convention
                         continue

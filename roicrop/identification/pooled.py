@@ -27,21 +27,28 @@ class Pooled:
     path: the file and, where it has several, the array in it.
     shape: of its four axes. dtype: of what is read: float16, float32 or float64, native.
     layouts: the orders that its axes may have, the features' own first.
+    progress: called with how many more boxes have been compared with it.
+    order: (K,) the row that holds each box; None where that is the row of its number.
     """
 
     path: str
     shape: tuple[int, int, int, int]
     dtype: np.dtype[Any]
     layouts: tuple[Layout, ...]
+    progress: Callable[[int], object]
     _read: Callable[[slice], Array]
+    order: Rows | None = None
 
     def rows(self, rows: Rows) -> Array:
-        """(n, …) the values of these boxes, in the order of axes of the file; rows ascend."""
+        """(n, …) the values of these boxes, in the order of axes of the file."""
+        its_rows = rows if self.order is None else self.order[rows]
+        place = np.argsort(its_rows, kind="stable")
+        ascending = its_rows[place]
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        breaks = np.flatnonzero(np.diff(rows, prepend=-2, append=-2) != 1)
+        breaks = np.flatnonzero(np.diff(ascending, prepend=-2, append=-2) != 1)
         for start, stop in zip(breaks[:-1].tolist(), breaks[1:].tolist(), strict=True):
-            first = int(rows[start])
-            out[start:stop] = self._read(slice(first, first + stop - start))
+            first = int(ascending[start])
+            out[place[start:stop]] = self._read(slice(first, first + stop - start))
         return out
 
     def output_size(self, layout: Layout) -> tuple[int, int]:
@@ -51,7 +58,9 @@ class Pooled:
 
 
 @contextmanager
-def open_pooled(spec: str, job: Job) -> Iterator[Pooled]:
+def open_pooled(
+    spec: str, job: Job, progress: Callable[[int], object] = lambda boxes: None
+) -> Iterator[Pooled]:
     """The tensor that `spec` names, which holds a row for each of the job's boxes.
 
     spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
@@ -61,7 +70,7 @@ def open_pooled(spec: str, job: Job) -> Iterator[Pooled]:
     FeatureError if the file cannot be read.
     """
     with open_stored(spec) as stored:
-        yield _checked(stored, _tensor(stored, job), job)
+        yield _checked(stored, _tensor(stored, job), job, progress)
 
 
 def _tensor(stored: Stored, job: Job) -> StoredArray:
@@ -86,7 +95,9 @@ def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
     raise PooledError(f"{path}: {which} {_expected(job)}; it holds {listed}")
 
 
-def _checked(stored: Stored, array: StoredArray, job: Job) -> Pooled:
+def _checked(
+    stored: Stored, array: StoredArray, job: Job, progress: Callable[[int], object]
+) -> Pooled:
     shape, dtype = array.shape, array.dtype
     if dtype.kind not in "fiu":
         raise PooledError(f"{array.where} holds {dtype}: give the pooled numbers")
@@ -96,7 +107,7 @@ def _checked(stored: Stored, array: StoredArray, job: Job) -> Pooled:
     height, width = shape[2:]
     whole = (shape[0], shape[1], height, width)
     read = functools.partial(stored.rows, array)
-    return Pooled(array.where, whole, pooled_dtype(dtype), layouts, read)
+    return Pooled(array.where, whole, pooled_dtype(dtype), layouts, progress, read)
 
 
 def _layouts(shape: tuple[int, ...], job: Job) -> tuple[Layout, ...]:

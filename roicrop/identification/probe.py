@@ -142,8 +142,7 @@ def choose(job: Job, pooled: Pooled) -> Probe:
     for on_map in boxes.by_map():
         if channels is None:
             channels = _loud_channels(on_map.channels_first(on_map.features))
-        loud = on_map.features.take(channels, axis=_channel_axis(job))
-        maps.append(on_map.with_features(np.ascontiguousarray(loud)))
+        maps.append(on_map.with_channels(channels))
     allowed = _allowed(maps, len(boxes))
     few = np.flatnonzero(np.isin(chosen, first))
     tells = bool(telling.any())

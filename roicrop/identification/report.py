@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from roicrop import conventions
@@ -23,7 +23,8 @@ _MOST_OTHERS: Final = 12
 def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
     """Everything there is to say, of plain values."""
     pooled, source = verdict.pooled, job.source
-    others = {id(one.trial): one.differs for one in verdict.others}
+    differs = {id(trial): one.differs for one in verdict.others for trial in one.trials}
+    alike = {id(trial) for trial in verdict.best.trials} if verdict.best else set()
     return {
         "fits": bool(verdict.fits),
         "pooled": {"path": pooled.path, "shape": pooled.shape, "dtype": str(pooled.dtype)},
@@ -35,7 +36,11 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
             "of_each_value": HALF if pooled.dtype.itemsize == 2 else 0.0,
         },
         "answers": [
-            {**_answer(trial, verdict, job), "differs": others.get(id(trial), {})}
+            {
+                **_answer(trial, verdict, job),
+                "differs": differs.get(id(trial), {}),
+                "alike": id(trial) in alike,
+            }
             for trial in verdict.fits
         ],
         "nearest": _answer(verdict.nearest, verdict, job) if verdict.nearest else None,
@@ -83,10 +88,12 @@ def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
 
 def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
-    if verdict.fits:
-        best = verdict.fits[0]
+    if verdict.best:
+        best = verdict.best.trials[0]
         alike = ", which compute the same" if len(best.hypothesis.rules.names) > 1 else ""
-        yield "identify", f"{pooled.path} is {_names(best)}{alike}"
+        if len(verdict.best.trials) > 1:
+            alike = ", which these values do not tell apart"
+        yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
     else:
         assert verdict.nearest is not None
         assert verdict.residual is not None
@@ -94,9 +101,9 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         if verdict.residual.kind == "unlike":
             yield "identify", f"{pooled.path} fits nothing: {verdict.residual.text}"
             return
-        yield "identify", f"{pooled.path} fits nothing; nearest is {_names(best)}"
+        yield "identify", f"{pooled.path} fits nothing; nearest is {_names([best])}"
         yield "difference", verdict.residual.text
-        if verdict.residual.kind in ("factor", "channels", "shift"):
+        if verdict.residual.kind in ("factor", "rows", "channels", "shift"):
             yield "with that", _agreement(best, job)
     yield "rules", conventions.in_words.rules(best.row)
     yield "boxes", f"{best.hypothesis.reading}{_as_said(best, verdict)}, {_scale(best)}"
@@ -107,36 +114,44 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     yield "tensor", f"{shape} {pooled.dtype}, {best.hypothesis.layout}"
     if verdict.fits:
         yield "agreement", _agreement(best, job)
-    command = _command(best, verdict, job)
-    if command:
-        yield "command", command
+    yield "command", _command(best, verdict, job)
+    if verdict.best and verdict.best.differs:
+        yield "they differ", f"in {_reasons(verdict.best.differs)}"
     if not verdict.tells:
         yield "but", "the tensor is one value throughout, which tells little"
     for one in verdict.others[:_MOST_OTHERS]:
-        reasons = [f"{aspect} ({why})" for aspect, why in one.differs.items()]
-        yield "or", f"{_name_apart(one)}: the same but for {_listed(reasons, 'and')}"
+        yield "or", f"{_name_apart(one)}: the same but for {_reasons(one.differs)}"
     more = len(verdict.others[_MOST_OTHERS:]) + verdict.left_out
     if more:
         yield "or", f"one of {more:,} more, which these data do not tell apart"
 
 
-def _names(trial: Trial) -> str:
-    """The names it goes by, and the options that they need."""
-    said = " ".join(
-        f"{option} {value}".strip() for option, value in convention_options(trial.row).items()
-    )
-    return _listed(trial.hypothesis.rules.names, "or") + (f" with {said}" if said else "")
+def _names(trials: Sequence[Trial]) -> str:
+    """The names they go by, and the options that these need."""
+    names: dict[str, list[str]] = {}
+    for trial in trials:
+        options = convention_options(trial.row).items()
+        said = " ".join(f"{option} {value}".strip() for option, value in options)
+        names.setdefault(said, []).extend(trial.hypothesis.rules.names)
+    with_options = [
+        _listed(each, "or") + (f" with {said}" if said else "") for said, each in names.items()
+    ]
+    return _listed(with_options, "or")
 
 
 def _name_apart(one: Alternative) -> str:
     """Its names, and what it says of boxes and tensor where that is not what the best says."""
-    trial = one.trial
+    trial = one.trials[0]
     said = {
         "box format": f"boxes {trial.hypothesis.reading}",
         "scale": _scale(trial),
         "layout": f"axes {trial.hypothesis.layout}",
     }
-    return ", ".join([_names(trial), *(said[key] for key in said if key in one.differs)])
+    return ", ".join([_names(one.trials), *(said[key] for key in said if key in one.differs)])
+
+
+def _reasons(differs: Mapping[str, str]) -> str:
+    return _listed([f"{aspect} ({why})" for aspect, why in differs.items()], "and")
 
 
 def _listed(texts: Sequence[str], last: str) -> str:
@@ -163,11 +178,9 @@ def _agreement(trial: Trial, job: Job) -> str:
     )
 
 
-def _command(trial: Trial, verdict: Verdict, job: Job) -> str | None:
-    """The command line that makes the tensor; None where no options say so."""
+def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
+    """The command line that makes the tensor, or what comes nearest to it."""
     hypothesis, asked = trial.hypothesis, job.request
-    if trial.adjust is not None:
-        return None
     request = dataclasses.replace(
         asked,
         convention=_with_level_rule(trial.row, verdict),

@@ -6,6 +6,7 @@ channel before it is said.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -19,6 +20,7 @@ from roicrop.identification.confirm import Adjust, Trial, confirm, trials_of
 from roicrop.identification.hypotheses import Hypothesis
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
+from roicrop.identification.reordered import find_order, in_words
 from roicrop.identification.rereading import moved
 from roicrop.identification.search import search
 from roicrop.identification.shift import find_shift
@@ -26,7 +28,9 @@ from roicrop.job import Job
 from roicrop.text import minus
 
 Array = NDArray[Any]
-Pattern = Literal["some boxes", "rounding", "factor", "channels", "shift", "noise", "unlike"]
+Pattern = Literal[
+    "some boxes", "rounding", "factor", "rows", "channels", "shift", "noise", "unlike"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def find_residual(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, 
     """
     if 2 * nearest.agreeing >= nearest.compared:
         return nearest, _some_boxes(nearest)
-    for test in (_rounding, _factor, _channels, _shift):
+    for test in (_rounding, _factor, _rows, _channels, _shift):
         found = test(pooled, probe, nearest)
         if found is not None:
             return found
@@ -123,10 +127,11 @@ def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
             continue
         trial = _tried(pooled, probe.job, nearest.hypothesis, _undone(factor, constant))
         if 2 * trial.agreeing > trial.compared:
-            words = [f"every value is {factor:.6g} times that"] if factor != 1.0 else []
-            words += [f"{constant:.6g} is added to every value"] if constant else []
+            times = f"{minus(f'{factor:.6g}')} × " if factor != 1.0 else ""
+            plus = minus(f" {constant:+.6g}") if constant else ""
+            text = f"the tensor is {times}what the command gives{plus}"
             details = {"factor": factor, "added": constant}
-            return trial, _explained("factor", " and ".join(words), details, trial)
+            return trial, _explained("factor", text, details, trial)
     return None
 
 
@@ -146,6 +151,16 @@ def _undone(factor: float, constant: float) -> Adjust:
         return adjusted.astype(np.result_type(values, np.float32))
 
     return undo
+
+
+def _rows(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+    """The tensor's rows are in another order than the boxes."""
+    for hypothesis, order in find_order(pooled, probe):
+        trial = _tried(dataclasses.replace(pooled, order=order), probe.job, hypothesis)
+        if 2 * trial.agreeing > trial.compared:
+            details = {"row_of_box": order.tolist()}
+            return trial, _explained("rows", in_words(order, probe.job), details, trial)
+    return None
 
 
 def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
@@ -229,12 +244,12 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
 _NEARLY_1: Final = 0.01
 _HARDLY: Final = 0.85  # of the tensor's spread: what is left is nearly all of it
 _UNLIKE: Final = (
-    "it is like nothing that these boxes give, so it is of other features, other boxes, "
-    "or a scale that was not tried: give --stride"
+    "nothing that was tried on these boxes gives anything like it. It may be of other features, of "
+    "other boxes, or at a scale that was not tried: give --stride"
 )
 
 
-def _tried(pooled: Pooled, job: Job, hypothesis: Hypothesis, adjust: Adjust) -> Trial:
+def _tried(pooled: Pooled, job: Job, hypothesis: Hypothesis, adjust: Adjust | None = None) -> Trial:
     """A hypothesis, compared on everything with the tensor as it would be without its fault."""
     (trial,) = trials_of([hypothesis], job)
     trial.adjust = adjust

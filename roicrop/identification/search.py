@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -75,7 +76,7 @@ def search(probe: Probe, pooled: Pooled) -> Found:
     """Try every hypothesis on a probe of the tensor."""
     given, last = given_reading(probe.job), probe.job.source.channels_last
 
-    def cost(hypothesis: Hypothesis) -> int:
+    def cost(hypothesis: Hypothesis) -> tuple[int, int]:
         return hypothesis.cost(given, last)
 
     few = probe.few()
@@ -98,6 +99,17 @@ def search(probe: Probe, pooled: Pooled) -> Found:
         sum(len(rough.family.rules) for rough in everything),
         len(promising) - done,
     )
+
+
+def crops_as_said(probe: Probe, size: tuple[int, int]) -> Iterator[tuple[Rules, Reading, Array]]:
+    """What the probe's boxes (n, c, PH, PW) give roughly, at the scale that is said.
+
+    By the simplest rules of each family, in every reading that may be.
+    """
+    for grid in itertools.islice(_grids(probe), 1):
+        for family in grid.families:
+            for reading, values in zip(*grid.crop(family.row, size), strict=True):
+                yield min(family.rules, key=lambda rules: rules.simplicity), reading, values
 
 
 _NEAR: Final = 24
@@ -208,6 +220,7 @@ def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
                 continue
             expected = np.concatenate([values for _, taken, values in crops if taken])
             for layout in layouts:
+                pooled.progress(len(expected) * len(probe.boxes))
                 values = probe.pooled(layout)
                 shares = _shares(values, expected, probe).tolist()
                 alike = _correlations(values, expected).tolist()

@@ -6,12 +6,13 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from roicrop.conventions import LEVEL_RULES
 from roicrop.errors import BoxError, RoicropError
-from roicrop.identification.alternatives import Alternative, alternatives, ranked
+from roicrop.identification.alternatives import Alternative, alike, alternatives, ranked
 from roicrop.identification.confirm import Trial, confirm, trials_of
 from roicrop.identification.hypotheses import Reading
 from roicrop.identification.pooled import Pooled
@@ -28,7 +29,9 @@ class Verdict:
 
     pooled: the tensor. given: what file and options say of the boxes.
     fits: all that fit, the best first; some may compute the same.
-    others: of these, the ways in which the best cannot be told from another.
+    best: of these, the best and what differs from it in last bits and empty bins at most, the best
+        known first; where some give the tensor to the bit, these alone.
+    others: of the rest, the ways in which the best cannot be told from another.
     nearest, residual: where nothing fits, what comes nearest and what is left.
     tells: whether the tensor's values differ at all.
     tried: how many hypotheses there were. left_out: how many that may fit were not confirmed,
@@ -40,6 +43,7 @@ class Verdict:
     pooled: Pooled
     given: Reading
     fits: Sequence[Trial]
+    best: Alternative | None
     others: Sequence[Alternative]
     nearest: Trial | None
     residual: Residual | None
@@ -111,7 +115,9 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
     found = search(probe, pooled)
     trials = trials_of(found.fitting, job)
     confirm(job, pooled, trials)
-    fits = ranked(trials, lambda trial: trial.hypothesis.cost(given, job.source.channels_last))
+    groups = ranked(trials, lambda trial: trial.hypothesis.cost(given, job.source.channels_last))
+    fits = [trial for group in groups for trial in group]
+    best = alike(groups[0]) if groups else None
     nearest: Trial | None = None
     residual: Residual | None = None
     if not fits:
@@ -122,7 +128,8 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
         pooled,
         given,
         fits,
-        alternatives(fits[0], fits[1:]) if fits else [],
+        best,
+        alternatives(best, groups) if best else [],
         nearest,
         residual,
         probe.tells,
@@ -138,11 +145,16 @@ def _nearest(
     """What gives most boxes; where nothing gives any, what is most like the probe's values."""
     likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
-    whole = [trial for trial in (*trials, *likely) if trial.refused is None and not trial.dropped]
+    both = (*trials, *likely)
+    whole = [trial for trial in both if trial.refused is None and not trial.dropped]
     if not whole:
-        raise BoxError(f"{job.table.source.name}: {likely[0].refused}")
+        why = next((trial.refused for trial in both if trial.refused), _NOTHING_LIKELY)
+        raise BoxError(f"{job.table.source.name}: {why}")
     most = max(whole, key=lambda trial: (trial.agreeing, -trial.mean))
-    return most if most.agreeing else next(trial for trial in likely if trial in whole)
+    return most if most.agreeing else next((each for each in likely if each in whole), most)
 
 
-_LIKELY = 3
+_LIKELY: Final = 3
+_NOTHING_LIKELY: Final = (
+    "read in any way, at any scale that was tried, most boxes are off their maps: give --stride"
+)

@@ -181,7 +181,7 @@ def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
         )
     except FeatureError as error:
         return _Taken(None, None, str(error))
-    is_group = source.kind == "group" or source.levels > 1
+    is_group = source.kind == "group" or source.level_names is not None
     return _Taken(_in_words(source), source.dataset if is_group else None, None)
 
 

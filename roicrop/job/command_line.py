@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
 
-from roicrop.conventions import Convention, overrides
+from roicrop.conventions import CONVENTIONS, Convention, overrides, resolve
 from roicrop.job.request import Request
 
 
@@ -47,9 +47,20 @@ def convention_options(row: Convention) -> dict[str, str]:
     The values are those of `row`, where they are not the convention's own.
     """
     return {
-        name: "" if both is None else f"{both[1]:.9g}" if name == _VOID else str(both[1])
+        name: "" if both is None else _written(both[1])
         for name, both in overriding_options(row).items()
     }
+
+
+def _or_none(least: float | None) -> float | str:
+    return "none" if least is None else least
+
+
+def _written(value: object) -> str:
+    """As an option has it."""
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return str(value)
 
 
 def overriding_options(row: Convention) -> dict[str, tuple[object, object] | None]:
@@ -58,8 +69,12 @@ def overriding_options(row: Convention) -> dict[str, tuple[object, object] | Non
     options: dict[str, tuple[object, object] | None] = {
         option(field): changed[field] for field in _OVERRIDING if field in changed
     }
-    if not changed.keys().isdisjoint({"offset_after", "min_size"}):
+    own = CONVENTIONS[row.name]
+    if "offset_after" in changed:
         options["--aligned" if row.aligned else "--no-aligned"] = None
+        own = resolve(own, own.operator, aligned=row.aligned)
+    if row.min_size != own.min_size:
+        options[option("min_size")] = _or_none(own.min_size), _or_none(row.min_size)
     return options
 
 
@@ -106,5 +121,4 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
 
 _NOT_OF_RESULT: Final = ("threads", "memory", "images")  # the last is a file
 _OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void", "level_rule")
-_VOID: Final = "--extrapolation-value"
-_CALLED: Final = {"labels": "--label", "void": _VOID}
+_CALLED: Final = {"labels": "--label", "void": "--extrapolation-value"}

@@ -56,9 +56,8 @@ class Job:
     _under: dict[str, Job] = field(init=False, default_factory=dict)  # by level rule
 
     def __post_init__(self) -> None:
-        levels = self.source.levels
         self._put_on(np.where(self.image_index < 0, -1, 0))
-        if levels > 1:
+        if self.source.level_names is not None:
             level = self._by_rule() if self.given_level is None else self.given_level
             self._put_on(level)
             object.__setattr__(self, "is_pooled", self.is_pooled & (level >= 0))
@@ -142,7 +141,7 @@ class Job:
     @property
     def level_rule(self) -> LevelRule | None:
         """What puts boxes on their level; None where they bring it, or each image has one map."""
-        by_rule = self.source.levels > 1 and self.given_level is None
+        by_rule = self.source.level_names is not None and self.given_level is None
         return rule_of(self.request) if by_rule else None
 
     @property

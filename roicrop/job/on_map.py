@@ -53,7 +53,7 @@ class Placed:
     def file(self) -> str:
         """Where the map came from: "page.h5::/features", and for a pyramid the level's dataset."""
         source = self.job.source
-        dataset = source.dataset_of(self.map) if source.levels > 1 else source.dataset
+        dataset = source.dataset_of(self.map) if source.level_names else source.dataset
         return f"{source.path}::{dataset}"
 
     @property
@@ -193,6 +193,11 @@ class OnMap(Placed):
     def with_features(self, features: Features) -> OnMap:
         """The same boxes on other features, in the same layout."""
         return dataclasses.replace(self, features=features)
+
+    def with_channels(self, channels: NDArray[np.intp]) -> OnMap:
+        """The same boxes on some channels of the map."""
+        axis = -1 if self.job.source.channels_last else 0
+        return self.with_features(np.ascontiguousarray(self.features.take(channels, axis=axis)))
 
     def pool(
         self,

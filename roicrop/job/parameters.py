@@ -37,7 +37,7 @@ def parameters(job: Job) -> dict[str, object]:
 def _of_levels(job: Job) -> dict[str, object]:
     """What chose the levels of a pyramid."""
     rule = job.level_rule
-    if job.source.levels == 1:
+    if job.source.level_names is None:
         return {}
     levels: dict[str, object] = {
         "level_names": job.source.level_names,

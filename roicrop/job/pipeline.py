@@ -51,8 +51,8 @@ def open_job(request: Request) -> Job:
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
         source.watched.add(inputs)
-        if source.levels == 1 or request.level_column is not None:
-            _refuse_level_options(request, is_pyramid=source.levels > 1)
+        if source.level_names is None or request.level_column is not None:
+            _refuse_level_options(request, is_pyramid=source.level_names is not None)
         table = everything.select(
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )

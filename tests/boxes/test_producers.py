@@ -192,3 +192,11 @@ def test_pascal_voc_and_other_kinds_are_named_with_what_to_do(write: Write) -> N
     for (name, content), word in zip(others.items(), words, strict=True):
         path = write(name, content)
         assert word in fault_of(lambda path=path: read_boxes(path))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "", "x"])
+def test_a_size_that_is_none_is_passed_over(size: str, write: Write) -> None:
+    text = f"image,width,height,x1,y1,x2,y2\na,{size},512,1,2,3,4\nb,768,512,1,2,3,4\n"
+    table = read_boxes(write("boxes.csv", text))
+    assert table.image_sizes == {"b": (512, 768)}
+    assert not table.faults

@@ -231,7 +231,7 @@ def test_a_sample_that_reads_the_nearest_cell_is_rounded_and_not_clamped() -> No
 
 
 def test_a_fading_border_is_said() -> None:
-    row = resolve("prroi", sampling_ratio=1)
+    row = dataclasses.replace(resolve("mask-rcnn"), border="zero", sampling_ratio=1)
     assert "−0.5  fading  0        0.5" in words(explain(NOISE, (-1, 3, 0, 4), row), (0, 0))
 
 

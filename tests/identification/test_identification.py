@@ -73,10 +73,14 @@ def test_the_command_names_the_convention_and_leaves_with_0(place: Path) -> None
     "row",
     [
         resolve("mmcv", mode="max", sampling_ratio=3),
-        resolve("torchvision-aligned", sampling_ratio=2),
+        resolve("detectron2", sampling_ratio="exact"),
+        resolve("openvino-half-pixel", aligned=False),
+        resolve("openvino-half-pixel", aligned=False, min_size="none"),
+        resolve("mask-rcnn", min_size="none", sampling_ratio="adaptive"),
+        resolve("openvino", aligned=True, mode="max"),
         resolve("tensorflow", interpolation="nearest", extrapolation_value=-3.1),
     ],
-    ids=lambda row: row.name,
+    ids=str,
 )
 def test_the_command_that_it_gives_makes_the_tensor_again(place: Path, row: Convention) -> None:
     height, width = MAPS.shape[2:]
@@ -210,7 +214,7 @@ def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(
     write(place, boxes=boxes)
     verdict = identified(place, crop(lookup("detectron2", "align"), boxes))
     reasons = {
-        other.trial.hypothesis.rules.names[0]: other.differs
+        other.trials[0].hypothesis.rules.names[0]: other.differs
         for other in verdict.others
         if set(other.differs) == {"sampling ratio"}
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.command_line import run
 from tests.identification.tensors import (
     BASE,
     BOXES,
+    IMAGES,
     MAPS,
     RANDOM,
     STRIDE,
@@ -104,6 +106,53 @@ def test_rounding_is_told_by_what_was_rounded(place: Path) -> None:
         assert said in residual.text
 
 
+def test_a_tensor_that_is_a_multiple_says_of_what(place: Path) -> None:
+    np.save(place / "crops.npy", crop(BASE) * np.float32(0.25))
+    result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
+    assert result.status == 3
+    assert "the tensor is 0.25 × what the command gives" in result.out
+    assert "--convention mask-rcnn" in result.out
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 2, 1)], ids=str)
+def test_rows_in_another_order_are_found(place: Path, axes: Any) -> None:
+    order = RANDOM.permutation(len(BOXES))
+    verdict = identified(place, crop(lookup("detectron2", "align"))[order].transpose(axes))
+    assert verdict.nearest is not None
+    assert verdict.residual is not None
+    assert (verdict.residual.kind, verdict.residual.agreeing) == ("rows", len(BOXES))
+    assert "detectron2" in verdict.nearest.hypothesis.rules.names
+    assert verdict.residual.details["row_of_box"] == np.argsort(order).tolist()
+    first = next(row for row, box in enumerate(order) if row != box)
+    assert f"row {first} is box {order[first]}," in verdict.residual.text
+
+
+def test_rows_that_were_sorted_by_score_are_said_to_be(place: Path) -> None:
+    scores = RANDOM.random(len(BOXES))
+    boxes = [
+        {"image_id": int(i), "bbox": box.tolist(), "score": score}
+        for i, box, score in zip(IMAGES, BOXES, scores.tolist(), strict=True)
+    ]
+    (place / "boxes.json").write_text(json.dumps(boxes))
+    pooled = crop(BASE)[np.argsort(-scores)]
+    asked: Any = {"boxes": str(place / "boxes.json"), "box_format": "xyxy", "ids_are_indices": True}
+    residual = identified(place, pooled, **asked).residual
+    assert residual is not None
+    assert residual.text == "the rows are in another order: by descending score"
+
+
+def test_corners_half_way_between_cells_are_what_such_boxes_have_in_common(place: Path) -> None:
+    boxes = np.round(BOXES / STRIDE) * STRIDE
+    boxes[::4, 0] += STRIDE / 2
+    write(place, boxes=boxes)
+    pool = CONVENTIONS["fast-rcnn"]
+    pooled = crop(pool, boxes)
+    pooled[::4] = crop(pool, boxes - [STRIDE / 2, 0, 0, 0])[::4]
+    residual = identified(place, pooled).residual
+    assert residual is not None
+    assert "all of them have a corner half-way between cells" in residual.text
+
+
 def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> None:
     noise = RANDOM.standard_normal((24, 5, 3, 3)).astype(np.float32)
     verdict = identified(place, crop(BASE) + noise / 50)
@@ -113,6 +162,7 @@ def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> Non
     unlike = identified(place, noise).residual
     assert unlike is not None
     assert unlike.kind == "unlike"
+    assert "It may be of other features" in unlike.text
 
 
 @pytest.mark.parametrize(

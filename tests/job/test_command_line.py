@@ -18,8 +18,8 @@ COMMANDS = {"align": align.command, "pool": pool.command}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
                  "points", "quiet", "as_json"}  # fmt: skip
-OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "interpolation",
-                     "extrapolation_value", "level_rule"}  # fmt: skip
+OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
+                     "interpolation", "extrapolation_value", "level_rule"}  # fmt: skip
 
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
@@ -38,6 +38,7 @@ def conventions(draw: st.DrawFn) -> Convention:
         "sampling_ratio": st.sampled_from((1, 2, 7, "adaptive", "exact")),
         "mode": st.sampled_from(("avg", "max")),
         "aligned": st.booleans(),
+        "min_size": st.sampled_from(("none", 0.0, 1.0, 2.5)),
         "interpolation": st.sampled_from(("bilinear", "nearest")),
         "extrapolation_value": st.sampled_from((0.0, -3.5, 1e-5, 255.0)),
     }

@@ -245,3 +245,15 @@ def test_a_box_is_called_by_the_dataset_and_the_level_that_it_is_on(work: Path) 
         subject = one.subject(int(one.rows[0]))
     assert subject.file == "fpn.h5::/p5"
     assert subject.level == "level p5 of p2, p3, p4, p5, by the rule of torchvision"
+
+
+def test_a_single_level_goes_by_the_rule_too(work: Path) -> None:
+    write_pyramid("fpn.h5")
+    boxes = BOXES[:2].copy()
+    boxes[1, 3] = boxes[1, 1]
+    put_boxes(boxes)
+    for name, levels in (("torchvision", [0, 0]), ("openvino-extractor", [0, -1])):
+        result = cropped(ask(levels=("p3",), convention=resolve(name)))
+        assert result["level"].tolist() == levels
+        assert result["level_names"] == ["p3"]
+        assert result["pooled"].any(axis=(1, 2, 3)).tolist() == [level == 0 for level in levels]
