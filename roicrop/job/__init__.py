@@ -19,7 +19,7 @@ from roicrop.job.destinations import INPUTS, Destination, destinations, make_roo
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.job import Job
-from roicrop.job.ledger import Entry, Ledger, inputs_of
+from roicrop.job.ledger import Entry, Ledger, finished, inputs_of
 from roicrop.job.manifest import REQUIRED, ManifestRow, match_files, read_manifest
 from roicrop.job.memory import default_memory
 from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
@@ -64,6 +64,7 @@ __all__ = [
     "default_memory",
     "destinations",
     "distinct_images",
+    "finished",
     "fit",
     "input_parameters",
     "inputs_of",

@@ -68,7 +68,7 @@ class Ledger:
                 "--shard"
             )
         self._drop_torn_line()
-        self.entries = {entry.output: entry for entry in sorted(self._read(), key=_finished)}
+        self.entries = finished(directory)
         self.unfinished = set(self._take_over())
         self._clean()
 
@@ -118,19 +118,6 @@ class Ledger:
         changed = any(entry.inputs[name] != wanted.inputs[name] for name in wanted.inputs)
         return (None, True) if changed else (entry, False)
 
-    def _read(self) -> Iterator[Entry]:
-        for path in sorted(self._directory.glob("batch*.jsonl")):
-            with written(path):
-                *lines, _ = path.read_bytes().split(b"\n")  # the last may still be written
-            for number, line in enumerate(lines, 1):
-                try:
-                    entry = _entry(json.loads(line))
-                except _NOT_AN_ENTRY as error:
-                    raise OutputError(
-                        f"{path} line {number} is not what a batch writes: remove the line"
-                    ) from error
-                yield entry
-
     def _take_over(self) -> Iterator[str]:
         """What runs that are dead had begun; it is noted as this run's."""
         for path in self._directory.glob(".batch*.started"):
@@ -161,6 +148,24 @@ class Ledger:
         """Remove the temporary files of runs that were killed."""
         for output in self.unfinished:
             remove_leftovers(self._directory / output)
+
+
+def finished(directory: Path) -> dict[str, Entry]:
+    """Output → the last finished row that made it; OutputError for what is not a ledger."""
+    return {each.output: each for each in sorted(_read(directory), key=lambda each: each.finished)}
+
+
+def _read(directory: Path) -> Iterator[Entry]:
+    for path in sorted(directory.glob("batch*.jsonl")):
+        with written(path):
+            *lines, _ = path.read_bytes().split(b"\n")  # the last may still be written
+        for number, line in enumerate(lines, 1):
+            try:
+                yield _entry(json.loads(line))
+            except _NOT_AN_ENTRY as error:
+                raise OutputError(
+                    f"{path} line {number} is not what a batch writes: remove the line"
+                ) from error
 
 
 def inputs_of(specs: Mapping[str, str], directory: Path) -> dict[str, dict[str, Any]]:
@@ -220,10 +225,6 @@ def _entry(given: Any) -> Entry:
 
 
 _NOT_AN_ENTRY: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-
-
-def _finished(entry: Entry) -> float:
-    return entry.finished
 
 
 def _leaves(output: str) -> bool:

@@ -20,6 +20,7 @@ from roicrop.outputs.places import is_picture, room_for_pictures
 from roicrop.outputs.reading import POOLED, Stored, StoredArray, open_stored
 from roicrop.outputs.replacing import lock, refuse_unfit, remove_leftovers, replacing, written
 from roicrop.outputs.rows import Writer
+from roicrop.outputs.virtual import write_index
 
 __all__ = [
     "POOLED",
@@ -35,6 +36,7 @@ __all__ = [
     "remove_leftovers",
     "replacing",
     "room_for_pictures",
+    "write_index",
     "written",
 ]
 
