@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
 
 import click
+from PIL import Image
 
 from docs import documents
 from docs.cli_page import cli_page
@@ -22,6 +22,7 @@ DOCUMENTS: Final = tuple(
         "CONTRIBUTING.md",
         "docs/conventions.md",
         "docs/files.md",
+        "docs/pictures.md",
         "docs/pyramids.md",
         "sample_data/README.md",
     )
@@ -36,8 +37,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             made = documents.make(path, Path(folder), PARTS)
             for picture, drawn in made.pictures.items():
-                shutil.copyfile(drawn, picture)
+                _save_small(drawn, picture)
             _write(path, made.text)
+
+
+def _save_small(drawn: Path, picture: Path) -> None:
+    """A picture in 256 colours, which the eye cannot tell from it, in a third of the bytes."""
+    with Image.open(drawn) as image:
+        image.quantize(256, kmeans=1).save(picture, optimize=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -200,9 +200,9 @@ class _Batch:
         if task.viz is not None:
             parameters["--viz"] = os.path.relpath(task.viz, self._directory)
             parameters |= {
-                f"--{name.replace('_', '-')}": str(value)
-                for name, value in options.drawing(params).items()
-                if value not in (None, False) and name != "overwrite"
+                f"--{name.strip('_').replace('_', '-')}": str(params[name])
+                for name in ("viz_boxes", "channel", "bin_", "points")
+                if params[name] not in (None, False)
             }
         inputs = {name: params[name] for name in INPUTS if params[name] is not None}
         return task, Entry(

@@ -37,6 +37,6 @@ def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -
         reduce=params["reduce"],
         overwrite=params["overwrite"],
         viz=params["viz"],
-        album=partial(options.album, options.drawing(params)) if params["viz"] else None,
+        album=partial(options.album, options.drawing(params), boxes=params["viz_boxes"]),
         describe=describe,
     )

@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 _MOST_RECORDS: Final = 100_000
 
 
-def _read_bin(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    try:
-        row, column = map(int, value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a row and a column, as in 0,2.") from None
-    return row, column
-
-
 @click.command(
     epilog="\b\nExample: roicrop explain maps.h5 boxes.json --box 3 --bin 0,2 --stride 16"
 )
@@ -44,8 +32,7 @@ def _read_bin(
 @click.option(
     "--bin",
     "only",
-    metavar="ROW,COLUMN",
-    callback=_read_bin,
+    type=options.BIN,
     help="This bin, with every number behind it.  [default: all, a line each]",
 )
 @click.option(

@@ -11,7 +11,7 @@ from roicrop.text import json_line, many
 
 
 @click.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option(
     "-o",
     "--output",

@@ -19,7 +19,7 @@ from roicrop.errors import ArgumentError
 from roicrop.models import RoiNode, find_node, is_model
 
 if TYPE_CHECKING:
-    from roicrop.draw import Album
+    from roicrop.draw import Album, SurveyName
     from roicrop.job import Job, Request
 
 Parameters = Mapping[str, Any]
@@ -137,6 +137,11 @@ def _read_shard(text: str) -> tuple[int, int]:
     return shard
 
 
+def _read_bin(text: str) -> tuple[int, int]:
+    row, column = map(int, text.split(","))
+    return row, column
+
+
 def _read_columns(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
@@ -161,6 +166,7 @@ RATIO: Final = _Text(
     "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
 )
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
 
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
 COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
@@ -359,27 +365,39 @@ TENSOR: Final = together(
     OVERWRITE,
 )
 
-_VIZ_BOXES = click.option(
-    "--viz-boxes",
-    type=ROWS,
-    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
+BIN_OPTION: Final = click.option(
+    "--bin",
+    "bin_",
+    type=BIN,
+    help="The bin to bring out.  [default: the one with the largest value]",
+)
+_PHOTO = click.option(
+    "--photo",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The image of the boxes.  [default: the one that FEATURES or BOXES name, if it is there]",
 )
 _CHANNEL = click.option(
     "--channel",
     metavar="N",
     type=click.IntRange(min=0),
-    help="The channel to draw.  [default: mean of all]",
+    help="The channel to draw.  [default: mean of all; of a maximum, that of the largest value]",
 )
 _POINTS = click.option(
     "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
 )
-DRAWING: Final = together(_VIZ_BOXES, _CHANNEL, _POINTS)
+DRAWING: Final = together(_PHOTO, BIN_OPTION, _CHANNEL, _POINTS)
 VIZ: Final = together(
     click.option(
         "--viz",
         type=click.Path(file_okay=False),
         metavar="DIR",
         help="Draw a picture of each chosen box there.",
+    ),
+    click.option(
+        "--viz-boxes",
+        type=ROWS,
+        help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
     ),
     DRAWING,
 )
@@ -479,19 +497,25 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
 
 def drawing(params: Parameters) -> dict[str, Any]:
     """What `album` needs of a command line's parameters."""
-    return {name: params[name] for name in ("viz_boxes", "channel", "points", "overwrite")}
+    return {name: params[name] for name in ("channel", "bin_", "photo", "points", "overwrite")}
 
 
-def album(params: Parameters, job: Job, place: str, conventions: Sequence[Convention]) -> Album:
+def album(
+    params: Parameters,
+    job: Job,
+    place: str,
+    conventions: Sequence[Convention],
+    boxes: Sequence[range] | None,
+    survey: SurveyName | None = None,
+) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
-    from roicrop.draw import Album
+    from roicrop.draw import Album, Options
 
-    return Album(
-        job,
-        place,
-        conventions,
-        boxes=params["viz_boxes"],
+    asked = Options(
         channel=params["channel"],
+        bin=params["bin_"],
+        photo=params["photo"],
         points=params["points"],
         overwrite=params["overwrite"],
     )
+    return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

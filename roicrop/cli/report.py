@@ -309,17 +309,19 @@ def warn_of_slow_core(seconds: float) -> None:
 
 
 @contextmanager
-def progress(boxes: int | None, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+def progress(
+    total: int | None, *, quiet: bool, unit: str = "boxes"
+) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal for what takes over a second; call it with how many more are done.
 
-    boxes: how many there are to do, None where nobody knows.
+    total: how many there are to do, None where nobody knows.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=boxes, unit=" boxes", unit_scale=True, delay=1, leave=False) as bar:
+    with tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False) as bar:
         yield bar.update
 
 

@@ -12,9 +12,7 @@ from roicrop.conventions import DEFAULT, Convention, lookup
 from roicrop.errors import ArgumentError
 
 
-@click.command(
-    epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --viz-boxes 5 --both"
-)
+@click.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
 @click.option(
     "-o",
@@ -23,6 +21,20 @@ from roicrop.errors import ArgumentError
     metavar="PLACE",
     required=True,
     help="A directory, or for one box a file that ends in .png.",
+)
+@click.option(
+    "--figure",
+    type=click.Choice(["box", "overview", "sheet", "coverage"]),
+    default="box",
+    show_default=True,
+    help="One figure a box; or one an image: all boxes on it, their pooled values, the cells read.",
+)
+@click.option(
+    "--box",
+    "boxes_drawn",
+    type=options.ROWS,
+    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  "
+    "[default: the first 8, for one figure an image all]",
 )
 @options.EITHER
 @click.option("--both", is_flag=True, help="RoIAlign and RoIPool of each box, side by side.")
@@ -33,14 +45,22 @@ from roicrop.errors import ArgumentError
 def command(**params: Any) -> None:
     """Draw where the values of a box come from; pool nothing else.
 
-    Each picture has the feature map around the box, the box where it really is, the bins, every
-    sampling point (for RoIPool: how the box was rounded, and the cells of each bin), and the pooled
-    result beside it.
+    A figure has three steps: the box on the image, the feature map with the bins and what one of
+    them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
+    BOXES, or below it, that the attribute `picture` or a COCO file names; without it there are two
+    steps.
     """
     from roicrop import job as jobs
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
+    if params["figure"] != "box":
+        for name in ("both", "points", "bin_"):
+            if params[name]:
+                option = name.strip("_")
+                raise ArgumentError(
+                    f"--{option} is for figures of a box, not --figure {params['figure']}"
+                )
     params = options.with_model(params)
     conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
@@ -50,8 +70,13 @@ def command(**params: Any) -> None:
         room_for_pictures(params["place"]),
     ):
         jobs.require_scale(job)
-        with options.album(params, job, params["place"], conventions) as album:
-            pictures = album.draw()
+        survey = None if params["figure"] == "box" else params["figure"]
+        drawing = params["place"], conventions, params["boxes_drawn"], survey
+        with (
+            options.album(params, job, *drawing) as album,
+            report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
+        ):
+            pictures = album.draw(progress)
         beside = conventions[1] if params["both"] else None
         summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from roicrop.comparison.tally import Worst
 from roicrop.comparison.variants import Variant
 from roicrop.job import Job, OnMap
@@ -46,14 +48,17 @@ class Gallery:
         one = one.under(rows[0])
         pooled = [one.channels_first(one.pool(row))[0] for row in rows]
         plans = [one.plan(row) for row in rows]
+        channel = worst.channel if self._channel is None else self._channel
+        shown = draw.Shown.of(one.channels_first(one.features), channel)
+        crops = [
+            draw.Crop(plan, 0, np.asarray(values[channel], np.float64), (0, 0))
+            for plan, values in zip(plans, pooled, strict=True)
+        ]
         picture = draw.overlay(
-            one.channels_first(one.features),
-            (plans[0], plans[1]),
-            0,
-            (pooled[0], pooled[1]),
+            shown,
+            (crops[0], crops[1]),
             names=(first.name, second.name),
             subject=one.subject(worst.row),
-            channel=worst.channel if self._channel is None else self._channel,
         )
         path = self._file(first, second)
         draw.save(picture, path, overwrite=self._overwrite)

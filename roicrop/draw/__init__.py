@@ -1,23 +1,36 @@
-"""Pictures of a plan: where every pooled value came from.
+"""Figures of a plan: where every pooled value came from.
 
-Everything here draws what a `Plan` says and computes no sampling of its own. Coordinates in the
-pictures are index coordinates: cell i is the square from i − ½ to i + ½. A box lies where it really
-is, at feature coordinate − ½, so that a convention that samples elsewhere is seen to do so.
+Everything here draws what a `Plan` says and computes no sampling of its own.
+
+    canvas, colour, lettering   lines, marks and text
+    sheet                       blocks on a page, its legend and its colour bar
+    view, map, grid, photo      a part of the map, in numbers; pooled values; the photograph
+    kinds                       what is drawn for each kind of plan, with its legend beside it
+    figures, surveys            figures of one box; of all boxes of an image
+    points                      the same as numbers, in CSV
+    album                       which figures a job has, and where they go
 """
 
 from __future__ import annotations
 
-from roicrop.draw.album import Album
-from roicrop.draw.overlay import overlay
-from roicrop.draw.pictures import both, panel
+from roicrop.draw.album import Album, Options
+from roicrop.draw.figures import both, overlay, panel
+from roicrop.draw.kinds import Crop, default_bin
+from roicrop.draw.map import Shown
 from roicrop.draw.points import write_points
-from roicrop.draw.save import save
-from roicrop.draw.subject import Subject
+from roicrop.draw.sheet import save
+from roicrop.draw.surveys import SurveyName
+from roicrop.job import Subject
 
 __all__ = [
     "Album",
+    "Crop",
+    "Options",
+    "Shown",
     "Subject",
+    "SurveyName",
     "both",
+    "default_bin",
     "overlay",
     "panel",
     "save",

@@ -1,37 +1,123 @@
-"""Pictures of a job's boxes: which, and where they go, is settled before the work; then drawn."""
+"""Figures of a job's boxes: which, and where they go, is settled before the work; then drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.draw.figures import both, panel
+from roicrop.draw.kinds import Crop, default_bin
+from roicrop.draw.map import Shown, over_channels
+from roicrop.draw.photo import Photo, photo_of
+from roicrop.draw.points import write_points
+from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Rows
+from roicrop.job import Job, OnMap, Placed, Rows, Subject
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # pictures, if nobody says which boxes to draw
+BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
+_WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a figure of a box shows.
+
+    channel: the one that is shown. None is the mean over all, and where a maximum is drawn, which
+        has no cells for a mean, the channel with the largest pooled value.
+    bin: the one that is brought out; None is that with the largest value.
+    photo: the image's file, in place of what the files of the job name.
+    points: whether the sampling points go beside each figure, as CSV.
+    """
+
+    channel: int | None = None
+    bin: tuple[int, int] | None = None
+    photo: str | None = None
+    points: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One box to draw, with all that takes: other processes have neither job nor maps.
+
+    files: the figure, then a table of points for each plan, or none.
+    """
+
+    shown: Shown
+    crops: tuple[Crop, ...]
+    subject: Subject
+    photo: Photo | None
+    files: Sequence[Path]
+    overwrite: bool
+
+    def draw(self) -> list[Path]:
+        """Write the files; those that were not there before. Of a failure nothing is left."""
+        from roicrop import draw
+
+        made: list[Path] = []
+        png, *tables = self.files
+        try:
+            with _noting(png, made):
+                draw.save(self._image(), png, overwrite=self.overwrite)
+            for path, crop in zip(tables, self.crops, strict=False):
+                with _noting(path, made):
+                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
+        except BaseException:
+            remove(made)
+            raise
+        return made
+
+    def _image(self) -> Image:
+        if len(self.crops) == 1:
+            return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
+        pair = self.crops[0], self.crops[1]
+        return both(self.shown, pair, subject=self.subject, photo=self.photo)
+
+
+@contextmanager
+def _noting(path: Path, made: list[Path]) -> Iterator[None]:
+    """Remember a file that is written inside, unless it replaces one."""
+    new = not path.exists()
+    yield
+    if new:
+        made.append(path)
+
+
+def remove(files: Sequence[Path]) -> None:
+    """Take back files that were made."""
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 class Album:
-    """A picture for each of some boxes of a job, under one convention or two side by side.
+    """Figures of some boxes of a job: one for each, or one for all on an image.
 
-    place: a directory that is there (see `room_for_pictures`); or, for one box, a file that ends
+    place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
         in .png.
-    boxes: numbers of boxes in their file; None is the first few.
-    channel: the one that is shown; None is the mean over all.
-    points: whether the sampling points go beside each picture, as CSV.
+    conventions: one, or two that are drawn side by side.
+    boxes: numbers of boxes in their file; None is the first few, or all for a survey.
+    survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
 
     As a context manager, it takes back the files that it made when the work fails.
 
-    Raises BoxError for a box that is not there or cannot be drawn, ArgumentError for a channel that
-    the maps lack, and OutputError for a place that cannot be used.
+    Raises BoxError for a box that is not there or cannot be drawn, ArgumentError for a channel, a
+    bin or a photograph that cannot be, and OutputError for a place that cannot be used.
     """
 
     def __init__(
@@ -39,19 +125,20 @@ class Album:
         job: Job,
         place: str,
         conventions: Sequence[Convention],
+        options: Options,
         *,
         boxes: Sequence[range] | None = None,
-        channel: int | None = None,
-        points: bool = False,
-        overwrite: bool = False,
+        survey: SurveyName | None = None,
     ) -> None:
-        job.check_channel(channel)
+        job.check_channel(options.channel)
+        _check_bin(options.bin, job.request.output_size)
         self._job = job
         self._conventions = conventions
-        self._channel = channel
-        self._points = points
-        self._overwrite = overwrite
-        self._rows = _drawable(job, boxes)
+        self._options = options
+        self._survey = survey
+        self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._photos: dict[int, Photo | None] = {}
+        self._check_photo()
         self._files = self._name_files(Path(place))
         self._made: list[Path] = []
 
@@ -64,90 +151,221 @@ class Album:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for path in self._made if kind else ():
-            path.unlink(missing_ok=True)
+        if kind:
+            remove(self._made)
 
-    def draw(self) -> list[str]:
-        """Draw them all; the files that were written, pictures first."""
-        written: dict[int, list[Path]] = {}
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
+        """Draw them all, on all cores where they are many; the files, pictures first.
+
+        progress: called with how many more are drawn.
+        """
+        figures = self._surveys() if self._survey else self._figures()
+        with closing(figures):
+            for made in _drawn(figures, len(self._files), self._job.request.threads):
+                self._made += made
+                progress(1)
+        files = self._files.values()
+        return [str(path) for kind in zip(*files, strict=True) for path in kind]
+
+    def _figures(self) -> Generator[Figure]:
+        options = self._options
         for on_map in self._job.by_map(self._rows):
-            for row, paths in self._draw_boxes(on_map):
-                written[row] = paths
-        by_box = [written[row] for row in self._rows.tolist()]
-        return [str(path) for kind in zip(*by_box, strict=True) for path in kind]
-
-    def _draw_boxes(self, on_map: OnMap) -> Iterator[tuple[int, list[Path]]]:
-        from roicrop import draw
-
-        plans = [on_map.plan(row) for row in self._conventions]
-        pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
-        shown = on_map.channels_first(on_map.features)
-        for k, row in enumerate(on_map.rows.tolist()):
-            subject = on_map.subject(row)
-            if len(plans) == 1:
-                picture = draw.panel(
-                    shown, plans[0], k, pooled[0][k], subject=subject, channel=self._channel
-                )
-            else:
-                picture = draw.both(
+            features = on_map.channels_first(on_map.features)
+            pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
+            mean = None if options.channel is not None else Shown.of(features, None)
+            for k, row in enumerate(on_map.rows.tolist()):
+                one = on_map.take(np.array([row], dtype=np.intp))
+                channel = self._channel([values[k] for values in pooled])
+                shown = mean if mean and channel is None else Shown.of(features, channel)
+                crops, chosen = [], options.bin
+                for convention, values in zip(self._conventions, pooled, strict=True):
+                    values_shown = over_channels(values[k], channel)
+                    chosen = chosen or default_bin(values_shown)
+                    crops.append(Crop(one.plan(convention), 0, values_shown, chosen))
+                yield Figure(
                     shown,
-                    (plans[0], plans[1]),
-                    k,
-                    (pooled[0][k], pooled[1][k]),
-                    subject=subject,
-                    channel=self._channel,
+                    tuple(crops),
+                    on_map.subject(row),
+                    self._photo(one, row),
+                    self._files[row],
+                    options.overwrite,
                 )
-            png, *tables = self._files[row]
-            with self._making(png):
-                draw.save(picture, png, overwrite=self._overwrite)
-            for path, plan in zip(tables, plans, strict=False):
-                with self._making(path):
-                    draw.write_points(plan, k, path, subject=subject, overwrite=self._overwrite)
-            yield row, self._files[row]
 
-    @contextmanager
-    def _making(self, path: Path) -> Iterator[None]:
-        """Remember a file that is written inside, unless it replaces one."""
-        new = not path.exists()
-        yield
-        if new:
-            self._made.append(path)
+    def _surveys(self) -> Generator[Survey]:
+        convention = self._conventions[0]
+        channel = self._options.channel
+        waiting: list[OnMap] = []
+        for on_map in self._job.by_map(self._rows):
+            if waiting and self._key(waiting[0].map) != self._key(on_map.map):
+                yield self._survey_of(waiting, convention, channel)
+                waiting = []
+            waiting.append(on_map)
+        if waiting:
+            yield self._survey_of(waiting, convention, channel)
+
+    def _survey_of(
+        self, on_maps: Sequence[OnMap], convention: Convention, channel: int | None
+    ) -> Survey:
+        assert self._survey is not None
+        items, first = [], on_maps[0]
+        features = first.channels_first(first.features)
+        shown = Shown.of(features, channel)
+        for on_map in on_maps:
+            here = on_map.channels_first(on_map.features)
+            pooled = on_map.channels_first(on_map.pool(convention))
+            plan = on_map.plan(convention)
+            for k, row in enumerate(on_map.rows.tolist()):
+                values = over_channels(pooled[k], channel)
+                crop = Crop(plan, k, values, self._options.bin or default_bin(values))
+                amount = None
+                if self._survey == "coverage":
+                    amount = coverage(crop, here if channel is None else here[[channel]])
+                items.append(self._item(on_map, row, crop, amount))
+        rows = np.array([item.row for item in items])
+        items = [items[n] for n in np.argsort(rows, kind="stable")]
+        return Survey(
+            self._survey,
+            shown,
+            items,
+            first.cells_per_pixel,
+            self._photo(first, int(first.rows[0])),
+            self._files[self._key(first.map)][0],
+            self._options.overwrite,
+        )
+
+    def _item(self, on_map: OnMap, row: int, crop: Crop, amount: Any) -> Item:
+        table, names = self._job.table, self._job.source.level_names
+        return Item(
+            row,
+            on_map.subject(row),
+            crop,
+            None if table.score is None else float(table.score[row]),
+            None if names is None else names[int(self._job.level[row])],
+            amount,
+        )
+
+    def _channel(self, pooled: Sequence[NDArray[Any]]) -> int | None:
+        if self._options.channel is not None or len(pooled[0]) == 1:
+            return self._options.channel or 0
+        for convention, values in zip(self._conventions, pooled, strict=True):
+            if convention.mode == "max":
+                held = np.where(np.isnan(values), -np.inf, values)
+                return int(held.reshape(len(held), -1).max(axis=1).argmax())
+        return None
+
+    def _photo(self, placed: Placed, row: int) -> Photo | None:
+        if placed.map not in self._photos:
+            self._photos[placed.map] = photo_of(placed, row, self._options.photo)
+        return self._photos[placed.map]
+
+    def _check_photo(self) -> None:
+        """A photograph that is named is looked at before the work, and is of one image."""
+        if self._options.photo is None:
+            return
+        placed = self._job.placed(self._rows)
+        images = {each.image for each in placed}
+        if len(images) > 1:
+            raise ArgumentError(
+                f"--photo {self._options.photo} is one image, and the boxes to draw are on "
+                f"{len(images)}: choose boxes of one image"
+            )
+        for each in placed:
+            self._photo(each, int(each.rows[0]))
+
+    def _key(self, map_: int) -> int:
+        """What has a survey of its own: an image, or, where cells are counted, a map."""
+        return map_ if self._survey == "coverage" else self._job.image_of(map_)
 
     def _name_files(self, place: Path) -> dict[int, list[Path]]:
-        """Row → its picture, and its tables of points."""
+        """Row, or for surveys image or map → its figure, and its tables of points."""
         operators = [row.operator for row in self._conventions]
-        kind = operators[0] if len(operators) == 1 else "both"
-        numbers = self._job.table.source_index
-        if is_picture(place):
-            if len(self._rows) != 1:
-                raise ArgumentError(
-                    f"{place} is one picture, and there are {len(self._rows)} boxes to draw: "
-                    "choose one with --viz-boxes, or name a directory"
-                )
-            pictures = {int(self._rows[0]): place}
-        else:
-            pictures = {
-                row: place / f"{kind}-box-{numbers[row]}.png" for row in self._rows.tolist()
+        kind = self._survey or (operators[0] if len(operators) == 1 else "both")
+        names = {row: f"box-{self._job.table.source_index[row]}" for row in self._rows.tolist()}
+        if self._survey:
+            names = {
+                self._key(each.map): self._name_of(each) for each in self._job.placed(self._rows)
             }
-        files = {row: [png, *self._tables(png, operators)] for row, png in pictures.items()}
+        if is_picture(place):
+            if len(names) != 1:
+                what = f"{self._survey}s" if self._survey else "boxes"
+                raise ArgumentError(
+                    f"{place} is one picture, and there are {len(names)} {what} to draw: "
+                    "choose boxes, or name a directory"
+                )
+            figures = dict.fromkeys(names, place)
+        else:
+            figures = {key: place / f"{kind}-{name}.png" for key, name in names.items()}
+        files = {key: [png, *self._tables(png, operators)] for key, png in figures.items()}
         for path in chain.from_iterable(files.values()):
-            refuse_unfit(path, overwrite=self._overwrite, inputs=self._job.input_files)
+            refuse_unfit(path, overwrite=self._options.overwrite, inputs=self._job.input_files)
         return files
 
+    def _name_of(self, placed: Placed) -> str:
+        """An image, and for coverage the level, as a file may be called."""
+        name = self._job.image_name(placed.image)
+        levels = self._job.source.level_names
+        if levels and self._survey == "coverage":
+            name += f"-{levels[placed.map % len(levels)]}"
+        plain = re.sub(r"[^\w.-]+", "_", name)
+        return plain if plain == name else f"{plain}-{placed.image}"
+
     def _tables(self, png: Path, operators: Sequence[str]) -> list[Path]:
-        if not self._points:
+        if not self._options.points or self._survey:
             return []
         if len(operators) == 1:
             return [png.with_suffix(".csv")]
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
 
 
-def _drawable(job: Job, boxes: Sequence[range] | None) -> Rows:
+def _drawn(
+    figures: Iterator[Figure | Survey], count: int, threads: int | None
+) -> Iterator[list[Path]]:
+    """Draw them; the files that each made, in any order."""
+    workers = min(threads or os.cpu_count() or 1, count // (_WORTH_WORKERS // 2))
+    if workers < 2:
+        yield from (figure.draw() for figure in figures)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_leave_signals) as pool:
+        waiting: set[Future[list[Path]]] = set()
+        try:
+            for figure in figures:
+                waiting.add(pool.submit(figure.draw))
+                if len(waiting) >= 3 * workers:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            for future in waiting:
+                if future.done() and not future.cancelled() and not future.exception():
+                    remove(future.result())
+            raise
+
+
+def _leave_signals() -> None:
+    """Ctrl-C is for the process that started the workers, which then stops them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
+        raise ArgumentError(
+            f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
+        )
+
+
+def _drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
     if boxes is None:
-        return np.flatnonzero(job.is_pooled)[:BY_DEFAULT]
+        return np.flatnonzero(job.is_pooled)[:most]
     # A range may end far beyond the last box: look no further than the first that is not there.
     numbers = list(islice(chain.from_iterable(boxes), job.boxes_in_file + 1))
     rows = job.rows_of(list(dict.fromkeys(numbers)))
     for row in rows[~job.is_pooled[rows]].tolist():
-        raise BoxError(f"{job.where(row)} is bad and cannot be drawn: leave it out of --viz-boxes")
+        raise BoxError(f"{job.where(row)} is bad and cannot be drawn: leave it out")
     return rows

@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.draw.subject import Subject, true_axes
+from roicrop.draw.view import true_axes
 from roicrop.explanation import placed
+from roicrop.job import Subject
 from roicrop.outputs import replacing, written
 from roicrop.sampling import AxisPlan, SeparablePlan
 from roicrop.text import csv_lines
@@ -66,11 +67,6 @@ def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, A
             if plan.kind == "cell":
                 row["bins_with_this_cell"] = bins_y[term.row] * bins_x[term.column]
             yield row
-
-
-def cell_ranges(axis: AxisPlan, k: int) -> list[range]:
-    """RoIPool: for each bin of box k the cells that it covers."""
-    return [range(*axis.cell_range(k, p)) for p in range(axis.bins)]
 
 
 def bins_of_cells(axis: AxisPlan, k: int) -> NDArray[np.int64]:

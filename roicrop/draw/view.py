@@ -1,22 +1,33 @@
-"""Which part of the map a picture shows, and how large."""
+"""Which part of the map a figure shows, how large, and where the box lies on it.
+
+Coordinates are index coordinates: cell i is the square from i − ½ to i + ½. A box lies where it
+really is, at feature coordinate − ½, so that a convention that samples elsewhere is seen to do so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Index = TypeVar("Index", float, NDArray[np.float64])
+from roicrop.job import Subject
+from roicrop.sampling import Plan
 
-LEAST_CELLS: Final = 1.4
-_EDGE: Final = 0.5  # cell i reaches from i − ½ to i + ½
-_BEYOND: Final = 1.0  # how far beyond the map a picture follows a box that is partly on it, …
+Index = TypeVar("Index", float, NDArray[np.float64])
+Corners = list[tuple[float, float]]
+
+LEAST_CELLS: Final = 2.2
+MOST_STRETCH: Final = 4.0  # how much higher than wide a cell may be, or wider than high
+_EDGE: Final = 0.5
+_BEYOND: Final = 1.0  # how far beyond the map a figure follows a box that is partly on it, …
 _FAR_BEYOND: Final = 1.5  # … and one that is not, in map sizes, …
 _BEYOND_CELLS: Final = 4.0  # … or at least in cells
 _OF_THE_MAP: Final = 0.12  # of the map, and three cells, are shown with a box off it
+_THIN: Final = 0.5  # of the frame's side: cells are stretched until a span has so much …
+_LEAST_STRETCH: Final = 1.25  # … where that is worth it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +51,58 @@ class Span:
         return self.low <= value <= self.high
 
 
-def span_of(values: Sequence[float]) -> Span:
+def span_of(values: Iterable[float]) -> Span:
     """The span of some coordinates."""
-    return Span(min(values), max(values))
+    found = list(values)
+    return Span(float(min(found)), float(max(found)))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A frame of (height, width) pixels with index coordinate (top, left) at its corner."""
+    """A frame of (height, width) pixels with index coordinate (top, left) at its corner.
+
+    cell_y, cell_x: pixels a cell.
+    """
 
     top: float
     left: float
-    cell: float
+    cell_y: float
+    cell_x: float
     height: int
     width: int
 
     def y(self, index: Index) -> Index:
         """Pixels from the frame's top."""
-        return (index - self.top) * self.cell
+        return (index - self.top) * self.cell_y
 
     def x(self, index: Index) -> Index:
         """Pixels from the frame's left."""
-        return (index - self.left) * self.cell
+        return (index - self.left) * self.cell_x
+
+    def corners(self, outline: NDArray[np.float64]) -> Corners:
+        """(n, 2) y and x in index coordinates → (x, y) pixels."""
+        return [(self.x(float(x)), self.y(float(y))) for y, x in outline]
+
+    def scaled(self, width: int) -> View:
+        """The same part of the map in a frame of another width."""
+        by = width / self.width
+        height = round(self.height * by)
+        return View(self.top, self.left, self.cell_y * by, self.cell_x * by, height, width)
+
+    @property
+    def cell(self) -> float:
+        """The shorter side of a cell."""
+        return min(self.cell_y, self.cell_x)
 
     @property
     def rows(self) -> Span:
         """What the frame shows of the vertical axis."""
-        return Span(self.top, self.top + self.height / self.cell)
+        return Span(self.top, self.top + self.height / self.cell_y)
 
     @property
     def columns(self) -> Span:
         """What the frame shows of the horizontal axis."""
-        return Span(self.left, self.left + self.width / self.cell)
+        return Span(self.left, self.left + self.width / self.cell_x)
 
     def row_range(self, size: int) -> range:
         """The rows of a map of that many which are in sight, wholly or in part."""
@@ -90,7 +121,7 @@ def _cells(span: Span, size: int) -> range:
 
 
 def in_sight(span: Span, size: int) -> Span:
-    """What a picture shows along one axis so that `span` is seen on a map of `size` cells.
+    """What a figure shows along one axis so that `span` is seen on a map of `size` cells.
 
     A margin is added. Of a box that reaches far beyond the map only the near part is shown. One
     that lies off the map is shown with some of its cells, or, if it is far away, not at all.
@@ -110,16 +141,28 @@ def in_sight(span: Span, size: int) -> Span:
     return Span(low - short / 2, high + short / 2)
 
 
-def fit(rows: Span, columns: Span, map_size: tuple[int, int], height: int, width: int) -> View:
-    """The view that shows both spans and fills the frame with as much of the map as it can."""
-    cell = min(height / rows.size, width / columns.size)
-    return View(
-        _slide(rows, height / cell, map_size[0]),
-        _slide(columns, width / cell, map_size[1]),
-        cell,
-        height,
-        width,
-    )
+def fit(
+    rows: Span, columns: Span, map_size: tuple[int, int], width: int, heights: tuple[int, int]
+) -> View:
+    """The view that shows both spans in a frame of that width and a height between two.
+
+    It fills the frame with as much of the map as it can. Cells are square, unless that would leave
+    one of the spans thin.
+    """
+    least, most = heights
+    square = min(width / columns.size, most / rows.size)
+    height = min(max(round(square * rows.size), least), most)
+    square = min(square, height / rows.size)
+    cell_y = _stretched(square, rows.size, height)
+    cell_x = _stretched(square, columns.size, width)
+    top = _slide(rows, height / cell_y, map_size[0])
+    left = _slide(columns, width / cell_x, map_size[1])
+    return View(top, left, cell_y, cell_x, height, width)
+
+
+def _stretched(cell: float, cells: float, room: int) -> float:
+    stretch = _THIN * room / (cells * cell)
+    return cell * min(stretch, MOST_STRETCH) if stretch > _LEAST_STRETCH else cell
 
 
 def _slide(span: Span, shown: float, size: int) -> float:
@@ -133,3 +176,53 @@ def _slide(span: Span, shown: float, size: int) -> float:
     if over_high > 0:
         return max(span.high - shown, centred - min(over_high, -over_low))
     return centred
+
+
+@dataclass(frozen=True, slots=True)
+class TrueAxis:
+    """One axis of the box as it really is: the truth that conventions are held against.
+
+    low, high: its two corners in image pixels, in the box's own order.
+    cells_per_pixel: from those to feature coordinates, in which cell i covers [i, i + 1).
+    """
+
+    low: float
+    high: float
+    cells_per_pixel: float
+
+    @property
+    def index(self) -> tuple[float, float]:
+        """The corners in index coordinates, where the figure has them."""
+        return self.low * self.cells_per_pixel - _EDGE, self.high * self.cells_per_pixel - _EDGE
+
+    @property
+    def span(self) -> Span:
+        """Those, the smaller first."""
+        return span_of(self.index)
+
+    @property
+    def cells(self) -> float:
+        """Its size in cells, negative where it is reversed."""
+        return (self.high - self.low) * self.cells_per_pixel
+
+    def pixels(self, cells: float) -> float:
+        """A length in cells, in image pixels."""
+        return cells / self.cells_per_pixel
+
+    def pixel_of(self, index: float) -> float:
+        """The image coordinate under an index coordinate."""
+        return (index + _EDGE) / self.cells_per_pixel
+
+
+def true_axes(subject: Subject, plan: Plan, k: int) -> tuple[TrueAxis, TrueAxis]:
+    """Box k as it really is, along y and along x."""
+    per_pixel = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
+    if subject.corners is not None:
+        x1, y1, x2, y2 = subject.corners
+    else:
+        x1, y1, x2, y2 = (float(v) for v in plan.boxes[k])
+        if plan.convention.normalized:
+            # Fractions of the image, which the map covers.
+            height, width = (n / s for n, s in zip(plan.map_size, per_pixel, strict=True))
+            x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
+    return TrueAxis(y1, y2, per_pixel[0]), TrueAxis(x1, x2, per_pixel[1])

@@ -234,6 +234,14 @@ class FeatureSource:
         """(sy, sx) by which map i's image was resized for the network; else (1, 1)."""
         return self._said_of(i)[1]
 
+    def picture(self, i: int) -> str | None:
+        """What the attribute `picture` calls the image of map i, where it is of one image alone."""
+        places = [self.dataset_of(i)] if self.kind != "batch" or self.images == 1 else []
+        if self._group is not None and self.images == 1:
+            places.append(self._group)
+        with hdf5.named_errors(self.path):
+            return next(filter(None, (_picture(self._open(place)) for place in places)), None)
+
     def odd(self, maps: Sequence[int]) -> list[str]:
         """What is odd about these maps and how they are stored, a line each."""
         from roicrop.features.oddities import odd_maps, odd_scale
@@ -410,6 +418,10 @@ class FeatureSource:
                     input_scale = input_scale or input_scale_attribute(thing, where)
             self._said[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
         return self._said[path]
+
+
+def _picture(thing: Any) -> str | None:
+    return hdf5.text_attribute(thing, "picture")
 
 
 def _check_alike(first: StoredMap, other: StoredMap, where: str) -> None:

@@ -14,7 +14,7 @@ from roicrop.files import split_spec
 from roicrop.job.manifest import ManifestRow
 from roicrop.text import printable
 
-INPUTS: Final = ("features", "boxes", "images")
+INPUTS: Final = ("features", "boxes", "images", "photo")
 """Columns that name a file to read."""
 
 

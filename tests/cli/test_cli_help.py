@@ -50,7 +50,17 @@ def test_every_option_has_a_help_text(name: str) -> None:
 
 def test_an_option_of_one_name_is_the_same_in_every_command() -> None:
     seen: dict[str, tuple[str, str]] = {}  # but for those of which each says its own
-    own = {"-o", "--output", "--convention", "--format", "--channel", "--viz", "--json"}
+    own = {
+        "-o",
+        "--output",
+        "--convention",
+        "--format",
+        "--channel",
+        "--viz",
+        "--json",
+        "--box",
+        "--bin",
+    }
     for name in COMMANDS:
         for parameter in command(name).params:
             if isinstance(parameter, click.Option):

@@ -78,9 +78,7 @@ def test_pool_show_and_explain_take_models_too() -> None:
     assert run("pool", "maps.h5", "boxes.csv", "-o", "p.npy", "--convention", pooling).status == 0
     with np.load(MODELS / "values.npz") as values:
         np.testing.assert_array_equal(np.load("p.npy"), values["max-roi-pool.onnx"])
-    shown = run(
-        "show", "maps.h5", "boxes.csv", "-o", "p.png", "--viz-boxes", 0, "--convention", MODEL
-    )
+    shown = run("show", "maps.h5", "boxes.csv", "-o", "p.png", "--box", 0, "--convention", MODEL)
     assert shown.status == 0
     explained = run("explain", "maps.h5", "boxes.csv", "--convention", MODEL)
     assert "3 × 5 bins" in explained.out

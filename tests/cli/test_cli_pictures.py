@@ -38,7 +38,7 @@ def test_viz_boxes_are_numbers_in_the_file_whatever_is_chosen() -> None:
 
 
 def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
-    shown = ["show", "maps.h5", "boxes.csv", "--viz-boxes", "2", "--both", "--points"]
+    shown = ["show", "maps.h5", "boxes.csv", "--box", "2", "--both", "--points"]
     result = run(*shown, "-o", "box.png", "--json")
     assert result.json["convention"]["beside"] == "fast-rcnn"
     assert result.json["points"] == ["box-align.csv", "box-pool.csv"]
@@ -55,7 +55,7 @@ def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
 
 def test_points_do_not_replace_the_boxes_that_they_are_of() -> None:
     before = Path("boxes.csv").read_bytes()
-    shown = ["show", "maps.h5", "boxes.csv", "--viz-boxes", "0", "--points", "-o", "boxes.png"]
+    shown = ["show", "maps.h5", "boxes.csv", "--box", "0", "--points", "-o", "boxes.png"]
     assert "boxes.csv is an input of this run" in run(*shown, "--overwrite").error
     assert Path("boxes.csv").read_bytes() == before
     assert not Path("boxes.png").exists()
@@ -63,7 +63,7 @@ def test_points_do_not_replace_the_boxes_that_they_are_of() -> None:
 
 def test_show_draws_channels_last_maps() -> None:
     write_maps(maps=MAPS.transpose(0, 2, 3, 1), stride=STRIDE, layout="NHWC")
-    assert run("show", "maps.h5", "boxes.csv", "-o", "viz", "--viz-boxes", "0-1").status == 0
+    assert run("show", "maps.h5", "boxes.csv", "-o", "viz", "--box", "0-1").status == 0
     assert names("viz") == ["align-box-0.png", "align-box-1.png"]
 
 
@@ -71,8 +71,8 @@ def test_show_draws_channels_last_maps() -> None:
     ("options", "status", "words"),
     [
         (["-o", "one.png"], 2, "3 boxes to draw"),
-        (["-o", "viz", "--viz-boxes", "3"], 1, "box 3 is not one of the 3 boxes"),
-        (["-o", "viz", "--viz-boxes", "1-99999999999"], 1, "box 3 is not one"),
+        (["-o", "viz", "--box", "3"], 1, "box 3 is not one of the 3 boxes"),
+        (["-o", "viz", "--box", "1-99999999999"], 1, "box 3 is not one"),
         (["-o", "viz", "--channel", "4"], 2, "channels 0 to 3"),
         (["-o", "maps.h5/viz"], 1, "maps.h5/viz cannot be made"),
     ],
@@ -104,13 +104,13 @@ def test_where_a_picture_fails_there_is_no_tensor_either(monkeypatch: pytest.Mon
 def test_a_bad_box_is_not_drawn() -> None:
     write_boxes(boxes=[(0, 9, 1, 5, 8), (0, 1, 1, 30, 30)])
     shown = ["show", "maps.h5", "boxes.csv", "-o", "viz", "--on-bad-box", "zero"]
-    assert "boxes.csv line 2 is bad" in run(*shown, "--viz-boxes", "0").error
+    assert "boxes.csv line 2 is bad" in run(*shown, "--box", "0").error
     assert run(*shown).status == 0
     assert names("viz") == ["align-box-1.png"]
 
 
 def test_a_picture_is_a_png_or_goes_into_a_directory() -> None:
-    result = run("show", "maps.h5", "boxes.csv", "-o", "box.jpg", "--viz-boxes", "0")
+    result = run("show", "maps.h5", "boxes.csv", "-o", "box.jpg", "--box", "0")
     assert result.status == 2
     assert "box.jpg: pictures are PNG" in result.error
     assert not Path("box.jpg").exists()

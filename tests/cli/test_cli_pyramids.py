@@ -94,7 +94,7 @@ def test_a_box_on_no_level_is_explained_as_such(work: Path) -> None:
 
 
 def test_show_draws_the_level_and_says_so(work: Path) -> None:
-    result = run("show", "fpn.h5", "boxes.json", "-o", "pictures", "--viz-boxes", "1")
+    result = run("show", "fpn.h5", "boxes.json", "-o", "pictures", "--box", "1")
     assert result.status == 0
     assert [path.name for path in Path("pictures").glob("*.png")] == ["align-box-1.png"]
     assert "p3 1" in result.err

@@ -1,4 +1,4 @@
-"""Boxes on a map, and the pictures of them: what the tests of pictures share."""
+"""Boxes on a map, and the figures of them: what the tests of figures share."""
 
 from __future__ import annotations
 
@@ -7,24 +7,36 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from roicrop import operators
 from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
-from roicrop.draw import (
-    Subject,
-)
-from roicrop.draw.pictures import compose_panel
+from roicrop.draw import Crop, Shown, Subject, default_bin
+from roicrop.draw.figures import compose_panel
+from roicrop.draw.map import over_channels
+from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import Span, View, fit
-from roicrop.sampling import SeparablePlan
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]
 
-WIDEST = 1600
+WIDEST = 1320
 STRIDE = 8.0
 FEATURES = np.random.default_rng(7).normal(size=(3, 24, 30)).astype(np.float32)
 SUBJECT = Subject("page.h5::/stride8", "page", "3")
+
+
+class InMemory(Photo):
+    """A photograph that no file holds."""
+
+    @property
+    def image(self) -> Image.Image:
+        ramp = np.arange(192 * 240 * 3).reshape(192, 240, 3) % 251
+        return Image.fromarray(ramp.astype(np.uint8))
+
+
+PHOTO = InMemory("in memory", (192, 240))  # type: ignore[arg-type]
 
 
 def crop(
@@ -35,7 +47,9 @@ def crop(
     ratio: SamplingRatio | None = None,
     features: Array = FEATURES,
     scale: float = 1 / STRIDE,
-) -> tuple[SeparablePlan, Array]:
+    channel: int | None = None,
+    chosen: tuple[int, int] | None = None,
+) -> Crop:
     """The plan of one box, and what it pools."""
     boxes = np.array([box], dtype=np.float64)
     operator: Operator = CONVENTIONS[convention].operator
@@ -53,9 +67,11 @@ def crop(
     batch = features[np.newaxis]
     with np.errstate(invalid="ignore", over="ignore"):
         if operator == "pool":
-            return plan, operators.roi_pool(batch, rows, bins, scale, convention=convention)[0]
-        pooled = operators.roi_align(batch, rows, bins, scale, ratio, convention=convention)
-    return plan, pooled[0]
+            pooled = operators.roi_pool(batch, rows, bins, scale, convention=convention)
+        else:
+            pooled = operators.roi_align(batch, rows, bins, scale, ratio, convention=convention)
+    values = over_channels(pooled[0], channel)
+    return Crop(plan, 0, values, chosen or default_bin(values))
 
 
 def panel_of(
@@ -65,23 +81,27 @@ def panel_of(
     subject: Subject = SUBJECT,
     channel: int | None = None,
     features: Array = FEATURES,
+    photo: Photo | None = None,
     **options: Any,
 ) -> Sheet:
-    plan, pooled = crop(box, bins, features=features, **options)
-    return compose_panel(features, plan, 0, pooled, subject=subject, channel=channel)
+    found = crop(box, bins, features=features, channel=channel, **options)
+    return compose_panel(Shown.of(features, channel), found, subject=subject, photo=photo)
 
 
 def text_of(sheet: Sheet) -> str:
-    return " ".join(p.text for p in sheet.placed if p.text)
+    return " ".join(p.text for p in sheet.placed if p.text).replace("\u00a0", " ")
 
 
 def assert_legible(sheet: Sheet) -> None:
-    """Nothing lies on anything else, but for numbers within a raster, and all is on the paper."""
+    """Nothing lies on anything else, but for texts within a raster, and all is on the paper."""
     texts = [p for p in sheet.placed if p.text]
     rasters = [p for p in sheet.placed if not p.text]
     edges = np.array([(p.left, p.top, p.right, p.bottom) for p in [*texts, *rasters]])
     assert edges[:, :2].min() >= 0
     assert edges[:, 2].max() <= WIDEST
+    # The letters of a line take less than its height.
+    edges[: len(texts), 1] += 2
+    edges[: len(texts), 3] -= 3
     common = np.minimum(edges[:, None, 2:], edges[None, :, 2:]) - np.maximum(
         edges[:, None, :2], edges[None, :, :2]
     )
@@ -90,7 +110,6 @@ def assert_legible(sheet: Sheet) -> None:
         one, other = (([*texts, *rasters])[n] for n in (i, j))
         assert one.text, "two rasters overlap"
         assert not other.text, (one, other)
-        assert set(one.text) <= set("0123456789−–.e∞NaN"), (one, other)
         assert one.left >= other.left - 1, (one, other)
         assert one.right <= other.right + 1, (one, other)
         assert one.top >= other.top - 2, (one, other)
@@ -105,4 +124,4 @@ BINS = st.tuples(st.integers(1, 14), st.integers(1, 14))
 
 
 def view_of(rows: Span, columns: Span, height: int = 300, width: int = 400) -> View:
-    return fit(rows, columns, (24, 30), height, width)
+    return fit(rows, columns, (24, 30), width, (height, height))

@@ -1,4 +1,4 @@
-"""Colours, numbers, words and views of the pictures."""
+"""Colours, numbers, words and views of the figures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roicrop.draw.brackets import MOST_DEPTH, Brackets
-from roicrop.draw.brush import FINER, Brush, blank
+from roicrop.draw.canvas import FINER, Brush, blank
 from roicrop.draw.colour import (
     INFINITE,
     MINUS_INFINITE,
@@ -16,19 +15,11 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.font import clean, shorten, width, wrap
-from roicrop.draw.number import format_for, ticks
-from roicrop.draw.pictures import compose_panel
+from roicrop.draw.lettering import clean, format_for, shorten, ticks, width, wrap
+from roicrop.draw.map import BRACKETS, Brackets
 from roicrop.draw.sheet import Sheet
-from roicrop.draw.view import Span, fit, in_sight
-from tests.draw.boxes import (
-    FEATURES,
-    SUBJECT,
-    assert_legible,
-    crop,
-    panel_of,
-    text_of,
-)
+from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
+from tests.draw.boxes import FEATURES, assert_legible, crop, panel_of, text_of
 
 
 def test_what_has_no_place_on_the_scale_has_a_colour_of_its_own() -> None:
@@ -48,9 +39,9 @@ def test_larger_values_are_never_darker(values: list[float]) -> None:
 def test_what_a_maximum_over_nothing_gives_does_not_stretch_the_scale() -> None:
     features = FEATURES.copy()
     features[:, 4:9, 4:9] = np.nan
-    plan, pooled = crop((32, 32, 100, 100), 5, convention="fast-rcnn", features=features)
-    assert pooled.min() < -1e38
-    sheet = compose_panel(features, plan, 0, pooled, subject=SUBJECT, channel=0)
+    options = {"convention": "fast-rcnn", "features": features, "channel": 0}
+    assert crop((32, 32, 100, 100), 5, **options).values.min() < -1e38  # type: ignore[arg-type]
+    sheet = panel_of((32, 32, 100, 100), 5, **options)  # type: ignore[arg-type]
     assert "−3e38" in text_of(sheet)
     assert "×10" not in text_of(sheet)
 
@@ -63,7 +54,7 @@ def test_a_scale_of_nothing_finite_has_no_numbers() -> None:
     )
     features = np.full((2, 24, 30), np.nan, np.float32)
     said = text_of(panel_of((32, 32, 100, 100), 2, convention="detectron2", features=features))
-    assert "There is no number to colour." in said
+    assert "no number to color" in said
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
@@ -111,7 +102,7 @@ def test_brackets_never_cover_one_another(spans: list[tuple[int, int]], vertical
     brackets = Brackets(cells, -0.5, 12.0, 400, vertical)
     sheet = Sheet()
     brackets.place(sheet, 50, 50)
-    assert brackets.depth <= MOST_DEPTH
+    assert brackets.depth <= BRACKETS
     if sheet.placed:
         assert_legible(sheet)
 
@@ -124,7 +115,8 @@ def test_brackets_never_cover_one_another(spans: list[tuple[int, int]], vertical
 )
 def test_a_view_shows_what_it_has_to(low: float, size: float, other: float, cells: int) -> None:
     rows, columns = in_sight(Span(low, low + size), cells), in_sight(Span(0, other), 60)
-    view = fit(rows, columns, (cells, 60), 300, 500)
+    view = fit(rows, columns, (cells, 60), 500, (200, 400))
+    assert 1 / MOST_STRETCH <= view.cell_y / view.cell_x * (1 + 1e-9) <= MOST_STRETCH * (1 + 2e-9)
     for shown, wanted in ((view.rows, rows), (view.columns, columns)):
         assert shown.low <= wanted.low + 1e-6 * abs(wanted.low) + 1e-9
         assert shown.high >= wanted.high - 1e-6 * abs(wanted.high) - 1e-9

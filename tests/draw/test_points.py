@@ -11,11 +11,7 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image
 
-from roicrop.draw import (
-    panel,
-    save,
-    write_points,
-)
+from roicrop.draw import Shown, panel, save, write_points
 from roicrop.draw.points import CELL_COLUMNS, SAMPLE_COLUMNS
 from roicrop.errors import OutputError
 from tests.draw.boxes import (
@@ -39,7 +35,7 @@ def _table(path: Path) -> list[dict[str, str]]:
 def test_the_csv_holds_the_plans_samples(
     tmp_path_factory: pytest.TempPathFactory, box: Box, bins: tuple[int, int]
 ) -> None:
-    plan, _ = crop(box, bins)
+    plan = crop(box, bins).plan
     path = tmp_path_factory.mktemp("points") / "points.csv"
     write_points(plan, 0, path, subject=SUBJECT)
     lines = _table(path)
@@ -67,7 +63,7 @@ def test_the_csv_holds_the_plans_samples(
 
 
 def test_the_csv_of_roipool_holds_the_cells_of_each_bin(tmp_path: Path) -> None:
-    plan, _ = crop((16, 16, 39, 23), (1, 2), convention="fast-rcnn")
+    plan = crop((16, 16, 39, 23), (1, 2), convention="fast-rcnn").plan
     write_points(plan, 0, tmp_path / "cells.csv", subject=SUBJECT)
     lines = _table(tmp_path / "cells.csv")
     # Columns 2 to 5 in two bins of two, rows 2 and 3.
@@ -80,7 +76,7 @@ def test_the_csv_of_roipool_holds_the_cells_of_each_bin(tmp_path: Path) -> None:
 
 
 def test_the_csv_of_roipool_counts_the_bins_that_share_a_cell(tmp_path: Path) -> None:
-    plan, _ = crop((16, 16, 55, 60), (5, 4), convention="fast-rcnn")
+    plan = crop((16, 16, 55, 60), (5, 4), convention="fast-rcnn").plan
     write_points(plan, 0, tmp_path / "cells.csv", subject=SUBJECT)
     lines = _table(tmp_path / "cells.csv")
     bins = Counter((line["cell_row"], line["cell_column"]) for line in lines)
@@ -90,7 +86,7 @@ def test_the_csv_of_roipool_counts_the_bins_that_share_a_cell(tmp_path: Path) ->
 
 
 def test_a_box_of_too_many_samples_gives_those_in_range(tmp_path: Path) -> None:
-    plan, _ = crop((-1e5, -1e5, 1e5, 1e5), 1, convention="detectron2")
+    plan = crop((-1e5, -1e5, 1e5, 1e5), 1, convention="detectron2").plan
     write_points(plan, 0, tmp_path / "points.csv", subject=SUBJECT)
     lines = _table(tmp_path / "points.csv")
     y, x = plan.y.samples(0), plan.x.samples(0)
@@ -102,7 +98,7 @@ def test_a_box_of_too_many_samples_gives_those_in_range(tmp_path: Path) -> None:
 def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path, what: str) -> None:
     path = tmp_path / "there"
     path.write_text("mine")
-    plan, _ = crop((16, 16, 39, 23))
+    plan = crop((16, 16, 39, 23)).plan
 
     def write(overwrite: bool) -> None:
         if what == "picture":
@@ -119,8 +115,8 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path,
 
 
 def test_a_saved_picture_says_what_it_is(tmp_path: Path) -> None:
-    plan, pooled = crop((16, 16, 39, 23))
-    save(panel(FEATURES, plan, 0, pooled, subject=SUBJECT), tmp_path / "box.png")
+    figure = panel(Shown.of(FEATURES, None), crop((16, 16, 39, 23)), subject=SUBJECT)
+    save(figure, tmp_path / "box.png")
     with Image.open(tmp_path / "box.png") as image:
         assert image.format == "PNG"
         assert image.info["Title"] == "RoIAlign of box 3"

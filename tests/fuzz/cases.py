@@ -100,7 +100,7 @@ _KINDS: Final[Sequence[tuple[str, Callable[[random.Random, Path], list[str]]]]] 
 _COMMANDS: Final[Sequence[list[str]]] = (
     ["align", "-o", "o.h5"], ["align", "-o", "o.npy"], ["pool", "-o", "o.npz"], ["inspect"],
     ["inspect"], ["inspect", "--json"], ["explain", "--box", "0"], ["explain", "--json"],
-    ["show", "-o", "p.png", "--viz-boxes", "0"], ["compare", "--with", "detectron2"],
+    ["show", "-o", "p.png", "--box", "0"], ["compare", "--with", "detectron2"],
 )  # fmt: skip
 _OPTIONS: Final[Sequence[list[str]]] = (
     [], [], ["--json"], ["--on-bad-box", "drop"], ["--stride", "8"], ["--min-score", "0.1"],

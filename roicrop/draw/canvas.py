@@ -5,30 +5,19 @@ Everything is drawn on a canvas four times as fine in each direction, and averag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from roicrop.draw.colour import INK, Colour
+from roicrop.draw.colour import INK, OUTSIDE, Colour
 
 FINER: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Specks:
-    """Rectangles along one axis, in pixels.
-
-    at, size: their middles and lengths.
-    strength: of the paint, from 0 to 1.
-    """
-
-    at: NDArray[np.float64]
-    size: NDArray[np.float64]
-    strength: NDArray[np.float64]
 
 
 class Brush:
@@ -79,23 +68,35 @@ class Brush:
         for x in (x0, x1):
             self.fill(x - half, y0 + half, x + half, y1 - half, colour)
 
-    def dashed_column(self, x: float, y0: float, y1: float, width: float, colour: Colour) -> None:
-        """A vertical line of dashes."""
-        for a, b in self._dashes(y0, y1, self.height):
-            self.column(x, a, b, width, colour)
+    def polygon(
+        self,
+        corners: Sequence[tuple[float, float]],
+        width: float,
+        colour: Colour,
+        *,
+        dashed: bool = False,
+    ) -> None:
+        """The outline through those (x, y), closed, its middle on them."""
+        half = width / 2
+        for (x0, y0), (x1, y1) in pairwise([*corners, corners[0]]):
+            if dashed:
+                self.dash(x0, y0, x1, y1, width, colour)
+            elif x0 == x1 or y0 == y1:  # with square ends, so that corners are whole
+                (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
+                self.fill(left - half, top - half, right + half, bottom + half, colour)
+            else:
+                self.stroke(x0, y0, x1, y1, width, colour)
 
-    def dashed_row(self, y: float, x0: float, x1: float, width: float, colour: Colour) -> None:
-        """A horizontal line of dashes."""
-        for a, b in self._dashes(x0, x1, self.width):
-            self.row(y, a, b, width, colour)
-
-    @staticmethod
-    def _dashes(begin: float, end: float, size: float) -> Iterator[tuple[float, float]]:
-        on, off = 4.0, 3.0
-        at = begin if begin >= 0 else begin % (on + off) - (on + off)
-        while at < min(end, size):
-            yield at, min(at + on, end)
-            at += on + off
+    def dash(
+        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
+    ) -> None:
+        """A straight line of dashes."""
+        (x0, y0), (x1, y1) = self._near(x0, y0), self._near(x1, y1)
+        length = math.hypot(x1 - x0, y1 - y0)
+        for n in range(math.ceil(length / 8.0)):
+            a, b = 8.0 * n / length, min((8.0 * n + 4.5) / length, 1.0)
+            ends = (x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0))
+            self.stroke(*ends, width, colour)
 
     def stroke(
         self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
@@ -139,19 +140,29 @@ class Brush:
             corners = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)]
             self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
 
-    def specks(self, layers: Sequence[tuple[Colour, Specks, Specks]]) -> None:
-        """A rectangle around each point of a grid; at least a quarter of a pixel of it.
+    def specks(
+        self,
+        y: NDArray[np.float64],
+        x: NDArray[np.float64],
+        colours: NDArray[np.uint8],
+        size: float,
+        strength: float,
+    ) -> None:
+        """A square of that size around each point: for more points than anybody could draw.
 
-        layers: a colour, the grid's rows and its columns. Each grid is a part of the one before,
-        which leaves that part out.
+        colours: (n, 3). strength: of the paint, from 0 to 1.
         """
-        height, width = self._image.height, self._image.width
-        inner: NDArray[np.float64] = np.zeros((height, width))
-        for colour, down, across in reversed(layers):
-            strength = np.multiply.outer(_covered(down, height), _covered(across, width))
-            mask = (255 * (strength - inner)).astype(np.uint8)
-            self._image.paste(colour[:3], mask=Image.fromarray(mask))
-            inner = strength
+        canvas = np.array(self._image)
+        side = max(round(size * FINER), 1)
+        top, left = (np.rint(at * FINER - side / 2).astype(np.int64) for at in (y, x))
+        seen = (top >= 0) & (left >= 0)
+        seen &= (top < len(canvas) - side) & (left < canvas.shape[1] - side)
+        top, left, paint = top[seen], left[seen], strength * colours[seen]
+        before = canvas.copy()
+        for i, j in np.ndindex(side, side):
+            under = before[top + i, left + j]
+            canvas[top + i, left + j] = (paint + (1 - strength) * under).astype(np.uint8)
+        self._image.paste(Image.fromarray(canvas))
 
     def arrow(self, x: float, y: float, along_x: float, along_y: float, colour: Colour) -> None:
         """An arrowhead at (x, y) in the direction of a vector of length 1, with an ink rim."""
@@ -163,6 +174,10 @@ class Brush:
                 (x - behind * along_x + aside * along_y, y - behind * along_y - aside * along_x),
             ]
             self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
+
+    def triangle(self, corners: Sequence[tuple[float, float]], colour: Colour) -> None:
+        """A filled triangle."""
+        self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(colour))
 
     def square(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
         """A square, with an ink rim."""
@@ -177,11 +192,16 @@ class Brush:
                 self.stroke(x - r, y - slope * r, x + r, y + slope * r, width, paint)
 
     def _fine(self, x: float, y: float) -> tuple[int, int]:
+        x, y = self._near(x, y)
+        return round(x * FINER), round(y * FINER)
+
+    def _near(self, x: float, y: float) -> tuple[float, float]:
         # Pillow walks over every pixel of what lies outside, so nothing is let far outside.
         reach = 1000.0
-        x = min(max(x, -reach), self.width + reach)
-        y = min(max(y, -reach), self.height + reach)
-        return round(x * FINER), round(y * FINER)
+        return (
+            min(max(x, -reach), self.width + reach),
+            min(max(y, -reach), self.height + reach),
+        )
 
     def _around(self, x: float, y: float, radius: float) -> tuple[int, int, int, int]:
         left, top = self._fine(x - radius, y - radius)
@@ -189,18 +209,28 @@ class Brush:
         return left, top, max(right - 1, left), max(bottom - 1, top)
 
 
-def _covered(specks: Specks, length: int) -> NDArray[np.float64]:
-    """(length,) along a finer axis: how strongly it is painted."""
-    first = np.rint((specks.at - specks.size / 2) * FINER)
-    last = np.maximum(np.rint((specks.at + specks.size / 2) * FINER), first + 1)
-    steps = np.zeros(length + 1)
-    np.add.at(steps, np.clip(first, 0, length).astype(np.int64), specks.strength)
-    np.add.at(steps, np.clip(last, 0, length).astype(np.int64), -specks.strength)
-    return np.clip(np.cumsum(steps[:-1]), 0.0, 1.0)
-
-
 def blank(height: int, width: int, colour: Colour) -> NDArray[np.uint8]:
     """A canvas of one colour for a `Brush` of (height, width) pixels."""
     canvas = np.empty((height * FINER, width * FINER, 3), dtype=np.uint8)
     canvas[:] = colour[:3]
     return canvas
+
+
+def centres(pixels: int) -> NDArray[np.float64]:
+    """The middles of a canvas's fine pixels along one side, in pixels."""
+    return (np.arange(pixels * FINER) + 0.5) / FINER
+
+
+def enlarged(
+    rgb: NDArray[np.uint8], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """(len(rows), len(columns), 3): for each fine pixel the colour of its cell."""
+    return rgb.take(columns, axis=1).take(rows, axis=0)
+
+
+def stripes(height: int, width: int) -> NDArray[np.uint8]:
+    """A canvas of pale stripes, which stand for nothing: off the map, or no samples."""
+    phase = np.arange((height + width) * FINER) // (7 * FINER) % 2
+    line = np.array(OUTSIDE, dtype=np.uint8)[phase]
+    diagonal = sliding_window_view(line, (width * FINER, 3))[: height * FINER, 0]
+    return np.ascontiguousarray(diagonal)
