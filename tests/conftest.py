@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -44,6 +46,22 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     command_line.write_maps()
     command_line.write_boxes()
     return tmp_path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, object], Path]:
+    """Writes text, bytes or a JSON value to a file of that name."""
+
+    def write_file(name: str, content: object) -> Path:
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            text = content if isinstance(content, str) else json.dumps(content)
+            path.write_bytes(text.encode())
+        return path
+
+    return write_file
 
 
 def _package_folder() -> Path:

@@ -2,14 +2,14 @@
 
 Every format gives the same table, so nothing outside this package knows which one it was:
 
-    CSV/TSV ──delimited.py──┐
-    JSON(L) ──json_text.py──┴─▶ Draft ──columns.py──▶ BoxTable ──assign.py──▶ image of each box
+    CSV, text ──delimited.py──┐
+    JSON(L) ────json_text.py──┼─▶ records.py ──▶ Draft ──columns.py──▶ BoxTable
+    arrays ─────arrays.py─────┘
 """
 
 from __future__ import annotations
 
 from roicrop.boxes import names
-from roicrop.boxes.assign import ImageAssignment, assign_images
 from roicrop.boxes.coco import Coco, CocoImage
 from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad, to_xyxy
 from roicrop.boxes.read import BOX_SUFFIXES, FILE_FORMATS, FileFormat, read_boxes
@@ -25,8 +25,6 @@ __all__ = [
     "Coco",
     "CocoImage",
     "FileFormat",
-    "ImageAssignment",
-    "assign_images",
     "find_bad",
     "names",
     "read_boxes",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roicrop.boxes import BoxTable, ImageAssignment, assign_images, find_bad
+from roicrop.boxes import BoxTable, find_bad
 from roicrop.errors import BoxError, FeatureError
 from roicrop.features import FeatureSource
 from roicrop.inspection.reports import Together
-from roicrop.job import Job, names_levels, placing_cautions
+from roicrop.job import ImageAssignment, Job, assign_images, names_levels, placing_cautions
 
 if TYPE_CHECKING:
     from roicrop.job import Request
@@ -31,13 +31,7 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
     assignment = assign_images(
-        table,
-        names=source.names,
-        count=source.images,
-        kind=source.kind,
-        path=source.name,
-        on_image=how.on_image,
-        ids_are_indices=how.ids_are_indices,
+        table, source, on_image=how.on_image, ids_are_indices=how.ids_are_indices
     )
     table = table.warned(assignment.warnings)
     job = _job(source, table, assignment, how)

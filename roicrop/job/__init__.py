@@ -5,6 +5,7 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
+from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
@@ -43,6 +44,7 @@ __all__ = [
     "Features",
     "Fit",
     "Frames",
+    "ImageAssignment",
     "Job",
     "Ledger",
     "ManifestRow",
@@ -55,6 +57,7 @@ __all__ = [
     "Subject",
     "Task",
     "ThisProcess",
+    "assign_images",
     "carry_out",
     "cautions",
     "command_line",

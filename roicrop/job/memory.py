@@ -21,36 +21,41 @@ def default_memory() -> int:
 class Memory:
     """Buffers that threads share: `take` waits until there is memory for one."""
 
-    def __init__(self, limit: int) -> None:
-        """limit: bytes in all."""
-        self._limit = limit
+    def __init__(self, limit: int, most: int) -> None:
+        """limit: bytes in all. most: buffers that are kept when nobody has them."""
+        self._limit, self._most = limit, most
         self._taken = 0
         self._free: list[NDArray[np.uint8]] = []
         self._given = Condition()
 
     def take(self, count: int, beside: int) -> NDArray[np.uint8]:
-        """A buffer of so many bytes, or up to twice as many, and leave to take others beside it."""
+        """A buffer of so many bytes or a few more, and leave to take others beside it."""
+        rounded = -(-count >> max(count.bit_length() - 4, 0)) << max(count.bit_length() - 4, 0)
+        if rounded + beside <= self._limit:  # of the same size are more, that can be used again
+            count = rounded
         with self._given:
             self._given.wait_for(lambda: self._taken + count + beside <= self._limit)
+            self._taken += count + beside
             # What has been in use before is in memory already, and in the cache perhaps.
             for i, buffer in enumerate(self._free):
-                if count <= buffer.nbytes <= min(2 * count, self._limit - self._taken - beside):
-                    del self._free[i]
-                    break
-            else:
-                buffer = np.empty(count, np.uint8)
-            self._taken += buffer.nbytes + beside
+                if buffer.nbytes == count:
+                    return self._free.pop(i)
             while (
                 self._free and self._taken + sum(each.nbytes for each in self._free) > self._limit
             ):
                 self._free.pop()
-        return buffer
+        return np.empty(count, np.uint8)
 
-    def give(self, buffer: NDArray[np.uint8], beside: int) -> None:
-        """Give back what `take` gave."""
+    def give(self, buffer: NDArray[np.uint8]) -> None:
+        """Give a buffer back."""
         with self._given:
-            self._taken -= buffer.nbytes + beside
-            self._free.insert(0, buffer)
+            self._free = [buffer, *self._free[: self._most - 1]]
+        self.give_leave(buffer.nbytes)
+
+    def give_leave(self, beside: int) -> None:
+        """What was taken beside a buffer is no longer there."""
+        with self._given:
+            self._taken -= beside
             self._given.notify_all()
 
     def lift(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop import operators, sampling
+from roicrop.arguments import checked_corners
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
 from roicrop.job.subject import Subject
@@ -134,6 +135,11 @@ class Placed:
                 map_size=self.job.source.map_size(self.map),
                 origin=origin,
             )
+
+    def check_range(self) -> None:
+        """BoxError names a box too far away for coordinates of the map's precision."""
+        with self._named():
+            checked_corners(self.boxes(), "xyxy", self.spatial_scale, self._dtype)
 
     def check_reversed(
         self, convention: Convention | None = None, output_size: tuple[int, int] | None = None

@@ -19,7 +19,6 @@ from roicrop.job.on_map import Features, Placed, Rows
 
 if TYPE_CHECKING:
     from roicrop.job.job import Job
-    from roicrop.sampling import Plan
 
 Span = tuple[slice, slice, slice]  # images, rows and columns of the maps of a dataset
 
@@ -42,7 +41,8 @@ class Limits:
         one = _bytes(windows, span, windows.piece[1])
         if count <= self.rows:
             return one * self.threads <= self.memory
-        return _bytes(windows, span, windows.shape[1]) + one * self.threads <= self.memory // 2
+        # Until the last of them is pooled the next part may be read, which can be as large.
+        return _bytes(windows, span, windows.shape[1]) + one * self.threads <= 0.4 * self.memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,64 +86,71 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
     BoxError for one that reads more cells than there is memory for.
     """
     for boxes in _sharing_chunks(job):
-        if limits.allow(boxes.windows, boxes.everything, len(boxes.rows)):
-            yield _part(boxes, limits, is_whole=True)
-        else:
-            extents = np.concatenate([plan.extent() for plan in boxes.plans()])
-            for some in _split(boxes, extents, np.arange(len(extents)), limits):
-                yield _part(boxes.take(some), limits, is_whole=False)
+        for some in _split(boxes, limits):
+            yield _part(some, limits)
 
 
-_BLOCK_BYTES: Final = 4 << 20  # of a window, if no piece is larger: more would leave the cache
-_PLANNED: Final = 1024  # boxes at a time
+_BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
+_PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
+_SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Boxes:
-    """Boxes on maps that have chunks in common, as in `Part`; numbers: (n,) each box's image."""
+    """Boxes on maps that have chunks in common, as in `Part`.
+
+    numbers: (n,) each box's map in the dataset. bounds: (n, 4) as in `Plan.bounds`.
+    """
 
     job: Job
     windows: Windows
     rows: Rows
     numbers: NDArray[np.intp]
+    bounds: NDArray[np.int64]
 
     @property
-    def everything(self) -> Span:
-        """The whole maps."""
-        _, _, height, width = self.windows.shape
-        return self.images, slice(0, height), slice(0, width)
+    def span(self) -> Span:
+        """The smallest window that is sure to hold what they read."""
+        top, left = self.bounds[:, [0, 2]].min(axis=0).tolist()
+        bottom, right = self.bounds[:, [1, 3]].max(axis=0).tolist()
+        images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
+        return images, slice(top, bottom), slice(left, right)
 
     @property
-    def images(self) -> slice:
-        """Those from the first to the last."""
-        return slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
+    def pieces(self) -> NDArray[np.int64]:
+        """(n, 4) the bounds in pieces."""
+        _, _, height, width = self.windows.piece
+        top, bottom, left, right = self.bounds.T
+        pieces = top // height, -(-bottom // height), left // width, -(-right // width)
+        return np.stack(pieces, axis=1)
 
     def take(self, some: NDArray[np.intp]) -> _Boxes:
         """Some of them, which ascend."""
-        return _Boxes(self.job, self.windows, self.rows[some], self.numbers[some])
-
-    def plans(self) -> Iterator[Plan]:
-        """Their plans, some boxes at a time."""
-        for placed in self.job.placed(self.rows):
-            for start in range(0, len(placed), _PLANNED):
-                yield placed.take(placed.rows[start : start + _PLANNED]).plan()
+        rows, numbers, bounds = self.rows[some], self.numbers[some], self.bounds[some]
+        return _Boxes(self.job, self.windows, rows, numbers, bounds)
 
 
 def _sharing_chunks(job: Job) -> Iterator[_Boxes]:
-    rows: list[Rows] = []
-    numbers: list[NDArray[Any]] = []
+    found: list[tuple[Placed, int]] = []
     latest: tuple[Windows, int] | None = None
     for placed in _in_order(job):
         windows, number = job.source.windows(placed.map)
         chunk = windows, number // windows.piece[0]
         if latest not in (None, chunk):
-            yield _Boxes(job, latest[0], np.concatenate(rows), np.concatenate(numbers))
-            rows, numbers = [], []
+            yield _together(job, latest[0], found)
+            found = []
         latest = chunk
-        rows.append(placed.rows)
-        numbers.append(np.full(len(placed), number))
+        found.append((placed, number))
     if latest:
-        yield _Boxes(job, latest[0], np.concatenate(rows), np.concatenate(numbers))
+        yield _together(job, latest[0], found)
+
+
+def _together(job: Job, windows: Windows, found: list[tuple[Placed, int]]) -> _Boxes:
+    numbers = [np.full(len(placed), number) for placed, number in found]
+    for placed, _ in found:
+        placed.check_range()
+    rows, bounds = [p.rows for p, _ in found], [p.plan().bounds() for p, _ in found]
+    return _Boxes(job, windows, *map(np.concatenate, (rows, numbers, bounds)))
 
 
 def _in_order(job: Job) -> list[Placed]:
@@ -157,35 +164,66 @@ def _in_order(job: Job) -> list[Placed]:
     return sorted(job.placed(), key=level)
 
 
-def _part(boxes: _Boxes, limits: Limits, *, is_whole: bool) -> Part:
-    """The smallest window that has all cells; whole maps where they are wanted, and `is_whole`."""
-    windows, piece = boxes.windows, boxes.windows.piece[2:4]
-    span = boxes.everything
-    wanted = np.zeros(windows.grid(*span[1:]), dtype=bool)
-    if is_whole and wanted.size == 1:
-        wanted[:] = True
+def _split(boxes: _Boxes, limits: Limits) -> Iterator[_Boxes]:
+    """The boxes, as many at a time as there is memory for: neighbours, as far as may be."""
+    span = boxes.span
+    fits = limits.allow(boxes.windows, span, len(boxes.rows))
+    if len(boxes.rows) == 1 or (fits and not _is_sparse(boxes, span)):
+        yield boxes
+        return
+    if boxes.numbers[0] < boxes.numbers[-1]:
+        where = boxes.numbers
     else:
-        extents = []
-        for plan in boxes.plans():
-            wanted |= plan.tiles(piece)
-            extents.append(plan.extent())
-            if is_whole and wanted.all():
-                break
-        else:
-            span = _span(boxes.numbers, np.concatenate(extents))
-            rows, columns = (
-                slice(run.start // p, -(-run.stop // p))
-                for run, p in zip(span[1:], piece, strict=True)
-            )
-            wanted = wanted[rows, columns]
+        _, _, height, width = _shape(span, 1)
+        corners = boxes.bounds[:, :2] if height > width else boxes.bounds[:, 2:]
+        where = corners.sum(axis=1)
+    order = np.argsort(where, kind="stable")
+    for half in np.split(order, [len(order) // 2]):
+        yield from _split(boxes.take(np.sort(half)), limits)
+
+
+def _is_sparse(boxes: _Boxes, span: Span) -> bool:
+    """Whether a large window is mostly what no box reads."""
+    if _bytes(boxes.windows, span, boxes.windows.piece[1]) <= _BLOCK_BYTES:
+        return False
+    top, bottom, left, right = boxes.pieces.T
+    whole = (bottom.max() - top.min()) * (right.max() - left.min())
+    return bool(whole > _SPARSE * ((bottom - top) * (right - left)).sum())
+
+
+def _part(boxes: _Boxes, limits: Limits) -> Part:
+    windows, span = boxes.windows, boxes.span
     one = _bytes(windows, span, windows.piece[1])
-    pieces = max(1, _BLOCK_BYTES // one)
-    channels = min(windows.piece[1] * pieces, windows.shape[1])
     if one > limits.memory:
         channels = _channels_of_one(boxes, span, limits)
+    else:
+        pieces = max(1, min(_BLOCK_BYTES, limits.memory // limits.threads) // one)
+        channels = min(windows.piece[1] * pieces, windows.shape[1])
     maps = boxes.job.map_index[boxes.rows].tolist()
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
-    return Part(boxes.rows, windows, numbers, span, wanted, channels)
+    return Part(boxes.rows, windows, numbers, span, _wanted(boxes), channels)
+
+
+def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
+    """The pieces of the window that have a cell which is read."""
+    pieces = boxes.pieces
+    top, left = pieces[:, [0, 2]].min(axis=0)
+    bottom, right = pieces[:, [1, 3]].max(axis=0)
+    wanted = np.zeros((bottom - top, right - left), dtype=bool)
+    pieces = pieces - [top, top, left, left]
+    _, _, height, width = boxes.windows.piece
+    remaining = np.arange(len(pieces))
+    while len(remaining) and not wanted.all():
+        some, remaining = remaining[:_PLANNED], remaining[_PLANNED:]
+        for placed in boxes.job.placed(boxes.rows[some]):
+            tiles = placed.plan().tiles((height, width))
+            wanted |= tiles[top:bottom, left:right]
+        # A box all of whose pieces are wanted already need not be looked at.
+        sums = np.pad(wanted, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+        y0, y1, x0, x1 = pieces[remaining].T
+        count = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+        remaining = remaining[count < (y1 - y0) * (x1 - x0)]
+    return wanted
 
 
 def _channels_of_one(boxes: _Boxes, span: Span, limits: Limits) -> int:
@@ -195,41 +233,10 @@ def _channels_of_one(boxes: _Boxes, span: Span, limits: Limits) -> int:
         _, _, height, width = _shape(span, 1)
         raise BoxError(
             f"{boxes.job.where(int(boxes.rows[0]))} reads from {height:,}×{width:,} cells of its "
-            f"map, which takes {least:,} bytes for one channel: {limits.memory:,} are left of "
-            "--memory, so give more"
+            f"map, which takes {least:,} bytes for one channel, unpacked chunk included, where "
+            f"{limits.memory:,} are left: give more --memory"
         )
     return 1 + (limits.memory - least) // (two - least)
-
-
-def _split(
-    boxes: _Boxes, extents: NDArray[Any], some: NDArray[np.intp], limits: Limits
-) -> Iterator[NDArray[np.intp]]:
-    """Boxes that there is memory for at a time: neighbours, as far as may be."""
-    numbers = boxes.numbers[some]
-    span = _span(numbers, extents[some])
-    if len(some) == 1 or limits.allow(boxes.windows, span, len(some)):
-        yield some
-        return
-    if numbers[0] < numbers[-1]:
-        where = numbers
-    else:
-        _, _, height, width = _shape(span, 1)
-        along = slice(0, 2) if height > width else slice(2, 4)
-        where = extents[some, along].sum(axis=1)
-    order = np.argsort(where, kind="stable")
-    for half in np.split(order, [len(order) // 2]):
-        yield from _split(boxes, extents, some[np.sort(half)], limits)
-
-
-def _span(numbers: NDArray[np.intp], extents: NDArray[Any]) -> Span:
-    """The smallest window that holds what boxes read, and one cell if that is nothing."""
-    reads = extents[extents[:, 1] > 0]
-    if not len(reads):
-        reads = np.array([[0, 1, 0, 1]])
-    top, left = reads[:, [0, 2]].min(axis=0).tolist()
-    bottom, right = reads[:, [1, 3]].max(axis=0).tolist()
-    images = slice(int(numbers[0]), int(numbers[-1]) + 1)
-    return images, slice(top, bottom), slice(left, right)
 
 
 def _bytes(windows: Windows, span: Span, channels: int) -> int:

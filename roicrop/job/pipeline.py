@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roicrop import __version__
-from roicrop.boxes import BoxTable, ImageAssignment, assign_images
+from roicrop.boxes import BoxTable
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
 from roicrop.files import Unchanged, split_spec
+from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.job import Job
 from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
@@ -57,13 +58,7 @@ def open_job(request: Request) -> Job:
             min_score=request.min_score, labels=request.labels or None, top_k=request.top_k
         )
         assignment = assign_images(
-            table,
-            names=source.names,
-            count=source.images,
-            kind=source.kind,
-            path=source.name,
-            on_image=request.on_image,
-            ids_are_indices=request.ids_are_indices,
+            table, source, on_image=request.on_image, ids_are_indices=request.ids_are_indices
         )
         table = table.warned(assignment.warnings)
         bad = _find_bad(request, table, assignment)

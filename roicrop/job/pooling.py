@@ -46,7 +46,7 @@ def pool_all(
     """
     threads = job.request.threads or default_threads()
     limits = _limits(job, threads)
-    memory = Memory(limits.memory)
+    memory = Memory(limits.memory, threads)
     images = min(job.images_read, 2)  # in work at a time
     with (
         Writing(
@@ -121,21 +121,24 @@ class _Block:
             self._used()
 
     def _read(self) -> Features:
-        part = self._part
+        part, spare = self._part, self._part.windows.spare
         with self._lock:
             if self._window is None:
-                if self._buffer is None:
-                    count = part.bytes(self._channels)
-                    self._buffer = self._memory.take(count, part.windows.spare)
-                with _mapping(self._threads) as each:
-                    self._window = part.read(self._channels, self._buffer, each)
+                self._buffer = buffer = self._memory.take(part.bytes(self._channels), spare)
+                try:
+                    with _mapping(self._threads) as each:
+                        self._window = part.read(self._channels, buffer, each)
+                except BaseException:
+                    self._memory.lift()  # nobody is to wait for what is not given back
+                    raise
+                self._memory.give_leave(spare)
             return self._window
 
     def _used(self) -> None:
         with self._lock:
             self._uses -= 1
             if not self._uses and self._buffer is not None:
-                self._memory.give(self._buffer, self._part.windows.spare)
+                self._memory.give(self._buffer)
                 self._window = self._buffer = None
 
 

@@ -107,6 +107,13 @@ class Plan(ABC):
         them; all zeros where a box reads nothing.
         """
 
+    def bounds(self) -> Int:
+        """(K, 4) what `extent` is within, and a few cells more, found without looking at samples.
+
+        Never nothing: a box that reads nothing gets some cells too.
+        """
+        return np.stack([*self.y.bounds(), *self.x.bounds()], 1)
+
     @abstractmethod
     def tiles(self, size: tuple[int, int]) -> Bool:
         """(rows, columns) the map cut into tiles of a size: those with a cell that a box reads."""

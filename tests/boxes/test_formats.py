@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from roicrop.boxes import (
     BOX_FORMATS,
     BoxFormat,
-    assign_images,
     read_boxes,
     to_xyxy,
 )
@@ -202,7 +201,6 @@ def test_a_header_or_a_blank_line_alone_is_a_table_of_none(write: Write, name: s
     content = "x1,y1,x2,y2,image,score,label" if name == "boxes.csv" else "\n"
     table = read_boxes(write(name, content))
     assert table.xyxy().shape == (0, 4)
-    assert assign_images(table, names=None, count=3, kind="batch", path="f.h5").index.shape == (0,)
 
 
 def test_one_image_index_stands_for_all_boxes_of_an_object(write: Write) -> None:

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from roicrop.boxes import (
-    BoxTable,
-    ImageAssignment,
-    assign_images,
-    read_boxes,
-)
+from roicrop.boxes import BoxTable, read_boxes
+from roicrop.job import ImageAssignment, assign_images
 from tests.boxes.reading import INSTANCES, Write, csv_table, fault_of, table_of
 
 
 def in_group(table: BoxTable, *names: str, **said: Any) -> ImageAssignment:
-    return assign_images(table, names=names, count=len(names), kind="group", path="f.h5::/", **said)
+    source: Any = SimpleNamespace(names=names, images=len(names), name="f.h5::/")
+    return assign_images(table, source, **said)
 
 
 def in_batch(table: BoxTable, count: int, **said: Any) -> ImageAssignment:
-    return assign_images(table, names=None, count=count, kind="batch", path="f.h5::/f", **said)
+    source: Any = SimpleNamespace(names=None, images=count, name="f.h5::/f")
+    return assign_images(table, source, **said)
 
 
 def test_boxes_that_name_no_image_are_of_the_only_one_and_of_several_an_error() -> None:
     table = table_of(score=[1, 2])
-    for found in (
-        in_batch(table, 1),
-        in_group(table, "a"),
-        assign_images(table, names=None, count=1, kind="image", path="f.h5::/f"),
-    ):
+    for found in (in_batch(table, 1), in_group(table, "a")):
         assert found.index.tolist() == [0, 0]
         assert found.how == "boxes do not name an image; the file has one"
     assert fault_of(lambda: in_batch(table, 2)) == (
@@ -295,3 +290,8 @@ def test_a_column_of_text_that_differs_and_is_not_understood_is_warned_of() -> N
     assert not in_batch(differs, 1, on_image="0").warnings
     rows = "x1,y1,x2,y2,shot\n1,2,3,4,a\n1,2,3,4,b\n"
     assert "shot differs" in in_batch(csv_table(rows), 1).warnings[0]
+
+
+def test_a_table_of_no_boxes_is_on_no_image(write: Write) -> None:
+    for name, content in {"b.csv": "x1,y1,x2,y2,image", "b.jsonl": "\n", "b.json": []}.items():
+        assert in_batch(read_boxes(write(name, content)), 3).index.shape == (0,)

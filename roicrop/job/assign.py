@@ -6,20 +6,15 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from roicrop.boxes.table import BoxTable
+from roicrop.boxes import BoxTable, Coco
 from roicrop.errors import BoxError
+from roicrop.features import FeatureSource
 from roicrop.text import listing, many, printable, quoted
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from roicrop.boxes.coco import Coco
-
-Kind = Literal["batch", "image", "group"]
 
 # Of each image that boxes name: its index, or why it has none.
 _Places: TypeAlias = "dict[str, int | str]"
@@ -50,18 +45,13 @@ class ImageAssignment:
 
 def assign_images(
     table: BoxTable,
+    source: FeatureSource,
     *,
-    names: Sequence[str] | None,
-    count: int,
-    kind: Kind,
-    path: str,
     on_image: str | None = None,
     ids_are_indices: bool = False,
 ) -> ImageAssignment:
-    """The image, of `count`, that each box lies in.
+    """The image of the features that each box lies in.
 
-    names: of the datasets of a group, in order of their indices; None for a batch or one image.
-    path: the features, as messages name them.
     on_image: the image, by name or index, that every box is on, whatever the file says.
     ids_are_indices: whether what the file says of a box's image is an index.
 
@@ -72,7 +62,7 @@ def assign_images(
     Raises BoxError when boxes do not say which of several images is theirs, or when two rules, or
     two names, disagree about it.
     """
-    features = _Features(path, count, names if kind == "group" else None)
+    features = _Features(source.name, source.images, source.names)
     if on_image is not None:
         return _all_on(on_image, table, features)
     if table.image is None:
@@ -88,7 +78,7 @@ def assign_images(
         warnings = features.counted(table.entries or 0, table.source.name)
     elif features.names is not None:
         how, places = _in_group(images, table, features.names, features)
-    elif count == 1 and len(images) == 1:
+    elif features.count == 1 and len(images) == 1:
         listed = None if coco is None else coco.images.get(images[0])
         name = listed.file_name if listed is not None else None
         how, places = f"every box is of {quoted(name or images[0])}, the only image", {images[0]: 0}
