@@ -132,13 +132,12 @@ class _Batch:
         quiet, as_json = self._params["quiet"], self._params["as_json"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
-        crew = _crew(self._params)
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
             report.rows_progress(len(self._rows), quiet=quiet) as self._progress,
         ):
-            for outcome in carry_out(self._tasks(ledger), crew):
+            for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)
                 if isinstance(outcome.result, Done):
                     ledger.finish(entry)

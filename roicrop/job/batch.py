@@ -145,6 +145,9 @@ class Crew(Protocol):
     def how_it_ended(self) -> str:
         """What is known of the process that died last, for a message."""
 
+    def dismiss(self) -> None:
+        """Let go of what it takes to reach it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -159,10 +162,17 @@ def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
 
     A process that dies may take others' work with it, and nobody knows whose fault it was. So all
     tasks that were given out then are done again, one by one, and the one in which a process dies
-    again fails. Tasks are taken from `tasks` only when there is someone to do them.
+    again fails. Tasks are taken from `tasks` only when there is someone to do them. The crew is
+    dismissed at the end.
     """
     waiting = _Waiting(tasks)
-    directory = os.getcwd()
+    try:
+        yield from _carry_out(waiting, crew, os.getcwd())
+    finally:
+        crew.dismiss()
+
+
+def _carry_out(waiting: _Waiting, crew: Crew, directory: str) -> Iterator[Outcome]:
     while waiting:
         with crew.executor() as executor:
             lost = yield from _until_lost(waiting, crew, executor, directory)

@@ -48,6 +48,9 @@ class ThisProcess:
         """Nothing."""
         return ""
 
+    def dismiss(self) -> None:
+        """Nothing."""
+
 
 class _AtOnce(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -97,6 +100,9 @@ class Processes:
         codes = {process.exitcode for process in self._ended} - {0, None, -signal.SIGTERM}
         self._ended.clear()
         return "".join(f" ({_name(code)})" for code in sorted(filter(None, codes))[:1])
+
+    def dismiss(self) -> None:
+        """Nothing: its processes have ended."""
 
 
 class _Watched(Executor):
@@ -186,7 +192,6 @@ class Cluster:
             yield executor
         except BaseException:
             executor.shutdown(wait=False)
-            self._client.close(timeout=_PATIENCE)
             raise
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
@@ -207,6 +212,10 @@ class Cluster:
     def how_it_ended(self) -> str:
         """Whose logs say more."""
         return " (the logs of the Dask workers say how)"
+
+    def dismiss(self) -> None:
+        """Leave the cluster, which goes on without this process."""
+        self._client.close(timeout=_PATIENCE)
 
 
 _CONNECTING: Final = 10.0  # seconds
