@@ -68,7 +68,7 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
 
 def _read_count(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= _LARGEST:
+    if not 1 <= number < 2**31:
         raise ValueError
     return number
 
@@ -148,8 +148,6 @@ def _read_columns(text: str) -> tuple[str, ...]:
         raise ValueError
     return names
 
-
-_LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
 SHARD: Final = _Text("I/N", "one of how many, from 1, as in 3/16", _read_shard)

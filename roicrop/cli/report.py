@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
+from roicrop.cli.failures import say
 from roicrop.conventions import Convention, overrides
-from roicrop.text import headed, json_line, many, printable
+from roicrop.text import headed, json_line, many, one_line
 
 if TYPE_CHECKING:
     from roicrop.features import Scale
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Line = tuple[str, str]
 
-_LONGEST_LINE: Final = 2000  # of a summary
 _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
@@ -261,7 +261,7 @@ def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
 def show_lines(lines: Iterable[Line]) -> None:
     """A summary to standard error: headings, and what there is to say under each."""
     for heading, text in lines:
-        click.echo(printable(headed(heading, text), _LONGEST_LINE), err=True)
+        say(one_line(headed(heading, text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,7 @@ def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> 
 def warn(text: str, *, loud: bool = False) -> None:
     """One line on standard error."""
     word = click.style("WARNING", fg="red", bold=True) if loud else "warning"
-    click.echo(f"roicrop: {word}: {text}", err=True)
+    say(f"roicrop: {word}: {one_line(text)}")
 
 
 def warn_of_slow_core(seconds: float) -> None:
@@ -316,7 +316,7 @@ def progress(
 
     total: how many there are to do, None where nobody knows.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done: None
         return
     from tqdm import tqdm

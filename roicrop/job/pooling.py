@@ -144,13 +144,16 @@ class _Block:
 
 @contextmanager
 def _threads(count: int, memory: Memory) -> Iterator[ThreadPoolExecutor]:
-    """Threads, all of whose work is done when the block ends, or given up if it fails."""
+    """Threads, all of whose work is done when the block ends, or given up if it fails.
+
+    Who stops the program does not wait for what cannot be given up.
+    """
     pool = ThreadPoolExecutor(count, "roicrop")
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         memory.lift()  # what is given up gives nothing back
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     pool.shutdown(wait=True)
 

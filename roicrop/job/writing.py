@@ -61,7 +61,8 @@ class Writing:
             self._write()
         while error is None and self._writes:
             self._await_write()
-        self._thread.shutdown(wait=True, cancel_futures=error is not None)
+        stopped = error is not None and not isinstance(error, Exception)
+        self._thread.shutdown(wait=not stopped, cancel_futures=error is not None)
 
     def rooms(self, rows: Rows) -> Iterator[tuple[Rows, Features]]:
         """Parts of some rows, and where each is to be put, until all have had their place.

@@ -101,7 +101,7 @@ def _create_pooled(root: h5py.File, content: Content) -> None:
         creation = h5p.create(h5p.DATASET_CREATE)
         creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
         creation.set_fill_time(h5d.FILL_TIME_NEVER)
-        creation.set_obj_track_times(False)  # the same file from the same input
+        creation.set_obj_track_times(False)  # the same input gives the same bytes
         space = h5s.create_simple(spec.shape)
         h5d.create(root.id, b"pooled", h5t.py_create(spec.dtype), space, creation)
     else:

@@ -61,8 +61,9 @@ def replacing(
             remove_leftovers(target)
             temporary, held = _create(target)
         yield temporary
-        with written(path):
+        with written(path), undisturbed():  # or neither name would be there, or both
             _move(temporary, target, path, overwrite=overwrite, retried=retried)
+            temporary.unlink(missing_ok=True)
     finally:
         with suppress(OSError):  # a file system that refuses this has refused more, and been told
             if temporary is not None:
@@ -75,6 +76,11 @@ def refuse_unfit(
     path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Sequence[str] = ()
 ) -> None:
     """OutputError for a target that `replacing` would refuse, before there is work to lose."""
+    with written(path):
+        _refuse_unfit(path, overwrite, inputs)
+
+
+def _refuse_unfit(path: str | os.PathLike[str], overwrite: bool, inputs: Sequence[str]) -> None:
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
