@@ -51,6 +51,7 @@ test: $(venv)/installed-test
 fuzz: $(venv)/installed-test
 	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
 	  tests/operators tests/sampling
+	$(from_here) ROICROP_MOMENTS=50 $(run) -m pytest tests/job/test_batch_killed.py
 
 bench: $(venv)/installed-bench
 	ROICROP_KERNEL=compiled $(python) -m benchmarks
