@@ -70,8 +70,10 @@ def difference(one: Path, other: Path) -> float:
         if first.size != second.size:
             return 255.0
         size = first.width // 16, first.height // 16
-        thumbnails = [picture.convert("RGB").resize(size, Image.BOX) for picture in (first, second)]
-    return float(max(high for _, high in ImageChops.difference(*thumbnails).getextrema()))
+        thumbnails = [
+            picture.convert("RGB").resize(size, Image.Resampling.BOX) for picture in (first, second)
+        ]
+    return float(np.asarray(ImageChops.difference(*thumbnails)).max())
 
 
 def test_every_picture_is_shown_and_small() -> None:
