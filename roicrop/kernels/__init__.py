@@ -51,9 +51,11 @@ class Core(Protocol):
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells a pixel.
         threads: how many may run at once; never changes the result.
-        map_size, origin: of the whole map, and where in it `features` begins, of which that is a
-            window; None is that it is the whole. Boxes are planned on the whole map, and a window
-            must have every cell that one of them reads.
+        map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
+            that of the whole map, and the result the same to the bit; `origin` is the cell of the
+            map that the window begins with. Cells outside the window are never read.
+
+        Raises ValueError where a box reads a cell that the window lacks.
         """
 
 
