@@ -52,6 +52,7 @@ test: $(venv)/installed-test
 fuzz: $(venv)/installed-test
 	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
 	  tests/operators tests/sampling
+	$(from_here) ROICROP_MOMENTS=50 $(run) -m pytest tests/job/test_batch_killed.py
 
 # The kernel tests under the address, undefined-behaviour and thread sanitizers, at every vector level.
 sanitize: $(venv)/installed-test

@@ -15,6 +15,7 @@ from roicrop.conventions import Convention
 from roicrop.sampling import AxisPlan, Float, SeparablePlan, plan
 
 NAME: Final = "numpy"
+WORK_AT_ONCE: Final = 1 << 27
 
 # What bounds the memory: of the plans made at a time, and of what is read of a map at a time. The
 # plan of one box is made whole, and grows with its cells along an axis.
@@ -33,6 +34,7 @@ def crop(
     threads: int,
     map_size: tuple[int, int] | None = None,
     origin: tuple[int, int] = (0, 0),
+    rows: NDArray[np.int64] | None = None,
 ) -> None:
     """Pool every box into `out`.
 
@@ -52,7 +54,8 @@ def crop(
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
-                _pool_box(_Window(features[image], *origin), planned, k, out[start + k])
+                row = start + k if rows is None else rows[start + k]
+                _pool_box(_Window(features[image], *origin), planned, k, out[row])
 
 
 class _Window(NamedTuple):

@@ -65,13 +65,7 @@ def main() -> int:
                 pytest = [*UNSHUFFLED, sys.executable, "-c", START, "-q", "-x", "-s"]
                 pytest += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
                 # Few examples of each property: every one is slower by an order of magnitude.
-                profile = [
-                    "--hypothesis-profile=few",
-                    "--rootdir",
-                    str(place),
-                    "-c",
-                    str(ROOT / "pyproject.toml"),
-                ]
+                profile = ["--hypothesis-profile=few"]
                 chosen = [str(place / test) for test in TESTS]
                 run = subprocess.run(
                     [*pytest, *profile, "--import-mode=importlib", *chosen],
@@ -103,6 +97,7 @@ def _built(sanitizer: str, folder: Path) -> Path:
     for name in ("roicrop", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, place / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", place)
     (core,) = build.rglob("_compiled.*.so")
     shutil.copy(core, place / "roicrop" / "kernels")
     return place

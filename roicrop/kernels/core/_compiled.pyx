@@ -58,6 +58,7 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         Py_ssize_t shape[4]
         Py_ssize_t strides[4]
         const int64_t* image_index
+        const int64_t* rows
         const void* boxes
         int64_t count
         char* out
@@ -100,6 +101,7 @@ def _choose_level():
 
 LEVEL = _choose_level()
 NAME = f"compiled ({LEVEL})"
+WORK_AT_ONCE = 1 << 31
 
 
 def crop(
@@ -113,6 +115,7 @@ def crop(
     threads,
     map_size=None,
     origin=(0, 0),
+    rows=None,
 ):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Arguments a
@@ -135,6 +138,9 @@ def crop(
     a.features = <const char*> _memory(features)
     a.image_index = <const int64_t*> _memory(image_index)
     a.boxes = _memory(boxes)
+    a.rows = NULL
+    if rows is not None:
+        a.rows = <const int64_t*> _memory(rows)
     a.out = <char*> _memory(out)
     with nogil:
         crop_boxes(a, _kernel[0])

@@ -290,7 +290,8 @@ private:
         box.segment = unit.segment;
         box.flagged = any(box.y.is_void, unit.bins) || any(box.y.zero, unit.bins) ||
                       any(box.x.is_void, a_.bins_x) || any(box.x.zero, a_.bins_x);
-        box.out = a_.out + unit.number() * a_.out_strides[0] + unit.first_bin * a_.out_strides[2];
+        const std::int64_t row = a_.rows ? a_.rows[unit.number()] : unit.number();
+        box.out = a_.out + row * a_.out_strides[0] + unit.first_bin * a_.out_strides[2];
         return box;
     }
 

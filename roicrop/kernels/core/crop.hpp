@@ -21,7 +21,8 @@ struct Arguments {
     const std::int64_t* image_index;  // (K,)
     const void* boxes;                // (K, 4) xyxy; double for Element::real64, else float
     std::int64_t count;
-    char* out;  // (K, C, PH, PW)
+    const std::int64_t* rows;  // (K,) the row of `out` for each box; null where row k is box k's
+    char* out;                 // (rows, C, PH, PW)
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
