@@ -8,7 +8,8 @@ import numpy as np
 
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import Reading
-from roicrop.boxes.records import draft_of_matrix
+from roicrop.boxes.records import Records, columns_of
+from roicrop.boxes.table import Source
 from roicrop.errors import BoxError, FeatureError
 from roicrop.text import listing, printable
 
@@ -36,7 +37,12 @@ def read_array(path: str, inner: str, name: str, reading: Reading) -> Draft:
             f"{where} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
             "(K, 5) with an image's index first or a score last; --columns names other columns"
         )
-    return draft_of_matrix(array.astype(np.float64), where, reading, "array")
+    columns = columns_of(array.astype(np.float64), where, reading, named=False, score_last=False)
+    place, origin = (where, "default") if reading.columns is None else ("--columns",) * 2
+    records = Records(list(columns), columns.__getitem__, Source(path).where, place, origin)
+    draft = records.draft(reading, "array")
+    draft.names = reading.names
+    return draft
 
 
 def _numpy(path: str, inner: str, where: str) -> NDArray[Any]:

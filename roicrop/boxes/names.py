@@ -23,10 +23,10 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
         "image", "image_id", "image_index", "batch_index", "file_name", "image_name", "image_path",
         "path", "img", "img_name", "img_id", "img_path", "coco_url", "frame",
     ),
-    "score": ("score", "confidence", "conf", "probability"),
+    "score": ("score", "confidence", "conf", "probability", "scores"),
     "label": (
         "label", "class", "class_name", "name", "category", "category_name", "category_id",
-        "label_name", "label_id", "class_id",
+        "label_name", "label_id", "class_id", "labels",
     ),
     "id": ("id",),
     "width": ("image_width", "img_width", "width"),  # of the image
@@ -103,6 +103,12 @@ class Roles:
     of: dict[Role, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def agree(self, other: Roles) -> bool:
+        """Whether the same names hold the same."""
+        return (self.coordinates, self.box_format, self.of) == (
+            other.coordinates, other.box_format, other.of
+        )  # fmt: skip
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         """Names that mean nothing, one of which may name images; none where images are named."""

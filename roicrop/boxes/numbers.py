@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.names import Role
+from roicrop.boxes.names import CORNERS
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import quoted
@@ -33,7 +33,7 @@ def boxes_of(
     all_lists = set(map(type, lists)) <= {list}
     widths = set(map(len, lists if all_lists else (box for box in lists if isinstance(box, list))))
     width = width or (5 if 5 in widths and 4 not in widths else 4)
-    boxes, faults = np.full((len(lists), width), np.nan), {}
+    boxes, faults = np.empty((len(lists), width)), {}  # its pages are taken as lists are given up
     for start in range(0, len(lists), _AT_ONCE):
         some = lists[start : start + _AT_ONCE]
         end = start + len(some)
@@ -46,9 +46,8 @@ def boxes_of(
         for row, box in enumerate(some, start):
             fits = isinstance(box, list) and len(box) == width
             numbers = _float64(iter, box, width) if fits else None
-            if numbers is not None:
-                boxes[row] = numbers
-            elif box not in (None, [], {}, ""):
+            boxes[row] = np.nan if numbers is None else numbers
+            if numbers is None and box not in (None, [], {}, ""):
                 faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
     return boxes, faults
 
@@ -88,21 +87,21 @@ def is_number(cell: str) -> bool:
 
 def five(
     matrix: NDArray[np.float64], images: int | None, where: str, named: bool
-) -> tuple[NDArray[np.float64], dict[Role, NDArray[np.float64]]]:
-    """Boxes (n, 4) of five numbers, and the fifth: image first, or score last.
+) -> tuple[str, ...]:
+    """What five numbers are (n, 5): image first, or score last.
 
     Image first, where the first is whole and below `images` and the last above 1 (as torchvision,
     Caffe and ONNX take it); score last, where the last lies in 0 to 1 and the first is no index.
     """
     said = matrix[np.isfinite(matrix).all(axis=1)]
     if not len(said):
-        return matrix[:, :4], {}
+        return (*CORNERS, "_")
     first, last = said[:, 0], said[:, 4]
     whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
     if whole and first.max() < (images or np.inf) and (last > 1).all():
-        return matrix[:, 1:], {"image": matrix[:, 0]}
+        return ("image_index", *CORNERS)
     if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
-        return matrix[:, :4], {"score": matrix[:, 4]}
+        return (*CORNERS, "score")
     raise BoxError(
         f"{where}: of five numbers, either the first is an image's index or the last a score, and "
         "these do not say which: --columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"

@@ -30,6 +30,7 @@ class Producer:
     points: the key of a record that holds two corners, in any order.
     centre: whether a record's x and y are the box's centre.
     shape: the key of a record that says its shape, and the shape that is a box.
+    score_last: whether a fifth number is a score.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Producer:
     points: str | None = None
     centre: bool = False
     shape: tuple[str, str] | None = None
+    score_last: bool = False
 
     def entries(self, document: Any) -> Entries | None:
         """The entries of a JSON document, one for each image; None if another program wrote it."""
@@ -102,6 +104,8 @@ PRODUCERS: Final[Sequence[Producer]] = (
     ),
     Producer("coco instances", records=("annotations",), marks=frozenset({"images"})),
     Producer("torchvision", records=("boxes",), arrays=True),
+    Producer("mmdetection", arrays=True, score_last=True),
     Producer("detectron2", records=("annotations", "predictions", "instances")),
 )
 VIA: Final = next(each for each in PRODUCERS if each.shape == _RECT)
+MMDETECTION: Final = next(each for each in PRODUCERS if each.score_last)

@@ -26,7 +26,7 @@ from roicrop.text import printable
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[BinaryIO, str, str, Reading], Draft]
+_Reader = Callable[[BinaryIO, Source, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
 _READERS: Final[Mapping[FileFormat, _Reader]] = {
     "csv": read_delimited,
@@ -104,7 +104,7 @@ def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> D
     reader = _READERS[_file_format(source, format)]
     try:
         with opened(source.path, source.name) as stream:
-            return reader(stream, source.path, source.name, reading)
+            return reader(stream, source, reading)
     except TextError as error:
         raise BoxError(str(error)) from error
 

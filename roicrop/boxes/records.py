@@ -1,17 +1,18 @@
-"""Rows of a file by the names of their columns or keys, and as a matrix, made into a draft."""
+"""Rows by the names of their columns, from any format, made into a draft."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from roicrop.boxes.columns import Draft
-from roicrop.boxes.geometry import BoxFormat
+from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
 from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
 from roicrop.boxes.producers import Producer
@@ -22,60 +23,48 @@ from roicrop.text import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from roicrop.boxes.columns import Values
+    from roicrop.boxes.table import Lines
+
 # Objects, or cells that hold JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
 NESTED: Final = frozenset(
     {"bbox", "box", "boundingbox", "coordinates", "topleft", "bottomright", "shapeattributes",
      "regionshapeattributes", "regionattributes"}
 )  # fmt: skip
 _MODES: Final[Mapping[object, BoxFormat]] = {
-    0: "xyxy", 1: "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
+    0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
+    **{name: name for name in BOX_FORMATS},
 }  # fmt: skip
 _LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 
 
+@dataclass(slots=True)
 class Records:
     """Rows by the names of their columns.
 
-    names: those that the rows have; in place of one that holds objects, those of their keys.
+    names: those that the rows have; once read, in place of one that holds objects those of their
+        keys.
+    read: the values under a name. where: the place of a row, and place that of the names.
+    origin: what says the box format, if the names do.
     faults: what is wrong with which row.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        column: Callable[[str], list[Any]],
-        where: Callable[[int], str],
-        producer: Producer | None = None,
-    ) -> None:
-        self.names: list[str] = []
-        self.faults: dict[int, str] = {}
-        self._columns: dict[str, list[Any]] = {}
-        self._read, self._where, self._producer = column, where, producer
-        for name in names:
-            values = _opened(column(name)) if plain(name) in NESTED else []
-            if producer is not None and producer.shape is not None:
-                values = self._only(producer.shape, name, values)
-            if dict in set(map(type, filter(None, values))):
-                self._spread(name, values, names)
-            else:
-                self.names.append(name)
-        if producer is not None and producer.points in self.names:
-            self._add_corners(producer.points)
+    names: list[str]
+    read: Callable[[str], Values]
+    where: Callable[[int], str]
+    place: str
+    origin: str
+    producer: Producer | None = None
+    faults: dict[int, str] = field(default_factory=dict)
+    _opened: dict[str, list[Any]] = field(default_factory=dict)
 
-    def roles(self, reading: Reading, origin: str) -> Roles:
-        """What each name holds; see `find_roles`."""
-        roles = find_roles(self.names, reading, self._where(0), origin)
-        if reading.box_format is not None:
-            return roles
-        if self._producer is not None and self._producer.centre and roles.box_format == "xywh":
-            roles.box_format, roles.origin = "cxcywh", self._producer.name
-        for name in (name for name in self.names if plain(name) == "bboxmode"):
-            roles.box_format, roles.origin = self._mode(name), f"key {name}"
-        return roles
-
-    def draft(self, roles: Roles, reading: Reading, format: str, **beside: Any) -> Draft:
+    def draft(self, reading: Reading, format: str, lines: Lines | None = None) -> Draft:
         """The rows, with the columns that have a role."""
+        self._open_objects()
+        roles = find_roles(self.names, reading, self.place, self.origin)
+        if reading.box_format is None:
+            self._heed_what_it_says(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, score = self._boxes(roles.coordinates[0], reading)
@@ -93,13 +82,13 @@ class Records:
             names=self.names,
             coords=coords,
             columns=columns,
+            lines=lines,
             faults=self.faults,
-            unexplained={n: two_texts(self._column(n)) for n in roles.unknown(self.names)},
-            **beside,
+            unexplained={n: _two_texts(self._column(n)) for n in roles.unknown(self.names)},
         )
 
-    def _column(self, name: str) -> list[Any]:
-        return self._columns[name] if name in self._columns else self._read(name)
+    def _column(self, name: str) -> Values:
+        return self._opened[name] if name in self._opened else self.read(name)
 
     def _numbers(self, name: str) -> NDArray[np.float64]:
         values, faults = numbers_of(self._column(name))
@@ -115,13 +104,37 @@ class Records:
             return boxes, {}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
-                f"{self._where(0)}: {printable(name)} has five numbers: --box-format says what "
+                f"{self.where(0)}: {printable(name)} has five numbers: --box-format says what "
                 "the first four are (and the fifth is the score)"
             )
-        return five(boxes, None, self._where(0), named=True)
+        five(boxes, None, self.where(0), named=True)
+        return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
+
+    def _heed_what_it_says(self, roles: Roles) -> None:
+        """The box format that the program, or a key of every record, says."""
+        if self.producer is not None and self.producer.centre and roles.box_format == "xywh":
+            roles.box_format, roles.origin = "cxcywh", self.producer.name
+        for name in self.names:
+            if plain(name) in ("bboxmode", "boxformat"):
+                said = format_said(name, self._column(name), self.where)
+                if said is not None:
+                    roles.box_format, roles.origin = said, f"key {name}"
+
+    def _open_objects(self) -> None:
+        """Columns for the keys of objects, and of two points."""
+        given, self.names = self.names, []
+        for name in given:
+            values = _opened(self.read(name)) if plain(name) in NESTED else []
+            if self.producer is not None and self.producer.shape is not None:
+                values = self._only(self.producer.shape, name, values)
+            if dict in set(map(type, filter(None, values))):
+                self._spread(name, values, given)
+            else:
+                self.names.append(name)
+        if self.producer is not None and self.producer.points in self.names:
+            self._add_corners(self.producer.points)
 
     def _spread(self, key: str, values: list[Any], names: Sequence[str]) -> None:
-        """Columns for the keys of objects under a key."""
         objects = [value if isinstance(value, dict) else {} for value in values]
         for row, value in enumerate(values):
             if not isinstance(value, dict) and value not in (None, "", []):
@@ -129,7 +142,7 @@ class Records:
         for inner in dict.fromkeys(chain.from_iterable(objects)):
             is_label = plain(key) == "regionattributes" and plain(inner) in _LABELS
             name = inner if is_label and inner not in names else f"{key}.{inner}"
-            self._columns[name] = [value.get(inner) for value in objects]
+            self._opened[name] = [value.get(inner) for value in objects]
             self.names.append(name)
 
     def _only(self, shape: tuple[str, str], name: str, values: list[Any]) -> list[Any]:
@@ -153,76 +166,59 @@ class Records:
             self.faults.setdefault(row, f"{printable(key)} is {shown(values[row])}, not two points")
         ends = boxes.reshape(-1, 2, 2)
         corners = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
-        self._columns |= dict(zip(CORNERS, corners.T.tolist(), strict=True))
+        self._opened |= dict(zip(CORNERS, corners.T.tolist(), strict=True))
         self.names += CORNERS
 
-    def _mode(self, key: str) -> BoxFormat:
-        """What detectron2's bbox_mode says; BoxError for what is not corners or sizes."""
-        modes = self._column(key)
-        for row, mode in enumerate(modes):
-            if type(mode) not in (int, str) or mode not in _MODES or mode != modes[0]:
-                raise BoxError(
-                    f"{self._where(row)}: {printable(key)} is {shown(mode)}: it must be 0 (x1, y1, "
-                    "x2, y2) or 1 (x, y, width, height), the same for all; fractions (2, 3) go "
-                    "without it and with --normalized, and 4 is rotated"
-                )
-        return _MODES[modes[0]]
 
-
-def draft_of_matrix(
-    matrix: NDArray[np.float64],
-    where: str,
-    reading: Reading,
-    format: str,
-    *,
-    named: bool = False,
-    score_last: bool = False,
-) -> Draft:
-    """The rows of a matrix (n, 4), (n, 5), or as wide as `--columns` says.
+def columns_of(
+    matrix: NDArray[np.float64], where: str, reading: Reading, *, named: bool, score_last: bool
+) -> dict[str, NDArray[np.float64]]:
+    """The columns of a matrix (n, 4), (n, 5), or as wide as `--columns` says, by their names.
 
     named: whether something else says the images. score_last: whether a fifth is a score.
     """
-    columns: dict[Role, NDArray[np.float64]] = {}
+    width = matrix.shape[1]
+    names: Sequence[str] = (*CORNERS, "score")[:width]
     if reading.columns is not None:
-        if len(reading.columns) != matrix.shape[1]:
+        names = reading.names
+        if len(names) != width:
             raise BoxError(
-                f"{where} has {matrix.shape[1]} numbers a box, and --columns names "
-                f"{len(reading.columns)}: name each, and call those to skip _"
+                f"{where} has {width} numbers a box, and --columns names {len(names)}: name each, "
+                "and call those to skip _"
             )
-        roles = find_roles(reading.names, reading, "--columns", "--columns")
-        its = dict(zip(reading.names, matrix.T, strict=True))
-        matrix = np.stack([its[name] for name in roles.coordinates], axis=1)
-        columns = {role: its[name] for role, name in roles.of.items()}
-    else:
-        origin = "option" if reading.box_format else format if score_last else "default"
-        roles = Roles(CORNERS, reading.box_format or "xyxy", origin)
-        if matrix.shape[1] == 5 and score_last:
-            matrix, columns = matrix[:, :4], {"score": matrix[:, 4]}
-        elif matrix.shape[1] == 5:
-            matrix, columns = five(matrix, reading.images, where, named)
-        roles.of = {role: "image_index" if role == "image" else "score" for role in columns}
-    coords = np.ascontiguousarray(matrix)
-    return Draft(
-        format=format, roles=roles, names=reading.names, coords=coords, columns={**columns}
-    )
+    elif width == 5 and not score_last:
+        names = five(matrix, reading.images, where, named)
+    return dict(zip(names, matrix.T, strict=True))
 
 
-def two_texts(values: Sequence[Any]) -> set[str]:
+def format_said(key: str, values: Sequence[Any], where: Callable[[int], str]) -> BoxFormat | None:
+    """The box format under `bbox_mode` (detectron2) or `box_format`, the same for all."""
+    for row, value in enumerate(values):
+        if type(value) not in (int, str) or value not in _MODES or value != values[0]:
+            raise BoxError(
+                f"{where(row)}: {printable(key)} is {shown(value)}: it must be 0 (x1, y1, x2, y2), "
+                f"1 (x, y, width, height) or one of {', '.join(BOX_FORMATS)}, the same for all; "
+                "fractions (2, 3) go without it and with --normalized, and 4 is rotated"
+            )
+    return _MODES[values[0]] if len(values) else None
+
+
+def _two_texts(values: Values) -> set[str]:
     """Two different texts of a column; fewer if it has none, or if it holds numbers."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
     return set() if all(map(is_number, texts)) else set(sorted(texts)[:2])
 
 
-def _opened(values: list[Any]) -> list[Any]:
+def _opened(values: Any) -> list[Any]:
     """What cells hold that are JSON, or numbers between commas or spaces."""
     return [*map(_open, values)] if str in set(map(type, values)) else values
 
 
 def _open(value: Any) -> Any:
-    text = value.strip() if isinstance(value, str) else ""
-    if text.startswith("{"):
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
         with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(text)
-    numbers = text.strip("[]()").replace(",", " ").split()
-    is_text = isinstance(value, str) and not all(map(is_number, numbers))
-    return value if is_text or not isinstance(value, str) else [*map(float, numbers)]
+            return json.loads(value)
+    numbers = value.strip(" \t\r\n[]()").replace(",", " ").split()
+    return [*map(float, numbers)] if all(map(is_number, numbers)) else value

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from roicrop.boxes.coco import Coco
 
+    Lines = NDArray[np.int64] | range
     Names = NDArray[np.int64] | NDArray[np.object_]
 
 # What an image's column holds: an index, a place in a list, or a name that may be an id.
@@ -33,7 +34,7 @@ class Source:
     """
 
     path: str
-    lines: NDArray[np.int64] | range | None = None
+    lines: Lines | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +64,7 @@ class BoxTable:
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
     image_sizes: (height, width) in pixels by image, as text, as far as the file says.
-    source_index: (K,) int64, the row in the file of each box of the table.
+    rows: (K,) the row in the file of each box, None where no row was left out.
     columns: all columns or keys that the file has.
     unexplained: those of text that differ from row to row and mean nothing to roicrop.
     faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
@@ -87,7 +88,7 @@ class BoxTable:
     level: Names | None
     coco: Coco | None
     image_sizes: Mapping[str, tuple[int, int]]
-    source_index: NDArray[np.int64]
+    rows: NDArray[np.intp] | None
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)
@@ -99,6 +100,11 @@ class BoxTable:
 
     def __len__(self) -> int:
         return len(self.coords)
+
+    @property
+    def source_index(self) -> NDArray[np.int64]:
+        """The row in the file (K,) of each box."""
+        return np.arange(len(self)) if self.rows is None else self.rows
 
     @property
     def path(self) -> str:
@@ -144,7 +150,7 @@ class BoxTable:
             score=None if self.score is None else self.score[rows],
             label=None if self.label is None else self.label[rows],
             level=None if self.level is None else self.level[rows],
-            source_index=self.source_index[rows],
+            rows=self.source_index[rows],
         )
 
     def select(

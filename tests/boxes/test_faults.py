@@ -101,9 +101,14 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
         ([{"box": [1, 2, 3, 4], "image": "a\0"}], r"boxes.json box 0: image is 'a\x00', which no"),
         ({"boxes": 3}, "boxes.json: boxes is 3, not a list"),
         ({"boxes": [[1, 2, 3, 4]], "scores": []}, "boxes.json: scores has 0 values for 1 boxes"),
-        ({"boxes": [], "score": [], "scores": []}, "boxes.json: scores is there twice"),
-        ({"boxes": [], "box_format": "ltrb"}, 'boxes.json: box_format is "ltrb": choose from xyxy'),
-        ({"boxes": [], "box_format": ["xyxy"]}, 'boxes.json: box_format is ["xyxy"]: choose from'),
+        (
+            {"boxes": [[1, 2, 3, 4]], "box_format": "ltrb"},
+            'boxes.json box 0: box_format is "ltrb": it must be 0 (x1, y1, x2, y2), 1 (',
+        ),
+        (
+            {"boxes": [[1, 2, 3, 4]], "box_format": {"a": "xyxy"}},
+            'boxes.json box 0: box_format is {"a": "xyxy"}: it must be',
+        ),
         ({"annotations": 3}, "boxes.json: annotations is 3, not a list"),
         (
             {"annotations": [[1, 2, 3, 4]]},
