@@ -4,7 +4,7 @@ Every format gives the same table, so nothing outside this package knows which o
 
     CSV, text ──delimited.py──┐
     JSON(L) ────json_text.py──┼─▶ records.py ──▶ Draft ──columns.py──▶ BoxTable
-    arrays ─────arrays.py─────┘
+    arrays ─────read.py───────┘
 """
 
 from __future__ import annotations

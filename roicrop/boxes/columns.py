@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LARGEST_EXACT_INDEX: Final = 2.0**53
 _AT_ONCE: Final = 1 << 16
+_NAMES: Final[tuple[Role, ...]] = ("id", "label", "level")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Draft:
 
     def extend(self, part: Draft, where: str) -> None:
         """Add the rows of the next part of the file, which begins at `where`."""
-        if not self.roles.agree(part.roles):
+        if self.roles != part.roles:
             raise BoxError(f"{where}: other names than in the lines before it")
         start = len(self.coords)
         self.coords = _grown(self.coords, part.coords)
@@ -76,7 +77,7 @@ class Draft:
 
     def build(self, path: str) -> BoxTable:
         """The table, without the rows that have no box; rows that make no sense are its faults."""
-        has_box = ~np.isnan(self.coords).all(axis=1)
+        has_box: NDArray[np.bool_] = ~np.all(np.isnan(self.coords), axis=1)
         has_box[list(self.faults)] = True
         self.rows = None if has_box.all() else np.flatnonzero(has_box)
         without = 0 if self.rows is None else len(has_box) - len(self.rows)
@@ -86,8 +87,8 @@ class Draft:
         if kind is None and key is not None:
             kind = "index" if plain(key) in INDEX_NAMES else "name"
         image = self._indices() if kind == "index" else self._images()
-        others = {role: self._names(role) for role in ("id", "label", "level")}
-        score = self._numbers("score")
+        columns: dict[str, Any] = {role: self._names(role) for role in _NAMES}
+        columns["score"] = self._numbers("score")
         self.coords[list(self.faults)] = np.nan
         return BoxTable(
             source=Source(path, self.lines),
@@ -98,8 +99,7 @@ class Draft:
             image_key=key,
             image_kind=kind,
             image=image,
-            score=score,
-            **others,
+            **columns,
             coco=self.coco,
             image_sizes=self._sizes(image) if self.coco is None else self.coco.sizes,
             rows=self.rows,

@@ -235,12 +235,12 @@ class _Table:
 
     def _draft(self, column: Any, lines: Lines, faults: dict[int, str] | None = None) -> Draft:
         header = self._header
-        where = Source(self._source.path, lines).where
+        source = Source(self._source.path, lines)
         origin = "header" if self._reading.columns is None else "--columns"
         records = Records(
-            header.names, column, where, header.where, origin, self._producer, faults or {}
+            header.names, column, source, header.where, origin, self._producer, faults or {}
         )
-        return records.draft(self._reading, "csv", lines)
+        return records.draft(self._reading, "csv")
 
 
 def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:

@@ -7,8 +7,7 @@ A document becomes entries, one for each image, with the records of its boxes: b
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -20,7 +19,7 @@ from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import COLUMN_NAMES, SPELLINGS, Reading, is_known, plain
 from roicrop.boxes.numbers import boxes_of
 from roicrop.boxes.producers import MMDETECTION, PRODUCERS, Producer
-from roicrop.boxes.records import NESTED, Records, columns_of
+from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 from roicrop.files.text import blocks, parse_json, parse_json_lines, read_text, shown
@@ -152,11 +151,9 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
     if len(entries) > 1:
         records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
-    lines = source.lines
-    if lines is not None and len(lines) == len(entries):
-        lines = np.repeat(lines, counts)
-    where = Source(source.path, lines).where
-    _check_alike(records, producer, where)
+    if source.lines is not None and len(source.lines) == len(entries):
+        source = Source(source.path, np.repeat(source.lines, counts))
+    _check_alike(records, producer, source)
     key, images, coco = _images(document, reading, name)
     beside = dict(_beside(document, name))
     by_hand = {role: c for role, c in reading.by_hand.items() if role != "image" or coco is None}
@@ -165,61 +162,56 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
         beside[key] = [image for image, n in zip(images, counts, strict=True) for _ in range(n)]
     reading = dataclasses.replace(reading, by_hand=by_hand)
     if records and isinstance(records[0], dict):
-        shapes = [*dict.fromkeys(map(tuple, filter(None, records)))]  # few, however many records
-        names = dict.fromkeys(chain(beside, *shapes))
-        column = functools.partial(_column, records, beside)
-        faults = _incomplete(records, shapes)
-        rows = Records(list(names), column, where, where(0), "keys", producer, faults)
-        draft = rows.draft(reading, document.format, lines)
+        objects: list[dict[str, Any]] = [record or {} for record in records]
+        shapes = list(filter(None, dict.fromkeys(map(tuple, objects))))  # few, of many records
+        names = list(dict.fromkeys(chain(beside, *shapes)))
+
+        def column(name: str) -> list[Any]:
+            return beside.get(name) or [record.get(name) for record in objects]
+
+        faults = _incomplete(objects, shapes)
+        rows = Records(names, column, source, source.where(0), "keys", producer, faults)
+        draft = rows.draft(reading, document.format)
     else:
-        last = producer is not None and producer.score_last
         matrix, faults = boxes_of(records, len(reading.names) or None)
-        columns = columns_of(matrix, name, reading, named=key is not None, score_last=last)
-        place, origin = (name, "default") if reading.columns is None else ("--columns",) * 2
-        beside = {**columns, **beside}
-        rows = Records(list(beside), beside.__getitem__, where, place, origin, producer, faults)
-        draft = rows.draft(reading, document.format, lines)
-        draft.names = [each for each in beside if each in reading.names or each not in columns]
+        draft = draft_of_matrix(
+            matrix,
+            source,
+            reading,
+            document.format,
+            beside=beside,
+            named=key is not None,
+            producer=producer,
+            faults=faults,
+        )
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft
 
 
-def _check_alike(
-    records: list[Any], producer: Producer | None, where: Callable[[int], str]
-) -> None:
+def _check_alike(records: list[Any], producer: Producer | None, source: Source) -> None:
     kinds = set(map(type, records)) - {type(None)}
     if len(kinds) > 1 or not kinds <= {list, dict}:
         first = type(records[0])
         row = next((n for n, r in enumerate(records) if type(r) is not first), 0)
         raise BoxError(
-            f"{where(row)} is {shown(records[row])}: write each box alike, as [x1, y1, x2, y2] or "
-            "as an object"
+            f"{source.where(row)} is {shown(records[row])}: write each box alike, as "
+            "[x1, y1, x2, y2] or as an object"
         )
     if kinds == {list} and producer is not None and not producer.arrays:
-        raise BoxError(f"{where(0)}: {shown(records[0])} is not an object with a box")
+        raise BoxError(f"{source.where(0)}: {shown(records[0])} is not an object with a box")
 
 
-def _column(records: list[Any], beside: Mapping[str, list[Any]], name: str) -> list[Any]:
-    if name in beside:
-        return beside[name]
-    try:
-        return [record[name] for record in records]
-    except (KeyError, TypeError):
-        return [None if record is None else record.get(name) for record in records]
-
-
-def _incomplete(records: list[Any], shapes: Sequence[tuple[str, ...]]) -> dict[int, str]:
+def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) -> dict[int, str]:
     """Records without a key that others have, of those that mean something."""
     keys = dict.fromkeys(chain.from_iterable(shapes))
     needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
     lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
-    if not any(lacks.values()):
-        return {}
+    rows = enumerate(map(tuple, records)) if any(lacks.values()) else ()
     return {
         row: f"has no {printable(lacks[shape])}, which other boxes have"
-        for row, shape in enumerate(tuple(record or ()) for record in records)
-        if lacks.get(shape) is not None
+        for row, shape in rows
+        if shape and lacks[shape] is not None
     }
 
 

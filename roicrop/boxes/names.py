@@ -40,8 +40,8 @@ _PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes",
 )  # fmt: skip
-# One cell or key with all four numbers.
-IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy"}
+# One cell or key with all four numbers; the points are two corners, in any order.
+IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy", "points": "xyxy"}
 _ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
@@ -101,14 +101,8 @@ class Roles:
     box_format: BoxFormat
     origin: str
     of: dict[Role, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def agree(self, other: Roles) -> bool:
-        """Whether the same names hold the same."""
-        return (self.coordinates, self.box_format, self.of) == (
-            other.coordinates, other.box_format, other.of
-        )  # fmt: skip
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         """Names that mean nothing, one of which may name images; none where images are named."""
@@ -173,15 +167,14 @@ def _coordinates(
     for box_format, spellings in COORDINATES.items():
         found |= _spelled(box_format, spellings, by_plain)
     found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
+    in_one = [name for name in IN_ONE if name in by_plain]
+    if not found and len(in_one) == 1:
+        key, said = by_plain[in_one[0]], reading.box_format
+        origin = "option" if said else f"key {printable(key)}"
+        return Roles((key,), said or IN_ONE[in_one[0]], origin)
     if not found:
-        in_one = [name for name in IN_ONE if name in by_plain]
-        if len(in_one) == 1:
-            key = by_plain[in_one[0]]
-            if reading.box_format is not None:
-                return Roles((key,), reading.box_format, "option")
-            return Roles((key,), IN_ONE[in_one[0]], f"key {printable(key)}")
         if in_one:
-            raise BoxError(f"{where}: bbox and box both hold a box: keep one")
+            raise BoxError(f"{where}: {' and '.join(in_one)} both hold a box: keep one")
         raise BoxError(
             f"{where}: no four coordinates among {listing(names, most=12) or 'no names'}: "
             "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"

@@ -27,7 +27,6 @@ class Producer:
     under: the key of the document under which the entries lie.
     marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
     arrays: whether an entry holds boxes, scores and labels side by side instead of records.
-    points: the key of a record that holds two corners, in any order.
     centre: whether a record's x and y are the box's centre.
     shape: the key of a record that says its shape, and the shape that is a box.
     score_last: whether a fifth number is a score.
@@ -42,7 +41,6 @@ class Producer:
     marks: frozenset[str] = frozenset()
     record_marks: frozenset[str] = frozenset()
     arrays: bool = False
-    points: str | None = None
     centre: bool = False
     shape: tuple[str, str] | None = None
     score_last: bool = False
@@ -92,7 +90,7 @@ PRODUCERS: Final[Sequence[Producer]] = (
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
     Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT),
     Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT, under="_via_img_metadata"),
-    Producer("labelme", records=("shapes",), points="points", shape=("shape_type", "rectangle")),
+    Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
     Producer(
         "CreateML", records=("annotations",), record_marks=frozenset({"coordinates"}), centre=True
     ),

@@ -10,18 +10,19 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO, Final, Literal, get_args
 
-from roicrop.boxes.arrays import ARRAY_SUFFIXES, read_array
+import numpy as np
+
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
+from roicrop.boxes.records import draft_of_matrix
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.errors import ArgumentError, BoxError, TextError
-from roicrop.files import split_spec
+from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
+from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened
-from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
@@ -38,7 +39,9 @@ _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     **{f".{name}": name for name in FILE_FORMATS},
     ".ndjson": "jsonl",
     ".txt": "csv",
+    ".xml": "csv",  # is none (Pascal VOC writes it), and its text is refused with what to do
 }
+_ARRAY_SUFFIXES: Final = HDF5_SUFFIXES | {".npy", ".npz"}
 BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
 
 
@@ -72,58 +75,63 @@ def read_boxes(
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    spec = os.fspath(path)
-    if box_format is not None and box_format not in BOX_FORMATS:
-        known = ", ".join(BOX_FORMATS)
-        raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
-    chosen: dict[Role, str | None]
-    chosen = {
-        "image": image_column,
-        "score": score_column,
-        "label": label_column,
-        "level": level_column,
-    }
+    for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
+        if said is not None and said not in known:
+            choice = ", ".join(known)
+            raise ArgumentError(f"{what} format {said!r} is not known: choose from {choice}")
+    chosen: Mapping[Role, str | None] = {
+        "image": image_column, "score": score_column, "label": label_column, "level": level_column,
+    }  # fmt: skip
     reading = Reading(
         box_format=box_format,
         columns=columns,
         by_hand={role: name for role, name in chosen.items() if name is not None},
         images=count,
     )
-    file, inner = split_spec(spec)
+    file, inner = split_spec(os.fspath(path))
     with _collector_paused():
-        if format is None and PurePath(file).suffix.lower() in ARRAY_SUFFIXES:
-            table = read_array(file, inner, printable(file), reading).build(file)
+        if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
+            table = _read_array(file, inner, reading)
         else:
-            table = _read_text(Source(spec), format, reading).build(spec)
+            table = _read_text(Source(os.fspath(path)), format, reading)
     if image_column is not None and table.coco is not None:
         table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
     return table if images is None else _with_images(table, os.fspath(images))
 
 
-def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    reader = _READERS[_file_format(source, format)]
+def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> BoxTable:
+    reader = _READERS[format or _format_by_name(source)]
     try:
         with opened(source.path, source.name) as stream:
-            return reader(stream, source, reading)
+            draft = reader(stream, source, reading)
     except TextError as error:
         raise BoxError(str(error)) from error
+    return draft.build(source.path)
 
 
-def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
+def _read_array(path: str, inner: str, reading: Reading) -> BoxTable:
+    from roicrop.files import arrays  # imports h5py: only where it is wanted
+
+    try:
+        array = arrays.read_table(path, inner, usual="boxes")
+    except FeatureError as error:
+        raise BoxError(str(error)) from error
+    source = Source(f"{path}::{inner}" if inner else path)
+    fits = reading.columns is not None or array.shape[1] in (4, 5)
+    if array.dtype.kind not in "iuf" or not fits:
+        raise BoxError(
+            f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
+            "(K, 5) with an image's index first or a score last; --columns names other columns"
+        )
+    return draft_of_matrix(array.astype(np.float64), source, reading, "array").build(path)
+
+
+def _format_by_name(source: Source) -> FileFormat:
     known = ", ".join(FILE_FORMATS)
-    if format is not None:
-        if format not in FILE_FORMATS:
-            raise ArgumentError(f"format of boxes {format!r} is not known: choose from {known}")
-        return format
     if source.path == "-":
         raise ArgumentError(f"boxes from standard input need --boxes-format: {known}")
     path = PurePath(source.path)
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-    if suffix == ".xml":
-        raise BoxError(
-            f"{source.name} is XML (Pascal VOC?): write a CSV with "
-            "filename,xmin,ymin,xmax,ymax,name, or COCO"
-        )
     if suffix not in _SUFFIXES:
         raise ArgumentError(
             f"{source.name}: no format of boxes has the suffix {suffix!r}: "

@@ -16,6 +16,7 @@ from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
 from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
 from roicrop.boxes.producers import Producer
+from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import printable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roicrop.boxes.columns import Values
-    from roicrop.boxes.table import Lines
 
 # Objects, or cells that hold JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
 NESTED: Final = frozenset(
@@ -45,26 +45,26 @@ class Records:
 
     names: those that the rows have; once read, in place of one that holds objects those of their
         keys.
-    read: the values under a name. where: the place of a row, and place that of the names.
+    read: the values under a name. source: the places of rows. place: that of the names.
     origin: what says the box format, if the names do.
     faults: what is wrong with which row.
     """
 
     names: list[str]
     read: Callable[[str], Values]
-    where: Callable[[int], str]
+    source: Source
     place: str
     origin: str
     producer: Producer | None = None
     faults: dict[int, str] = field(default_factory=dict)
     _opened: dict[str, list[Any]] = field(default_factory=dict)
 
-    def draft(self, reading: Reading, format: str, lines: Lines | None = None) -> Draft:
+    def draft(self, reading: Reading, format: str) -> Draft:
         """The rows, with the columns that have a role."""
         self._open_objects()
         roles = find_roles(self.names, reading, self.place, self.origin)
         if reading.box_format is None:
-            self._heed_what_it_says(roles)
+            self._heed_format(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, score = self._boxes(roles.coordinates[0], reading)
@@ -82,7 +82,7 @@ class Records:
             names=self.names,
             coords=coords,
             columns=columns,
-            lines=lines,
+            lines=self.source.lines,
             faults=self.faults,
             unexplained={n: _two_texts(self._column(n)) for n in roles.unknown(self.names)},
         )
@@ -100,28 +100,36 @@ class Records:
         """Four numbers from one key; of five the last is the score, where an option allows it."""
         boxes, faults = boxes_of(_opened(self._column(name)))
         self.faults = {**faults, **self.faults}
+        if plain(name) == "points":
+            boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
         if boxes.shape[1] == 4:
             return boxes, {}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
-                f"{self.where(0)}: {printable(name)} has five numbers: --box-format says what "
-                "the first four are (and the fifth is the score)"
+                f"{self.source.where(0)}: {printable(name)} has five numbers: --box-format says "
+                "what the first four are (and the fifth is the score)"
             )
-        five(boxes, None, self.where(0), named=True)
+        five(boxes, None, self.source.where(0), named=True)
         return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
 
-    def _heed_what_it_says(self, roles: Roles) -> None:
-        """The box format that the program, or a key of every record, says."""
+    def _heed_format(self, roles: Roles) -> None:
+        """The box format that the program, or `bbox_mode` or `box_format` of all rows, says."""
         if self.producer is not None and self.producer.centre and roles.box_format == "xywh":
             roles.box_format, roles.origin = "cxcywh", self.producer.name
-        for name in self.names:
-            if plain(name) in ("bboxmode", "boxformat"):
-                said = format_said(name, self._column(name), self.where)
-                if said is not None:
-                    roles.box_format, roles.origin = said, f"key {name}"
+        for name in (each for each in self.names if plain(each) in ("bboxmode", "boxformat")):
+            said = list(self._column(name))
+            for row, mode in enumerate(said):
+                if type(mode) not in (int, str) or mode not in _MODES or mode != said[0]:
+                    raise BoxError(
+                        f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
+                        "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
+                        f"{', '.join(BOX_FORMATS)}, the same for all; fractions (2, 3) go without "
+                        "it and with --normalized, and 4 is rotated"
+                    )
+                roles.box_format, roles.origin = _MODES[mode], f"key {name}"
 
     def _open_objects(self) -> None:
-        """Columns for the keys of objects, and of two points."""
+        """Columns for the keys of objects."""
         given, self.names = self.names, []
         for name in given:
             values = _opened(self.read(name)) if plain(name) in NESTED else []
@@ -131,8 +139,6 @@ class Records:
                 self._spread(name, values, given)
             else:
                 self.names.append(name)
-        if self.producer is not None and self.producer.points in self.names:
-            self._add_corners(self.producer.points)
 
     def _spread(self, key: str, values: list[Any], names: Sequence[str]) -> None:
         objects = [value if isinstance(value, dict) else {} for value in values]
@@ -156,51 +162,40 @@ class Records:
                 self.faults[row] = f"{shape[0]} is {shown(its)}, not {shape[1]}"
         return [None if row in self.faults else value for row, value in enumerate(values)]
 
-    def _add_corners(self, key: str) -> None:
-        """Two points, in any order, as corners."""
-        values = self._column(key)
-        are_points = [isinstance(v, list) and {*map(type, v)} == {list} for v in values]
-        flat = [[*chain(*v)] if ok else v for v, ok in zip(values, are_points, strict=True)]
-        boxes, faults = boxes_of(flat, 4)
-        for row in faults:
-            self.faults.setdefault(row, f"{printable(key)} is {shown(values[row])}, not two points")
-        ends = boxes.reshape(-1, 2, 2)
-        corners = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
-        self._opened |= dict(zip(CORNERS, corners.T.tolist(), strict=True))
-        self.names += CORNERS
 
+def draft_of_matrix(
+    matrix: NDArray[np.float64],
+    source: Source,
+    reading: Reading,
+    format: str,
+    *,
+    beside: Mapping[str, Values] | None = None,
+    named: bool = False,
+    producer: Producer | None = None,
+    faults: dict[int, str] | None = None,
+) -> Draft:
+    """The rows of a matrix (n, 4), (n, 5), or as wide as `--columns` says.
 
-def columns_of(
-    matrix: NDArray[np.float64], where: str, reading: Reading, *, named: bool, score_last: bool
-) -> dict[str, NDArray[np.float64]]:
-    """The columns of a matrix (n, 4), (n, 5), or as wide as `--columns` says, by their names.
-
-    named: whether something else says the images. score_last: whether a fifth is a score.
+    beside: other columns. named: whether one of these says the images.
     """
     width = matrix.shape[1]
     names: Sequence[str] = (*CORNERS, "score")[:width]
+    place, origin = source.name, "default"
     if reading.columns is not None:
-        names = reading.names
+        names, place, origin = reading.names, "--columns", "--columns"
         if len(names) != width:
             raise BoxError(
-                f"{where} has {width} numbers a box, and --columns names {len(names)}: name each, "
-                "and call those to skip _"
+                f"{source.name} has {width} numbers a box, and --columns names {len(names)}: name "
+                "each, and call those to skip _"
             )
-    elif width == 5 and not score_last:
-        names = five(matrix, reading.images, where, named)
-    return dict(zip(names, matrix.T, strict=True))
-
-
-def format_said(key: str, values: Sequence[Any], where: Callable[[int], str]) -> BoxFormat | None:
-    """The box format under `bbox_mode` (detectron2) or `box_format`, the same for all."""
-    for row, value in enumerate(values):
-        if type(value) not in (int, str) or value not in _MODES or value != values[0]:
-            raise BoxError(
-                f"{where(row)}: {printable(key)} is {shown(value)}: it must be 0 (x1, y1, x2, y2), "
-                f"1 (x, y, width, height) or one of {', '.join(BOX_FORMATS)}, the same for all; "
-                "fractions (2, 3) go without it and with --normalized, and 4 is rotated"
-            )
-    return _MODES[values[0]] if len(values) else None
+    elif width == 5 and not (producer is not None and producer.score_last):
+        names = five(matrix, reading.images, source.name, named)
+    columns = {**dict(zip(names, matrix.T, strict=True)), **(beside or {})}
+    read = columns.__getitem__
+    records = Records(list(columns), read, source, place, origin, producer, faults or {})
+    draft = records.draft(reading, format)
+    draft.names = [*reading.names, *(beside or {})]  # those that the file has, or the user gave
+    return draft
 
 
 def _two_texts(values: Values) -> set[str]:
@@ -210,11 +205,16 @@ def _two_texts(values: Values) -> set[str]:
 
 
 def _opened(values: Any) -> list[Any]:
-    """What cells hold that are JSON, or numbers between commas or spaces."""
-    return [*map(_open, values)] if str in set(map(type, values)) else values
+    """What cells hold that are JSON, numbers between commas or spaces, or lists of points."""
+    kinds = set(map(type, values))
+    first = next(filter(None, values), None)
+    nested = isinstance(first, list) and isinstance(first[0], list)
+    return [*map(_open, values)] if str in kinds or nested else values
 
 
 def _open(value: Any) -> Any:
+    if isinstance(value, list) and set(map(type, value)) == {list}:
+        return [*chain(*value)]
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("{"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -142,16 +142,12 @@ class BoxTable:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""
-        return dataclasses.replace(
-            self,
-            coords=self.coords[rows],
-            image=None if self.image is None else self.image[rows],
-            id=None if self.id is None else self.id[rows],
-            score=None if self.score is None else self.score[rows],
-            label=None if self.label is None else self.label[rows],
-            level=None if self.level is None else self.level[rows],
-            rows=self.source_index[rows],
-        )
+        columns: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[rows]
+            for name in ("image", "id", "score", "label", "level")
+        }
+        its_rows = self.source_index[rows]
+        return dataclasses.replace(self, coords=self.coords[rows], rows=its_rows, **columns)
 
     def select(
         self,
@@ -170,33 +166,27 @@ class BoxTable:
         """
         table = self
         if min_score is not None:
-            table = table.take(table._scores("--min-score") >= min_score)
+            table = table.take(table._needed("score", "--min-score") >= min_score)
         if labels is not None:
             table = table.take(table._labelled({str(label) for label in labels}))
         if top_k is not None:
-            table = table.take(table._ranks("--top-k") < _checked_top_k(top_k))
+            if top_k < 0:
+                raise ArgumentError(f"--top-k {top_k} is less than 0")
+            table = table.take(table._ranks() < top_k)
         return table
 
-    def _scores(self, option: str) -> NDArray[np.float64]:
-        if self.score is not None:
-            return self.score
-        if not len(self):
-            return np.empty(0)
-        raise BoxError(
-            f"{self.source.name} has no score, which {option} needs{self.holds}; "
-            "--score-column names one"
-        )
+    def _needed(self, role: Literal["score", "label"], option: str) -> NDArray[Any]:
+        column: NDArray[Any] | None = getattr(self, role)
+        if column is None and len(self):
+            raise BoxError(
+                f"{self.source.name} has no {role}, which {option} needs{self.holds}; "
+                f"--{role}-column names one"
+            )
+        return np.empty(0) if column is None else column
 
     def _labelled(self, wanted: set[str]) -> NDArray[np.bool_]:
-        if self.label is None:
-            if not len(self):
-                return np.empty(0, dtype=bool)
-            raise BoxError(
-                f"{self.source.name} has no label, which --label needs{self.holds}; "
-                "--label-column names one"
-            )
+        labels = self._needed("label", "--label").tolist()
         categories = {} if self.coco is None else self.coco.categories
-        labels = self.label.tolist()
         chosen = {
             label
             for label in set(labels)
@@ -204,24 +194,13 @@ class BoxTable:
         }
         return np.fromiter(map(chosen.__contains__, labels), bool, len(self))
 
-    def _ranks(self, option: str) -> NDArray[np.int64]:
+    def _ranks(self) -> NDArray[np.int64]:
         """The rank (from 0) of each box's score among those of its image."""
-        images = np.zeros(len(self), np.int64) if self.image is None else _codes(self.image)
-        order = np.lexsort([-self._scores(option), images])
+        names = [0] * len(self) if self.image is None else self.image.tolist()
+        codes = {name: n for n, name in enumerate(dict.fromkeys(names))}
+        images = np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
+        order = np.lexsort([-self._needed("score", "--top-k"), images])
         starts = np.searchsorted(images[order], images[order])
         ranks = np.empty(len(self), np.int64)
         ranks[order] = np.arange(len(self)) - starts
         return ranks
-
-
-def _checked_top_k(top_k: int) -> int:
-    if top_k < 0:
-        raise ArgumentError(f"--top-k {top_k} is less than 0")
-    return top_k
-
-
-def _codes(names: Names) -> NDArray[np.int64]:
-    """A number for each name: equal for equal names."""
-    values = names.tolist()
-    numbers = {value: n for n, value in enumerate(dict.fromkeys(values))}
-    return np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))

@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> No
     )
     with pytest.raises(ArgumentError, match=r"suffix '\.doc': give --boxes-format"):
         read_boxes(write("boxes.doc", ""))
-    with pytest.raises(ArgumentError, match="format of boxes 'xml' is not known"):
+    with pytest.raises(ArgumentError, match="file format 'xml' is not known"):
         read_boxes(write("boxes.csv", ""), format="xml")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="box format 'ltrb' is not known"):
         read_boxes(write("boxes.csv", ""), box_format="ltrb")  # type: ignore[arg-type]

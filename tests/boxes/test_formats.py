@@ -218,6 +218,6 @@ def test_coco_instances_bring_their_images_and_categories(write: Write) -> None:
         "7": (0, "seven.jpg"),
         "3": (1, "photos/three.png"),
     }
-    assert (table.coco.images["7"].height, table.coco.images["7"].width) == (480, 640)
+    assert table.coco.images["7"].size == (480, 640)
     assert same(table.id, np.array([100, 101, 102]))
     assert same(table.label, np.array([1, 2, 1]))
