@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from roicrop.errors import BoxError, TextError
+from roicrop.errors import BoxError
 from roicrop.files.text import opened, parse_json, read_text, shown
 from roicrop.text import printable
 
@@ -46,11 +46,8 @@ class Coco:
 def read_coco(path: str) -> Coco:
     """The images and categories of a COCO instances file, or of any JSON that has `images`."""
     name = printable(path)
-    try:
-        with opened(path, name) as stream:
-            value = parse_json(read_text(stream, name), name)
-    except TextError as error:
-        raise BoxError(str(error)) from error
+    with opened(path, name) as stream:
+        value = parse_json(read_text(stream, name), name)
     if not isinstance(value, dict) or "images" not in value:
         raise BoxError(f"{path} has no list of images: give a COCO instances file")
     return coco_of(value, path)

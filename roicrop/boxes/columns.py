@@ -20,7 +20,7 @@ from roicrop.boxes.numbers import numbers_of
 from roicrop.boxes.table import BoxTable, ImageKind, Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
-from roicrop.text import many, printable, quoted
+from roicrop.text import many, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -191,17 +191,11 @@ class Draft:
         return [text or usual * (row in self.faults) for text, row in zip(texts, rows, strict=True)]
 
     def _text(self, value: object, row: int, role: Role) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            if _are_writable([value]):
-                return value
-            self._fault(row, role, f" is {quoted(value, 60)}, which no file can hold as text")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            whole = isinstance(value, float) and value.is_integer()
-            return str(int(value) if whole else value)
-        else:
-            self._fault(row, role, f" is {shown(value)}, not a name or a number")
+        is_whole = isinstance(value, float) and value.is_integer()
+        text = "" if value is None else str(int(value) if is_whole else value)
+        if type(value) in (str, int, float, type(None)) and _are_writable([text]):
+            return text
+        self._fault(row, role, f" is {shown(value)}, not a name or a number that a file can hold")
         return ""
 
     def _fault(self, row: int, role: Role, fault: str) -> None:

@@ -38,7 +38,7 @@ _LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer fie
 
 def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
-    lines = _numbered(stream, source.name)
+    lines = blocks(stream, source.name, _LONGEST_LINE)
     line, block = next((each for each in lines if any(map(str.strip, each[1]))), (1, []))
     if not block:
         raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
@@ -48,18 +48,6 @@ def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     for line, block in lines:
         whole.extend(table.part(line, block, lines), f"{source.name} line {line}")
     return whole
-
-
-def _numbered(stream: BinaryIO, name: str) -> Iterator[Numbered]:
-    line = 1
-    for block in blocks(stream, name):
-        if max(map(len, block)) > _LONGEST_LINE:
-            line += next(n for n, text in enumerate(block) if len(text) > _LONGEST_LINE)
-            raise BoxError(
-                f"{name} line {line} is longer than {_LONGEST_LINE:,} characters: is it CSV?"
-            )
-        yield line, block
-        line += len(block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +94,9 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
 
 def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -> _Header:
     """The header that `--columns` stands for; the first line is left out if it is one too."""
-    names = reading.names
-    fitting = next((each for each in found if len(each.names) == len(names)), None)
-    if fitting is None:
-        fields = max((len(each.names) for each in found), default=0)
-        raise BoxError(
-            f"{where} has {many(fields, 'field')}, and --columns names {len(names)}: name each, "
-            "and call those to skip _"
-        )
+    count = len(reading.columns or ())
+    fitting = max(found, key=lambda h: (len(h.names) == count, len(h.names)))
+    names = reading.names_of(len(fitting.names), where)
     cells = dict(zip(names, fitting.names, strict=True))
     numbers = [cells[each] for each in find_roles(names, reading, "--columns", "").coordinates]
     is_header = all(is_known(cell) or (cell and not is_number(cell)) for cell in numbers)

@@ -63,8 +63,8 @@ def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     """The boxes of a file with a JSON list or object on each line."""
     whole: Draft | None = None
-    line, first = 1, 0
-    for block in blocks(stream, source.name):
+    first = 0
+    for line, block in blocks(stream, source.name):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines: Lines = range(line, line + len(block))
         if len(written) < len(block):
@@ -77,7 +77,7 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
                 whole = part
             else:
                 whole.extend(part, f"{source.name} line {lines[0]}")
-        line, first = line + len(block), first + len(values)
+        first += len(values)
     whole = whole or _draft(_document([], source.name), source, reading)
     whole.format = "jsonl" if whole.format.startswith("json") else f"{whole.format}, jsonl"
     return whole
@@ -99,7 +99,7 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
         )
     kinds = set(map(type, value))
     depth = _depth(value) if kinds == {list} else 0
-    by_class = depth == 3 and 5 in {len(b) for boxes in value for b in boxes if _is(b)}
+    by_class = depth == 3 and 5 in {len(b) for boxes in value for b in boxes if isinstance(b, list)}
     if depth == 4 or (by_class and not by_lines):
         images = value if depth == 4 else [value]
         entries = [_of_classes(classes, name) for classes in images]
@@ -122,17 +122,13 @@ def _entry(key: str | None, said: dict[str, Any], producer: Producer, name: str)
     return _Entry(key, {k: v for k, v in said.items() if k != its_key}, records)
 
 
-def _is(value: object) -> bool:
-    return isinstance(value, list)
-
-
 def _holds_boxes(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, (list, dict)) for each in value[:1])
 
 
 def _depth(value: list[Any]) -> int:
     """How deep lists are nested, as far as the first number."""
-    return 1 + next((_depth(each) for each in value if _is(each) and each), 0)
+    return 1 + next((_depth(each) for each in value if isinstance(each, list) and each), 0)
 
 
 def _of_classes(classes: list[Any], name: str) -> _Entry:
@@ -173,17 +169,9 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
         rows = Records(names, column, source, source.where(0), "keys", producer, faults)
         draft = rows.draft(reading, document.format)
     else:
-        matrix, faults = boxes_of(records, len(reading.names) or None)
-        draft = draft_of_matrix(
-            matrix,
-            source,
-            reading,
-            document.format,
-            beside=beside,
-            named=key is not None,
-            producer=producer,
-            faults=faults,
-        )
+        matrix, faults = boxes_of(records, len(reading.columns or ()) or None)
+        format = document.format
+        draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft
@@ -247,16 +235,10 @@ def _images(
     entries = document.entries
     if len(entries) == 1 and "images" in entries[0].said:
         return None, (), coco_of(entries[0].said, name)
-    said = [
-        {plain(key): value for key, value in entry.said.items() if not isinstance(value, dict)}
-        for entry in entries
-    ]
+    said = [{plain(k): v for k, v in e.said.items() if not isinstance(v, dict)} for e in entries]
     by_hand = [plain(reading.by_hand["image"])] if "image" in reading.by_hand else []
-    keys = [
-        key
-        for key in (*by_hand, *_IMAGE_NAMES)
-        if all(isinstance(its.get(key), (str, int, float)) for its in said)
-    ]
+    known = (*by_hand, *_IMAGE_NAMES)
+    keys = [k for k in known if all(isinstance(its.get(k), (str, int, float)) for its in said)]
     if keys:
         key = next(each for each in entries[0].said if plain(each) == keys[0])
         images = [its[keys[0]] for its in said]
@@ -268,10 +250,10 @@ def _images(
         return key, images, coco_of({"images": list(listed.values())}, name)
     if not any(entry.name is None for entry in entries):
         return "name", [entry.name for entry in entries], None
-    named = [any(k in its for k in _IMAGE_NAMES) for its in said]
+    named = [any(key in its for key in _IMAGE_NAMES) for its in said]
+    if len(entries) > 1 and not any(named):
+        return "position", range(document.first, document.first + len(entries)), None
     if any(named) and not all(named):
         row = named.index(False)
         raise BoxError(f"{name}: image {row} of the list has no name, which others have")
-    if len(entries) == 1 or all(named):
-        return None, (), None
-    return "position", range(document.first, document.first + len(entries)), None
+    return None, (), None

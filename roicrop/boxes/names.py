@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from roicrop.boxes.geometry import BoxFormat
 from roicrop.errors import BoxError
-from roicrop.text import listing, printable
+from roicrop.text import listing, many, printable
 
 Role = Literal["image", "score", "label", "id", "level", "width", "height"]
 
@@ -82,10 +82,15 @@ class Reading:
     by_hand: Mapping[Role, str] = field(default_factory=dict)
     images: int | None = None
 
-    @property
-    def names(self) -> list[str]:
-        """The columns' names, each its own."""
-        return [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
+    def names_of(self, width: int, where: str) -> list[str]:
+        """The names of so many columns, each its own; BoxError if there are more or fewer."""
+        names = [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
+        if len(names) != width:
+            raise BoxError(
+                f"{where} has {many(width, 'field')}, and --columns names {len(names)}: name each, "
+                "and call those to skip _"
+            )
+        return names
 
 
 @dataclass(slots=True)
@@ -131,7 +136,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(plain(name), name)
-    roles = _coordinates(by_plain, names, reading, where, origin)
+    roles = _coordinates(by_plain, reading, where, origin)
     notes = []
     for role, spellings in SPELLINGS.items():
         there = [by_plain[plain(name)] for name in spellings if plain(name) in by_plain]
@@ -160,21 +165,20 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     return roles
 
 
-def _coordinates(
-    by_plain: Mapping[str, str], names: Sequence[str], reading: Reading, where: str, origin: str
-) -> Roles:
+def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin: str) -> Roles:
     found: dict[BoxFormat, tuple[str, ...]] = {}
     for box_format, spellings in COORDINATES.items():
         found |= _spelled(box_format, spellings, by_plain)
     found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
     in_one = [name for name in IN_ONE if name in by_plain]
+    names = list(by_plain.values())
     if not found and len(in_one) == 1:
         key, said = by_plain[in_one[0]], reading.box_format
         origin = "option" if said else f"key {printable(key)}"
         return Roles((key,), said or IN_ONE[in_one[0]], origin)
+    if not found and in_one:
+        raise BoxError(f"{where}: {' and '.join(in_one)} both hold a box: keep one")
     if not found:
-        if in_one:
-            raise BoxError(f"{where}: {' and '.join(in_one)} both hold a box: keep one")
         raise BoxError(
             f"{where}: no four coordinates among {listing(names, most=12) or 'no names'}: "
             "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"
@@ -188,7 +192,7 @@ def _coordinates(
     if reading.box_format is None:
         return Roles(spelling, box_format, origin)
     # The option contradicts the names, so only the order of the columns is left to go by.
-    return Roles(tuple(sorted(spelling, key=list(names).index)), reading.box_format, "option")
+    return Roles(tuple(sorted(spelling, key=names.index)), reading.box_format, "option")
 
 
 def _spelled(
@@ -204,13 +208,7 @@ def _spelled(
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
 # Names that have a role, and all names that are known.
 COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
-_KNOWN: Final = (
-    COLUMN_NAMES
-    | IN_ONE.keys()
-    | {
-        prefix + name
-        for prefix in _PREFIXES
-        for spelling in (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
-        for name in spelling
-    }
-)
+_SPELLED: Final = (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
+_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {
+    prefix + name for prefix in _PREFIXES for names in _SPELLED for name in names
+}  # fmt: skip

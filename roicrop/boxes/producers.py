@@ -6,7 +6,7 @@ document fits is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ class Producer:
     columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction).
         options: what else the command line has to say of these.
     records: keys under which an image's entry has its records; the first that is there.
-    under: the key of the document under which the entries lie.
+    under: the key of the document under which the entries may lie.
     marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
     arrays: whether an entry holds boxes, scores and labels side by side instead of records.
     centre: whether a record's x and y are the box's centre.
@@ -37,7 +37,7 @@ class Producer:
     kinds: str = ""
     options: str = ""
     records: tuple[str, ...] = ()
-    under: str | None = None
+    under: str = ""
     marks: frozenset[str] = frozenset()
     record_marks: frozenset[str] = frozenset()
     arrays: bool = False
@@ -47,20 +47,19 @@ class Producer:
 
     def entries(self, document: Any) -> Entries | None:
         """The entries of a JSON document, one for each image; None if another program wrote it."""
-        if self.under is not None:
-            document = document.get(self.under) if isinstance(document, dict) else None
+        entries: Entries = []
         if isinstance(document, dict):
-            single = self._fits(document)
-            names: Sequence[str | None] = [None] if single else list(document)
-            values = [document] if single else list(document.values())
-        else:
-            values = document if isinstance(document, list) else []
-            names = [None] * len(values)
-        if not values or not all(isinstance(each, dict) and self._fits(each) for each in values):
+            document = document.get(self.under, document)
+        if isinstance(document, dict):
+            entries = [(None, document)] if self._fits(document) else list(document.items())
+        elif isinstance(document, list):
+            entries = [(None, each) for each in document]
+        if not entries or not all(self._fits(said) for _, said in entries):
             return None
-        first = next(self._records(values), {}) if self.record_marks else {}
-        fits = self.record_marks <= set(map(plain, first))
-        return list(zip(names, values, strict=True)) if fits else None
+        records = (self.records_of(said)[1] for _, said in entries)
+        lists = (its for its in records if isinstance(its, list))
+        first = next((each for its in lists for each in its if isinstance(each, dict)), {})
+        return entries if self.record_marks <= set(map(plain, first)) else None
 
     def records_of(self, entry: dict[str, Any]) -> tuple[str, Any]:
         """The key under which an entry's records lie, and what lies there."""
@@ -68,19 +67,20 @@ class Producer:
         value = entry[key]
         return key, list(value.values()) if isinstance(value, dict) else value
 
-    def _fits(self, entry: dict[str, Any]) -> bool:
-        return self.marks <= set(map(plain, entry)) and any(key in entry for key in self.records)
-
-    def _records(self, entries: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for entry in entries:
-            _, records = self.records_of(entry)
-            if isinstance(records, list):
-                yield from (record for record in records if isinstance(record, dict))
+    def _fits(self, entry: object) -> bool:
+        if not isinstance(entry, dict) or not any(key in entry for key in self.records):
+            return False
+        return self.marks <= set(map(plain, entry))
 
 
-_VIA: Final = frozenset({"filename"})
-_RECT: Final = ("shape_attributes.name", "rect")
-
+VIA: Final = Producer(
+    "VIA",
+    records=("regions",),
+    under="_via_img_metadata",
+    marks=frozenset({"filename"}),
+    shape=("shape_attributes.name", "rect"),
+)
+MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
 PRODUCERS: Final[Sequence[Producer]] = (
     Producer("makesense", columns="label,x,y,w,h,image,_,_", kinds="tnnnntnn"),
     Producer("keras-retinanet", columns="image,x1,y1,x2,y2,label", kinds="tnnnnt"),
@@ -88,8 +88,7 @@ PRODUCERS: Final[Sequence[Producer]] = (
     Producer("YOLO", "label,cx,cy,w,h,score", kinds="nfffff", options=" --normalized"),
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_,_", kinds="n" * 10),
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
-    Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT),
-    Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT, under="_via_img_metadata"),
+    VIA,
     Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
     Producer(
         "CreateML", records=("annotations",), record_marks=frozenset({"coordinates"}), centre=True
@@ -102,8 +101,6 @@ PRODUCERS: Final[Sequence[Producer]] = (
     ),
     Producer("coco instances", records=("annotations",), marks=frozenset({"images"})),
     Producer("torchvision", records=("boxes",), arrays=True),
-    Producer("mmdetection", arrays=True, score_last=True),
+    MMDETECTION,
     Producer("detectron2", records=("annotations", "predictions", "instances")),
 )
-VIA: Final = next(each for each in PRODUCERS if each.shape == _RECT)
-MMDETECTION: Final = next(each for each in PRODUCERS if each.score_last)

@@ -27,9 +27,8 @@ from roicrop.files.text import opened
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[BinaryIO, Source, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
-_READERS: Final[Mapping[FileFormat, _Reader]] = {
+_READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, Source, Reading], Draft]]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
     "json": read_json,
@@ -63,13 +62,12 @@ def read_boxes(
     path: CSV, TSV or columns of text, JSON or JSON Lines, each of which may be gzip; .npy, .npz
         or `file.npz::name`, `file.h5::/path`.
     format: the kind of file; None takes the name's suffix. Standard input has none.
-    box_format: what the four numbers are, in the order in which they stand in the file; None
-        takes what the file says: names of columns, the key (`box` is xyxy, `bbox` is xywh as
-        COCO defines it), `box_format` or `bbox_mode`; a plain list is xyxy.
+    box_format: what the four numbers are, in their order in the file; None takes what the file
+        says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
+        `box_format` or `bbox_mode`; a plain list is xyxy.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
-    image_column, score_column, label_column: the columns that hold these, whatever their names.
-    level_column: the column that holds each box's level of a pyramid.
+    image_column, …: the columns that hold these, whatever their names.
     count: how many images there are, which tells an index from a coordinate.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
@@ -89,33 +87,34 @@ def read_boxes(
         images=count,
     )
     file, inner = split_spec(os.fspath(path))
-    with _collector_paused():
+    with _reading():
         if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
-            table = _read_array(file, inner, reading)
+            table = _read_array(file, inner, reading).build(file)
         else:
-            table = _read_text(Source(os.fspath(path)), format, reading)
-    if image_column is not None and table.coco is not None:
-        table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
-    return table if images is None else _with_images(table, os.fspath(images))
+            source = Source(os.fspath(path))
+            reader = _READERS[format or _format_by_name(source)]
+            with opened(source.path, source.name) as stream:
+                table = reader(stream, source, reading).build(source.path)
+        if image_column is not None and table.coco is not None:
+            table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
+        return table if images is None else _with_images(table, os.fspath(images))
 
 
-def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> BoxTable:
-    reader = _READERS[format or _format_by_name(source)]
-    try:
-        with opened(source.path, source.name) as stream:
-            draft = reader(stream, source, reading)
-    except TextError as error:
-        raise BoxError(str(error)) from error
-    return draft.build(source.path)
+def _format_by_name(source: Source) -> FileFormat:
+    path = PurePath(source.path)
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        known = ", ".join(FILE_FORMATS)
+        raise ArgumentError(
+            f"{source.name}: its name does not say how boxes are written: --boxes-format ({known})"
+        )
+    return _SUFFIXES[suffix]
 
 
-def _read_array(path: str, inner: str, reading: Reading) -> BoxTable:
+def _read_array(path: str, inner: str, reading: Reading) -> Draft:
     from roicrop.files import arrays  # imports h5py: only where it is wanted
 
-    try:
-        array = arrays.read_table(path, inner, usual="boxes")
-    except FeatureError as error:
-        raise BoxError(str(error)) from error
+    array = arrays.read_table(path, inner, usual="boxes")
     source = Source(f"{path}::{inner}" if inner else path)
     fits = reading.columns is not None or array.shape[1] in (4, 5)
     if array.dtype.kind not in "iuf" or not fits:
@@ -123,21 +122,7 @@ def _read_array(path: str, inner: str, reading: Reading) -> BoxTable:
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
             "(K, 5) with an image's index first or a score last; --columns names other columns"
         )
-    return draft_of_matrix(array.astype(np.float64), source, reading, "array").build(path)
-
-
-def _format_by_name(source: Source) -> FileFormat:
-    known = ", ".join(FILE_FORMATS)
-    if source.path == "-":
-        raise ArgumentError(f"boxes from standard input need --boxes-format: {known}")
-    path = PurePath(source.path)
-    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ArgumentError(
-            f"{source.name}: no format of boxes has the suffix {suffix!r}: "
-            f"give --boxes-format ({known})"
-        )
-    return _SUFFIXES[suffix]
+    return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
 
 
 def _with_images(table: BoxTable, path: str) -> BoxTable:
@@ -153,12 +138,17 @@ def _with_images(table: BoxTable, path: str) -> BoxTable:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection: it would walk a million boxes over and over, and find nothing."""
+def _reading() -> Iterator[None]:
+    """Errors of files as errors of boxes; and no garbage collection.
+
+    It would walk a million boxes over and over, and find nothing.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
+    except (TextError, FeatureError) as error:
+        raise BoxError(str(error)) from error
     finally:
         if enabled:
             gc.enable()

@@ -98,9 +98,10 @@ class Records:
 
     def _boxes(self, name: str, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Four numbers from one key; of five the last is the score, where an option allows it."""
-        boxes, faults = boxes_of(_opened(self._column(name)))
+        are_points = plain(name) == "points"
+        boxes, faults = boxes_of(_opened(self._column(name)), 4 if are_points else None)
         self.faults = {**faults, **self.faults}
-        if plain(name) == "points":
+        if are_points:
             boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
         if boxes.shape[1] == 4:
             return boxes, {}
@@ -168,33 +169,23 @@ def draft_of_matrix(
     source: Source,
     reading: Reading,
     format: str,
-    *,
-    beside: Mapping[str, Values] | None = None,
-    named: bool = False,
+    beside: Mapping[str, Values],
     producer: Producer | None = None,
     faults: dict[int, str] | None = None,
 ) -> Draft:
-    """The rows of a matrix (n, 4), (n, 5), or as wide as `--columns` says.
-
-    beside: other columns. named: whether one of these says the images.
-    """
+    """The rows of a matrix (n, 4), (n, 5) or as wide as `--columns` says, with columns beside."""
     width = matrix.shape[1]
     names: Sequence[str] = (*CORNERS, "score")[:width]
     place, origin = source.name, "default"
     if reading.columns is not None:
-        names, place, origin = reading.names, "--columns", "--columns"
-        if len(names) != width:
-            raise BoxError(
-                f"{source.name} has {width} numbers a box, and --columns names {len(names)}: name "
-                "each, and call those to skip _"
-            )
+        names, place, origin = reading.names_of(width, source.name), "--columns", "--columns"
     elif width == 5 and not (producer is not None and producer.score_last):
-        names = five(matrix, reading.images, source.name, named)
-    columns = {**dict(zip(names, matrix.T, strict=True)), **(beside or {})}
+        names = five(matrix, reading.images, source.name, named="image" in reading.by_hand)
+    columns = {**dict(zip(names, matrix.T, strict=True)), **beside}
     read = columns.__getitem__
     records = Records(list(columns), read, source, place, origin, producer, faults or {})
     draft = records.draft(reading, format)
-    draft.names = [*reading.names, *(beside or {})]  # those that the file has, or the user gave
+    draft.names = [*(reading.columns or ()), *beside]  # those that the file has, or the user gave
     return draft
 
 

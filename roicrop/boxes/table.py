@@ -54,12 +54,10 @@ class BoxTable:
 
     source: the file, and where in it each of its rows is.
     format: what kind of file it was, or whose.
-    box_format: what the four coordinates are.
-    box_format_origin: what said so; "option" is `--box-format`.
     coords: (K, 4) float64, as in the file, in the order that `box_format` names.
+    box_format_origin: what said so; "option" is `--box-format`.
     image_key: the column or key that names each box's image, None where there is none.
-    image_kind: what it holds.
-    image: (K,) what it holds: int64 when all are whole numbers, else object (str).
+    image_kind, image: what it holds, (K,): int64 when all are whole numbers, else object (str).
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.

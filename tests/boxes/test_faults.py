@@ -97,8 +97,8 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
         ([{"box": [1, 2, 3, 4], "image_id": None}], "boxes.json box 0: image_id is empty"),
         ([{"box": [1, 2, 3, 4], "image": [1]}], "boxes.json box 0: image is [1], not a name"),
         ([{"box": [1, 2, 3, 4], "label": True}], "boxes.json box 0: label is true, not a name"),
-        ([{"box": [1, 2, 3, 4], "label": "\ud800"}], r"boxes.json box 0: label is '\ud800', which"),
-        ([{"box": [1, 2, 3, 4], "image": "a\0"}], r"boxes.json box 0: image is 'a\x00', which no"),
+        ([{"box": [1, 2, 3, 4], "label": "\ud800"}], r'boxes.json box 0: label is "\ud800", not a'),
+        ([{"box": [1, 2, 3, 4], "image": "a\0"}], r'boxes.json box 0: image is "a\u0000", not a'),
         ({"boxes": 3}, "boxes.json: boxes is 3, not a list"),
         ({"boxes": [[1, 2, 3, 4]], "scores": []}, "boxes.json: scores has 0 values for 1 boxes"),
         (
@@ -156,7 +156,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> No
     assert fault_of(lambda: read_boxes(missing)) == (
         f"{missing} cannot be read: No such file or directory"
     )
-    with pytest.raises(ArgumentError, match=r"suffix '\.doc': give --boxes-format"):
+    with pytest.raises(
+        ArgumentError, match=r"boxes\.doc: its name does not say .*: --boxes-format"
+    ):
         read_boxes(write("boxes.doc", ""))
     with pytest.raises(ArgumentError, match="file format 'xml' is not known"):
         read_boxes(write("boxes.csv", ""), format="xml")  # type: ignore[arg-type]
@@ -167,7 +169,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> No
 def test_standard_input_needs_a_format_and_is_named_in_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ArgumentError, match="need --boxes-format: csv, tsv, json, jsonl"):
+    with pytest.raises(
+        ArgumentError, match=r"standard input: .*: --boxes-format \(csv, tsv, json, jsonl"
+    ):
         read_boxes("-")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"[[1, 2, 3]]")))
     assert fault_of(lambda: read_boxes("-", format="json")) == (

@@ -15,8 +15,8 @@ from roicrop.boxes import (
     BOX_FORMATS,
     BoxFormat,
     read_boxes,
-    to_xyxy,
 )
+from roicrop.boxes.geometry import to_xyxy
 from tests.boxes.reading import INSTANCES, Write, same
 
 coordinate = st.integers(-64_000, 256_000).map(lambda n: n / 64)
