@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _LARGEST_EXACT_INDEX: Final = 2.0**53
 _AT_ONCE: Final = 1 << 16
-_NAMES: Final[tuple[Role, ...]] = ("id", "label", "level")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,8 +58,8 @@ class Draft:
     entries: int | None = None
     rows: NDArray[np.intp] | None = None
 
-    def extend(self, part: Draft, where: str) -> None:
-        """Add the rows of the next part of the file, which begins at `where`."""
+    def extend(self, part: Draft, where: str) -> Draft:
+        """Take in the rows of the next part of the file, which begins at `where`."""
         if self.roles != part.roles:
             raise BoxError(f"{where}: other names than in the lines before it")
         start = len(self.coords)
@@ -74,6 +73,7 @@ class Draft:
             self.coco.add(part.coco)
         if part.entries is not None:
             self.entries = (self.entries or 0) + part.entries
+        return self
 
     def build(self, path: str) -> BoxTable:
         """The table, without the rows that have no box; rows that make no sense are its faults."""
@@ -86,8 +86,9 @@ class Draft:
         kind: ImageKind | None = None if self.entries is None else "position"
         if kind is None and key is not None:
             kind = "index" if plain(key) in INDEX_NAMES else "name"
-        image = self._indices() if kind == "index" else self._images()
-        columns: dict[str, Any] = {role: self._names(role) for role in _NAMES}
+        image = self._indices() if kind == "index" else self._names("image")
+        roles: tuple[Role, ...] = ("id", "label", "level")
+        columns: dict[str, Any] = {role: self._names(role) for role in roles}
         columns["score"] = self._numbers("score")
         self.coords[list(self.faults)] = np.nan
         return BoxTable(
@@ -111,14 +112,6 @@ class Draft:
             notes=(*self.roles.notes, *left_out),
             warnings=self.roles.warnings,
         )
-
-    def _images(self) -> Names | None:
-        """The name of each row's image; a row that has none is a fault."""
-        names = self._names("image")
-        if names is not None and names.dtype == object:
-            for row in np.flatnonzero(names == "").tolist():
-                self._fault(row, "image", " is empty: every box needs one")
-        return names
 
     def _indices(self) -> NDArray[np.int64] | None:
         """The index of each row's image."""
@@ -154,7 +147,7 @@ class Draft:
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
-        """Whole numbers or text; None where the file has no such column."""
+        """Whole numbers or text; None where the file has no such column. Every row has an image."""
         texts = self._values(role)
         if texts is None:
             return None
@@ -173,6 +166,8 @@ class Draft:
             return whole
         column = np.empty(len(texts), dtype=object)
         column[:] = texts
+        for row in np.flatnonzero(column == "").tolist() if role == "image" else ():
+            self._fault(row, role, " is empty: every box needs one")
         return column
 
     def _values(self, role: Role) -> Values | None:
@@ -190,7 +185,7 @@ class Draft:
         rows = range(len(values)) if self.rows is None else self.rows.tolist()
         return [text or usual * (row in self.faults) for text, row in zip(texts, rows, strict=True)]
 
-    def _text(self, value: object, row: int, role: Role) -> str:
+    def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()
         text = "" if value is None else str(int(value) if is_whole else value)
         if type(value) in (str, int, float, type(None)) and _are_writable([text]):

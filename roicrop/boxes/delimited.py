@@ -52,10 +52,7 @@ def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The columns' names, as the first line that is not blank has them, or the command line.
-
-    lines: how many come before the first record. where: the place of the names, for messages.
-    """
+    """The columns' names, their place, and how many lines come before the first record."""
 
     names: list[str]
     delimiter: str
@@ -82,11 +79,11 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
             fault = error
         else:
             found.append(_Header(names, delimiter, blank + rows.line_num, where))
+    if not found or (fault is not None and max(len(each.names) for each in found) == 1):
+        raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
     if reading.columns is not None:
         return _named(found, reading, where, blank)
-    best = max(found, key=lambda h: (sum(map(is_known, h.names)), len(h.names)), default=None)
-    if best is None or (fault is not None and len(best.names) == 1):
-        raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
+    best = max(found, key=lambda each: (sum(map(is_known, each.names)), len(each.names)))
     if any(map(is_number, best.names)) and not any(map(is_known, best.names)):
         raise BoxError(f"{where}: there is no header: name the columns, with {_hint(best.names)}")
     return best
@@ -125,16 +122,15 @@ class _Table:
     def __init__(self, header: _Header, source: Source, reading: Reading) -> None:
         self._header, self._source, self._reading = header, source, reading
         plains = set(map(plain, header.names))
-        self._has_objects = bool(plains & NESTED)
         self._producer = VIA if "regionshapeattributes" in plains else None
-        self._numeric = set() if self._has_objects else self._find_numeric()
+        self._numeric = set() if plains & NESTED else self._find_numeric()
 
     def part(self, line: int, block: list[str], more: Iterator[Numbered]) -> Draft:
         """The rows of a block whose first line has that number.
 
         more: the blocks after it, from which lines are taken where a field goes on there.
         """
-        if not self._has_objects and _quotes_enclose_fields(block, self._header.delimiter):
+        if self._numeric and _quotes_enclose_fields(block, self._header.delimiter):
             draft = self._plain(line, block)
             if draft is not None:
                 return draft
@@ -156,10 +152,7 @@ class _Table:
         numbers: Lines = range(line, line + len(block))
         written = ~np.fromiter(map(str.isspace, block), np.bool_, len(block))
         if not written.all():
-            block, numbers = (
-                list(itertools.compress(block, written)),
-                np.flatnonzero(written) + line,
-            )
+            numbers, block = np.flatnonzero(written) + line, [*itertools.compress(block, written)]
         if not block:
             return None
         names, delimiter = self._header.names, self._header.delimiter
@@ -181,7 +174,7 @@ class _Table:
             values = table[f"column {names.index(name)}"]
             return np.array(values) if name in self._numeric else _shared(values.tolist())
 
-        return self._draft(column, numbers) if len(table) == len(block) else None
+        return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
     def _careful(self, line: int, block: list[str], more: Iterator[Numbered]) -> Draft:
         """The rows of any lines; what is wrong with a row is said of it.
@@ -216,13 +209,11 @@ class _Table:
 
         return self._draft(column, np.array(begins, np.int64), faults)
 
-    def _draft(self, column: Any, lines: Lines, faults: dict[int, str] | None = None) -> Draft:
-        header = self._header
+    def _draft(self, column: Any, lines: Lines, faults: dict[int, str]) -> Draft:
+        names, where = self._header.names, self._header.where
         source = Source(self._source.path, lines)
         origin = "header" if self._reading.columns is None else "--columns"
-        records = Records(
-            header.names, column, source, header.where, origin, self._producer, faults or {}
-        )
+        records = Records(names, column, source, where, origin, self._producer, faults)
         return records.draft(self._reading, "csv")
 
 

@@ -73,10 +73,7 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
         document = _document(values, source.name, first, by_lines=True)
         if values:
             part = _draft(document, Source(source.path, lines), reading)
-            if whole is None:
-                whole = part
-            else:
-                whole.extend(part, f"{source.name} line {lines[0]}")
+            whole = whole.extend(part, f"{source.name} line {lines[0]}") if whole else part
         first += len(values)
     whole = whole or _draft(_document([], source.name), source, reading)
     whole.format = "jsonl" if whole.format.startswith("json") else f"{whole.format}, jsonl"
@@ -87,9 +84,15 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
     for producer in PRODUCERS if value else ():
         found = producer.entries(value) if producer.records else None
         if found is not None:
-            entries = [_entry(key, said, producer, name) for key, said in found]
+            entries = [_Entry(key, *producer.split(said, key or name)) for key, said in found]
             return _Document(producer.name, entries, producer, first)
-    if isinstance(value, dict) and value and all(map(_holds_boxes, value.values())):
+    lists = list(value.values()) if isinstance(value, dict) else []
+    firsts = [each[0] if each else [] for each in lists if isinstance(each, list)]
+    if (
+        isinstance(value, dict)
+        and len(firsts) == len(value)
+        and {*map(type, firsts)} <= {list, dict}
+    ):
         return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
     if not isinstance(value, list):
         keys = f", with {listing(list(value))}" if isinstance(value, dict) else ""
@@ -112,18 +115,6 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
         keys_of_all = set().union(*set(map(frozenset, value)))
         format = "coco results" if keys_of_all >= _COCO_RESULT_KEYS else "json objects"
     return _Document(format, [_Entry(None, {}, value)])
-
-
-def _entry(key: str | None, said: dict[str, Any], producer: Producer, name: str) -> _Entry:
-    its_key, records = producer.records_of(said)
-    if not isinstance(records, list):
-        where = name if key is None else f"{name}: {printable(key)}"
-        raise BoxError(f"{where}: {its_key} is {shown(records)}, not a list")
-    return _Entry(key, {k: v for k, v in said.items() if k != its_key}, records)
-
-
-def _holds_boxes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, (list, dict)) for each in value[:1])
 
 
 def _depth(value: list[Any]) -> int:
@@ -227,10 +218,9 @@ def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
 def _images(
     document: _Document, reading: Reading, name: str
 ) -> tuple[str | None, Sequence[Any], Coco | None]:
-    """The key that names the image of each entry, what it is, and what COCO would say of them.
+    """The key that names the image of each entry, the names, and what COCO would say of them.
 
-    It is an id, a file name, the key in the document, or the position among several; None where
-    records name their own images, or none do.
+    An id, a file name, the key in the document, or the position; None where only records may say.
     """
     entries = document.entries
     if len(entries) == 1 and "images" in entries[0].said:

@@ -46,14 +46,10 @@ _ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
-    CORNERS,
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x0", "y0", "x1", "y1"),
-    ("minx", "miny", "maxx", "maxy"),
-    ("left", "top", "right", "bottom"),
-    ("xtl", "ytl", "xbr", "ybr"),
-    ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
-)
+    CORNERS, ("xmin", "ymin", "xmax", "ymax"), ("x0", "y0", "x1", "y1"),
+    ("minx", "miny", "maxx", "maxy"), ("left", "top", "right", "bottom"),
+    ("xtl", "ytl", "xbr", "ybr"), ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
+)  # fmt: skip
 _CENTRES: Final = (
     ("cx", "cy"), ("xc", "yc"), ("xcenter", "ycenter"), ("centerx", "centery"),
     ("xcentre", "ycentre"), ("centrex", "centrey"),

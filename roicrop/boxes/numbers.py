@@ -30,14 +30,13 @@ def boxes_of(
     width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
     null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
     """
-    all_lists = set(map(type, lists)) <= {list}
-    widths = set(map(len, lists if all_lists else (box for box in lists if isinstance(box, list))))
+    widths = {len(box) for box in lists if type(box) is list}
     width = width or (5 if 5 in widths and 4 not in widths else 4)
     boxes, faults = np.empty((len(lists), width)), {}  # its pages are taken as lists are given up
     for start in range(0, len(lists), _AT_ONCE):
         some = lists[start : start + _AT_ONCE]
         end = start + len(some)
-        if all_lists and widths <= {width}:
+        if {*map(type, some)} == {list} and {*map(len, some)} == {width}:
             numbers = _float64(chain.from_iterable, some, len(some) * width)
             if numbers is not None:
                 boxes[start:end] = numbers.reshape(-1, width)

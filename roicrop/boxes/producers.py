@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from roicrop.boxes.names import plain
+from roicrop.errors import BoxError
+from roicrop.files.text import shown
+from roicrop.text import printable
 
 # The name of an image in a document, if it has one there, and what is said of it.
 Entries = list[tuple["str | None", dict[str, Any]]]
@@ -56,13 +59,19 @@ class Producer:
             entries = [(None, each) for each in document]
         if not entries or not all(self._fits(said) for _, said in entries):
             return None
-        records = (self.records_of(said)[1] for _, said in entries)
+        records = (self._records(said)[1] for _, said in entries)
         lists = (its for its in records if isinstance(its, list))
         first = next((each for its in lists for each in its if isinstance(each, dict)), {})
         return entries if self.record_marks <= set(map(plain, first)) else None
 
-    def records_of(self, entry: dict[str, Any]) -> tuple[str, Any]:
-        """The key under which an entry's records lie, and what lies there."""
+    def split(self, entry: dict[str, Any], where: str) -> tuple[dict[str, Any], list[Any]]:
+        """What an entry says besides its records, and these."""
+        key, records = self._records(entry)
+        if not isinstance(records, list):
+            raise BoxError(f"{printable(where)}: {key} is {shown(records)}, not a list")
+        return {k: v for k, v in entry.items() if k != key}, records
+
+    def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
         key = next(key for key in self.records if key in entry)
         value = entry[key]
         return key, list(value.values()) if isinstance(value, dict) else value

@@ -43,11 +43,9 @@ _LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 class Records:
     """Rows by the names of their columns.
 
-    names: those that the rows have; once read, in place of one that holds objects those of their
-        keys.
+    names: those that the rows have; once read, their objects' keys in place of them.
     read: the values under a name. source: the places of rows. place: that of the names.
-    origin: what says the box format, if the names do.
-    faults: what is wrong with which row.
+    origin: what says the box format, if the names do. faults: what is wrong with which row.
     """
 
     names: list[str]
@@ -70,7 +68,13 @@ class Records:
             coords, score = self._boxes(roles.coordinates[0], reading)
             columns |= score
         else:
-            coords = np.stack([self._numbers(name) for name in roles.coordinates], axis=1)
+            numbers = []
+            for name in roles.coordinates:
+                values, faults = numbers_of(self._column(name))
+                numbers.append(values)
+                for row, fault in faults.items():
+                    self.faults.setdefault(row, f"column {printable(name)}: {fault}")
+            coords = np.stack(numbers, axis=1)
             empty = np.isnan(coords)
             for row, n in np.argwhere(empty & ~empty.all(axis=1, keepdims=True)).tolist():
                 name = roles.coordinates[n]
@@ -89,12 +93,6 @@ class Records:
 
     def _column(self, name: str) -> Values:
         return self._opened[name] if name in self._opened else self.read(name)
-
-    def _numbers(self, name: str) -> NDArray[np.float64]:
-        values, faults = numbers_of(self._column(name))
-        for row, fault in faults.items():
-            self.faults.setdefault(row, f"column {printable(name)}: {fault}")
-        return values
 
     def _boxes(self, name: str, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Four numbers from one key; of five the last is the score, where an option allows it."""

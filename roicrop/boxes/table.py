@@ -156,10 +156,9 @@ class BoxTable:
     ) -> BoxTable:
         """The boxes that pass every test, in the order of the file.
 
-        min_score: the score is at least this (never true of NaN).
-        labels: the label is one of these, as a category's id or as its name.
-        top_k: among what is left, one of the `top_k` highest scores of its image; of equal scores
-            the earlier. NaN is the lowest.
+        min_score: at least this (never true of NaN). labels: a category's id or its name.
+        top_k: so many of the highest scores of each image, of what is left; of equal scores the
+            earlier. NaN is the lowest.
         Raises BoxError when the file has no such column.
         """
         table = self
