@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from roicrop.boxes.columns import Values
     from roicrop.boxes.table import Lines
 
-    Numbered = tuple[int, list[str]]  # the number of a block's first line, and its lines
-
 _DELIMITERS: Final = (",", "\t", ";", " ")
 _LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
 
@@ -125,7 +123,7 @@ class _Table:
         self._producer = VIA if "regionshapeattributes" in plains else None
         self._numeric = set() if plains & NESTED else self._find_numeric()
 
-    def part(self, line: int, block: list[str], more: Iterator[Numbered]) -> Draft:
+    def part(self, line: int, block: list[str], more: Iterator[tuple[int, list[str]]]) -> Draft:
         """The rows of a block whose first line has that number.
 
         more: the blocks after it, from which lines are taken where a field goes on there.
@@ -176,7 +174,7 @@ class _Table:
 
         return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
-    def _careful(self, line: int, block: list[str], more: Iterator[Numbered]) -> Draft:
+    def _careful(self, line: int, block: list[str], more: Iterator[tuple[int, list[str]]]) -> Draft:
         """The rows of any lines; what is wrong with a row is said of it.
 
         A blank row is none. One with another number of fields is a fault, and its fields are empty.

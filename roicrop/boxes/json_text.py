@@ -84,15 +84,9 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
     for producer in PRODUCERS if value else ():
         found = producer.entries(value) if producer.records else None
         if found is not None:
-            entries = [_Entry(key, *producer.split(said, key or name)) for key, said in found]
+            entries = [_Entry(key, *producer.split(key, said, name)) for key, said in found]
             return _Document(producer.name, entries, producer, first)
-    lists = list(value.values()) if isinstance(value, dict) else []
-    firsts = [each[0] if each else [] for each in lists if isinstance(each, list)]
-    if (
-        isinstance(value, dict)
-        and len(firsts) == len(value)
-        and {*map(type, firsts)} <= {list, dict}
-    ):
+    if isinstance(value, dict) and {*map(type, value.values())} == {list}:
         return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
     if not isinstance(value, list):
         keys = f", with {listing(list(value))}" if isinstance(value, dict) else ""
@@ -110,10 +104,10 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
     if depth == 3:
         entries = [_Entry(None, {}, boxes) for boxes in value]
         return _Document("json lists by image", entries, first=first)
-    format = "json list"
-    if kinds == {dict}:
-        keys_of_all = set().union(*set(map(frozenset, value)))
-        format = "coco results" if keys_of_all >= _COCO_RESULT_KEYS else "json objects"
+    keys = set().union(*set(map(frozenset, value))) if kinds == {dict} else set()
+    format = (
+        "coco results" if keys >= _COCO_RESULT_KEYS else "json objects" if keys else "json list"
+    )
     return _Document(format, [_Entry(None, {}, value)])
 
 
@@ -171,8 +165,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
 def _check_alike(records: list[Any], producer: Producer | None, source: Source) -> None:
     kinds = set(map(type, records)) - {type(None)}
     if len(kinds) > 1 or not kinds <= {list, dict}:
-        first = type(records[0])
-        row = next((n for n, r in enumerate(records) if type(r) is not first), 0)
+        row = next((n for n, each in enumerate(records) if type(each) is not type(records[0])), 0)
         raise BoxError(
             f"{source.where(row)} is {shown(records[row])}: write each box alike, as "
             "[x1, y1, x2, y2] or as an object"

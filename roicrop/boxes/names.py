@@ -110,8 +110,8 @@ class Roles:
         if "image" in self.of:
             return []
         known = {"", *self.coordinates, *self.of.values()}
-        rest = [name for name in names if name not in known and plain(name) not in COLUMN_NAMES]
-        return [name for name in rest if rest.count(name) == 1]
+        rest = [name for name in names if names.count(name) == 1 and name not in known]
+        return [name for name in rest if plain(name) not in COLUMN_NAMES]
 
 
 def plain(name: str) -> str:

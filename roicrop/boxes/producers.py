@@ -6,7 +6,7 @@ document fits is taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import printable
 
-# The name of an image in a document, if it has one there, and what is said of it.
-Entries = list[tuple["str | None", dict[str, Any]]]
+Said = dict[str, Any]  # of an image
+Entries = list[tuple["str | None", Said]]  # with the name it has in the document, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,9 @@ class Producer:
     """One program's files.
 
     name: as summaries and documents say it.
-    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction).
+    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction);
         options: what else the command line has to say of these.
-    records: keys under which an image's entry has its records; the first that is there.
-    under: the key of the document under which the entries may lie.
+    records: keys under which an entry may have its records. under: that of the entries, if any.
     marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
     arrays: whether an entry holds boxes, scores and labels side by side instead of records.
     centre: whether a record's x and y are the box's centre.
@@ -41,8 +40,8 @@ class Producer:
     options: str = ""
     records: tuple[str, ...] = ()
     under: str = ""
-    marks: frozenset[str] = frozenset()
-    record_marks: frozenset[str] = frozenset()
+    marks: Set[str] = frozenset()
+    record_marks: Set[str] = frozenset()
     arrays: bool = False
     centre: bool = False
     shape: tuple[str, str] | None = None
@@ -64,11 +63,12 @@ class Producer:
         first = next((each for its in lists for each in its if isinstance(each, dict)), {})
         return entries if self.record_marks <= set(map(plain, first)) else None
 
-    def split(self, entry: dict[str, Any], where: str) -> tuple[dict[str, Any], list[Any]]:
+    def split(self, name: str | None, entry: Said, file: str) -> tuple[Said, list[Any]]:
         """What an entry says besides its records, and these."""
         key, records = self._records(entry)
         if not isinstance(records, list):
-            raise BoxError(f"{printable(where)}: {key} is {shown(records)}, not a list")
+            where = file if name is None else f"{file}: {printable(name)}"
+            raise BoxError(f"{where}: {key} is {shown(records)}, not a list")
         return {k: v for k, v in entry.items() if k != key}, records
 
     def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
@@ -86,7 +86,7 @@ VIA: Final = Producer(
     "VIA",
     records=("regions",),
     under="_via_img_metadata",
-    marks=frozenset({"filename"}),
+    marks={"filename"},
     shape=("shape_attributes.name", "rect"),
 )
 MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
@@ -99,16 +99,11 @@ PRODUCERS: Final[Sequence[Producer]] = (
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
     VIA,
     Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
+    Producer("CreateML", records=("annotations",), record_marks={"coordinates"}, centre=True),
     Producer(
-        "CreateML", records=("annotations",), record_marks=frozenset({"coordinates"}), centre=True
+        "Roboflow", records=("predictions",), record_marks={"x", "confidence", "class"}, centre=True
     ),
-    Producer(
-        "Roboflow",
-        records=("predictions",),
-        record_marks=frozenset({"x", "y", "width", "height", "confidence", "class"}),
-        centre=True,
-    ),
-    Producer("coco instances", records=("annotations",), marks=frozenset({"images"})),
+    Producer("coco instances", records=("annotations",), marks={"images"}),
     Producer("torchvision", records=("boxes",), arrays=True),
     MMDETECTION,
     Producer("detectron2", records=("annotations", "predictions", "instances")),

@@ -101,8 +101,7 @@ def read_boxes(
 
 
 def _format_by_name(source: Source) -> FileFormat:
-    path = PurePath(source.path)
-    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
         known = ", ".join(FILE_FORMATS)
         raise ArgumentError(
@@ -139,10 +138,7 @@ def _with_images(table: BoxTable, path: str) -> BoxTable:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Errors of files as errors of boxes; and no garbage collection.
-
-    It would walk a million boxes over and over, and find nothing.
-    """
+    """Errors of files are those of boxes, and no garbage is collected: there is none."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -66,9 +66,8 @@ class BoxTable:
     columns: all columns or keys that the file has.
     unexplained: those of text that differ from row to row and mean nothing to roicrop.
     faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
-    entries: how many images a list without names has.
     by_id: whether a COCO file's images are meant by id (True) or by file name; None: by the rule.
-    without_box: how many rows of the file have none, and are left out.
+    entries: how many images a list without names has. without_box: how many rows are left out.
     notes, warnings: for the summary, and for what may not be meant.
     """
 
@@ -105,11 +104,6 @@ class BoxTable:
         return np.arange(len(self)) if self.rows is None else self.rows
 
     @property
-    def path(self) -> str:
-        """The file as the user named it."""
-        return self.source.path
-
-    @property
     def holds(self) -> str:
         """What columns there are, to follow "has no score"."""
         return f": it has {listing(self.columns, most=12)}" if self.columns else ""
@@ -119,10 +113,7 @@ class BoxTable:
         return self.source.where(row)
 
     def xyxy(self, *, inclusive: bool = False) -> NDArray[np.float64]:
-        """Corners (K, 4) float64, x1, y1, x2, y2, normalised where the file's coordinates are.
-
-        `inclusive` adds one pixel to end corners (see `to_xyxy`), so it is meant for pixels only.
-        """
+        """Corners (K, 4) float64, normalised where the file's are; see `to_xyxy`."""
         return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:

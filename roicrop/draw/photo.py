@@ -53,7 +53,7 @@ def photo_of(placed: Placed, row: int, named: str | None) -> Photo | None:
     if named is not None:
         return _given(named, map_size, per_pixel)
     job = placed.job
-    files = [job.source.path, *([] if job.table.path == "-" else [job.table.path])]
+    files = [job.source.path, *([] if job.table.source.path == "-" else [job.table.source.path])]
     folders = dict.fromkeys(Path(split_spec(file)[0]).parent.resolve() for file in files)
     for name in _names(job, placed.map, row):
         for folder in folders:

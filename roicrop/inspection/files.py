@@ -78,7 +78,7 @@ def look_together(looked: Sequence[Looked], how: Request) -> Iterator[Together]:
 def _pairs(looked: Sequence[Looked]) -> Iterator[tuple[str, BoxTable]]:
     features = [one.report for one in looked if isinstance(one.report, FeatureFile)]
     for table in (one.table for one in looked if one.table is not None):
-        namesakes = [file for file in features if _stem(file.path) == _stem(table.path)]
+        namesakes = [file for file in features if _stem(file.path) == _stem(table.source.path)]
         for file in namesakes or features:
             for source in file.sources:
                 yield source, table

@@ -229,7 +229,7 @@ class Job:
     @property
     def input_files(self) -> list[str]:
         """The files that the job reads, as they were named."""
-        return [self.source.path, self.table.path, *filter(None, [self.request.images])]
+        return [self.source.path, self.table.source.path, *filter(None, [self.request.images])]
 
     @property
     def leaves_out(self) -> bool:

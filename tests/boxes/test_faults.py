@@ -69,9 +69,10 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
         ("[" + "9" * 5000 + "]", "boxes.json: a number is too long"),
         ("3", "boxes.json holds 3: boxes are a list, or an object with boxes or"),
         (
-            {"box": [1, 2, 3, 4]},
-            'boxes.json holds {"box": [1, 2, 3, 4]}, with box: boxes are a list',
+            {"box": [1, 2, 3, 4], "score": 1},
+            'boxes.json holds {"box": [1, 2, 3, 4], "score": 1}, with box, score: boxes are a list',
         ),
+        ({"box": [1, 2, 3, 4]}, "boxes.json box 0 is 1: write each box alike, as [x1, y1, x2, y2]"),
         ([1, 2, 3, 4], "boxes.json box 0 is 1: write each box alike, as [x1, y1, x2, y2] or"),
         ([[1, 2, 3, 4], [1, 2, 3]], "boxes.json box 1: [1, 2, 3] is not four numbers"),
         (
@@ -179,4 +180,4 @@ def test_standard_input_needs_a_format_and_is_named_in_faults(
     )
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x1,y1,x2,y2\n1,2,3,4")))
     table = read_boxes("-", format="csv")
-    assert (table.path, table.where(0)) == ("-", "standard input line 2")
+    assert (table.source.path, table.where(0)) == ("-", "standard input line 2")
