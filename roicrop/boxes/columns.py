@@ -118,8 +118,7 @@ class Draft:
         numbers = self._numbers("image")
         if numbers is None:
             return None
-        with np.errstate(invalid="ignore"):
-            whole = (np.abs(numbers) < _LARGEST_EXACT_INDEX) & (numbers == np.floor(numbers))
+        whole = (np.abs(numbers) < _LARGEST_EXACT_INDEX) & (numbers == np.floor(numbers))
         for row in np.flatnonzero(~whole).tolist():
             self._fault(row, "image", f" is {numbers[row]:g}, not the index of an image")
         return np.where(whole, numbers, 0).astype(np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import INDEX_NAMES, Reading, find_roles, is_known, plain
 from roicrop.boxes.numbers import is_number
-from roicrop.boxes.producers import PRODUCERS, VIA
+from roicrop.boxes.producers import ANY, PRODUCERS, VIA
 from roicrop.boxes.records import NESTED, Records
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
@@ -120,7 +120,7 @@ class _Table:
     def __init__(self, header: _Header, source: Source, reading: Reading) -> None:
         self._header, self._source, self._reading = header, source, reading
         plains = set(map(plain, header.names))
-        self._producer = VIA if "regionshapeattributes" in plains else None
+        self._producer = VIA if "regionshapeattributes" in plains else ANY
         self._numeric = set() if plains & NESTED else self._find_numeric()
 
     def part(self, line: int, block: list[str], more: Iterator[tuple[int, list[str]]]) -> Draft:

@@ -18,7 +18,7 @@ from roicrop.boxes.coco import Coco, coco_of
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import COLUMN_NAMES, SPELLINGS, Reading, is_known, plain
 from roicrop.boxes.numbers import boxes_of
-from roicrop.boxes.producers import MMDETECTION, PRODUCERS, Producer
+from roicrop.boxes.producers import ANY, MMDETECTION, PRODUCERS, Producer
 from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _BESIDE_ARRAYS: Final = COLUMN_NAMES | {"boxformat"}
 _BESIDE_RECORDS: Final = frozenset(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
-_COCO_RESULT_KEYS: Final = frozenset({"image_id", "category_id", "bbox"})
 # An id first: with a file name beside it, it is what a COCO file of the images would say.
 _IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["image"])]))
 
@@ -50,7 +49,7 @@ class _Document:
 
     format: str
     entries: Sequence[_Entry]
-    producer: Producer | None = None
+    producer: Producer = ANY
     first: int = 0
 
 
@@ -81,9 +80,8 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
 
 
 def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
-    for producer in PRODUCERS if value else ():
-        found = producer.entries(value) if producer.records else None
-        if found is not None:
+    for producer in PRODUCERS:
+        if found := producer.entries(value):
             entries = [_Entry(key, *producer.split(key, said, name)) for key, said in found]
             return _Document(producer.name, entries, producer, first)
     if isinstance(value, dict) and {*map(type, value.values())} == {list}:
@@ -104,10 +102,9 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
     if depth == 3:
         entries = [_Entry(None, {}, boxes) for boxes in value]
         return _Document("json lists by image", entries, first=first)
-    keys = set().union(*set(map(frozenset, value))) if kinds == {dict} else set()
-    format = (
-        "coco results" if keys >= _COCO_RESULT_KEYS else "json objects" if keys else "json list"
-    )
+    every = frozenset().union(*set(map(frozenset, value))) if kinds == {dict} else frozenset()
+    format = "json objects" if every else "json list"
+    format = "coco results" if every >= {"image_id", "category_id", "bbox"} else format
     return _Document(format, [_Entry(None, {}, value)])
 
 
@@ -162,7 +159,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
     return draft
 
 
-def _check_alike(records: list[Any], producer: Producer | None, source: Source) -> None:
+def _check_alike(records: list[Any], producer: Producer, source: Source) -> None:
     kinds = set(map(type, records)) - {type(None)}
     if len(kinds) > 1 or not kinds <= {list, dict}:
         row = next((n for n, each in enumerate(records) if type(each) is not type(records[0])), 0)
@@ -170,7 +167,7 @@ def _check_alike(records: list[Any], producer: Producer | None, source: Source) 
             f"{source.where(row)} is {shown(records[row])}: write each box alike, as "
             "[x1, y1, x2, y2] or as an object"
         )
-    if kinds == {list} and producer is not None and not producer.arrays:
+    if kinds == {list} and not producer.arrays:
         raise BoxError(f"{source.where(0)}: {shown(records[0])} is not an object with a box")
 
 
@@ -192,8 +189,8 @@ def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
 
     Entries that hold records have no others than the size of their image.
     """
-    entries, producer = document.entries, document.producer
-    known = _BESIDE_ARRAYS if producer is None or producer.arrays else _BESIDE_RECORDS
+    entries = document.entries
+    known = _BESIDE_ARRAYS if document.producer.arrays else _BESIDE_RECORDS
     for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
         if plain(key) not in known:
             continue

@@ -18,13 +18,13 @@ from roicrop.text import quoted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
 _AT_ONCE: Final = 1 << 16
 _DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
-def boxes_of(
-    lists: list[Any], width: int | None = None
-) -> tuple[NDArray[np.float64], dict[int, str]]:
+def boxes_of(lists: list[Any], width: int | None = None) -> tuple[Array, dict[int, str]]:
     """(n, width) float64 from lists of that many numbers, and what is wrong with which.
 
     width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
@@ -51,9 +51,7 @@ def boxes_of(
     return boxes, faults
 
 
-def numbers_of(
-    values: Sequence[Any] | NDArray[np.float64],
-) -> tuple[NDArray[np.float64], dict[int, str]]:
+def numbers_of(values: Sequence[Any] | Array) -> tuple[Array, dict[int, str]]:
     """(n,) float64, NaN for null and empty text, and what is no number, by its row."""
     numbers = values if isinstance(values, np.ndarray) else _float64(iter, values, len(values))
     if numbers is not None:
@@ -84,9 +82,7 @@ def is_number(cell: str) -> bool:
     return cell.isascii() and "_" not in cell
 
 
-def five(
-    matrix: NDArray[np.float64], images: int | None, where: str, named: bool
-) -> tuple[str, ...]:
+def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[str, ...]:
     """What five numbers are (n, 5): image first, or score last.
 
     Image first, where the first is whole and below `images` and the last above 1 (as torchvision,
@@ -109,7 +105,7 @@ def five(
 
 def _float64(
     items: Callable[[Sequence[Any]], Any], values: Sequence[Any], count: int
-) -> NDArray[np.float64] | None:
+) -> Array | None:
     """The items of values; None if one is not a number, or an integer beyond float64."""
     if set(map(type, items(values))) <= {int, float}:
         with contextlib.suppress(OverflowError):

@@ -89,6 +89,7 @@ VIA: Final = Producer(
     marks={"filename"},
     shape=("shape_attributes.name", "rect"),
 )
+ANY: Final = Producer("", arrays=True)  # one that is not known, and means nothing otherwise
 MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
 PRODUCERS: Final[Sequence[Producer]] = (
     Producer("makesense", columns="label,x,y,w,h,image,_,_", kinds="tnnnntnn"),

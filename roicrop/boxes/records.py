@@ -15,7 +15,7 @@ from roicrop.boxes.columns import Draft
 from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
 from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
-from roicrop.boxes.producers import Producer
+from roicrop.boxes.producers import ANY, Producer
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
@@ -53,7 +53,7 @@ class Records:
     source: Source
     place: str
     origin: str
-    producer: Producer | None = None
+    producer: Producer = ANY
     faults: dict[int, str] = field(default_factory=dict)
     _opened: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class Records:
 
     def _heed_format(self, roles: Roles) -> None:
         """The box format that the program, or `bbox_mode` or `box_format` of all rows, says."""
-        if self.producer is not None and self.producer.centre and roles.box_format == "xywh":
+        if self.producer.centre and roles.box_format == "xywh":
             roles.box_format, roles.origin = "cxcywh", self.producer.name
         for name in (each for each in self.names if plain(each) in ("bboxmode", "boxformat")):
             said = list(self._column(name))
@@ -132,7 +132,7 @@ class Records:
         given, self.names = self.names, []
         for name in given:
             values = _opened(self.read(name)) if plain(name) in NESTED else []
-            if self.producer is not None and self.producer.shape is not None:
+            if self.producer.shape is not None:
                 values = self._only(self.producer.shape, name, values)
             if dict in set(map(type, filter(None, values))):
                 self._spread(name, values, given)
@@ -168,7 +168,7 @@ def draft_of_matrix(
     reading: Reading,
     format: str,
     beside: Mapping[str, Values],
-    producer: Producer | None = None,
+    producer: Producer = ANY,
     faults: dict[int, str] | None = None,
 ) -> Draft:
     """The rows of a matrix (n, 4), (n, 5) or as wide as `--columns` says, with columns beside."""
@@ -177,7 +177,7 @@ def draft_of_matrix(
     place, origin = source.name, "default"
     if reading.columns is not None:
         names, place, origin = reading.names_of(width, source.name), "--columns", "--columns"
-    elif width == 5 and not (producer is not None and producer.score_last):
+    elif width == 5 and not producer.score_last:
         names = five(matrix, reading.images, source.name, named="image" in reading.by_hand)
     columns = {**dict(zip(names, matrix.T, strict=True)), **beside}
     read = columns.__getitem__
