@@ -54,7 +54,7 @@ class Producer:
             document = document.get(self.under, document)
         if isinstance(document, dict):
             entries = [(None, document)] if self._fits(document) else list(document.items())
-        elif isinstance(document, list):
+        elif isinstance(document, list) and document and self._fits(document[0]):
             entries = [(None, each) for each in document]
         if not entries or not all(self._fits(said) for _, said in entries):
             return None
