@@ -8,7 +8,10 @@ def main() -> int:
     try:
         from roicrop.cli.main import main as run
 
-        return run()
+        status = run()
+        if status > 128:  # stopped: threads may still be at work, on what is thrown away
+            _end(status)
+        return status
     except KeyboardInterrupt:  # before the command line has taken charge of signals
         import signal
 
@@ -16,6 +19,17 @@ def main() -> int:
         from roicrop.cli.stopping import CTRL_C, stopped
 
         return stopped(CTRL_C, signal.SIGINT)
+
+
+def _end(status: int) -> None:
+    """Leave at once, without waiting for threads."""
+    import os
+    from contextlib import suppress
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -35,6 +36,7 @@ from roicrop.conventions import (
     Mode,
     Operator,
     SamplingRatio,
+    checked_bins,
     resolve,
 )
 from roicrop.conventions import level_rule as named_rule
@@ -231,7 +233,7 @@ def plan(
     return sampling.plan(
         checked_corners(corners, row.order, scale, coordinates),
         map_size,
-        pair(output_size),
+        checked_bins(row, pair(output_size)),
         convention=row,
         spatial_scale=scale,
         dtype=coordinates,
@@ -264,7 +266,7 @@ def crop_window(
 
 
 _Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps
-_Part = tuple[int, slice | Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
+_Part = tuple[int, Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +295,7 @@ class _Call:
             maps,
             checked_scales(spatial_scales, len(maps)),
             boxes_of(boxes, len(maps[0])),
-            pair(output_size),
+            checked_bins(convention, pair(output_size)),
             convention,
             CHANNELS_LAST[layout],
         )
@@ -319,19 +321,41 @@ class _Call:
             if level < 0:
                 out[rows] = 0
                 continue
-            to = out[rows]
-            kernels.crop(
-                self.maps[level],
-                image_index,
-                corners,
-                to,
-                convention=self.convention,
-                spatial_scale=self.scales[level],
-                threads=threads,
-                **window,
-            )
-            if not isinstance(rows, slice):
-                out[rows] = to
+            for some in self._pieces(level, corners, **window):
+                kernels.crop(
+                    self.maps[level],
+                    image_index[some],
+                    corners[some],
+                    out,
+                    convention=self.convention,
+                    spatial_scale=self.scales[level],
+                    threads=threads,
+                    rows=rows[some],
+                    **window,
+                )
+
+    def _pieces(
+        self, level: int, corners: Array, map_size: tuple[int, int] | None = None, **_: Any
+    ) -> Iterator[slice]:
+        """Boxes that take less than a second together, so that Ctrl-C is heard in between."""
+        height, width = map_size or self.maps[level].shape[2:]
+        channels, ratio = self.maps[level].shape[1], self.convention.sampling_ratio
+        work = math.prod(self.bins) * _BIN
+        if self.convention.mode == "max" and isinstance(ratio, int):
+            work = max(work, math.prod(self.bins) * ratio**2)
+        if len(corners) * channels * (work + height * width) <= kernels.WORK_AT_ONCE:
+            yield slice(None)
+            return
+        # Beside that, the cells that a box covers, whatever the number of samples.
+        sides = np.abs(corners[:, 2:] - corners[:, :2]) * self.scales[level]
+        cells = np.minimum(sides[:, 0], width) * np.minimum(sides[:, 1], height)
+        total = np.cumsum((work + cells) * float(channels), dtype=np.float64)
+        first = 0
+        while first < len(corners):
+            done = total[first - 1] if first else 0.0
+            end = max(first + 1, int(np.searchsorted(total, done + kernels.WORK_AT_ONCE, "right")))
+            yield slice(first, end)
+            first = end
 
     def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
         """Some boxes at a time, checked, by the map that they are on."""
@@ -355,12 +379,12 @@ class _Call:
                             convention=self.convention,
                             spatial_scale=self.scales[level],
                         )
-                rows = slice(first, first + len(block)) if len(here) == len(block) else block[here]
-                parts.append((level, rows, image_index[here], corners[here]))
+                parts.append((level, block[here], image_index[here], corners[here]))
             yield parts
 
 
 _BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own
+_BIN: Final = 8  # of these, for what each bin takes beside
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop.cli import options, report
+from roicrop.cli.failures import answer
 from roicrop.conventions import DEFAULT, SETTINGS, Convention
 from roicrop.text import json_line
 
@@ -129,8 +129,7 @@ def command(**params: Any) -> int:
         report.warn("there are no boxes, so nothing was compared")
     if not params["quiet"]:
         report.show_lines(report.input_lines(summary))
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
+    answer(lines)
     return 0 if comparison.agrees else _DIFFER
 
 

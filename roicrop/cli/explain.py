@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop.cli import options, report
+from roicrop.cli.failures import answer
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def command(**params: Any) -> int:
         cautions = jobs.cautions(job, job.fit())
     explanation.check_bin(params["only"])
     report.show_cautions(cautions)
-    sys.stdout.writelines(f"{line}\n" for line in _lines(explanation, params))
-    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
+    answer(_lines(explanation, params))
     if explanation.agrees:
         return 0
     report.warn(f"the values do not add up to what {convention.operator} gives", loud=True)

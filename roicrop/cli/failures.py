@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import click
 
 from roicrop.errors import RoicropError
+from roicrop.text import one_line, printable
 
 FAILURES: Final = (click.ClickException, RoicropError, OSError, MemoryError)
 
@@ -27,11 +31,23 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
     else:
         text = ": ".join(filter(None, ["there is not enough memory", str(error)]))
         status = RoicropError.exit_status
-    return text.replace("\n", " "), status
+    return one_line(" ".join(text.split("\n"))), status
 
 
 def tell(error: BaseException, where: str = "") -> int:
     """Print the line to standard error; return the status."""
     text, status = in_one_line(error)
-    click.echo(f"roicrop: error: {where}{text}", err=True)
+    say(f"roicrop: error: {one_line(where)}{text}")
     return status
+
+
+def say(line: str) -> None:
+    """Print a line of words; a standard error that takes none is no reason to fail."""
+    with suppress(OSError):
+        click.echo(line, err=True)
+
+
+def answer(lines: Iterable[str]) -> None:
+    """Print the lines of an answer to standard output, whatever names are in them."""
+    sys.stdout.writelines(f"{printable(line, len(line))}\n" for line in lines)
+    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from roicrop.cli import options, report
+from roicrop.cli.failures import answer
 from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
 from roicrop.text import json_line
 
@@ -45,5 +46,5 @@ def command(**params: Any) -> int:
         if params["as_json"]:
             click.echo(json_line({"command": "identify", **identify.facts(verdict, job)}))
         else:
-            click.echo("\n".join(identify.in_words(verdict, job)))
+            answer(identify.in_words(verdict, job))
     return 0 if verdict.fits else 3

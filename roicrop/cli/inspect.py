@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from roicrop import __version__
 from roicrop.cli import options
-from roicrop.cli.failures import FAILURES, in_one_line, tell
+from roicrop.cli.failures import FAILURES, answer, in_one_line, tell
 from roicrop.conventions import CONVENTIONS, DEFAULT
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.text import json_line, printable
+from roicrop.text import json_line, one_line
 
 if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
-
-_LONGEST_LINE: Final = 5000
 
 
 @click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @options.PLACING
+@click.option(
+    "--safe",
+    is_flag=True,
+    help="Look in a process of its own, so that a file that HDF5 crashes on is one line too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything that was found, as one object.")
-def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
+def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
     """Say what is in these files, what is odd about it, and whether they fit together.
 
     A FILE holds feature maps (HDF5; file.h5::/path looks no further than that), boxes, what roicrop
@@ -34,18 +37,20 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
     other commands.
 
     The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read; the
-    rest is told all the same.
+    rest is told all the same. A damaged file can crash HDF5, or keep it busy for ever: --safe
+    contains that, for a minute a file.
     """
     from roicrop import inspection
 
     any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
     how = options.request({**params, "features": "", "boxes": ""}, *any_convention)
+    run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []
     failed = False
     for path in files:
         try:
-            one = inspection.look_at(path, how)
+            one = run(inspection.look_at, path, how)
         except ArgumentError:
             raise
         except FAILURES as error:
@@ -61,7 +66,7 @@ def command(files: tuple[str, ...], as_json: bool, **params: Any) -> int:
         if not as_json:
             _print(one.report)
     together = []
-    for pair in inspection.look_together(looked, how):
+    for pair in inspection.look_together(looked, how, run):
         together.append(dataclasses.asdict(pair))
         if not as_json:
             _print(pair)
@@ -75,4 +80,4 @@ def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> 
     """The lines, and an empty one."""
     from roicrop.inspection import in_words
 
-    click.echo("\n".join([*(printable(line, _LONGEST_LINE) for line in in_words(found)), ""]))
+    answer([*(one_line(line) for line in in_words(found)), ""])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import signal
 import sys
 import threading
@@ -30,7 +31,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "Say how far apart conventions are on the same boxes, and why.",
     "inspect": "Say what is in these files, and what is wrong with them.",
     "identify": "Say which convention made a pooled tensor.",
-    "batch": "Pool the boxes of many files.",
+    "batch": "Pool the boxes of many files; again, only what is not done.",
+    "index": "Make one dataset of a batch's outputs.",
     "conventions": "List what each framework means by the operator.",
 }
 """Command → what it does. `roicrop.cli.<command>` holds each, as `command`."""
@@ -99,7 +101,7 @@ def roicrop(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit status."""
-    _survive_any_encoding()
+    _survive_any_stream()
     try:
         with _signals_stop():
             status = roicrop.main(arguments, prog_name="roicrop", standalone_mode=False)
@@ -142,8 +144,14 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _survive_any_encoding() -> None:
-    """A terminal that has no × prints an escape for it, instead of ending the program."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def _survive_any_stream() -> None:
+    """A terminal that has no × prints an escape for it, and one that is closed is no reason to end.
+
+    What is opened in place of a closed one keeps its number from the files that are written.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

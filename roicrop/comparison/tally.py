@@ -43,7 +43,8 @@ class Spread:
         """Take in one map, contiguous; its largest magnitude."""
         largest = 0.0
         for start in range(0, features.size, _BLOCK):
-            block = features.reshape(-1)[start : start + _BLOCK].astype(np.float64)
+            with np.errstate(invalid="ignore"):  # of NaN that signal
+                block = features.reshape(-1)[start : start + _BLOCK].astype(np.float64)
             if not np.isfinite(block).all():
                 block = block[np.isfinite(block)]
             if len(block):

@@ -94,9 +94,36 @@ def resolve(
         row = dataclasses.replace(row, void=extrapolation_value, void_max=extrapolation_value)
     if level_rule is not None:
         row = dataclasses.replace(row, level_rule=levels.level_rule(level_rule).name)
+    if isinstance(row.sampling_ratio, int) and row.sampling_ratio > MOST_SAMPLES:
+        raise ArgumentError(
+            f"sampling_ratio is {row.sampling_ratio:,}: give at most {MOST_SAMPLES}, or exact, "
+            "the integral, which the average of more samples does not differ from"
+        )
     if row.mode == "max" and row.sampling_ratio == "exact":
         raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
     return row
+
+
+def checked_bins(row: Convention, bins: tuple[int, int]) -> tuple[int, int]:
+    """The output size, (PH, PW); ArgumentError where it asks too much of every box."""
+    if max(bins) > MOST_BINS:
+        raise ArgumentError(
+            f"output_size is {bins[0]}×{bins[1]}: give at most {MOST_BINS} bins along an axis, "
+            f"which are {MOST_BINS**2:,} values of each channel for every box"
+        )
+    each = row.sampling_ratio**2 if isinstance(row.sampling_ratio, int) else 1
+    if math.prod(bins) * each > MOST_SAMPLES_OF_BOX:
+        raise ArgumentError(
+            f"{bins[0]}×{bins[1]} bins of {each:,} samples are {math.prod(bins) * each:,} samples "
+            f"for every box: give fewer bins or a smaller sampling_ratio, at most "
+            f"{MOST_SAMPLES_OF_BOX:,} in all"
+        )
+    return bins
+
+
+MOST_BINS: Final = 2048  # along an axis
+MOST_SAMPLES: Final = 256  # of a bin, along an axis
+MOST_SAMPLES_OF_BOX: Final = 1 << 24
 
 
 def overrides(row: Convention) -> dict[str, tuple[object, object]]:

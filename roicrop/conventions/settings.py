@@ -26,17 +26,14 @@ class Setting:
 def _ratio(text: str) -> int | str:
     if text in ("adaptive", "exact"):
         return text
-    number = int(text)
-    if number > _LARGEST or "_" in text:  # Python would read 1_0
+    if "_" in text:  # Python would read 1_0
         raise ValueError
+    number = int(text)
     return number if number > 0 else "adaptive"
 
 
 def _cells(text: str) -> float | str:
     return text if text == "none" else float(text)
-
-
-_LARGEST: Final = 2**31 - 1  # the frameworks count in a C int
 
 
 def _one_of(values: Mapping[str, Any]) -> Setting:

@@ -11,7 +11,7 @@ from roicrop.conventions import CONVENTIONS, in_words, overrides
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.levels import level_lines
 from roicrop.sampling import Axis, Step
-from roicrop.text import exact, table, under_one_another
+from roicrop.text import exact, printable, table, under_one_another
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
@@ -34,7 +34,8 @@ _Line = tuple[str, str, str]  # a step, how it comes about, a note
 def _heading(explanation: Explanation) -> Iterator[str]:
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
     (height, width), (bins_y, bins_x) = plan.map_size, plan.output_size
-    yield f"{_OPERATOR[row.operator]} of box {source.box}, image {source.image} of {source.file}"
+    image = printable(source.image)
+    yield f"{_OPERATOR[row.operator]} of box {source.box}, image {image} of {source.file}"
     yield f"Convention {row.name}: {row.program}"
     changed = overrides(row) if row.name in CONVENTIONS else {}
     if changed:

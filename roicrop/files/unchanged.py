@@ -27,6 +27,11 @@ class Unchanged:
             if path not in self._before:
                 self._before[path] = _state(path)
 
+    @property
+    def paths(self) -> list[str]:
+        """All of them."""
+        return [*self._before]
+
     def check(self) -> None:
         """RoicropError if a file is not as it was."""
         for path, before in self._before.items():

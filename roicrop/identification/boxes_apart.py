@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from roicrop.identification.confirm import Trial
 from roicrop.job import distinct_images
+from roicrop.text import printable
 
 Mask = NDArray[np.bool_]
 
@@ -61,6 +62,7 @@ def _traits(trial: Trial) -> list[tuple[str, Mask]]:
     images = distinct_images(job.image_index)
     if len(images) > 1:
         traits += [
-            (f"are on image {job.image_name(i)}", job.image_index == i) for i in images.tolist()
+            (f"are on image {printable(job.image_name(i))}", job.image_index == i)
+            for i in images.tolist()
         ]
     return traits

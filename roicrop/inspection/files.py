@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import h5py
 
@@ -21,6 +21,7 @@ from roicrop.models import is_model
 if TYPE_CHECKING:
     from roicrop.job import Request
 
+_T = TypeVar("_T")
 _MOST_BINS: Final = 14  # along an axis: maps are seldom as small
 
 
@@ -63,16 +64,23 @@ def look_at(path: str, how: Request) -> Looked:
     return Looked(look_at_boxes(table, how), table)
 
 
-def look_together(looked: Sequence[Looked], how: Request) -> Iterator[Together]:
+def here(function: Callable[..., _T], *arguments: Any) -> _T:
+    """What the function gives: as `contained`, but in this process."""
+    return function(*arguments)
+
+
+def look_together(
+    looked: Sequence[Looked], how: Request, run: Callable[..., Together] = here
+) -> Iterator[Together]:
     """Hold boxes against features.
 
     Boxes go with the features whose file has the same name but for its suffix, and, where there are
-    none, with all.
+    none, with all. run: `here` or `contained`.
     """
     for spec, table in _pairs(looked):
         from roicrop.inspection.together import hold_together  # imports h5py: only for pairs
 
-        yield hold_together(spec, table, how)
+        yield run(hold_together, spec, table, how)
 
 
 def _pairs(looked: Sequence[Looked]) -> Iterator[tuple[str, BoxTable]]:

@@ -71,4 +71,6 @@ def _in_pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
     for block in blocks:
         flat = block.reshape(-1)
         for start in range(0, flat.size, _PIECE):
-            yield flat[start : start + _PIECE].astype(np.float64)
+            with np.errstate(invalid="ignore"):  # of NaN that signal
+                values = flat[start : start + _PIECE].astype(np.float64)
+            yield values

@@ -228,8 +228,11 @@ class Job:
 
     @property
     def input_files(self) -> list[str]:
-        """The files that the job reads, as they were named."""
-        return [self.source.path, self.table.source.path, *filter(None, [self.request.images])]
+        """The files that the job reads, by whatever link."""
+        return [
+            *self.source.watched.paths,
+            *filter(None, [self.table.source.path, self.request.images]),
+        ]
 
     @property
     def leaves_out(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
-from roicrop.conventions import Convention
+from roicrop.conventions import Convention, checked_bins
 from roicrop.errors import ArgumentError
 from roicrop.features import FeatureSource, open_features
 
@@ -74,6 +74,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
+        checked_bins(self.convention, self.output_size)
 
     def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
         """The features that a text means, opened as the request says; see `open_features`."""

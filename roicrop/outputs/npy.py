@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def opened_archive(file: Path, content: Content) -> Iterator[Writer]:
         yield _laid_out(raw, content)
         with written(content.path), _archive(file, content) as archive:
             raw.seek(0)
-            with archive.open("pooled.npy", "w", force_zip64=True) as member:
+            with _member(archive, "pooled") as member:
                 shutil.copyfileobj(raw, member, 1 << 20)
             for name, array in content.columns.items():
                 _add(archive, name, array.astype(str) if array.dtype == object else array)
@@ -82,5 +82,13 @@ def _archive(file: Path, content: Content) -> zipfile.ZipFile:
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+    with _member(archive, name) as member:
         np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """A member to write, without the time of day: the same input gives the same bytes."""
+    info = zipfile.ZipInfo(f"{name}.npy")
+    info.compress_type = archive.compression
+    info._compresslevel = archive.compresslevel  # type: ignore[attr-defined]  # as `writestr` does
+    return archive.open(info, "w", force_zip64=True)

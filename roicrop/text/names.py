@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 LONGEST_NAME: Final = 200
+LONGEST_MESSAGE: Final = 2000
+_LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with what is said around it
 
 
 def printable(name: object, most: int = LONGEST_NAME) -> str:
     """The text on one line, without control characters, and not longer than `most`."""
-    text = str(name)
-    text = text if len(text) <= most else text[: most - 1] + "…"
+    text = _shortened(str(name), most)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -19,8 +20,25 @@ def printable(name: object, most: int = LONGEST_NAME) -> str:
 
 def quoted(name: object, most: int = LONGEST_NAME) -> str:
     """The same in quotes, for names whose ends matter."""
-    text = str(name)
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+    return repr(_shortened(str(name), most))
+
+
+def one_line(message: str) -> str:
+    """A message as it is printed: on one line, and neither it nor a word in it without end.
+
+    What is left out is in the middle: a message ends with what to do about it.
+    """
+    if len(message) > LONGEST_NAME:
+        message = " ".join(_shortened(word, _LONGEST_WORD) for word in message.split(" "))
+    return printable(message, LONGEST_MESSAGE)
+
+
+def _shortened(text: str, most: int) -> str:
+    """The text, or its first and last characters."""
+    if len(text) <= most:
+        return text
+    kept = most - 1
+    return f"{text[: kept - kept // 3]}…{text[len(text) - kept // 3 :]}"
 
 
 def listing(names: Sequence[object], most: int = 5) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
+
+from roicrop.text.names import printable
 
 
 def plain(value: Any) -> Any:
@@ -26,8 +29,19 @@ def plain(value: Any) -> Any:
 
 
 def json_line(value: object) -> str:
-    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf")."""
-    return json.dumps(plain(value), ensure_ascii=False)
+    """JSON of a result, in one line; numbers that JSON lacks are text ("nan", "-inf").
+
+    What a terminal would act on is escaped: JSON itself asks that only of the first 32 characters.
+    """
+    text = json.dumps(plain(value), ensure_ascii=False)
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
+
+
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def json_lines(record: Mapping[str, Any], listed: Collection[str]) -> Iterator[str]:
@@ -42,7 +56,13 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
     """A line for each row; NumPy's numbers are written as the float64 that they equal."""
     writer = csv.writer(SimpleNamespace(write=str), lineterminator="")
     for row in rows:
-        yield writer.writerow([v.tolist() if hasattr(v, "tolist") else v for v in row])
+        yield writer.writerow([_csv_value(value) for value in row])
+
+
+def _csv_value(value: object) -> object:
+    if isinstance(value, str):
+        return printable(value, len(value))
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _object(record: Mapping[str, Any], listed: Collection[str], indent: str) -> Iterator[str]:

@@ -291,7 +291,10 @@ def test_a_long_run_on_the_numpy_core_says_so(monkeypatch: pytest.MonkeyPatch) -
         (["--image-size", "600"], "as in 600x800"),
         (["--sampling-ratio", "many"], "'many' is not a whole number, adaptive or exact"),
         (["--threads", "0"], "'0' is not a whole number above 0"),
-        (["--sampling-ratio", "9999999999"], "'9999999999' is not a whole number"),
+        (
+            ["--sampling-ratio", "9999999999"],
+            "9,999,999,999: give at most 256, or exact",
+        ),
         (["--top-k", "-1"], "'-1' is not a whole number above 0"),
         (["--min-score", "nan"], "'nan' is not a number"),
         (["--viz-boxes", "3-1"], "as in 0,5,7-9"),
@@ -351,7 +354,7 @@ def test_what_the_system_refuses_is_one_line(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("roicrop.job.crop", refuse)
+    monkeypatch.setattr("roicrop.job.batch.crop", refuse)
     assert align().status == 1
     assert align().error
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from roicrop.conventions import CONVENTIONS
 from tests.fuzz import seeds
 from tests.fuzz.mutate import damaged, edited
 
@@ -28,7 +29,8 @@ class Case:
 
 def cases(rng: random.Random, folder: Path) -> Case:
     """A case of a random kind in that empty folder."""
-    kind, make = rng.choice(_KINDS)
+    (kind,) = rng.choices([*_KINDS], [often for often, _ in _KINDS.values()])
+    _, make = _KINDS[kind]
     (folder / "b.csv").write_text(seeds.TEXTS["b.csv"])
     (folder / "maps.h5").write_bytes(seeds.features())
     arguments = make(rng, folder)
@@ -93,10 +95,20 @@ def _command(rng: random.Random, features: str, boxes: str, *more: str) -> list[
     return [command[0], *given, *command[1:], *options, *more]
 
 
-_KINDS: Final[Sequence[tuple[str, Callable[[random.Random, Path], list[str]]]]] = (
-    ("hdf5", _hdf5), ("hdf5", _hdf5), ("text", _text), ("text", _text), ("manifest", _manifest),
-    ("tensor", _tensor), ("array", _array), ("model", _model),
-)  # fmt: skip
+def _crops(rng: random.Random, folder: Path) -> list[str]:
+    return ["crops", rng.choice(sorted(CONVENTIONS)), str(rng.getrandbits(32))]
+
+
+# How often each comes; crops take fifty times as long as the others.
+_KINDS: Final[Mapping[str, tuple[int, Callable[[random.Random, Path], list[str]]]]] = {
+    "hdf5": (30, _hdf5),
+    "text": (30, _text),
+    "manifest": (15, _manifest),
+    "tensor": (15, _tensor),
+    "array": (15, _array),
+    "model": (10, _model),
+    "crops": (2, _crops),
+}
 _COMMANDS: Final[Sequence[list[str]]] = (
     ["align", "-o", "o.h5"], ["align", "-o", "o.npy"], ["pool", "-o", "o.npz"], ["inspect"],
     ["inspect"], ["inspect", "--json"], ["explain", "--box", "0"], ["explain", "--json"],

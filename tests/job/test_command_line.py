@@ -17,13 +17,14 @@ from roicrop.job import OPTIONS, Request, command_line
 COMMANDS = {"align": align.command, "pool": pool.command}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
-                 "points", "photo", "bin_", "quiet", "as_json"}  # fmt: skip
+                 "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
                      "interpolation", "extrapolation_value", "level_rule"}  # fmt: skip
 
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
 sizes = st.tuples(counts, counts)
+bins = st.tuples(st.integers(1, 500), st.integers(1, 500))
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
@@ -59,7 +60,7 @@ def requests(draw: st.DrawFn) -> Request:
         features="maps.h5::/a",
         boxes="boxes.csv",
         convention=row,
-        output_size=draw(sizes),
+        output_size=draw(bins),
         spatial_scale=draw(maybe(positive)),
         input_scale=draw(maybe(st.tuples(positive, positive))),
         layout=draw(maybe(st.sampled_from(("NCHW", "NHWC", "CHW", "HWC")))),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -176,9 +178,10 @@ def test_a_target_that_is_an_input_is_refused(work: Path) -> None:
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_a_tensor_that_the_disk_cannot_hold_is_refused_before_the_work(
-    work: Path, compression: str
+    work: Path, compression: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = ask(output_size=(10**9, 10**9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1))
+    request = ask(output_size=(500, 500))
     with open_job(request) as job, pytest.raises(OutputError, match=r"bytes, and .* are free"):
         crop(job, "out.h5", compression=compression)
     assert not list(work.glob("*out*"))
