@@ -106,7 +106,7 @@ def rules(row: Convention) -> dict[str, object]:
     return {name: getattr(row, name) for name in names}
 
 
-_WORDS: Final = ("name", "program", "surprise", "verified")
+_WORDS: Final = ("name", "program", "surprise", "verified", "options")
 
 
 def _only(values: Sequence[_T]) -> _T | None:
