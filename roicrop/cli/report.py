@@ -354,7 +354,7 @@ class Rows:
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
     """The bar, where there is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Rows(None)
         return
     from tqdm import tqdm
