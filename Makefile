@@ -1,7 +1,7 @@
-# `make demo` crops the sample data, `make test` runs the tests, `make fuzz` some of them at greater
-# length, `make bench` the benchmarks, `make lint` the linter and the type checker, and `make docs`
-# brings the documents up to date. `make wheel` builds a wheel and tests what it installs. Each makes
-# what it needs; none needs another to have run. PYTHON=python3.12 names the interpreter;
+# `make demo` crops the sample data, `make test` runs the tests, `make fuzz SECONDS=600` attacks roicrop
+# with damaged files, `make bench` the benchmarks, `make lint` the linter and the type checker, and
+# `make docs` brings the documents up to date. `make wheel` builds a wheel and tests what it installs.
+# Each makes what it needs; none needs another to have run. PYTHON=python3.12 names the interpreter;
 # COMPILED=enabled insists on the compiled core, COMPILED=disabled does without.
 #
 # .venv has an editable install: what runs in the checkout imports ./roicrop, and only the loader of an
@@ -10,6 +10,7 @@
 
 PYTHON ?= python3
 COMPILED ?= auto
+SECONDS ?= 60
 
 venv := .venv
 python := $(venv)/bin/python
@@ -47,10 +48,9 @@ test: $(venv)/installed-test
 	$(from_here) ROICROP_KERNEL=$(core) $(python) -m pytest
 	$(if $(filter compiled,$(core)),$(from_here) ROICROP_KERNEL=numpy $(python) -m pytest -m core)
 
-# Random crops against the definitions, thousands for each convention: about a quarter of an hour.
+# Damaged files through the command line, and random crops through both cores.
 fuzz: $(venv)/installed-test
-	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
-	  tests/operators tests/sampling
+	$(run) -m tests.fuzz --seconds $(SECONDS)
 
 bench: $(venv)/installed-bench
 	ROICROP_KERNEL=compiled $(python) -m benchmarks

@@ -141,7 +141,10 @@ def _holds_boxes(value: object) -> bool:
 
 def _depth(value: list[Any]) -> int:
     """How deep lists are nested, as far as the first number."""
-    return 1 + next((_depth(each) for each in value if _is(each) and each), 0)
+    depth = 1
+    while inner := next((each for each in value if _is(each) and each), None):
+        value, depth = inner, depth + 1
+    return depth
 
 
 def _of_classes(classes: list[Any], name: str) -> _Entry:

@@ -21,8 +21,8 @@ from itertools import count, repeat
 from pathlib import Path
 
 from tests.fuzz.cases import cases
-from tests.fuzz.corpus import keep, kept
 from tests.fuzz.judge import judge
+from tests.fuzz.kept import keep, kept
 
 
 def main() -> int:
