@@ -25,9 +25,9 @@ def keep(place: Path, case: Case, verdict: Verdict, name: str) -> None:
     (folder / "said.txt").write_text(verdict.output, errors="replace")
 
 
-def kept(place: Path, names: str = "*") -> Iterator[tuple[str, Case]]:
-    """(name, case) for each kept folder whose name is like that, in a fresh copy."""
-    for command in sorted(place.glob(f"{names}/{_COMMAND}")):
+def kept(place: Path) -> Iterator[tuple[str, Case]]:
+    """(name, case) for each kept folder, in a fresh copy."""
+    for command in sorted(place.glob(f"*/{_COMMAND}")):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, "case")
             shutil.copytree(
