@@ -51,6 +51,7 @@ test: $(venv)/installed-test
 # Damaged files through the command line, and random crops through both cores.
 fuzz: $(venv)/installed-test
 	$(run) -m tests.fuzz --seconds $(SECONDS)
+	$(from_here) ROICROP_MOMENTS=50 $(run) -m pytest tests/job/test_batch_killed.py
 
 bench: $(venv)/installed-bench
 	ROICROP_KERNEL=compiled $(python) -m benchmarks

@@ -25,6 +25,7 @@ SUITES: Final = (
     "scaling",
     "memory",
     "end_to_end",
+    "reading",
 )
 
 

@@ -24,6 +24,7 @@ DOCUMENTS: Final = tuple(
         "docs/files.md",
         "docs/pictures.md",
         "docs/pyramids.md",
+        "docs/scale.md",
         "sample_data/README.md",
     )
 )

@@ -30,7 +30,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("bench") / "results.json"
     suites = (
         "(align|pool|maximum|variants): small|last: .*small|pyramid|one box|scaling: K|memory|"
-        "end to end"
+        "end to end|reading: gzip, 8 "
     )
     command = ["-m", "benchmarks", "--quick", "--alone", "--only", suites, "--json", str(path)]
     done = subprocess.run([sys.executable, *command], cwd=_ROOT, capture_output=True, text=True)
@@ -46,7 +46,7 @@ def test_a_run_writes_every_promised_field(found: dict[str, Any]) -> None:
     names = [section["name"] for section in found["sections"]]
     assert names == [
         *("align", "pool", "maximum", "variants", "channels-last", "pyramid"),
-        *("one box", "scaling", "memory", "end to end"),
+        *("one box", "scaling", "memory", "end to end", "reading"),
     ]
     for section in found["sections"]:
         for measurement in section["measurements"]:

@@ -152,6 +152,9 @@ def test_the_example_in_a_commands_help_runs(
     Path("jobs.csv").write_text("features,boxes\nmaps.h5,boxes.csv\n")
     np.save("crops.npy", roi_align(maps, np.array(boxes), 7, 1 / 16, convention="detectron2"))
 
+    if name == "index":
+        assert run("batch", "jobs.csv", "-o", "crops").status == 0
+
     (example,) = re.findall(r"Example: roicrop (.*)", run(name, "--help").out)
     result = run(*shlex.split(example))
     assert result.status == (3 if name == "compare" else 0), result.err

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from roicrop import __version__
+from roicrop.arguments import default_threads
 from roicrop.cli import cropping, options, report
-from roicrop.cli.failures import FAILURES, in_one_line, say, tell
-from roicrop.errors import ManifestError, OutputError
-from roicrop.job import ManifestRow, read_manifest
+from roicrop.cli.failures import FAILURES, in_one_line, tell
+from roicrop.errors import ArgumentError, ManifestError
+from roicrop.job import ManifestRow
 from roicrop.text import json_line
 
-_OWN_COLUMNS: Final = ("features", "boxes", "output")
-_SHARED: Final = ("directory", "manifest", "quiet", "as_json")  # one for all rows
-_PATHS: Final = ("features", "boxes", "images")  # relative to the manifest
+if TYPE_CHECKING:
+    from roicrop.job import Crew, Destination, Entry, Ledger, Task
+
+# One for all rows, and no columns of a manifest.
+_SHARED: Final = (
+    "directory",
+    "manifest",
+    "features",
+    "boxes",
+    "workers",
+    "shard",
+    "scheduler",
+    "quiet",
+    "as_json",
+)
 
 
 @click.command(
     epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
 )
-@click.argument("manifest", type=click.Path(dir_okay=False))
+@click.argument("manifest", required=False, type=click.Path(dir_okay=False))
 @click.option(
     "-o",
     "--output",
@@ -32,6 +48,32 @@ _PATHS: Final = ("features", "boxes", "images")  # relative to the manifest
     metavar="DIR",
     required=True,
     help="The directory for all outputs, made if need be.",
+)
+@click.option(
+    "--features",
+    metavar="PATTERN",
+    help="In place of MANIFEST: a row for each file that matches, as in 'maps/*.h5' …",
+)
+@click.option(
+    "--boxes",
+    metavar="NAME",
+    help="… and its boxes: {stem}, {name} and {parent} are those of the file, as in "
+    "'boxes/{stem}.json'.",
+)
+@click.option(
+    "--workers",
+    type=options.COUNT,
+    help="Processes that share the rows; one that dies costs only its row.  [default: this one]",
+)
+@click.option(
+    "--shard",
+    type=options.SHARD,
+    help="Only every Nth row, from the Ith on: one of N runs that share the rows and DIR.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="The workers of this Dask cluster share the rows, as in tcp://host:8786.",
 )
 @options.EITHER
 @options.READING
@@ -41,41 +83,208 @@ _PATHS: Final = ("features", "boxes", "images")  # relative to the manifest
 @options.RUNNING
 @click.pass_context
 def command(ctx: click.Context, /, **params: Any) -> int:
-    """Pool the boxes of many files.
+    """Pool the boxes of many files; again, only what is not done.
 
     MANIFEST is a .csv, .tsv, .json or .jsonl with a row for each output: columns features and boxes
     (files, relative to the manifest's directory), and, where wanted, output (its name in DIR; else
     that of the features) and any option by its name, which goes before the same option here:
     stride, convention, op, label (several with ; between them) and so on.
 
-    A row that fails is reported in one line, and the next is done. With --json, each row is one
-    line of JSON.
+    DIR/batch.jsonl says what is done. A row is done again if a file that it reads has changed; if
+    its options have, it fails, unless --overwrite has all rows done again. A row that fails is
+    reported in one line, and the next is done. With --json, each row is one line of JSON.
     """
-    columns = _columns(ctx.command)
-    rows = read_manifest(params["manifest"], [*_OWN_COLUMNS, *columns])
-    outputs = _outputs(rows, Path(params["directory"]))
-    _refuse_inputs(rows, outputs, Path(params["manifest"]), params["images"])
-    failed, seconds = 0, 0.0
-    for row, output in zip(rows, outputs, strict=True):
-        try:
-            own = _parameters(ctx, columns, row, Path(params["manifest"]).parent)
-            each = {**params, **own, "output": str(output)}
-            if each["viz"]:
-                each["viz"] = str(Path(each["viz"]) / output.stem)
-            summary = cropping.crop(each, each["operator"])
-        except FAILURES as error:
-            failed += 1
+    return _Batch(ctx, params).run()
+
+
+class _Batch:
+    """One run of the command.
+
+    rows: with their places, those of this shard. columns: option by the column that sets it.
+    """
+
+    def __init__(self, ctx: click.Context, params: Mapping[str, Any]) -> None:
+        from roicrop.job import destinations
+
+        self._ctx, self._params = ctx, params
+        self._directory = Path(params["directory"])
+        self._columns = _columns(ctx.command)
+        rows, self._base = _read(params, self._columns)
+        places = destinations(
+            rows,
+            self._directory,
+            base=self._base,
+            viz=params["viz"],
+            others={"the manifest": params["manifest"], "--images": params["images"]},
+        )
+        first, step = params["shard"] or (1, 1)
+        self._rows = list(zip(rows, places, strict=True))[first - 1 :: step]
+        self._threads, self._memory = _share(params)
+        self._counts: Counter[str] = Counter()
+        self._failed: list[str] = []
+        self._versions: set[str] = set()
+        self._seconds = 0.0
+
+    def run(self) -> int:
+        """Do the rows; return the exit status."""
+        from roicrop.job import Done, Ledger, carry_out
+
+        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        shard = self._params["shard"]
+        part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
+        self._given: dict[str, tuple[ManifestRow, Entry]] = {}
+        with (
+            Ledger(self._directory, part) as ledger,
+            report.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+        ):
+            for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
+                row, entry = self._given.pop(outcome.task.output)
+                if isinstance(outcome.result, Done):
+                    ledger.finish(entry)
+                    self._counts["done"] += 1
+                    self._seconds += outcome.result.seconds
+                    with self._progress.aside():
+                        report.show_row(
+                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
+                        )
+                    self._progress(outcome.result.boxes)
+                else:
+                    self._fail(row, outcome.result)
+        self._conclude()
+        return 1 if self._failed else 0
+
+    def _tasks(self, ledger: Ledger) -> Iterator[Task]:
+        """What there is to do; what is done already, or cannot be, is said on the way."""
+        from roicrop.job import make_room
+
+        for row, place in self._rows:
+            try:
+                if isinstance(place, ManifestError):
+                    raise place
+                task, entry = self._task(row, place)
+                done, replace = ledger.why_not(entry, overwrite=task.overwrite)
+                if done is not None:
+                    self._skip(row, task, done)
+                    continue
+                make_room([self._directory / place.output])
+                ledger.start(place.output)
+            except FAILURES as error:
+                self._fail(row, error)
+                continue
+            self._given[task.output] = row, entry
+            yield dataclasses.replace(task, overwrite=replace, retried=True)
+
+    def _task(self, row: ManifestRow, place: Destination) -> tuple[Task, Entry]:
+        from roicrop.job import INPUTS, Entry, inputs_of, result_options
+
+        own = _parameters(self._ctx, self._columns, row, self._base)
+        params = {
+            **self._params,
+            **own,
+            "output": str(self._directory / place.output),
+            "viz": place.pictures,
+        }
+        if "threads" not in own:
+            params["threads"] = self._threads
+        if "memory" not in own:
+            params["memory"] = self._memory
+        operator = params["operator"]
+        task = cropping.task(params, operator, partial(report.RowSummary.of, operator))
+        parameters = result_options(task.request)
+        parameters |= {
+            f"--{name.replace('_', '-')}": str(params[name])
+            for name in ("dtype", "compression", "reduce")
+            if params[name] not in (None, "none")
+        }
+        if task.viz is not None:
+            parameters["--viz"] = os.path.relpath(task.viz, self._directory)
+            parameters |= {
+                f"--{name.strip('_').replace('_', '-')}": str(params[name])
+                for name in ("viz_boxes", "channel", "bin_", "points")
+                if params[name] not in (None, False)
+            }
+        inputs = {name: params[name] for name in INPUTS if params[name] is not None}
+        return task, Entry(
+            place.output, inputs_of(inputs, self._directory), parameters, __version__
+        )
+
+    def _skip(self, row: ManifestRow, task: Task, entry: Entry) -> None:
+        self._counts["skipped"] += 1
+        if entry.version != __version__:
+            self._versions.add(entry.version)
+            self._counts["other version"] += 1
+        if self._params["as_json"]:
+            record = {"row": row.where, "skipped": True, "version": entry.version}
+            click.echo(json_line({**record, "output": {"path": task.output}}))
+        self._progress(0)
+
+    def _fail(self, row: ManifestRow, error: BaseException) -> None:
+        text, status = in_one_line(error)
+        self._failed.append(f"{row.where}: {text}")
+        with self._progress.aside():
             tell(error, f"{row.where}: ")
-            if params["as_json"]:
-                text, status = in_one_line(error)
+            if self._params["as_json"]:
                 click.echo(json_line({"row": row.where, "error": text, "status": status}))
-            continue
-        seconds += summary.seconds
-        report.show_row(summary, row.where, quiet=params["quiet"], as_json=params["as_json"])
-    report.warn_of_slow_core(seconds)
-    if not params["quiet"]:
-        say(f"batch       {len(rows) - failed} of {len(rows)} rows done")
-    return 1 if failed else 0
+        self._progress(0)
+
+    def _conclude(self) -> None:
+        report.warn_of_slow_core(self._seconds)
+        if self._versions:
+            versions = ", ".join(sorted(self._versions))
+            report.warn(
+                f"{self._counts['other version']} of the rows that were skipped are of roicrop "
+                f"{versions}, and this is {__version__}: --overwrite does them again"
+            )
+        if self._params["quiet"]:
+            return
+        counts = f"{self._counts['done']} of {len(self._rows)} rows done"
+        counts += f", {self._counts['skipped']} skipped, {len(self._failed)} failed"
+        lines = [("batch", counts)]
+        lines += [("failed" if i == 0 else "", text) for i, text in enumerate(self._failed)]
+        report.show_lines(lines)
+
+
+def _read(
+    params: Mapping[str, Any], columns: Mapping[str, click.Parameter]
+) -> tuple[list[ManifestRow], str]:
+    """The rows, and what their files are relative to."""
+    from roicrop.job import REQUIRED, match_files, read_manifest
+
+    manifest, features, boxes = params["manifest"], params["features"], params["boxes"]
+    if (manifest is None) == (features is None) or (features is None) != (boxes is None):
+        raise ArgumentError("give MANIFEST, or both --features and --boxes in its place")
+    if manifest is None:
+        return match_files(features, boxes), ""
+    rows = read_manifest(manifest, [*REQUIRED, "output", *columns])
+    return rows, os.path.dirname(manifest)
+
+
+def _share(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """The threads and the memory of each row: all there is, divided among the workers."""
+    from roicrop.job import default_memory
+
+    threads, memory, workers = params["threads"], params["memory"], params["workers"]
+    if params["scheduler"] is not None:
+        if workers is not None:
+            raise ArgumentError(
+                "--workers are processes here, and --scheduler has its own: give one"
+            )
+        return threads or 1, memory
+    if workers is None:
+        return threads, memory
+    return max(1, (threads or default_threads()) // workers), (
+        memory or default_memory()
+    ) // workers
+
+
+def _crew(params: Mapping[str, Any]) -> Crew:
+    from roicrop.job import Cluster, Processes, ThisProcess
+
+    if params["scheduler"] is not None:
+        return Cluster(params["scheduler"])
+    if params["workers"] is not None:
+        return Processes(params["workers"])
+    return ThisProcess()
 
 
 def _columns(command: click.Command) -> dict[str, click.Parameter]:
@@ -88,16 +297,16 @@ def _columns(command: click.Command) -> dict[str, click.Parameter]:
 
 
 def _parameters(
-    ctx: click.Context, columns: Mapping[str, click.Parameter], row: ManifestRow, base: Path
+    ctx: click.Context, columns: Mapping[str, click.Parameter], row: ManifestRow, base: str
 ) -> dict[str, Any]:
     """The row's values as click would have parsed them."""
+    from roicrop.job import INPUTS
+
     values: dict[str, Any] = {}
     for column, value in row.values.items():
-        if column == "output":
-            continue
         option = columns.get(column)
-        if column in _PATHS and value != "-":
-            value = str(base / str(value))
+        if column in INPUTS:
+            value = os.path.join(base, str(value))
         if option is None:
             values[column] = value
             continue
@@ -113,47 +322,3 @@ def _parameters(
     if "spatial_scale" in values:
         values.setdefault("stride", None)
     return values
-
-
-def _outputs(rows: list[ManifestRow], directory: Path) -> list[Path]:
-    """Each row's output file. ManifestError where two are the same."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{directory} cannot be made: {error.strerror}") from error
-    outputs = [directory / str(row.values.get("output") or _name_for(row)) for row in rows]
-    times = Counter(outputs)
-    for row, output in zip(rows, outputs, strict=True):
-        if times[output] > 1:
-            raise ManifestError(
-                f"{row.where} writes {output}, as another row does: give each an output of its own"
-            )
-    return outputs
-
-
-def _refuse_inputs(
-    rows: list[ManifestRow], outputs: list[Path], manifest: Path, images: str | None
-) -> None:
-    """ManifestError where a row would write what it, or another, reads."""
-    from roicrop.files import split_spec
-
-    uses = {os.path.realpath(manifest): "is the manifest"}
-    if images is not None:
-        uses[os.path.realpath(images)] = "is --images"
-    for row in rows:
-        for column in _PATHS:
-            if column in row.values:
-                file, _ = split_spec(str(manifest.parent / str(row.values[column])))
-                uses.setdefault(os.path.realpath(file), f"{row.where} reads")
-    for row, output in zip(rows, outputs, strict=True):
-        use = uses.get(os.path.realpath(output))
-        if use is not None:
-            raise ManifestError(
-                f"{row.where} writes {output}, which {use}: choose another name or directory"
-            )
-
-
-def _name_for(row: ManifestRow) -> str:
-    """The output's name if the manifest gives none: maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
-    file, _, dataset = str(row.values["features"]).partition("::")
-    return "-".join([Path(file).stem, *filter(None, dataset.split("/"))]) + ".h5"

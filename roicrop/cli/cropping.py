@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from roicrop.cli import options, report
 from roicrop.cli.options import Parameters
 from roicrop.conventions import Operator
 
+if TYPE_CHECKING:
+    from roicrop.job import Task
+
 
 def run(params: Parameters, operator: Operator) -> None:
     """Crop, and print what was done."""
-    report.show(crop(params, operator), quiet=params["quiet"], as_json=params["as_json"])
+    from roicrop.job import run as carry_out
+
+    made = task(params, operator, partial(report.RunSummary.of, operator))
+    progress = partial(report.progress, quiet=params["quiet"])
+    summary = carry_out(made, progress).said
+    report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 
 
-def crop(params: Parameters, operator: Operator) -> report.RunSummary:
-    """Pool the boxes of one file into another, draw the pictures asked for, return the summary."""
-    from roicrop import job as jobs
-    from roicrop.outputs import room_for_pictures
+def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -> Task:
+    """Pooling the boxes of one file into another, and drawing the pictures asked for."""
+    from roicrop.job import Task
 
-    start = time.perf_counter()
     params = options.with_model(params)
-    convention = options.convention(params, operator)
-    with (
-        jobs.open_job(options.request(params, convention)) as job,
-        room_for_pictures(params["viz"]),
-        ExitStack() as undo,
-    ):
-        jobs.require_scale(job)
-        album = None
-        if params["viz"]:
-            album = undo.enter_context(
-                options.album(params, job, params["viz"], [convention], params["viz_boxes"])
-            )
-        pictures: list[str] = []
-
-        def draw() -> None:
-            if album:
-                pictures.extend(album.draw())
-
-        with report.progress(len(job), quiet=params["quiet"]) as progress:
-            cropped = jobs.crop(
-                job,
-                params["output"],
-                dtype=params["dtype"],
-                compression=params["compression"],
-                overwrite=params["overwrite"],
-                progress=progress,
-                finish=draw,
-            )
-        return report.RunSummary.of(operator, job, start, cropped=cropped, pictures=pictures)
+    return Task(
+        request=options.request(params, options.convention(params, operator)),
+        output=params["output"],
+        dtype=params["dtype"],
+        compression=params["compression"],
+        reduce=params["reduce"],
+        overwrite=params["overwrite"],
+        viz=params["viz"],
+        album=partial(options.album, options.drawing(params), boxes=params["viz_boxes"]),
+        describe=describe,
+    )

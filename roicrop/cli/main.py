@@ -31,7 +31,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "Say how far apart conventions are on the same boxes, and why.",
     "inspect": "Say what is in these files, and what is wrong with them.",
     "identify": "Say which convention made a pooled tensor.",
-    "batch": "Pool the boxes of many files.",
+    "batch": "Pool the boxes of many files; again, only what is not done.",
+    "index": "Make one dataset of a batch's outputs.",
     "conventions": "List what each framework means by the operator.",
 }
 """Command → what it does. `roicrop.cli.<command>` holds each, as `command`."""

@@ -129,6 +129,14 @@ def _read_memory(text: str) -> int:
     return count
 
 
+def _read_shard(text: str) -> tuple[int, int]:
+    first, _, count = text.partition("/")
+    shard = _read_count(first), _read_count(count)
+    if shard[0] > shard[1]:
+        raise ValueError
+    return shard
+
+
 def _read_bin(text: str) -> tuple[int, int]:
     row, column = map(int, text.split(","))
     return row, column
@@ -142,6 +150,7 @@ def _read_columns(text: str) -> tuple[str, ...]:
 
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+SHARD: Final = _Text("I/N", "one of how many, from 1, as in 3/16", _read_shard)
 MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
 NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
@@ -346,6 +355,11 @@ TENSOR: Final = together(
         show_default=True,
         help="Of the output, where it is HDF5.",
     ),
+    click.option(
+        "--reduce",
+        type=click.Choice(["mean", "max"]),
+        help="One vector for each box: the mean or maximum over its bins.",
+    ),
     OVERWRITE,
 )
 
@@ -477,6 +491,11 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     asked = {name: params[name] for name in names if params.get(name) is not None}
     asked |= {"spatial_scale": scale, "scale_origin": origin}
     return Request(**asked, convention=row)
+
+
+def drawing(params: Parameters) -> dict[str, Any]:
+    """What `album` needs of a command line's parameters."""
+    return {name: params[name] for name in ("channel", "bin_", "photo", "points", "overwrite")}
 
 
 def album(

@@ -246,11 +246,10 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
         click.echo(json_line(as_record(summary)))
 
 
-def show_warnings(summary: RunSummary, where: str = "") -> None:
+def show_warnings(summary: RunSummary) -> None:
     """A line to standard error for each thing that a user may not have meant."""
-    show_cautions(summary.cautions, where)
-    if not where:
-        warn_of_slow_core(summary.seconds)
+    show_cautions(summary.cautions)
+    warn_of_slow_core(summary.seconds)
 
 
 def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
@@ -265,13 +264,31 @@ def show_lines(lines: Iterable[Line]) -> None:
         say(one_line(headed(heading, text)))
 
 
-def show_row(summary: RunSummary, where: str, *, quiet: bool, as_json: bool) -> None:
-    """The same for one row of many: a line each."""
-    show_warnings(summary, f"{where}: ")
-    if not quiet and summary.cropped is not None:
-        show_lines([(summary.command, _output(summary.cropped, summary.seconds))])
+@dataclass(frozen=True, slots=True)
+class RowSummary:
+    """The same for one row of many, in a form that another process can send."""
+
+    cautions: Sequence[Caution]
+    line: Line
+    record: Record
+
+    @classmethod
+    def of(
+        cls, command: str, job: Job, start: float, *, cropped: Cropped, pictures: Sequence[str]
+    ) -> RowSummary:
+        """As `RunSummary.of`."""
+        summary = RunSummary.of(command, job, start, cropped=cropped, pictures=pictures)
+        line = (command, _output(cropped, summary.seconds))
+        return cls(summary.cautions, line, as_record(summary))
+
+
+def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> None:
+    """Warnings, a line, and a line of JSON for one row."""
+    show_cautions(summary.cautions, f"{where}: ")
+    if not quiet:
+        show_lines([summary.line])
     if as_json:
-        click.echo(json_line({"row": where, **as_record(summary)}))
+        click.echo(json_line({"row": where, **summary.record}))
 
 
 def warn(text: str, *, loud: bool = False) -> None:
@@ -306,6 +323,44 @@ def progress(
 
     with tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False) as bar:
         yield bar.update
+
+
+class Rows:
+    """A bar on a terminal for the rows of a batch: rows, boxes a second, time left."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._boxes = 0
+        self._start = time.perf_counter()
+
+    def __call__(self, boxes: int) -> None:
+        """Say that one more row is settled, with so many boxes pooled."""
+        if self._bar is not None:
+            self._boxes += boxes
+            speed = self._boxes / (time.perf_counter() - self._start)
+            self._bar.set_postfix_str(f"{speed:,.0f} boxes/s", refresh=False)
+            self._bar.update()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside, other lines may be printed."""
+        if self._bar is None:
+            yield
+        else:
+            with self._bar.external_write_mode(file=sys.stderr):
+                yield
+
+
+@contextmanager
+def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
+    """The bar, where there is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield Rows(None)
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=rows, unit=" rows", delay=1, leave=False) as bar:
+        yield Rows(bar)
 
 
 def _value(both: tuple[object, object] | None) -> str:

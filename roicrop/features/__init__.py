@@ -10,6 +10,7 @@ is in `roicrop.files`.
 from __future__ import annotations
 
 from roicrop.features import stored
+from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Found, MapFile, patterns_of
 from roicrop.features.oddities import odd_maps, odd_scale
 from roicrop.features.source import FeatureSource, open_features
@@ -21,6 +22,7 @@ __all__ = [
     "FeatureSource",
     "Found",
     "MapFile",
+    "Pieces",
     "Scale",
     "StoredMap",
     "Windows",

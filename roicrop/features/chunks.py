@@ -59,16 +59,10 @@ class Pieces:
             else (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
         )
         self._chunk_bytes = math.prod(self.piece) * self.dtype.itemsize
-        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "")
+        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "row by row")
         self._pipeline = pipeline
         self.raw = pipeline is not None
-        self.way = (
-            f"chunks, {pipeline.way}"
-            if pipeline
-            else f"through HDF5: {why_not}"
-            if self._is_hdf5
-            else "by NumPy"
-        )
+        self.way = f"chunk by chunk, {pipeline.way}" if pipeline else why_not
         self.piece_bytes: int = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
         self._local, self._lock = threading.local(), threading.Lock()
 
@@ -219,12 +213,13 @@ def _pipeline_of(dataset: h5py.Dataset) -> tuple[filters.Pipeline | None, str]:
     plist = dataset.id.get_create_plist()
     if dataset.chunks is None:
         kinds = {h5py.h5d.COMPACT: "compact", h5py.h5d.VIRTUAL: "virtual"}
-        external = "external storage" if plist.get_external_count() else "contiguous"
-        return None, kinds.get(plist.get_layout(), external)
+        kind = kinds.get(plist.get_layout(), "external" if plist.get_external_count() else "")
+        return None, f"by HDF5, since it is {kind}" if kind else "row by row"
     if not _is_plain(dataset):
-        return None, "a type of number that NumPy lacks"
+        return None, "by HDF5, since NumPy has no such numbers"
     stages = [plist.get_filter(i) for i in range(plist.get_nfilters())]
-    return filters.pipeline([(code, values) for code, _, values, _ in stages])
+    pipeline, unknown = filters.pipeline([(code, values) for code, _, values, _ in stages])
+    return pipeline, f"by HDF5, which undoes {unknown}"
 
 
 def _is_plain(dataset: h5py.Dataset) -> bool:

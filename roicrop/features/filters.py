@@ -50,7 +50,7 @@ class Pipeline:
     @property
     def way(self) -> str:
         """How its chunks are read, in words."""
-        return "unpacked on all processors" if self.stages else "as they are"
+        return "unpacked on all processors" if self.stages else "on all processors"
 
     @property
     def rooms(self) -> int:

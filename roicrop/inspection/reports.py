@@ -23,6 +23,7 @@ class MapDataset:
     input_scale: (sy, sx), the option's or the attribute's, if there is one.
     chunks: None if it is contiguous.
     compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
+    way: how it is read, in words.
     files: others than the one named that its values are in.
     values: what a sample of its values is like; None if none was taken.
     unreadable: why its values cannot be read, in a line.
@@ -42,6 +43,7 @@ class MapDataset:
     input_scale: tuple[float, float] | None
     chunks: tuple[int, ...] | None
     compression: str
+    way: str
     files: tuple[str, ...]
     values: Values | None
     unreadable: str | None

@@ -191,6 +191,7 @@ def _stored(dataset: MapDataset) -> Iterator[tuple[str, str]]:
     packed = "" if dataset.compression == "none" else f", {dataset.compression}"
     elsewhere = f", in {listing(dataset.files)}" if dataset.files else ""
     yield "stored", chunks + packed + elsewhere
+    yield "read", dataset.way
     if dataset.unreadable:
         yield "values", dataset.unreadable
     elif dataset.values:

@@ -6,17 +6,23 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 from __future__ import annotations
 
 from roicrop.job.assign import ImageAssignment, assign_images
+from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
     convention_options,
     overriding_options,
+    result_options,
 )
+from roicrop.job.crews import Cluster, Processes, ThisProcess
+from roicrop.job.destinations import INPUTS, Destination, destinations, make_room
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.job import Job
-from roicrop.job.manifest import ManifestRow, read_manifest
+from roicrop.job.ledger import Entry, Ledger, finished, inputs_of
+from roicrop.job.manifest import REQUIRED, ManifestRow, match_files, read_manifest
+from roicrop.job.memory import default_memory
 from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
 from roicrop.job.parameters import input_parameters, parameters, rules
 from roicrop.job.pipeline import Cropped, crop, names_levels, open_job
@@ -24,30 +30,49 @@ from roicrop.job.request import Request
 from roicrop.job.subject import Subject
 
 __all__ = [
+    "INPUTS",
     "OPTIONS",
+    "REQUIRED",
     "Caution",
+    "Cluster",
     "Corners",
+    "Crew",
     "Cropped",
+    "Destination",
+    "Done",
+    "Entry",
     "Features",
     "Fit",
     "Frames",
     "ImageAssignment",
     "Job",
+    "Ledger",
     "ManifestRow",
     "OnMap",
+    "Outcome",
     "Placed",
+    "Processes",
     "Request",
     "Rows",
     "Subject",
+    "Task",
+    "ThisProcess",
     "assign_images",
+    "carry_out",
     "cautions",
     "command_line",
     "convention_options",
     "covers",
     "crop",
+    "default_memory",
+    "destinations",
     "distinct_images",
+    "finished",
     "fit",
     "input_parameters",
+    "inputs_of",
+    "make_room",
+    "match_files",
     "names_levels",
     "open_job",
     "other_orders",
@@ -56,7 +81,9 @@ __all__ = [
     "placing_cautions",
     "read_manifest",
     "require_scale",
+    "result_options",
     "rules",
+    "run",
     "stride_that_covers",
     "stride_that_fits",
 ]

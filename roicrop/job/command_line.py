@@ -5,8 +5,8 @@ The names are here, and not with the command line, because answers are given as 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Final
 
 from roicrop.conventions import CONVENTIONS, Convention, overrides, resolve
@@ -20,13 +20,25 @@ def command_line(request: Request, output: str) -> list[str]:
     words += ["--convention", row.name]
     for name, text in convention_options(row).items():
         words += [name, text] if text else [name]
-    usual = {field.name: field.default for field in dataclasses.fields(Request)}
+    usual = {field.name: field.default for field in fields(Request)}
     for field, write in OPTIONS.items():
         value = getattr(request, field)
         if value != usual[field] or field == "output_size":
             for one in value if field == "labels" else [value]:
                 words += [option(field)] if one is True else [option(field), write(one)]
     return words
+
+
+def result_options(request: Request) -> dict[str, str]:
+    """What the result depends on besides the files: option → value, "" for none."""
+    row, usual = request.convention, {each.name: each.default for each in fields(Request)}
+    options = {"--op": row.operator, "--convention": row.name, **convention_options(row)}
+    for field, write in OPTIONS.items():
+        value = getattr(request, field)
+        if field not in _NOT_OF_RESULT and (value != usual[field] or field == "output_size"):
+            text = ";".join(map(write, value)) if field == "labels" else write(value)
+            options[option(field)] = "" if value is True else text
+    return options
 
 
 def convention_options(row: Convention) -> dict[str, str]:
@@ -107,5 +119,6 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
 }
 """Fields of a request that an option sets → how the option's value is written."""
 
+_NOT_OF_RESULT: Final = ("threads", "memory", "images")  # the last is a file
 _OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void", "level_rule")
 _CALLED: Final = {"labels": "--label", "void": "--extrapolation-value"}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from roicrop.errors import ManifestError
+from roicrop.text import printable, quoted
 
 REQUIRED: Final = ("features", "boxes")
 
@@ -20,11 +24,13 @@ class ManifestRow:
     """One job.
 
     where: its place, for messages: "jobs.csv line 3", or "jobs.json row 2", counted from 0.
-    values: column → value, without the empty ones; text, or what JSON holds.
+    values: column → value, without the empty ones: a text, number, truth value, or list of these.
+    fault: why it cannot be done, "" if it can.
     """
 
     where: str
     values: Mapping[str, object]
+    fault: str = ""
 
 
 def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
@@ -58,12 +64,71 @@ def _checked(where: str, values: object, columns: Sequence[str]) -> ManifestRow:
     for name in named:
         if name not in columns:
             raise ManifestError(
-                f"{where}: no option is called {name!r}: choose from {', '.join(columns)}"
+                f"{where}: no option is called {quoted(name)}: choose from {', '.join(columns)}"
             )
     for name in REQUIRED:
         if not isinstance(named.get(name), str):
             raise ManifestError(f"{where} names no {name}: give each row a file")
-    return ManifestRow(where, named)
+    return ManifestRow(where, named, _fault(named))
+
+
+def _fault(values: Mapping[str, object]) -> str:
+    """Why these cannot be what options mean."""
+    for name, value in values.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, (Mapping, list)) or each is None:
+                return f"{name} is neither a text nor a number, nor a list of such"
+            if isinstance(each, str):
+                try:
+                    os.fsencode(each)
+                except UnicodeEncodeError:
+                    return f"{name} {printable(each)} is not text: half a surrogate is in it"
+                if "\0" in each:
+                    return f"{name} {printable(each)} has a NUL in it, which no file's name has"
+        if name in REQUIRED and value == "-":
+            return f"{name} cannot be standard input: give a file"
+    return ""
+
+
+def match_files(features: str, boxes: str) -> list[ManifestRow]:
+    """A row for each file that matches a pattern, with the file of boxes that goes with it.
+
+    features: a pattern as in a shell, with ** for any folders, and `::` and a path after it if need
+        be. boxes: the name of the boxes' file, with {stem} for the name of the features' without
+        its suffix, {name} for all of it, and {parent} for its folder.
+
+    Raises ManifestError where nothing matches, or braces hold another word.
+    """
+    pattern, colons, inside = features.partition("::")
+    files = sorted(glob.glob(pattern, recursive=True))
+    if not files:
+        raise ManifestError(
+            f"--features {pattern}: no file matches: give a pattern in quotes, as 'maps/*.h5'"
+        )
+    return [
+        _checked(
+            file,
+            {"features": file + colons + inside, "boxes": _BRACES.sub(_part_of(file), boxes)},
+            REQUIRED,
+        )
+        for file in files
+    ]
+
+
+def _part_of(file: str) -> Callable[[re.Match[str]], str]:
+    path = Path(file)
+
+    def part(found: re.Match[str]) -> str:
+        if found[1] not in ("stem", "name", "parent"):
+            raise ManifestError(
+                f"--boxes: {found[0]} is not one of {{stem}}, {{name}}, {{parent}}: use these"
+            )
+        return str(getattr(path, found[1]))
+
+    return part
+
+
+_BRACES: Final = re.compile(r"\{(\w*)\}")
 
 
 def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
@@ -105,6 +170,8 @@ def _parsed(where: str, text: str) -> object:
         return json.loads(text)
     except ValueError as error:
         raise ManifestError(f"{where} is not JSON: {error}") from error
+    except RecursionError:
+        raise ManifestError(f"{where} is nested too deeply: give a flat object for a row") from None
 
 
 _READERS: Final = {

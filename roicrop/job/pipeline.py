@@ -32,6 +32,7 @@ from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.pooling import pool_all
 from roicrop.job.request import Request
+from roicrop.job.writing import Reduce
 from roicrop.outputs import OutputSpec, open_output
 from roicrop.text import printable
 
@@ -107,12 +108,12 @@ def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
 class Cropped:
     """What `crop` wrote.
 
-    shape: (K, C, PH, PW), or (K, PH, PW, C) for channels last.
+    shape: (K, C, PH, PW), or (K, PH, PW, C) for channels last; (K, C) if reduced.
     non_finite: how many of the values are NaN or infinite.
     """
 
     path: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     dtype: np.dtype[Any]
     non_finite: int
 
@@ -123,21 +124,26 @@ def crop(
     *,
     dtype: DTypeLike | None = None,
     compression: str = "none",
+    reduce: Reduce | None = None,
     overwrite: bool = False,
+    retried: bool = False,
     progress: Callable[[int], object] = lambda boxes: None,
     finish: Callable[[], object] = lambda: None,
 ) -> Cropped:
     """Pool every box of a job into a file, row k for box k.
 
-    dtype: of the output; None is that of the maps. compression, overwrite: as in `open_output`.
+    dtype: of the output; None is that of the maps. compression, overwrite, retried: as in
+        `open_output`.
+    reduce: what the bins of each box become, a vector of its channels; None leaves them be.
     progress: called with the number of boxes that have been pooled since it was called last.
     finish: called when all are pooled, before the file appears; if it raises, none does.
 
     Raises OutputError, BoxError for a box that the convention refuses, or that there is too little
     memory for, FeatureError, and ArgumentError.
     """
+    shape = job.pooled_shape
     spec = OutputSpec(
-        shape=job.pooled_shape,
+        shape=shape if reduce is None else (len(job), shape[3 if job.source.channels_last else 1]),
         dtype=np.dtype(dtype or job.source.dtype),
         channels_last=job.source.channels_last,
         compression=compression,
@@ -147,11 +153,12 @@ def crop(
         path,
         spec,
         columns=_columns(job),
-        attributes={"roicrop_version": __version__, **parameters(job)},
+        attributes={"roicrop_version": __version__, **parameters(job), "reduce": reduce},
         overwrite=overwrite,
         inputs=job.input_files,
+        retried=retried,
     ) as output:
-        non_finite = pool_all(job, output, spec.dtype, progress)
+        non_finite = pool_all(job, output, spec.dtype, progress, reduce)
         finish()
         cautions(job, job.fit())  # what is too damaged to be warned of is an error, and no output
         job.source.watched.check()

@@ -22,7 +22,7 @@ from roicrop.errors import ArgumentError
 from roicrop.job.memory import Memory, default_memory
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
-from roicrop.job.writing import Writing
+from roicrop.job.writing import Reduce, Writing
 from roicrop.outputs import Writer
 
 if TYPE_CHECKING:
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 
 def pool_all(
-    job: Job, output: Writer, dtype: np.dtype[Any], progress: Callable[[int], object]
+    job: Job,
+    output: Writer,
+    dtype: np.dtype[Any],
+    progress: Callable[[int], object],
+    reduce: Reduce | None = None,
 ) -> int:
     """Pool every box of a job and write it in its row; how many values are NaN or infinite.
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
+    reduce: what the bins of each box become.
 
     Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
     little memory.
@@ -44,7 +49,16 @@ def pool_all(
     memory = Memory(limits.memory, threads)
     images = min(job.images_read, 2)  # in work at a time
     with (
-        Writing(job.pooled_shape[1:], limits.rows, job.source.dtype, output, dtype, progress) as to,
+        Writing(
+            job.pooled_shape[1:],
+            limits.rows,
+            job.source.dtype,
+            output,
+            dtype,
+            progress,
+            reduce,
+            (1, 2) if job.source.channels_last else (2, 3),
+        ) as to,
         _threads(threads, memory) as pool,
     ):
         for part in parts_of(job, limits):

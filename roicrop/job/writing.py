@@ -6,18 +6,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from roicrop.job.on_map import Features, Rows
 from roicrop.outputs import Writer
 
+Reduce = Literal["mean", "max"]
+
 
 class Writing:
     """Writes pooled rows on a thread of its own, from two buffers that take turns.
 
     most: how many rows a buffer holds. progress: called with how many have been written.
+    reduce: what the bins of each box become, a vector of its channels; None leaves them be.
     non_finite: how many values are NaN or infinite; known when the block ends.
     """
 
@@ -29,11 +32,17 @@ class Writing:
         output: Writer,
         dtype: np.dtype[Any],
         progress: Callable[[int], object],
+        reduce: Reduce | None = None,
+        bins: tuple[int, int] = (2, 3),
     ) -> None:
-        """row, computed: shape and dtype of what is pooled. dtype: of the output."""
+        """row, computed: shape and dtype of what is pooled. dtype: of the output.
+
+        bins: the axes that are reduced.
+        """
         self.most = most
         self.non_finite = 0
         self._output, self._dtype, self._progress = output, dtype, progress
+        self._reduce, self._bins = reduce, bins
         self._free = deque(np.empty((most, *row), computed) for _ in range(2))
         self._filled: list[tuple[Rows, Sequence[Future[None]]]] = []
         self._writes: deque[tuple[Future[int], int, Features]] = deque()
@@ -88,11 +97,22 @@ class Writing:
         for future in futures:
             future.result()
         with np.errstate(over="ignore"):  # too large for a smaller type is infinity, and counted
-            values = buffer[: len(rows)].astype(self._dtype, copy=False)
+            values = self._reduced(buffer[: len(rows)]).astype(self._dtype, copy=False)
         falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
         for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
             self._output.write(rows[start:end], values[start:end])
         return _non_finite(values)
+
+    def _reduced(self, pooled: Features) -> Features:
+        if self._reduce is None:
+            return pooled
+        with np.errstate(invalid="ignore"):
+            values: Features = (
+                pooled.max(axis=self._bins)
+                if self._reduce == "max"
+                else pooled.mean(axis=self._bins, dtype=np.result_type(pooled, np.float32))
+            )
+        return values
 
     def _await_write(self) -> None:
         write, count, buffer = self._writes.popleft()

@@ -18,8 +18,9 @@ from roicrop.outputs import hdf5, npy
 from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
 from roicrop.outputs.places import is_picture, room_for_pictures
 from roicrop.outputs.reading import POOLED, Stored, StoredArray, open_stored
-from roicrop.outputs.replacing import refuse_unfit, remove_leftovers, replacing, written
+from roicrop.outputs.replacing import lock, refuse_unfit, remove_leftovers, replacing, written
 from roicrop.outputs.rows import Writer
+from roicrop.outputs.virtual import write_index
 
 __all__ = [
     "POOLED",
@@ -28,12 +29,14 @@ __all__ = [
     "StoredArray",
     "Writer",
     "is_picture",
+    "lock",
     "open_output",
     "open_stored",
     "refuse_unfit",
     "remove_leftovers",
     "replacing",
     "room_for_pictures",
+    "write_index",
     "written",
 ]
 
@@ -47,6 +50,7 @@ def open_output(
     attributes: Mapping[str, object],
     overwrite: bool = False,
     inputs: Sequence[str] = (),
+    retried: bool = False,
 ) -> Iterator[Writer]:
     """An output file to write pooled rows to; it appears when the block ends well, else not at all.
 
@@ -56,6 +60,7 @@ def open_output(
     attributes: how the file was made: numbers, texts, flat lists of them, and JSON of anything
         else. Those that are None are left out.
     inputs: files that must not be overwritten whatever is asked for.
+    retried: whether a file that is there with the same bytes is what an earlier attempt made.
 
     A row that is never written holds zeros.
 
@@ -79,7 +84,7 @@ def open_output(
         attributes={name: value for name, value in attributes.items() if value is not None},
     )
     with (
-        replacing(path, overwrite=overwrite, inputs=inputs) as file,
+        replacing(path, overwrite=overwrite, inputs=inputs, retried=retried) as file,
         opened(file, content) as writer,
     ):
         yield writer

@@ -37,19 +37,21 @@ class Compression:
 class OutputSpec:
     """The pooled array of an output file.
 
-    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`.
+    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector a box.
     dtype: of floats; what is written is converted to it.
     compression: "none", "lzf" (HDF5 only), "gzip", or "gzip:LEVEL" with 0 to 9; .npy takes none.
     """
 
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     dtype: np.dtype[Any]
     channels_last: bool = False
     compression: str = "none"
 
     @property
-    def axes(self) -> tuple[str, str, str, str]:
-        """The names of the four axes."""
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes."""
+        if len(self.shape) == 2:
+            return ("box", "channel")
         return ("box", "y", "x", "channel") if self.channels_last else ("box", "channel", "y", "x")
 
     @property

@@ -41,7 +41,7 @@ def attributes_in(root: h5py.File) -> dict[str, object]:
 
 
 def _as_given(value: object) -> object:
-    """What `_plain_attribute` made of a value, undone."""
+    """What `plain_attribute` made of a value, undone."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return json.loads(value)
@@ -51,11 +51,11 @@ def _as_given(value: object) -> object:
 
 
 @contextmanager
-def _tree(file: Path, content: Content) -> Iterator[tuple[_PatientFile, h5py.File]]:
+def _tree(file: Path, content: Content) -> Iterator[tuple[PatientFile, h5py.File]]:
     """The open file, with everything in it but the pooled rows."""
     import h5py
 
-    with _PatientFile(file, "r+") as patient:
+    with PatientFile(file, "r+") as patient:
         with ExitStack() as undo:
             with undisturbed():
                 # From 1.8 on attributes may exceed 64 KiB, as long lists of labels do.
@@ -83,9 +83,9 @@ def _fill(root: h5py.File, content: Content) -> None:
         dtype = h5py.string_dtype() if column.dtype == object else column.dtype
         dataset = root.create_dataset(name, data=column, dtype=dtype)
         if (names := f"{name}_names") in content.attributes:
-            dataset.attrs[names] = _plain_attribute(content.attributes[names])
+            dataset.attrs[names] = plain_attribute(content.attributes[names])
     for name, value in {**content.attributes, **_nexus(content.spec)}.items():
-        root.attrs[name] = _plain_attribute(value)
+        root.attrs[name] = plain_attribute(value)
     # Where NeXus had them before 2014, and readers of that age look.
     root["pooled"].attrs["signal"] = 1
     root["pooled"].attrs["axes"] = ":".join(content.spec.axes)
@@ -131,11 +131,12 @@ def _nexus(spec: OutputSpec) -> dict[str, object]:
     They are those of the NeXus base class NXdata: its axes have no coordinates (".").
     """
     shown = ["." if axis in ("y", "x") else "0" for axis in spec.axes]
-    named: dict[str, object] = {"NX_class": "NXdata", "signal": "pooled", "axes": ["."] * 4}
+    axes = ["." for _ in spec.axes]
+    named: dict[str, object] = {"NX_class": "NXdata", "signal": "pooled", "axes": axes}
     return {**named, "default_slice": shown} if spec.shape[0] else named
 
 
-def _plain_attribute(value: object) -> object:
+def plain_attribute(value: object) -> object:
     """What an HDF5 attribute holds: a number, a text, a list of either, or else JSON."""
     if isinstance(value, str):
         return plain_text(value)
@@ -151,7 +152,7 @@ def _plain_attribute(value: object) -> object:
 class _ChunkWriter:
     """A writer of rows to a compressed dataset."""
 
-    def __init__(self, patient: _PatientFile, dataset: h5py.Dataset, content: Content) -> None:
+    def __init__(self, patient: PatientFile, dataset: h5py.Dataset, content: Content) -> None:
         self._patient, self._dataset, self._content = patient, dataset, content
 
     def write(self, rows: NDArray[np.int64], pooled: Array) -> None:
@@ -163,7 +164,7 @@ class _ChunkWriter:
                 self._patient.check()
 
 
-class _PatientFile(io.FileIO):
+class PatientFile(io.FileIO):
     """A file that takes in what can no longer be written, and says so when asked.
 
     HDF5 cannot close a file whose writing fails, and crashes when the program ends.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import glob
 import os
 import secrets
@@ -32,7 +33,11 @@ _REMEDIES: Final = {
 
 @contextmanager
 def replacing(
-    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    inputs: Sequence[str] = (),
+    retried: bool = False,
 ) -> Iterator[Path]:
     """An empty temporary file that takes the place of `path` when the block ends well.
 
@@ -43,27 +48,28 @@ def replacing(
     container or on another host.
 
     inputs: files that the target must not be; those that do not exist ("-") are passed over.
+    retried: whether a target with the same bytes is what an earlier attempt made, and no error.
 
     Raises OutputError when the target exists and `overwrite` is false, is an input or not a regular
     file, or when its directory is missing or cannot be written.
     """
-    refuse_unfit(path, overwrite=overwrite, inputs=inputs)
+    refuse_unfit(path, overwrite=overwrite or retried, inputs=inputs)
     target = Path(os.path.realpath(path))  # a link stays a link
-    temporary = lock = None
+    temporary = held = None
     try:
         with written(path), undisturbed():
             remove_leftovers(target)
-            temporary, lock = _create(target)
+            temporary, held = _create(target)
         yield temporary
         with written(path), undisturbed():  # or neither name would be there, or both
-            _move(temporary, target, path, overwrite=overwrite)
+            _move(temporary, target, path, overwrite=overwrite, retried=retried)
             temporary.unlink(missing_ok=True)
     finally:
         with suppress(OSError):  # a file system that refuses this has refused more, and been told
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
-        if lock is not None:
-            os.close(lock)
+        if held is not None:
+            os.close(held)
 
 
 def refuse_unfit(
@@ -95,19 +101,27 @@ def _exists(path: str | os.PathLike[str]) -> OutputError:
     return OutputError(f"{path} exists: choose another name, or replace it with --overwrite")
 
 
-def _move(temporary: Path, target: Path, path: str | os.PathLike[str], *, overwrite: bool) -> None:
+def _move(
+    temporary: Path,
+    target: Path,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    retried: bool,
+) -> None:
     """Give the file its name in one step; OutputError where another run was quicker."""
-    if not overwrite:
-        try:
-            os.link(temporary, target)  # which, unlike a rename, replaces nothing
-        except FileExistsError:
+    if overwrite:
+        temporary.replace(target)
+        return
+    try:
+        os.link(temporary, target)  # which, unlike a rename, replaces nothing
+    except OSError as error:
+        if not target.exists():
+            if isinstance(error, FileExistsError):
+                raise
+            temporary.replace(target)  # on a file system without hard links
+        elif not (retried and filecmp.cmp(temporary, target, shallow=False)):
             raise _exists(path) from None
-        except OSError:  # a file system without hard links
-            if target.exists():
-                raise _exists(path) from None
-        else:
-            return
-    temporary.replace(target)
 
 
 @contextmanager
@@ -155,6 +169,21 @@ def _create(target: Path) -> tuple[Path, int | None]:
         if os.fstat(descriptor).st_nlink:
             return temporary, descriptor
         os.close(descriptor)  # another run took it for a leftover before it was locked
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False if another run holds it.
+
+    True as well where nothing can be locked.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _locked(descriptor: int, *, alone: bool) -> bool:

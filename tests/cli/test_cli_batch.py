@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -94,7 +95,7 @@ def test_rows_that_fail_are_a_line_each_and_the_others_are_done() -> None:
     assert "line 2: data/none.h5 does not exist" in errors[0]
     assert "line 3: data/bad.csv line 2: x2 5 is less" in errors[1]
     assert "line 4: Invalid value for '--stride'" in errors[2]
-    assert [path.name for path in Path("crops").iterdir()] == ["d.h5"]
+    assert sorted(path.name for path in Path("crops").iterdir()) == ["batch.jsonl", "d.h5"]
 
     said = [json.loads(line) for line in result.out.splitlines()]
     assert [each["row"] for each in said] == [f"data/jobs.csv line {n}" for n in (2, 3, 4, 5)]
@@ -159,3 +160,118 @@ def test_no_row_writes_what_another_reads(output: str, use: str) -> None:
     assert use in result.error
     assert Path("data", "two.h5").read_bytes() == before
     assert not Path("data", "other.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("output", "../escaped.h5"),
+        ("output", "inner/../../escaped.h5"),
+        ("output", "/tmp/escaped.h5"),
+        ("output", "out/escaped.h5"),
+        ("viz", "../pictures"),
+        ("viz", "/tmp/pictures"),
+        ("viz", "out"),
+    ],
+)
+def test_a_batch_writes_only_inside_its_directory(work: Path, column: str, value: str) -> None:
+    Path("outside").mkdir()
+    Path("crops").mkdir()
+    Path("crops/out").symlink_to("../outside")
+    before = sorted(work.rglob("*"))
+    rows = [
+        {"features": "one.h5", "boxes": "boxes.csv", "output": "good.h5"},
+        {"features": "one.h5", "boxes": "boxes.csv", "output": "bad.h5", column: value},
+    ]
+    result = batch(json.dumps(rows), name="jobs.json")
+    assert result.status == 1
+    assert f"row 1: {column} {value} " in result.err
+    assert "a batch writes only inside crops" in result.err
+    made = {path.relative_to(work).as_posix() for path in {*work.rglob("*")} - {*before}}
+    assert made == {"data/jobs.json", "crops/good.h5", "crops/batch.jsonl"}
+
+
+def test_folders_of_outputs_and_pictures_are_made_inside() -> None:
+    lines = "features,boxes,output,viz\none.h5,boxes.csv,deep/er/a.h5,seen\n"
+    result = batch(lines, "--viz-boxes", "0")
+    assert result.status == 0, result.err
+    assert [path.name for path in Path("crops/deep/er").iterdir()] == ["a.h5"]
+    assert [path.suffix for path in Path("crops/seen/deep/er/a").iterdir()] == [".png"]
+
+
+@pytest.mark.parametrize("other", ["./a.h5", "b/../a.h5", "link.h5", "b//a.h5", "A.h5", "a.npz"])
+def test_no_two_rows_write_one_file_or_picture(other: str) -> None:
+    Path("crops/b").mkdir(parents=True)
+    Path("crops/link.h5").symlink_to("a.h5")
+    own = other if other.startswith("b//") else "a.h5"
+    viz = ",see" if other == "a.npz" else ","
+    lines = ["features,boxes,output,viz", f"one.h5,boxes.csv,{own.replace('//', '/')}{viz}"]
+    result = batch("\n".join([*lines, f"two.h5,boxes.csv,{other}{viz}"]), "--stride", STRIDE)
+    if other == "A.h5":  # another file, where names are what they are
+        assert result.status == 0 or "as another row does" in result.err
+        return
+    assert result.status == 1
+    assert ("has .. in it" if ".." in other else "as another row does") in result.err
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ('"boxes": "b\\u0000.csv"', "boxes b\\x00.csv has a NUL in it"),
+        ('"features": "\\ud800"', "features \\ud800 is not text"),
+        ('"viz": "\\ud800"', "viz \\ud800 is not text"),
+        ('"images": "\\u0000"', "images \\x00 has a NUL in it"),
+        ('"label": [[[["a"]]]]', "label is neither a text nor a number"),
+        ('"stride": {"a": 1}', "stride is neither a text nor a number"),
+        ('"boxes": "-"', "boxes cannot be standard input"),
+    ],
+)
+def test_a_row_with_what_no_option_can_be_is_one_line(field: str, said: str) -> None:
+    good = '{"features": "one.h5", "boxes": "boxes.csv"}'
+    bad = '{"features": "two.h5", "boxes": "boxes.csv", "output": "x.h5", %s}' % field  # noqa: UP031
+    result = batch(f"[{good}, {bad}]", "-q", name="jobs.json")
+    assert result.err == f"roicrop: error: data/jobs.json row 1: {result.err.split('1: ', 1)[1]}"
+    assert said in result.err
+    assert result.err.count("\n") == 1
+    assert Path("crops/one.h5").exists()
+
+
+def test_a_manifest_that_is_nested_deeply_is_one_line() -> None:
+    assert "nested too deeply" in batch("[" * 5000 + "]" * 5000, name="jobs.json").error
+
+
+def test_workers_say_and_make_what_one_process_does() -> None:
+    lines = "features,boxes,stride\n" + "".join(
+        f"{name},boxes.csv,{stride}\n" for name, stride in [("one.h5", 8), ("two.h5", 1)]
+    )
+    here = batch(lines + "./one.h5::/features,none.csv,\n", "--json")
+    files = {path.name: path.read_bytes() for path in Path("crops").glob("*.h5")}
+    there = batch(
+        lines + "./one.h5::/features,none.csv,\n", "--json", "--workers", 2, "--overwrite"
+    )
+    assert {path.name: path.read_bytes() for path in Path("crops").glob("*.h5")} == files
+    assert len(files) == 2
+    told = [
+        sorted(_without_times(line) for line in each.err.splitlines()) for each in (here, there)
+    ]
+    assert told[0] == told[1]
+    rows = [
+        sorted(json.loads(line)["row"] for line in each.out.splitlines()) for each in (here, there)
+    ]
+    assert rows[0] == rows[1]
+
+
+def _without_times(line: str) -> str:
+    return line.partition(", in ")[0]
+
+
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+def test_a_box_may_be_reduced_to_one_vector(reduce: str) -> None:
+    lines = "features,boxes,output\none.h5,boxes.csv,a.h5\none.h5,boxes.csv,a.npz\n"
+    assert batch(lines, "--reduce", reduce).status == 0
+    expected = getattr(truth(), reduce)(axis=(2, 3))
+    np.testing.assert_allclose(pooled("crops/a.h5"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load("crops/a.npz")["pooled"], expected, atol=1e-6)
+    with h5py.File("crops/a.h5") as file:
+        assert file.attrs["reduce"] == reduce
+        assert [dimension.label for dimension in file["pooled"].dims] == ["box", "channel"]

@@ -354,7 +354,7 @@ def test_what_the_system_refuses_is_one_line(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("roicrop.job.crop", refuse)
+    monkeypatch.setattr("roicrop.job.batch.crop", refuse)
     assert align().status == 1
     assert align().error
 

@@ -46,6 +46,7 @@ def test_a_dataset_is_described_whole() -> None:
         "input_scale": None,
         "chunks": [1, 96, 60, 60],
         "compression": "shuffle + gzip:9",
+        "way": "chunk by chunk, unpacked on all processors",
         "files": [],
         "unreadable": None,
         "odd": [],
@@ -63,6 +64,7 @@ def test_words_say_what_json_says() -> None:
         "layout      NCHW (attribute layout): 1 image of 96 channels, 60×60 cells",
         "stride      8 (attribute stride): 480×480 pixels",
         "stored      chunks of 1×96×60×60, shuffle + gzip:9",
+        "read        chunk by chunk, unpacked on all processors",
         "values      -104.188 to 98.625, mean -0.219347 (all 345,600)",
         "",
     ]

@@ -17,7 +17,7 @@ from roicrop.job import OPTIONS, Request, command_line
 COMMANDS = {"align": align.command, "pool": pool.command}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
-                 "points", "photo", "bin_", "quiet", "as_json"}  # fmt: skip
+                 "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
                      "interpolation", "extrapolation_value", "level_rule"}  # fmt: skip
 

@@ -1,0 +1,48 @@
+"""`roicrop index`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from roicrop.cli import options, report
+from roicrop.text import json_line, many
+
+
+@click.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    metavar="INDEX",
+    required=True,
+    help="Where to: a file that ends in .h5 or .hdf5.",
+)
+@options.OVERWRITE
+@options.REPORT
+def command(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
+    """Make one virtual dataset of the HDF5 outputs in the directory of a batch.
+
+    Any HDF5 reader sees /pooled of all of them as one array, with /boxes and where each row came
+    from beside it; no value is copied. All have to be of one shape and type, and there.
+    """
+    from roicrop.errors import ArgumentError
+    from roicrop.job import finished
+    from roicrop.outputs import write_index
+
+    if not output.lower().endswith(_SUFFIXES):
+        raise ArgumentError(f"{output} does not end in .h5 or .hdf5: name the index so")
+    done = finished(Path(directory))
+    names = sorted(name for name in done if name.lower().endswith(_SUFFIXES))
+    if left_out := len(done) - len(names):
+        report.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
+    shape = write_index(output, [Path(directory, name) for name in names], overwrite=overwrite)
+    if not quiet:
+        text = f"{output}: {'×'.join(map(str, shape))} of {many(len(names), 'file')}"
+        report.show_lines([("index", text)])
+    if as_json:
+        click.echo(json_line({"output": {"path": output, "shape": shape}, "files": len(names)}))
+
+
+_SUFFIXES = (".h5", ".hdf5")

@@ -1,0 +1,267 @@
+"""Many files pooled, whoever does each: this process, others beside it, or those of a cluster.
+
+    tasks ──carry_out──▶ a crew's executor ──attempt──▶ what was done, or why not
+
+A task is data that another process can read; whatever fails in one is its own affair.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import Condition
+from typing import Any, Final, Protocol
+
+from roicrop.conventions import Convention
+from roicrop.errors import OutputError, RoicropError
+from roicrop.job.cautions import require_scale
+from roicrop.job.job import Job
+from roicrop.job.pipeline import crop, open_job
+from roicrop.job.request import Request
+from roicrop.job.writing import Reduce
+from roicrop.outputs import room_for_pictures
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+
+
+class Album(Protocol):
+    """Pictures that a task draws: see `roicrop.draw.Album`."""
+
+    def __enter__(self) -> Album:
+        """Itself."""
+
+    def __exit__(self, *error: Any) -> None:
+        """Take the pictures back if the work failed."""
+
+    def draw(self) -> Iterable[str]:
+        """The files that were made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Boxes to pool from one file into another.
+
+    album: makes the album of a job for a place and conventions; None draws nothing.
+    viz: where its pictures go.
+    describe: makes what is to be known of the job, before it is closed, from the job, the time of
+        `time.perf_counter` at which it began, `cropped=` and `pictures=`. A task is carried out in
+        other processes only if both of these, and what this one returns, can be pickled.
+    retried: whether an output that is there with the same bytes is what an earlier attempt made.
+    """
+
+    request: Request
+    output: str
+    describe: Callable[..., Any]
+    dtype: str | None = None
+    compression: str = "none"
+    reduce: Reduce | None = None
+    overwrite: bool = False
+    album: Callable[[Job, str, Sequence[Convention]], Album] | None = None
+    viz: str | None = None
+    retried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a task. seconds: it took so long. said: what its `describe` made."""
+
+    boxes: int
+    seconds: float
+    said: Any
+
+
+def run(task: Task, progress: Progress) -> Done:
+    """Carry out one task here.
+
+    progress: given the number of boxes, what to call with how many more have been pooled.
+
+    Raises what `open_job` and `crop` raise.
+    """
+    start = time.perf_counter()
+    with (
+        open_job(task.request) as job,
+        room_for_pictures(task.viz),
+        ExitStack() as undo,
+    ):
+        require_scale(job)
+        album = None
+        if task.album is not None and task.viz is not None:
+            album = undo.enter_context(task.album(job, task.viz, [job.convention]))
+        pictures: list[str] = []
+
+        def draw() -> None:
+            if album is not None:
+                pictures.extend(album.draw())
+
+        with progress(len(job)) as advance:
+            cropped = crop(
+                job,
+                task.output,
+                dtype=task.dtype,
+                compression=task.compression,
+                reduce=task.reduce,
+                overwrite=task.overwrite,
+                retried=task.retried,
+                progress=advance,
+                finish=draw,
+            )
+        said = task.describe(job, start, cropped=cropped, pictures=pictures)
+        return Done(len(job), time.perf_counter() - start, said)
+
+
+FAILURES: Final = (RoicropError, OSError, MemoryError)
+"""What a task fails with for a reason that the user can fix."""
+
+
+def attempt(task: Task, directory: str) -> Done | BaseException:
+    """Carry out one task from that directory; what it fails with is returned, not raised."""
+    try:
+        with _working_in(directory):
+            return run(task, _quietly)
+    except FAILURES as error:
+        return error
+
+
+class Crew(Protocol):
+    """Who carries out tasks.
+
+    at_once: how many tasks to have given out at a time.
+    lost: what the future of a task raises when the process that ran it died.
+    """
+
+    at_once: int
+    lost: tuple[type[BaseException], ...]
+
+    def executor(self, *, alone: bool = False) -> AbstractContextManager[Executor]:
+        """An executor; `alone`, for one task at a time. It is stopped when the block fails."""
+
+    def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Those that are done, once there is one."""
+
+    def how_it_ended(self) -> str:
+        """What is known of the process that died last, for a message."""
+
+    def dismiss(self) -> None:
+        """Let go of what it takes to reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A task and what came of it: `Done`, or the error."""
+
+    task: Task
+    result: Done | BaseException
+
+
+def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
+    """Give tasks to a crew; what comes of each, as they end.
+
+    A process that dies may take others' work with it, and nobody knows whose fault it was. So all
+    tasks that were given out then are done again, one by one, and the one in which a process dies
+    again fails. Tasks are taken from `tasks` only when there is someone to do them. The crew is
+    dismissed at the end.
+    """
+    waiting = _Waiting(tasks)
+    try:
+        yield from _carry_out(waiting, crew, os.getcwd())
+    finally:
+        crew.dismiss()
+
+
+def _carry_out(waiting: _Waiting, crew: Crew, directory: str) -> Iterator[Outcome]:
+    while waiting:
+        with crew.executor() as executor:
+            lost = yield from _until_lost(waiting, crew, executor, directory)
+        for task in lost:
+            with crew.executor(alone=True) as executor:
+                try:
+                    future = executor.submit(attempt, task, directory)
+                    while not future.done():
+                        crew.wait([future])
+                    result = future.result()
+                except crew.lost:
+                    result = OutputError(
+                        f"{task.output}: the process that made it died, twice"
+                        f"{crew.how_it_ended()}: one of its inputs may be damaged, or memory short"
+                    )
+            yield Outcome(task, result)
+
+
+def _until_lost(
+    waiting: _Waiting, crew: Crew, executor: Executor, directory: str
+) -> Generator[Outcome, None, list[Task]]:
+    """Give out all there is, or stop when a process dies; return the tasks to do again."""
+    given: dict[Future[Done | BaseException], Task] = {}
+    lost: list[Task] = []
+    while True:
+        while not lost and len(given) < crew.at_once and (task := waiting.take()):
+            try:
+                given[executor.submit(attempt, task, directory)] = task
+            except crew.lost:
+                lost.append(task)
+        if not given:
+            return lost
+        for future in crew.wait(given):
+            task = given.pop(future)
+            try:
+                result = future.result()
+            except crew.lost:
+                lost.append(task)
+            else:
+                yield Outcome(task, result)
+
+
+class _Waiting:
+    """Tasks that nobody has been given yet."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+        self._ended = False
+
+    def __bool__(self) -> bool:
+        return not self._ended
+
+    def take(self) -> Task | None:
+        task = next(self._tasks, None)
+        self._ended = task is None
+        return task
+
+
+@contextmanager
+def _quietly(boxes: int) -> Iterator[Callable[[int], object]]:
+    yield lambda done: None
+
+
+@contextmanager
+def _working_in(directory: str) -> Iterator[None]:
+    """Names of files are those of the directory that the batch was started in.
+
+    A process has one working directory, and that of a cluster may serve several batches.
+    """
+    global _users
+    with _turn:
+        _turn.wait_for(lambda: not _users or _same(directory))
+        if not _same(directory):
+            os.chdir(directory)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _turn:
+            _users -= 1
+            _turn.notify_all()
+
+
+def _same(directory: str) -> bool:
+    try:
+        return os.getcwd() == directory
+    except FileNotFoundError:  # it has been removed
+        return False
+
+
+_turn: Final = Condition()
+_users = 0

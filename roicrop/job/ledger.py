@@ -1,0 +1,257 @@
+"""What a batch has done, so that the same command again does only the rest.
+
+`batch.jsonl` has one line of JSON for each finished row; the last of an output counts. Each shard
+has a file of its own, `batch.3-of-16.jsonl`, and all of them are read. What is in work stands in
+`.batch.started` (`.batch.3-of-16.started`) while a run lasts: after one that was killed, it tells
+an output that is its own from one that was there before.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from roicrop import __version__
+from roicrop.errors import OutputError
+from roicrop.files import split_spec
+from roicrop.outputs import lock, remove_leftovers, written
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that is finished, or what it would be.
+
+    output: its file, relative to the directory. bytes: the size of that, None before it is there.
+    inputs: what it reads: the option → file (relative to the directory), its path inside, its size
+        in bytes and the time of its last change in nanoseconds.
+    parameters: all else that the output depends on: option → value.
+    finished: seconds since 1970.
+    """
+
+    output: str
+    inputs: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, str]
+    version: str = __version__
+    bytes: int | None = None
+    finished: float = field(default=0.0, compare=False)
+
+
+class Ledger:
+    """The ledger of a directory, open to be written; a context manager.
+
+    entries: output → the last finished row that made it. unfinished: outputs that a run which was
+    killed had begun.
+    """
+
+    def __init__(self, directory: Path, shard: str = "") -> None:
+        """shard: the part of it that this run writes, as "3-of-16".
+
+        Raises OutputError if another run is writing it, or it is not a ledger.
+        """
+        self._directory = directory
+        stem = ".".join(filter(None, ["batch", shard]))
+        self.path = directory / f"{stem}.jsonl"
+        self._started = directory / f".{stem}.started"
+        with written(self.path):
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        if not lock(self._file):
+            os.close(self._file)
+            raise OutputError(
+                f"{self.path}: another batch is writing it: wait for that, or divide the rows with "
+                "--shard"
+            )
+        self._drop_torn_line()
+        self.entries = finished(directory)
+        self.unfinished = set(self._take_over())
+        self._clean()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._clean()
+        if kind is None:
+            self._started.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def start(self, output: str) -> None:
+        """Say that this output is in work, and whatever appears there this run's own."""
+        with written(self._started):
+            file = os.open(self._started, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                _append(file, {"output": output})
+            finally:
+                os.close(file)
+
+    def finish(self, entry: Entry) -> None:
+        """Add a row that is finished."""
+        line = {**asdict(entry), "finished": round(time.time(), 3)}
+        line["bytes"] = (self._directory / entry.output).stat().st_size
+        with written(self.path):
+            _append(self._file, line)
+
+    def why_not(self, wanted: Entry, *, overwrite: bool) -> tuple[Entry | None, bool]:
+        """Whether a row is done already, its entry, or else whether to replace what is there.
+
+        OutputError if what is there is something else.
+        """
+        path = self._directory / wanted.output
+        if not path.exists():
+            return None, False
+        if overwrite or wanted.output in self.unfinished:
+            return None, True
+        entry = self.entries.get(wanted.output)
+        remedy = "choose another name, or do it again with --overwrite"
+        if entry is None:
+            raise OutputError(f"{path} exists, and is not in {self.path.name}: {remedy}")
+        if entry.bytes != path.stat().st_size:
+            raise OutputError(f"{path} has been changed since it was finished: {remedy}")
+        if differences := list(_differences(entry, wanted)):
+            raise OutputError(f"{path} was made with {'; '.join(differences)}: {remedy}")
+        changed = any(entry.inputs[name] != wanted.inputs[name] for name in wanted.inputs)
+        return (None, True) if changed else (entry, False)
+
+    def _take_over(self) -> Iterator[str]:
+        """What runs that are dead had begun; it is noted as this run's."""
+        for path in self._directory.glob(".batch*.started"):
+            its = self._directory / f"{path.name[1:].removesuffix('.started')}.jsonl"
+            if path != self._started and not _is_free(its):
+                continue
+            with written(path):
+                *lines, _ = path.read_bytes().split(b"\n")
+            for line in lines:
+                try:
+                    output = json.loads(line)["output"]
+                except (ValueError, TypeError, KeyError, RecursionError):
+                    continue  # nothing is taken for unfinished that is not said to be
+                if isinstance(output, str) and not _leaves(output):
+                    yield output
+                    if path != self._started:
+                        self.start(output)
+            if path != self._started:
+                path.unlink(missing_ok=True)
+
+    def _drop_torn_line(self) -> None:
+        """Remove what a run that was killed had written of a line."""
+        with written(self.path):
+            content = self.path.read_bytes()
+            os.ftruncate(self._file, content.rfind(b"\n") + 1)
+
+    def _clean(self) -> None:
+        """Remove the temporary files of runs that were killed."""
+        for output in self.unfinished:
+            remove_leftovers(self._directory / output)
+
+
+def finished(directory: Path) -> dict[str, Entry]:
+    """Output → the last finished row that made it; OutputError for what is not a ledger."""
+    return {each.output: each for each in sorted(_read(directory), key=lambda each: each.finished)}
+
+
+def _read(directory: Path) -> Iterator[Entry]:
+    for path in sorted(directory.glob("batch*.jsonl")):
+        with written(path):
+            *lines, _ = path.read_bytes().split(b"\n")  # the last may still be written
+        for number, line in enumerate(lines, 1):
+            try:
+                yield _entry(json.loads(line))
+            except _NOT_AN_ENTRY as error:
+                raise OutputError(
+                    f"{path} line {number} is not what a batch writes: remove the line"
+                ) from error
+
+
+def inputs_of(specs: Mapping[str, str], directory: Path) -> dict[str, dict[str, Any]]:
+    """`Entry.inputs` of what options name, each a file or a file, `::` and a path in it."""
+    return {name: _input(spec, directory) for name, spec in specs.items()}
+
+
+def _input(spec: str, directory: Path) -> dict[str, Any]:
+    file, inside = split_spec(spec)
+    real, base = os.path.realpath(file), os.path.realpath(directory)
+    try:
+        named = os.path.relpath(real, base)
+    except ValueError:  # on another drive
+        named = real
+    try:
+        status = os.stat(file)
+    except OSError:  # which is for those to say who read it
+        return {"file": named, "path": inside, "bytes": None, "modified": None}
+    return {
+        "file": named,
+        "path": inside,
+        "bytes": status.st_size,
+        "modified": status.st_mtime_ns,
+    }
+
+
+def _differences(entry: Entry, wanted: Entry) -> Iterator[str]:
+    """What an output was made with, where that is not what is asked."""
+    for name in sorted(entry.inputs.keys() | wanted.inputs.keys()):
+        was, asked = entry.inputs.get(name), wanted.inputs.get(name)
+        if was is None or asked is None:
+            yield f"no {name}" if was is None else f"{name} {_spec(was)}, and none is asked"
+        elif _spec(was) != _spec(asked):
+            yield f"{name} {_spec(was)}, and {_spec(asked)} is asked"
+    names = entry.parameters.keys() | wanted.parameters.keys()
+    if entry.version != wanted.version:  # which may have options that this one lacks
+        names = entry.parameters.keys() & wanted.parameters.keys()
+    for name in sorted(names):
+        before, now = entry.parameters.get(name), wanted.parameters.get(name)
+        if before != now:
+            had, has = (f"no {name}" if v is None else f"{name} {v}".strip() for v in (before, now))
+            yield f"{had}, and {has} is asked"
+
+
+def _spec(given: Mapping[str, Any]) -> str:
+    return "::".join(filter(None, [given["file"], given["path"]]))
+
+
+def _entry(given: Any) -> Entry:
+    """An entry of a line; one of _NOT_AN_ENTRY for what is none."""
+    entry = Entry(**given)
+    texts = [given["output"], given["version"], *given["parameters"].values()]
+    texts += [each[name] for each in given["inputs"].values() for name in ("file", "path")]
+    if not all(isinstance(text, str) for text in texts) or not math.isfinite(entry.finished):
+        raise TypeError
+    return entry
+
+
+_NOT_AN_ENTRY: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def _leaves(output: str) -> bool:
+    return os.path.isabs(output) or ".." in Path(output).parts or "\0" in output
+
+
+def _is_free(path: Path) -> bool:
+    """Whether no run is writing that part of the ledger."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        return lock(file)
+    finally:
+        os.close(file)
+
+
+def _append(file: int, value: object) -> None:
+    """One line, or none of it."""
+    line = (json.dumps(value) + "\n").encode()
+    end = os.fstat(file).st_size
+    try:
+        if os.write(file, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except BaseException:
+        os.ftruncate(file, end)
+        raise

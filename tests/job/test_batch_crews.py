@@ -1,0 +1,148 @@
+"""Whoever carries out the rows of a batch, a row that goes wrong costs only itself."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roicrop.conventions import resolve
+from roicrop.errors import OutputError
+from roicrop.job import Crew, Done, Processes, Request, Task, ThisProcess, carry_out
+from roicrop.job.batch import attempt
+from tests.command_line import write_boxes, write_maps
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_maps()
+    write_boxes()
+    return tmp_path
+
+
+def describe(*_: Any, **__: Any) -> int:
+    return os.getpid()
+
+
+def die(*_: Any, **__: Any) -> None:
+    """End the process as a damaged file may, which crashes HDF5."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(*_: Any, **__: Any) -> str:
+    """The same, but only the first time."""
+    try:
+        Path("died").touch(exist_ok=False)
+    except FileExistsError:
+        return "at last"
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def task(output: str, **changes: Any) -> Task:
+    request = Request(
+        features="maps.h5",
+        boxes=changes.pop("boxes", "boxes.csv"),
+        convention=resolve("mask-rcnn", "align"),
+    )
+    return Task(request=request, output=output, retried=True, **{"describe": describe, **changes})
+
+
+def results(tasks: Sequence[Task], crew: Crew) -> dict[str, Done | BaseException]:
+    return {each.task.output: each.result for each in carry_out(tasks, crew)}
+
+
+def outputs() -> list[str]:
+    return sorted(path.name for path in Path().iterdir() if ".csv" not in path.suffixes)
+
+
+def test_every_crew_makes_the_same_files() -> None:
+    for letter, crew in (("a", ThisProcess()), ("b", Processes(2))):
+        found = results([task(f"{letter}{i}.h5") for i in range(3)], crew)
+        assert all(isinstance(each, Done) and each.boxes == 3 for each in found.values())
+        assert (letter == "a") == all(
+            isinstance(each, Done) and each.said == os.getpid() for each in found.values()
+        )
+    assert len({path.read_bytes() for path in Path().glob("[ab]?.h5")}) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_row_in_which_its_process_dies_fails_alone(workers: int) -> None:
+    tasks = [task(f"{i}.h5", describe=die if i in (1, 4) else describe) for i in range(7)]
+    found = results(tasks, Processes(workers))
+    failed = [name for name, result in found.items() if not isinstance(result, Done)]
+    assert failed == ["1.h5", "4.h5"]
+    assert isinstance(found["1.h5"], OutputError)
+    assert "1.h5: the process that made it died, twice (SIGKILL)" in str(found["1.h5"])
+    assert multiprocessing.active_children() == []
+
+
+def test_a_row_that_is_retried_and_finds_its_own_output_is_done() -> None:
+    found = results([task("x.h5", describe=die_once), task("y.h5")], Processes(1))
+    assert isinstance(found["x.h5"], Done)
+    assert found["x.h5"].said == "at last"
+    assert outputs() == ["died", "maps.h5", "x.h5", "y.h5"]
+
+
+def test_a_row_that_is_retried_does_not_take_anothers_output_for_its_own() -> None:
+    Path("x.h5").write_bytes(b"mine")
+    (result,) = results([task("x.h5")], ThisProcess()).values()
+    assert "x.h5 exists" in str(result)
+    assert Path("x.h5").read_bytes() == b"mine"
+
+
+def test_what_fails_for_a_reason_that_the_user_can_fix_is_told_as_it_is() -> None:
+    (result,) = results([task("x.h5", boxes="none.csv")], Processes(1)).values()
+    (here,) = results([task("x.h5", boxes="none.csv")], ThisProcess()).values()
+    assert type(result) is type(here)
+    assert str(result) == str(here)
+
+
+def test_a_task_is_carried_out_in_the_directory_of_its_batch(tmp_path: Path) -> None:
+    os.chdir("/")
+    assert isinstance(attempt(task("x.h5"), str(tmp_path)), Done)
+    assert (tmp_path / "x.h5").exists()
+    assert isinstance(attempt(task("y.h5"), str(tmp_path / "none")), FileNotFoundError)
+
+
+def test_tasks_are_taken_only_when_there_is_someone_to_do_them() -> None:
+    taken = 0
+
+    def tasks() -> Iterator[Task]:
+        nonlocal taken
+        for i in range(9):
+            taken += 1
+            yield task(f"{i}.h5")
+
+    outcomes = carry_out(tasks(), Processes(1))
+    next(outcomes)
+    assert taken <= 4
+    outcomes.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_crew_that_loses_its_pool_between_two_rows_goes_on() -> None:
+    class Fragile(Processes):
+        """Its first process is killed as soon as it has done a row."""
+
+        killed = False
+
+        def wait(self, futures: Any) -> set[Future[Any]]:
+            done = super().wait(futures)
+            if not self.killed:
+                self.killed = True
+                for each in multiprocessing.active_children():
+                    each.kill()
+                    each.join()
+            return done
+
+    found = results([task(f"{i}.h5") for i in range(4)], Fragile(1))
+    assert all(isinstance(each, Done) for each in found.values())
+    assert len(found) == 4
