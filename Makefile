@@ -1,8 +1,9 @@
 # `make demo` crops the sample data, `make test` runs the tests, `make fuzz SECONDS=600` attacks roicrop
-# with damaged files, `make bench` the benchmarks, `make lint` the linter and the type checker, and
-# `make docs` brings the documents up to date. `make wheel` builds a wheel and tests what it installs.
-# Each makes what it needs; none needs another to have run. PYTHON=python3.12 names the interpreter;
-# COMPILED=enabled insists on the compiled core, COMPILED=disabled does without.
+# with damaged files, `make sanitize` runs the kernel's tests under sanitizers, `make bench` the
+# benchmarks, `make lint` the linter and the type checker, and `make docs` brings the documents up to
+# date. `make wheel` builds a wheel and tests what it installs. Each makes what it needs; none needs
+# another to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
+# core, COMPILED=disabled does without.
 #
 # .venv has an editable install: what runs in the checkout imports ./roicrop, and only the loader of an
 # editable install finds the compiled core for it, which it compiles again when a source has changed.
@@ -28,7 +29,7 @@ core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
 run = ROICROP_KERNEL=$(core) $(python)
 from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 
-.PHONY: demo test fuzz bench docs lint format wheel clean
+.PHONY: demo test fuzz sanitize bench docs lint format wheel clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
 roicrop := $(user)/bin/roicrop
@@ -52,6 +53,10 @@ test: $(venv)/installed-test
 fuzz: $(venv)/installed-test
 	$(run) -m tests.fuzz --seconds $(SECONDS)
 	$(from_here) ROICROP_MOMENTS=50 $(run) -m pytest tests/job/test_batch_killed.py
+
+# The kernel tests under the address, undefined-behaviour and thread sanitizers, at every vector level.
+sanitize: $(venv)/installed-test
+	$(in_venv) $(python) tests/kernels/sanitize.py
 
 bench: $(venv)/installed-bench
 	ROICROP_KERNEL=compiled $(python) -m benchmarks

@@ -38,11 +38,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             made = documents.make(path, Path(folder), PARTS)
             for picture, drawn in made.pictures.items():
-                _save_small(drawn, picture)
+                save_small(drawn, picture)
             _write(path, made.text)
 
 
-def _save_small(drawn: Path, picture: Path) -> None:
+def save_small(drawn: Path, picture: Path) -> None:
     """A picture in 256 colours, which the eye cannot tell from it, in a third of the bytes."""
     with Image.open(drawn) as image:
         image.quantize(256, kmeans=1).save(picture, optimize=True)

@@ -272,7 +272,7 @@ def crop_window(
 
 
 _Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps
-_Part = tuple[int, slice | Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
+_Part = tuple[int, Int, NDArray[np.int64], Array]  # a map; its boxes, images, corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,20 +327,18 @@ class _Call:
             if level < 0:
                 out[rows] = 0
                 continue
-            to = out[rows]
             for some in self._pieces(level, corners, **window):
                 kernels.crop(
                     self.maps[level],
                     image_index[some],
                     corners[some],
-                    to[some],
+                    out,
                     convention=self.convention,
                     spatial_scale=self.scales[level],
                     threads=threads,
+                    rows=rows[some],
                     **window,
                 )
-            if not isinstance(rows, slice):
-                out[rows] = to
 
     def _pieces(
         self, level: int, corners: Array, map_size: tuple[int, int] | None = None, **_: Any
@@ -351,7 +349,7 @@ class _Call:
         work = math.prod(self.bins) * _BIN
         if self.convention.mode == "max" and isinstance(ratio, int):
             work = max(work, math.prod(self.bins) * ratio**2)
-        if len(corners) * channels * (work + height * width) <= _WORK_AT_ONCE:
+        if len(corners) * channels * (work + height * width) <= kernels.WORK_AT_ONCE:
             yield slice(None)
             return
         # Beside that, the cells that a box covers, whatever the number of samples.
@@ -361,7 +359,7 @@ class _Call:
         first = 0
         while first < len(corners):
             done = total[first - 1] if first else 0.0
-            end = max(first + 1, int(np.searchsorted(total, done + _WORK_AT_ONCE, "right")))
+            end = max(first + 1, int(np.searchsorted(total, done + kernels.WORK_AT_ONCE, "right")))
             yield slice(first, end)
             first = end
 
@@ -387,13 +385,11 @@ class _Call:
                             convention=self.convention,
                             spatial_scale=self.scales[level],
                         )
-                rows = slice(first, first + len(block)) if len(here) == len(block) else block[here]
-                parts.append((level, rows, image_index[here], corners[here]))
+                parts.append((level, block[here], image_index[here], corners[here]))
             yield parts
 
 
 _BOXES_AT_ONCE: Final = 1 << 16  # checked and converted, which takes memory of its own
-_WORK_AT_ONCE: Final = 1 << 28  # samples or cells of all channels that are read
 _BIN: Final = 8  # of these, for what each bin takes beside
 
 

@@ -23,7 +23,7 @@ from roicrop.conventions import Convention
 from roicrop.draw.figures import both, panel
 from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown, over_channels
-from roicrop.draw.photo import Photo, photo_of
+from roicrop.draw.photo import Photo, Photos
 from roicrop.draw.points import write_points
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
@@ -137,7 +137,7 @@ class Album:
         self._options = options
         self._survey = survey
         self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
-        self._photos: dict[int, Photo | None] = {}
+        self._photos = Photos(options.photo)
         self._check_photo()
         self._files = self._name_files(Path(place))
         self._made: list[Path] = []
@@ -189,63 +189,52 @@ class Album:
                     shown,
                     tuple(crops),
                     on_map.subject(row),
-                    self._photo(one, row),
+                    self._photos.of(one, row),
                     self._files[row],
                     options.overwrite,
                 )
 
     def _surveys(self) -> Generator[Survey]:
-        convention = self._conventions[0]
-        channel = self._options.channel
-        waiting: list[OnMap] = []
+        survey: Survey | None = None
         for on_map in self._job.by_map(self._rows):
-            if waiting and self._key(waiting[0].map) != self._key(on_map.map):
-                yield self._survey_of(waiting, convention, channel)
-                waiting = []
-            waiting.append(on_map)
-        if waiting:
-            yield self._survey_of(waiting, convention, channel)
+            png = self._files[self._key(on_map.map)][0]
+            if survey is None or survey.file != png:
+                if survey is not None:
+                    yield survey
+                survey = self._survey_on(on_map, png)
+            self._add(survey, on_map)
+        if survey is not None:
+            yield survey
 
-    def _survey_of(
-        self, on_maps: Sequence[OnMap], convention: Convention, channel: int | None
-    ) -> Survey:
-        assert self._survey is not None
-        items, first = [], on_maps[0]
-        features = first.channels_first(first.features)
-        shown = Shown.of(features, channel)
-        for on_map in on_maps:
-            here = on_map.channels_first(on_map.features)
-            pooled = on_map.channels_first(on_map.pool(convention))
-            plan = on_map.plan(convention)
-            for k, row in enumerate(on_map.rows.tolist()):
-                values = over_channels(pooled[k], channel)
-                crop = Crop(plan, k, values, self._options.bin or default_bin(values))
-                amount = None
-                if self._survey == "coverage":
-                    amount = coverage(crop, here if channel is None else here[[channel]])
-                items.append(self._item(on_map, row, crop, amount))
-        rows = np.array([item.row for item in items])
-        items = [items[n] for n in np.argsort(rows, kind="stable")]
+    def _survey_on(self, on_map: OnMap, png: Path) -> Survey:
+        """One of no boxes yet."""
+        shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
+        photo = self._photos.of(on_map, int(on_map.rows[0]))
         return Survey(
-            self._survey,
-            shown,
-            items,
-            first.cells_per_pixel,
-            self._photo(first, int(first.rows[0])),
-            self._files[self._key(first.map)][0],
-            self._options.overwrite,
+            name=self._survey or "overview",
+            shown=shown,
+            items=[],
+            amount=np.zeros(shown.map_size),
+            cells_per_pixel=on_map.cells_per_pixel,
+            photo=photo,
+            file=png,
+            overwrite=self._options.overwrite,
         )
 
-    def _item(self, on_map: OnMap, row: int, crop: Crop, amount: Any) -> Item:
+    def _add(self, survey: Survey, on_map: OnMap) -> None:
         table, names = self._job.table, self._job.source.level_names
-        return Item(
-            row,
-            on_map.subject(row),
-            crop,
-            None if table.score is None else float(table.score[row]),
-            None if names is None else names[int(self._job.level[row])],
-            amount,
-        )
+        convention, channel = self._conventions[0], self._options.channel
+        features = on_map.channels_first(on_map.features)
+        pooled = on_map.channels_first(on_map.pool(convention))
+        plan = on_map.plan(convention)
+        for k, row in enumerate(on_map.rows.tolist()):
+            crop = Crop(plan, k, over_channels(pooled[k], channel), (0, 0))
+            if survey.name == "coverage":
+                of = features if channel is None else features[[channel]]
+                survey.amount[...] += coverage(crop, of)
+            score = None if table.score is None else float(table.score[row])
+            level = None if names is None else names[int(self._job.level[row])]
+            survey.items.append(Item(row, on_map.subject(row), crop, score, level))
 
     def _channel(self, pooled: Sequence[NDArray[Any]]) -> int | None:
         if self._options.channel is not None or len(pooled[0]) == 1:
@@ -255,11 +244,6 @@ class Album:
                 held = np.where(np.isnan(values), -np.inf, values)
                 return int(held.reshape(len(held), -1).max(axis=1).argmax())
         return None
-
-    def _photo(self, placed: Placed, row: int) -> Photo | None:
-        if placed.map not in self._photos:
-            self._photos[placed.map] = photo_of(placed, row, self._options.photo)
-        return self._photos[placed.map]
 
     def _check_photo(self) -> None:
         """A photograph that is named is looked at before the work, and is of one image."""
@@ -273,7 +257,7 @@ class Album:
                 f"{len(images)}: choose boxes of one image"
             )
         for each in placed:
-            self._photo(each, int(each.rows[0]))
+            self._photos.of(each, int(each.rows[0]))
 
     def _key(self, map_: int) -> int:
         """What has a survey of its own: an image, or, where cells are counted, a map."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -164,25 +164,23 @@ class Brush:
             canvas[top + i, left + j] = (paint + (1 - strength) * under).astype(np.uint8)
         self._image.paste(Image.fromarray(canvas))
 
-    def arrow(self, x: float, y: float, along_x: float, along_y: float, colour: Colour) -> None:
-        """An arrowhead at (x, y) in the direction of a vector of length 1, with an ink rim."""
-        for size, paint in ((1.0, INK), (0.72, colour)):
-            ahead, aside, behind = 12.0 * size, 8.0 * size, 7.0 * size
-            corners = [
-                (x + ahead * along_x, y + ahead * along_y),
-                (x - behind * along_x - aside * along_y, y - behind * along_y + aside * along_x),
-                (x - behind * along_x + aside * along_y, y - behind * along_y - aside * along_x),
+    def arrow(
+        self, x0: float, y0: float, x1: float, y1: float, head: float, colour: Colour
+    ) -> None:
+        """An arrow to (x1, y1), with an ink rim; its head is no longer than all of it."""
+        far = math.hypot(x1 - x0, y1 - y0)
+        along_x, along_y = (x1 - x0) / far, (y1 - y0) / far
+        head = min(far, head)
+        base_x, base_y = x1 - head * along_x, y1 - head * along_y
+        for width, side, paint in ((5.0, 0.6 * head + 2.0, INK), (2.6, 0.6 * head, colour)):
+            if far > head:
+                self.stroke(x0, y0, base_x, base_y, width, paint)
+            wings = [
+                (x1, y1),
+                (base_x - side * along_y, base_y + side * along_x),
+                (base_x + side * along_y, base_y - side * along_x),
             ]
-            self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
-
-    def triangle(self, corners: Sequence[tuple[float, float]], colour: Colour) -> None:
-        """A filled triangle."""
-        self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(colour))
-
-    def square(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
-        """A square, with an ink rim."""
-        for r, paint in ((radius + rim, INK), (radius, colour)):
-            self.fill(x - r, y - r, x + r, y + r, paint)
+            self._pen.polygon([self._fine(*corner) for corner in wings], fill=tuple(paint))
 
     def cross(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
         """An ×, with an ink rim."""
@@ -222,10 +220,10 @@ def centres(pixels: int) -> NDArray[np.float64]:
 
 
 def enlarged(
-    rgb: NDArray[np.uint8], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """(len(rows), len(columns), 3): for each fine pixel the colour of its cell."""
-    return rgb.take(columns, axis=1).take(rows, axis=0)
+    cells: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[Any]:
+    """(len(rows), len(columns), …): for each fine pixel what its cell has."""
+    return cells.take(columns, axis=1).take(rows, axis=0)
 
 
 def stripes(height: int, width: int) -> NDArray[np.uint8]:

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from PIL.Image import Image
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
-from roicrop.draw import kinds, lettering
+from roicrop.draw import kinds
 from roicrop.draw.canvas import Brush
 from roicrop.draw.colour import (
     BEYOND,
     FIRST,
     INFINITE,
     MINUS_INFINITE,
-    MUTED,
     NOT_A_NUMBER,
     SECOND,
     Colour,
     Scale,
     scale_of_difference,
 )
-from roicrop.draw.grid import Grid
+from roicrop.draw.grid import grid
 from roicrop.draw.kinds import Crop, Drawing
-from roicrop.draw.map import BRACKETS, GUTTER, MapBlock, PhotoBlock, Shown
+from roicrop.draw.lettering import SMALL, clean, shorten
+from roicrop.draw.map import BRACKETS, GUTTER, Shown, Spans, map_block, photo_block
 from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
+    GAP,
     INNER,
     Block,
-    ColourBar,
-    Column,
     Entry,
-    Legend,
-    Paragraph,
-    Row,
     Sheet,
-    Sized,
-    sheet_of,
+    colour_bar,
+    column,
+    head,
+    legend,
+    page,
+    paragraph,
+    row,
     side_by_side,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, span_of, true_axes
@@ -47,11 +49,10 @@ from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
-_GAP: Final = 28
 _GRID: Final = 300
-_MOST_GRID: Final = 16  # bins in a row, beyond which they need more room
-_DOWN: Final = Sized(Column([], 0), 1, 62)  # as far as a step's head
-_LOOKS: Final = ((FIRST, False), (SECOND, True))
+_MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
+_NO_SPANS: Final[tuple[Spans, Spans]] = ((), ())
+Step = tuple[Block, Block]
 
 
 def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> Image:
@@ -87,86 +88,66 @@ def compose_panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | 
     """`panel`, laid out and not yet drawn."""
     rows, columns = _region([crop], subject)
     wide = columns.size >= _WIDE * rows.size
-    many = crop.plan.output_size[1] > _MOST_GRID
-    room = INNER if many else _GRID
+    below = crop.plan.output_size[1] > _MOST_BESIDE
+    room = INNER if below else _GRID
     if wide:
-        width = INNER - GUTTER - BRACKETS - (0 if many else _GRID + _GAP)
+        width = INNER - GUTTER - BRACKETS - (0 if below else _GRID + GAP)
         view = fit(rows, columns, shown.map_size, width, (240, 420))
     else:
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
     drawing = Drawing(crop, view, subject, shown)
     scale = shown.scale(view, crop.values[~crop.void])
-    map_ = _map([drawing], scale, drawing.spans())
-    grid = _grid(crop, scale, room)
-    bar = ColourBar(scale, f"Colors: {shown.words}", _GRID)
-    entries = [kinds.box_entry(drawing), *_bins_entry(drawing), *drawing.art.legend(drawing)]
-    entries += _backgrounds([crop], shown, view)
-    steps: list[tuple[Block, Block]] = [
-        (_head(2 if photo else 1, *_reads(crop, map_), map_.width), map_)
-    ]
-    last = _head(3 if photo else 2, *_gives(crop, grid), room), Column([grid, bar], 14)
+    first = 2 if photo else 1
+    on_map = _on_map(first, drawing, scale, drawing.art.spans(drawing))
+    result = _result(first + 1, crop, scale, room, 420)
+    last = result[0], column(result[1], _bar(scale, shown), gap=14)
+    steps = [on_map] if below else [on_map, last]
+    entries = _entries([drawing], shown)
     blocks: list[Block] = []
-    if not many:
-        steps.append(last)
     if photo:
-        left = map_.width if wide else INNER - map_.width - 2 * _GAP - _GRID
-        on_photo = _photo(photo, view if wide else view.scaled(left), drawing, subject)
-        first = _head(1, *_on_image(drawing), left), on_photo
-        legend = Legend(entries, _GRID if wide else left)
-        free = on_photo.height if wide else map_.height - on_photo.height
-        if legend.height <= free and not (wide and many):
-            blocks.append(
-                Row([Column(first, 8), Column([_DOWN, legend], 0)], _GAP)
-                if wide
-                else side_by_side([(first[0], Column([on_photo, legend], 18)), *steps], _GAP)
-            )
-            entries = []
+        left = on_map[1].width if wide else INNER - on_map[1].width - 2 * GAP - _GRID
+        on_photo = _on_photo(photo, drawing, view if wide else view.scaled(left))
+        words = legend(entries, _GRID if wide else left)
+        free = on_photo[1].height if wide else on_map[1].height - on_photo[1].height
+        fits = words.height <= free and not (wide and below)
+        if wide:
+            beside = (Block(words.width, 1, lambda sheet, x, y: None), words)
+            blocks.append(side_by_side(on_photo, beside) if fits else column(*on_photo, gap=8))
         else:
-            blocks.append(Column(first, 8) if wide else side_by_side([first, *steps], _GAP))
-    if wide or not photo:
-        blocks.append(side_by_side(steps, _GAP))
-    if many:
-        blocks.append(Column(last, 8))
+            picture = column(on_photo[1], words, gap=18) if fits else on_photo[1]
+            steps.insert(0, (on_photo[0], picture))
+        entries = [] if fits else entries
+    blocks.append(side_by_side(*steps))
+    if below:
+        blocks.append(column(*last, gap=8))
     title = f"{in_words.operator_name(crop.plan.convention)} of box {subject.box}"
-    notes = [kinds.shift(drawing), _stretch(view)]
-    return _page(title, [*blocks, Legend(entries, INNER)], notes, [crop], subject)
+    return _page(title, [*blocks, legend(entries, INNER)], [drawing])
 
 
 def compose_both(
     shown: Shown, crops: tuple[Crop, Crop], *, subject: Subject, photo: Photo | None
 ) -> Sheet:
     """`both`, laid out and not yet drawn."""
-    side = (INNER - _GAP) // 2
+    side = (INNER - GAP) // 2
     rows, columns = _region(crops, subject)
     view = fit(rows, columns, shown.map_size, side - GUTTER, (200, 560))
     scale = shown.scale(view, *(crop.values[~crop.void] for crop in crops))
     drawings = [Drawing(crop, view, subject, shown) for crop in crops]
-    entries = [kinds.box_entry(drawings[0]), *_bins_entry(drawings[0])]
-    for drawing in drawings:
-        entries += drawing.art.legend(drawing)
-    entries = _once([*entries, *_backgrounds(crops, shown, view)])
-    maps: list[tuple[Block, Block]] = []
-    grids: list[tuple[Block, Block]] = []
-    for crop, drawing in zip(crops, drawings, strict=True):
-        grid = _grid(crop, scale, side, 270)
-        map_ = _map([drawing], scale)
-        maps.append((_head(2 if photo else 1, *_reads(crop, map_), side), map_))
-        grids.append((_head(3 if photo else 2, *_gives(crop, grid), side), grid))
-    bar = ColourBar(scale, f"Colors: {shown.words}", _GRID)
-    blocks: list[Block] = [side_by_side(maps, _GAP), side_by_side(grids, _GAP)]
+    entries, first = _entries(drawings, shown), 2 if photo else 1
+    maps = [_on_map(first, drawing, scale) for drawing in drawings]
+    grids = [_result(first + 1, crop, scale, side, 270) for crop in crops]
+    blocks = [side_by_side(*maps), side_by_side(*grids)]
     if photo:
-        on_photo = _photo(
-            photo, view.scaled(min(side, 260 * view.width // view.height)), drawings[0], subject
-        )
-        room = INNER - on_photo.width - 2 * _GAP
-        words = Column([Legend(entries, room), bar], 16)
-        head = _head(1, *_on_image(drawings[0]), on_photo.width)
-        blocks.insert(0, Row([Column([head, on_photo], 8), Column([_DOWN, words], 0)], 2 * _GAP))
+        width = min(side, 260 * view.width // view.height)
+        on_photo = _on_photo(photo, drawings[0], view.scaled(width))
+        room = INNER - width - 2 * GAP
+        words = column(legend(entries, room), _bar(scale, shown), gap=16)
+        beside = (Block(room, 1, lambda sheet, x, y: None), words)
+        blocks.insert(0, side_by_side(on_photo, beside))
     else:
-        blocks += [bar, Legend(entries, INNER)]
+        blocks += [_bar(scale, shown), legend(entries, INNER)]
     names = " and ".join(in_words.operator_name(crop.plan.convention) for crop in crops)
-    notes = [*map(kinds.shift, drawings), _stretch(view)]
-    return _page(f"{names} of box {subject.box}", blocks, notes, crops, subject)
+    return _page(f"{names} of box {subject.box}", blocks, drawings)
 
 
 def compose_overlay(
@@ -175,78 +156,66 @@ def compose_overlay(
     """`overlay`, laid out and not yet drawn."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = crops[1].values - crops[0].values
-    worst = kinds.default_bin(np.abs(difference))
-    crops = tuple(Crop(c.plan, c.k, c.values, worst) for c in crops)  # type: ignore[assignment]
-    rows, columns = _region(crops, subject)
+    p, q = worst = kinds.default_bin(np.abs(difference))
+    pair = [replace(crop, bin=worst) for crop in crops]
+    rows, columns = _region(pair, subject)
     view = fit(rows, columns, shown.map_size, 600, (300, 640))
-    scale = shown.scale(view, *(crop.values[~crop.void] for crop in crops))
+    scale = shown.scale(view, *(crop.values[~crop.void] for crop in pair))
     drawings = [
-        Drawing(crop, view, subject, shown, colour, dashed, colour)
-        for crop, (colour, dashed) in zip(crops, _LOOKS, strict=True)
+        Drawing(pair[0], view, subject, shown, FIRST, ink=FIRST),
+        Drawing(pair[1], view, subject, shown, SECOND, dashed=True, ink=SECOND),
     ]
-    block = _map(drawings, scale)
-    room = (INNER - block.width - 2 * _GAP) // 2
+
+    def marks(brush: Brush) -> None:
+        drawings[0].box(brush)
+        for drawing in drawings:
+            drawing.art.marks(drawing, brush)
+
+    taken = [box for drawing in drawings for box in drawing.taken()]
+    map_, factor = map_block(shown, view, scale, marks, taken)
+    room = (INNER - map_.width - 2 * GAP) // 2
     signed = scale_of_difference(difference)
-    grids = []
-    for crop, name, (colour, _) in zip(crops, names, _LOOKS, strict=True):
-        grid = Grid(crop.values, crop.void, scale, room, 300, worst, [colour])
-        head = Paragraph(_with(name, grid.factor), room, lettering.SMALL)
-        grids.append((head, grid))
-    void = crops[0].void & crops[1].void
-    apart = Grid(difference, void, signed, room, 300, worst, [FIRST, SECOND])
-    head = Paragraph(_with("difference: second − first", apart.factor), room, lettering.SMALL)
-    words: list[Block] = [
-        Paragraph(_apart(crops, names, shown), room, lettering.NORMAL),
-        ColourBar(scale, f"Colors: {shown.words}", room),
-        ColourBar(signed, "Colors of the difference", room),
+    void = pair[0].void & pair[1].void
+    results: list[Step] = []
+    for values, none, name, colours, its in (
+        (pair[0].values, pair[0].void, names[0], [FIRST], scale),
+        (pair[1].values, pair[1].void, names[1], [SECOND], scale),
+        (difference, void, "difference: second − first", [FIRST, SECOND], signed),
+    ):
+        block, power = grid(values, none, its, room, 300, worst, colours)
+        results.append((paragraph(_with(name, power), room, SMALL), block))
+    one, other = (float(crop.values[p, q]) for crop in pair)
+    said = [brief(v, 4, powers=True) for v in (other - one, one, other)]
+    text = (
+        f"They differ most in bin {p},{q} of {shown.words}, by {said[0]}: "
+        f"{names[0]} gives {said[1]}, {names[1]} {said[2]}."
+    )
+    bars = [_bar(scale, shown, room), colour_bar(signed, "Colors of the difference", room)]
+    words = column(paragraph(text, room), *bars, gap=12)
+    right = column(side_by_side(*results[:2]), row(column(*results[2], gap=8), words), gap=18)
+    looks = [
+        Entry(_look(d), f"bins and samples of {name}")
+        for d, name in zip(drawings, names, strict=True)
     ]
-    right = Column(
-        [side_by_side(grids, _GAP), Row([Column([head, apart], 8), Column(words, 12)], _GAP)], 18
-    )
+    left = column(map_, legend([*looks, *_entries(drawings, shown)], map_.width), gap=18)
     heads = (
-        _head(
-            1,
-            "Where each one reads",
-            _with(f"framed: bin {worst[0]},{worst[1]}", _numbers(block)),
-            block.width,
+        head(
+            "1\u00a0\u00a0Where each one reads", _with(f"framed: bin {p},{q}", factor), left.width
         ),
-        _head(2, "What each one gives", "the same bin framed", right.width),
+        head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width),
     )
-    entries = [kinds.box_entry(drawings[0])]
-    for name, (colour, dashed) in zip(names, _LOOKS, strict=True):
-        entries.append(Entry(_look_example(colour, dashed), f"bins and samples of {name}"))
-    for drawing in drawings:
-        entries += drawing.art.legend(drawing)
-    entries = _once([*entries, *_backgrounds(crops, shown, view)])
-    left = Column([block, Legend(entries, block.width)], 18)
-    blocks = [side_by_side([(heads[0], left), (heads[1], right)], _GAP)]
-    notes = [*map(kinds.shift, drawings), _stretch(view)]
-    return _page(f"{names[0]} and {names[1]} on box {subject.box}", blocks, notes, crops, subject)
+    blocks = [side_by_side((heads[0], left), (heads[1], right))]
+    return _page(f"{names[0]} and {names[1]} on box {subject.box}", blocks, drawings)
 
 
-def _with(name: str, factor: str) -> str:
-    return f"{name} ({factor})" if factor else name
-
-
-def _look_example(colour: Colour, dashed: bool) -> Any:
+def _look(drawing: Drawing) -> Callable[[Brush], None]:
     def draw(brush: Brush) -> None:
         right, bottom = brush.width - 6, brush.height - 5
-        brush.polygon(
-            [(6, 5), (right, 5), (right, bottom), (6, bottom)], 3.0, colour, dashed=dashed
-        )
-        kinds.sample_mark(brush, brush.height / 2, brush.width / 2, 3.5, 0, colour)
+        corners = [(6.0, 5.0), (right, 5.0), (right, bottom), (6.0, bottom)]
+        brush.polygon(corners, 3.0, drawing.colour, dashed=drawing.dashed)
+        kinds.sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
 
     return draw
-
-
-def _apart(crops: Sequence[Crop], names: Sequence[str], shown: Shown) -> str:
-    p, q = crops[0].bin
-    one, other = (float(crop.values[p, q]) for crop in crops)
-    written = [brief(v, 4, powers=True) for v in (other - one, one, other)]
-    return (
-        f"They differ most in bin {p},{q} of {shown.words}, by {written[0]}: "
-        f"{names[0]} gives {written[1]}, {names[1]} {written[2]}."
-    )
 
 
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
@@ -254,206 +223,135 @@ def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     first = crops[0]
     found = []
     for n, true in enumerate(true_axes(subject, first.plan, first.k)):
-        size = first.plan.map_size[n]
         seen = [*true.index, *(float(v) for crop in crops for v in crop.whole[:, n])]
-        for crop in crops:
-            if (term := crop.shown_term) is not None:
-                cells = [(tap.row, tap.column)[n] for tap in term.taps]
-                seen += [min(cells) - 0.3, max(cells) + 0.3]
-        found.append(in_sight(span_of(seen), size))
+        for term in filter(None, (crop.shown_term for crop in crops)):
+            cells = [(tap.row, tap.column)[n] for tap in term.taps]
+            seen += [min(cells) - 0.3, max(cells) + 0.3]
+        found.append(in_sight(span_of(seen), first.plan.map_size[n]))
     return found[0], found[1]
 
 
-def _map(
-    drawings: Sequence[Drawing],
-    scale: Scale,
-    spans: tuple[Sequence[Span | None], Sequence[Span | None]] = ((), ()),
-) -> MapBlock:
-    first = drawings[0]
+def _step(number: int, text: str, more: str, width: int) -> Block:
+    return head(f"{number}\u00a0\u00a0{text}", more, width)
+
+
+def _with(text: str, factor: str) -> str:
+    return f"{text} (numbers {factor})" if factor else text
+
+
+def _on_photo(photo: Photo, drawing: Drawing, view: View) -> Step:
+    y, x = (axis.cells_per_pixel for axis in drawing.true)
+    box = replace(drawing, view=view).box
+    block = photo_block(photo.image, view, drawing.shown.map_size, (y, x), box)
+    more = f"one square is one cell: {tidy(1 / x)}×{tidy(1 / y)} pixels"
+    return _step(1, "The box on the image", more, view.width), block
+
+
+def _on_map(
+    number: int, drawing: Drawing, scale: Scale, spans: tuple[Spans, Spans] = _NO_SPANS
+) -> Step:
+    crop, art = drawing.crop, drawing.art
 
     def marks(brush: Brush) -> None:
-        first.box(brush)
-        for drawing in drawings:
-            drawing.marks(brush)
+        drawing.box(brush)
+        art.marks(drawing, brush)
 
-    taken = [box for drawing in drawings for box in drawing.taken()]
-    labels = first.labels() if len(drawings) == 1 else []
-    return MapBlock(first.shown, first.view, scale, marks, taken, labels, *spans)
-
-
-def _photo(photo: Photo, view: View, drawing: Drawing, subject: Subject) -> PhotoBlock:
-    on_it = Drawing(drawing.crop, view, subject, drawing.shown)
-    y, x = true_axes(subject, drawing.crop.plan, drawing.crop.k)
-    per_cell = 1 / y.cells_per_pixel, 1 / x.cells_per_pixel
-    return PhotoBlock(photo.image, view, drawing.shown.map_size, per_cell, on_it.box)
-
-
-def _grid(crop: Crop, scale: Scale, room: int, height: int = 420) -> Grid:
-    return Grid(crop.values, crop.void, scale, room, height, crop.bin, [FIRST])
-
-
-def _once(entries: Sequence[Entry]) -> list[Entry]:
-    return list({entry.text: entry for entry in entries}.values())
-
-
-def _head(number: int, text: str, more: str, width: int) -> Block:
-    """A step's number and what happens in it, in one line and a smaller one."""
-    return Column(
-        [
-            Paragraph(f"{number}\u00a0\u00a0{text}", width, lettering.HEADING),
-            Paragraph(more, width, lettering.SMALL, MUTED),
-        ],
-        2,
+    labels = art.labels(drawing)
+    block, factor = map_block(
+        drawing.shown, drawing.view, scale, marks, drawing.taken(), labels, spans
     )
-
-
-def _on_image(drawing: Drawing) -> tuple[str, str]:
-    y, x = true_axes(drawing.subject, drawing.crop.plan, drawing.crop.k)
-    size = f"{tidy(1 / x.cells_per_pixel)}×{tidy(1 / y.cells_per_pixel)}"
-    return "The box on the image", f"one square is one cell: {size} pixels"
-
-
-def _reads(crop: Crop, map_: MapBlock) -> tuple[str, str]:
-    plan, (p, q) = crop.plan, crop.bin
-    name = in_words.operator_name(plan.convention)
-    terms = plan.terms(crop.k, p, q)
+    terms = crop.plan.terms(crop.k, *crop.bin)
+    unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
     count = "×".join(f"{n:,}" for n in terms.count)
-    if plan.kind == "cell":
-        what = f"{count} cells" if len(terms) else "no cell"
-    elif plan.kind == "piece":
-        what = f"{count} pieces"
-    else:
-        what = (
-            "one sample" if terms.total == 1 else f"{count} samples" if terms.total else "no sample"
-        )
-    return f"{name} {kinds.ART[plan.kind].reads}", _with(
-        f"framed: bin {p},{q}, of {what}", _numbers(map_)
-    )
+    made_of = f"{count} {unit}s" if terms.total > 1 else f"{'one' if terms.total else 'no'} {unit}"
+    name = in_words.operator_name(crop.plan.convention)
+    more = _with(f"framed: {drawing.bin_name}, of {made_of}", factor)
+    return _step(number, f"{name} {art.reads}", more, block.width), block
 
 
-def _gives(crop: Crop, grid: Grid) -> tuple[str, str]:
-    row, (p, q) = crop.plan.convention, crop.bin
+def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> Step:
+    block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [FIRST])
     way = {"avg": "average", "max": "largest", "corner-max": "largest weighted corner"}
-    said = kinds.ART[crop.plan.kind].gives.format(way[row.reduction])
-    value = brief(float(crop.values[p, q]), 4, powers=True)
-    more = f"bin {p},{q} is {value}"
-    return said[0].upper() + said[1:], _with(more, _numbers(grid))
+    said = kinds.ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
+    value = brief(float(crop.values[crop.bin]), 4, powers=True)
+    more = _with(f"bin {crop.bin[0]},{crop.bin[1]} is {value}", factor)
+    return _step(number, said[0].upper() + said[1:], more, room), block
 
 
-def _numbers(block: MapBlock | Grid) -> str:
-    return block.factor and f"numbers {block.factor}"
+def _bar(scale: Scale, shown: Shown, width: int = _GRID) -> Block:
+    return colour_bar(scale, f"Colors: {shown.words}", width)
 
 
-def _bins_entry(drawing: Drawing) -> list[Entry]:
-    crop = drawing.crop
-    if crop.plan.kind == "cell":
-        return []
-    rows, columns = crop.plan.output_size
-    if (rows, columns) == (1, 1):
-        return [Entry(_bins_example, "the one bin")]
-    return [Entry(_bins_example, f"its {rows}×{columns} bins, {drawing.bin_name()} framed")]
-
-
-def _bins_example(brush: Brush) -> None:
-    right, bottom, middle = brush.width - 5, brush.height - 4, brush.width / 2
-    brush.polygon([(5, 4), (right, 4), (right, bottom), (5, bottom)], 1.5, FIRST)
-    brush.row(brush.height / 2, 5, right, 1.0, FIRST)
-    brush.column(middle, 4, bottom, 1.0, FIRST)
-    brush.frame(5, 4, middle, brush.height / 2, 3.2, FIRST)
-
-
-def _backgrounds(crops: Sequence[Crop], shown: Shown, view: View) -> list[Entry]:
-    """What else has a colour: stripes, and numbers that have no place on the scale."""
-    found = []
-    off = any(
-        span.low < -0.5 or span.high > size - 0.5
-        for span, size in zip((view.rows, view.columns), shown.map_size, strict=True)
-    )
+def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[Entry]:
+    """The legend: the box, what each kind has, and what else has a colour."""
+    view, crops = drawings[0].view, [drawing.crop for drawing in drawings]
+    found = [kinds.box_entry(drawings[0])]
+    for drawing in drawings:
+        found += drawing.art.legend(drawing)
+    whole = (Span(-0.5, size - 0.5) for size in shown.map_size)
+    off = any(not w.covers(s) for w, s in zip(whole, (view.rows, view.columns), strict=True))
+    striped = ["off the map"] if off else []
     if void := [c.plan.convention.void_value for c in crops if c.void.any()]:
         given = " or ".join(dict.fromkeys(tidy(v) for v in void))
-        text = f"a bin with nothing to pool, which gives {given}"
-        found.append(Entry(_nothing, f"off the map, or {text}" if off else text, None))
-    elif off:
-        found.append(Entry(_nothing, "off the map", None))
+        striped.append(f"a bin with nothing to pool, which gives {given}")
+    if striped:
+        found.append(_plain(", or ".join(striped), None))
     values = np.concatenate([shown.seen(view)[0].ravel(), *(c.values.ravel() for c in crops)])
-    lowest = brief(LOWEST_FLOAT32, 5)
+    lowest = f"{brief(LOWEST_FLOAT32, 5)}: where a maximum starts, and stays if it meets no number"
     for holds, colour, name in (
         (np.isnan(values), NOT_A_NUMBER, "NaN (not a number)"),
         (values == np.inf, INFINITE, "∞ (infinity)"),
         (values == -np.inf, MINUS_INFINITE, "−∞ (minus infinity)"),
-        (
-            np.isfinite(values) & (values <= LOWEST_FLOAT32),
-            BEYOND,
-            f"{lowest}: where a maximum starts, and stays if it meets no number",
-        ),
+        (np.isfinite(values) & (values <= LOWEST_FLOAT32), BEYOND, lowest),
     ):
         if holds.any():
-            found.append(Entry(_nothing, name, colour))
+            found.append(_plain(name, colour))
     return found
 
 
-def _nothing(brush: Brush) -> None:
-    """The background says it all."""
+def _plain(text: str, background: Colour | None) -> Entry:
+    """A background that says it all."""
+    return Entry(lambda brush: None, text, background)
 
 
-def _stretch(view: View) -> str:
-    ratio = view.cell_y / view.cell_x
-    if abs(ratio - 1) < 0.01:
-        return ""
-    how = (
-        f"{tidy(ratio, 1)} times as high as wide"
-        if ratio > 1
-        else (f"{tidy(1 / ratio, 1)} times as wide as high")
-    )
-    return f"Cells are drawn {how}."
-
-
-def _page(
-    title: str,
-    blocks: Sequence[Block],
-    notes: Sequence[str],
-    crops: Sequence[Crop],
-    subject: Subject,
-) -> Sheet:
-    """The title above, and below what it is of, with every setting."""
-    said = " ".join(note for note in dict.fromkeys(notes) if note)
-    foot: list[Block] = [Paragraph(said, INNER, lettering.NORMAL)] if said else []
-    lines = [_whereabouts(crops[0], subject), *((subject.level and [subject.level]) or [])]
-    lines += [settings(crop.plan, crop.k) for crop in crops]
-    small: list[Block] = [Paragraph(line, INNER, lettering.SMALL, MUTED) for line in lines]
-    clean = lettering.shorten(lettering.clean(title), lettering.TITLE, INNER)
-    return sheet_of([Paragraph(clean, INNER, lettering.TITLE), *blocks, *foot, Column(small, 3)])
-
-
-def _whereabouts(crop: Crop, subject: Subject) -> str:
-    y, x = true_axes(subject, crop.plan, crop.k)
+def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> Sheet:
+    """The figure with what is odd about it, and below what it is of, with every setting."""
+    ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
+    notes = [*map(kinds.shift, drawings)]
+    if ratio > 1.01:
+        notes.append(f"Cells are drawn {tidy(ratio, 1)} times as high as wide.")
+    elif ratio < 0.99:
+        notes.append(f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high.")
+    said = paragraph(" ".join(filter(None, dict.fromkeys(notes))), INNER)
+    subject, (y, x) = drawings[0].subject, drawings[0].true
     corners = f"x {tidy(x.low)} to {tidy(x.high)}, y {tidy(y.low)} to {tidy(y.high)} pixels"
-    room = INNER / 3
     file, image = (
-        lettering.shorten(lettering.clean(t), lettering.SMALL, room).replace(" ", "\u00a0")
-        for t in (subject.file, subject.image)
+        shorten(clean(text), SMALL, INNER / 3).replace(" ", "\u00a0")
+        for text in (subject.file, subject.image)
     )
-    return f"{file} · image {image} · box {subject.box}: {corners}"
+    small = [f"{file} · image {image} · box {subject.box}: {corners}"]
+    small += [subject.level] if subject.level else []
+    small += [settings(d.crop.plan, d.crop.k) for d in drawings]
+    return page(title, [*blocks, said], small)
 
 
 def settings(plan: Plan, k: int) -> str:
     """Every parameter in use, whether the convention's own or not."""
-    row = plan.convention
+    rule = plan.convention
     (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
     said = [
-        f"convention {row.name}",
+        f"convention {rule.name}",
         f"{bins_y}×{bins_x} bins",
-        in_words.reduction(row, plan.count(k)),
+        in_words.reduction(rule, plan.count(k)),
     ]
     if plan.kind in ("sample", "piece"):
-        said.append("aligned" if row.aligned else "not aligned")
-        if row.offset_before:
-            said.append(f"corners moved {tidy(row.offset_before)} pixels before scaling")
-        if row.min_size:
-            said.append(f"boxes at least {tidy(row.min_size)} cell")
+        said.append("aligned" if rule.aligned else "not aligned")
+        if rule.offset_before:
+            said.append(f"corners moved {tidy(rule.offset_before)} pixels before scaling")
+        if rule.min_size:
+            said.append(f"boxes at least {tidy(rule.min_size)} cell")
     if plan.kind == "point":
-        said.append(f"{row.interpolation} interpolation")
-    said.append(f"spatial scale {tidy(plan.spatial_scale, 6)}")
-    said.append(f"map of {height}×{width} cells")
+        said.append(f"{rule.interpolation} interpolation")
+    said += [f"spatial scale {tidy(plan.spatial_scale, 6)}", f"map of {height}×{width} cells"]
     # A line may end between two settings, but not within one.
     return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)

@@ -20,17 +20,23 @@ from numpy.typing import NDArray
 from roicrop.conventions import Kind
 from roicrop.draw.canvas import Brush
 from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
-from roicrop.draw.map import Box, Label, Shown
+from roicrop.draw.map import Box, Label, Shown, Spans, meet
 from roicrop.draw.sheet import TEAL, Entry
-from roicrop.draw.view import Span, View, span_of, true_axes
+from roicrop.draw.view import Corners, Span, TrueAxis, View, span_of, true_axes
 from roicrop.job import Subject
-from roicrop.sampling import SeparablePlan, Tap, Term
+from roicrop.sampling import Samples, SeparablePlan, Term
 from roicrop.text import brief, distance, measure, tidy
 
-SAME: Final = 5e-3  # cells below which nobody sees a shift
-SHADOW: Final = (*INK, 140)
-LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
+Outline = NDArray[np.float64]
+Number = float | np.floating[Any]
+
+_SHADOW: Final = (*INK, 140)
+_SAME: Final = 5e-3  # cells below which nobody sees a shift
+_LEAST_MOVE: Final = 0.05
+_LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_GAP: Final = 3.0  # pixels between samples below which they are specks
+_MOST_MARKS: Final = 20_000
+_MOST_PLACES: Final = 600  # of samples along an axis
 _MOST_TERMS: Final = 3000  # of the one bin that are looked at one by one
 _HALF: Final = 0.5
 
@@ -53,47 +59,43 @@ class Crop:
         """(PH, PW): the bins that had nothing to pool."""
         return self.plan.void(self.k)
 
-    def outline(self, p: int, q: int) -> NDArray[np.float64]:
-        """(4, 2) the corners of a bin, y and x each."""
-        return self.plan.outline(self.k, p, q)
+    @cached_property
+    def own(self) -> Outline:
+        """(4, 2) the corners of the one bin, y and x each."""
+        return self.plan.outline(self.k, *self.bin)
 
     @cached_property
-    def whole(self) -> NDArray[np.float64]:
+    def whole(self) -> Outline:
         """(4, 2) the corners of all bins together: each is a corner of the bin in that corner."""
         rows, columns = (n - 1 for n in self.plan.output_size)
         at = ((0, 0), (0, columns), (rows, columns), (rows, 0))
-        return np.array([self.outline(*bin_)[n] for n, bin_ in enumerate(at)])
+        return np.array([self.plan.outline(self.k, *bin_)[n] for n, bin_ in enumerate(at)])
 
     @cached_property
-    def framed(self) -> NDArray[np.float64]:
+    def framed(self) -> Outline:
         """(4, 2) the corners of what is framed: the one bin, or for RoIPool its cells."""
-        if self.plan.kind == "cell" and all(self.cells(*self.bin)):
-            return _frame_of(*self.cells(*self.bin))
-        return self.outline(*self.bin)
+        if self.plan.kind != "cell" or not all(self.cells(*self.bin)):
+            return self.own
+        (top, bottom), (left, right) = (
+            (cells.start - _HALF, cells.stop - _HALF) for cells in self.cells(*self.bin)
+        )
+        return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
 
     @cached_property
     def terms(self) -> list[Term]:
         """What the one bin is made of, or the first of it."""
-        terms = self.plan.terms(self.k, *self.bin)
-        return list(islice(terms, _MOST_TERMS))
+        return list(islice(self.plan.terms(self.k, *self.bin), _MOST_TERMS))
 
     @cached_property
     def shown_term(self) -> Term | None:
         """The sample or piece whose weights are shown: the one with the plainest."""
         if self.plan.kind == "cell":
             return None
-        reads = [term for term in self.terms if term.taps]
         return max(
-            reads,
+            (term for term in self.terms if term.taps),
             key=lambda t: (len(t.taps), round(t.share, 6), min(tap.weight for tap in t.taps)),
             default=None,
         )
-
-    @property
-    def bin_size(self) -> tuple[float, float]:
-        """(height, width) of the one bin in cells."""
-        ys, xs = self.outline(*self.bin).T
-        return float(np.ptp(ys)), float(np.ptp(xs))
 
     def cells(self, p: int, q: int) -> tuple[range, range]:
         """RoIPool: the rows and columns of the map that a bin takes."""
@@ -101,7 +103,7 @@ class Crop:
         return range(*plan.y.cell_range(k, p)), range(*plan.x.cell_range(k, q))
 
     def winner(self, shown: Shown, p: int, q: int) -> tuple[int, int] | None:
-        """RoIPool: the cell that a bin has its value from, on the one channel that is shown."""
+        """RoIPool: the cell that a bin has its value from, where one channel is shown."""
         rows, columns = self.cells(p, q)
         seen = shown.values[rows.start : rows.stop, columns.start : columns.stop]
         if shown.several or not seen.size or np.isnan(seen).all():
@@ -115,6 +117,154 @@ def default_bin(values: NDArray[np.float64]) -> tuple[int, int]:
     held = np.where(np.isnan(values), -np.inf, values)
     p, q = np.unravel_index(int(held.argmax()), held.shape)
     return int(p), int(q)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A crop on a view of the map.
+
+    colour, dashed: how its bins are drawn. ink: the colour of its samples.
+    """
+
+    crop: Crop
+    view: View
+    subject: Subject
+    shown: Shown
+    colour: Colour = FIRST
+    dashed: bool = False
+    ink: Colour = POINT
+
+    @property
+    def art(self) -> Art:
+        """How its kind is drawn."""
+        return ART[self.crop.plan.kind]
+
+    @cached_property
+    def true(self) -> tuple[TrueAxis, TrueAxis]:
+        """The box where it really is, along y and along x."""
+        return true_axes(self.subject, self.crop.plan, self.crop.k)
+
+    @cached_property
+    def points(self) -> Points:
+        """All samples in sight."""
+        return points(self.view, self.crop.plan, self.crop.k)
+
+    @property
+    def centred(self) -> bool:
+        """Whether the centres of cells are marked: where a bin is smaller than a cell."""
+        small = float(np.prod(np.ptp(self.crop.own, axis=0))) < _HALF
+        return small and self.crop.plan.kind != "cell" and self.view.cell >= 14.0
+
+    @property
+    def bin_name(self) -> str:
+        """The one bin."""
+        return "bin {},{}".format(*self.crop.bin)
+
+    def box(self, brush: Brush) -> None:
+        """The box where it really is."""
+        true_box(brush, self.view, self.true[0].span, self.true[1].span)
+
+    def frame(self, brush: Brush, outline: Outline, width: float) -> None:
+        """An outline in the colour of the bins."""
+        corners = self.view.corners(outline)
+        brush.polygon(corners, width + 1.4, _SHADOW)
+        brush.polygon(corners, width, self.colour, dashed=self.dashed)
+
+    def pixels(self, y: Number, x: Number) -> tuple[float, float]:
+        """Index coordinates → x and y in pixels."""
+        return self.view.x(float(x)), self.view.y(float(y))
+
+    def taken(self) -> list[Box]:
+        """Where there is no room for a cell's number: on the box, and on what the kind says."""
+        (y, x), view = (axis.span for axis in self.true), self.view
+        found = sides(view.x(x.low), view.y(y.low), view.x(x.high), view.y(y.high), 3.0)
+        for outline in (self.crop.whole, self.crop.framed):
+            (top, left), (bottom, right) = outline.min(axis=0), outline.max(axis=0)
+            found += sides(*self.pixels(top, left), *self.pixels(bottom, right), 2.0)
+        return found + self.art.taken(self)
+
+
+def sides(x0: float, y0: float, x1: float, y1: float, reach: float) -> list[Box]:
+    """What the outline of a rectangle covers."""
+    lines = ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1))
+    return [_around(*line, reach) for line in lines]
+
+
+def _around(x0: float, y0: float, x1: float, y1: float, reach: float) -> Box:
+    return min(x0, x1) - reach, min(y0, y1) - reach, max(x0, x1) + reach, max(y0, y1) + reach
+
+
+def true_box(brush: Brush, view: View, y: Span, x: Span, colour: Colour = BOX) -> None:
+    """A box in index coordinates, or an arrow to it from the edge of the view."""
+    top, bottom, left, right = view.y(y.low), view.y(y.high), view.x(x.low), view.x(x.high)
+    at_x, at_y = (left + right) / 2, (top + bottom) / 2
+    if not (y.meets(view.rows) and x.meets(view.columns)):
+        near_x = min(max(at_x, 8.0), brush.width - 8.0)
+        near_y = min(max(at_y, 8.0), brush.height - 8.0)
+        far = math.hypot(at_x - near_x, at_y - near_y) / 19.0
+        back = near_x - (at_x - near_x) / far, near_y - (at_y - near_y) / far
+        brush.arrow(*back, near_x, near_y, 19.0, colour)
+        return
+    if max(bottom - top, right - left) < 7.0:  # a ring, to be found by
+        brush.ring(at_x, at_y, 9.0, 5.0, _SHADOW)
+        brush.ring(at_x, at_y, 9.0, 3.0, colour)
+    width = min(max(min(bottom - top, right - left) / 10, 2.6), 5.0)
+    brush.frame(left, top, right, bottom, width + 1.0, _SHADOW)
+    brush.frame(left, top, right, bottom, width, colour)
+
+
+def box_entry(drawing: Drawing) -> Entry:
+    """The box itself: its size, and whether all of it is in the figure."""
+    (y, x), view = drawing.true, drawing.view
+    text = f"the box: {tidy(x.cells)} × {tidy(y.cells)} cells"
+    if x.cells < 0 or y.cells < 0:
+        text += ", corners reversed"
+    gone = [
+        f"{measure(tidy(far), 'cell')} {way}"
+        for far, way in (
+            (view.columns.low - x.span.high, "to the left"),
+            (x.span.low - view.columns.high, "to the right"),
+            (view.rows.low - y.span.high, "up"),
+            (y.span.low - view.rows.high, "down"),
+        )
+        if far > 0
+    ]
+    if gone:
+        text += f", out of sight (arrow): {' and '.join(gone)}"
+    elif not (view.rows.covers(y.span) and view.columns.covers(x.span)):
+        text += ", which goes on beyond the picture"
+    return Entry(lambda b: b.frame(7, 6, b.width - 7, b.height - 6, 4.0, BOX), text)
+
+
+def shift(drawing: Drawing) -> str:
+    """How far from where the box begins the bins do; nothing where they do not, or are rounded."""
+    crop, row = drawing.crop, drawing.crop.plan.convention
+    if row.kind in ("cell", "point"):
+        return ""
+    moves = []
+    for begin, true, ways in zip(
+        reversed(crop.whole.min(axis=0).tolist()),
+        reversed(drawing.true),
+        (("left of", "right of"), ("above", "below")),
+        strict=True,
+    ):
+        cells = begin - true.span.low
+        if abs(cells) > max(_SAME, 1e-6 * abs(begin)):
+            moves.append((distance(cells, true.cells_per_pixel, tidy), ways[cells > 0]))
+    if not moves:
+        return ""
+    said = " and ".join(f"{far} {way}" for far, way in moves)
+    if len(moves) == 2 and moves[0][0] == moves[1][0]:
+        said = f"{moves[0][0]} {moves[0][1]} and {moves[1][1]}"
+    height, width = np.ptp(crop.whole, axis=0).tolist()
+    grown = (
+        height > abs(drawing.true[0].cells) + _SAME or width > abs(drawing.true[1].cells) + _SAME
+    )
+    sized = f" They are enlarged to {tidy(width)} × {tidy(height)} cells." if grown else ""
+    return f"The bins of {row.name} begin {said} the box.{sized}"
+
+
+# Samples of RoIAlign, pieces of an exact integral, points of crop-and-resize.
 
 
 @dataclass(frozen=True)
@@ -132,184 +282,57 @@ class Points:
     state: NDArray[np.int64]
     gap: float
 
-
-_MOST_POINTS: Final = 250_000
+    @property
+    def crowded(self) -> bool:
+        """Whether there is no room for marks."""
+        return self.gap < _LEAST_GAP or len(self.y) > _MOST_MARKS
 
 
 def points(view: View, plan: SeparablePlan, k: int) -> Points:
     """The samples of box k in sight."""
-    (ys, seen_y, gap_y), (xs, seen_x, gap_x) = (
-        _places(axis.samples(k), span, cell)
-        for axis, span, cell in (
-            (plan.y, view.rows, view.cell_y),
-            (plan.x, view.columns, view.cell_x),
-        )
-    )
-    step = math.ceil(math.sqrt(max(len(seen_y) * len(seen_x) / _MOST_POINTS, 1.0)))
-    seen_y, seen_x = seen_y[::step], seen_x[::step]
-    y, x = (a.ravel() for a in np.meshgrid(ys.position[seen_y], xs.position[seen_x], indexing="ij"))
-    read_y, read_x = (
-        a.ravel() for a in np.meshgrid(ys.read_at[seen_y], xs.read_at[seen_x], indexing="ij")
-    )
-    inside = np.logical_and.outer(ys.inside[seen_y], xs.inside[seen_x]).ravel()
-    clamped = np.logical_or.outer(ys.clamped[seen_y], xs.clamped[seen_x]).ravel()
-    state = np.where(inside, clamped.astype(np.int64), 2)
-    y, x, read_y, read_x = (a.astype(np.float64) for a in (y, x, read_y, read_x))
-    return Points(y, x, read_y, read_x, state, step * min(gap_y, gap_x))
+    ys, gap_y = _places(plan.y.samples(k), view.rows, view.cell_y)
+    xs, gap_x = _places(plan.x.samples(k), view.columns, view.cell_x)
+    i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
+    inside = ys.inside[i] & xs.inside[j]
+    state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)
+    at = [a.astype(np.float64) for a in (ys.position[i], xs.position[j])]
+    read = [a.astype(np.float64) for a in (ys.read_at[i], xs.read_at[j])]
+    return Points(at[0], at[1], read[0], read[1], state, min(gap_y, gap_x))
 
 
-def _places(samples: Any, span: Span, cell: float) -> tuple[Any, NDArray[np.int64], float]:
-    """Samples of an axis, which of them are drawn, and the pixels between neighbours."""
-    at = np.asarray(samples.position, dtype=np.float64)
+def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float]:
+    """The samples of an axis that are drawn, and the pixels between neighbours."""
+    at = samples.position.astype(np.float64)
     reach = 8.0 / cell
     seen = np.flatnonzero((at >= span.low - reach) & (at <= span.high + reach))
     places, first = np.unique(np.rint(at[seen] * (cell * 4)), return_index=True)
     gaps = np.diff(places) / 4
-    return samples, seen[first], float(gaps.min()) if gaps.size else 40.0
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A crop on a view of the map.
-
-    colour, dashed: how its bins are drawn.
-    ink: the colour of its samples.
-    """
-
-    crop: Crop
-    view: View
-    subject: Subject
-    shown: Shown
-    colour: Colour = FIRST
-    dashed: bool = False
-    ink: Colour = POINT
-
-    @property
-    def art(self) -> Art:
-        """How its kind is drawn."""
-        return ART[self.crop.plan.kind]
-
-    @cached_property
-    def points(self) -> Points:
-        """All samples in sight."""
-        return points(self.view, self.crop.plan, self.crop.k)
-
-    def box(self, brush: Brush) -> None:
-        """The box where it really is, or an arrow to it from the edge of the view."""
-        true_box(brush, self.view, *(a.span for a in self._true))
-
-    @property
-    def _true(self) -> Any:
-        return true_axes(self.subject, self.crop.plan, self.crop.k)
-
-    def on_view(self, outline: NDArray[np.float64]) -> list[tuple[float, float]]:
-        """The same in pixels."""
-        return self.view.corners(outline)
-
-    def marks(self, brush: Brush) -> None:
-        """Everything but the box."""
-        self.art.marks(self, brush)
-
-    def taken(self) -> list[Box]:
-        """Where there is no room for a cell's number: on the box, and on what the kind says."""
-        spans = [axis.span for axis in self._true]
-        (top, bottom), (left, right) = (
-            (to(s.low), to(s.high)) for to, s in zip((self.view.y, self.view.x), spans, strict=True)
-        )
-        outer = self.on_view(self.crop.whole)
-        own = self.on_view(self.crop.framed)
-        found = sides(left, top, right, bottom, 3.0)
-        for corners in (outer, own):
-            (x0, x1), (y0, y1) = ((min(c), max(c)) for c in zip(*corners, strict=True))
-            found += sides(x0, y0, x1, y1, 2.0)
-        return [*found, *self.art.taken(self)]
-
-    def labels(self) -> list[Label]:
-        """Texts on the map."""
-        return self.art.labels(self)
-
-    def spans(self) -> tuple[list[Span | None], list[Span | None]]:
-        """What each bin takes along y and along x, where brackets are to show it."""
-        return self.art.spans(self)
-
-    def bin_name(self) -> str:
-        """The one bin."""
-        return "bin {},{}".format(*self.crop.bin)
-
-
-def sides(x0: float, y0: float, x1: float, y1: float, reach: float) -> list[Box]:
-    """What the outline of a rectangle covers."""
-    return [
-        (x0 - reach, y0 - reach, x1 + reach, y0 + reach),
-        (x0 - reach, y1 - reach, x1 + reach, y1 + reach),
-        (x0 - reach, y0 - reach, x0 + reach, y1 + reach),
-        (x1 - reach, y0 - reach, x1 + reach, y1 + reach),
-    ]
-
-
-def true_box(brush: Brush, view: View, y: Span, x: Span, colour: Colour = BOX) -> None:
-    """A box in index coordinates, or an arrow to it from the edge of the view."""
-    top, bottom, left, right = view.y(y.low), view.y(y.high), view.x(x.low), view.x(x.high)
-    if not (y.meets(view.rows) and x.meets(view.columns)):
-        _arrow_to(brush, (top + bottom) / 2, (left + right) / 2)
-        return
-    if max(bottom - top, right - left) < 7.0:  # a ring, to be found by
-        at_x, at_y = (left + right) / 2, (top + bottom) / 2
-        brush.ring(at_x, at_y, 9.0, 5.0, SHADOW)
-        brush.ring(at_x, at_y, 9.0, 3.0, colour)
-    width = min(max(min(bottom - top, right - left) / 10, 2.6), 5.0)
-    brush.frame(left, top, right, bottom, width + 1.0, SHADOW)
-    brush.frame(left, top, right, bottom, width, colour)
-
-
-def _arrow_to(brush: Brush, y: float, x: float) -> None:
-    at_y = min(max(y, 20.0), brush.height - 20.0)
-    at_x = min(max(x, 20.0), brush.width - 20.0)
-    far = math.hypot(y - at_y, x - at_x)
-    brush.arrow(at_x, at_y, (x - at_x) / far, (y - at_y) / far, BOX)
-
-
-# Samples and points of RoIAlign, exact RoIAlign and crop-and-resize.
+    drawn = np.zeros(len(at), dtype=bool)
+    drawn[seen[first[:: len(first) // _MOST_PLACES + 1]]] = True
+    return samples.where(drawn), float(gaps.min()) if gaps.size else 40.0
 
 
 def _marks_of_samples(drawing: Drawing, brush: Brush) -> None:
     crop, view = drawing.crop, drawing.view
-    bins(drawing, brush)
-    _centres(drawing, brush)
-    small(drawing.points, view, brush, drawing)
-    own = drawing.on_view(crop.outline(*crop.bin))
-    brush.polygon(own, 5.0, SHADOW)
-    brush.polygon(own, 3.6, drawing.colour, dashed=drawing.dashed)
-    if crop.plan.kind == "piece":
+    size = np.ptp(crop.own, axis=0) * (view.cell_y, view.cell_x)
+    for bin_ in np.ndindex(crop.plan.output_size) if size.min() >= _LEAST_BIN else ():
+        corners = view.corners(crop.plan.outline(crop.k, *bin_))
+        brush.polygon(corners, 0.75, drawing.colour, dashed=drawing.dashed)
+    brush.polygon(view.corners(crop.whole), 2.0, drawing.colour, dashed=drawing.dashed)
+    for x, y in _centres(drawing):
+        centre_mark(brush, x, y, min(0.05 * view.cell + 1.5, 6.0))
+    small(drawing, brush)
+    drawing.frame(brush, crop.own, 3.6)
+    if crop.plan.kind == "piece" and view.cell >= 6.0:
         _cuts(drawing, brush)
     _own_samples(drawing, brush)
 
 
-def bins(drawing: Drawing, brush: Brush) -> None:
-    """Thin lines around every bin, where bins are not too small, and around all."""
-    crop, (rows, columns) = drawing.crop, drawing.crop.plan.output_size
-    height, width = crop.bin_size
-    if height * drawing.view.cell_y >= LEAST_BIN and width * drawing.view.cell_x >= LEAST_BIN:
-        for p, q in np.ndindex(rows, columns):
-            corners = drawing.on_view(crop.outline(p, q))
-            brush.polygon(corners, 0.75, drawing.colour, dashed=drawing.dashed)
-    brush.polygon(drawing.on_view(crop.whole), 2.0, drawing.colour, dashed=drawing.dashed)
-
-
-def centres_marked(drawing: Drawing) -> bool:
-    """Whether the centres of cells are marked: where a bin is smaller than a cell."""
-    small = math.prod(drawing.crop.bin_size) < 0.5 and drawing.crop.plan.kind != "cell"
-    return small and drawing.view.cell >= 14.0
-
-
-def _centres(drawing: Drawing, brush: Brush) -> None:
-    if not centres_marked(drawing):
-        return
-    height, width = drawing.shown.map_size
-    for i in drawing.view.row_range(height):
-        for j in drawing.view.column_range(width):
-            size = min(0.05 * drawing.view.cell + 1.5, 6.0)
-            centre_mark(brush, drawing.view.x(float(j)), drawing.view.y(float(i)), size)
+def _centres(drawing: Drawing) -> Corners:
+    if not drawing.centred:
+        return []
+    rows, columns = drawing.view.ranges(drawing.shown.map_size)
+    return [drawing.pixels(i, j) for i in rows for j in columns]
 
 
 def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
@@ -319,37 +342,34 @@ def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
         brush.column(x, y - reach, y + reach, width, colour)
 
 
-_STATE_COLOURS: Final = np.array([POINT, MOVED, LOST], dtype=np.uint8)
-
-
-def small(found: Points, view: View, brush: Brush, drawing: Drawing) -> None:
+def small(drawing: Drawing, brush: Brush) -> None:
     """Every sample: small where the map is read, full where it is not; at last, specks."""
+    found, view = drawing.points, drawing.view
     at_y, at_x = view.y(found.y), view.x(found.x)
-    if found.gap < _LEAST_GAP or len(at_y) > 20_000:
-        colours = _STATE_COLOURS[found.state]
+    if found.crowded:
+        colours = np.array([drawing.ink, MOVED, LOST], dtype=np.uint8)[found.state]
         brush.specks(at_y, at_x, colours, min(0.35 * found.gap, 1.5), 0.6)
         return
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
-    read_y, read_x = view.y(found.read_y), view.x(found.read_x)
-    for m in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
-        _tie(brush, at_y[m], at_x[m], read_y[m], read_x[m], radius)
-    for n, state in enumerate(found.state):
+    for n in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
+        _tie(brush, at_x[n], at_y[n], *drawing.pixels(found.read_y[n], found.read_x[n]), radius)
+    for x, y, state in zip(at_x, at_y, found.state.tolist(), strict=True):
         if state == 0:
-            brush.dot(at_x[n], at_y[n], min(max(0.07 * found.gap, 0.9), 1.7), (*drawing.ink, 190))
+            brush.dot(x, y, min(max(0.07 * found.gap, 0.9), 1.7), (*drawing.ink[:3], 190))
         else:
-            sample_mark(brush, at_y[n], at_x[n], radius, int(state))
+            sample_mark(brush, x, y, radius, state)
 
 
-def _tie(brush: Brush, y: float, x: float, read_y: float, read_x: float, radius: float) -> None:
-    """A line from a sample to where the map is read in its place; in pixels."""
+def _tie(brush: Brush, x: float, y: float, read_x: float, read_y: float, radius: float) -> None:
+    """A line from a sample to where the map is read in its place."""
     brush.stroke(x, y, read_x, read_y, 1.0 if radius > 2.5 else 0.5, (*INK, 180))
     brush.dot(read_x, read_y, max(0.4 * radius, 1.0), INK)
 
 
 def sample_mark(
-    brush: Brush, y: float, x: float, radius: float, state: int = 0, ink: Colour = POINT
+    brush: Brush, x: float, y: float, radius: float, state: int = 0, ink: Colour = POINT
 ) -> None:
-    """One sample at a pixel: read where it is, read at the edge, or not at all."""
+    """One sample: read where it is, read at the edge, or not at all."""
     rim = min(0.3 * radius, 1.2)
     if state == 0:
         brush.dot(x, y, radius, ink, rim)
@@ -363,164 +383,120 @@ _STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 
 
 def _own_radius(drawing: Drawing) -> float:
-    gap = drawing.points.gap
-    return min(max(0.26 * gap, 1.6), 5.5)
+    return min(max(0.26 * drawing.points.gap, 1.6), 5.5)
 
 
 def _own_samples(drawing: Drawing, brush: Brush) -> None:
     """The samples of the one bin, and the cells that one of them reads."""
-    crop, view = drawing.crop, drawing.view
-    radius = _own_radius(drawing)
-    chosen = crop.shown_term
+    radius, chosen = _own_radius(drawing), drawing.crop.shown_term
     if chosen is not None:
-        x, y = view.x(float(chosen.read_x)), view.y(float(chosen.read_y))
+        at = drawing.pixels(chosen.read_y, chosen.read_x)
         for tap in chosen.taps:
-            lines_to(
-                brush, x, y, view.x(float(tap.column)), view.y(float(tap.row)), tap, drawing.ink
-            )
-    if drawing.points.gap < _LEAST_GAP:
-        return
-    for term in crop.terms:
-        y, x = view.y(float(term.y)), view.x(float(term.x))
-        if not math.isfinite(x + y):
-            continue
-        if term.state == "clamped":
-            _tie(brush, y, x, view.y(float(term.read_y)), view.x(float(term.read_x)), radius)
-        sample_mark(brush, y, x, radius, _STATES[term.state], drawing.ink)
-
-
-def lines_to(
-    brush: Brush, x: float, y: float, to_x: float, to_y: float, tap: Tap, ink: Colour
-) -> None:
-    """A line as thick as a weight, from a sample to the centre of a cell."""
-    width = 1.2 + 9.0 * abs(tap.weight)
-    brush.stroke(x, y, to_x, to_y, width + 1.6, (*INK, 200))
-    brush.stroke(x, y, to_x, to_y, width, ink)
-    brush.dot(to_x, to_y, max(width / 2, 2.5), ink, 0.8)
+            to = drawing.pixels(tap.row, tap.column)
+            width = 1.2 + 9.0 * abs(tap.weight)
+            brush.stroke(*at, *to, width + 1.6, (*INK, 200))
+            brush.stroke(*at, *to, width, drawing.ink)
+            brush.dot(*to, max(width / 2, 2.5), drawing.ink, 0.8)
+    for term in [] if drawing.points.crowded else drawing.crop.terms:
+        x, y = drawing.pixels(term.y, term.x)
+        if math.isfinite(x + y):
+            if term.state == "clamped":
+                _tie(brush, x, y, *drawing.pixels(term.read_y, term.read_x), radius)
+            sample_mark(brush, x, y, radius, _STATES[term.state], drawing.ink)
 
 
 def _cuts(drawing: Drawing, brush: Brush) -> None:
     """The lines that cut the one bin into pieces: through the centres of cells."""
-    (left, top), *_, (right, bottom) = sorted(
-        drawing.on_view(drawing.crop.outline(*drawing.crop.bin))
-    )
-    ys, xs = (span_of(side) for side in drawing.crop.outline(*drawing.crop.bin).T)
-    view = drawing.view
-    if view.cell < 6.0:
-        return
-    for i in _whole_within(ys, view.rows):
-        brush.dash(left, view.y(i), right, view.y(i), 1.5, POINT)
-    for j in _whole_within(xs, view.columns):
-        brush.dash(view.x(j), top, view.x(j), bottom, 1.5, POINT)
-
-
-def _whole_within(span: Span, shown: Span) -> range:
-    low, high = max(span.low, shown.low), min(span.high, shown.high)
-    return range(math.ceil(low), math.floor(high) + 1) if low <= high else range(0)
+    (ys, xs), view = (span_of(side) for side in drawing.crop.own.T), drawing.view
+    for i in range(math.ceil(ys.low), math.floor(ys.high) + 1):
+        brush.dash(view.x(xs.low), view.y(i), view.x(xs.high), view.y(i), 1.5, POINT)
+    for j in range(math.ceil(xs.low), math.floor(xs.high) + 1):
+        brush.dash(view.x(j), view.y(ys.low), view.x(j), view.y(ys.high), 1.5, POINT)
 
 
 def _taken_by_samples(drawing: Drawing) -> list[Box]:
-    crop, view = drawing.crop, drawing.view
-    radius = _own_radius(drawing) + 1
-    found = []
-    for term in crop.terms[:200]:
-        y, x = view.y(float(term.y)), view.x(float(term.x))
-        found.append((x - radius, y - radius, x + radius, y + radius))
-    if (chosen := crop.shown_term) is not None:
-        y, x = view.y(float(chosen.read_y)), view.x(float(chosen.read_x))
+    radius, them = _own_radius(drawing) + 1, drawing.points
+    found = [
+        _around(*drawing.pixels(term.y, term.x) * 2, radius) for term in drawing.crop.terms[:200]
+    ]
+    if (chosen := drawing.crop.shown_term) is not None:
+        at = np.array(drawing.pixels(chosen.read_y, chosen.read_x), np.float64)
         for tap in chosen.taps:
-            to_y, to_x = view.y(float(tap.row)), view.x(float(tap.column))
-            for part in np.linspace(0, 1, 9):
-                at_y, at_x = y + part * (to_y - y), x + part * (to_x - x)
-                found.append((at_x - 4, at_y - 4, at_x + 4, at_y + 4))
-    if centres_marked(drawing):
-        height, width = drawing.shown.map_size
-        for i in view.row_range(height):
-            for j in view.column_range(width):
-                y, x = view.y(float(i)), view.x(float(j))
-                found.append((x - 7, y - 7, x + 7, y + 7))
-    them = drawing.points
-    if them.gap >= _LEAST_GAP:
-        for n in np.flatnonzero(them.state)[:2000]:  # those that have a full mark
-            y, x = view.y(float(them.y[n])), view.x(float(them.x[n]))
-            found.append((x - 5, y - 5, x + 5, y + 5))
+            to = np.array(drawing.pixels(tap.row, tap.column), np.float64)
+            for share in np.linspace(0, 1, 9):
+                x, y = (at + share * (to - at)).tolist()
+                found.append(_around(x, y, x, y, 4))
+    found += [_around(*at * 2, 7) for at in _centres(drawing)]
+    for n in [] if them.crowded else np.flatnonzero(them.state):  # those that have a full mark
+        found.append(_around(*drawing.pixels(them.y[n], them.x[n]) * 2, 5))
     return found
 
 
 def _labels_of_weights(drawing: Drawing) -> list[Label]:
     """What each cell counts in the one sample, where cells are large."""
-    view, chosen = drawing.view, drawing.crop.shown_term
-    if chosen is None or view.cell < 84.0:
+    chosen = drawing.crop.shown_term
+    if chosen is None or drawing.view.cell < 84.0:
         return []
     found = []
     for tap in chosen.taps:
-        y, x = view.y(float(tap.row)), view.x(float(tap.column))
-        away = 22.0 if y >= view.y(float(chosen.read_y)) else -22.0
+        x, y = drawing.pixels(tap.row, tap.column)
+        away = 22.0 if tap.row >= chosen.read_y else -22.0
         label = Label(f"× {brief(tap.weight, 2)}", x, y + away)
-        if _is_on(label.box, view):
+        if label.within(drawing.view) == label:
             found.append(label)
     return found
 
 
-def _is_on(box: Box, view: View) -> bool:
-    return box[0] >= 0 and box[1] >= 0 and box[2] <= view.width and box[3] <= view.height
-
-
 def _legend_of_samples(drawing: Drawing) -> list[Entry]:
-    crop, plan = drawing.crop, drawing.crop.plan
-    what = "middles of the pieces" if plan.kind == "piece" else "samples"
-    if plan.kind == "point":
-        what = "sample"
-    found = []
-    if drawing.points.gap < _LEAST_GAP:
+    crop, kind, them = drawing.crop, drawing.crop.plan.kind, drawing.points
+    what = {"piece": "middles of the pieces", "point": "sample"}.get(kind, "samples")
+    rows, columns = crop.plan.output_size
+    alone = rows == columns == 1
+    bins = "the one bin" if alone else f"its {rows}×{columns} bins, {drawing.bin_name} framed"
+    found = [Entry(_bins_example, bins)] if drawing.ink == POINT else []
+    if them.crowded:
         found.append(Entry(_crowd_example, "samples, too many to tell apart"))
     elif drawing.ink == POINT:
         if any(term.state == "inside" for term in crop.terms):
-            found.append(Entry(_own_example, f"{what} of {drawing.bin_name()}"))
-        if plan.output_size != (1, 1) and (drawing.points.state == 0).any():
+            own = f"{what} of {drawing.bin_name}"
+            found.append(Entry(lambda b: sample_mark(b, b.width / 2, b.height / 2, 5.0), own))
+        if not alone and (them.state == 0).any():
             found.append(Entry(_small_example, "those of other bins"))
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell")
-        one = "a piece" if plan.kind == "piece" else "a sample"
+        one = "a piece" if kind == "piece" else "a sample"
         found.append(
             Entry(_weights_example, f"the {cells} that {one} reads: the thicker, the more")
         )
-    if centres_marked(drawing):
-        found.append(
-            Entry(lambda b: centre_mark(b, b.width / 2, b.height / 2, 5.0), "centers of cells")
-        )
-    state = drawing.points.state
-    if moved := int((state == 1).sum()):
-        found.append(
-            Entry(
-                moved_example,
-                f"outside the outermost centers ({moved}): read where its line ends",
-                None,
-            )
-        )
-    if lost := int((state == 2).sum()):
-        found.append(Entry(lost_example, f"too far outside ({lost}): {_what_lost_do(plan)}", None))
+    if drawing.centred:
+        mark = Entry(lambda b: centre_mark(b, b.width / 2, b.height / 2, 5.0), "centers of cells")
+        found.append(mark)
+    if moved := int((them.state == 1).sum()):
+        text = f"outside the outermost centers ({moved}): read where its line ends"
+        found.append(Entry(_moved_example, text, None))
+    if lost := int((them.state == 2).sum()):
+        row = crop.plan.convention
+        so = f"its bin is {tidy(row.void_value)}" if row.border == "extrapolate" else "counts as 0"
+        text = f"too far outside ({lost}): {so}"
+        found.append(Entry(lambda b: sample_mark(b, b.width / 2, b.height / 2, 4.5, 2), text, None))
     return found
 
 
-def _what_lost_do(plan: SeparablePlan) -> str:
-    if plan.convention.border == "extrapolate":
-        return f"its bin is {tidy(plan.convention.void_value)}"
-    return "counts as 0"
-
-
-def _own_example(brush: Brush) -> None:
-    sample_mark(brush, brush.height / 2, brush.width / 2, 5.0)
+def _bins_example(brush: Brush) -> None:
+    right, bottom, middle = brush.width - 5, brush.height - 4, brush.width / 2
+    brush.frame(5, 4, right, bottom, 1.5, FIRST)
+    brush.row(brush.height / 2, 5, right, 1.0, FIRST)
+    brush.column(middle, 4, bottom, 1.0, FIRST)
+    brush.frame(5, 4, middle, brush.height / 2, 3.2, FIRST)
 
 
 def _small_example(brush: Brush) -> None:
     for x in (-8, 0, 8):
-        brush.dot(brush.width / 2 + x, brush.height / 2, 1.6, (*POINT, 230), 0.5)
+        brush.dot(brush.width / 2 + x, brush.height / 2, 1.7, (*POINT, 190))
 
 
 def _crowd_example(brush: Brush) -> None:
-    at = np.arange(4.0, 31.0, 2.0)
-    y, x = (a.ravel() for a in np.meshgrid(at[at < 21], at, indexing="ij"))
+    y, x = (a.ravel() for a in np.mgrid[4.0:21.0:2.0, 4.0:31.0:2.0])
     brush.specks(y, x, np.full((len(y), 3), 255, np.uint8), 0.7, 0.6)
 
 
@@ -528,21 +504,15 @@ def _weights_example(brush: Brush) -> None:
     x, y = brush.width / 2 - 3, brush.height / 2 - 2
     for to_x, to_y, weight in ((6, 4, 0.3), (28, 4, 0.15), (6, 20, 0.2), (28, 20, 0.05)):
         brush.stroke(x, y, to_x, to_y, 1.0 + 9 * weight, POINT)
-    sample_mark(brush, y, x, 3.5)
+    sample_mark(brush, x, y, 3.5)
 
 
-def moved_example(brush: Brush) -> None:
-    """A sample beyond the edge of a map."""
-    y, x = brush.height / 2, brush.width / 2
+def _moved_example(brush: Brush) -> None:
+    x, y = brush.width / 2, brush.height / 2
     brush.fill(x + 1, 0, brush.width, brush.height, TEAL)
     brush.column(x + 1, 0, brush.height, 1.25, INK)
-    _tie(brush, y, x - 8, y, x + 10, 4.0)
-    sample_mark(brush, y, x - 8, 4.0, 1)
-
-
-def lost_example(brush: Brush) -> None:
-    """A sample that reads nothing."""
-    sample_mark(brush, brush.height / 2, brush.width / 2, 4.5, 2)
+    _tie(brush, x - 8, y, x + 10, y, 4.0)
+    sample_mark(brush, x - 8, y, 4.0, 1)
 
 
 # The cells of RoIPool.
@@ -550,208 +520,127 @@ def lost_example(brush: Brush) -> None:
 
 def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
     crop, view = drawing.crop, drawing.view
-    rows, columns = crop.plan.output_size
-    for i, j in _hatched(drawing):
-        top, left = view.y(i - _HALF), view.x(j - _HALF)
-        hatched(brush, top, left, top + view.cell_y, left + view.cell_x)
-    outer = drawing.on_view(crop.whole)
-    brush.polygon(outer, 3.4, SHADOW)
-    brush.polygon(outer, 2.4, drawing.colour, dashed=drawing.dashed)
+    for i, j in _shared(crop):
+        left, top = drawing.pixels(i - _HALF, j - _HALF)
+        _hatched(brush, left, top, left + view.cell_x, top + view.cell_y)
+    drawing.frame(brush, crop.whole, 2.4)
+    own = crop.winner(drawing.shown, *crop.bin)
     if view.cell >= 6.0:
-        won = {crop.winner(drawing.shown, p, q) for p, q in np.ndindex(rows, columns)}
-        for cell in won - {crop.winner(drawing.shown, *crop.bin)}:
-            if cell is not None:
-                brush.polygon(_inset(view, *cell, 3.0), 1.3, (*POINT, 235), dashed=True)
+        every = {crop.winner(drawing.shown, *bin_) for bin_ in np.ndindex(crop.plan.output_size)}
+        for cell in every - {own, None}:
+            brush.polygon(_inside(drawing, cell, 3.0), 1.3, (*POINT, 235), dashed=True)
     if all(crop.cells(*crop.bin)):
-        own = drawing.on_view(crop.framed)
-        brush.polygon(own, 5.4, SHADOW)
-        brush.polygon(own, 4.0, drawing.colour, dashed=drawing.dashed)
-    if (winner := crop.winner(drawing.shown, *crop.bin)) is not None:
-        corners = _inset(view, *winner, 4.5)
-        brush.polygon(corners, 5.0, SHADOW)
-        brush.polygon(corners, 3.4, POINT)
-    for move in _moves(drawing):
-        move.draw(brush, drawing.colour)
+        drawing.frame(brush, crop.framed, 4.0)
+    if own is not None:
+        brush.polygon(_inside(drawing, own, 4.5), 5.0, _SHADOW)
+        brush.polygon(_inside(drawing, own, 4.5), 3.4, POINT)
+    for ends, _ in _moves(drawing):
+        brush.arrow(*ends, 13.0, drawing.colour)
 
 
-def _inset(view: View, row: int, column: int, inset: float) -> list[tuple[float, float]]:
-    inset = min(inset, 0.2 * view.cell)
-    left, top = view.x(column - _HALF) + inset, view.y(row - _HALF) + inset
-    right, bottom = view.x(column + _HALF) - inset, view.y(row + _HALF) - inset
+def _inside(drawing: Drawing, cell: tuple[int, int] | None, inset: float) -> Corners:
+    row, column = cell or (0, 0)
+    inset = min(inset, 0.2 * drawing.view.cell)
+    left, top = (v + inset for v in drawing.pixels(row - _HALF, column - _HALF))
+    right, bottom = (v - inset for v in drawing.pixels(row + _HALF, column + _HALF))
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def _frame_of(rows: range, columns: range) -> NDArray[np.float64]:
-    top, bottom, left, right = (
-        v - _HALF for v in (rows.start, rows.stop, columns.start, columns.stop)
-    )
-    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
-
-
-def _hatched(drawing: Drawing) -> NDArray[np.int64]:
+def _shared(crop: Crop) -> NDArray[np.int64]:
     """The cells that more than one bin takes, where these are under half of all."""
-    crop, plan = drawing.crop, drawing.crop.plan
-    many = np.multiply.outer(
-        *(np.bincount(axis.samples(crop.k).low, minlength=axis.size) for axis in (plan.y, plan.x))
-    )
+    along = [
+        np.bincount(axis.samples(crop.k).low, minlength=axis.size)
+        for axis in (crop.plan.y, crop.plan.x)
+    ]
+    many = np.multiply.outer(*along)
     shared = np.argwhere(many > 1)
     return shared if 2 * len(shared) < int((many > 0).sum()) else shared[:0]
 
 
-def hatched(brush: Brush, y0: float, x0: float, y1: float, x1: float) -> None:
-    """A rectangle in pixels, hatched."""
+def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
     brush.hatch(x0, y0, x1, y1, 9.0, 2.0, (*INK, 80))
     brush.hatch(x0, y0, x1, y1, 9.0, 0.9, (*BOX, 150))
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """An edge that was moved: an arrow from where it was to where it is, x and y in pixels."""
-
-    ends: tuple[float, float, float, float]
-    label: Label
-
-    def draw(self, brush: Brush, colour: Colour) -> None:
-        """With a head that is never longer than the arrow."""
-        x0, y0, *tip = self.ends
-        far = math.hypot(tip[0] - x0, tip[1] - y0)
-        along = (tip[0] - x0) / far, (tip[1] - y0) / far
-        head = min(far, 13.0)
-        base = tip[0] - head * along[0], tip[1] - head * along[1]
-        for width, more, paint in ((5.0, 2.0, INK), (2.6, 0.0, colour)):
-            brush.stroke(x0, y0, *base, width, paint)
-            side = 0.6 * head + more
-            wings = [
-                (tip[0], tip[1]),
-                (base[0] - side * along[1], base[1] + side * along[0]),
-                (base[0] + side * along[1], base[1] - side * along[0]),
-            ]
-            brush.triangle(wings, paint)
-
-
-def _moves(drawing: Drawing) -> list[Move]:
-    """The edges of the box that rounding moved."""
-    crop, view = drawing.crop, drawing.view
-    true_y, true_x = (axis.span for axis in drawing._true)
-    ys, xs = (span_of(side) for side in crop.whole.T)
-    found: list[Move] = []
-    placed: list[Box] = []
-    for was, is_, outwards, vertical in (
+def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
+    """The edges that rounding moved: an arrow from where each was to where it is, and how far."""
+    view, (true_y, true_x) = drawing.view, (axis.span for axis in drawing.true)
+    ys, xs = (span_of(side) for side in drawing.crop.whole.T)
+    found: list[tuple[Box, Label]] = []
+    for was, now, outwards, vertical in (
         (true_x.low, xs.low, -1, False),
         (true_x.high, xs.high, 1, False),
         (true_y.low, ys.low, -1, True),
         (true_y.high, ys.high, 1, True),
     ):
-        cells = (is_ - was) * outwards
-        to = view.y if vertical else view.x
-        if abs(cells) < 10 * SAME or not 0 <= to(was) <= (view.height if vertical else view.width):
+        cells = (now - was) * outwards
+        along, seen = (xs, view.rows) if vertical else (ys, view.columns)
+        if abs(cells) < _LEAST_MOVE or not seen.holds(was):
             continue
-        along = xs if vertical else ys
-        frame = view.width if vertical else view.height
         text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
         for share in (0.5, 0.25, 0.75, 0.12, 0.88):
-            at = (view.x if vertical else view.y)(along.low + share * along.size)
-            if not 20 <= at <= frame - 20:
-                continue
-            ends = (at, to(was), at, to(is_)) if vertical else (to(was), at, to(is_), at)
+            at = along.low + share * along.size
+            (y0, x0), (y1, x1) = ((was, at), (now, at)) if vertical else ((at, was), (at, now))
+            ends = (*drawing.pixels(y0, x0), *drawing.pixels(y1, x1))
+            placed = [box for e, label in found for box in (label.box, _around(*e, 6))]
             label = _beside(ends, text, view, placed)
-            arrow = _around(*ends)
-            if label is not None and not any(_meet(arrow, box) for box in placed):
-                found.append(Move(ends, label))
-                placed += [label.box, arrow]
+            if label is not None and not meet(_around(*ends, 6), placed):
+                found.append((ends, label))
                 break
     return found
 
 
-def _beside(
-    ends: tuple[float, float, float, float], text: str, view: View, placed: Sequence[Box]
-) -> Label | None:
-    x0, y0, x1, y1 = ends
-    half_x, half_y = (b / 2 for b in _size_of(text))
-    middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
-    places = (
-        [(middle_x, middle_y - half_y - 13), (middle_x, middle_y + half_y + 13)]
-        if x0 != x1
-        else [(middle_x + half_x + 13, middle_y), (middle_x - half_x - 13, middle_y)]
-    )
-    for x, y in places:
-        x = min(max(x, half_x + 2), view.width - half_x - 2)
-        y = min(max(y, half_y + 2), view.height - half_y - 2)
-        label = Label(text, x, y)
-        if not any(_meet(label.box, box) for box in placed):
+def _beside(ends: Box, text: str, view: View, placed: Sequence[Box]) -> Label | None:
+    """A label beside an arrow, if there is room that is not taken."""
+    x, y = (ends[0] + ends[2]) / 2, (ends[1] + ends[3]) / 2
+    *_, half_x, half_y = Label(text, 0, 0).box
+    if not (20 <= x <= view.width - 20 and 20 <= y <= view.height - 20):
+        return None
+    flat = ends[1] == ends[3]
+    for way in (-1, 1):
+        aside = (0.0, way * (half_y + 13)) if flat else (-way * (half_x + 13), 0.0)
+        label = Label(text, x + aside[0], y + aside[1]).within(view)
+        if not meet(label.box, placed):
             return label
     return None
 
 
-def _meet(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _around(x0: float, y0: float, x1: float, y1: float) -> Box:
-    """An arrow, with room for its head."""
-    return min(x0, x1) - 6, min(y0, y1) - 6, max(x0, x1) + 6, max(y0, y1) + 6
-
-
-def _size_of(text: str) -> tuple[float, float]:
-    x0, y0, x1, y1 = Label(text, 0, 0).box
-    return x1 - x0, y1 - y0
-
-
-def _taken_by_cells(drawing: Drawing) -> list[Box]:
-    """The arrows."""
-    return [_around(*m.ends) for m in _moves(drawing)]
-
-
-def _spans_of_cells(drawing: Drawing) -> tuple[list[Span | None], list[Span | None]]:
+def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     """The cells of each bin, where bins overlap."""
-    found = []
+    found: list[Spans] = []
     for axis in (drawing.crop.plan.y, drawing.crop.plan.x):
-        ranges = [axis.cell_range(drawing.crop.k, p) for p in range(axis.bins)]
-        overlap = any(a[1] > b[0] for a, b in pairwise(ranges))
-        spans = [Span(a - _HALF, b - _HALF) if a < b else None for a, b in ranges]
-        found.append(spans if overlap else [])
+        cells = [axis.cell_range(drawing.crop.k, p) for p in range(axis.bins)]
+        overlap = any(a[1] > b[0] for a, b in pairwise(cells))
+        spans = [Span(a - _HALF, b - _HALF) if a < b else None for a, b in cells]
+        found.append(spans if overlap else ())
     return found[0], found[1]
 
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     crop = drawing.crop
-    found = [Entry(_rounded_example, "the box in whole cells")]
+
+    def frame(inset: float, width: float, colour: Colour) -> Callable[[Brush], None]:
+        return lambda b: b.frame(inset, 6, b.width - inset, b.height - 6, width, colour)
+
+    found = [Entry(frame(7, 2.4, drawing.colour), "the box in whole cells")]
     if all(crop.cells(*crop.bin)):
-        found.append(Entry(_framed_example, f"the cells of {drawing.bin_name()}"))
+        found.append(Entry(frame(7, 4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:
-        found.append(Entry(_winner_example, "its largest"))
+        found.append(Entry(frame(11, 3.4, POINT), "its largest"))
         if crop.plan.output_size != (1, 1) and drawing.view.cell >= 6.0:
             found.append(Entry(_faint_example, "the largest of other bins"))
     if _moves(drawing):
-        found.append(Entry(_arrow_example, "how far an edge was moved; + is outwards"))
-    if len(_hatched(drawing)):
-        found.append(Entry(lambda b: hatched(b, 0, 0, b.height, b.width), "taken by several bins"))
+        text = "how far an edge was moved; + is outwards"
+        found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))
+    if len(_shared(crop)):
+        text = "taken by several bins"
+        found.append(Entry(lambda b: _hatched(b, 0, 0, b.width, b.height), text))
     return found
 
 
-def _rounded_example(brush: Brush) -> None:
-    brush.frame(7, 6, brush.width - 7, brush.height - 6, 2.4, FIRST)
-
-
-def _framed_example(brush: Brush) -> None:
-    brush.frame(7, 6, brush.width - 7, brush.height - 6, 4.0, FIRST)
-
-
-def _winner_example(brush: Brush) -> None:
-    brush.frame(10, 5, brush.width - 10, brush.height - 5, 3.4, POINT)
-
-
 def _faint_example(brush: Brush) -> None:
-    left, right, top, bottom = 10, brush.width - 10, 5, brush.height - 5
-    brush.polygon(
-        [(left, top), (right, top), (right, bottom), (left, bottom)], 1.3, POINT, dashed=True
-    )
-
-
-def _arrow_example(brush: Brush) -> None:
-    Move((5, brush.height / 2, brush.width - 6, brush.height / 2), Label("", 0, 0)).draw(
-        brush, FIRST
-    )
+    right, bottom = brush.width - 10, brush.height - 5
+    brush.polygon([(10, 5), (right, 5), (right, bottom), (10, bottom)], 1.3, POINT, dashed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -766,7 +655,7 @@ class Art:
     marks: Callable[[Drawing, Brush], None] = _marks_of_samples
     taken: Callable[[Drawing], list[Box]] = _taken_by_samples
     labels: Callable[[Drawing], list[Label]] = _labels_of_weights
-    spans: Callable[[Drawing], tuple[list[Span | None], list[Span | None]]] = lambda _: ([], [])
+    spans: Callable[[Drawing], tuple[Spans, Spans]] = lambda _: ((), ())
     legend: Callable[[Drawing], list[Entry]] = _legend_of_samples
 
 
@@ -778,75 +667,9 @@ ART: Final[dict[Kind, Art]] = {
         reads="moves the box to whole cells",
         gives="the {} cell of each bin",
         marks=_marks_of_cells,
-        taken=_taken_by_cells,
-        labels=lambda drawing: [move.label for move in _moves(drawing)],
+        taken=lambda drawing: [_around(*ends, 6) for ends, _ in _moves(drawing)],
+        labels=lambda drawing: [label for _, label in _moves(drawing)],
         spans=_spans_of_cells,
         legend=_legend_of_cells,
     ),
 }
-
-
-def box_entry(drawing: Drawing) -> Entry:
-    """The box itself: its size, and whether all of it is in the figure."""
-    y, x = drawing._true
-    text = f"the box: {tidy(x.cells)} × {tidy(y.cells)} cells"
-    if x.cells < 0 or y.cells < 0:
-        text += ", corners reversed"
-    return Entry(_box_example, text + _out_of_sight(y.span, x.span, drawing.view))
-
-
-def _out_of_sight(y: Span, x: Span, view: View) -> str:
-    gone = [
-        f"{measure(tidy(far), 'cell')} {way}"
-        for far, way in (
-            (max(view.columns.low - x.high, 0.0), "to the left"),
-            (max(x.low - view.columns.high, 0.0), "to the right"),
-            (max(view.rows.low - y.high, 0.0), "up"),
-            (max(y.low - view.rows.high, 0.0), "down"),
-        )
-        if far > 0
-    ]
-    if gone:
-        return f", out of sight (arrow): {' and '.join(gone)}"
-    whole = all(
-        seen.holds(v)
-        for seen, span in ((view.rows, y), (view.columns, x))
-        for v in (span.low, span.high)
-    )
-    return "" if whole else ", which goes on beyond the picture"
-
-
-def _box_example(brush: Brush) -> None:
-    brush.frame(7, 6, brush.width - 7, brush.height - 6, 4.0, BOX)
-
-
-def shift(drawing: Drawing) -> str:
-    """How far from where the box begins the bins do; nothing where they do not, or are rounded."""
-    crop = drawing.crop
-    plan = crop.plan
-    if plan.kind in ("cell", "point"):
-        return ""
-    moves = []
-    top_left = crop.whole.min(axis=0)
-    for begin, true, ways in zip(
-        reversed(top_left.tolist()),
-        reversed(drawing._true),
-        (("left of", "right of"), ("above", "below")),
-        strict=True,
-    ):
-        cells = begin - true.span.low
-        if abs(cells) > max(SAME, 1e-6 * abs(begin)):
-            moves.append((distance(cells, true.cells_per_pixel, tidy), ways[cells > 0]))
-    if not moves:
-        return ""
-    if len(moves) == 2 and moves[0][0] == moves[1][0]:
-        said = f"{moves[0][0]} {moves[0][1]} and {moves[1][1]}"
-    else:
-        said = " and ".join(f"{far} {way}" for far, way in moves)
-    sized = ""
-    if plan.convention.min_size is not None:
-        height, width = (abs(axis.cells) for axis in drawing._true)
-        now = tuple(np.ptp(crop.whole, axis=0))
-        if now[0] > height + SAME or now[1] > width + SAME:
-            sized = f" They are enlarged to {tidy(now[1])} × {tidy(now[0])} cells."
-    return f"The bins of {plan.convention.name} begin {said} the box.{sized}"

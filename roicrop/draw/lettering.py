@@ -39,7 +39,7 @@ def line_height(size: int) -> int:
     return round(size * 1.36)
 
 
-def width(text: str, size: int) -> float:
+def text_width(text: str, size: int) -> float:
     """How many pixels the text advances."""
     return font(size).getlength(text)
 
@@ -67,12 +67,12 @@ def shorten(text: str, size: int, room: float) -> str:
 
     Names are told apart by how they begin and, more often, by how they end.
     """
-    if width(text, size) <= room:
+    if text_width(text, size) <= room:
         return text
     low, high = 0, len(text)
     while low < high:
         keep = (low + high + 1) // 2
-        if width(_elided(text, keep), size) <= room:
+        if text_width(_elided(text, keep), size) <= room:
             low = keep
         else:
             high = keep - 1
@@ -89,7 +89,7 @@ def wrap(text: str, size: int, room: float) -> list[str]:
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width(longer, size) <= room:
+        if lines and text_width(longer, size) <= room:
             lines[-1] = longer
         else:
             lines.append(shorten(word, size, room))

@@ -9,23 +9,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from roicrop.draw import lettering
 from roicrop.draw.canvas import Brush, blank, centres, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
-from roicrop.draw.lettering import format_for, ticks
+from roicrop.draw.lettering import (
+    HEADING,
+    NORMAL,
+    SMALL,
+    TICK,
+    clean,
+    font,
+    format_for,
+    line_height,
+    shorten,
+    text_width,
+    ticks,
+    wrap,
+)
 from roicrop.outputs import replacing, written
 
 WIDEST: Final = 1320
 MARGIN: Final = 20
 INNER: Final = WIDEST - 2 * MARGIN
+GAP: Final = 28  # between steps
+TEAL: Final = (42, 120, 142)  # a middling heat map, on which the legend shows marks
+SWATCH: Final = 34, 24  # width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +65,9 @@ class Sheet:
         self, x: float, y: float, text: str, size: int, colour: Colour = INK, align: float = 0.0
     ) -> None:
         """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right."""
-        width = lettering.width(text, size)
+        width = text_width(text, size)
         left = round(x - align * width)
-        self.placed.append(Placed(text, left, y, left + width, y + lettering.line_height(size)))
+        self.placed.append(Placed(text, left, y, left + width, y + line_height(size)))
         self._texts.append((left, y, text, size, colour))
 
     def raster(
@@ -74,7 +88,7 @@ class Sheet:
         pen = ImageDraw.Draw(image)
         for left, top, text, size, colour in self._texts:
             baseline = top + round(size * 1.06)
-            pen.text((left, baseline), text, fill=colour, font=lettering.font(size), anchor="ls")
+            pen.text((left, baseline), text, fill=colour, font=font(size), anchor="ls")
         return image
 
 
@@ -89,198 +103,122 @@ def save(image: Image.Image, path: str | Path, *, overwrite: bool = False) -> No
         image.save(temporary, format="PNG", pnginfo=metadata)
 
 
-class Block(Protocol):
-    """A part of a figure."""
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """Put it on the sheet with its upper left corner at (x, y)."""
-
-
 @dataclass(frozen=True, slots=True)
-class Column:
-    """Blocks below one another."""
+class Block:
+    """A part of a figure: its size, and what puts it on a sheet with its corner at (x, y)."""
 
-    blocks: Sequence[Block]
-    gap: int
+    width: int
+    height: int
+    place: Callable[[Sheet, int, int], None]
 
-    @property
-    def width(self) -> int:
-        """That of its widest block."""
-        return max((b.width for b in self.blocks), default=0)
 
-    @property
-    def height(self) -> int:
-        """All blocks and the gaps between them."""
-        return sum(b.height for b in self.blocks) + self.gap * max(len(self.blocks) - 1, 0)
+def column(*blocks: Block, gap: int) -> Block:
+    """Blocks below one another; those of no height do not count."""
+    shown = [b for b in blocks if b.height]
 
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """From the top."""
-        for block in self.blocks:
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        for block in shown:
             block.place(sheet, x, y)
-            y += block.height + self.gap
+            y += block.height + gap
+
+    height = sum(b.height for b in shown) + gap * max(len(shown) - 1, 0)
+    return Block(max((b.width for b in shown), default=0), height, place)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+def row(*blocks: Block, gap: int = GAP) -> Block:
     """Blocks beside one another, their tops at one height."""
 
-    blocks: Sequence[Block]
-    gap: int
-
-    @property
-    def width(self) -> int:
-        """All blocks and the gaps between them."""
-        return sum(b.width for b in self.blocks) + self.gap * max(len(self.blocks) - 1, 0)
-
-    @property
-    def height(self) -> int:
-        """That of its tallest block."""
-        return max((b.height for b in self.blocks), default=0)
-
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """From the left."""
-        for block in self.blocks:
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        for block in blocks:
             block.place(sheet, x, y)
-            x += block.width + self.gap
+            x += block.width + gap
+
+    width = sum(b.width for b in blocks) + gap * max(len(blocks) - 1, 0)
+    return Block(width, max((b.height for b in blocks), default=0), place)
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """A block that takes a width and at least a height, whatever its own."""
-
-    block: Block
-    width: int
-    least_height: int = 0
-
-    @property
-    def height(self) -> int:
-        """The block's, or more."""
-        return max(self.block.height, self.least_height)
-
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """At the upper left."""
-        self.block.place(sheet, x, y)
+def raster(width: int, height: int, draw: Callable[[], Image.Image]) -> Block:
+    """An image."""
+    return Block(width, height, lambda sheet, x, y: sheet.raster(x, y, width, height, draw))
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -> Block:
     """A text in lines of at most `width` pixels."""
+    lines = wrap(clean(text), size, width) if text else []
 
-    text: str
-    width: int
-    size: int = lettering.NORMAL
-    colour: Colour = INK
-    lines: list[str] = field(init=False)
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        for n, line in enumerate(lines):
+            sheet.text(x, y + n * line_height(size), line, size, colour)
 
-    def __post_init__(self) -> None:
-        lines = lettering.wrap(lettering.clean(self.text), self.size, self.width)
-        object.__setattr__(self, "lines", lines)
-
-    @property
-    def height(self) -> int:
-        """All its lines."""
-        return len(self.lines) * lettering.line_height(self.size)
-
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """Line by line."""
-        for line in self.lines:
-            sheet.text(x, y, line, self.size, self.colour)
-            y += lettering.line_height(self.size)
+    return Block(width, len(lines) * line_height(size), place)
 
 
-def sheet_of(blocks: Sequence[Block]) -> Sheet:
-    """A sheet with those blocks on it, below one another."""
-    sheet = Sheet()
-    Column([b for b in blocks if b.height], 16).place(sheet, MARGIN, MARGIN - 8)
-    return sheet
+def head(text: str, more: str, width: int) -> Block:
+    """What a part of the figure shows, in one line and a smaller one."""
+    return column(paragraph(text, width, HEADING), paragraph(more, width, SMALL, MUTED), gap=2)
 
 
-def side_by_side(steps: Sequence[tuple[Block, Block]], gap: int) -> Row:
+def side_by_side(*steps: tuple[Block, Block]) -> Block:
     """Columns of a head and a body each, their bodies at one height."""
-    tallest = max(head.height for head, _ in steps)
-    return Row(
-        [Column([Sized(head, body.width, tallest), body], 8) for head, body in steps],
-        gap,
-    )
+    tallest = max(above.height for above, _ in steps)
+    heads = [Block(body.width, tallest, above.place) for above, body in steps]
+    return row(*(column(h, body, gap=8) for h, (_, body) in zip(heads, steps, strict=True)))
+
+
+def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
+    """A sheet with a title above and small print below."""
+    top = paragraph(shorten(clean(title), 26, INNER), INNER, 26)
+    foot = column(*(paragraph(line, INNER, SMALL, MUTED) for line in small), gap=3)
+    sheet = Sheet()
+    column(top, *blocks, foot, gap=16).place(sheet, MARGIN, MARGIN - 8)
+    return sheet
 
 
 _BAR: Final = 14
 _TICK: Final = 5
 
 
-@dataclass(frozen=True)
-class ColourBar:
+def colour_bar(scale: Scale, title: str, width: int) -> Block:
     """The scale's colours from low to high, with numbers below, and above what they are of."""
+    low, high = scale.low, scale.high
+    written_as = format_for(low, high)
+    titled = f"{title} ({written_as.factor})" if written_as.factor else title
+    top = line_height(SMALL) + 4
+    widths = [text_width(written_as(v), TICK) for v in (low, high, (low + high) / 2)]
+    side = int(max(widths[:2]) / 2) + 1
+    length = width - 2 * side
+    labels = [low, high] if low < high else [low]
+    room = max(widths) + 14
 
-    scale: Scale
-    title: str
-    width: int
+    def at(value: float) -> float:
+        return length * ((value - low) / (high - low) if high > low else 0.5)
 
-    @property
-    def height(self) -> int:
-        """Title, bar, ticks, numbers."""
-        lines = sum(lettering.line_height(size) for size in (lettering.SMALL, lettering.TICK))
-        return lines + 4 + _BAR + _TICK
+    for value in ticks(low, high, max(int(length / room), 2)) if low < high else ():
+        if all(abs(at(value) - at(other)) >= room for other in labels):
+            labels.append(value)
 
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """The bar as wide as the block but for half a number at either end."""
-        low, high = self.scale.low, self.scale.high
-        written = format_for(low, high)
-        title = f"{self.title} ({written.factor})" if written.factor else self.title
-        sheet.text(x, y, lettering.shorten(title, lettering.SMALL, self.width), lettering.SMALL)
-        top = y + lettering.line_height(lettering.SMALL) + 4
-        if self.scale.is_empty:
-            sheet.text(x, top, "no number to color", lettering.TICK, MUTED)
-            return
-        side = int(max(lettering.width(written(v), lettering.TICK) for v in (low, high)) / 2) + 1
-        left, length = x + side, self.width - 2 * side
-        sheet.raster(left, top, length, _BAR + _TICK, lambda: self._draw(length))
-        for value in self._labels(length):
-            at = left + self._share(value) * length
-            sheet.text(at, top + _BAR + _TICK, written(value), lettering.TICK, INK, align=0.5)
-
-    def _labels(self, length: int) -> list[float]:
-        """The two ends, and the round numbers between them that have room."""
-        low, high = self.scale.low, self.scale.high
-        if not low < high:
-            return [low]
-        written = format_for(low, high)
-        labels = [low, high]
-        some = (low, high, (low + high) / 2)
-        room = max(lettering.width(written(v), lettering.TICK) for v in some) + 14
-        for value in ticks(low, high, max(int(length / room), 2)):
-            clear = (abs(self._share(value) - self._share(v)) * length >= room for v in labels)
-            if all(clear):
-                labels.append(value)
-        return labels
-
-    def _share(self, value: float) -> float:
-        low, high = self.scale.low, self.scale.high
-        return (value - low) / (high - low) if high > low else 0.5
-
-    def _draw(self, length: int) -> Image.Image:
-        low, high = self.scale.low, self.scale.high
+    def draw() -> Image.Image:
         share = centres(length) / length
         canvas = blank(_BAR + _TICK, length, PAPER)
         bar = _BAR * (canvas.shape[0] // (_BAR + _TICK))
-        canvas[:bar] = self.scale.colours(low * (1 - share) + high * share)
+        canvas[:bar] = scale.colours(low * (1 - share) + high * share)
         brush = Brush(canvas)
-        for value in self._labels(length):
-            at = min(max(self._share(value) * length, 0.5), length - 0.5)
-            brush.column(at, _BAR, _BAR + _TICK, 1.0, INK)
+        for value in labels:
+            brush.column(min(max(at(value), 0.5), length - 0.5), _BAR, _BAR + _TICK, 1.0, INK)
         return brush.finish()
 
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        sheet.text(x, y, shorten(titled, SMALL, width), SMALL)
+        if scale.is_empty:
+            sheet.text(x, y + top, "no number to color", TICK, MUTED)
+            return
+        sheet.raster(x + side, y + top, length, _BAR + _TICK, draw)
+        for value in labels:
+            sheet.text(
+                x + side + at(value), y + top + _BAR + _TICK, written_as(value), TICK, INK, 0.5
+            )
 
-SWATCH: Final = 34, 24  # width, height
-TEAL: Final = (42, 120, 142)  # a middling heat map, on which marks are shown
+    return Block(width, top + _BAR + _TICK + line_height(TICK), place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,58 +233,30 @@ class Entry:
     background: Colour | None = TEAL
 
 
-@dataclass(frozen=True)
-class Legend:
-    """Marks and their meaning: as many in a line as have room."""
-
-    entries: Sequence[Entry]
-    width: int
-
-    @cached_property
-    def _lines(self) -> list[list[tuple[Entry, Paragraph, int]]]:
-        """Each entry, what it says, and its distance from the left."""
-        lines: list[list[tuple[Entry, Paragraph, int]]] = []
-        at = 0
-        for entry in self.entries:
-            text = lettering.clean(entry.text)
-            room = min(math.ceil(lettering.width(text, lettering.SMALL)) + 1, self._room)
-            if not lines or at + room > self._room:
-                lines.append([])
-                at = 0
-            lines[-1].append((entry, Paragraph(entry.text, room, lettering.SMALL), at))
-            at += room + SWATCH[0] + 10 + 24
-        return lines
-
-    @property
-    def _room(self) -> int:
-        return self.width - SWATCH[0] - 10
-
-    @property
-    def height(self) -> int:
-        """All lines."""
-        return sum(map(_height_of, self._lines)) + 8 * max(len(self._lines) - 1, 0)
-
-    def place(self, sheet: Sheet, x: int, y: int) -> None:
-        """Example left, meaning right."""
-        width, height = SWATCH
-        for line in self._lines:
-            for entry, text, at in line:
-                sheet.raster(x + at, y, width, height, lambda entry=entry: _swatch(entry))  # type: ignore[misc]
-                down = max((height - text.height) // 2, 0)
-                text.place(sheet, x + at + width + 10, y + down)
-            y += _height_of(line) + 8
+def legend(entries: Sequence[Entry], width: int) -> Block:
+    """Marks and their meaning, as many in a line as have room; what is said twice counts once."""
+    lines: list[list[Block]] = []
+    used = 0
+    for entry in {entry.text: entry for entry in entries}.values():
+        most = width - SWATCH[0] - 10
+        wanted = min(math.ceil(text_width(clean(entry.text), SMALL)) + 1, most)
+        if not lines or used + wanted > most:
+            lines.append([])
+            used = 0
+        text = paragraph(entry.text, wanted, SMALL)
+        lines[-1].append(row(_swatch(entry), text, gap=10))
+        used += wanted + SWATCH[0] + 34
+    return column(*(row(*line, gap=24) for line in lines), gap=8)
 
 
-def _height_of(line: Sequence[tuple[Entry, Paragraph, int]]) -> int:
-    return max(SWATCH[1], *(text.height for _, text, _ in line))
-
-
-def _swatch(entry: Entry) -> Image.Image:
+def _swatch(entry: Entry) -> Block:
     width, height = SWATCH
-    background = entry.background
-    brush = Brush(
-        stripes(height, width) if background is None else blank(height, width, background)
-    )
-    brush.frame(0, 0, width, height, 1.0, RULE)
-    entry.draw(brush)
-    return brush.finish()
+
+    def draw() -> Image.Image:
+        ground = entry.background
+        brush = Brush(stripes(height, width) if ground is None else blank(height, width, ground))
+        brush.frame(0, 0, width, height, 1.0, RULE)
+        entry.draw(brush)
+        return brush.finish()
+
+    return raster(width, height, draw)

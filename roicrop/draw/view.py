@@ -50,6 +50,10 @@ class Span:
         """Whether the value lies in it, ends included."""
         return self.low <= value <= self.high
 
+    def covers(self, other: Span) -> bool:
+        """Whether all of another lies in it."""
+        return self.low <= other.low and other.high <= self.high
+
 
 def span_of(values: Iterable[float]) -> Span:
     """The span of some coordinates."""
@@ -104,13 +108,9 @@ class View:
         """What the frame shows of the horizontal axis."""
         return Span(self.left, self.left + self.width / self.cell_x)
 
-    def row_range(self, size: int) -> range:
-        """The rows of a map of that many which are in sight, wholly or in part."""
-        return _cells(self.rows, size)
-
-    def column_range(self, size: int) -> range:
-        """The columns of a map of that many which are in sight, wholly or in part."""
-        return _cells(self.columns, size)
+    def ranges(self, map_size: tuple[int, int]) -> tuple[range, range]:
+        """The rows and columns of a map of (H, W) that are in sight, wholly or in part."""
+        return _cells(self.rows, map_size[0]), _cells(self.columns, map_size[1])
 
 
 def _cells(span: Span, size: int) -> range:

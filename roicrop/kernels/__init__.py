@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention
 from roicrop.errors import KernelError
 
-__all__ = ["NAME", "Core", "crop"]
+__all__ = ["NAME", "WORK_AT_ONCE", "Core", "crop"]
 
 _VARIABLE: Final = "ROICROP_KERNEL"
 
@@ -28,6 +28,10 @@ class Core(Protocol):
     @property
     def NAME(self) -> str:
         """The core in words: "numpy", or "compiled" and its vector instructions in brackets."""
+
+    @property
+    def WORK_AT_ONCE(self) -> int:
+        """Samples or cells of all channels that are surely read in less than a second."""
 
     def crop(
         self,
@@ -41,6 +45,7 @@ class Core(Protocol):
         threads: int,
         map_size: tuple[int, int] | None = None,
         origin: tuple[int, int] = (0, 0),
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Pool every box into `out`.
 
@@ -51,9 +56,13 @@ class Core(Protocol):
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells a pixel.
         threads: how many may run at once; never changes the result.
-        map_size, origin: of the whole map, and where in it `features` begins, of which that is a
-            window; None is that it is the whole. Boxes are planned on the whole map, and a window
-            must have every cell that one of them reads.
+        map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
+            that of the whole map, and the result the same to the bit; `origin` is the cell of the
+            map that the window begins with. Cells outside the window are never read.
+        rows: (K,) the row of `out` for each box, contiguous; None is row k for box k. Rows that
+            are no box's stay as they are.
+
+        Raises ValueError where a box reads a cell that the window lacks.
         """
 
 
@@ -79,4 +88,5 @@ def _choose(wanted: str | None) -> Core:
 
 _core: Final = _choose(os.environ.get(_VARIABLE))
 NAME: Final = _core.NAME
+WORK_AT_ONCE: Final = _core.WORK_AT_ONCE
 crop: Final = _core.crop

@@ -6,7 +6,7 @@ cell without weight stays without influence, whatever it holds.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from roicrop.conventions import Convention
 from roicrop.sampling import AxisPlan, Float, SeparablePlan, plan
 
 NAME: Final = "numpy"
+WORK_AT_ONCE: Final = 1 << 27
 
 # What bounds the memory: of the plans made at a time, and of what is read of a map at a time. The
 # plan of one box is made whole, and grows with its cells along an axis.
@@ -33,17 +34,19 @@ def crop(
     threads: int,
     map_size: tuple[int, int] | None = None,
     origin: tuple[int, int] = (0, 0),
+    rows: NDArray[np.int64] | None = None,
 ) -> None:
     """Pool every box into `out`.
 
     Arguments as in `roicrop.kernels.Core`. threads is unused; NumPy's own operations decide.
     """
-    at_once = _boxes_at_once(features, out, convention)
+    height, width = map_size or features.shape[2:]
+    at_once = _boxes_at_once((height, width), out, convention)
     for start in range(0, len(boxes), at_once):
         block = slice(start, start + at_once)
         planned = plan(
             boxes[block],
-            map_size or (features.shape[2], features.shape[3]),
+            (height, width),
             (out.shape[2], out.shape[3]),
             convention=convention,
             spatial_scale=spatial_scale,
@@ -51,46 +54,67 @@ def crop(
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
-                _pool_box(features[image], planned, k, out[start + k], origin)
+                row = start + k if rows is None else rows[start + k]
+                _pool_box(_Window(features[image], *origin), planned, k, out[row])
 
 
-def _boxes_at_once(features: Float, out: Float, convention: Convention) -> int:
+class _Window(NamedTuple):
+    """The cells (C, h, w) of a map that are here, the first of them at (top, left)."""
+
+    cells: Float
+    top: int
+    left: int
+
+    def check(self, y_cells: NDArray[np.int32], x_cells: NDArray[np.int32]) -> None:
+        """That it has what a box reads."""
+        for cells, first, size in (
+            (y_cells, self.top, self.cells.shape[1]),
+            (x_cells, self.left, self.cells.shape[2]),
+        ):
+            if not (first <= cells.min() and cells.max() < first + size):
+                raise ValueError("a box reads cells outside the window of the map")
+
+
+def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
     ratio = convention.sampling_ratio
     samples = sum(out.shape[2:]) * (ratio if isinstance(ratio, int) else 1)
-    return max(1, min(4096, _TAPS // (2 * (sum(features.shape[2:]) + samples))))
+    return max(1, min(4096, _TAPS // (2 * (sum(map_size) + samples))))
 
 
-def _pool_box(
-    features: Float, planned: SeparablePlan, k: int, out: Float, origin: tuple[int, int]
-) -> None:
-    x_cells = _cells_of_box(planned.x, k)
+def _pool_box(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
+    y_cells, x_cells = _cells_of_box(planned.y, k), _cells_of_box(planned.x, k)
+    if len(y_cells) and len(x_cells):
+        window.check(y_cells, x_cells)
+    else:  # nothing is read, wherever the window is
+        nothing = np.zeros((), window.cells.dtype)
+        window = _Window(np.broadcast_to(nothing, (len(window.cells), *planned.map_size)), 0, 0)
     left = int(x_cells.min(initial=planned.x.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
-    rows, taps = _rows_of_box(planned.y, k), max(len(_cells_of_box(planned.y, k)), 1)
-    if left == right or not len(_cells_of_box(planned.y, k)):  # what is not read need not be there
-        nothing = np.zeros((), features.dtype)
-        features, origin = np.broadcast_to(nothing, (len(features), *planned.map_size)), (0, 0)
+    rows, taps = _rows_of_box(planned.y, k), max(len(y_cells), 1)
     of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
-    for c in range(0, len(features), channels):
-        some = features[c : c + channels]
-        ends = [(x, min(x + columns, right)) for x in range(left, right, columns)]
-        blocks = [some[:, :, x - origin[1] : end - origin[1]] for x, end in ends]
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, (origin[0], left))
+    for c in range(0, len(window.cells), channels):
+        some = window.cells[c : c + channels]
+        blocks = [
+            some[:, :, x - window.left : min(x + columns, right) - window.left]
+            for x in range(left, right, columns)
+        ]
+        first = window.top, left
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, first)
 
 
-def _pool(blocks: list[Float], planned: SeparablePlan, k: int, begin: tuple[int, int]) -> Float:
-    """Of some channels, from blocks of columns side by side; `begin` is their first cell."""
+def _pool(blocks: list[Float], planned: SeparablePlan, k: int, first: tuple[int, int]) -> Float:
+    """Of some channels, from blocks of columns side by side, whose first cell is `first`."""
     row_convention = planned.convention
     over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
-    parts = [_cells_to_rows(block, planned.y, k, begin[0], over_taps, axis=1) for block in blocks]
+    parts = [_cells_to_rows(block, planned.y, k, first[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    rows = _cells_to_rows(rows, planned.x, k, begin[1], over_taps, axis=2)
+    rows = _cells_to_rows(rows, planned.x, k, first[1], over_taps, axis=2)
     pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
     if row_convention.mode == "max":
         start = row_convention.max_start
-        first = np.where(planned.zero_candidate(k), max(start, 0.0), start)
-        pooled = np.fmax(pooled, first.astype(pooled.dtype))
+        least = np.where(planned.zero_candidate(k), max(start, 0.0), start)
+        pooled = np.fmax(pooled, least.astype(pooled.dtype))
     pooled[:, planned.void(k)] = row_convention.void_value
     return pooled
 

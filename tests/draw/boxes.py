@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class InMemory(Photo):
         return Image.fromarray(ramp.astype(np.uint8))
 
 
-PHOTO = InMemory("in memory", (192, 240))  # type: ignore[arg-type]
+PHOTO = InMemory(Path("in memory"))
 
 
 def crop(

@@ -15,8 +15,8 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.lettering import clean, format_for, shorten, ticks, width, wrap
-from roicrop.draw.map import BRACKETS, Brackets
+from roicrop.draw.lettering import clean, format_for, shorten, text_width, ticks, wrap
+from roicrop.draw.map import BRACKETS, _brackets
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
 from tests.draw.boxes import FEATURES, assert_legible, crop, panel_of, text_of
@@ -89,8 +89,8 @@ def test_written_numbers_can_be_read_back(value: float) -> None:
 @given(st.text(max_size=80), st.floats(30, 400))
 def test_shortened_texts_fit(text: str, room: float) -> None:
     text = clean(text)
-    assert width(shorten(text, 14, room), 14) <= room
-    assert all(width(line, 14) <= room for line in wrap(text, 14, room))
+    assert text_width(shorten(text, 14, room), 14) <= room
+    assert all(text_width(line, 14) <= room for line in wrap(text, 14, room))
 
 
 @given(
@@ -99,10 +99,10 @@ def test_shortened_texts_fit(text: str, room: float) -> None:
 )
 def test_brackets_never_cover_one_another(spans: list[tuple[int, int]], vertical: bool) -> None:
     cells = [Span(low - 0.5, low + size - 0.5) for low, size in spans]
-    brackets = Brackets(cells, -0.5, 12.0, 400, vertical)
+    brackets = _brackets(cells, -0.5, 12.0, 400, vertical=vertical)
     sheet = Sheet()
     brackets.place(sheet, 50, 50)
-    assert brackets.depth <= BRACKETS
+    assert min(brackets.width, brackets.height) <= BRACKETS
     if sheet.placed:
         assert_legible(sheet)
 
@@ -120,7 +120,7 @@ def test_a_view_shows_what_it_has_to(low: float, size: float, other: float, cell
     for shown, wanted in ((view.rows, rows), (view.columns, columns)):
         assert shown.low <= wanted.low + 1e-6 * abs(wanted.low) + 1e-9
         assert shown.high >= wanted.high - 1e-6 * abs(wanted.high) - 1e-9
-    assert view.row_range(cells)
+    assert view.ranges((cells, 60))[0]
     on_the_map = Span(max(low, -0.5), min(low + size, cells - 0.5))
     if on_the_map.size > 0:
         assert view.rows.holds(on_the_map.low)

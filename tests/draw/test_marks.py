@@ -26,7 +26,8 @@ def drawn(
 ) -> Any:
     """The marks of a crop on a plain ground."""
     brush = Brush(blank(view.height, view.width, ground))
-    Drawing(found, view, SUBJECT, shown, **look).marks(brush)
+    drawing = Drawing(found, view, SUBJECT, shown, **look)
+    drawing.art.marks(drawing, brush)
     return brush.finish()
 
 
@@ -62,7 +63,7 @@ def test_the_one_bin_is_framed_and_its_samples_are_larger() -> None:
     found = crop((24, 24, 104, 104), 2, convention="detectron2", ratio=1, chosen=(0, 1))
     view = view_of(Span(1, 14), Span(1, 14), 400, 400)
     image = np.asarray(drawn(found, view, shown=SHOWN))
-    (top, _), (_, right), *_ = found.outline(0, 1)
+    (top, _), (_, right), *_ = found.plan.outline(0, 0, 1)
     frame = image[round(view.y(top)) + 1, round(view.x(right)) - 20]
     assert tuple(frame) == FIRST
 
@@ -151,7 +152,7 @@ def test_the_white_box_is_seen_under_bins_that_lie_on_it() -> None:
     brush = Brush(blank(view.height, view.width, GREY))
     drawing = Drawing(found, view, SUBJECT, SHOWN)
     drawing.box(brush)
-    drawing.marks(brush)
+    drawing.art.marks(drawing, brush)
     image = np.asarray(brush.finish())
     column = image[round(view.y(11.0)) - 5, : round(view.x(4.0))]
     assert (column == BOX).all(axis=1).any()
@@ -163,7 +164,8 @@ def test_where_bins_coincide_both_colours_are_seen() -> None:
     view = view_of(Span(1, 14), Span(1, 14), 400, 400)
     brush = Brush(blank(view.height, view.width, GREY))
     for colour, dashed in ((FIRST, False), (SECOND, True)):
-        Drawing(found, view, SUBJECT, SHOWN, colour, dashed).marks(brush)
+        drawing = Drawing(found, view, SUBJECT, SHOWN, colour, dashed)
+        drawing.art.marks(drawing, brush)
     row = np.asarray(brush.finish())[round(view.y(2.5)), :]
     for colour in (FIRST, SECOND):
         assert (np.abs(row.astype(int) - colour).max(axis=1) < 60).any()
@@ -221,7 +223,7 @@ def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     view = fit(Span(-30.5, 199.5), Span(-40.5, 303.5), (200, 304), 688, (460, 460))
     brush = Brush(blank(view.height, view.width, (0, 0, 0)))
     drawing = Drawing(found, view, SUBJECT, Shown.of(features, 0))
-    kinds.small(drawing.points, view, brush, drawing)
+    kinds.small(drawing, brush)
     painted = np.asarray(brush.finish()).any(axis=-1)
     y, x = (
         to_pixels(axis.samples(0).position.astype(np.float64)).astype(int)
@@ -242,7 +244,7 @@ def test_specks_have_the_colour_of_what_becomes_of_the_sample() -> None:
     view = fit(Span(-0.5, 99.5), Span(-99.5, 99.5), (100, 100), 400, (200, 200))
     brush = Brush(blank(view.height, view.width, (0, 0, 0)))
     drawing = Drawing(found, view, SUBJECT, Shown.of(features, 0))
-    kinds.small(drawing.points, view, brush, drawing)
+    kinds.small(drawing, brush)
     image = np.asarray(brush.finish()).astype(np.float64)
     off, on = image[20:180, :190].sum(axis=(0, 1)), image[20:180, 210:].sum(axis=(0, 1))
     np.testing.assert_allclose(off / off.max(), np.array(LOST) / max(LOST), atol=0.02)

@@ -133,7 +133,7 @@ def test_results_do_not_depend_on_where_in_memory_they_go(
 @pytest.mark.parametrize(
     ("height", "width", "count"), [(2, 150_000, 60), (3, 5000, 60), (90, 60, 60)]
 )
-def test_large_boxes_go_where_slabs_end_within_cache_lines(
+def test_large_boxes_go_where_bins_end_within_cache_lines(
     height: int, width: int, count: int
 ) -> None:
     rng = np.random.default_rng(5)

@@ -1,6 +1,6 @@
-// The numbers of a map, most kinds of which are not what the passes compute with.
+// The numbers of a map, most kinds of which are not what the kernel computes with.
 //
-// In an unnamed namespace for the reason that lanes.hpp has.
+// In an unnamed namespace for the reason that vectors.hpp has.
 
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "two_pass.hpp"
+#include "kernel.hpp"
 
 namespace roicrop {
 namespace {

@@ -16,7 +16,7 @@
 #include <immintrin.h>
 #endif
 
-#include "two_pass.hpp"
+#include "kernel.hpp"
 
 namespace roicrop {
 namespace {
@@ -51,14 +51,6 @@ struct SumOfElement<half> {
 template <class Element>
 using SumOf = typename SumOfElement<Element>::type;
 
-// The sums of a cell's lanes.
-template <class Element>
-constexpr int parts = lanes<Element> / width<SumOf<Element>>;
-template <class Element>
-struct Cell {
-    Vector<SumOf<Element>> part[parts<Element>];
-};
-
 template <class Sum>
 inline Vector<Sum> splat(Sum value) {
     return value - Vector<Sum>{};
@@ -80,16 +72,6 @@ inline half to_half(float value) {
     }
     const std::uint32_t odd = word >> 13 & 1u;  // ties go to even
     return half(sign | (word - 0x38000000u + 0xfffu + odd) >> 13);
-}
-
-// A sum, as one element.
-template <class Sum>
-inline void one(Sum* to, Sum value) {
-    std::memcpy(to, &value, sizeof value);
-}
-inline void one(half* to, float value) {
-    const half bits = to_half(value);
-    std::memcpy(to, &bits, sizeof bits);
 }
 
 // The next `width<Sum>` elements, as sums.
@@ -121,6 +103,24 @@ inline Vector<Sum> load(const half* from) {
 #endif
 }
 
+// The first few of them, and zeros.
+template <class Sum, class Element>
+inline Vector<Sum> load_part(const Element* from, int count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const unsigned mask = (1u << count) - 1;
+    if constexpr (std::is_same_v<Element, half>)
+        return (Vector<Sum>)_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(__mmask16(mask), from));
+    else if constexpr (std::is_same_v<Element, float>)
+        return (Vector<Sum>)_mm512_maskz_loadu_ps(__mmask16(mask), from);
+    else
+        return (Vector<Sum>)_mm512_maskz_loadu_pd(__mmask8(mask), from);
+#else
+    Element some[width<Sum>] = {};
+    std::memcpy(some, from, std::size_t(count) * sizeof(Element));
+    return load<Sum>(some);
+#endif
+}
+
 // Rounded to the nearest, ties to even.
 #if defined(__AVX512F__)
 inline __m256i halves(Vector<float> v) {
@@ -138,7 +138,9 @@ inline void store(half* to, Vector<float> v) {
 #elif defined(__AVX2__)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(v));
 #else
-    for (int i = 0; i < width<float>; ++i) one(to + i, v[i]);
+    half bits[width<float>];
+    for (int i = 0; i < width<float>; ++i) bits[i] = to_half(v[i]);
+    std::memcpy(to, bits, sizeof bits);
 #endif
 }
 
@@ -167,26 +169,6 @@ inline Vector<double> larger(Vector<double> v, Vector<double> best) {
 #endif
 }
 
-// Have a cell, which may straddle two cache lines, brought to the second-level cache. GCC drops calls
-// of what does nothing else, so this is always inlined.
-__attribute__((always_inline)) inline void fetch(const char* from, std::ptrdiff_t bytes) {
-    __builtin_prefetch(from, 0, 2);
-    __builtin_prefetch(from + bytes - 1, 0, 2);
-}
-
-// The same for lines that are to be changed.
-__attribute__((always_inline)) inline void fetch_lines(const char* from, int lines) {
-    for (int i = 0; i < lines; ++i) __builtin_prefetch(from + i * cell_bytes, 1, 2);
-}
-
-// A part of a cell.
-inline void copy_some(void* to, const void* from, std::ptrdiff_t bytes) {
-    char* out = static_cast<char*>(to);
-    const char* in = static_cast<const char*>(from);
-    for (; bytes >= 16; bytes -= 16, out += 16, in += 16) std::memcpy(out, in, 16);
-    std::memcpy(out, in, std::size_t(bytes));
-}
-
 // To memory past the caches: right for what is larger than they are. `to` lies where a vector may.
 template <class Sum>
 inline void stream(Sum* to, Vector<Sum> v) {
@@ -201,97 +183,23 @@ inline void stream(Sum* to, Vector<Sum> v) {
 #endif
 }
 
-inline void stream(half* to, Vector<float> v) {
-#if defined(__AVX512F__)
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves(v));
-#elif defined(__AVX2__)
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to), halves(v));
-#else
-    store(to, v);
-#endif
-}
-
 // Copy to memory.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
-    if (streams && bytes >= cell_bytes) {
+    if (streams && bytes >= line_bytes) {
         char* out = static_cast<char*>(to);
         const char* in = static_cast<const char*>(from);
-        const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (cell_bytes - 1);
+        const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (line_bytes - 1);
         if (before) std::memcpy(out, in, std::size_t(before));
         std::ptrdiff_t i = before;
-        for (; i + cell_bytes <= bytes; i += cell_bytes)
+        for (; i + line_bytes <= bytes; i += line_bytes)
 #pragma GCC unroll 4
-            for (int v = 0; v < cell_bytes; v += vector_bytes)
+            for (int v = 0; v < line_bytes; v += vector_bytes)
                 stream(reinterpret_cast<float*>(out + i + v),
                        load<float>(reinterpret_cast<const float*>(in + i + v)));
         if (i < bytes) std::memcpy(out + i, in + i, std::size_t(bytes - i));
         return;
     }
     std::memcpy(to, from, std::size_t(bytes));
-}
-
-template <class Element>
-inline Cell<Element> cell_at(const SumOf<Element>* from) {
-    using Sum = SumOf<Element>;
-    Cell<Element> cell;
-#pragma GCC unroll 8
-    for (int v = 0; v < parts<Element>; ++v) cell.part[v] = load<Sum>(from + v * width<Sum>);
-    return cell;
-}
-
-// A cache line of an output, whatever it holds.
-using Line = Cell<float>;
-
-inline Line line_at(const char* from) {
-    return cell_at<float>(reinterpret_cast<const float*>(from));
-}
-
-inline void put_line(char* to, const Line& line, bool streams) {
-    float* const at = reinterpret_cast<float*>(to);
-#pragma GCC unroll 4
-    for (int v = 0; v < parts<float>; ++v)
-        streams ? stream(at + v * width<float>, line.part[v])
-                : store(at + v * width<float>, line.part[v]);
-}
-
-inline std::ptrdiff_t into_line(const void* at) {
-    return reinterpret_cast<std::intptr_t>(at) & (cell_bytes - 1);
-}
-
-// A cell's elements.
-template <class Element>
-inline Line line_of(const Cell<Element>& cell) {
-#if defined(__AVX512F__)
-    if constexpr (std::is_same_v<Element, half>) {
-        const __m512i first = _mm512_castsi256_si512(halves(cell.part[0]));
-        return {(Vector<float>)_mm512_inserti64x4(first, halves(cell.part[1]), 1)};
-    } else {
-        return {(Vector<float>)cell.part[0]};
-    }
-#else
-    alignas(cell_bytes) Element line[lanes<Element>];
-    for (int v = 0; v < parts<Element>; ++v)
-        store(line + v * width<SumOf<Element>>, cell.part[v]);
-    return line_at(reinterpret_cast<const char*>(line));
-#endif
-}
-
-// The last bytes of one line, then the first `taken` of another: an even number, at most a line.
-inline Line joined(const Line& past, const Line& next, std::ptrdiff_t taken) {
-#if defined(__AVX512BW__)
-    alignas(cell_bytes) static constexpr std::int16_t count[] = {
-        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-        16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
-    const __m512i from = _mm512_add_epi16(_mm512_load_si512(count),
-                                          _mm512_set1_epi16(std::int16_t(taken / 2)));
-    return {(Vector<float>)_mm512_permutex2var_epi16((__m512i)past.part[0], from,
-                                                     (__m512i)next.part[0])};
-#else
-    alignas(cell_bytes) char both[2 * cell_bytes];
-    put_line(both, past, false);
-    put_line(both + cell_bytes, next, false);
-    return line_at(both + taken);
-#endif
 }
 
 // Streamed data is seen by other threads only after this.
@@ -301,9 +209,7 @@ inline void finish_streams() {
 #endif
 }
 
-// n elements that are turned together, and as many as may be.
-template <class Element>
-constexpr int longest_run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
+// n elements that are transposed together.
 template <class Element, int n>
 struct RunOf {
     typedef Element type __attribute__((vector_size(n * sizeof(Element))));
@@ -329,7 +235,7 @@ inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(a, b, (from + i / 2 + i % 2 * n)...);
 }
 
-// n vectors of n elements, turned about their diagonal. Each stage interleaves vector i with vector
+// n vectors of n elements, transposed. Each stage interleaves vector i with vector
 // i + n/2; after log₂ n stages every element has moved to its place.
 template <class V, int n>
 inline void transpose(V (&rows)[n]) {
