@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
-from roicrop.errors import BoxError, TextError
+from roicrop.errors import BoxError
 from roicrop.files.text import opened, parse_json, read_text, shown
 from roicrop.text import printable
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """One of `images`: its place in that list (from 0), and what the file says of it."""
+    """One of `images`: its place in that list (from 0), its name, and (height, width) if said."""
 
     position: int
     file_name: str | None
-    height: int | None
-    width: int | None
+    size: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Coco:
     """The images and categories of a COCO file, by their id as text (7 is "7").
 
-    path: the file, for messages.
-    categories: id → name.
+    path: the file, for messages. categories: id → name.
     """
 
     path: str
@@ -35,8 +34,7 @@ class Coco:
     @property
     def sizes(self) -> dict[str, tuple[int, int]]:
         """(height, width) of the images that have both, by their id."""
-        each = {identity: (image.height, image.width) for identity, image in self.images.items()}
-        return {identity: (h, w) for identity, (h, w) in each.items() if h and w}
+        return {identity: image.size for identity, image in self.images.items() if image.size}
 
     def add(self, other: Coco) -> None:
         """The images of another one, where they are new, after its own."""
@@ -48,43 +46,31 @@ class Coco:
 def read_coco(path: str) -> Coco:
     """The images and categories of a COCO instances file, or of any JSON that has `images`."""
     name = printable(path)
-    try:
-        with opened(path, name) as stream:
-            value = parse_json(read_text(stream, name), name)
-    except TextError as error:
-        raise BoxError(str(error)) from error
-    coco = coco_of(value, path) if isinstance(value, dict) else None
-    if coco is None:
+    with opened(path, name) as stream:
+        value = parse_json(read_text(stream, name), name)
+    if not isinstance(value, dict) or "images" not in value:
         raise BoxError(f"{path} has no list of images: give a COCO instances file")
-    return coco
+    return coco_of(value, path)
 
 
-def coco_of(value: dict[str, object], path: str) -> Coco | None:
-    """The images and categories of a COCO object; None when it has no `images`."""
-    if "images" not in value:
-        return None
+def coco_of(value: dict[str, Any], path: str) -> Coco:
+    """The images and categories of a COCO object."""
     images: dict[str, CocoImage] = {}
-    for position, entry in enumerate(_entries(value, "images", path)):
-        identity = _identity(entry, f"{path}: images[{position}]")
+    for position, (identity, entry) in enumerate(_entries(value, "images", path)):
         if identity in images:
             raise BoxError(
                 f"{path}: images[{position}] has id {identity}, "
                 f"as images[{images[identity].position}] has: an id must be one image's"
             )
-        images[identity] = CocoImage(
-            position,
-            file_name_of(entry),
-            _size(entry.get("height")),
-            _size(entry.get("width")),
-        )
-    categories = {
-        _identity(entry, f"{path}: categories[{position}]"): str(entry.get("name", ""))
-        for position, entry in enumerate(_entries(value, "categories", path))
-    }
+        height, width = entry.get("height"), entry.get("width")
+        has_size = isinstance(height, int) and isinstance(width, int) and height * width
+        size: Any = (height, width) if has_size else None
+        images[identity] = CocoImage(position, _file_name(entry), size)
+    categories = {i: str(entry.get("name", "")) for i, entry in _entries(value, "categories", path)}
     return Coco(path, images, categories)
 
 
-def file_name_of(entry: dict[str, object]) -> str | None:
+def _file_name(entry: dict[str, Any]) -> str | None:
     """The name of an image's file; LVIS has the last part of an address instead."""
     for key in ("file_name", "coco_url", "filename", "image_name", "image"):
         name = entry.get(key)
@@ -93,24 +79,20 @@ def file_name_of(entry: dict[str, object]) -> str | None:
     return None
 
 
-def _entries(value: dict[str, object], key: str, path: str) -> list[dict[str, object]]:
+def _entries(value: dict[str, Any], key: str, path: str) -> list[tuple[str, dict[str, Any]]]:
+    """The entries under a key, each with its id."""
     entries = value.get(key, [])
     if not isinstance(entries, list):
         raise BoxError(f"{path}: {key} is {shown(entries)}, not a list")
+    found = []
     for position, entry in enumerate(entries):
+        where = f"{path}: {key}[{position}]"
         if not isinstance(entry, dict):
-            raise BoxError(f"{path}: {key}[{position}] is {shown(entry)}, not an object")
-    return entries
-
-
-def _identity(entry: dict[str, object], where: str) -> str:
-    identity = entry.get("id")
-    if isinstance(identity, float) and identity.is_integer():
-        identity = int(identity)
-    if isinstance(identity, (int, str)):
-        return str(identity)
-    raise BoxError(f"{where} has no id that is a whole number or text")
-
-
-def _size(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+            raise BoxError(f"{where} is {shown(entry)}, not an object")
+        identity = entry.get("id")
+        if isinstance(identity, float) and identity.is_integer():
+            identity = int(identity)
+        if not isinstance(identity, (int, str)):
+            raise BoxError(f"{where} has no id that is a whole number or text")
+        found.append((str(identity), entry))
+    return found

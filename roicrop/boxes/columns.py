@@ -11,7 +11,6 @@ import contextlib
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,14 +18,17 @@ import numpy as np
 from roicrop.boxes.names import INDEX_NAMES, Role, Roles, plain
 from roicrop.boxes.numbers import numbers_of
 from roicrop.boxes.table import BoxTable, ImageKind, Source
+from roicrop.errors import BoxError
 from roicrop.files.text import shown
-from roicrop.text import many, printable, quoted
+from roicrop.text import many, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roicrop.boxes.coco import Coco
-    from roicrop.boxes.table import Names
+    from roicrop.boxes.table import Lines, Names
+
+    Values = list[Any] | NDArray[np.float64]
 
 _LARGEST_EXACT_INDEX: Final = 2.0**53
 _AT_ONCE: Final = 1 << 16
@@ -41,49 +43,67 @@ class Draft:
     faults: row → what is wrong with it.
     unexplained: columns of text that nobody understands, and two of their values.
     entries: how many images there are, where images go by their position.
+    rows: those that have a box, None for all.
     """
 
     format: str
     roles: Roles
     names: Sequence[str]
     coords: NDArray[np.float64]
-    columns: dict[Role, Any] = field(default_factory=dict)
-    lines: NDArray[np.int64] | range | None = None
+    columns: dict[Role, Values] = field(default_factory=dict)
+    lines: Lines | None = None
     faults: dict[int, str] = field(default_factory=dict)
     unexplained: dict[str, set[str]] = field(default_factory=dict)
     coco: Coco | None = None
     entries: int | None = None
+    rows: NDArray[np.intp] | None = None
+
+    def extend(self, part: Draft, where: str) -> Draft:
+        """Take in the rows of the next part of the file, which begins at `where`."""
+        if self.roles != part.roles:
+            raise BoxError(f"{where}: other names than in the lines before it")
+        start = len(self.coords)
+        self.coords = _grown(self.coords, part.coords)
+        self.lines = _grown(self.lines, part.lines)
+        self.columns = {role: _grown(its, part.columns[role]) for role, its in self.columns.items()}
+        self.faults |= {start + row: fault for row, fault in part.faults.items()}
+        for name, some in part.unexplained.items():
+            self.unexplained.setdefault(name, set()).update(some)
+        if self.coco is not None and part.coco is not None:
+            self.coco.add(part.coco)
+        if part.entries is not None:
+            self.entries = (self.entries or 0) + part.entries
+        return self
 
     def build(self, path: str) -> BoxTable:
         """The table, without the rows that have no box; rows that make no sense are its faults."""
-        has_box = ~np.isnan(self.coords[:, 0])
-        has_box[~has_box] = ~np.isnan(self.coords[~has_box]).all(axis=1)
+        has_box: NDArray[np.bool_] = ~np.all(np.isnan(self.coords), axis=1)
         has_box[list(self.faults)] = True
-        rows = np.flatnonzero(has_box)
-        without = len(has_box) - len(rows)
-        columns = _Columns(self, rows if without else None)
+        self.rows = None if has_box.all() else np.flatnonzero(has_box)
+        without = 0 if self.rows is None else len(has_box) - len(self.rows)
+        left_out = [f"{many(without, 'row')} without a box left out"] if without else []
         key = self.roles.of.get("image")
         kind: ImageKind | None = None if self.entries is None else "position"
         if kind is None and key is not None:
             kind = "index" if plain(key) in INDEX_NAMES else "name"
-        image = columns.indices() if kind == "index" else columns.images()
-        left_out = [f"{many(without, 'row')} without a box left out"] if without else []
-        table = BoxTable(
+        image = self._indices() if kind == "index" else self._names("image")
+        roles: tuple[Role, ...] = ("id", "label", "level")
+        columns: dict[str, Any] = {role: self._names(role) for role in roles}
+        columns["score"] = self._numbers("score")
+        self.coords[list(self.faults)] = np.nan
+        return BoxTable(
             source=Source(path, self.lines),
             format=self.format,
             box_format=self.roles.box_format,
             box_format_origin=self.roles.origin,
-            coords=self.coords[rows] if without else self.coords,
+            coords=self.coords if self.rows is None else self.coords[self.rows],
             image_key=key,
             image_kind=kind,
             image=image,
-            id=columns.names("id"),
-            score=columns.numbers("score"),
-            label=columns.names("label"),
-            level=columns.names("level"),
+            **columns,
             coco=self.coco,
-            image_sizes=columns.sizes(image) if self.coco is None else self.coco.sizes,
-            source_index=rows,
+            image_sizes=self._sizes(image) if self.coco is None else self.coco.sizes,
+            rows=self.rows,
             columns=tuple(self.names),
             unexplained=tuple(n for n, some in self.unexplained.items() if len(some) > 1),
             faults=self.faults,
@@ -92,65 +112,18 @@ class Draft:
             notes=(*self.roles.notes, *left_out),
             warnings=self.roles.warnings,
         )
-        if self.faults:
-            table.coords[np.isin(rows, list(self.faults))] = np.nan
-        return table
 
-
-def joined(drafts: list[Draft]) -> Draft:
-    """The parts of a file as one; they give up their rows, for there may be little room."""
-    whole = drafts[0]
-    if len(drafts) == 1:
-        return whole
-    starts = np.cumsum([0, *(len(draft.coords) for draft in drafts)]).tolist()
-    for start, draft in zip(starts[1:], drafts[1:], strict=False):
-        whole.faults |= {start + row: fault for row, fault in draft.faults.items()}
-        for name, some in draft.unexplained.items():
-            whole.unexplained.setdefault(name, set()).update(some)
-        if whole.coco is not None and draft.coco is not None:
-            whole.coco.add(draft.coco)
-    counts = [draft.entries for draft in drafts if draft.entries is not None]
-    whole.entries = sum(counts) if counts else None
-    lines = [draft.lines for draft in drafts if draft.lines is not None and len(draft.lines)]
-    if lines:
-        follow = lines[-1][-1] + 1 - lines[0][0] == starts[-1]
-        whole.lines = range(lines[0][0], lines[-1][-1] + 1) if follow else np.concatenate(lines)
-    parts = {role: [draft.columns.pop(role) for draft in drafts] for role in [*whole.columns]}
-    whole.columns = {role: _concatenated(values) for role, values in parts.items()}
-    coords = np.empty((starts[-1], 4))
-    for start, draft in zip(starts, drafts, strict=False):
-        coords[start : start + len(draft.coords)] = draft.coords
-        draft.coords, draft.lines = coords[:0], None if draft is not whole else whole.lines
-    whole.coords = coords
-    return whole
-
-
-class _Columns:
-    """The columns of the rows that are kept (None: all); what does not fit is a row's fault."""
-
-    def __init__(self, draft: Draft, rows: NDArray[np.intp] | None) -> None:
-        self._draft, self._rows = draft, rows
-
-    def images(self) -> Names | None:
-        """The name of each row's image; a row that has none is a fault."""
-        names = self.names("image")
-        if names is not None and names.dtype == object:
-            for row in np.flatnonzero(names == "").tolist():
-                self._fault(row, "image", " is empty: every box needs one")
-        return names
-
-    def indices(self) -> NDArray[np.int64] | None:
+    def _indices(self) -> NDArray[np.int64] | None:
         """The index of each row's image."""
-        numbers = self.numbers("image")
+        numbers = self._numbers("image")
         if numbers is None:
             return None
-        with np.errstate(invalid="ignore"):
-            whole = (np.abs(numbers) < _LARGEST_EXACT_INDEX) & (numbers == np.floor(numbers))
+        whole = (np.abs(numbers) < _LARGEST_EXACT_INDEX) & (numbers == np.floor(numbers))
         for row in np.flatnonzero(~whole).tolist():
             self._fault(row, "image", f" is {numbers[row]:g}, not the index of an image")
         return np.where(whole, numbers, 0).astype(np.int64)
 
-    def numbers(self, role: Role) -> NDArray[np.float64] | None:
+    def _numbers(self, role: Role) -> NDArray[np.float64] | None:
         """Numbers, NaN where a row has none; None where no row has one."""
         values = self._values(role)
         if values is None or isinstance(values, np.ndarray):
@@ -162,21 +135,18 @@ class _Columns:
             self._fault(row, role, f": {fault}")
         return numbers
 
-    def sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
+    def _sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
         """(height, width) of the images, where there are columns of it."""
-        values = [self._values("height"), self._values("width")]
-        if image is None or values[0] is None or values[1] is None:
+        height, width = self._values("height"), self._values("width")
+        if image is None or height is None or width is None:
             return {}
-        height, width = (numbers_of(each)[0].tolist() for each in values if each is not None)
-        each = dict(zip(image.tolist(), zip(height, width, strict=True), strict=True))
-        return {
-            str(i): (int(h), int(w))
-            for i, (h, w) in each.items()
-            if 1 <= h < _LARGEST_EXACT_INDEX and 1 <= w < _LARGEST_EXACT_INDEX
-        }
+        sizes = np.stack([numbers_of(height)[0], numbers_of(width)[0]], axis=1)
+        fits = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
+        each = zip(image[fits].tolist(), sizes[fits].astype(np.int64).tolist(), strict=True)
+        return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
-    def names(self, role: Role) -> Names | None:
-        """Whole numbers or text; None where the file has no such column."""
+    def _names(self, role: Role) -> Names | None:
+        """Whole numbers or text; None where the file has no such column. Every row has an image."""
         texts = self._values(role)
         if texts is None:
             return None
@@ -185,7 +155,7 @@ class _Columns:
         if kinds == {int}:
             with contextlib.suppress(OverflowError):
                 return np.array(texts, dtype=np.int64)
-        if self._draft.faults or not kinds <= {str} or not _are_writable(texts):
+        if self.faults or not kinds <= {str} or not _are_writable(texts):
             texts = self._texts(texts, role)
         whole = _whole_numbers(texts)
         # Names are spared what only numbers need: there may be millions of them.
@@ -195,48 +165,55 @@ class _Columns:
             return whole
         column = np.empty(len(texts), dtype=object)
         column[:] = texts
+        for row in np.flatnonzero(column == "").tolist() if role == "image" else ():
+            self._fault(row, role, " is empty: every box needs one")
         return column
 
-    def _values(self, role: Role) -> list[Any] | NDArray[np.float64] | None:
-        values = self._draft.columns.get(role)
-        if values is None or self._rows is None:
+    def _values(self, role: Role) -> Values | None:
+        """The column of the rows that have a box."""
+        values = self.columns.get(role)
+        if values is None or self.rows is None:
             return values
         is_array = isinstance(values, np.ndarray)
-        return values[self._rows] if is_array else [values[row] for row in self._rows.tolist()]
+        return values[self.rows] if is_array else [values[row] for row in self.rows.tolist()]
 
     def _texts(self, values: Sequence[Any], role: Role) -> list[str]:
         """The values as text; a row that is bad anyway borrows another's where it has none."""
         texts = [self._text(value, row, role) for row, value in enumerate(values)]
         usual = next(filter(None, texts), "")
-        rows = range(len(values)) if self._rows is None else self._rows.tolist()
-        bad = map(self._draft.faults.__contains__, rows)
-        return [text or (usual if is_bad else "") for text, is_bad in zip(texts, bad, strict=True)]
+        rows = range(len(values)) if self.rows is None else self.rows.tolist()
+        return [text or usual * (row in self.faults) for text, row in zip(texts, rows, strict=True)]
 
-    def _text(self, value: object, row: int, role: Role) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            if _are_writable([value]):
-                return value
-            self._fault(row, role, f" is {quoted(value, 60)}, which no file can hold as text")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            whole = isinstance(value, float) and value.is_integer()
-            return str(int(value) if whole else value)
-        else:
-            self._fault(row, role, f" is {shown(value)}, not a name or a number")
+    def _text(self, value: Any, row: int, role: Role) -> str:
+        is_whole = isinstance(value, float) and value.is_integer()
+        text = "" if value is None else str(int(value) if is_whole else value)
+        if type(value) in (str, int, float, type(None)) and _are_writable([text]):
+            return text
+        self._fault(row, role, f" is {shown(value)}, not a name or a number that a file can hold")
         return ""
 
     def _fault(self, row: int, role: Role, fault: str) -> None:
-        row = row if self._rows is None else int(self._rows[row])
-        key = printable(self._draft.roles.of.get(role, role))
-        self._draft.faults.setdefault(row, f"{key}{fault}")
+        row = row if self.rows is None else int(self.rows[row])
+        self.faults.setdefault(row, f"{printable(self.roles.of.get(role, role))}{fault}")
 
 
-def _concatenated(parts: list[Any]) -> list[Any] | NDArray[np.float64]:
-    if all(isinstance(part, np.ndarray) for part in parts):
-        return np.concatenate(parts)
-    lists = (part.tolist() if isinstance(part, np.ndarray) else part for part in parts)
-    return list(chain.from_iterable(lists))
+def _grown(whole: Any, part: Any) -> Any:
+    """The values of both; arrays and lists grow in place, for there may be little room."""
+    if part is None or not len(part):
+        return whole
+    if not len(whole):
+        return part
+    if isinstance(whole, range):
+        if isinstance(part, range) and part.start == whole.stop:
+            return range(whole.start, part.stop)
+        whole = np.arange(whole.start, whole.stop)
+    if isinstance(whole, np.ndarray) and not isinstance(part, list):
+        whole.resize((len(whole) + len(part), *whole.shape[1:]), refcheck=False)
+        whole[-len(part) :] = part
+        return whole
+    whole = whole.tolist() if isinstance(whole, np.ndarray) else whole
+    whole += part.tolist() if isinstance(part, np.ndarray) else part
+    return whole
 
 
 def _whole_numbers(texts: Sequence[str]) -> NDArray[np.int64] | None:

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Two corners, the upper left corner and the size, the centre and the size, two corners.
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
 BOX_FORMATS: Final[tuple[BoxFormat, ...]] = get_args(BoxFormat)
 
@@ -20,9 +21,8 @@ def to_xyxy(
 ) -> NDArray[np.float64]:
     """Corners (K, 4) float64 as x1, y1, x2, y2, from coordinates (K, 4) in `box_format`.
 
-    xyxy and yxyx are two corners, xywh the upper left corner and the size, cxcywh the centre and
-    the size. `inclusive` says that an end corner is the last pixel of its box, so that 1 is added
-    to it. A size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are.
+    `inclusive` says that an end corner is the last pixel of its box, so that 1 is added to it. A
+    size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are.
     """
     first, last = coords[:, :2], coords[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):

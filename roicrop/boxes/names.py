@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from roicrop.boxes.geometry import BoxFormat
 from roicrop.errors import BoxError
-from roicrop.text import listing, printable
+from roicrop.text import listing, many, printable
 
 Role = Literal["image", "score", "label", "id", "level", "width", "height"]
 
@@ -23,10 +23,10 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
         "image", "image_id", "image_index", "batch_index", "file_name", "image_name", "image_path",
         "path", "img", "img_name", "img_id", "img_path", "coco_url", "frame",
     ),
-    "score": ("score", "confidence", "conf", "probability"),
+    "score": ("score", "confidence", "conf", "probability", "scores"),
     "label": (
         "label", "class", "class_name", "name", "category", "category_name", "category_id",
-        "label_name", "label_id", "class_id",
+        "label_name", "label_id", "class_id", "labels",
     ),
     "id": ("id",),
     "width": ("image_width", "img_width", "width"),  # of the image
@@ -40,20 +40,16 @@ _PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes",
 )  # fmt: skip
-# One cell or key with all four numbers.
-IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy"}
+# One cell or key with all four numbers; the points are two corners, in any order.
+IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy", "points": "xyxy"}
 _ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
-    CORNERS,
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x0", "y0", "x1", "y1"),
-    ("minx", "miny", "maxx", "maxy"),
-    ("left", "top", "right", "bottom"),
-    ("xtl", "ytl", "xbr", "ybr"),
-    ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
-)
+    CORNERS, ("xmin", "ymin", "xmax", "ymax"), ("x0", "y0", "x1", "y1"),
+    ("minx", "miny", "maxx", "maxy"), ("left", "top", "right", "bottom"),
+    ("xtl", "ytl", "xbr", "ybr"), ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
+)  # fmt: skip
 _CENTRES: Final = (
     ("cx", "cy"), ("xc", "yc"), ("xcenter", "ycenter"), ("centerx", "centery"),
     ("xcentre", "ycentre"), ("centrex", "centrey"),
@@ -82,10 +78,15 @@ class Reading:
     by_hand: Mapping[Role, str] = field(default_factory=dict)
     images: int | None = None
 
-    @property
-    def names(self) -> list[str]:
-        """The columns' names, each its own."""
-        return [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
+    def names_of(self, width: int, where: str) -> list[str]:
+        """The names of so many columns, each its own; BoxError if there are more or fewer."""
+        names = [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
+        if len(names) != width:
+            raise BoxError(
+                f"{where} has {many(width, 'field')}, and --columns names {len(names)}: name each, "
+                "and call those to skip _"
+            )
+        return names
 
 
 @dataclass(slots=True)
@@ -101,16 +102,16 @@ class Roles:
     box_format: BoxFormat
     origin: str
     of: dict[Role, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         """Names that mean nothing, one of which may name images; none where images are named."""
         if "image" in self.of:
             return []
         known = {"", *self.coordinates, *self.of.values()}
-        rest = [name for name in names if name not in known and plain(name) not in COLUMN_NAMES]
-        return [name for name in rest if rest.count(name) == 1]
+        rest = [name for name in names if names.count(name) == 1 and name not in known]
+        return [name for name in rest if plain(name) not in COLUMN_NAMES]
 
 
 def plain(name: str) -> str:
@@ -131,7 +132,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(plain(name), name)
-    roles = _coordinates(by_plain, names, reading, where, origin)
+    roles = _coordinates(by_plain, reading, where, origin)
     notes = []
     for role, spellings in SPELLINGS.items():
         there = [by_plain[plain(name)] for name in spellings if plain(name) in by_plain]
@@ -160,22 +161,20 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     return roles
 
 
-def _coordinates(
-    by_plain: Mapping[str, str], names: Sequence[str], reading: Reading, where: str, origin: str
-) -> Roles:
+def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin: str) -> Roles:
     found: dict[BoxFormat, tuple[str, ...]] = {}
     for box_format, spellings in COORDINATES.items():
         found |= _spelled(box_format, spellings, by_plain)
     found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
+    in_one = [name for name in IN_ONE if name in by_plain]
+    names = list(by_plain.values())
+    if not found and len(in_one) == 1:
+        key, said = by_plain[in_one[0]], reading.box_format
+        origin = "option" if said else f"key {printable(key)}"
+        return Roles((key,), said or IN_ONE[in_one[0]], origin)
+    if not found and in_one:
+        raise BoxError(f"{where}: {' and '.join(in_one)} both hold a box: keep one")
     if not found:
-        in_one = [name for name in IN_ONE if name in by_plain]
-        if len(in_one) == 1:
-            key = by_plain[in_one[0]]
-            if reading.box_format is not None:
-                return Roles((key,), reading.box_format, "option")
-            return Roles((key,), IN_ONE[in_one[0]], f"key {printable(key)}")
-        if in_one:
-            raise BoxError(f"{where}: bbox and box both hold a box: keep one")
         raise BoxError(
             f"{where}: no four coordinates among {listing(names, most=12) or 'no names'}: "
             "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"
@@ -189,7 +188,7 @@ def _coordinates(
     if reading.box_format is None:
         return Roles(spelling, box_format, origin)
     # The option contradicts the names, so only the order of the columns is left to go by.
-    return Roles(tuple(sorted(spelling, key=list(names).index)), reading.box_format, "option")
+    return Roles(tuple(sorted(spelling, key=names.index)), reading.box_format, "option")
 
 
 def _spelled(
@@ -205,13 +204,7 @@ def _spelled(
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
 # Names that have a role, and all names that are known.
 COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
-_KNOWN: Final = (
-    COLUMN_NAMES
-    | IN_ONE.keys()
-    | {
-        prefix + name
-        for prefix in _PREFIXES
-        for spelling in (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
-        for name in spelling
-    }
-)
+_SPELLED: Final = (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
+_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {
+    prefix + name for prefix in _PREFIXES for names in _SPELLED for name in names
+}  # fmt: skip

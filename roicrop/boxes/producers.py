@@ -6,14 +6,17 @@ document fits is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from roicrop.boxes.names import plain
+from roicrop.errors import BoxError
+from roicrop.files.text import shown
+from roicrop.text import printable
 
-# The name of an image in a document, if it has one there, and what is said of it.
-Entries = list[tuple["str | None", dict[str, Any]]]
+Said = dict[str, Any]  # of an image
+Entries = list[tuple["str | None", Said]]  # with the name it has in the document, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,14 @@ class Producer:
     """One program's files.
 
     name: as summaries and documents say it.
-    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction).
+    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction);
         options: what else the command line has to say of these.
-    records: keys under which an image's entry has its records; the first that is there.
-    under: the key of the document under which the entries lie.
+    records: keys under which an entry may have its records. under: that of the entries, if any.
     marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
     arrays: whether an entry holds boxes, scores and labels side by side instead of records.
-    points: the key of a record that holds two corners, in any order.
     centre: whether a record's x and y are the box's centre.
     shape: the key of a record that says its shape, and the shape that is a box.
+    score_last: whether a fifth number is a score.
     """
 
     name: str
@@ -37,50 +39,58 @@ class Producer:
     kinds: str = ""
     options: str = ""
     records: tuple[str, ...] = ()
-    under: str | None = None
-    marks: frozenset[str] = frozenset()
-    record_marks: frozenset[str] = frozenset()
+    under: str = ""
+    marks: Set[str] = frozenset()
+    record_marks: Set[str] = frozenset()
     arrays: bool = False
-    points: str | None = None
     centre: bool = False
     shape: tuple[str, str] | None = None
+    score_last: bool = False
 
     def entries(self, document: Any) -> Entries | None:
         """The entries of a JSON document, one for each image; None if another program wrote it."""
-        if self.under is not None:
-            document = document.get(self.under) if isinstance(document, dict) else None
+        entries: Entries = []
         if isinstance(document, dict):
-            single = self._fits(document)
-            names: Sequence[str | None] = [None] if single else list(document)
-            values = [document] if single else list(document.values())
-        else:
-            values = document if isinstance(document, list) else []
-            names = [None] * len(values)
-        if not values or not all(isinstance(each, dict) and self._fits(each) for each in values):
+            document = document.get(self.under, document)
+        if isinstance(document, dict):
+            entries = [(None, document)] if self._fits(document) else list(document.items())
+        elif isinstance(document, list) and document and self._fits(document[0]):
+            entries = [(None, each) for each in document]
+        if not entries or not all(self._fits(said) for _, said in entries):
             return None
-        first = next(self._records(values), {}) if self.record_marks else {}
-        fits = self.record_marks <= set(map(plain, first))
-        return list(zip(names, values, strict=True)) if fits else None
+        records = (self._records(said)[1] for _, said in entries)
+        lists = (its for its in records if isinstance(its, list))
+        first = next((each for its in lists for each in its if isinstance(each, dict)), {})
+        return entries if self.record_marks <= set(map(plain, first)) else None
 
-    def records_of(self, entry: dict[str, Any]) -> tuple[str, Any]:
-        """The key under which an entry's records lie, and what lies there."""
+    def split(self, name: str | None, entry: Said, file: str) -> tuple[Said, list[Any]]:
+        """What an entry says besides its records, and these."""
+        key, records = self._records(entry)
+        if not isinstance(records, list):
+            where = file if name is None else f"{file}: {printable(name)}"
+            raise BoxError(f"{where}: {key} is {shown(records)}, not a list")
+        return {k: v for k, v in entry.items() if k != key}, records
+
+    def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
         key = next(key for key in self.records if key in entry)
         value = entry[key]
         return key, list(value.values()) if isinstance(value, dict) else value
 
-    def _fits(self, entry: dict[str, Any]) -> bool:
-        return self.marks <= set(map(plain, entry)) and any(key in entry for key in self.records)
-
-    def _records(self, entries: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for entry in entries:
-            _, records = self.records_of(entry)
-            if isinstance(records, list):
-                yield from (record for record in records if isinstance(record, dict))
+    def _fits(self, entry: object) -> bool:
+        if not isinstance(entry, dict) or not any(key in entry for key in self.records):
+            return False
+        return self.marks <= set(map(plain, entry))
 
 
-_VIA: Final = frozenset({"filename"})
-_RECT: Final = ("shape_attributes.name", "rect")
-
+VIA: Final = Producer(
+    "VIA",
+    records=("regions",),
+    under="_via_img_metadata",
+    marks={"filename"},
+    shape=("shape_attributes.name", "rect"),
+)
+ANY: Final = Producer("", arrays=True)  # one that is not known, and means nothing otherwise
+MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
 PRODUCERS: Final[Sequence[Producer]] = (
     Producer("makesense", columns="label,x,y,w,h,image,_,_", kinds="tnnnntnn"),
     Producer("keras-retinanet", columns="image,x1,y1,x2,y2,label", kinds="tnnnnt"),
@@ -88,20 +98,14 @@ PRODUCERS: Final[Sequence[Producer]] = (
     Producer("YOLO", "label,cx,cy,w,h,score", kinds="nfffff", options=" --normalized"),
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_,_", kinds="n" * 10),
     Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
-    Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT),
-    Producer("VIA", records=("regions",), marks=_VIA, shape=_RECT, under="_via_img_metadata"),
-    Producer("labelme", records=("shapes",), points="points", shape=("shape_type", "rectangle")),
+    VIA,
+    Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
+    Producer("CreateML", records=("annotations",), record_marks={"coordinates"}, centre=True),
     Producer(
-        "CreateML", records=("annotations",), record_marks=frozenset({"coordinates"}), centre=True
+        "Roboflow", records=("predictions",), record_marks={"x", "confidence", "class"}, centre=True
     ),
-    Producer(
-        "Roboflow",
-        records=("predictions",),
-        record_marks=frozenset({"x", "y", "width", "height", "confidence", "class"}),
-        centre=True,
-    ),
-    Producer("coco instances", records=("annotations",), marks=frozenset({"images"})),
+    Producer("coco instances", records=("annotations",), marks={"images"}),
     Producer("torchvision", records=("boxes",), arrays=True),
+    MMDETECTION,
     Producer("detectron2", records=("annotations", "predictions", "instances")),
 )
-VIA: Final = next(each for each in PRODUCERS if each.shape == _RECT)

@@ -10,25 +10,25 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO, Final, Literal, get_args
 
-from roicrop.boxes.arrays import ARRAY_SUFFIXES, read_array
+import numpy as np
+
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
+from roicrop.boxes.records import draft_of_matrix
 from roicrop.boxes.table import BoxTable, Source
-from roicrop.errors import ArgumentError, BoxError, TextError
-from roicrop.files import split_spec
+from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
+from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened
-from roicrop.text import printable
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-_Reader = Callable[[BinaryIO, str, str, Reading], Draft]
 # A delimiter is found by looking, so tsv is a name for what csv reads as well.
-_READERS: Final[Mapping[FileFormat, _Reader]] = {
+_READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, Source, Reading], Draft]]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
     "json": read_json,
@@ -38,7 +38,9 @@ _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     **{f".{name}": name for name in FILE_FORMATS},
     ".ndjson": "jsonl",
     ".txt": "csv",
+    ".xml": "csv",  # is none (Pascal VOC writes it), and its text is refused with what to do
 }
+_ARRAY_SUFFIXES: Final = HDF5_SUFFIXES | {".npy", ".npz"}
 BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
 
 
@@ -60,76 +62,66 @@ def read_boxes(
     path: CSV, TSV or columns of text, JSON or JSON Lines, each of which may be gzip; .npy, .npz
         or `file.npz::name`, `file.h5::/path`.
     format: the kind of file; None takes the name's suffix. Standard input has none.
-    box_format: what the four numbers are, in the order in which they stand in the file; None
-        takes what the file says: names of columns, the key (`box` is xyxy, `bbox` is xywh as
-        COCO defines it), `box_format` or `bbox_mode`; a plain list is xyxy.
+    box_format: what the four numbers are, in their order in the file; None takes what the file
+        says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
+        `box_format` or `bbox_mode`; a plain list is xyxy.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
-    image_column, score_column, label_column: the columns that hold these, whatever their names.
-    level_column: the column that holds each box's level of a pyramid.
+    image_column, …: the columns that hold these, whatever their names.
     count: how many images there are, which tells an index from a coordinate.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    spec = os.fspath(path)
-    if box_format is not None and box_format not in BOX_FORMATS:
-        known = ", ".join(BOX_FORMATS)
-        raise ArgumentError(f"box format {box_format!r} is not known: choose from {known}")
-    chosen: dict[Role, str | None]
-    chosen = {
-        "image": image_column,
-        "score": score_column,
-        "label": label_column,
-        "level": level_column,
-    }
+    for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
+        if said is not None and said not in known:
+            choice = ", ".join(known)
+            raise ArgumentError(f"{what} format {said!r} is not known: choose from {choice}")
+    chosen: Mapping[Role, str | None] = {
+        "image": image_column, "score": score_column, "label": label_column, "level": level_column,
+    }  # fmt: skip
     reading = Reading(
         box_format=box_format,
         columns=columns,
         by_hand={role: name for role, name in chosen.items() if name is not None},
         images=count,
     )
-    file, inner = split_spec(spec)
-    with _collector_paused():
-        if format is None and PurePath(file).suffix.lower() in ARRAY_SUFFIXES:
-            table = read_array(file, inner, printable(file), reading).build(file)
+    file, inner = split_spec(os.fspath(path))
+    with _reading():
+        if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
+            table = _read_array(file, inner, reading).build(file)
         else:
-            table = _read_text(Source(spec), format, reading).build(spec)
-    if image_column is not None and table.coco is not None:
-        table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
-    return table if images is None else _with_images(table, os.fspath(images))
+            source = Source(os.fspath(path))
+            reader = _READERS[format or _format_by_name(source)]
+            with opened(source.path, source.name) as stream:
+                table = reader(stream, source, reading).build(source.path)
+        if image_column is not None and table.coco is not None:
+            table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
+        return table if images is None else _with_images(table, os.fspath(images))
 
 
-def _read_text(source: Source, format: FileFormat | None, reading: Reading) -> Draft:
-    reader = _READERS[_file_format(source, format)]
-    try:
-        with opened(source.path, source.name) as stream:
-            return reader(stream, source.path, source.name, reading)
-    except TextError as error:
-        raise BoxError(str(error)) from error
-
-
-def _file_format(source: Source, format: FileFormat | None) -> FileFormat:
-    known = ", ".join(FILE_FORMATS)
-    if format is not None:
-        if format not in FILE_FORMATS:
-            raise ArgumentError(f"format of boxes {format!r} is not known: choose from {known}")
-        return format
-    if source.path == "-":
-        raise ArgumentError(f"boxes from standard input need --boxes-format: {known}")
-    path = PurePath(source.path)
-    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-    if suffix == ".xml":
-        raise BoxError(
-            f"{source.name} is XML (Pascal VOC?): write a CSV with "
-            "filename,xmin,ymin,xmax,ymax,name, or COCO"
-        )
+def _format_by_name(source: Source) -> FileFormat:
+    suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
+        known = ", ".join(FILE_FORMATS)
         raise ArgumentError(
-            f"{source.name}: no format of boxes has the suffix {suffix!r}: "
-            f"give --boxes-format ({known})"
+            f"{source.name}: its name does not say how boxes are written: --boxes-format ({known})"
         )
     return _SUFFIXES[suffix]
+
+
+def _read_array(path: str, inner: str, reading: Reading) -> Draft:
+    from roicrop.files import arrays  # imports h5py: only where it is wanted
+
+    array = arrays.read_table(path, inner, usual="boxes")
+    source = Source(f"{path}::{inner}" if inner else path)
+    fits = reading.columns is not None or array.shape[1] in (4, 5)
+    if array.dtype.kind not in "iuf" or not fits:
+        raise BoxError(
+            f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
+            "(K, 5) with an image's index first or a score last; --columns names other columns"
+        )
+    return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
 
 
 def _with_images(table: BoxTable, path: str) -> BoxTable:
@@ -145,12 +137,14 @@ def _with_images(table: BoxTable, path: str) -> BoxTable:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection: it would walk a million boxes over and over, and find nothing."""
+def _reading() -> Iterator[None]:
+    """Errors of files are those of boxes, and no garbage is collected: there is none."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
+    except (TextError, FeatureError) as error:
+        raise BoxError(str(error)) from error
     finally:
         if enabled:
             gc.enable()

@@ -1,20 +1,22 @@
-"""Rows of a file by the names of their columns or keys, and as a matrix, made into a draft."""
+"""Rows by the names of their columns, from any format, made into a draft."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from roicrop.boxes.columns import Draft
-from roicrop.boxes.geometry import BoxFormat
+from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
 from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
 from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
-from roicrop.boxes.producers import Producer
+from roicrop.boxes.producers import ANY, Producer
+from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import printable
@@ -22,66 +24,57 @@ from roicrop.text import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from roicrop.boxes.columns import Values
+
 # Objects, or cells that hold JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
 NESTED: Final = frozenset(
     {"bbox", "box", "boundingbox", "coordinates", "topleft", "bottomright", "shapeattributes",
      "regionshapeattributes", "regionattributes"}
 )  # fmt: skip
 _MODES: Final[Mapping[object, BoxFormat]] = {
-    0: "xyxy", 1: "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
+    0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
+    **{name: name for name in BOX_FORMATS},
 }  # fmt: skip
 _LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 
 
+@dataclass(slots=True)
 class Records:
     """Rows by the names of their columns.
 
-    names: those that the rows have; in place of one that holds objects, those of their keys.
-    faults: what is wrong with which row.
+    names: those that the rows have; once read, their objects' keys in place of them.
+    read: the values under a name. source: the places of rows. place: that of the names.
+    origin: what says the box format, if the names do. faults: what is wrong with which row.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        column: Callable[[str], list[Any]],
-        where: Callable[[int], str],
-        producer: Producer | None = None,
-    ) -> None:
-        self.names: list[str] = []
-        self.faults: dict[int, str] = {}
-        self._columns: dict[str, list[Any]] = {}
-        self._read, self._where, self._producer = column, where, producer
-        for name in names:
-            values = _opened(column(name)) if plain(name) in NESTED else []
-            if producer is not None and producer.shape is not None:
-                values = self._only(producer.shape, name, values)
-            if dict in set(map(type, filter(None, values))):
-                self._spread(name, values, names)
-            else:
-                self.names.append(name)
-        if producer is not None and producer.points in self.names:
-            self._add_corners(producer.points)
+    names: list[str]
+    read: Callable[[str], Values]
+    source: Source
+    place: str
+    origin: str
+    producer: Producer = ANY
+    faults: dict[int, str] = field(default_factory=dict)
+    _opened: dict[str, list[Any]] = field(default_factory=dict)
 
-    def roles(self, reading: Reading, origin: str) -> Roles:
-        """What each name holds; see `find_roles`."""
-        roles = find_roles(self.names, reading, self._where(0), origin)
-        if reading.box_format is not None:
-            return roles
-        if self._producer is not None and self._producer.centre and roles.box_format == "xywh":
-            roles.box_format, roles.origin = "cxcywh", self._producer.name
-        for name in (name for name in self.names if plain(name) == "bboxmode"):
-            roles.box_format, roles.origin = self._mode(name), f"key {name}"
-        return roles
-
-    def draft(self, roles: Roles, reading: Reading, format: str, **beside: Any) -> Draft:
+    def draft(self, reading: Reading, format: str) -> Draft:
         """The rows, with the columns that have a role."""
+        self._open_objects()
+        roles = find_roles(self.names, reading, self.place, self.origin)
+        if reading.box_format is None:
+            self._heed_format(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, score = self._boxes(roles.coordinates[0], reading)
             columns |= score
         else:
-            coords = np.stack([self._numbers(name) for name in roles.coordinates], axis=1)
+            numbers = []
+            for name in roles.coordinates:
+                values, faults = numbers_of(self._column(name))
+                numbers.append(values)
+                for row, fault in faults.items():
+                    self.faults.setdefault(row, f"column {printable(name)}: {fault}")
+            coords = np.stack(numbers, axis=1)
             empty = np.isnan(coords)
             for row, n in np.argwhere(empty & ~empty.all(axis=1, keepdims=True)).tolist():
                 name = roles.coordinates[n]
@@ -93,35 +86,60 @@ class Records:
             names=self.names,
             coords=coords,
             columns=columns,
+            lines=self.source.lines,
             faults=self.faults,
-            unexplained={n: two_texts(self._column(n)) for n in roles.unknown(self.names)},
-            **beside,
+            unexplained={n: _two_texts(self._column(n)) for n in roles.unknown(self.names)},
         )
 
-    def _column(self, name: str) -> list[Any]:
-        return self._columns[name] if name in self._columns else self._read(name)
-
-    def _numbers(self, name: str) -> NDArray[np.float64]:
-        values, faults = numbers_of(self._column(name))
-        for row, fault in faults.items():
-            self.faults.setdefault(row, f"column {printable(name)}: {fault}")
-        return values
+    def _column(self, name: str) -> Values:
+        return self._opened[name] if name in self._opened else self.read(name)
 
     def _boxes(self, name: str, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Four numbers from one key; of five the last is the score, where an option allows it."""
-        boxes, faults = boxes_of(_opened(self._column(name)))
+        are_points = plain(name) == "points"
+        boxes, faults = boxes_of(_opened(self._column(name)), 4 if are_points else None)
         self.faults = {**faults, **self.faults}
+        if are_points:
+            boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
         if boxes.shape[1] == 4:
             return boxes, {}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
-                f"{self._where(0)}: {printable(name)} has five numbers: --box-format says what "
-                "the first four are (and the fifth is the score)"
+                f"{self.source.where(0)}: {printable(name)} has five numbers: --box-format says "
+                "what the first four are (and the fifth is the score)"
             )
-        return five(boxes, None, self._where(0), named=True)
+        five(boxes, None, self.source.where(0), named=True)
+        return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
+
+    def _heed_format(self, roles: Roles) -> None:
+        """The box format that the program, or `bbox_mode` or `box_format` of all rows, says."""
+        if self.producer.centre and roles.box_format == "xywh":
+            roles.box_format, roles.origin = "cxcywh", self.producer.name
+        for name in (each for each in self.names if plain(each) in ("bboxmode", "boxformat")):
+            said = list(self._column(name))
+            for row, mode in enumerate(said):
+                if type(mode) not in (int, str) or mode not in _MODES or mode != said[0]:
+                    raise BoxError(
+                        f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
+                        "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
+                        f"{', '.join(BOX_FORMATS)}, the same for all; fractions (2, 3) go without "
+                        "it and with --normalized, and 4 is rotated"
+                    )
+                roles.box_format, roles.origin = _MODES[mode], f"key {name}"
+
+    def _open_objects(self) -> None:
+        """Columns for the keys of objects."""
+        given, self.names = self.names, []
+        for name in given:
+            values = _opened(self.read(name)) if plain(name) in NESTED else []
+            if self.producer.shape is not None:
+                values = self._only(self.producer.shape, name, values)
+            if dict in set(map(type, filter(None, values))):
+                self._spread(name, values, given)
+            else:
+                self.names.append(name)
 
     def _spread(self, key: str, values: list[Any], names: Sequence[str]) -> None:
-        """Columns for the keys of objects under a key."""
         objects = [value if isinstance(value, dict) else {} for value in values]
         for row, value in enumerate(values):
             if not isinstance(value, dict) and value not in (None, "", []):
@@ -129,7 +147,7 @@ class Records:
         for inner in dict.fromkeys(chain.from_iterable(objects)):
             is_label = plain(key) == "regionattributes" and plain(inner) in _LABELS
             name = inner if is_label and inner not in names else f"{key}.{inner}"
-            self._columns[name] = [value.get(inner) for value in objects]
+            self._opened[name] = [value.get(inner) for value in objects]
             self.names.append(name)
 
     def _only(self, shape: tuple[str, str], name: str, values: list[Any]) -> list[Any]:
@@ -143,86 +161,53 @@ class Records:
                 self.faults[row] = f"{shape[0]} is {shown(its)}, not {shape[1]}"
         return [None if row in self.faults else value for row, value in enumerate(values)]
 
-    def _add_corners(self, key: str) -> None:
-        """Two points, in any order, as corners."""
-        values = self._column(key)
-        are_points = [isinstance(v, list) and {*map(type, v)} == {list} for v in values]
-        flat = [[*chain(*v)] if ok else v for v, ok in zip(values, are_points, strict=True)]
-        boxes, faults = boxes_of(flat, 4)
-        for row in faults:
-            self.faults.setdefault(row, f"{printable(key)} is {shown(values[row])}, not two points")
-        ends = boxes.reshape(-1, 2, 2)
-        corners = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
-        self._columns |= dict(zip(CORNERS, corners.T.tolist(), strict=True))
-        self.names += CORNERS
-
-    def _mode(self, key: str) -> BoxFormat:
-        """What detectron2's bbox_mode says; BoxError for what is not corners or sizes."""
-        modes = self._column(key)
-        for row, mode in enumerate(modes):
-            if type(mode) not in (int, str) or mode not in _MODES or mode != modes[0]:
-                raise BoxError(
-                    f"{self._where(row)}: {printable(key)} is {shown(mode)}: it must be 0 (x1, y1, "
-                    "x2, y2) or 1 (x, y, width, height), the same for all; fractions (2, 3) go "
-                    "without it and with --normalized, and 4 is rotated"
-                )
-        return _MODES[modes[0]]
-
 
 def draft_of_matrix(
     matrix: NDArray[np.float64],
-    where: str,
+    source: Source,
     reading: Reading,
     format: str,
-    *,
-    named: bool = False,
-    score_last: bool = False,
+    beside: Mapping[str, Values],
+    producer: Producer = ANY,
+    faults: dict[int, str] | None = None,
 ) -> Draft:
-    """The rows of a matrix (n, 4), (n, 5), or as wide as `--columns` says.
-
-    named: whether something else says the images. score_last: whether a fifth is a score.
-    """
-    columns: dict[Role, NDArray[np.float64]] = {}
+    """The rows of a matrix (n, 4), (n, 5) or as wide as `--columns` says, with columns beside."""
+    width = matrix.shape[1]
+    names: Sequence[str] = (*CORNERS, "score")[:width]
+    place, origin = source.name, "default"
     if reading.columns is not None:
-        if len(reading.columns) != matrix.shape[1]:
-            raise BoxError(
-                f"{where} has {matrix.shape[1]} numbers a box, and --columns names "
-                f"{len(reading.columns)}: name each, and call those to skip _"
-            )
-        roles = find_roles(reading.names, reading, "--columns", "--columns")
-        its = dict(zip(reading.names, matrix.T, strict=True))
-        matrix = np.stack([its[name] for name in roles.coordinates], axis=1)
-        columns = {role: its[name] for role, name in roles.of.items()}
-    else:
-        origin = "option" if reading.box_format else format if score_last else "default"
-        roles = Roles(CORNERS, reading.box_format or "xyxy", origin)
-        if matrix.shape[1] == 5 and score_last:
-            matrix, columns = matrix[:, :4], {"score": matrix[:, 4]}
-        elif matrix.shape[1] == 5:
-            matrix, columns = five(matrix, reading.images, where, named)
-        roles.of = {role: "image_index" if role == "image" else "score" for role in columns}
-    coords = np.ascontiguousarray(matrix)
-    return Draft(
-        format=format, roles=roles, names=reading.names, coords=coords, columns={**columns}
-    )
+        names, place, origin = reading.names_of(width, source.name), "--columns", "--columns"
+    elif width == 5 and not producer.score_last:
+        names = five(matrix, reading.images, source.name, named="image" in reading.by_hand)
+    columns = {**dict(zip(names, matrix.T, strict=True)), **beside}
+    read = columns.__getitem__
+    records = Records(list(columns), read, source, place, origin, producer, faults or {})
+    draft = records.draft(reading, format)
+    draft.names = [*(reading.columns or ()), *beside]  # those that the file has, or the user gave
+    return draft
 
 
-def two_texts(values: Sequence[Any]) -> set[str]:
+def _two_texts(values: Values) -> set[str]:
     """Two different texts of a column; fewer if it has none, or if it holds numbers."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
     return set() if all(map(is_number, texts)) else set(sorted(texts)[:2])
 
 
-def _opened(values: list[Any]) -> list[Any]:
-    """What cells hold that are JSON, or numbers between commas or spaces."""
-    return [*map(_open, values)] if str in set(map(type, values)) else values
+def _opened(values: Any) -> list[Any]:
+    """What cells hold that are JSON, numbers between commas or spaces, or lists of points."""
+    kinds = set(map(type, values))
+    first = next(filter(None, values), None)
+    nested = isinstance(first, list) and isinstance(first[0], list)
+    return [*map(_open, values)] if str in kinds or nested else values
 
 
 def _open(value: Any) -> Any:
-    text = value.strip() if isinstance(value, str) else ""
-    if text.startswith("{"):
+    if isinstance(value, list) and set(map(type, value)) == {list}:
+        return [*chain(*value)]
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
         with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(text)
-    numbers = text.strip("[]()").replace(",", " ").split()
-    is_text = isinstance(value, str) and not all(map(is_number, numbers))
-    return value if is_text or not isinstance(value, str) else [*map(float, numbers)]
+            return json.loads(value)
+    numbers = value.strip(" \t\r\n[]()").replace(",", " ").split()
+    return [*map(float, numbers)] if all(map(is_number, numbers)) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from roicrop.boxes.coco import Coco
 
+    Lines = NDArray[np.int64] | range
     Names = NDArray[np.int64] | NDArray[np.object_]
 
 # What an image's column holds: an index, a place in a list, or a name that may be an id.
@@ -33,7 +34,7 @@ class Source:
     """
 
     path: str
-    lines: NDArray[np.int64] | range | None = None
+    lines: Lines | None = None
 
     @property
     def name(self) -> str:
@@ -53,23 +54,20 @@ class BoxTable:
 
     source: the file, and where in it each of its rows is.
     format: what kind of file it was, or whose.
-    box_format: what the four coordinates are.
-    box_format_origin: what said so; "option" is `--box-format`.
     coords: (K, 4) float64, as in the file, in the order that `box_format` names.
+    box_format_origin: what said so; "option" is `--box-format`.
     image_key: the column or key that names each box's image, None where there is none.
-    image_kind: what it holds.
-    image: (K,) what it holds: int64 when all are whole numbers, else object (str).
+    image_kind, image: what it holds, (K,): int64 when all are whole numbers, else object (str).
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     coco: the images and categories of a COCO file, or None.
     image_sizes: (height, width) in pixels by image, as text, as far as the file says.
-    source_index: (K,) int64, the row in the file of each box of the table.
+    rows: (K,) the row in the file of each box, None where no row was left out.
     columns: all columns or keys that the file has.
     unexplained: those of text that differ from row to row and mean nothing to roicrop.
     faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
-    entries: how many images a list without names has.
     by_id: whether a COCO file's images are meant by id (True) or by file name; None: by the rule.
-    without_box: how many rows of the file have none, and are left out.
+    entries: how many images a list without names has. without_box: how many rows are left out.
     notes, warnings: for the summary, and for what may not be meant.
     """
 
@@ -87,7 +85,7 @@ class BoxTable:
     level: Names | None
     coco: Coco | None
     image_sizes: Mapping[str, tuple[int, int]]
-    source_index: NDArray[np.int64]
+    rows: NDArray[np.intp] | None
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)
@@ -101,9 +99,9 @@ class BoxTable:
         return len(self.coords)
 
     @property
-    def path(self) -> str:
-        """The file as the user named it."""
-        return self.source.path
+    def source_index(self) -> NDArray[np.int64]:
+        """The row in the file (K,) of each box."""
+        return np.arange(len(self)) if self.rows is None else self.rows
 
     @property
     def holds(self) -> str:
@@ -115,10 +113,7 @@ class BoxTable:
         return self.source.where(row)
 
     def xyxy(self, *, inclusive: bool = False) -> NDArray[np.float64]:
-        """Corners (K, 4) float64, x1, y1, x2, y2, normalised where the file's coordinates are.
-
-        `inclusive` adds one pixel to end corners (see `to_xyxy`), so it is meant for pixels only.
-        """
+        """Corners (K, 4) float64, normalised where the file's are; see `to_xyxy`."""
         return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
@@ -136,16 +131,12 @@ class BoxTable:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""
-        return dataclasses.replace(
-            self,
-            coords=self.coords[rows],
-            image=None if self.image is None else self.image[rows],
-            id=None if self.id is None else self.id[rows],
-            score=None if self.score is None else self.score[rows],
-            label=None if self.label is None else self.label[rows],
-            level=None if self.level is None else self.level[rows],
-            source_index=self.source_index[rows],
-        )
+        columns: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[rows]
+            for name in ("image", "id", "score", "label", "level")
+        }
+        its_rows = self.source_index[rows]
+        return dataclasses.replace(self, coords=self.coords[rows], rows=its_rows, **columns)
 
     def select(
         self,
@@ -156,41 +147,34 @@ class BoxTable:
     ) -> BoxTable:
         """The boxes that pass every test, in the order of the file.
 
-        min_score: the score is at least this (never true of NaN).
-        labels: the label is one of these, as a category's id or as its name.
-        top_k: among what is left, one of the `top_k` highest scores of its image; of equal scores
-            the earlier. NaN is the lowest.
+        min_score: at least this (never true of NaN). labels: a category's id or its name.
+        top_k: so many of the highest scores of each image, of what is left; of equal scores the
+            earlier. NaN is the lowest.
         Raises BoxError when the file has no such column.
         """
         table = self
         if min_score is not None:
-            table = table.take(table._scores("--min-score") >= min_score)
+            table = table.take(table._needed("score", "--min-score") >= min_score)
         if labels is not None:
             table = table.take(table._labelled({str(label) for label in labels}))
         if top_k is not None:
-            table = table.take(table._ranks("--top-k") < _checked_top_k(top_k))
+            if top_k < 0:
+                raise ArgumentError(f"--top-k {top_k} is less than 0")
+            table = table.take(table._ranks() < top_k)
         return table
 
-    def _scores(self, option: str) -> NDArray[np.float64]:
-        if self.score is not None:
-            return self.score
-        if not len(self):
-            return np.empty(0)
-        raise BoxError(
-            f"{self.source.name} has no score, which {option} needs{self.holds}; "
-            "--score-column names one"
-        )
+    def _needed(self, role: Literal["score", "label"], option: str) -> NDArray[Any]:
+        column: NDArray[Any] | None = getattr(self, role)
+        if column is None and len(self):
+            raise BoxError(
+                f"{self.source.name} has no {role}, which {option} needs{self.holds}; "
+                f"--{role}-column names one"
+            )
+        return np.empty(0) if column is None else column
 
     def _labelled(self, wanted: set[str]) -> NDArray[np.bool_]:
-        if self.label is None:
-            if not len(self):
-                return np.empty(0, dtype=bool)
-            raise BoxError(
-                f"{self.source.name} has no label, which --label needs{self.holds}; "
-                "--label-column names one"
-            )
+        labels = self._needed("label", "--label").tolist()
         categories = {} if self.coco is None else self.coco.categories
-        labels = self.label.tolist()
         chosen = {
             label
             for label in set(labels)
@@ -198,24 +182,13 @@ class BoxTable:
         }
         return np.fromiter(map(chosen.__contains__, labels), bool, len(self))
 
-    def _ranks(self, option: str) -> NDArray[np.int64]:
+    def _ranks(self) -> NDArray[np.int64]:
         """The rank (from 0) of each box's score among those of its image."""
-        images = np.zeros(len(self), np.int64) if self.image is None else _codes(self.image)
-        order = np.lexsort([-self._scores(option), images])
+        names = [0] * len(self) if self.image is None else self.image.tolist()
+        codes = {name: n for n, name in enumerate(dict.fromkeys(names))}
+        images = np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
+        order = np.lexsort([-self._needed("score", "--top-k"), images])
         starts = np.searchsorted(images[order], images[order])
         ranks = np.empty(len(self), np.int64)
         ranks[order] = np.arange(len(self)) - starts
         return ranks
-
-
-def _checked_top_k(top_k: int) -> int:
-    if top_k < 0:
-        raise ArgumentError(f"--top-k {top_k} is less than 0")
-    return top_k
-
-
-def _codes(names: Names) -> NDArray[np.int64]:
-    """A number for each name: equal for equal names."""
-    values = names.tolist()
-    numbers = {value: n for n, value in enumerate(dict.fromkeys(values))}
-    return np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))

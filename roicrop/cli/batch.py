@@ -16,7 +16,7 @@ from roicrop import __version__
 from roicrop.arguments import default_threads
 from roicrop.cli import cropping, options, report
 from roicrop.cli.failures import FAILURES, in_one_line, tell
-from roicrop.errors import ArgumentError, ManifestError
+from roicrop.errors import ArgumentError, ManifestError, OutputError
 from roicrop.job import ManifestRow
 from roicrop.text import json_line
 
@@ -166,6 +166,11 @@ class _Batch:
                 if done is not None:
                     self._skip(row, task, done)
                     continue
+                if task.viz and not replace and any(Path(task.viz).glob("*")):
+                    raise OutputError(
+                        f"{task.viz} has pictures that are not of this batch: name another "
+                        "directory, or replace them with --overwrite"
+                    )
                 make_room([self._directory / place.output])
                 ledger.start(place.output)
             except FAILURES as error:

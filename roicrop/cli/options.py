@@ -505,6 +505,7 @@ def album(
     conventions: Sequence[Convention],
     boxes: Sequence[range] | None,
     survey: SurveyName | None = None,
+    overwrite: bool | None = None,
 ) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
     from roicrop.draw import Album, Options
@@ -514,6 +515,6 @@ def album(
         bin=params["bin_"],
         photo=params["photo"],
         points=params["points"],
-        overwrite=params["overwrite"],
+        overwrite=params["overwrite"] if overwrite is None else overwrite,
     )
     return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

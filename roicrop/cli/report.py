@@ -152,7 +152,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
             for scale in job.scales
         ],
         "boxes": {
-            "path": table.path,
+            "path": table.source.path,
             "format": table.format,
             "box_format": table.box_format,
             "box_format_origin": job.box_format_origin,
@@ -194,7 +194,7 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
     if len(job) != job.boxes_in_file:
         count = f"{len(job)} of {many(job.boxes_in_file, 'box', 'boxes')}"
     order = f"{table.box_format} ({job.box_format_origin})"
-    path = "standard input" if table.path == "-" else table.path
+    path = "standard input" if table.source.path == "-" else table.source.path
     yield "boxes", f"{path}: {count}, {table.format}, {order}; {job.matched}"
     for note in table.notes:
         yield "", note
@@ -354,7 +354,7 @@ class Rows:
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
     """The bar, where there is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Rows(None)
         return
     from tqdm import tqdm

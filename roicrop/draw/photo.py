@@ -78,7 +78,10 @@ class Photos:
 
     def _look_for(self, placed: Placed, row: int) -> Photo | None:
         job = placed.job
-        files = [job.source.path, *([] if job.table.path == "-" else [job.table.path])]
+        files = [
+            job.source.path,
+            *([] if job.table.source.path == "-" else [job.table.source.path]),
+        ]
         folders = dict.fromkeys(Path(split_spec(file)[0]).parent.resolve() for file in files)
         for name in _names(job, placed.map, row):
             for folder in folders:

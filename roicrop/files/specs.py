@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Final
+
+HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 
 
 def split_spec(spec: str) -> tuple[str, str]:

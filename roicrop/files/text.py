@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Final
 
@@ -68,8 +69,11 @@ def read_text(stream: BinaryIO, name: str) -> str:
     return text
 
 
-def blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
-    """The lines, each with a newline, a megabyte at a time; a carriage return ends one too."""
+def blocks(stream: BinaryIO, name: str, longest: int = _BLOCK) -> Iterator[tuple[int, list[str]]]:
+    """The lines, each with a newline, a megabyte at a time, and the number of the first of these.
+
+    A carriage return ends one too. Raises TextError for one of more than `longest` characters.
+    """
     rest, line = b"", 1
     while (chunk := stream.read(_BLOCK)) or rest:
         rest += chunk
@@ -77,13 +81,16 @@ def blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
         if len(chunk) == _BLOCK:  # a carriage return at the very end may be half of an end of line
             cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
             if not cut:
-                raise TextError(f"{name} line {line} is longer than {_BLOCK:,} bytes: is it CSV?")
+                raise TextError(f"{name} line {line} is longer than {_BLOCK:,} bytes")
         text, rest = _decoded(rest[:cut], name, line), rest[cut:]
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if text:
             lines = [f"{each}\n" for each in text.removesuffix("\n").split("\n")]
-            yield lines
+            if max(map(len, lines)) > longest:
+                line += next(n for n, each in enumerate(lines) if len(each) > longest)
+                raise TextError(f"{name} line {line} is longer than {longest:,} characters")
+            yield line, lines
             line += len(lines)
 
 
@@ -95,12 +102,13 @@ def parse_json(text: str, name: str, line: int | None = None) -> object:
         raise _json_error(error, name, line) from error
 
 
-def parse_json_lines(texts: Sequence[str], name: str, lines: Sequence[int]) -> list[object]:
+def parse_json_lines(texts: Sequence[str], name: str, lines: Iterable[int]) -> list[object]:
     """The value of each text, which is the line of that number."""
-    try:
-        return [*map(_decode, texts)]
-    except (ValueError, RecursionError):
-        return [parse_json(text, name, line) for text, line in zip(texts, lines, strict=True)]
+    with contextlib.suppress(ValueError, RecursionError):
+        values: list[object] = _decode(f"[{','.join(texts)}]")  # at once, in two thirds of the time
+        if len(values) == len(texts):
+            return values
+    return [parse_json(text, name, line) for text, line in zip(texts, lines, strict=True)]
 
 
 def shown(value: object) -> str:

@@ -29,7 +29,11 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
         "fits": bool(verdict.fits),
         "pooled": {"path": pooled.path, "shape": pooled.shape, "dtype": str(pooled.dtype)},
         "features": {"path": source.path, "dataset": source.dataset, "channels": source.channels},
-        "boxes": {"path": job.table.path, "count": len(job), "compared": int(job.is_pooled.sum())},
+        "boxes": {
+            "path": job.table.source.path,
+            "count": len(job),
+            "compared": int(job.is_pooled.sum()),
+        },
         "tolerance": {
             "of_largest_feature": RELATIVE,
             "of_largest_feature_for_each_cell": COORDINATE,

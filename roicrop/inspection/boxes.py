@@ -38,8 +38,8 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     images, labels = _counted(table.image), _counted(table.label)
     coco = table.coco
     return BoxFile(
-        path=table.path,
-        size=None if table.path == "-" else Path(table.path).stat().st_size,
+        path=table.source.path,
+        size=None if table.source.path == "-" else Path(table.source.path).stat().st_size,
         format=table.format,
         box_format=table.box_format,
         box_format_origin=table.box_format_origin,

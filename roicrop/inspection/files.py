@@ -11,7 +11,7 @@ import h5py
 
 from roicrop.boxes import BOX_SUFFIXES, BoxTable
 from roicrop.errors import FeatureError
-from roicrop.files import numpy_kind, what_it_is
+from roicrop.files import HDF5_SUFFIXES, numpy_kind, what_it_is
 from roicrop.files.npy import Archive
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import look_at_pooled
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MOST_BINS: Final = 14  # along an axis: maps are seldom as small
-_HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,7 +86,7 @@ def look_together(
 def _pairs(looked: Sequence[Looked]) -> Iterator[tuple[str, BoxTable]]:
     features = [one.report for one in looked if isinstance(one.report, FeatureFile)]
     for table in (one.table for one in looked if one.table is not None):
-        namesakes = [file for file in features if _stem(file.path) == _stem(table.path)]
+        namesakes = [file for file in features if _stem(file.path) == _stem(table.source.path)]
         for file in namesakes or features:
             for source in file.sources:
                 yield source, table
@@ -108,7 +107,7 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
         if "::" in path:
             return "arrays"
         raise FeatureError(f"{path} does not exist")
-    if place.suffix.lower() in _HDF5_SUFFIXES or numpy_kind(path) or h5py.is_hdf5(path):
+    if place.suffix.lower() in HDF5_SUFFIXES or numpy_kind(path) or h5py.is_hdf5(path):
         return "arrays"
     inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None

@@ -26,7 +26,7 @@ def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
         with how.open_features(spec, pyramids=False) as source:
             return _look(spec, source, table, how)
     except (FeatureError, BoxError) as error:
-        return Together(spec, table.path, fits=False, problem=str(error))
+        return Together(spec, table.source.path, fits=False, problem=str(error))
 
 
 def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
@@ -40,7 +40,7 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
     placed = (assignment.index >= 0) & ~find_bad(job.corners).not_finite
     return Together(
         features=spec,
-        boxes=table.path,
+        boxes=table.source.path,
         fits=not (assignment.missing or any(caution.loud for caution in warned)),
         matched=assignment.how,
         images=source.images,

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Final, Protocol
 
-from roicrop.conventions import Convention
 from roicrop.errors import OutputError, RoicropError
 from roicrop.job.cautions import require_scale
-from roicrop.job.job import Job
 from roicrop.job.pipeline import crop, open_job
 from roicrop.job.request import Request
 from roicrop.job.writing import Reduce
@@ -45,12 +43,13 @@ class Album(Protocol):
 class Task:
     """Boxes to pool from one file into another.
 
-    album: makes the album of a job for a place and conventions; None draws nothing.
+    album: makes the album of a job for a place and conventions, and `overwrite=`; None draws none.
     viz: where its pictures go.
     describe: makes what is to be known of the job, before it is closed, from the job, the time of
         `time.perf_counter` at which it began, `cropped=` and `pictures=`. A task is carried out in
         other processes only if both of these, and what this one returns, can be pickled.
-    retried: whether an output that is there with the same bytes is what an earlier attempt made.
+    retried: whether an output that is there with the same bytes is what an earlier attempt made,
+        and any pictures in `viz`.
     """
 
     request: Request
@@ -60,7 +59,7 @@ class Task:
     compression: str = "none"
     reduce: Reduce | None = None
     overwrite: bool = False
-    album: Callable[[Job, str, Sequence[Convention]], Album] | None = None
+    album: Callable[..., Album] | None = None
     viz: str | None = None
     retried: bool = False
 
@@ -90,7 +89,10 @@ def run(task: Task, progress: Progress) -> Done:
         require_scale(job)
         album = None
         if task.album is not None and task.viz is not None:
-            album = undo.enter_context(task.album(job, task.viz, [job.convention]))
+            overwrite = task.overwrite or task.retried
+            album = undo.enter_context(
+                task.album(job, task.viz, [job.convention], overwrite=overwrite)
+            )
         pictures: list[str] = []
 
         def draw() -> None:

@@ -229,7 +229,10 @@ class Job:
     @property
     def input_files(self) -> list[str]:
         """The files that the job reads, by whatever link."""
-        return [*self.source.watched.paths, *filter(None, [self.table.path, self.request.images])]
+        return [
+            *self.source.watched.paths,
+            *filter(None, [self.table.source.path, self.request.images]),
+        ]
 
     @property
     def leaves_out(self) -> bool:

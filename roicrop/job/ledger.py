@@ -103,10 +103,10 @@ class Ledger:
         OutputError if what is there is something else.
         """
         path = self._directory / wanted.output
-        if not path.exists():
-            return None, False
         if overwrite or wanted.output in self.unfinished:
             return None, True
+        if not path.exists():  # of a row that was finished there may still be pictures
+            return None, wanted.output in self.entries
         entry = self.entries.get(wanted.output)
         remedy = "choose another name, or do it again with --overwrite"
         if entry is None:

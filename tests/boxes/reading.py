@@ -15,6 +15,7 @@ from roicrop.boxes import BoxTable
 from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.json_text import read_json
 from roicrop.boxes.names import Reading
+from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 
 Write = Callable[[str, object], Path]
@@ -43,7 +44,7 @@ def same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 def csv_table(text: str, **reading: Any) -> BoxTable:
     """The table of CSV text."""
     stream = io.BytesIO(text.encode())
-    return read_delimited(stream, "boxes.csv", "boxes.csv", Reading(**reading)).build("boxes.csv")
+    return read_delimited(stream, Source("boxes.csv"), Reading(**reading)).build("boxes.csv")
 
 
 def table_of(**columns: Sequence[object]) -> BoxTable:
@@ -53,7 +54,7 @@ def table_of(**columns: Sequence[object]) -> BoxTable:
         {"box": [k, 0, k + 1, 1], **{key: columns[key][k] for key in columns}} for k in range(count)
     ]
     text = json.dumps(boxes).encode()
-    return read_json(io.BytesIO(text), "boxes.json", "boxes.json", Reading()).build("boxes.json")
+    return read_json(io.BytesIO(text), Source("boxes.json"), Reading()).build("boxes.json")
 
 
 INSTANCES = {

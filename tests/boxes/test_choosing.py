@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from roicrop.boxes import (
     find_bad,
     read_boxes,
-    to_xyxy,
 )
+from roicrop.boxes.geometry import to_xyxy
 from roicrop.errors import ArgumentError
 from tests.boxes.reading import INSTANCES, Write, fault_of, table_of
 

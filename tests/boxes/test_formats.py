@@ -15,8 +15,8 @@ from roicrop.boxes import (
     BOX_FORMATS,
     BoxFormat,
     read_boxes,
-    to_xyxy,
 )
+from roicrop.boxes.geometry import to_xyxy
 from tests.boxes.reading import INSTANCES, Write, same
 
 coordinate = st.integers(-64_000, 256_000).map(lambda n: n / 64)
@@ -218,6 +218,6 @@ def test_coco_instances_bring_their_images_and_categories(write: Write) -> None:
         "7": (0, "seven.jpg"),
         "3": (1, "photos/three.png"),
     }
-    assert (table.coco.images["7"].height, table.coco.images["7"].width) == (480, 640)
+    assert table.coco.images["7"].size == (480, 640)
     assert same(table.id, np.array([100, 101, 102]))
     assert same(table.label, np.array([1, 2, 1]))

@@ -79,7 +79,7 @@ CIRCLE = {"shape_attributes": {"name": "circle", "cx": 1, "cy": 2, "r": 3}}
         ),
         (
             {"imagePath": "a", "shapes": [{"points": [[1, 2]], "shape_type": "rectangle"}]},
-            "points is [[1, 2]], not two points",
+            "[1, 2] is not four numbers",
         ),
         ([{"bbox": [1, 2, 3, 4, 0.5]}], "bbox has five numbers: --box-format says"),
         ([{"bbox": [1, 2, 3, 4], "bbox_mode": 4}], "bbox_mode is 4: it must be 0"),

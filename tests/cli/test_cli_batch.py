@@ -275,3 +275,20 @@ def test_a_box_may_be_reduced_to_one_vector(reduce: str) -> None:
     with h5py.File("crops/a.h5") as file:
         assert file.attrs["reduce"] == reduce
         assert [dimension.label for dimension in file["pooled"].dims] == ["box", "channel"]
+
+
+def test_pictures_of_a_row_are_drawn_again_with_it_and_others_are_kept() -> None:
+    lines = "features,boxes,output,viz\none.h5,boxes.csv,a.h5,seen\n"
+    assert batch(lines, "--viz-boxes", "0").status == 0
+    (picture,) = Path("crops/seen/a").iterdir()
+    Path("crops/a.h5").unlink()
+    assert batch(lines, "--viz-boxes", "0").status == 0
+    Path("crops/batch.jsonl").unlink()
+    Path("crops/a.h5").unlink()
+    picture.write_bytes(b"mine")
+    result = batch(lines, "--viz-boxes", "0")
+    assert "has pictures that are not of this batch" in result.err
+    assert picture.read_bytes() == b"mine"
+    Path("crops/.batch.started").write_text('{"output": "a.h5"}\n')
+    assert batch(lines, "--viz-boxes", "0").status == 0
+    assert picture.read_bytes() != b"mine"

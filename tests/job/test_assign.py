@@ -268,7 +268,7 @@ def test_two_rules_that_give_different_maps_are_an_error_and_an_option_chooses(
     table = coco(write, ["2.jpg", "1.jpg"])
     fault = fault_of(lambda: in_group(table, "1", "2"))
     assert "image '1' is '2' by its file name and '1' by its id" in fault
-    path = table.path
+    path = table.source.path
     by_id = read_boxes(path, image_column="image_id")
     by_name = read_boxes(path, image_column="file_name")
     assert in_group(by_id, "1", "2").index.tolist() == [0, 1]

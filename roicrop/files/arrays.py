@@ -1,0 +1,56 @@
+"""A whole array, by its name, of a file that holds arrays: .npy, .npz or HDF5."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from roicrop.errors import FeatureError
+from roicrop.files import hdf5, npy, origins
+from roicrop.files.specs import HDF5_SUFFIXES
+from roicrop.text import listing, printable
+
+
+def read_table(path: str, inner: str, usual: str) -> NDArray[Any]:
+    """The array of rank 2 called `inner`; where that is "", the only one, or the `usual` one.
+
+    Raises FeatureError where there is none, and for one that is not in this file as a whole.
+    """
+    where = f"{printable(path)}::{printable(inner)}" if inner else printable(path)
+    is_hdf5 = PurePath(path).suffix.lower() in HDF5_SUFFIXES
+    return (_from_hdf5 if is_hdf5 else _from_numpy)(path, inner.strip("/"), usual, where)
+
+
+def _from_numpy(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
+    with npy.Archive(path) as archive:
+        arrays = dict(archive.walk())
+        key = f"/{inner or usual}" if inner or len(arrays) != 1 else next(iter(arrays))
+        if key not in arrays:
+            names = listing([each.lstrip("/") for each in arrays])
+            raise FeatureError(f"{where}: choose one of its arrays, as in {path}::NAME: {names}")
+        _check_rank(arrays[key], where)
+        archive.verify(key)
+        return arrays[key][()]
+
+
+def _from_hdf5(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
+    with hdf5.open_file(path) as file, hdf5.named_errors(where):
+        dataset = hdf5.find(file, f"/{inner or usual}")
+        if dataset is None or not hasattr(dataset, "shape"):
+            raise FeatureError(
+                f"{where} is no dataset: name one, as in file.h5::/{usual}; "
+                f"the file holds {listing(list(file))}"
+            )
+        _check_rank(dataset, where)
+        home = origins.Home.of(path, external=False)
+        if dataset.file.filename != file.filename or origins.origins_of(dataset, home).problem:
+            raise FeatureError(f"{where} is in another file, or not all of it is here: copy it")
+        array: NDArray[Any] = dataset[()]
+        return array
+
+
+def _check_rank(array: Any, where: str) -> None:
+    if array.ndim != 2:
+        raise FeatureError(f"{where} has shape {array.shape}: name a table, of rank 2")
