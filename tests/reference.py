@@ -74,8 +74,8 @@ def roi_pool(
     bins_y, bins_x = output_size
     pooled = np.empty((len(boxes), len(features), *output_size))
     for k, (x1, y1, x2, y2) in enumerate(boxes.astype(dtype)):
-        ranges_y = _cell_ranges(y1, y2, height, bins_y, spatial_scale)
-        ranges_x = _cell_ranges(x1, x2, width, bins_x, spatial_scale)
+        ranges_y = _cell_ranges(y1, y2, height, bins_y, spatial_scale, convention)
+        ranges_x = _cell_ranges(x1, x2, width, bins_x, spatial_scale, convention)
         for c, channel in enumerate(features.astype(np.float64).tolist()):
             for py, cells_y in enumerate(ranges_y):
                 for px, cells_x in enumerate(ranges_x):
@@ -131,14 +131,20 @@ def _bins(
 ) -> _Bins:
     x1, y1, x2, y2 = box.astype(dtype)
     (height, width), (bins_y, bins_x) = map_size, output_size
-    if convention.positions == "corners":
+    if convention.normalized:
         return _Bins(
-            _corner_points(y1, y2, height, bins_y), _corner_points(x1, x2, width, bins_x), 1
+            _fraction_points(y1, y2, height, bins_y), _fraction_points(x1, x2, width, bins_x), 1
         )
 
     scale = dtype(spatial_scale)
-    start_y, size_y = _start_and_size(y1, y2, scale, convention)
-    start_x, size_x = _start_and_size(x1, x2, scale, convention)
+    start_y, size_y = _start_and_size(y1, y2, scale, height, convention)
+    start_x, size_x = _start_and_size(x1, x2, scale, width, convention)
+    if convention.positions == "corners":
+        return _Bins(
+            _corner_points(start_y, size_y, bins_y, convention),
+            _corner_points(start_x, size_x, bins_x, convention),
+            int(convention.sampling_ratio) ** 2,
+        )
     if convention.reversed_boxes == "raise" and (size_y < 0 or size_x < 0):
         raise BoxError(f"{name} is reversed, which {convention.name} refuses")
     if convention.sampling_ratio == "exact":
@@ -147,6 +153,8 @@ def _bins(
     if convention.sampling_ratio == "adaptive":
         count_y = math.ceil(size_y / dtype(bins_y))
         count_x = math.ceil(size_x / dtype(bins_x))
+        if convention.min_samples:
+            count_y, count_x = (max(n, convention.min_samples) for n in (count_y, count_x))
         if count_y * count_x < 0:
             raise BoxError(f"{name} is reversed along one axis, which {convention.name} refuses")
         if count_y <= 0 or count_x <= 0:
@@ -161,13 +169,16 @@ def _bins(
 
 
 def _start_and_size(
-    low: Number, high: Number, scale: Number, convention: Convention
+    low: Number, high: Number, scale: Number, cells: int, convention: Convention
 ) -> tuple[Number, Number]:
     real = type(low)
     before, after = real(convention.offset_before), real(convention.offset_after)
-    start = (low + before) * scale + after
-    end = (high + before) * scale + after
-    size = end - start
+    start = (low + before) * scale
+    end = (high + before + real(convention.added_pixel)) * scale
+    if convention.clipped:
+        start, end = (min(max(v, real(0)), real(cells)) for v in sorted((start, end)))
+    start, end = start + after, end + after
+    size = end - start + real(convention.added_cell)
     if convention.min_size is not None:
         size = max(size, real(convention.min_size))
     return start, size
@@ -187,10 +198,25 @@ def _sample_points(
             return start + p * bin_size + (bin_size / g) * half
         return start + bin_size * (p + half / g)
 
-    return [[position(real(p), real(i + 0.5)) for i in range(count)] for p in range(bins)]
+    at = convention.sample_at
+    return [[position(real(p), real(i + at)) for i in range(count)] for p in range(bins)]
 
 
-def _corner_points(low: Number, high: Number, cells: int, bins: int) -> list[list[Number]]:
+def _corner_points(
+    start: Number, size: Number, bins: int, convention: Convention
+) -> list[list[Number]]:
+    """Points from corner to corner of the box, of which each bin takes one or two each way."""
+    real = type(start)
+    each = int(convention.sampling_ratio)
+    first = [p * (each - 1 if convention.shared else each) for p in range(bins)]
+    last = first[-1] + each - 1
+    if last == 0:
+        return [[real(float(start) + float(size) / 2)]]
+    step = size / real(last)
+    return [[start + real(j + i) * step for i in range(each)] for j in first]
+
+
+def _fraction_points(low: Number, high: Number, cells: int, bins: int) -> list[list[Number]]:
     """Crop-and-resize: one point a bin, the first and last on the box's corners."""
     real = type(low)
     last = real(cells - 1)
@@ -211,10 +237,22 @@ def _cell_ranges(
     cells: int,
     bins: int,
     spatial_scale: float,
+    convention: Convention,
 ) -> list[range]:
     """RoIPool: the cells of each bin, none for a bin off the map."""
     real = type(low)
-    start, end = (_round_half_away(v * real(spatial_scale)) for v in (low, high))
+    low, high = (v * real(spatial_scale) for v in (low, high + real(convention.added_pixel)))
+    if convention.rounding == "none":
+        step = (high - low) / real(bins)
+        edges = [
+            (math.floor(real(p) * step + low), math.ceil(real(p + 1) * step + low))
+            for p in range(bins)
+        ]
+        if high <= low:
+            return [range(0)] * bins
+        return [range(max(first, 0), min(after_last, cells)) for first, after_last in edges]
+    to_whole = _round_half_away if convention.rounding == "half-away" else round
+    start, end = to_whole(low), to_whole(high)
     size = max(end - start + 1, 1)  # the end cell belongs to the box, and a box has one at least
     bin_size = real(size) / real(bins)
     ranges = []
@@ -293,15 +331,22 @@ def _corners(y: list[Weight] | None, x: list[Weight] | None) -> list[Corner] | N
 
 def _read(position: Number, size: int, convention: Convention) -> list[Weight] | None:
     """The two neighbours of a position along one axis, or None where it is out of range."""
-    at, last = float(position), size - 1
-    if convention.border == "extrapolate":
+    at, last, border = float(position), size - 1, convention.border
+    if border in ("extrapolate", "inside"):
         if at < 0 or at > last:
             return None
-    elif at < -1 or at > size:
+    elif border == "continue":
+        if at < 0 or at >= size:
+            return None
+    elif border != "repeat" and (at < -1 or at > size):
         return None
-    if convention.border != "zero":
+    if border not in ("zero", "continue"):
         at = min(max(at, 0.0), float(last))
     low = math.floor(at)
+    if border == "continue" and low == last > 0:
+        low = last - 1  # on the line through the last two cells
+    elif border == "continue" and last == 0:
+        return [(0, 1.0)]
     part = at - low
     if convention.interpolation == "nearest":
         low, part = (low + 1, 0.0) if part >= 0.5 else (low, 0.0)
@@ -333,7 +378,7 @@ def _integrals(low: float, high: float, size: int, convention: Convention) -> li
     """For each cell, the integral from low to high of what it counts at each point of the axis."""
     if high < low:
         return [-w for w in _integrals(high, low, size, convention)]
-    last = size - 1
+    last, clamped = size - 1, convention.border != "zero"
 
     def piece(a: float, b: float) -> tuple[float, float]:
         """The length and the middle of what the bin has of [a, b]."""
@@ -344,9 +389,9 @@ def _integrals(low: float, high: float, size: int, convention: Convention) -> li
     weights = []
     for i in range(size):
         length, middle = piece(i - 1, i)
-        rising = length * (1 if convention.border == "clamp" and i == 0 else middle - (i - 1))
+        rising = length * (1 if clamped and i == 0 else middle - (i - 1))
         length, middle = piece(i, i + 1)
-        falling = length * (1 if convention.border == "clamp" and i == last else (i + 1) - middle)
+        falling = length * (1 if clamped and i == last else (i + 1) - middle)
         weights.append(rising + falling)
     return weights
 

@@ -50,9 +50,15 @@ _DECIDES: Final = {
     "operator": "rounding to cells",
     "offset_before": "shift",
     "offset_after": "shift",
+    "added_pixel": "end corner",
+    "added_cell": "end corner",
+    "clipped": "clipped boxes",
     "min_size": "minimal size",
     "sampling_ratio": "sample count",
     "positions": "order of arithmetic",
+    "min_samples": "sample count",
+    "sample_at": "place of a sample",
+    "shared": "sample count",
     "border": "border",
     "mode": "reduction",
     "max_over": "what the maximum is over",
@@ -61,13 +67,19 @@ _DECIDES: Final = {
     "void_max": "empty bins",
     "order": "coordinates",
     "normalized": "coordinates",
+    "inner": "coordinates",
+    "rounding": "rounding of corners",
     "interpolation": "interpolation",
     "level_rule": "choice of level",
 }
 _SAMPLING: Final = frozenset(
-    ("offset_before", "offset_after", "min_size", "sampling_ratio", "positions", "border")
+    (
+        *("offset_before", "offset_after", "added_pixel", "added_cell", "clipped", "min_size"),
+        *("sampling_ratio", "min_samples", "positions", "sample_at", "shared"),
+        *("border", "rounding"),
+    )
 )
-_OF_THE_BOX: Final = frozenset(("order", "normalized"))
+_OF_THE_BOX: Final = frozenset(("order", "normalized", "inner"))
 # A row of RoIPool says nothing about samples, and none of RoIAlign can round.
 _OF_AN_OPERATOR: Final = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
 _PLACE: Final = (_SAMPLING - {"border"}) | _OF_THE_BOX
@@ -79,7 +91,8 @@ def _group(name: str, first: Convention, second: Convention) -> str:
         name = "sampling_ratio"  # an integral has no maximum
     if first.operator != second.operator and name in _OF_AN_OPERATOR:
         return _DECIDES["operator"]
-    if (first.kind == "point") != (second.kind == "point") and name in _PLACE:
+    corners = [row.positions == "corners" for row in (first, second)]
+    if corners[0] != corners[1] and name in _PLACE:
         return "placement of samples"
     if first.interpolation != second.interpolation and name == "border":
         return _DECIDES["interpolation"]  # the nearest cell is known with one border only

@@ -65,6 +65,9 @@ def contrasts(
 
 _BEYOND: Final = {
     "clamp": "reads the edge of the map",
+    "repeat": "reads the edge of the map, however far away",
+    "inside": "reads 0",
+    "continue": "goes on along the line through the last two cells",
     "zero": "lets the map fade to 0",
     "extrapolate": "gives a value of its own",
 }

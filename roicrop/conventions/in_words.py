@@ -21,17 +21,20 @@ def table_row(row: Convention) -> tuple[str, ...]:
     """
     before = minus(f"{row.offset_before:+g} px, ") if row.offset_before else ""
     after = minus(f"{row.offset_after:+g}") if row.offset_after else "0"
+    end = f", end +{row.added_pixel:g} px" if row.added_pixel else ""
+    end += f", size +{row.added_cell:g}" if row.added_cell else ""
+    end += ", clipped" if row.clipped else ""
     least = "" if row.min_size is None else measure(f"{row.min_size:g}", "cell")
     cells = row.kind == "cell"
     return (
         row.name,
         row.operator,
-        "rounded" if cells else before + after,
-        "1 cell" if cells else least,
-        "cells" if cells else str(row.sampling_ratio),
+        _ROUNDED[row.rounding] + end if cells else before + after + end,
+        ("1 cell" if row.rounding != "none" else "") if cells else least,
+        "cells" if cells else _samples(row),
         row.mode,
         row.border if matters("border", row) else "left out",
-        row.order + (" fractions" if row.normalized else ""),
+        row.order + " fractions" * row.normalized + " less 1 px" * row.inner,
     )
 
 
@@ -50,6 +53,11 @@ def level_row(rule: LevelRule) -> tuple[str, ...]:
     )
 
 
+def _samples(row: Convention) -> str:
+    at_beginnings = row.kind == "sample" and not row.sample_at
+    return str(row.sampling_ratio) + ", shared" * row.shared + ", beginnings" * at_beginnings
+
+
 def operator_name(row: Convention) -> str:
     """What the operator is called: "RoIAlign", "Exact RoIAlign", "Crop-and-resize", "RoIPool"."""
     return _OPERATOR_NAMES[row.kind]
@@ -58,17 +66,36 @@ def operator_name(row: Convention) -> str:
 def rules(row: Convention) -> str:
     """The rules in a line: "2×2 samples a bin, avg, corners moved −0.5 cells: torchvision …"."""
     if row.kind == "cell":
-        return f"RoIPool, {row.mode}: {row.program}"
+        return f"RoIPool, {row.mode}{_moved(row)}: {row.program}"
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
     samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
+    if row.shared:
+        samples += ", at its corners"
+    elif row.positions == "corners":
+        samples += ", from corner to corner of the box"
+    elif row.kind == "sample" and not row.sample_at:
+        samples += ", at the beginnings of its parts"
+    return f"{samples}, {row.mode}{_moved(row)}: {row.program}"
+
+
+def _moved(row: Convention) -> str:
+    """What becomes of the corners, to follow something else: ", corners moved −0.5 cells"."""
     moves = []
     if row.offset_before:
         moves.append(f"{minus(f'{row.offset_before:+g}')} pixels before scaling")
     if row.offset_after:
         moves.append(f"{minus(f'{row.offset_after:+g}')} cells{' after it' if moves else ''}")
-    moved = f", corners moved {' and '.join(moves)}" if moves else ""
-    return f"{samples}, {row.mode}{moved}: {row.program}"
+    said = [f"corners moved {' and '.join(moves)}"] if moves else []
+    if row.added_pixel:
+        said.append(f"the end corner {measure(f'{row.added_pixel:g}', 'pixel')} further")
+    if row.added_cell:
+        said.append(f"the box {measure(f'{row.added_cell:g}', 'cell')} larger")
+    if row.clipped:
+        said.append("boxes clipped to the map")
+    if row.inner:
+        said.append("fractions of the image less a pixel")
+    return "".join(f", {each}" for each in said)
 
 
 def takes(row: Convention) -> str:
@@ -104,6 +131,11 @@ _OPERATOR_NAMES: Final[dict[Kind, str]] = {
     "point": "Crop-and-resize",
     "piece": "Exact RoIAlign",
     "cell": "RoIPool",
+}
+_ROUNDED: Final = {
+    "half-away": "rounded",
+    "half-even": "rounded half to even",
+    "none": "not rounded",
 }
 _TAKES: Final[dict[Reduction, str]] = {
     "avg": "the average",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from roicrop.conventions.table import Convention, Kind, Mode
@@ -17,7 +17,11 @@ from roicrop.conventions.table import Convention, Kind, Mode
 
 def matters(field: str, row: Convention) -> bool:
     """Whether another value of this field could give other results, with the rest of the row."""
-    return row.kind in _OF_KINDS.get(field, (row.kind,)) and _OF_MODE.get(field) in (None, row.mode)
+    return (
+        row.kind in _OF_KINDS.get(field, (row.kind,))
+        and _OF_MODE.get(field) in (None, row.mode)
+        and _IF.get(field, _always)(row)
+    )
 
 
 def effective(row: Convention) -> Convention:
@@ -42,16 +46,21 @@ def idle_in_both(first: Convention, second: Convention) -> set[str]:
     return {name for name in _NEUTRAL if not any(matters(name, row) for row in rows)}
 
 
-_DECIDING: Final = ("operator", "positions", "sampling_ratio", "mode")  # whether others matter
+# Whether others matter.
+_DECIDING: Final = ("operator", "positions", "sampling_ratio", "mode", "normalized")
+_SAMPLED: Final = ("sample", "point", "piece")
 _OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
-    "offset_before": ("sample", "piece", "cell"),
-    "offset_after": ("sample", "piece", "cell"),
-    "min_size": ("sample", "piece"),
-    "sampling_ratio": ("sample", "piece"),
+    "added_cell": _SAMPLED,
+    "min_size": _SAMPLED,
+    "sampling_ratio": _SAMPLED,
     "positions": ("sample", "point"),
-    "border": ("sample", "point", "piece"),
+    "min_samples": ("sample",),
+    "sample_at": ("sample",),
+    "shared": ("sample",),
+    "border": _SAMPLED,
+    "rounding": ("cell",),
     "max_over": ("sample", "point"),
-    "interpolation": ("sample", "point", "piece"),
+    "interpolation": _SAMPLED,
 }
 _OF_MODE: Final[Mapping[str, Mode]] = {
     "max_over": "max",
@@ -60,12 +69,32 @@ _OF_MODE: Final[Mapping[str, Mode]] = {
     "void_max": "max",
 }
 
+
+def _always(_: Convention) -> bool:
+    return True
+
+
+def _of_pixels(row: Convention) -> bool:
+    return not row.normalized
+
+
+_IF: Final[Mapping[str, Callable[[Convention], bool]]] = {
+    **dict.fromkeys(
+        ("offset_before", "offset_after", "added_pixel", "added_cell", "clipped", "min_size"),
+        _of_pixels,
+    ),
+    "min_samples": lambda row: row.sampling_ratio == "adaptive",
+    "sample_at": lambda row: row.positions != "corners",
+    "shared": lambda row: row.positions == "corners",
+    "inner": lambda row: row.normalized,
+}
+
 # The one value of a field that plays no part: its default, and one sample of what takes no number.
 _NEUTRAL: Final[Mapping[str, Any]] = {
     **{
         field.name: field.default
         for field in dataclasses.fields(Convention)
-        if field.name in {*_OF_KINDS, *_OF_MODE}
+        if field.name in {*_OF_KINDS, *_OF_MODE, *_IF}
     },
     "sampling_ratio": 1,
 }
@@ -75,7 +104,7 @@ _BESIDE: Final[Mapping[str, Any]] = {
     "aligned_min_size": None,
     "order": "xyxy",
     "reversed_boxes": "mirror",
-    "fixed": False,
+    "options": (),
 }
 
 

@@ -164,7 +164,7 @@ def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
 
 def _check_applies(name: str, row: Convention) -> None:
     """ArgumentError for an option that would make another operator of the row, or no other."""
-    if row.fixed or row.operator == "pool":
+    if name not in row.options:
         raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
 
 

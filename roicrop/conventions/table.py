@@ -25,7 +25,8 @@ Mode = Literal["avg", "max"]
 Reduction = Literal["avg", "max", "corner-max"]
 SamplingRatio = int | Literal["adaptive", "exact"]
 Positions = Literal["scaled-step", "step-scaled", "fraction", "corners"]
-Border = Literal["clamp", "zero", "extrapolate"]
+Border = Literal["clamp", "repeat", "inside", "continue", "zero", "extrapolate"]
+Rounding = Literal["half-away", "half-even", "none"]
 Reversed = Literal["mirror", "raise"]
 CoordinateOrder = Literal["xyxy", "yxyx"]
 Interpolation = Literal["bilinear", "nearest"]
@@ -43,6 +44,9 @@ class Convention:
     operator: "align" samples points; "pool" rounds to cells.
     offset_before: added to image coordinates before scaling, in pixels.
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
+    added_pixel: added to x2 and y2 besides, in pixels before scaling.
+    added_cell: added to an RoI's size, in cells, before its minimum.
+    clipped: corners are put in order and moved onto the map before `offset_after`.
     min_size: RoIs smaller than this many cells are taken to be this large; None leaves them.
     aligned_min_size: what that becomes where `aligned` is asked for.
     sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
@@ -51,10 +55,17 @@ class Convention:
         "scaled-step"  start + p·bin + (i + ½)·bin / g
         "step-scaled"  start + p·bin + (bin / g)·(i + ½)
         "fraction"     start + bin·(p + (i + ½) / g)
-        "corners"      start + p·(end − start) / (bins − 1); one sample a bin, corners included
+        "corners"      start + j·(end − start) / (n − 1): the bins share n points, from corner to
+                       corner of the box; bin p takes g of them, from j = p·g on, or p·(g − 1)
+    min_samples: how many samples a bin has under "adaptive" at least.
+    sample_at: where in its g-th part of a bin a sample lies: ½ is written above.
+    shared: the points at the edges of bins belong to both; g is at least 2.
     border: "clamp" counts a sample in [−1, size] and moves it to [0, size − 1], others are 0;
-        "zero" lets the map fade to 0 over the cell beyond its last; "extrapolate" gives
-        `void` to any bin whose sample lies outside [0, size − 1].
+        "repeat" moves any; "inside" counts one in [0, size − 1]; "continue" one in [0, size), and
+        goes on beyond the last centre on the line through the last two; "zero" lets the map fade
+        to 0 over the cell beyond its last; "extrapolate" gives `void` to any bin whose sample lies
+        outside [0, size − 1].
+    rounding: how RoIPool makes cells of corners; without it, edges of bins alone become cells.
     mode: the reduction unless another is asked for.
     max_over: what a maximum is taken over: "samples" (interpolated values) or "corners" (the four
         weighted neighbours of each sample).
@@ -65,9 +76,13 @@ class Convention:
         "mirror" (a mirrored crop with a fixed ratio, no samples with an adaptive one), or "raise".
     order: the order of a box's four coordinates in the framework's own argument.
     normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
+    inner: those are made of pixels as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and not as
+        x / image size.
     interpolation: how a sample reads the map.
     level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
-    fixed: whether where it samples is what makes it this operator, so that no option changes it.
+    options: what else may be asked of it, that does not make another operator of it: of
+        "sampling_ratio", "aligned" and "min_size". (A mode may be asked of any, and RoIPool takes
+        nothing else.)
     """
 
     name: str
@@ -77,11 +92,18 @@ class Convention:
     operator: Operator = "align"
     offset_before: float = 0.0
     offset_after: float = 0.0
+    added_pixel: float = 0.0
+    added_cell: float = 0.0
+    clipped: bool = False
     min_size: float | None = None
     aligned_min_size: float | None = None
     sampling_ratio: SamplingRatio = "adaptive"
     positions: Positions = "scaled-step"
+    min_samples: int = 0
+    sample_at: float = 0.5
+    shared: bool = False
     border: Border = "clamp"
+    rounding: Rounding = "half-away"
     mode: Mode = "avg"
     max_over: Literal["samples", "corners"] = "samples"
     max_start: float = -math.inf
@@ -90,9 +112,10 @@ class Convention:
     reversed_boxes: Reversed = "mirror"
     order: CoordinateOrder = "xyxy"
     normalized: bool = False
+    inner: bool = False
     interpolation: Interpolation = "bilinear"
     level_rule: str = "torchvision"
-    fixed: bool = False
+    options: tuple[str, ...] = ("sampling_ratio", "aligned", "min_size")
 
     @property
     def aligned(self) -> bool:
@@ -113,9 +136,14 @@ class Convention:
         """
         if self.operator == "pool":
             return "cell"
-        if self.positions == "corners":
+        if self.positions == "corners" and self.sampling_ratio == 1:
             return "point"
         return "piece" if self.sampling_ratio == "exact" else "sample"
+
+    @property
+    def points_apart(self) -> int:
+        """With the positions "corners": how many points on the first of the next bin lies."""
+        return max(int(self.sampling_ratio) - self.shared, 1)
 
     @property
     def void_value(self) -> float:
@@ -176,6 +204,86 @@ _OPENVINO_EXTRACTOR = Convention(
     min_size=1.0,
     aligned_min_size=1.0,
     level_rule="openvino",
+)
+
+_TENSORFLOW = Convention(
+    name="tensorflow",
+    program="tf.image.crop_and_resize",
+    surprise="y comes before x, coordinates are fractions of size − 1, the end points are "
+    "sampled, and each bin has a single sample.",
+    verified="TensorFlow 2.21.0",
+    sampling_ratio=1,
+    positions="corners",
+    border="extrapolate",
+    order="yxyx",
+    normalized=True,
+    options=(),
+)
+
+_TF_FASTER_RCNN = Convention(
+    name="tf-faster-rcnn",
+    program="tf-faster-rcnn: TensorFlow's crop_and_resize to twice the size, then 2×2 maxima",
+    surprise="Boxes are fractions of (map size − 1) · stride, so a pixel is at pixel / stride, and "
+    "cells are sampled at their upper left corner.",
+    verified="derived from the source of tf-faster-rcnn; tf.image.crop_and_resize is TensorFlow "
+    "2.21.0's",
+    sampling_ratio=2,
+    positions="corners",
+    border="inside",
+    mode="max",
+    options=(),
+)
+
+_TENSORPACK = dataclasses.replace(
+    _DETECTRON2,
+    name="tensorpack",
+    program="tensorpack roi_align (crop_and_resize of a padded map, then 2×2 averages)",
+    surprise="It is made of tf.image.crop_and_resize, and yet it is detectron2's operator with "
+    "four samples a bin.",
+    verified="derived from the source of tensorpack",
+    sampling_ratio=2,
+    options=(),
+)
+
+_FIRST_PYTORCH = Convention(
+    name="first-pytorch",
+    program="RoIAlignAvg and RoIAlignMax of the first PyTorch Faster R-CNN (2017–2018)",
+    surprise="A box is one cell larger than it says, samples lie on the corners of the bins, which "
+    "neighbours share, and the last cell is extrapolated.",
+    verified="derived from the CPU source of its roi_align",
+    added_cell=1.0,
+    min_size=0.0,
+    sampling_ratio=2,
+    positions="corners",
+    shared=True,
+    border="continue",
+    options=(),
+)
+
+_TENSORRT_PYRAMID = Convention(
+    name="tensorrt-pyramid",
+    program="TensorRT PyramidROIAlign_TRT, roi_coords_transform 2",
+    surprise="Boxes are clipped to the image, and whatever lies beyond the outermost centres reads "
+    "the edge: nothing is ever 0. Boxes are fractions of the image times the map's size, so the "
+    "scale is map size / image size.",
+    verified="derived from the source of TensorRT's plugin",
+    offset_after=ALIGNED_OFFSET,
+    clipped=True,
+    min_samples=1,
+    border="repeat",
+    options=("sampling_ratio",),
+)
+
+_FAST_RCNN = Convention(
+    name="fast-rcnn",
+    program="RoIPool: Caffe, torchvision and Paddle roi_pool, ONNX MaxRoiPool",
+    surprise="Corners are rounded half away from zero and the end cell is included, so every "
+    "box becomes up to two cells larger than it says.",
+    verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
+    operator="pool",
+    mode="max",
+    options=(),
+    max_start=LOWEST_FLOAT32,
 )
 
 _ROWS = (
@@ -258,18 +366,74 @@ _ROWS = (
         void=math.nan,
         level_rule="paddle",
     ),
-    Convention(
-        name="tensorflow",
-        program="tf.image.crop_and_resize",
-        surprise="y comes before x, coordinates are fractions of size − 1, the end points are "
-        "sampled, and each bin has a single sample.",
-        verified="TensorFlow 2.21.0",
+    _TENSORFLOW,
+    dataclasses.replace(
+        _TENSORFLOW,
+        name="matterport",
+        program="matterport Mask_RCNN PyramidROIAlign: TensorFlow's crop_and_resize",
+        surprise="Pixels become fractions as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and "
+        "these are of map size − 1, so a box is neither where it says nor as large.",
+        verified="derived from the source of Mask_RCNN; tf.image.crop_and_resize is TensorFlow "
+        "2.21.0's",
+        inner=True,
+        level_rule="matterport",
+    ),
+    dataclasses.replace(
+        _TF_FASTER_RCNN,
+        name="tensorflow-stride",
+        program="TensorFlow's crop_and_resize of pixel / ((map size − 1) · stride)",
         sampling_ratio=1,
-        positions="corners",
         border="extrapolate",
-        order="yxyx",
-        normalized=True,
-        fixed=True,
+        mode="avg",
+    ),
+    _TF_FASTER_RCNN,
+    _TENSORPACK,
+    dataclasses.replace(
+        _TENSORPACK,
+        name="tensorpack-unpadded",
+        program="RoIAlign made of TensorFlow's crop_and_resize as tensorpack's, without padding",
+        surprise="It is detectron2's operator with four samples a bin, but a sample beyond the "
+        "outermost centres is 0 and not clamped.",
+        border="inside",
+    ),
+    dataclasses.replace(
+        _MASK_RCNN,
+        name="mmdet-v1",
+        program="mmdetection 1.x RoIAlign",
+        surprise="The end corner is a pixel further than it says, and a box is not made a cell "
+        "large; one of no size gives NaN where the sample count is adaptive.",
+        verified="derived from the source of mmdetection 1.x",
+        added_pixel=1.0,
+        min_size=0.0,
+        void=math.nan,
+        void_max=math.nan,
+        options=("sampling_ratio",),
+        level_rule="mmdet",
+    ),
+    _FIRST_PYTORCH,
+    dataclasses.replace(
+        _FIRST_PYTORCH,
+        name="first-pytorch-plain",
+        program="RoIAlign itself of the first PyTorch Faster R-CNN (2017–2018)",
+        surprise="A box is one cell larger than it says, each bin has one sample, the corners of "
+        "the box included, and the last cell is extrapolated.",
+        sampling_ratio=1,
+        shared=False,
+    ),
+    _TENSORRT_PYRAMID,
+    dataclasses.replace(
+        _TENSORRT_PYRAMID,
+        name="tensorrt-pyramid-1",
+        program="TensorRT PyramidROIAlign_TRT, roi_coords_transform 1",
+        offset_after=0.0,
+    ),
+    dataclasses.replace(
+        _TENSORRT_PYRAMID,
+        name="tensorrt-pyramid-0",
+        program="TensorRT PyramidROIAlign_TRT, roi_coords_transform 0",
+        surprise="Samples lie at the beginnings of the parts of a bin and not in their middles.",
+        offset_after=0.0,
+        sample_at=0.0,
     ),
     Convention(
         name="prroi",
@@ -280,17 +444,27 @@ _ROWS = (
         min_size=0.0,
         sampling_ratio="exact",
         border="zero",
-        fixed=True,
+        options=(),
     ),
-    Convention(
-        name="fast-rcnn",
-        program="RoIPool: Caffe, torchvision and Paddle roi_pool, ONNX MaxRoiPool",
-        surprise="Corners are rounded half away from zero and the end cell is included, so every "
-        "box becomes up to two cells larger than it says.",
-        verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
-        operator="pool",
-        mode="max",
-        max_start=LOWEST_FLOAT32,
+    _FAST_RCNN,
+    dataclasses.replace(
+        _FAST_RCNN,
+        name="fast-rcnn-half-even",
+        program="RoIPool of re-implementations with torch.round or np.round, which differs from "
+        "fast-rcnn only for corners at .5",
+        surprise="Corners are rounded half to even: 0.5 and 2.5 cells to 0 and 2.",
+        verified="derived from its definition",
+        rounding="half-even",
+    ),
+    dataclasses.replace(
+        _FAST_RCNN,
+        name="mmcv-pool",
+        program="mmcv.ops.roi_pool",
+        surprise="No corner is rounded: edges of bins are, down and up. The end corner is a pixel "
+        "further than it says.",
+        verified="derived from the source of mmcv",
+        rounding="none",
+        added_pixel=1.0,
     ),
 )
 

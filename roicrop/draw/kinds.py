@@ -622,7 +622,9 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     def frame(inset: float, width: float, colour: Colour) -> Callable[[Brush], None]:
         return lambda b: b.frame(inset, 6, b.width - inset, b.height - 6, width, colour)
 
-    found = [Entry(frame(7, 2.4, drawing.colour), "the box in whole cells")]
+    rounded = crop.plan.convention.rounding != "none"
+    what = "the box in whole cells" if rounded else "the box, its end a pixel further"
+    found = [Entry(frame(7, 2.4, drawing.colour), what)]
     if all(crop.cells(*crop.bin)):
         found.append(Entry(frame(7, 4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:

@@ -85,17 +85,20 @@ def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
 def _position(axis: Axis, k: int, p: int, index: str, name: str) -> str:
     """The convention's formula for a sample's place, with the box's numbers put in."""
     begin, step, count = exact(axis.begin[k]), operand(axis.bin_size[k]), axis.count[k]
+    row, half = axis.convention, f"({index} + ½)" if axis.convention.sample_at else index
     match axis.convention.positions:
         case "scaled-step":
-            return f"{begin} + {p} × {step} + ({index} + ½) × {step} / {count}"
+            return f"{begin} + {p} × {step} + {half} × {step} / {count}"
         case "step-scaled":
-            return f"{begin} + {p} × {step} + ({step} / {count}) × ({index} + ½)"
+            return f"{begin} + {p} × {step} + ({step} / {count}) × {half}"
         case "fraction":
-            return f"{begin} + {step} × ({p} + ({index} + ½) / {count})"
-        case "corners" if axis.bins == 1:
-            return f"½ × ({name}1 + {name}2) × ({axis.size} − 1)"
+            return f"{begin} + {step} × ({p} + {half} / {count})"
+        case "corners" if row.kind == "point" and axis.bins == 1:
+            scaled = f" × ({axis.size} − 1)" if row.normalized else ""
+            return f"½ × ({name}1 + {name}2){scaled}"
         case "corners":
-            return f"{begin} + {p} × {step}"
+            number = f"({p * row.points_apart} + {index})" if row.kind == "sample" else str(p)
+            return f"{begin} + {number} × {operand(axis.bin_size[k] / row.points_apart)}"
 
 
 def _moved(axis: Axis, samples: Samples, s: int) -> str:
@@ -107,6 +110,8 @@ def _moved(axis: Axis, samples: Samples, s: int) -> str:
         return f"→ {exact(samples.read_at[s])} clamped"
     if samples.weight_low[s] + samples.weight_high[s] != 1:
         return "fading"
+    if samples.weight_high[s] > 1:
+        return "extrapolated"
     return ""
 
 
@@ -132,6 +137,10 @@ def _edges(axis: Axis, k: int, p: int) -> tuple[str, str, str]:
     down, up, low, high = axis.bin_steps(k, p)
     begin = f"{exact(first)} + ⌊{p} × {bin_size}⌋ = {exact(first)} + ⌊{exact(down.before)}⌋"
     end = f"{exact(first)} + ⌈{p + 1} × {bin_size}⌉ = {exact(first)} + ⌈{exact(up.before)}⌉"
+    if axis.convention.rounding == "none":
+        start = exact(axis.begin[k])
+        begin = f"⌊{start} + {p} × {bin_size}⌋ = ⌊{exact(down.before)}⌋"
+        end = f"⌈{start} + {p + 1} × {bin_size}⌉ = ⌈{exact(up.before)}⌉"
     cut = " (cut off)" if (low.before, high.before) != (low.after, high.after) else ""
     return (
         f"{begin} = {exact(low.before)}",

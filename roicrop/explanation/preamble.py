@@ -60,12 +60,18 @@ def _box(explanation: Explanation) -> Iterator[str]:
             ("input", corners.network, f"x × {scale_x}, y × {scale_y}: the network's image")
         )
     if corners.fractions is not None:
-        rows.append(("fraction", corners.fractions, "of the image"))
+        of = "of the image less a pixel; the end a pixel less" if row.inner else "of the image"
+        rows.append(("fraction", corners.fractions, of))
         rows.append(("index", corners.index, f"fraction × (map size − 1){_CENTRES}"))
     if corners.feature is not None:
         pixels = _shifted("pixels", row.offset_before)
+        if row.added_pixel:
+            pixels = f"{pixels}, to x2 and y2 {_shifted('', row.added_pixel).strip()},"
         pixels = f"({pixels})" if row.offset_before else pixels
-        rows.append(("feature", corners.feature, f"{pixels} × {exact(plan.spatial_scale)}"))
+        clipped = ", put in order and clipped to the map" if row.clipped else ""
+        rows.append(
+            ("feature", corners.feature, f"{pixels} × {exact(plan.spatial_scale)}{clipped}")
+        )
         rows.append(("index", corners.index, f"{_shifted('feature', row.offset_after)}{_CENTRES}"))
     columns = [under_one_another([exact(v[c]) for _, v, _ in rows]) for c in range(4)]
     lines = [
@@ -112,11 +118,14 @@ def _axis(axis: Axis, k: int) -> Iterator[_Line]:
 
 def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
     note, size = "cells", f"{exact(axis.end[k])} − {operand(axis.begin[k])} = "
-    if axis.convention.kind == "cell":
+    row = axis.convention
+    if row.kind == "cell" and row.rounding != "none":
         first, last = axis.ends(k)
         note, size = "the last cell is included", f"{exact(last)} − {operand(first)} + 1 = "
-    elif axis.convention.kind == "point":
+    elif row.normalized:
         size = ""
+    elif row.added_cell and row.kind != "cell":
+        size = f"{size.removesuffix('= ')}+ {exact(row.added_cell)} = "
     size += exact(axis.size_before(k))
     if bound is None:
         return "size", size, note
@@ -126,13 +135,16 @@ def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
 
 
 def _bin_size(axis: Axis, k: int) -> _Line:
-    if axis.convention.kind != "point":
+    row = axis.convention
+    if row.positions != "corners" or row.kind == "cell":
         quotient = f"{exact(axis.length[k])} / {axis.bins} = {exact(axis.bin_size[k])}"
         return "bin size", quotient, ""
-    if axis.bins == 1:
+    steps = row.points_apart * (axis.bins - 1) + int(row.sampling_ratio) - 1
+    if steps == 0:
         return "step", "0", "from sample to sample; a single one lies in the middle"
-    steps = f"{exact(axis.length[k])} / {axis.bins - 1} = {exact(axis.bin_size[k])}"
-    return "step", steps, "from sample to sample, the corners of the box included"
+    step = axis.bin_size[k] / row.points_apart
+    said = f"{exact(axis.length[k])} / {steps} = {exact(step)}"
+    return "step", said, "from sample to sample, the corners of the box included"
 
 
 def _samples_a_bin(axis: Axis, k: int, adaptive: Step | None) -> _Line:

@@ -25,7 +25,7 @@ class Alternative:
     differs: dict[str, str]
 
 
-Cost = Callable[[Trial], tuple[int, int]]
+Cost = Callable[[Trial], tuple[int, int, int]]
 
 
 def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
@@ -74,7 +74,7 @@ def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[A
     kept = []
     for one in each:
         smaller = [set(o.differs) for o in each if set(o.differs) < set(one.differs)]
-        plain = any(trial.hypothesis.rules.cost == 0 for trial in one.trials)
+        plain = any(trial.hypothesis.rules.is_plain for trial in one.trials)
         as_read = _OF_THE_FILES.isdisjoint(one.differs)
         if (plain and as_read) or set().union(*smaller) != set(one.differs):
             kept.append(one)
@@ -144,6 +144,14 @@ def _why_start(best: Trial, other: Trial) -> str:
     return f"no maximum is below {minus(f'{start:g}')}"
 
 
+def _why_rounding(best: Trial, other: Trial) -> str:
+    both = {best.row.rounding, other.row.rounding}
+    same = best.fingerprint.rows == other.fingerprint.rows
+    if same and "none" not in both:
+        return "no box has a corner half-way between cells whose rounding changes it"
+    return _by(same, "they read the same")
+
+
 def _why_features(best: Trial, other: Trial) -> str:
     return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
 
@@ -152,13 +160,18 @@ _Why = Callable[[Trial, Trial], str]
 _ASPECTS: Final[dict[str, tuple[tuple[str, ...], _Why]]] = {
     "operator": (("operator",), _why_features),
     "shift": (("offset_before", "offset_after"), _why_features),
+    "end corner": (("added_pixel", "added_cell"), _why_features),
+    "clipped boxes": (("clipped",), _why_features),
+    "rounding of corners": (("rounding",), _why_rounding),
     "smallest box": (("min_size",), _why_minimum),
     "sampling ratio": (("sampling_ratio",), _why_ratio),
+    "samples of small boxes": (("min_samples",), _why_features),
+    "place of a sample": (("sample_at", "shared"), _why_features),
     "order of arithmetic": (("positions",), lambda *_: "only last bits differ"),
     "border": (("border",), _why_border),
     "reduction": (("mode", "max_over"), _why_features),
     "start of the maximum": (("max_start",), _why_start),
     "empty bins": (("void", "void_max"), _why_void),
     "interpolation": (("interpolation",), _why_features),
-    "coordinates": (("normalized",), _why_features),
+    "coordinates": (("normalized", "inner"), _why_features),
 }

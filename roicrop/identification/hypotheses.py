@@ -33,8 +33,8 @@ _FAME: Final = {name: place for place, name in enumerate(CONVENTIONS)}
 class Rules:
     """One computation, whatever the boxes and features, under every name that it goes by.
 
-    conventions: the fewest options first; a sampling ratio, which every framework takes, before
-        any other; and of those the best known first.
+    conventions: the fewest options first, not counting a mode, and a sampling ratio where the
+        framework chooses by box; of those the best known first.
     """
 
     conventions: tuple[Convention, ...]
@@ -45,9 +45,9 @@ class Rules:
         return self.conventions[0]
 
     @property
-    def cost(self) -> int:
-        """How many options its name needs; one that no framework has counts thrice."""
-        return len(convention_options(self.convention)) + 2 * self.is_nobodys
+    def is_plain(self) -> bool:
+        """Whether its name needs no option."""
+        return not convention_options(self.convention)
 
     @property
     def is_nobodys(self) -> bool:
@@ -56,15 +56,26 @@ class Rules:
         return not own.isdisjoint(convention_options(self.convention))
 
     @property
-    def simplicity(self) -> tuple[int, int]:
-        """By which the simplest, and of those the best known, comes first."""
-        return self.cost, _FAME[self.convention.name]
+    def simplicity(self) -> tuple[int, int, int]:
+        """By which the simplest, and of those the best known, comes first.
+
+        An option that no framework has counts thrice.
+        """
+        unusual, fame, options = _simplicity(self.convention)
+        return unusual + 2 * self.is_nobodys, fame, options
+
+    @property
+    def named(self) -> list[Convention]:
+        """Those that it may be named by: as simple as the first, each name once."""
+        least = _unusual(self.convention)
+        simple = [row for row in self.conventions if _unusual(row) == least]
+        return list({row.name: row for row in reversed(simple)}.values())[::-1]
 
     @property
     def names(self) -> list[str]:
-        """What it may be called with the same options."""
+        """What it may be called with the same options as the first."""
         same = convention_options(self.convention)
-        return [row.name for row in self.conventions if convention_options(row) == same]
+        return [row.name for row in self.named if convention_options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,7 @@ class Hypothesis:
     scale: float | None
     layout: Layout
 
-    def cost(self, given: Reading, channels_last: bool) -> tuple[int, int]:
+    def cost(self, given: Reading, channels_last: bool) -> tuple[int, int, int]:
         """How far it is from the simplest: files and options taken at their word, no overrides.
 
         Of those that are as far the best known costs least.
@@ -122,8 +133,8 @@ class Hypothesis:
             self.layout.channels_last != channels_last,
             self.layout.transposed,
         )
-        options, fame = self.rules.simplicity
-        return options + 2 * sum(unexpected), fame
+        unusual, fame, options = self.rules.simplicity
+        return unusual + 2 * sum(unexpected), fame, options
 
 
 def readings(given: Reading) -> list[Reading]:
@@ -148,9 +159,16 @@ def all_rules() -> tuple[Rules, ...]:
     return tuple(Rules(tuple(sorted(rows, key=_simplicity))) for rows in same.values())
 
 
-def _simplicity(row: Convention) -> tuple[int, bool, int]:
-    said = convention_options(row)
-    return len(said), "--sampling-ratio" not in said, _FAME[row.name]
+def _simplicity(row: Convention) -> tuple[int, int, int]:
+    return _unusual(row), _FAME[row.name], len(convention_options(row))
+
+
+def _unusual(row: Convention) -> int:
+    """How many options its name needs besides those that people give to the framework's own."""
+    usual = {"--mode"} if row.operator == "align" else set()
+    if CONVENTIONS[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
+        usual.add("--sampling-ratio")
+    return len(convention_options(row).keys() - usual)
 
 
 def _rows() -> Iterator[Convention]:

@@ -94,7 +94,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
     if verdict.best:
         best = verdict.best.trials[0]
-        alike = ", which compute the same" if len(best.hypothesis.rules.names) > 1 else ""
+        alike = ", which compute the same" if len(best.hypothesis.rules.named) > 1 else ""
         if len(verdict.best.trials) > 1:
             alike = ", which these values do not tell apart"
         yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
@@ -134,9 +134,10 @@ def _names(trials: Sequence[Trial]) -> str:
     """The names they go by, and the options that these need."""
     names: dict[str, list[str]] = {}
     for trial in trials:
-        options = convention_options(trial.row).items()
-        said = " ".join(f"{option} {value}".strip() for option, value in options)
-        names.setdefault(said, []).extend(trial.hypothesis.rules.names)
+        for row in trial.hypothesis.rules.named:
+            options = convention_options(row).items()
+            said = " ".join(f"{option} {value}".strip() for option, value in options)
+            names.setdefault(said, []).append(row.name)
     with_options = [
         _listed(each, "or") + (f" with {said}" if said else "") for said, each in names.items()
     ]

@@ -76,7 +76,7 @@ def search(probe: Probe, pooled: Pooled) -> Found:
     """Try every hypothesis on a probe of the tensor."""
     given, last = given_reading(probe.job), probe.job.source.channels_last
 
-    def cost(hypothesis: Hypothesis) -> tuple[int, int]:
+    def cost(hypothesis: Hypothesis) -> tuple[int, int, int]:
         return hypothesis.cost(given, last)
 
     few = probe.few()

@@ -68,7 +68,7 @@ def find_shift(pooled: Pooled, probe: Probe, nearest: Hypothesis) -> Iterator[Sh
         if least > _UNLIKE * few.spread:
             continue
         likely = [rules for rules, (error, _) in starts.items() if error <= _LIKELY * least]
-        for rules in sorted(likely, key=lambda rules: rules.cost):
+        for rules in sorted(likely, key=lambda rules: rules.simplicity):
             by = fitting.closer(rules.convention, starts[rules][1])
             rounded = np.round(by * _FRACTIONS) / _FRACTIONS
             for each in (rounded, by) if np.abs(rounded - by).max() < _SLACK else (by,):

@@ -91,7 +91,9 @@ class Placed:
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
             if convention.normalized:
-                boxes = corners / job.frames.pixels[m, _XYXY]
+                boxes = (corners - _INNER * convention.inner) / (
+                    job.frames.pixels[m, _XYXY] - convention.inner
+                )
             else:
                 boxes = corners * job.frames.input_scale[m, _XYXY]
         return boxes
@@ -271,5 +273,6 @@ class OnMap(Placed):
 
 
 _OPERATORS: Final[dict[str, Any]] = {"align": operators.roi_align, "pool": operators.roi_pool}
+_INNER: Final = np.array([[0.0, 0.0, 1.0, 1.0]])  # pixels that end corners are moved by
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2
 _YXYX: Final = [1, 0, 3, 2]

@@ -71,14 +71,15 @@ def pool_all(
 
 
 _ROWS_BYTES: Final = 8 << 20  # of a buffer of pooled rows; more would leave the processor's cache
+_CORE_BYTES: Final = 32 << 20  # what a call of the core may take beside its input and output
 
 
 def _limits(job: Job, threads: int) -> Limits:
-    """What remains of the memory beside two buffers of pooled rows."""
+    """What remains of the memory beside two buffers of pooled rows and the core's own."""
     memory = job.request.memory or default_memory()
     row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
     rows = max(1, min(min(_ROWS_BYTES, memory // 8) // row, len(job)))
-    left = memory - 2 * rows * row
+    left = memory - 2 * rows * row - min(_CORE_BYTES * threads, memory // 4)
     if left < memory // 2:
         raise ArgumentError(
             f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "

@@ -31,6 +31,11 @@ def round_half_away(v: Float) -> Int:
     return whole(towards_zero + np.copysign(np.abs(v - towards_zero) >= 0.5, v))
 
 
+def round_half_even(v: Float) -> Int:
+    """Rounded as NumPy and PyTorch do, as whole numbers."""
+    return whole(np.rint(v))
+
+
 def whole(v: Float) -> Int:
     """Whole numbers, those beyond a C int at its bounds."""
     return np.clip(v, -_MOST, _MOST).astype(np.int64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.sampling.arrays import Float, Int
+from roicrop.sampling.arrays import Float, Int, whole
 
 Number = np.floating[Any] | np.integer[Any]
 
@@ -32,11 +32,13 @@ class Axis:
     size: cells of the map. bins: P.
     begin, end: (K,) the corners, scaled and shifted.
     length: (K,) the RoI's size after the convention's minimum.
-    bin_size: (K,) length / P; for crop-and-resize the step from sample to sample.
+    bin_size: (K,) how far it is from bin to bin: length / P, or where samples lie from corner to
+        corner of the box, that of their steps.
     count: (K,) samples a bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
         reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
         the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
-    rounded: (K, 2) RoIPool's first and last cell; None for operators that do not round.
+    rounded: (K, 2) RoIPool's first and last cell, those that it touches where its corners are not
+        rounded; None for other operators.
     """
 
     convention: Convention
@@ -81,12 +83,13 @@ class Axis:
         """(P + 1,) the bins' edges in index coordinates.
 
         For RoIPool these are its fractional edges, before floor and ceil make cells of them. For
-        crop-and-resize, which has sample points and no bins, they lie halfway between the points.
+        points from corner to corner of the box they lie half-way between the points of two bins.
         """
+        row = self.convention
         p = np.arange(self.bins + 1, dtype=np.float64)
-        if self.convention.kind == "point":
-            p -= 0.5
-        start = float(self.begin[k]) if self.rounded is None else float(self.rounded[k, 0])
+        if row.positions == "corners" and not row.shared:
+            p -= 0.5 / max(row.points_apart, 1)
+        start = float(self._bins_begin[k])
         size = float(self.bin_size[k])
         if self.convention.kind == "piece":
             size = float(exact_sizes(self.length[k : k + 1], self.bins)[0])
@@ -103,8 +106,8 @@ class Axis:
     def quantized_edges(self, k: int) -> tuple[Float, Int]:
         """RoIPool: (P, 2) the bins' edges before and after floor and ceil.
 
-        Before, in cells from the RoI's first cell; after, as the first cell and the one after the
-        last, on the map or not.
+        Before, in cells from where `bin_steps` counts; after, as the first cell and the one after
+        the last, on the map or not.
         """
         before, after = pool_edges(self.one(k))
         return before[0], after[0]
@@ -112,21 +115,37 @@ class Axis:
     def size_before(self, k: int) -> Number:
         """The box's size before any minimum: RoIPool's counts both end cells."""
         size: Number = self.end[k] - self.begin[k]
-        if self.rounded is not None:
+        if self._is_rounded:
+            assert self.rounded is not None
             size = self.rounded[k, 1] - self.rounded[k, 0] + 1
-        elif self.convention.kind == "point":
+        elif self.convention.normalized:
             size = self.length[k]
+        elif self.convention.kind != "cell":
+            size = size + size.dtype.type(self.convention.added_cell)
         return size
+
+    @property
+    def _is_rounded(self) -> bool:
+        return self.rounded is not None and self.convention.rounding != "none"
+
+    @property
+    def _bins_begin(self) -> Float | Int:
+        """(K,) where the first bin begins."""
+        if self._is_rounded:
+            assert self.rounded is not None
+            return self.rounded[:, 0]
+        return self.begin
 
     def steps(self, k: int) -> Iterator[Step]:
         """What is rounded or bounded once for box k."""
         row = self.convention
         if self.rounded is not None:
-            rule = "to the nearest, half away from zero"
-            yield Step("first cell", rule, self.begin[k], self.rounded[k, 0])
-            yield Step("last cell", rule, self.end[k], self.rounded[k, 1])
-            yield Step("size", "at least 1", self.size_before(k), self.length[k])
-        elif row.min_size is not None:
+            rule = _ROUNDINGS.get(row.rounding)
+            if rule is not None:
+                yield Step("first cell", rule, self.begin[k], self.rounded[k, 0])
+                yield Step("last cell", rule, self.end[k], self.rounded[k, 1])
+                yield Step("size", "at least 1", self.size_before(k), self.length[k])
+        elif row.min_size is not None and not row.normalized:
             yield Step("size", f"at least {row.min_size:g}", self.size_before(k), self.length[k])
         if row.kind == "sample" and row.sampling_ratio == "adaptive":
             rounded = self.count[k] or np.ceil(self.bin_size[k])
@@ -138,26 +157,40 @@ class Axis:
     def bin_steps(self, k: int, p: int) -> Iterator[Step]:
         """What is rounded or bounded for bin p of box k: RoIPool's two edges.
 
-        Before they are rounded, edges are in cells from the box's first cell.
+        Before they are rounded, edges are in cells from the box's first cell; where corners are not
+        rounded, in index coordinates.
         """
         if self.rounded is None:
             return
         before, after = self.quantized_edges(k)
-        first, on_map = self.rounded[k, 0], np.clip(after[p], 0, self.size)
+        first, on_map = self.rounded[k, 0] * self._is_rounded, np.clip(after[p], 0, self.size)
         yield Step("first cell of the bin", "down", before[p, 0], after[p, 0] - first)
         yield Step("cell after the bin", "up", before[p, 1], after[p, 1] - first)
         yield Step("first cell of the bin", "to the map", after[p, 0], on_map[0])
         yield Step("cell after the bin", "to the map", after[p, 1], on_map[1])
 
 
+_ROUNDINGS: Final = {
+    "half-away": "to the nearest, half away from zero",
+    "half-even": "to the nearest, half to even",
+}
+
+
 def pool_edges(axis: Axis) -> tuple[Float, Int]:
-    """(K, P, 2) where RoIPool's bins begin and end: in cells from the first, and as whole cells."""
+    """(K, P, 2) where RoIPool's bins begin and end, before `floor` and `ceil` and after them.
+
+    Before, in cells from the box's first; where corners are not rounded, in index coordinates.
+    """
     assert axis.rounded is not None
     real = axis.bin_size.dtype
     p = np.arange(axis.bins, dtype=real)
     before = np.stack([p, p + real.type(1)], 1) * axis.bin_size[:, None, None]
-    whole = np.stack([np.floor(before[..., 0]), np.ceil(before[..., 1])], 2)
-    return before, whole.astype(np.int64) + axis.rounded[:, :1, None]
+    if axis.convention.rounding == "none":
+        before = before + axis.begin[:, None, None]
+        cells = whole(np.stack([np.floor(before[..., 0]), np.ceil(before[..., 1])], 2))
+        return before, np.where(axis.length[:, None, None] > 0, cells, 0)
+    cells = np.stack([np.floor(before[..., 0]), np.ceil(before[..., 1])], 2).astype(np.int64)
+    return before, cells + axis.rounded[:, :1, None]
 
 
 def exact_edges(axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -112,9 +113,10 @@ def _position(axis: Axis, bin_: Int, index: Int) -> Float:
     k, p = np.divmod(bin_, axis.bins)
     begin, bin_size = axis.begin[k], axis.bin_size[k]
     p_real = p.astype(axis.begin.dtype)
-    if axis.convention.kind == "point":
-        return begin + p_real * bin_size
-    i_half = index.astype(axis.begin.dtype) + real(0.5)
+    if axis.convention.positions == "corners":
+        apart = axis.convention.points_apart
+        return begin + (p * apart + index).astype(axis.begin.dtype) * (bin_size / real(apart))
+    i_half = index.astype(axis.begin.dtype) + real(axis.convention.sample_at)
     count = np.maximum(axis.count, 1)[k].astype(axis.begin.dtype)
     if axis.convention.positions == "fraction":
         return begin + bin_size * (p_real + i_half / count)
@@ -167,16 +169,15 @@ _Read = tuple[Bool, Float, Int, Int, Float, Float]
 def _read_bilinear(position: Float, border: str, size: int) -> _Read:
     real = position.dtype.type
     last = size - 1
-    if border == "extrapolate":
-        inside = (position >= 0) & (position <= last)
-    elif border == "zero":
-        inside = (position > -1) & (position < size)
-    else:
-        inside = (position >= -1) & (position <= size)
+    inside = _IN_RANGE[border](position, size)
     if border == "zero":
         read_at = np.clip(position, -1, size).astype(position.dtype)
         low = np.floor(read_at).astype(np.int64)
         high = low + 1
+    elif border == "continue":
+        read_at = np.clip(position, 0, size).astype(position.dtype)
+        low = np.minimum(np.floor(read_at).astype(np.int64), max(last - 1, 0))
+        high = np.minimum(low + 1, last)
     else:
         read_at = np.clip(position, 0, last).astype(position.dtype)
         low = np.floor(read_at).astype(np.int64)
@@ -192,6 +193,17 @@ def _read_bilinear(position: Float, border: str, size: int) -> _Read:
         np.where(on_map_low, weight_low, real(0)),
         np.where(on_map_high, weight_high, real(0)),
     )
+
+
+_IN_RANGE: Final[dict[str, Callable[[Float, int], Bool]]] = {
+    "clamp": lambda v, size: (v >= -1) & (v <= size),
+    "repeat": lambda v, size: v == v,
+    "inside": lambda v, size: (v >= 0) & (v <= size - 1),
+    "continue": lambda v, size: (v >= 0) & (v < size),
+    "zero": lambda v, size: (v > -1) & (v < size),
+    "extrapolate": lambda v, size: (v >= 0) & (v <= size - 1),
+}
+"""Border → which positions on a map of so many cells are read."""
 
 
 def _read_nearest(position: Float, border: str, size: int) -> _Read:

@@ -99,15 +99,16 @@ class SeparablePlan(Plan):
     def corners(self, k: int, image: tuple[float, float, float, float] | None = None) -> Corners:
         """See `Plan.corners`."""
         box, original = self.boxes[k], None if image is None else np.array(image)
-        if self.kind == "point":
-            span = np.array([self.x.size - 1, self.y.size - 1] * 2, dtype=box.dtype)
-            feature, index = None, box * span
-        else:
-            feature = scaled(box, self.convention, self.spatial_scale)
-            ends = self.x.begin[k], self.y.begin[k], self.x.end[k], self.y.end[k]
-            index = np.array(ends)
         if self.convention.normalized:
-            return Corners(original, None, box, feature, index)
+            span = np.array([self.x.size - 1, self.y.size - 1] * 2, dtype=box.dtype)
+            return Corners(original, None, box, None, box * span)
+        ends = (
+            scaled(box[a : a + 1], box[a + 2 : a + 3], self.convention, self.spatial_scale, size)
+            for a, size in ((0, self.x.size), (1, self.y.size))
+        )
+        (x1, x2), (y1, y2) = ends
+        feature = np.concatenate([x1, y1, x2, y2])
+        index = feature + box.dtype.type(self.convention.offset_after)
         return Corners(box if original is None else original, box, None, feature, index)
 
     def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ def test_no_rule_is_in_two_causes_and_none_is_left_out_that_plays_a_part() -> No
         assert len(fields) == len(set(fields))
         idle = set(differing(first, second)) - set(fields)
         assert idle <= {
-            *("name", "program", "surprise", "verified", "fixed", "reversed_boxes"),
+            *("name", "program", "surprise", "verified", "options", "reversed_boxes"),
             *("level_rule", "aligned_min_size"),
             *("max_over", "max_start", "void", "void_max", "positions"),
         }

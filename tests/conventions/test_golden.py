@@ -25,6 +25,7 @@ import roicrop
 from roicrop.conventions import CONVENTIONS, Convention, lookup
 from roicrop.errors import BoxError
 from tests import reference
+from tests.conventions.literally import IMPLEMENTATIONS
 from tests.golden.inputs import ROW_PERIOD, ROWS
 from tests.golden.records import PEERS, Record, arrays, convention, golden
 
@@ -139,7 +140,7 @@ def test_every_sample_count_is_the_frameworks(peer: str, case: Record) -> None:
 def test_every_convention_is_held_to_golden_values_or_says_what_it_is_derived_from() -> None:
     held = {case["convention"] for peer in PEERS for case in golden(peer)[0]["cases"]}
     held |= {"openvino-extractor", "openvino-extractor-aligned"}  # in operators/test_pyramids.py
-    derived = {"detectron2", "mmcv", "prroi"}
+    derived = {"detectron2", "mmcv", "prroi", *IMPLEMENTATIONS}  # these in test_derived.py
     assert held | derived == set(CONVENTIONS)
     assert not held & derived
 

@@ -38,7 +38,7 @@ RULES = [
     for name, row in CONVENTIONS.items()
     for mode in ("avg", "max")
     for ratio in (None, 1, 3, "adaptive", "exact")
-    if ratio is None or (row.operator == "align" and not row.fixed)
+    if ratio is None or "sampling_ratio" in row.options
     if mode == "avg" or "exact" not in (ratio or row.sampling_ratio,)
 ] + [resolve("tensorflow", interpolation="nearest", extrapolation_value=-1)]
 

@@ -54,7 +54,7 @@ def test_a_shift_is_said_in_cells_and_pixels(place: Path) -> None:
     np.save(place / "crops.npy", shifted((0.5, -0.5, 0.5, -0.5)))
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
-    assert "nearest is mask-rcnn\n" in result.out
+    assert "nearest is mask-rcnn" in result.out
     assert "0.5 cells (4 pixels) further right and 0.5 cells (4 pixels) further up" in result.out
 
 
@@ -151,6 +151,22 @@ def test_corners_half_way_between_cells_are_what_such_boxes_have_in_common(place
     residual = identified(place, pooled).residual
     assert residual is not None
     assert "all of them have a corner half-way between cells" in residual.text
+
+
+def test_roipool_that_differs_only_for_corners_at_half_a_cell_is_found_and_said(
+    place: Path,
+) -> None:
+    boxes = np.round(BOXES / STRIDE * 2) / 2 * STRIDE
+    write(place, boxes=boxes)
+    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn-half-even"], boxes))
+    said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
+    assert "crops.npy is fast-rcnn-half-even\n" in said.out
+    assert "only for corners at .5" in said.out
+    write(place, boxes=np.round(boxes / STRIDE) * STRIDE)
+    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn"], np.round(boxes / STRIDE) * STRIDE))
+    said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
+    assert "crops.npy is fast-rcnn\n" in said.out
+    assert "no box has a corner half-way between cells" in said.out
 
 
 def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> None:

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 HEIGHT, WIDTH = 9, 11
 MAP = np.random.default_rng(5).uniform(-1, 1, (HEIGHT, WIDTH))
 NAMES = ("prroi", "detectron2", "mask-rcnn")
-AVERAGES = [name for name, row in CONVENTIONS.items() if row.operator == "align" and not row.fixed]
+AVERAGES = [name for name, row in CONVENTIONS.items() if "sampling_ratio" in row.options]
 
 
 def exact(

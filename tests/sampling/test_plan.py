@@ -119,7 +119,7 @@ def test_an_averages_weights_are_its_samples_weights_over_their_number(
             total = abs(axis.edges(k)[p + 1] - axis.edges(k)[p]) if exact else len(samples)
             (row,) = axis.bin_rows(k, p)
             cells, weights = axis.row_taps(row)
-            assert (weights > 0).all()
+            assert ((weights > 0) | (crop.row.border == "continue")).all()
             assert (np.diff(cells) > 0).all()
             np.testing.assert_array_equal(np.flatnonzero(given_to), cells)
             np.testing.assert_allclose(weights * total, given_to[cells], rtol=1e-12)

@@ -21,17 +21,21 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
     cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
     cdef enum class Operator: align, pool
     cdef enum class Positions: scaled_step, step_scaled, fraction, corners
-    cdef enum class Border: clamp, zero, extrapolate
+    cdef enum class Border: clamp, repeat, inside, continued, zero, extrapolate
+    cdef enum class Rounding: half_away, half_even, none
     cdef enum class Ratio: fixed, adaptive, exact
 
     cdef cppclass Convention:
         Operator op
         Positions positions
         Border border
+        Rounding rounding
         Ratio ratio
         Reduction reduction
         int64_t samples
-        bint nearest
+        int64_t min_samples, points_apart
+        bint nearest, normalized, clipped
+        double added_pixel, added_cell, sample_at
         double offset_before
         double offset_after
         double min_size
@@ -198,8 +202,11 @@ cdef Convention _convention(row) except *:
     c.op = Operator.pool if row.operator == "pool" else Operator.align
     c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
                    "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
-    c.border = {"clamp": Border.clamp, "zero": Border.zero,
+    c.border = {"clamp": Border.clamp, "repeat": Border.repeat, "inside": Border.inside,
+                "continue": Border.continued, "zero": Border.zero,
                 "extrapolate": Border.extrapolate}[row.border]
+    c.rounding = {"half-away": Rounding.half_away, "half-even": Rounding.half_even,
+                  "none": Rounding.none}[row.rounding]
     c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)
     c.samples = ratio if c.ratio == Ratio.fixed else 0
     if reduction == "avg":
@@ -210,7 +217,14 @@ cdef Convention _convention(row) except *:
         c.reduction = Reduction.maximum
     else:
         c.reduction = Reduction.sample_maximum
+    c.min_samples = row.min_samples
+    c.points_apart = row.points_apart if row.positions == "corners" else 0
     c.nearest = row.interpolation == "nearest"
+    c.normalized = row.normalized
+    c.clipped = row.clipped
+    c.added_pixel = row.added_pixel
+    c.added_cell = row.added_cell
+    c.sample_at = row.sample_at
     c.offset_before = row.offset_before
     c.offset_after = row.offset_after
     c.min_size = float("-inf") if row.min_size is None else row.min_size

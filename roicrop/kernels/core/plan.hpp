@@ -18,7 +18,8 @@ namespace roicrop {
 
 enum class Operator { align, pool };
 enum class Positions { scaled_step, step_scaled, fraction, corners };
-enum class Border { clamp, zero, extrapolate };
+enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
+enum class Rounding { half_away, half_even, none };
 enum class Ratio { fixed, adaptive, exact };
 
 // A convention, as far as the plan and the kernel need it.
@@ -28,9 +29,11 @@ struct Convention {
     Border border;
     Ratio ratio;
     Reduction reduction;
+    Rounding rounding;
     std::int64_t samples;  // where the ratio is fixed
-    bool nearest;
-    double offset_before, offset_after;
+    std::int64_t min_samples, points_apart;
+    bool nearest, normalized, clipped;
+    double offset_before, offset_after, added_pixel, added_cell, sample_at;
     double min_size;  // −infinity where there is none
     double maximum_start, void_value;
 };
@@ -69,8 +72,13 @@ constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C i
 constexpr std::int64_t search_from = 64;        // samples a bin from which those in range are searched
 
 template <class Sum>
+std::int64_t whole(Sum v) {
+    return std::int64_t(std::clamp(v, -Sum(max_count), Sum(max_count)));
+}
+
+template <class Sum>
 std::int64_t rounded_half_away(Sum v) {
-    return std::int64_t(std::clamp(std::round(v), -Sum(max_count), Sum(max_count)));
+    return whole(std::round(v));
 }
 
 template <class Sum>
@@ -86,25 +94,52 @@ public:
 
     auto roi(Sum low, Sum high) const -> Roi {
         const Convention& c = convention_;
+        Sum begin, end, length;
+        double middle;
+        if (c.normalized) {
+            const Sum span = Sum(size_ - 1);
+            begin = low * span, end = high * span, length = (high - low) * span;
+            middle = 0.5 * double(low + high) * double(span);
+        } else {
+            const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
+            begin = (low + before) * scale_;
+            end = (high + before + Sum(c.added_pixel)) * scale_;
+            if (c.clipped) {
+                if (end < begin) std::swap(begin, end);
+                begin = std::clamp(begin, Sum(0), Sum(size_)), end = std::clamp(end, Sum(0), Sum(size_));
+            }
+            begin = begin + after, end = end + after;
+            if (c.op == Operator::pool) return pooled_roi(begin, end);
+            length = std::max(end - begin + Sum(c.added_cell), Sum(c.min_size));
+            middle = double(begin) + 0.5 * double(length);
+        }
         if (c.positions == Positions::corners) {
-            const Sum span = Sum(size_ - 1), begin = low * span, end = high * span;
-            const Sum length = (high - low) * span;
-            if (bins_ > 1) return {begin, end, length, length / Sum(bins_ - 1), 0, 1};
-            return {Sum(0.5 * double(low + high) * double(span)), end, length, 0, 0, 1};
+            const std::int64_t steps = c.points_apart * (bins_ - 1) + c.samples - 1;
+            if (steps == 0) return {Sum(middle), end, length, 0, 0, c.samples};
+            return {begin, end, length, length / Sum(steps) * Sum(c.points_apart), 0, c.samples};
         }
-        const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
-        const Sum begin = (low + before) * scale_ + after, end = (high + before) * scale_ + after;
-        if (c.op == Operator::pool) {
-            const std::int64_t first = rounded_half_away(begin), last = rounded_half_away(end);
-            const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
-            return {begin, end, length, length / Sum(bins_), first, 0};
-        }
-        const Sum length = std::max(end - begin, Sum(c.min_size)), bin_size = length / Sum(bins_);
+        const Sum bin_size = length / Sum(bins_);
         std::int64_t count = 0;
         if (c.ratio == Ratio::fixed) count = c.samples;
-        if (c.ratio == Ratio::adaptive)
+        if (c.ratio == Ratio::adaptive) {
             count = std::int64_t(std::clamp(std::ceil(bin_size), -Sum(max_count), Sum(max_count)));
+            if (c.min_samples) count = std::max(count, c.min_samples);
+        }
         return {begin, end, length, bin_size, 0, count};
+    }
+
+    auto pooled_roi(Sum begin, Sum end) const -> Roi {
+        const Rounding rounding = convention_.rounding;
+        if (rounding == Rounding::none) {
+            const Sum length = end - begin;
+            return {begin, end, length, length / Sum(bins_), 0, 0};
+        }
+        const auto rounded = [=](Sum v) {
+            return rounding == Rounding::half_even ? whole(std::nearbyint(v)) : rounded_half_away(v);
+        };
+        const std::int64_t first = rounded(begin), last = rounded(end);
+        const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
+        return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
     void append(AxisPlan<Sum>& to, const Roi& roi) {
@@ -129,11 +164,16 @@ private:
 
     // RoIPool: the cells that a bin covers.
     auto append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
+        const bool rounds = convention_.rounding != Rounding::none;
         const auto edge = [&](Sum v) {
-            return std::clamp<std::int64_t>(std::int64_t(v) + roi.first, 0, size_);
+            return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0, size_);
         };
-        const std::int64_t begin = edge(std::floor(Sum(bin) * roi.bin_size));
-        const std::int64_t end = edge(std::ceil((Sum(bin) + Sum(1)) * roi.bin_size));
+        const Sum low = Sum(bin) * roi.bin_size, high = (Sum(bin) + Sum(1)) * roi.bin_size;
+        std::int64_t begin = 0, end = 0;
+        if (rounds)
+            begin = edge(std::floor(low)), end = edge(std::ceil(high));
+        else if (roi.length > 0)
+            begin = edge(std::floor(low + roi.begin)), end = edge(std::ceil(high + roi.begin));
         const bool average = convention_.reduction == Reduction::sum;
         const double weight = average ? 1.0 / double(std::max<std::int64_t>(end - begin, 1)) : 1.0;
         for (std::int64_t cell = begin; cell < end; ++cell) tap(to, cell, weight);
@@ -192,8 +232,9 @@ private:
         if (!exact && roi.count <= 0) return {0, 0};
         const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
         const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
-        const double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
-        if (high < -1 || low > double(size_)) return {0, 0};
+        double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
+        if (convention_.border == Border::continued) low -= 1;
+        if (convention_.border != Border::repeat && (high < -1 || low > double(size_))) return {0, 0};
         const auto cell = [&](double v) {
             return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
         };
@@ -230,9 +271,12 @@ private:
     }
 
     Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const {
-        const Sum p = Sum(bin), i_half = Sum(index) + Sum(0.5), count = Sum(roi.count);
-        switch (convention_.positions) {
-            case Positions::corners: return roi.begin + p * roi.bin_size;
+        const Convention& c = convention_;
+        const Sum p = Sum(bin), i_half = Sum(index) + Sum(c.sample_at), count = Sum(roi.count);
+        switch (c.positions) {
+            case Positions::corners:
+                return roi.begin +
+                       Sum(bin * c.points_apart + index) * (roi.bin_size / Sum(c.points_apart));
             case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
             case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
             default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
@@ -261,8 +305,11 @@ private:
             return {cell, cell, 1.0, 0.0, share};
         }
         const bool fades = convention_.border == Border::zero;
-        const Real read_at = fades ? position : std::clamp(position, Real(0), Real(last));
-        const std::int64_t low = std::int64_t(std::floor(read_at));
+        const bool as_is = fades || convention_.border == Border::continued;
+        const Real read_at = as_is ? position : std::clamp(position, Real(0), Real(last));
+        std::int64_t low = std::int64_t(std::floor(read_at));
+        if (convention_.border == Border::continued)
+            low = std::min(low, std::max<std::int64_t>(last - 1, 0));
         const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
         const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
         return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
@@ -273,6 +320,9 @@ private:
     template <class Real>
     bool in_range(Real position) const {
         switch (convention_.border) {
+            case Border::repeat: return true;
+            case Border::continued: return position >= 0 && position < Real(size_);
+            case Border::inside:
             case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
             case Border::zero: return position > -1 && position < Real(size_);
             default: return position >= -1 && position <= Real(size_);
