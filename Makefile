@@ -1,9 +1,9 @@
-# `make demo` crops the sample data, `make test` runs the tests, `make fuzz` some of them at greater
-# length, `make sanitize` the kernel's under sanitizers, `make bench` the benchmarks, `make lint` the
-# linter and the type checker, and `make docs` brings the documents up to date. `make wheel` builds a
-# wheel and tests what it installs. Each makes what it needs; none needs another to have run.
-# PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled core,
-# COMPILED=disabled does without.
+# `make demo` crops the sample data, `make test` runs the tests, `make fuzz SECONDS=600` attacks roicrop
+# with damaged files, `make sanitize` runs the kernel's tests under sanitizers, `make bench` the
+# benchmarks, `make lint` the linter and the type checker, and `make docs` brings the documents up to
+# date. `make wheel` builds a wheel and tests what it installs. Each makes what it needs; none needs
+# another to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
+# core, COMPILED=disabled does without.
 #
 # .venv has an editable install: what runs in the checkout imports ./roicrop, and only the loader of an
 # editable install finds the compiled core for it, which it compiles again when a source has changed.
@@ -11,6 +11,7 @@
 
 PYTHON ?= python3
 COMPILED ?= auto
+SECONDS ?= 60
 
 venv := .venv
 python := $(venv)/bin/python
@@ -48,10 +49,9 @@ test: $(venv)/installed-test
 	$(from_here) ROICROP_KERNEL=$(core) $(python) -m pytest
 	$(if $(filter compiled,$(core)),$(from_here) ROICROP_KERNEL=numpy $(python) -m pytest -m core)
 
-# Random crops against the definitions, thousands for each convention: about a quarter of an hour.
+# Damaged files through the command line, and random crops through both cores.
 fuzz: $(venv)/installed-test
-	$(from_here) $(run) -m pytest --hypothesis-profile=fuzz \
-	  tests/operators tests/sampling
+	$(run) -m tests.fuzz --seconds $(SECONDS)
 	$(from_here) ROICROP_MOMENTS=50 $(run) -m pytest tests/job/test_batch_killed.py
 
 # The kernel tests under the address, undefined-behaviour and thread sanitizers, at every vector level.

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from roicrop.conventions import CoordinateOrder
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import pooled_dtype
+from roicrop.text import printable
 
 OutputSize = int | tuple[int, int]
 Array = NDArray[Any]
 
 
-def pair(output_size: Any) -> tuple[int, int]:
-    """(PH, PW), both at least 1."""
+def pair(value: Any, name: str = "output_size", unit: str = "bins") -> tuple[int, int]:
+    """(H, W), both at least 1; one number is both."""
     try:
-        both = np.asarray(output_size)
-    except ValueError:  # a ragged list
+        both = np.asarray(value)
+    except Exception:  # a ragged list, and whatever an object's own conversion raises
         both = np.array("")
     if both.ndim == 0:
         both = both.repeat(2)
     if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
-        raise ArgumentError(f"output_size is {output_size}: give H×W bins, each at least 1")
+        raise ArgumentError(f"{name} is {printable(value)}: give H×W {unit}, each at least 1")
     return int(both[0]), int(both[1])
 
 
@@ -89,7 +90,7 @@ def numbers_of(value: Any, name: str) -> Array:
     """The argument of that name as an array of real numbers."""
     try:
         numbers = _as_array(value)
-    except (ValueError, TypeError, BufferError, RuntimeError) as error:
+    except Exception as error:  # whatever an object's own conversion raises
         reason = " ".join(str(error).split())
         raise ArgumentError(f"{name} is not an array ({reason})") from error
     if hasattr(numbers, "mask"):

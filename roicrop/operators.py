@@ -43,6 +43,7 @@ from roicrop.conventions import level_rule as named_rule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import coordinate_dtype
 from roicrop.sampling import Int, SeparablePlan
+from roicrop.text import printable
 
 __all__ = ["assign_levels", "multiscale_roi_align", "plan", "roi_align", "roi_pool"]
 
@@ -224,15 +225,20 @@ def plan(
 
     The other arguments, and the errors, are those of `roi_align`.
     """
+    if str(operator) not in DEFAULT:
+        raise ArgumentError(f"operator is {printable(operator)}: choose {' or '.join(DEFAULT)}")
     name = convention if convention is not None else DEFAULT[operator]
     row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
     scale = checked_scale(spatial_scale)
-    coordinates = coordinate_dtype(dtype)
+    try:
+        coordinates = coordinate_dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"dtype is {printable(dtype)}: give that of the map") from error
     given = boxes_of(boxes)
     _, corners = given.some(0, given.count)
     return sampling.plan(
         checked_corners(corners, row.order, scale, coordinates),
-        map_size,
+        pair(map_size, "map_size", "cells"),
         checked_bins(row, pair(output_size)),
         convention=row,
         spatial_scale=scale,

@@ -19,7 +19,6 @@ PLACE_VARIABLE = "ROICROP_TEST_FROM"
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("few", deadline=None, max_examples=12)
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=3000)
 hypothesis.settings.load_profile("ci" if "CI" in os.environ else "here")
 
 

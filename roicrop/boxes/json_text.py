@@ -110,7 +110,10 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
 
 def _depth(value: list[Any]) -> int:
     """How deep lists are nested, as far as the first number."""
-    return 1 + next((_depth(each) for each in value if isinstance(each, list) and each), 0)
+    depth = 1
+    while inner := next((each for each in value if isinstance(each, list) and each), None):
+        value, depth = inner, depth + 1
+    return depth
 
 
 def _of_classes(classes: list[Any], name: str) -> _Entry:

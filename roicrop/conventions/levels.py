@@ -8,6 +8,8 @@ computes by it.
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -171,12 +173,31 @@ def level_rule(
             known = ", ".join(LEVEL_RULES)
             raise ArgumentError(f"level rule {rule!r} is not known: choose from {known}")
         rule = LEVEL_RULES[rule]
+    elif not isinstance(rule, LevelRule):
+        raise ArgumentError(f"the level rule is {kind_of(rule)}: give a name or a LevelRule")
     if canonical_size is not None:
-        if not 0 < canonical_size < float("inf"):
+        size = real(canonical_size, "canonical_size")
+        if not 0 < size < math.inf:
             raise ArgumentError(f"canonical_size is {canonical_size}: give pixels, above 0")
-        rule = dataclasses.replace(rule, canonical_size=float(canonical_size))
+        rule = dataclasses.replace(rule, canonical_size=size)
     if canonical_level is not None:
-        if not abs(canonical_level) < float("inf"):
+        level = real(canonical_level, "canonical_level")
+        if not abs(level) < math.inf:
             raise ArgumentError(f"canonical_level is {canonical_level}: give a level")
-        rule = dataclasses.replace(rule, canonical_level=float(canonical_level))
+        rule = dataclasses.replace(rule, canonical_level=level)
     return rule
+
+
+def real(value: object, name: str) -> float:
+    """An argument that is one number."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ArgumentError(f"{name} is {kind_of(value)}: give a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+
+
+def kind_of(value: object) -> str:
+    """What an argument is that is of the wrong type, as a message says it."""
+    return f"of type {type(value).__name__}"

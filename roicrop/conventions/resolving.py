@@ -7,6 +7,7 @@ import math
 from typing import Final, Literal
 
 from roicrop.conventions import levels
+from roicrop.conventions.levels import kind_of, real
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
@@ -18,6 +19,7 @@ from roicrop.conventions.table import (
     SamplingRatio,
 )
 from roicrop.errors import ArgumentError
+from roicrop.text import quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
@@ -57,12 +59,16 @@ def resolve(
     `interpolation` and `extrapolation_value` are for crop-and-resize only. `level_rule` is a name
     from `LEVEL_RULES`.
     """
+    if not isinstance(convention, (str, Convention)):
+        raise ArgumentError(f"convention is {kind_of(convention)}: give a name or a Convention")
     row = lookup(convention, operator) if isinstance(convention, str) else convention
     if row.operator != operator:
         raise ArgumentError(f"convention {row.name} is not one of roi_{operator}'s: name another")
     if sampling_ratio is not None:
         row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
     if aligned is not None:
+        if type(aligned).__name__ not in ("bool", "bool_"):  # NumPy's own is bool_ before 2.0
+            raise ArgumentError(f"aligned is {kind_of(aligned)}: give True or False")
         _check_applies("aligned", row)
         row = dataclasses.replace(
             row,
@@ -75,8 +81,8 @@ def resolve(
             raise ArgumentError(f"min_size is {min_size}: give cells, or none")
         row = dataclasses.replace(row, min_size=None if min_size == "none" else float(min_size))
     if mode is not None:
-        if mode not in ("avg", "max"):
-            raise ArgumentError(f"mode {mode!r} is not known: choose avg or max")
+        if str(mode) not in ("avg", "max"):
+            raise ArgumentError(f"mode {quoted(mode)} is not known: choose avg or max")
         row = dataclasses.replace(row, mode=mode)
     for name, value in (
         ("interpolation", interpolation),
@@ -141,14 +147,19 @@ def differing(first: Convention, second: Convention) -> dict[str, tuple[object, 
 
 
 def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
-    if ratio == row.sampling_ratio == "exact":
+    if isinstance(ratio, str) and ratio == row.sampling_ratio == "exact":
         return ratio
     _check_applies("sampling_ratio", row)
-    if ratio in ("adaptive", "exact"):
+    if isinstance(ratio, str):
+        if ratio not in ("adaptive", "exact"):
+            raise ArgumentError(
+                f"sampling_ratio {quoted(ratio)} is not a whole number, adaptive or exact"
+            )
         return ratio
-    if isinstance(ratio, str) or not float(ratio).is_integer():
-        raise ArgumentError(f"sampling_ratio {ratio!r} is not a whole number, adaptive or exact")
-    return "adaptive" if ratio <= 0 else int(ratio)
+    number = real(ratio, "sampling_ratio")
+    if not number.is_integer():
+        raise ArgumentError(f"sampling_ratio {ratio} is not a whole number, adaptive or exact")
+    return "adaptive" if number <= 0 else int(number)
 
 
 def _check_applies(name: str, row: Convention) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -180,17 +180,22 @@ class MapFile:
             self._refuse_several("/", maps)
             group = _common_group(maps)
             if group is not None:
-                return self._group(group)
+                inside = f"{group.rstrip('/')}/"
+                return self._group(group, [o for o in self.found if o.path.startswith(inside)])
         raise FeatureError(
             f"{self.path} holds {len(maps)} datasets that can be feature maps: name the levels of "
             "a pyramid with --levels, or choose one, as in "
             f"{where_in(self.file, maps[0].path)}: {listing(maps)}"
         )
 
-    def _group(self, path: str) -> Chosen:
-        """The maps in a group of images. What has rank 2 or less, such as boxes, is passed over."""
+    def _group(self, path: str, found: Iterable[Found] | None = None) -> Chosen:
+        """The maps in a group of images. What has rank 2 or less, such as boxes, is passed over.
+
+        found: what is in it, where that is known.
+        """
         maps = []
-        found = self.found if path == "/" else self._survey(path)
+        if found is None:
+            found = self.found if path == "/" else self._survey(path)
         for one in found:
             if one.is_link:
                 raise FeatureError(f"{where_in(self.file, one.path)} {one.problem}")

@@ -26,6 +26,7 @@ from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
 from roicrop.files import Unchanged, split_spec
 from roicrop.job.assign import ImageAssignment, assign_images
+from roicrop.job.cautions import cautions
 from roicrop.job.job import Job
 from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
@@ -159,6 +160,7 @@ def crop(
     ) as output:
         non_finite = pool_all(job, output, spec.dtype, progress, reduce)
         finish()
+        cautions(job, job.fit())  # what is too damaged to be warned of is an error, and no output
         job.source.watched.check()
     return Cropped(path, spec.shape, spec.dtype, non_finite)
 

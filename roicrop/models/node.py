@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from roicrop.conventions import Convention, Operator, lookup, resolve
 from roicrop.errors import ModelError
+from roicrop.text import printable
 
 Value = int | float | str | bool | tuple[int, ...] | tuple[float, ...]
 REQUIRED: Final = None
@@ -168,16 +169,17 @@ class RoiNode:
         return resolve(row, choice.operator, **settings)
 
     def _output_size(self, known: NodeType) -> tuple[int, int]:
-        values: list[int] = []
+        values: list[Any] = []
         for name in known.size:
             value = self._value(name)
             values.extend(value if isinstance(value, tuple) else [value])
-        height, width = values if len(values) == 2 else values * 2
-        if not (1 <= height <= _MAX_BINS and 1 <= width <= _MAX_BINS):
+        fine = [isinstance(side, int) and 1 <= side <= _MAX_BINS for side in values]
+        if len(values) not in (1, 2) or not all(fine):
             raise ModelError(
-                f"{self.where}: an output of {height}×{width} bins is not 1 to {_MAX_BINS:,} "
-                "along each axis: the file may be damaged"
+                f"{self.where}: an output of {'×'.join(map(printable, values))} bins is not 1 to "
+                f"{_MAX_BINS:,} along each axis: the file may be damaged"
             )
+        height, width = values if len(values) == 2 else values * 2
         return height, width
 
     def _scale(self) -> float | None:
@@ -195,7 +197,13 @@ class RoiNode:
         if "pyramid_scales" not in self.attributes:
             return ()
         value = self._value("pyramid_scales")
-        return tuple(map(float, value if isinstance(value, tuple) else (value,)))
+        try:
+            return tuple(map(float, value if isinstance(value, tuple) else (value,)))
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                f"{self.where}: pyramid_scales={printable(value)} are not numbers: "
+                "the file may be damaged"
+            ) from error
 
     def _whole(self, name: str) -> int:
         value = self._value(name)

@@ -21,6 +21,8 @@ def read(path: str) -> list[RoiNode]:
     model = _load(path)
     opsets = {each.domain: each.version for each in model.opset_import}
     nodes = [*_walk(model.graph), *(node for function in model.functions for node in function.node)]
+    if not all(isinstance(name, str) for node in nodes for name in _names(node)):
+        raise ModelError(f"{path} is damaged: a name in it is not UTF-8: export it again")
     return [
         _roi_node(path, node, opsets.get(node.domain, 1))
         for node in nodes
@@ -55,6 +57,12 @@ def _walk(graph: GraphProto, depth: int = 0) -> Iterator[NodeProto]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from _walk(inner, depth + 1)
+
+
+def _names(node: NodeProto) -> Iterator[object]:
+    """Its texts, which protobuf gives as bytes where they are not UTF-8."""
+    yield from (node.op_type, node.name, node.domain, *node.output)
+    yield from (attribute.name for attribute in node.attribute)
 
 
 def _roi_node(path: str, node: NodeProto, opset: int) -> RoiNode:

@@ -98,7 +98,10 @@ def _area_and_size(
             raise ArgumentError(
                 f"the level rule {rule.name} goes by the image's size: give image_size=(H, W)"
             )
-        height, width = (np.float32(side) for side in image_size)
+        try:
+            height, width = (np.float32(side) for side in image_size)
+        except (TypeError, ValueError, OverflowError):
+            height = width = np.float32(np.nan)
         if not (height > 1 and width > 1):
             raise ArgumentError(f"image_size is {image_size}: give (H, W), more than a pixel each")
         size = size / np.sqrt(height * width)

@@ -21,8 +21,8 @@ from itertools import count, repeat
 from pathlib import Path
 
 from tests.fuzz.cases import cases
-from tests.fuzz.corpus import keep, kept
 from tests.fuzz.judge import judge
+from tests.fuzz.kept import keep, kept
 
 
 def main() -> int:
@@ -65,12 +65,14 @@ def _work(worker: int, arguments: argparse.Namespace) -> tuple[Counter[str], Cou
 
 
 def _run_corpus(place: Path) -> int:
-    failed = 0
+    tried = failed = 0
     for name, case in kept(place):
+        tried += 1
         verdict = judge(case)
         if not verdict.fine and not verdict.of_hdf5:
             failed += 1
             print(f"{name}: {verdict.failure}")
+    print(f"{tried} inputs, {failed} failed")
     return int(failed > 0)
 
 
