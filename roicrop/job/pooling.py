@@ -79,7 +79,8 @@ def _limits(job: Job, threads: int) -> Limits:
     memory = job.request.memory or default_memory()
     row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
     rows = max(1, min(min(_ROWS_BYTES, memory // 8) // row, len(job)))
-    left = memory - 2 * rows * row - min(_CORE_BYTES * threads, memory // 4)
+    core = min(_CORE_BYTES * threads, memory // 4) if memory > _CORE_BYTES else 0
+    left = memory - 2 * rows * row - core
     if left < memory // 2:
         raise ArgumentError(
             f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "
