@@ -436,8 +436,12 @@ def with_model(params: Parameters, *names: str) -> dict[str, Any]:
         given.append("output_size")
     else:
         filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
-    scales = [name for name in ("stride", "spatial_scale") if params[name] is not None]
-    if not scales:
+    scales = [
+        name for name in ("stride", "spatial_scale", "strides") if params.get(name) is not None
+    ]
+    if not scales and meanings[0].strides:
+        filled["strides"] = _one("strides", nodes, [each.strides for each in meanings])
+    elif not scales:
         scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
         filled |= {"spatial_scale": scale, "scale_origin": "the model"}
     but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)

@@ -225,11 +225,14 @@ _ONNX_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
 _ONNX_OMITTED: Final = {
     "sampling_ratio": "sampling_ratio is omitted: ONNX Runtime takes 0 (adaptive), OpenVINO 1."
 }
-_OPENVINO_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
+_OPENVINO_SIZES: Final[Mapping[str, Value | None]] = {
     "pooled_h": REQUIRED,
     "pooled_w": REQUIRED,
-    "sampling_ratio": REQUIRED,
     "spatial_scale": REQUIRED,
+}
+_OPENVINO_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
+    **_OPENVINO_SIZES,
+    "sampling_ratio": REQUIRED,
     "mode": REQUIRED,
 }
 
@@ -286,12 +289,7 @@ NODE_TYPES: Final = (
         program="OpenVINO",
         operator="ROIPooling",
         since=1,
-        defaults={
-            "pooled_h": REQUIRED,
-            "pooled_w": REQUIRED,
-            "spatial_scale": REQUIRED,
-            "method": "max",
-        },
+        defaults={**_OPENVINO_SIZES, "method": "max"},
         size=("pooled_h", "pooled_w"),
         chosen_by="method",
         choices={
@@ -300,6 +298,47 @@ NODE_TYPES: Final = (
                 "tensorflow",
                 differs="boxes are x1, y1, x2, y2, the last sample lies exactly on the end of the "
                 "box, and a sample outside the map gives 0",
+            ),
+        },
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="ExperimentalDetectronROIFeatureExtractor",
+        since=6,
+        defaults={
+            "output_size": REQUIRED,
+            "sampling_ratio": REQUIRED,
+            "pyramid_scales": REQUIRED,
+            "aligned": False,
+        },
+        size=("output_size",),
+        chosen_by="aligned",
+        choices={
+            False: Choice("openvino-extractor"),
+            True: Choice("openvino-extractor-aligned"),
+        },
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="ROIAlignRotated",
+        since=15,
+        defaults={**_OPENVINO_SIZES, "sampling_ratio": REQUIRED, "clockwise_mode": REQUIRED},
+        size=("pooled_h", "pooled_w"),
+        choices={
+            "": Choice("openvino-half-pixel-for-nn", differs="boxes are turned by an angle"),
+        },
+    ),
+    NodeType(
+        program="OpenVINO",
+        operator="PSROIPooling",
+        since=1,
+        defaults={"output_dim": REQUIRED, "group_size": REQUIRED, "spatial_scale": REQUIRED},
+        size=("group_size",),
+        choices={
+            "": Choice(
+                "mmcv-pool",
+                "pool",
+                differs="each bin averages channels of its own (position-sensitive)",
             ),
         },
     ),

@@ -99,3 +99,18 @@ def test_models_of_different_sizes_are_compared_only_when_one_is_chosen() -> Non
     compare += ["--with", MODELS / "torch-opset16.onnx"]
     assert "differ in output size: give --output-size" in run(*compare).error
     assert run(*compare, "--output-size", 2).status == 3
+
+
+def test_a_pyramids_extractor_crops_from_the_levels_of_a_group() -> None:
+    with h5py.File("levels.h5", "w") as file:
+        for stride in (4, 8):
+            shape = (1, 2, 160 // stride, 160 // stride)
+            file[f"p{stride}"] = np.random.default_rng(stride).standard_normal(shape, np.float32)
+    Path("one.csv").write_text("x1,y1,x2,y2\n10,20,90,100\n0,0,40,30\n")
+    given = ["levels.h5", "one.csv", "--levels", "p4,p8", "-o"]
+    model = MODELS / "extractor.xml"
+    done = run("align", *given, "by_model.npy", "--convention", model)
+    assert done.status == 0, done.err
+    options = ["--convention", "openvino-extractor", "--sampling-ratio", "2", "--strides", "4,8"]
+    assert run("align", *given, "by_name.npy", *options).status == 0
+    np.testing.assert_array_equal(np.load("by_model.npy"), np.load("by_name.npy"))

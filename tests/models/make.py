@@ -171,9 +171,27 @@ def by_openvino() -> None:
             HERE / f"{name}.xml",
             compress_to_fp16=False,
         )
+    save_extractor()
     for weights in HERE.glob("*.bin"):
         if weights.stat().st_size == 0:
             weights.unlink()
+
+
+def save_extractor() -> None:
+    """The operator that chooses a box's level, which has no function of its own."""
+    import openvino as ov
+    from openvino import opset15
+    from openvino.utils.node_factory import NodeFactory
+
+    maps = [opset15.parameter([1, 4, size, size], np.float32) for size in (16, 8)]
+    parameters = [opset15.parameter([5, 4], np.float32), *maps]
+    node = NodeFactory("opset6").create(
+        "ExperimentalDetectronROIFeatureExtractor",
+        parameters,
+        {"output_size": 7, "sampling_ratio": 2, "pyramid_scales": [4, 8], "aligned": False},
+    )
+    model = ov.Model([node.output(0)], parameters, "extractor")
+    ov.save_model(model, HERE / "extractor.xml", compress_to_fp16=False)
 
 
 def by_onnxruntime(path: Path) -> NDArray[np.float32] | None:
@@ -196,7 +214,7 @@ def by_openvino_runtime(path: Path) -> NDArray[np.float32] | None:
 
     model = ov.Core().read_model(path)
     names = [each.any_name for each in model.inputs]
-    if path.stem == "rotated":
+    if path.stem in ("rotated", "extractor"):
         return None
     weights = path.with_suffix(".bin")
     pooled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(_arguments(names))

@@ -31,7 +31,7 @@ def refusal(spec: object) -> str:
 def test_the_named_convention_gives_what_the_models_own_runtime_gives(path: Path) -> None:
     with np.load(HERE / "values.npz") as values:
         if path.name not in values:
-            assert path.stem in ("custom", "opset22-max", "rotated", "two")
+            assert path.stem in ("custom", "extractor", "opset22-max", "rotated", "two")
             return
         expected = values[path.name]
     meaning = only(path.name).meaning()
@@ -99,6 +99,20 @@ def test_a_bilinear_roi_pooling_names_the_nearest_and_what_differs() -> None:
     assert meaning is not None
     assert meaning.convention.name == "tensorflow"
     assert "outside the map gives 0" in meaning.differs
+
+
+def test_a_pyramids_extractor_gives_a_stride_for_each_level() -> None:
+    meaning = only("extractor.xml").meaning()
+    assert meaning is not None
+    assert meaning.convention.name == "openvino-extractor"
+    assert (meaning.strides, meaning.spatial_scale) == ((4.0, 8.0), None)
+
+
+@pytest.mark.parametrize("name", ["rotated.xml", "position-sensitive.xml"])
+def test_what_no_convention_computes_names_the_nearest_and_what_differs(name: str) -> None:
+    meaning = only(name).meaning()
+    assert meaning is not None
+    assert meaning.differs
 
 
 def test_models_are_told_by_their_suffix() -> None:
