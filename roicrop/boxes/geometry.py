@@ -11,7 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Two corners, the upper left corner and the size, the centre and the size, two corners.
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
 BOX_FORMATS: Final[tuple[BoxFormat, ...]] = get_args(BoxFormat)
 
