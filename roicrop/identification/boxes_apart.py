@@ -54,7 +54,7 @@ def _traits(trial: Trial) -> list[tuple[str, Mask]]:
         ("are smaller than a cell", (sides < 1).any(axis=1)),
         ("reach outside their map", outside),
     ]
-    if trial.row.operator == "pool":
+    if trial.row.kind == "cell":
         halves = (np.abs(cells - np.floor(cells) - 0.5) < _NEARLY).any(axis=1)
         traits.append(
             ("have a corner half-way between cells, which may be rounded up or down", halves)

@@ -52,7 +52,7 @@ class Rules:
     @property
     def is_nobodys(self) -> bool:
         """Whether its name needs an option that no framework has."""
-        own = {"--mode"} if self.convention.operator == "pool" else {"--min-size"}
+        own = {"--mode"} if self.convention.kind == "cell" else {"--min-size"}
         return not own.isdisjoint(convention_options(self.convention))
 
     @property
@@ -165,7 +165,7 @@ def _simplicity(row: Convention) -> tuple[int, int, int]:
 
 def _unusual(row: Convention) -> int:
     """How many options its name needs besides those that people give to the framework's own."""
-    usual = {"--mode"} if row.operator == "align" else set()
+    usual = {"--mode"} if row.kind != "cell" else set()
     if CONVENTIONS[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
         usual.add("--sampling-ratio")
     return len(convention_options(row).keys() - usual)
