@@ -85,7 +85,11 @@ template <class Sum>
 class AxisPlanner {
 public:
     AxisPlanner(const Convention& convention, double spatial_scale, std::int64_t size, int bins)
-        : convention_(convention), scale_(Sum(spatial_scale)), size_(size), bins_(bins) {}
+        : convention_(convention),
+          scale_(Sum(spatial_scale)),
+          size_(size),
+          bins_(bins),
+          band_(std::size_t(size)) {}
 
     struct Roi {
         Sum begin, end, length, bin_size;
@@ -196,15 +200,16 @@ private:
         };
         if (convention_.reduction == Reduction::sum) {
             // What the samples give to each cell, low before high, in the samples' order.
-            const Range band = width == 0 ? Range{0, 0} : reach(roi, bin);
-            band_.assign(std::size_t(band.size()), 0.0);
+            Range band;
             for_each_sample(roi, bin, [&](const Sample& s) {
                 see(s);
-                band_[std::size_t(s.low - band.begin)] += s.weight_low * s.share;
-                band_[std::size_t(s.high - band.begin)] += s.weight_high * s.share;
+                band.add({std::int32_t(s.low), std::int32_t(s.high) + 1});
+                band_[std::size_t(s.low)] += s.weight_low * s.share;
+                band_[std::size_t(s.high)] += s.weight_high * s.share;
             });
             for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
-                const Sum weight = Sum(band_[std::size_t(cell - band.begin)] / std::abs(width));
+                const double sum = std::exchange(band_[std::size_t(cell)], 0.0);
+                const Sum weight = Sum(sum / std::abs(width));
                 if (weight != 0) tap(to, cell, weight);
             }
             end_row(to);
@@ -224,22 +229,6 @@ private:
             case Reduction::corner_maximum: return {is_void, (missing && !is_void) || weightless};
             default: return {is_void, missing && !is_void};
         }
-    }
-
-    // Cells that include all that the samples of a bin give something to.
-    Range reach(const Roi& roi, int bin) const {
-        const bool exact = convention_.ratio == Ratio::exact;
-        if (!exact && roi.count <= 0) return {0, 0};
-        const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
-        const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
-        double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
-        if (convention_.border == Border::continued) low -= 1;
-        if (convention_.border != Border::repeat && (high < -1 || low > double(size_))) return {0, 0};
-        const auto cell = [&](double v) {
-            return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
-        };
-        // A sample that is clamped to cell 0 names cell 1 too, if with no weight.
-        return {cell(low), cell(std::max(high, 0.0) + 1) + 1};
     }
 
     // The samples of a bin that are in range, in their order.
@@ -344,7 +333,7 @@ private:
     const Sum scale_;
     const std::int64_t size_;
     const int bins_;
-    std::vector<double> band_;
+    std::vector<double> band_;  // by cell, zeros between bins
 };
 
 // Both axes of a box.
