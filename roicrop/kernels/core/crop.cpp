@@ -21,7 +21,6 @@ namespace {
 constexpr std::int64_t streamed_bytes = 8 << 20;      // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;     // less is quicker without one more thread
 constexpr std::int64_t row_buffer_bytes = 8 * line_bytes;  // of a column
-constexpr std::int64_t chunk_bytes = 8 * line_bytes;  // of a cell: what the kernel takes at once
 
 inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<float>& task) {
     kernel.single(a.element, a.convention.reduction, task);
@@ -54,28 +53,44 @@ public:
         : a_(a),
           kernel_(kernel),
           size_(element_bytes(a.element)),
-          out_cells_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
-          packs_(!(out_cells_ && a.strides[3] != size_ && a.strides[1] == size_ &&
-                   a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped)),
-          batch_(a, packs_) {}
+          streams_(a.count * a.out_strides[0] >= streamed_bytes),
+          layout_(layout()),
+          batch_(a, layout_) {}
 
     void run() {
         while (batch_.next()) pool_batch();
     }
 
 private:
+    Layout layout() const {
+        Layout found{};
+        found.cell_bytes = a_.shape[1] * size_;
+        found.cells_out = a_.out_strides[3] != size_ && a_.out_strides[1] == size_;
+        found.cells_in = found.cells_out && a_.strides[3] != size_ && a_.strides[1] == size_ &&
+                         a_.number.kind == 'f' && a_.number.bytes == size_ && !a_.number.swapped;
+        // Lines of a large output that bins share are written once.
+        const std::int64_t tile = tile_bytes(Batch<Sum>::tile_bins(a_), a_.shape[1]);
+        const bool shares_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes;
+        if (found.cells_out && streams_ && shares_lines && tile <= near_bytes / 2) found.kept_bytes = tile;
+        return found;
+    }
+
+    // Vectors go past the end of what is short.
+    static std::int64_t tile_bytes(std::int64_t bins, std::int64_t channels) {
+        return in_lines((bins + line_bytes / sizeof(Sum)) * channels * sizeof(Sum) + line_bytes);
+    }
+
     void pool_batch() {
         const auto& regions = batch_.regions();
-        const std::int64_t each = std::min(channels_of_task(std::int64_t(regions.size())),
-                                           std::max<std::int64_t>(a_.shape[1], line_bytes / size_));
+        const std::int64_t each = channels_of_task(std::int64_t(regions.size()));
         const std::int64_t blocks = (a_.shape[1] + each - 1) / each;
-        const std::int64_t bins =
-            out_cells_ ? std::min<std::int64_t>(batch_.unit_rows(), most_rows) * a_.bins_x : batch_.tile_bins();
+        const std::int64_t rows = std::min(Batch<Sum>::unit_rows(a_), most_rows);
+        const std::int64_t bins = layout_.cells_out && !layout_.kept_bytes ? rows * a_.bins_x : Batch<Sum>::tile_bins(a_);
         const std::int64_t panel = batch_.panel_bytes();
         const std::int64_t buffers = batch_.columns() * row_buffer_bytes;
-        // Vectors go past the end of what is short.
-        const std::int64_t tile = in_lines((bins + line_bytes / sizeof(Sum)) * each * sizeof(Sum) + line_bytes);
-        const std::int64_t all = panel + buffers + 2 * tile;
+        const std::int64_t tile = tile_bytes(bins, std::max<std::int64_t>(each, line_bytes / size_));
+        const std::int64_t tiles = layout_.kept_bytes ? batch_.units() : 1;
+        const std::int64_t all = panel + buffers + (tiles + 1) * tile;
         const std::int64_t useful =
             std::min(1 + batch_.work() * a_.shape[1] / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
@@ -87,37 +102,39 @@ private:
             task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
             task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
             task.number = a_.number;
-            task.packs = packs_;
-            task.out_cells = out_cells_;
-            task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
+            task.out_cells = layout_.cells_out;
+            task.streams = streams_;
             task.maximum_start = a_.convention.maximum_start;
             task.void_value = a_.convention.void_value;
             task.panel = scratch.at(thread * all);
             task.row_buffer = task.panel + panel;
-            task.tile = task.row_buffer + buffers;
-            task.staged = task.tile + tile;
+            task.staged = task.row_buffer + buffers;
+            task.tile = task.staged + tile;
             for (std::int64_t i = next++; i < tasks; i = next++) {
                 task.region = &regions[std::size_t(i / blocks)];
                 task.first_channel = int(i % blocks * each);
                 task.channels = int(std::min(each, a_.shape[1] - task.first_channel));
+                task.tile_bytes = layout_.kept_bytes && task.region->lines ? tile : 0;
                 run_kernel(kernel_, a_, task);
             }
         });
     }
 
-    // A cache line of a panel; of cells that are read where they are all, or what gives each thread some.
+    // A cache line of a panel; where channels are last all of them, or what gives each thread some.
     std::int64_t channels_of_task(std::int64_t regions) const {
-        if (packs_) return line_bytes / size_;
-        const std::int64_t chunk = chunk_bytes / size_, chunks = (a_.shape[1] + chunk - 1) / chunk;
+        const std::int64_t line = line_bytes / size_;
+        if (!layout_.cells_out) return line;
+        const std::int64_t chunk = most_lines * line, chunks = (a_.shape[1] + chunk - 1) / chunk;
         const std::int64_t enough = (4 * a_.threads + regions - 1) / regions;
         const std::int64_t blocks = a_.threads == 1 ? 1 : std::clamp<std::int64_t>(enough, 1, chunks);
-        return (chunks + blocks - 1) / blocks * chunk;
+        return std::min((chunks + blocks - 1) / blocks * chunk, a_.shape[1]);
     }
 
     const Arguments& a_;
     const Kernel& kernel_;
     const std::ptrdiff_t size_;
-    const bool out_cells_, packs_;
+    const bool streams_;
+    const Layout layout_;
     Batch<Sum> batch_;
 };
 

@@ -16,7 +16,6 @@ constexpr int line_bytes = 64;     // a cache line
 constexpr int column_block = 4;    // the columns of a box are listed in multiples of this
 constexpr int pack_block = 16;     // columns that are packed together
 constexpr int most_rows = 4;       // of the plan, in row buffers at once
-constexpr int slack = line_bytes;  // that vectors may go past the end of scratch
 
 enum class Element { half, single, real64 };
 
@@ -41,8 +40,7 @@ template <class Sum>
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    // Of each tap: along y the bytes to its scanline, along x the number of its column.
-    const std::int64_t* place;
+    const std::int32_t* cell;  // of each tap
     const Sum* weight;
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
@@ -52,20 +50,21 @@ struct Axis {
 template <class Sum>
 struct Box {
     Axis<Sum> y, x;
-    const std::int64_t* column;  // bytes to each that is read, the last repeated
+    const std::int32_t* column;  // cells along x that are read, in order, the last repeated
     int columns;                 // a multiple of column_block
+    int width;                   // cells from the first of them to the last
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
     bool flagged;                // whether a bin is void, or considers 0
     char* out;                   // channel 0, bin (0, 0)
 };
 
-// A rectangle of one image, and the boxes that are pooled from it.
+// Some boxes of one image, and the rectangle of it that is packed for them.
 template <class Sum>
 struct Region {
-    const char* map;        // channel 0 of the rectangle's first cell
-    int height, width;      // cells
-    std::ptrdiff_t pitch;   // bytes from one scanline of the panel to the next
-    std::ptrdiff_t origin;  // bytes from where columns are counted to the map or panel
+    const char* map;           // channel 0 of the image's cell (0, 0)
+    int y, x, height, width;   // of the rectangle, in cells
+    int lines;                 // cache lines of a cell of the panel; 0: the map is read as it is
+    std::ptrdiff_t pitch;      // bytes from one scanline of the panel to the next
     const std::uint8_t *scanlines, *column_blocks;  // which of the rectangle some box reads
     bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
     const Box<Sum>* boxes;
@@ -83,12 +82,12 @@ struct Task {
     int first_channel, channels;
     Strides in, out;
     Number number;
-    bool packs;           // else the map's cells are read where they are
-    bool out_cells;       // the channels of a bin are neighbours in the output; else mostly its bins are
-    bool streams;         // the output takes more memory than caches have
+    bool out_cells;  // the channels of a bin are neighbours in the output; else mostly its bins are
+    bool streams;    // the output takes more memory than caches have
     double maximum_start, void_value;
     // Scratch, each at the beginning of a cache line.
     char *panel, *row_buffer, *tile, *staged;
+    std::ptrdiff_t tile_bytes;  // from box to box, where tiles wait for all channels; else 0
 };
 
 struct Kernel {

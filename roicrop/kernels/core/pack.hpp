@@ -44,49 +44,60 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     }
 }
 
-// The columns of one scanline from the panel's `to` and the map's `from` on.
+// Cells of a channels-last map lie so far apart that the processor does not see them coming.
+inline void copy_cells(char* to, const char* from, std::ptrdiff_t step, std::ptrdiff_t pitch,
+                       std::ptrdiff_t bytes, int columns) {
+    constexpr int ahead = 16;
+    for (int x = 0; x < columns; ++x, to += pitch, from += step) {
+        for (std::ptrdiff_t i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * step + i);
+        std::ptrdiff_t i = 0;
+        for (; i + line_bytes <= bytes; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
+        if (i < bytes) std::memcpy(to + i, from + i, std::size_t(bytes - i));
+    }
+}
+
+// Columns of one scanline, from the panel's `to` and the map's `from` on.
 template <class Element, class Sum>
-void pack_columns(const Task<Sum>& task, Gather gather, Element* to, const char* from, int columns) {
+void pack_columns(const Task<Sum>& task, char* to, const char* from, int channels, int columns) {
     const Strides& in = task.in;
-    if (in.x != task.number.bytes) {  // not neighbours: one cell after the other
-        for (int x = 0; x < columns; ++x, to += lanes<Element>, from += in.x) {
-            alignas(line_bytes) Element cell[lanes<Element>] = {};
-            gather(cell, from, in.channel, task.channels);
-            std::memcpy(to, cell, line_bytes);
-        }
+    const std::ptrdiff_t cell = task.region->lines * line_bytes;
+    const Gather gather = gather_of(task.number);
+    if (in.channel == sizeof(Element) && is_element<Element>(task.number))
+        return copy_cells(to, from, in.x, cell, channels * in.channel, columns);
+    if (in.x != task.number.bytes || task.region->lines > 1) {
+        for (int x = 0; x < columns; ++x) gather(to + x * cell, from + x * in.x, in.channel, channels);
         return;
     }
+    Element* const cells = reinterpret_cast<Element*>(to);
     constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
     if (is_element<Element>(task.number))
-        return pack_planes<Element, run>(to, from, in.channel, task.channels, columns);
+        return pack_planes<Element, run>(cells, from, in.channel, channels, columns);
     alignas(line_bytes) Element block[lanes<Element>][pack_block];
-    for (int c = 0; c < task.channels; ++c, from += in.channel)
-        gather(block[c], from, in.x, columns);
+    for (int c = 0; c < channels; ++c) gather(block[c], from + c * in.channel, in.x, columns);
     const char* const gathered = reinterpret_cast<const char*>(block);
-    pack_planes<Element, run>(to, gathered, sizeof block[0], task.channels, columns);
+    pack_planes<Element, run>(cells, gathered, sizeof block[0], channels, columns);
 }
 
-// One scanline of a region, as far as boxes read it.
+// One scanline of a region, as far as boxes read it. `from`: cell 0 of it.
 template <class Element, class Sum>
-void pack_scanline(const Task<Sum>& task, char* to, const char* from) {
+void pack_scanline(const Task<Sum>& task, char* to, const char* from, int channels) {
     const Region<Sum>& region = *task.region;
-    const Gather gather = gather_of(task.number);
+    const int columns = std::min(pack_block, region.width);
     for (int x = 0; x < region.width; x += pack_block) {
         if (!region.column_blocks[x / pack_block]) continue;
-        const int columns = std::min(pack_block, region.width);
         const int begin = std::min(x, region.width - columns);
-        pack_columns(task, gather, reinterpret_cast<Element*>(to + begin * line_bytes),
-                     from + begin * task.in.x, columns);
+        pack_columns<Element>(task, to + begin * region.lines * line_bytes,
+                              from + (region.x + begin) * task.in.x, channels, columns);
     }
 }
 
 template <class Element, class Sum>
-void pack(const Task<Sum>& task) {
+void pack(const Task<Sum>& task, const char* map, int channels) {
     const Region<Sum>& region = *task.region;
-    const char* const map = region.map + task.first_channel * task.in.channel;
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
-            pack_scanline<Element>(task, task.panel + y * region.pitch, map + y * task.in.y);
+            pack_scanline<Element>(task, task.panel + y * region.pitch, map + (region.y + y) * task.in.y,
+                                   channels);
 }
 
 }  // namespace

@@ -146,7 +146,9 @@ public:
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
-    void append(AxisPlan<Sum>& to, const Roi& roi) {
+    // Whether a bin is void, or considers 0.
+    bool append(AxisPlan<Sum>& to, const Roi& roi) {
+        bool flagged = false;
         for (int bin = 0; bin < bins_; ++bin) {
             const auto [is_void, zero] = convention_.op == Operator::pool
                                              ? append_pooled(to, roi, bin)
@@ -154,7 +156,9 @@ public:
             to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
             to.is_void.push_back(is_void);
             to.zero.push_back(zero);
+            flagged |= is_void | zero;
         }
+        return flagged;
     }
 
 private:
@@ -342,13 +346,13 @@ struct BoxPlanner {
     const Convention& convention;
     AxisPlanner<Sum> y, x;
 
-    void append(AxisPlan<Sum>* to_y, AxisPlan<Sum>* to_x, const Sum* corners) {
+    bool append(AxisPlan<Sum>* to_y, AxisPlan<Sum>* to_x, const Sum* corners) {
         auto roi_y = y.roi(corners[1], corners[3]), roi_x = x.roi(corners[0], corners[2]);
         // A box whose sample grid is empty along one axis has no samples along the other.
         if (convention.ratio == Ratio::adaptive && (roi_y.count == 0 || roi_x.count == 0))
             roi_y.count = roi_x.count = 0;
-        if (to_y) y.append(*to_y, roi_y);
-        if (to_x) x.append(*to_x, roi_x);
+        const bool y_flagged = to_y && y.append(*to_y, roi_y);
+        return (to_x && x.append(*to_x, roi_x)) || y_flagged;
     }
 };
 
