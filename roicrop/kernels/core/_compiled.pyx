@@ -12,7 +12,6 @@ import numpy as np
 from roicrop.errors import KernelError
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
 
@@ -32,15 +31,10 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         Rounding rounding
         Ratio ratio
         Reduction reduction
-        int64_t samples
-        int64_t min_samples, points_apart
+        int64_t samples, min_samples, points_apart
         bint nearest, normalized, clipped
-        double added_pixel, added_cell, sample_at
-        double offset_before
-        double offset_after
-        double min_size
-        double maximum_start
-        double void_value
+        double added_pixel, added_cell, sample_at, offset_before, offset_after
+        double min_size, maximum_start, void_value
 
     cdef cppclass Number:
         char kind
@@ -57,29 +51,27 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         const char* features
         Py_ssize_t shape[4]
         Py_ssize_t strides[4]
+        Py_ssize_t out_strides[4]
         const int64_t* image_index
         const int64_t* rows
         const void* boxes
         int64_t count
         char* out
-        Py_ssize_t out_strides[4]
-        int bins_y
-        int bins_x
-        int threads
+        int bins_y, bins_x, threads
 
     cdef cppclass AxisPlan[Sum]:
-        vector[int32_t] bin_ptr
-        vector[int32_t] row_ptr
-        vector[int32_t] cells
+        vector[int32_t] bin_ptr, row_ptr, cells
         vector[Sum] weights
-        vector[uint8_t] is_void
-        vector[uint8_t] zero
+        vector[uint8_t] is_void, zero
 
     cdef cppclass Kernel:
         pass
 
     void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
-    AxisPlan[Sum] plan_axis[Sum](const Arguments&, int) except +
+    cdef cppclass BoxPlanner[Sum]:
+        BoxPlanner(const Arguments&) except +
+        bint append(AxisPlan[Sum]&, AxisPlan[Sum]&, const Sum*) except +
+
     const Kernel* kernel_for(const char*)
     const char* best_level()
 
@@ -150,49 +142,40 @@ cdef void* _memory(array) except? NULL:
     return <void*> <size_t> array.ctypes.data
 
 
-def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale):
-    """One axis (0 is y) of this core's own plan, to be held against `roicrop.sampling.plan`.
+def plan_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
+    """This core's own plan, to be held against `roicrop.sampling.plan`.
 
     boxes: (K, 4) float32 or float64, contiguous, xyxy.
-    Returns bin_ptr, row_ptr, cells, weights, void and zero, as in `sampling.AxisPlan`.
+    Returns of y and x the lists bin_ptr, row_ptr, cells, weights, void and zero, as in
+    `sampling.AxisPlan`.
     """
     cdef Arguments a
-    cdef AxisPlan[float] single
-    cdef AxisPlan[double] real64
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.count = len(boxes)
     a.map_size[0], a.map_size[1] = map_size
     a.bins_y, a.bins_x = output_size
-    a.boxes = _memory(boxes)
     if boxes.dtype == np.float64:
-        real64 = plan_axis[double](a, axis)
-        return _arrays(real64, np.float64)
-    single = plan_axis[float](a, axis)
-    return _arrays(single, np.float32)
+        return _planned[double](a, <const double*> _memory(boxes))
+    return _planned[float](a, <const float*> _memory(boxes))
 
 
-ctypedef fused PlanOf:
-    AxisPlan[float]
-    AxisPlan[double]
+ctypedef fused Real:
+    float
+    double
 
 
-cdef _arrays(PlanOf& plan, dtype):
+cdef _planned(Arguments& a, const Real* corners):
+    cdef AxisPlan[Real] y, x
+    cdef BoxPlanner[Real]* planner = new BoxPlanner[Real](a)
+    cdef int64_t k
+    for k in range(a.count):
+        planner.append(y, x, corners + 4 * k)
+    del planner
     return (
-        _copied(plan.bin_ptr.data(), plan.bin_ptr.size(), np.int32),
-        _copied(plan.row_ptr.data(), plan.row_ptr.size(), np.int32),
-        _copied(plan.cells.data(), plan.cells.size(), np.int32),
-        _copied(plan.weights.data(), plan.weights.size(), dtype),
-        _copied(plan.is_void.data(), plan.is_void.size(), np.bool_),
-        _copied(plan.zero.data(), plan.zero.size(), np.bool_),
+        (y.bin_ptr, y.row_ptr, y.cells, y.weights, y.is_void, y.zero),
+        (x.bin_ptr, x.row_ptr, x.cells, x.weights, x.is_void, x.zero),
     )
-
-
-cdef _copied(const void* source, size_t count, dtype):
-    array = np.empty(count, dtype=dtype)
-    if count:
-        memcpy(_memory(array), source, array.nbytes)
-    return array
 
 
 cdef Convention _convention(row) except *:

@@ -18,16 +18,12 @@
 namespace roicrop {
 namespace {
 
-constexpr std::int64_t streamed_bytes = 8 << 20;      // an output from which caches are left out
-constexpr std::int64_t values_a_thread = 1 << 18;     // less is quicker without one more thread
-constexpr std::int64_t row_buffer_bytes = 8 * line_bytes;  // of a column
+constexpr std::int64_t streamed_bytes = 8 << 20;           // an output from which caches are left out
+constexpr std::int64_t values_a_thread = 1 << 18;          // less is quicker without one more thread
+constexpr std::int64_t row_buffer_bytes = 8 * line_bytes;  // of a column: the kernel's accumulators
 
-inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<float>& task) {
-    kernel.single(a.element, a.convention.reduction, task);
-}
-inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<double>& task) {
-    kernel.real64(a.element, a.convention.reduction, task);
-}
+void run(const Kernel& kernel, const Task<float>& task) { kernel.single(task); }
+void run(const Kernel& kernel, const Task<double>& task) { kernel.real64(task); }
 
 class Scratch {
 public:
@@ -43,7 +39,10 @@ private:
     char* const memory_;
 };
 
-std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
+std::int64_t element_bytes(Element element) {
+    if (element == Element::half) return sizeof(half);
+    return element == Element::single ? sizeof(float) : sizeof(double);
+}
 
 // One call, batch by batch.
 template <class Sum>
@@ -52,7 +51,7 @@ public:
     Cropping(const Arguments& a, const Kernel& kernel)
         : a_(a),
           kernel_(kernel),
-          size_(element_bytes(a.element)),
+          line_(line_bytes / element_bytes(a.element)),
           streams_(a.count * a.out_strides[0] >= streamed_bytes),
           layout_(layout()),
           batch_(a, layout_) {}
@@ -63,76 +62,75 @@ public:
 
 private:
     Layout layout() const {
+        const std::int64_t size = line_bytes / line_, channels = a_.shape[1];
         Layout found{};
-        found.cell_bytes = a_.shape[1] * size_;
-        found.cells_out = a_.out_strides[3] != size_ && a_.out_strides[1] == size_;
-        found.cells_in = found.cells_out && a_.strides[3] != size_ && a_.strides[1] == size_ &&
-                         a_.number.kind == 'f' && a_.number.bytes == size_ && !a_.number.swapped;
-        // Lines of a large output that bins share are written once.
-        const std::int64_t tile = tile_bytes(Batch<Sum>::tile_bins(a_), a_.shape[1]);
-        const bool shares_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes;
-        if (found.cells_out && streams_ && shares_lines && tile <= near_bytes / 2) found.kept_bytes = tile;
+        found.cell_bytes = channels * size;
+        found.cells_out = a_.out_strides[3] != size && a_.out_strides[1] == size;
+        found.cells_in = found.cells_out && a_.strides[3] != size && a_.strides[1] == size && channels >= line_ &&
+                         a_.number.kind == 'f' && a_.number.bytes == size && !a_.number.swapped;
+        // A large output's lines that bins share are written once.
+        const bool shares = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes;
+        const std::int64_t tile = tile_bytes(channels);
+        if (found.cells_out && streams_ && shares && tile <= near_bytes / 2) found.kept_bytes = tile;
         return found;
     }
 
     // Vectors go past the end of what is short.
-    static std::int64_t tile_bytes(std::int64_t bins, std::int64_t channels) {
-        return in_lines((bins + line_bytes / sizeof(Sum)) * channels * sizeof(Sum) + line_bytes);
+    std::int64_t tile_bytes(std::int64_t channels) const {
+        const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x + line_;
+        return (bins * std::max(channels, line_) * std::int64_t(sizeof(Sum)) / line_bytes + 1) * line_bytes;
     }
 
     void pool_batch() {
         const auto& regions = batch_.regions();
-        const std::int64_t each = channels_of_task(std::int64_t(regions.size()));
-        const std::int64_t blocks = (a_.shape[1] + each - 1) / each;
-        const std::int64_t rows = std::min(Batch<Sum>::unit_rows(a_), most_rows);
-        const std::int64_t bins = layout_.cells_out && !layout_.kept_bytes ? rows * a_.bins_x : Batch<Sum>::tile_bins(a_);
-        const std::int64_t panel = batch_.panel_bytes();
-        const std::int64_t buffers = batch_.columns() * row_buffer_bytes;
-        const std::int64_t tile = tile_bytes(bins, std::max<std::int64_t>(each, line_bytes / size_));
-        const std::int64_t tiles = layout_.kept_bytes ? batch_.units() : 1;
-        const std::int64_t all = panel + buffers + (tiles + 1) * tile;
-        const std::int64_t useful =
-            std::min(1 + batch_.work() * a_.shape[1] / values_a_thread, scratch_bytes / all);
+        const std::int64_t most = channels_of_task(std::int64_t(regions.size()));
+        const std::int64_t panel = batch_.panel_bytes(), buffers = batch_.columns() * row_buffer_bytes;
+        const std::int64_t tile = tile_bytes(most), tiles = layout_.kept_bytes ? batch_.boxes_of_region() : 1;
+        const std::int64_t all = panel + buffers + (1 + tiles) * tile;
+        const std::int64_t values = batch_.boxes() * a_.bins_y * a_.bins_x * a_.shape[1];
+        const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
         const Scratch scratch(threads * all);
-        const std::int64_t tasks = std::int64_t(regions.size()) * blocks;
-        std::atomic<std::int64_t> next{0};
+        const auto channels_of = [&](const Region<Sum>& region) {
+            return region.lines && !layout_.kept_bytes ? region.lines * line_ : most;
+        };
+        std::vector<std::pair<const Region<Sum>*, std::int64_t>> tasks;  // with their first channels
+        for (const Region<Sum>& region : regions)
+            for (std::int64_t c = 0; c < a_.shape[1]; c += channels_of(region)) tasks.push_back({&region, c});
+        std::atomic<std::size_t> next{0};
         in_parallel(threads, [&](int thread) {
             Task<Sum> task{};
-            task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
-            task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
-            task.number = a_.number;
+            task.call = &a_;
             task.out_cells = layout_.cells_out;
             task.streams = streams_;
-            task.maximum_start = a_.convention.maximum_start;
-            task.void_value = a_.convention.void_value;
             task.panel = scratch.at(thread * all);
             task.row_buffer = task.panel + panel;
             task.staged = task.row_buffer + buffers;
             task.tile = task.staged + tile;
-            for (std::int64_t i = next++; i < tasks; i = next++) {
-                task.region = &regions[std::size_t(i / blocks)];
-                task.first_channel = int(i % blocks * each);
-                task.channels = int(std::min(each, a_.shape[1] - task.first_channel));
+            for (std::size_t i = next++; i < tasks.size(); i = next++) {
+                task.region = tasks[i].first;
+                task.first_channel = int(tasks[i].second);
+                task.channels = int(std::min(channels_of(*task.region), a_.shape[1] - task.first_channel));
                 task.tile_bytes = layout_.kept_bytes && task.region->lines ? tile : 0;
-                run_kernel(kernel_, a_, task);
+                roicrop::run(kernel_, task);
             }
         });
     }
 
-    // A cache line of a panel; where channels are last all of them, or what gives each thread some.
+    // At most: of a panel a cache line; where channels are last all that the kernel takes at once, some
+    // times, so that each thread has some and a tile stays near.
     std::int64_t channels_of_task(std::int64_t regions) const {
-        const std::int64_t line = line_bytes / size_;
-        if (!layout_.cells_out) return line;
-        const std::int64_t chunk = most_lines * line, chunks = (a_.shape[1] + chunk - 1) / chunk;
-        const std::int64_t enough = (4 * a_.threads + regions - 1) / regions;
-        const std::int64_t blocks = a_.threads == 1 ? 1 : std::clamp<std::int64_t>(enough, 1, chunks);
-        return std::min((chunks + blocks - 1) / blocks * chunk, a_.shape[1]);
+        if (!layout_.cells_out) return line_;
+        const std::int64_t at_once = 8 * line_, channels = a_.shape[1];
+        const std::int64_t blocks = a_.threads == 1 ? 1 : (4 * a_.threads + regions - 1) / regions;
+        const std::int64_t room = near_bytes / (std::int64_t(a_.bins_y) * a_.bins_x * sizeof(Sum));
+        const std::int64_t wanted = std::min(room, (channels + blocks - 1) / blocks);
+        return std::min(std::max<std::int64_t>((wanted + at_once - 1) / at_once, 1) * at_once, channels);
     }
 
     const Arguments& a_;
     const Kernel& kernel_;
-    const std::ptrdiff_t size_;
+    const std::int64_t line_;  // elements of a cache line
     const bool streams_;
     const Layout layout_;
     Batch<Sum> batch_;
@@ -146,18 +144,6 @@ void crop(const Arguments& arguments, const Kernel& kernel) {
     else
         Cropping<float>(arguments, kernel).run();
 }
-
-template <class Sum>
-AxisPlan<Sum> plan_axis(const Arguments& arguments, int axis) {
-    auto planner = box_planner<Sum>(arguments);
-    AxisPlan<Sum> plan;
-    for (std::int64_t box = 0; box < arguments.count; ++box)
-        planner.append(axis == 0 ? &plan : nullptr, axis == 0 ? nullptr : &plan,
-                       static_cast<const Sum*>(arguments.boxes) + box * 4);
-    return plan;
-}
-template AxisPlan<float> plan_axis(const Arguments&, int);
-template AxisPlan<double> plan_axis(const Arguments&, int);
 
 #if defined(__x86_64__)
 // Not every compiler's __builtin_cpu_supports knows it.

@@ -2,36 +2,9 @@
 
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "plan.hpp"
 
 namespace roicrop {
-
-struct Arguments {
-    Convention convention;
-    double spatial_scale;
-    std::int64_t map_size[2];  // of the whole map
-    std::int64_t origin[2];    // of the window that `features` is of it
-    Element element;           // of the output
-    Number number;             // of the map
-    const char* features;      // (N, C, H, W)
-    std::ptrdiff_t shape[4], strides[4];
-    const std::int64_t* image_index;  // (K,)
-    const void* boxes;                // (K, 4) xyxy; double for Element::real64, else float
-    std::int64_t count;
-    const std::int64_t* rows;  // (K,) the row of `out` for each box; null where row k is box k's
-    char* out;                 // (rows, C, PH, PW)
-    std::ptrdiff_t out_strides[4];
-    int bins_y, bins_x;
-    int threads;
-};
-
-inline std::ptrdiff_t element_bytes(Element element) {
-    if (element == Element::half) return sizeof(half);
-    return element == Element::single ? sizeof(float) : sizeof(double);
-}
 
 // std::invalid_argument where a box reads a cell that the window lacks.
 void crop(const Arguments&, const Kernel&);
@@ -43,12 +16,5 @@ AxisPlan<Sum> plan_axis(const Arguments&, int axis);
 // The kernel for this processor's best level, or for the one named; null if it has no such level.
 const Kernel* kernel_for(const char* level);
 const char* best_level();
-
-template <class Sum>
-BoxPlanner<Sum> box_planner(const Arguments& a) {
-    return {a.convention,
-            {a.convention, a.spatial_scale, a.map_size[0], a.bins_y},
-            {a.convention, a.spatial_scale, a.map_size[1], a.bins_x}};
-}
 
 }  // namespace roicrop

@@ -15,9 +15,8 @@ namespace roicrop {
 namespace {
 
 constexpr int most_accumulators = 8;
+constexpr int most_rows = 4;       // of the plan, in row buffers at once
 constexpr int longest_sum = 1024;  // taps of x
-// Columns, and rows of the plan, that are worked on together where a cell is so many vectors.
-constexpr int together(int vectors) { return std::min(most_rows, most_accumulators / vectors); }
 
 template <class Sum, int groups, int vectors>
 using Accumulators = Vector<Sum>[groups][vectors];
@@ -92,13 +91,14 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
     }
 }
 
-// The same of a long row, cut in segments: a sum of very many terms would lose too much.
+// A row whatever its length: a long one is cut in segments, since a sum of very many terms would lose
+// too much. Accumulators stay in registers only if no function is given them.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
-                                           int segment, Sum start, Load load_tap) {
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
+                                                      int segment, Sum start, Load load_tap) {
     fill(acc, start);
     reduce<reduction>(acc, row.segment(segment), load_tap);
-    while (row.taps) {
+    while (__builtin_expect(row.taps > 0, false)) {
         Accumulators<Sum, groups, vectors> more;
         fill(more, Taps<reduction>::template start<Sum>);
         reduce<reduction>(more, row.segment(segment), load_tap);
@@ -108,29 +108,8 @@ __attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& a
     }
 }
 
-// A row whatever its length. Accumulators stay in registers only if no function is given them.
-template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
-                                                      const Row<Sum>& row, int segment, Sum start,
-                                                      Load load_tap) {
-    fill(acc, start);
-    if (__builtin_expect(row.taps <= segment, true)) return reduce<reduction>(acc, row, load_tap);
-    Accumulators<Sum, groups, vectors> whole;
-    reduce_long<reduction>(whole, row, segment, start, load_tap);
-#pragma GCC unroll 8
-    for (int g = 0; g < groups; ++g)
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
-}
-
-// Cells of a map or panel: where (0, 0) is or would be, and the bytes to the next along y and x.
-struct Cells {
-    const char* at;
-    std::ptrdiff_t y, x;
-};
-
-// Some vectors of a cell, from `channel` on. The last may begin earlier than where the one before it
-// ends: so cells need not be whole vectors.
+// Some vectors of a cell, from `channel` on. The last may begin before the end of the one before it:
+// so cells need not be whole vectors.
 template <int n>
 struct Vectors {
     static constexpr int count = n;
@@ -142,27 +121,32 @@ struct Vectors {
     }
 };
 
+// The cells of a map or panel: where (0, 0) is or would be, and the bytes to the next along y and x.
+struct Cells {
+    const char* at;
+    std::ptrdiff_t y, x;
+};
+
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
-template <class Element, Reduction reduction, bool part, int vectors, class Sum>
+template <class Element, Reduction reduction, int vectors, class Sum>
 __attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some, const Box<Sum>& box,
-                                    const Axis<Sum>& y, int first_row, int rows, bool continues,
-                                    int channels) {
+                                    const Axis<Sum>& y, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
-    const int segment = box.segment;
     const std::int32_t* const end = box.column + box.columns;
+    const int segment = box.segment;
     for (int r = 0; r < rows; ++r) {
         const Row<Sum> row = row_of(y, first_row + r);
         for (const std::int32_t* column = box.column; column < end; column += columns) {
-            const Element* from[columns];
-#pragma GCC unroll 4
+            const char* from[columns][vectors];
+#pragma GCC unroll 8
             for (int g = 0; g < columns; ++g)
-                from[g] = reinterpret_cast<const Element*>(cells.at + column[g] * cells.x);
+#pragma GCC unroll 8
+                for (int v = 0; v < vectors; ++v)
+                    from[g][v] = cells.at + column[g] * cells.x +
+                                 some.template at<Sum>(v) * std::ptrdiff_t(sizeof(Element));
             const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
-                const auto* const at = reinterpret_cast<const Element*>(
-                    reinterpret_cast<const char*>(from[g] + some.template at<Sum>(v)) + cell * cells.y);
-                if constexpr (part) return load_part<Sum>(at, channels);
-                return load<Sum>(at);
+                return load<Sum>(reinterpret_cast<const Element*>(from[g][v] + cell * cells.y));
             };
             Accumulators<Sum, columns, vectors> acc;
             reduce_row<reduction>(acc, row, segment, T::template start<Sum>, load_tap);
@@ -176,26 +160,37 @@ __attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some,
     }
 }
 
+// Where bins go, a tile or the output: the elements from one to the next, and to the one below.
+template <class To>
+struct Bins {
+    To* at;
+    std::ptrdiff_t next, below;
+    bool streams;
+
+    Bins row(int p) const { return {at + p * below, next, below, streams}; }
+};
+
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
-// samples these are of one bin, otherwise of a bin each. `pitch`: numbers of the tile, from bin to bin.
+// samples these are of one bin, otherwise of a bin each.
 template <Reduction reduction, int rows, int vectors, class Sum, class To>
-__attribute__((noinline)) void across(To* to, std::ptrdiff_t pitch, const Sum* row_buffers,
+__attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
                                       std::ptrdiff_t buffer, Vectors<vectors> some, const Axis<Sum>& x,
                                       Sum start, bool continues) {
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
         return load<Sum>(row_buffers + (column * vectors + v) * width<Sum> + r * buffer);
     };
-    const std::ptrdiff_t below = x.bins * pitch;
-    for (int bin = 0; bin < x.bins; ++bin, to += pitch) {
+    for (int bin = 0; bin < x.bins; ++bin, to.at += to.next) {
         Accumulators<Sum, rows, vectors> acc;
         if constexpr (!of_samples) {
             reduce_row<reduction>(acc, row_of(x, x.bin_ptr[bin]), longest_sum, start, load_tap);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v)
-                    store(to + r * below + some.template at<Sum>(v), acc[r][v]);
+                for (int v = 0; v < vectors; ++v) {
+                    To* const at = to.at + r * to.below + some.template at<Sum>(v);
+                    to.streams ? stream(at, acc[r][v]) : store(at, acc[r][v]);
+                }
         } else {
             // A row's best, then the rows', as if sample came after sample: of zeros the first wins.
             Accumulators<Sum, rows, vectors> best;
@@ -210,7 +205,7 @@ __attribute__((noinline)) void across(To* to, std::ptrdiff_t pitch, const Sum* r
             }
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v) {
-                To* const bin_of = to + some.template at<Sum>(v);
+                To* const bin_of = to.at + some.template at<Sum>(v);
                 Vector<Sum> of_bin = continues ? load<Sum>(bin_of) : splat(start);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r) of_bin = larger(best[r][v], of_bin);
@@ -226,28 +221,23 @@ class Pool {
 public:
     explicit Pool(const Task<Sum>& task)
         : task_(task),
+          call_(*task.call),
           region_(*task.region),
           channels_(region_.lines ? std::min(region_.lines * lanes<Element>, task.channels) : task.channels),
           vectors_((channels_ + width<Sum> - 1) / width<Sum>),
-          part_(task.out_cells && channels_ < width<Sum>),
-          pitch_(!task.out_cells ? lanes<Element>
-                 : part_         ? width<Sum>
-                 : keeps()       ? task.channels
-                                 : channels_),
+          last_(task.out_cells ? std::max(channels_ - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
+          pitch_(task.out_cells ? std::max(task.channels, width<Sum>) : lanes<Element>),
           rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
 
     void run() {
         for (int done = 0; done < task_.channels; done += channels_) {
             // Last channels that are too few begin earlier, and repeat what the ones before them made.
             first_ = std::min(done, task_.channels - channels_);
-            if (region_.lines && !region_.in_bands) pack<Element>(task_, map(), channels_);
-            for (int i = 0; i < region_.count; ++i) pool_box(i);
+            map_ = region_.map + (task_.first_channel + first_) * call_.strides[1];
+            if (region_.lines && !region_.in_bands) pack<Element>(task_, map_, channels_);
+            for (int i = 0; i < region_.count; ++i)
+                pool_box(region_.boxes + i, task_.tile + i * task_.tile_bytes, done + channels_ >= task_.channels);
         }
-        if (keeps())
-            for (int i = 0; i < region_.count; ++i) {
-                box_ = region_.boxes + i;
-                write_cells(task_.tile + i * task_.tile_bytes, task_.first_channel, task_.channels, 0, box_->y.bins);
-            }
         if (task_.streams) finish_streams();
     }
 
@@ -255,99 +245,106 @@ private:
     static constexpr bool of_samples = reduction == Reduction::sample_maximum;
     // What tiles are made of where channels are last: see `across`, which takes a maximum back from there.
     using Cell = std::conditional_t<of_samples, Sum, Element>;
+    static constexpr std::ptrdiff_t size = sizeof(Element);
 
-    // Of samples there are accumulators for the largest too.
+    // Rows that are worked on together where a cell is so many vectors. Of samples there are
+    // accumulators for the largest too.
     static constexpr int rows_of(int vectors) {
-        return std::max(1, together(vectors) / (of_samples && vectors > 1 ? 2 : 1));
+        const int rows = std::min(most_rows, most_accumulators / vectors);
+        return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    bool keeps() const { return task_.tile_bytes > 0; }
-    const char* map() const { return region_.map + (task_.first_channel + first_) * task_.in.channel; }
-
-    void pool_box(int number) {
-        box_ = region_.boxes + number;
-        char* const tile = task_.tile + number * task_.tile_bytes + (keeps() ? first_ * sizeof(Cell) : 0);
-        if (task_.out_cells) return pool_into(reinterpret_cast<Cell*>(tile));
-        pool_into(reinterpret_cast<Sum*>(tile));
-        write_planes();
+    void pool_box(const Box<Sum>* box, char* tile, bool is_whole) {
+        box_ = box;
+        if (!task_.out_cells) {
+            pool_into(tile_bins(reinterpret_cast<Sum*>(tile)));
+            return write_planes();
+        }
+        const std::ptrdiff_t(&out)[4] = call_.out_strides;
+        char* const to = box->out + (task_.first_channel + first_) * size;
+        const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
+        const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
+        if (fits && !of_samples && !box->flagged && channels_ >= width<Sum>)
+            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
+                                           task_.streams});
+        pool_into(tile_bins(reinterpret_cast<Cell*>(tile) + first_));
+        if (is_whole) write_cells(tile);
     }
 
     template <class To>
-    void pool_into(To* tile) {
+    Bins<To> tile_bins(To* tile) const {
+        return {tile, pitch_, box_->x.bins * pitch_, false};
+    }
+
+    template <class To>
+    void pool_into(Bins<To> to) {
         const Axis<Sum>& y = box_->y;
-        const bool at_once = task_.out_cells && !keeps();
         for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
-            To* const to = tile + (at_once ? 0 : below(bin));
+            const Bins<To> row = to.row(bin);
             if (!of_samples) {
                 bins = std::min(rows_together_, y.bins - bin);
-                pool_rows(to, y.bin_ptr[bin], bins, false);
+                pool_rows(row, y.bin_ptr[bin], bins, false);
             } else {
                 const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
                 if (begin == end)
-                    change(to, [&](int, auto) { return splat(Sum(task_.maximum_start)); });
-                for (int row = begin; row < end; row += rows_together_)
-                    pool_rows(to, row, std::min(rows_together_, end - row), row > begin);
+                    change(row, [&](int, auto) { return splat(Sum(call_.convention.maximum_start)); });
+                for (int r = begin; r < end; r += rows_together_)
+                    pool_rows(row, r, std::min(rows_together_, end - r), r > begin);
             }
             if (box_->flagged)
-                for (int b = 0; b < bins; ++b) finish(to + below(b), bin + b);
-            if (at_once)
-                write_cells(reinterpret_cast<const char*>(to), task_.first_channel + first_, channels_, bin, bins);
+                for (int b = 0; b < bins; ++b) finish(row.row(b), bin + b);
         }
     }
 
-    std::ptrdiff_t below(int bins) const { return bins * pitch_ * box_->x.bins; }
-
-    // Rows of the plan along y, from `row` on, into the tile.
+    // Rows of the plan along y, from `row` on.
     template <class To>
-    void pool_rows(To* tile, int row, int rows, bool continues) {
-        const Axis<Sum>& y = box_->y;
-        Cells cells{map(), task_.in.y, task_.in.x};
+    void pool_rows(Bins<To> to, int row, int rows, bool continues) {
+        const auto& in = call_.strides;
+        Cells cells{map_, in[2], in[3]};
         if (region_.lines) {
             cells = {task_.panel, region_.pitch, region_.lines * line_bytes};
             cells.at -= region_.y * cells.y + region_.x * cells.x;
         }
         if (region_.in_bands) fill_in_bands(row);
-        for_each_vectors([&](auto part, auto some) {
-            constexpr int vectors = decltype(some)::count;
-            const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * vectors * width<Sum>;
+        for_each_vectors([&](auto some) {
+            const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * some.count * width<Sum>;
             Sum* const buffers = row_buffer(some.channel);
             if (!region_.in_bands)
-                down<Element, reduction, part>(buffers, cells, some, *box_, y, row, rows, false, channels_);
-            if (rows == 1) return pool_across<1>(tile, buffers, buffer, some, continues);
-            if (rows == 2) return pool_across<2>(tile, buffers, buffer, some, continues);
-            if (rows == 3) return pool_across<3>(tile, buffers, buffer, some, continues);
-            return pool_across<4>(tile, buffers, buffer, some, continues);
+                down<Element, reduction>(buffers, cells, some, *box_, box_->y, row, rows, false);
+            if (rows == 1) return pool_across<1>(to, buffers, buffer, some, continues);
+            if (rows == 2) return pool_across<2>(to, buffers, buffer, some, continues);
+            if (rows == 3) return pool_across<3>(to, buffers, buffer, some, continues);
+            return pool_across<4>(to, buffers, buffer, some, continues);
         });
     }
 
     template <int rows, int vectors, class To>
-    void pool_across(To* to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some, bool continues) {
+    void pool_across(Bins<To> to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some,
+                     bool continues) {
         if constexpr (rows <= rows_of(vectors)) {
-            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : task_.maximum_start);
-            across<reduction, rows>(to, pitch_, buffers, buffer, some, box_->x, start, continues);
+            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
+            across<reduction, rows>(to, buffers, buffer, some, box_->x, start, continues);
         }
     }
 
     // The row buffer of a row of the plan whose scanlines are packed segment by segment.
     void fill_in_bands(int row) {
-        Row<Sum> rest = row_of(box_->y, row);
         const Cells cells{task_.panel - region_.x * std::ptrdiff_t(line_bytes), region_.pitch, line_bytes};
-        bool continues = false;
-        do {
+        Row<Sum> rest = row_of(box_->y, row);
+        for (bool continues = false; rest.taps || !continues; continues = true) {
             const Row<Sum> band = rest.segment(box_->segment);
-            std::int32_t numbers[longest_sum];
+            std::int32_t scanline[longest_sum];
             for (int t = 0; t < band.taps; ++t) {
-                numbers[t] = t;
-                pack_scanline<Element>(task_, task_.panel + t * cells.y, map() + band.cell[t] * task_.in.y, channels_);
+                scanline[t] = t;
+                pack_scanline<Element>(task_, task_.panel + t * cells.y,
+                                       map_ + band.cell[t] * call_.strides[2], channels_);
             }
             const std::int32_t row_ptr[] = {0, band.taps};
-            const Axis<Sum> y{1, nullptr, row_ptr, numbers, band.weight, nullptr, nullptr};
-            for_each_vectors([&](auto part, auto some) {
-                down<Element, reduction, part>(row_buffer(some.channel), cells, some, *box_, y, 0, 1,
-                                               continues, channels_);
+            const Axis<Sum> y{1, nullptr, row_ptr, scanline, band.weight, nullptr, nullptr};
+            for_each_vectors([&](auto some) {
+                down<Element, reduction>(row_buffer(some.channel), cells, some, *box_, y, 0, 1, continues);
             });
-            continues = true;
-        } while (rest.taps);
+        }
     }
 
     // Those of a cell's vectors are one after the other where all are kept.
@@ -356,15 +353,14 @@ private:
         return region_.in_bands ? buffers + std::ptrdiff_t(channel) * box_->columns : buffers;
     }
 
-    // A cell's channels, some vectors at a time: with(whether a cell is but a part of one, Vectors).
+    // A cell's channels, as many vectors at a time as there are accumulators for.
     template <class Do>
     void for_each_vectors(Do with) {
-        if (part_) return with(std::true_type{}, Vectors<1>{0, 0});
         for (int v = 0; v < vectors_;) {
             const auto next = [&, left = vectors_ - v](auto n) {
                 if (n > left) return false;
-                const int channel = v * width<Sum>, last = channel + (n - 1) * width<Sum>;
-                with(std::false_type{}, Vectors<n>{channel, task_.out_cells ? std::min(last, channels_ - width<Sum>) : last});
+                const int channel = v * width<Sum>;
+                with(Vectors<n>{channel, std::min(channel + (n - 1) * width<Sum>, last_)});
                 v += n;
                 return true;
             };
@@ -373,55 +369,53 @@ private:
         }
     }
 
-    // One p's bins: to(q, vector).
+    // One row of bins: to(q, vector).
     template <class To, class Change>
-    void change(To* cell, Change changed) const {
-        for (int q = 0; q < box_->x.bins; ++q, cell += pitch_)
+    void change(Bins<To> row, Change changed) const {
+        for (int q = 0; q < box_->x.bins; ++q, row.at += row.next)
             for (int v = 0; v < vectors_; ++v) {
-                const int last = task_.out_cells && !part_ ? channels_ - width<Sum> : v * width<Sum>;
-                To* const at = cell + std::min(v * width<Sum>, last);
+                To* const at = row.at + std::min(v * width<Sum>, last_);
                 store(at, changed(q, load<Sum>(at)));
             }
     }
 
-    // What flags say of the bins of one p.
+    // What flags say of one row of bins.
     template <class To>
-    void finish(To* cell, int bin) const {
+    void finish(Bins<To> row, int p) const {
         const Axis<Sum>&y = box_->y, &x = box_->x;
-        change(cell, [&](int q, Vector<Sum> v) {
-            if (y.zero[bin] | x.zero[q]) v = v < 0 ? Vector<Sum>{} : v;
-            return y.is_void[bin] | x.is_void[q] ? splat(Sum(task_.void_value)) : v;
+        change(row, [&](int q, Vector<Sum> v) {
+            if (y.zero[p] | x.zero[q]) v = v < 0 ? Vector<Sum>{} : v;
+            return y.is_void[p] | x.is_void[q] ? splat(Sum(call_.convention.void_value)) : v;
         });
     }
 
     // Channels last: the tile's cells are the output's, but mostly for their type.
-    void write_cells(const char* from, int first_channel, int channels, int first_bin, int bins) {
-        constexpr std::ptrdiff_t size = sizeof(Element);
-        const std::ptrdiff_t cells = std::ptrdiff_t(bins) * box_->x.bins, bytes = channels * size;
-        const Strides& out = task_.out;
+    void write_cells(const char* from) {
+        const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
+        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
-            const Cell* const tile = reinterpret_cast<const Cell*>(from);
-            Element* const staged = reinterpret_cast<Element*>(task_.staged);
-            // Each cell is written over the end of the one before it.
-            for (std::ptrdiff_t i = 0; i < cells; ++i)
-                for (int c = 0; c < channels; c += width<Sum>)
-                    store(staged + i * channels + c, load<Sum>(tile + i * pitch_ + c));
+            const Cell* cell = reinterpret_cast<const Cell*>(from);
+            Element* to = reinterpret_cast<Element*>(task_.staged);
+            // Each is written over the end of the one before it.
+            for (int bin = 0; bin < bins_y * bins_x; ++bin, cell += pitch_, to += channels)
+                for (int c = 0; c < channels; c += width<Sum>) store(to + c, load<Sum>(cell + c));
             from = task_.staged;
         }
-        char* to = box_->out + first_channel * size + first_bin * out.y;
-        if (out.x == bytes && (bins == 1 || out.y == box_->x.bins * out.x))
-            return copy(to, from, cells * bytes, task_.streams);
-        for (int p = 0; p < bins; ++p)
-            for (int q = 0; q < box_->x.bins; ++q, from += bytes)
-                copy(to + p * out.y + q * out.x, from, bytes, task_.streams);
+        const auto& out = call_.out_strides;
+        char* const to = box_->out + task_.first_channel * size;
+        if (out[3] == bytes && (bins_y == 1 || out[2] == bins_x * bytes))
+            return copy(to, from, bins_y * bins_x * bytes, task_.streams);
+        for (int p = 0; p < bins_y; ++p)
+            for (int q = 0; q < bins_x; ++q, from += bytes)
+                copy(to + p * out[2] + q * out[3], from, bytes, task_.streams);
     }
 
     // Channels first: the tile is transposed, and what the output holds is copied from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
-        const int bins = box_->y.bins * box_->x.bins;
+        const int bins_y = box_->y.bins, bins_x = box_->x.bins, bins = bins_y * bins_x;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
-        Element* const planes = reinterpret_cast<Element*>(task_.staged);
+        Element* planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
             // With fewer bins than a vector has numbers, what a channel writes too much is the next
             // one's, which writes it again.
@@ -435,42 +429,36 @@ private:
                 for (int i = 0; i < n; ++i) store(planes + (c + i) * bins + first, block[i]);
             }
         }
-        copy_planes(planes);
-    }
-
-    void copy_planes(const Element* planes) {
-        constexpr std::ptrdiff_t size = sizeof(Element);
-        const Strides& out = task_.out;
-        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
-        char* to = box_->out + task_.first_channel * out.channel;
-        const std::ptrdiff_t row = bins_x * size, plane = bins_y * row;
-        const bool neighbours = out.x == size && (bins_y == 1 || out.y == row);
-        if (neighbours && out.channel == plane)
-            return copy(to, planes, plane * channels_, task_.streams);
-        for (int c = 0; c < channels_; ++c, to += out.channel, planes += bins_y * bins_x) {
+        const auto& out = call_.out_strides;
+        char* to = box_->out + task_.first_channel * out[1];
+        const std::ptrdiff_t plane = bins * size;
+        const bool neighbours = out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
+        if (neighbours && out[1] == plane) return copy(to, planes, plane * channels_, task_.streams);
+        for (int c = 0; c < channels_; ++c, to += out[1], planes += bins) {
             if (neighbours) {
                 copy(to, planes, plane, task_.streams);
                 continue;
             }
             for (int p = 0; p < bins_y; ++p)
                 for (int q = 0; q < bins_x; ++q)
-                    std::memcpy(to + p * out.y + q * out.x, planes + p * bins_x + q, size);
+                    std::memcpy(to + p * out[2] + q * out[3], planes + p * bins_x + q, size);
         }
     }
 
     const Task<Sum>& task_;
+    const Arguments& call_;
     const Region<Sum>& region_;
-    const int channels_, vectors_;  // of a cell, at a time
-    const bool part_;
-    const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
+    const int channels_, vectors_, last_;  // of a cell, at a time; where the last vector begins
+    const std::ptrdiff_t pitch_;           // of the tile: numbers from a bin to the next
     const int rows_together_;
-    int first_ = 0;  // of these channels, in the task
+    int first_ = 0;              // of these channels, in the task
+    const char* map_ = nullptr;  // of which this is in the map
     const Box<Sum>* box_ = nullptr;
 };
 
 template <class Element, class Sum>
-void by_reduction(Reduction reduction, const Task<Sum>& task) {
-    switch (reduction) {
+void pool(const Task<Sum>& task) {
+    switch (task.call->convention.reduction) {
         case Reduction::sum: return Pool<Element, Reduction::sum, Sum>(task).run();
         case Reduction::sample_maximum: return Pool<Element, Reduction::sample_maximum, Sum>(task).run();
         case Reduction::corner_maximum: return Pool<Element, Reduction::corner_maximum, Sum>(task).run();
@@ -478,19 +466,14 @@ void by_reduction(Reduction reduction, const Task<Sum>& task) {
     }
 }
 
-void single(Element element, Reduction reduction, const Task<float>& task) {
-    if (element == Element::half) return by_reduction<half>(reduction, task);
-    by_reduction<float>(reduction, task);
-}
-
-void real64(Element, Reduction reduction, const Task<double>& task) {
-    by_reduction<double>(reduction, task);
+void single(const Task<float>& task) {
+    task.call->element == Element::half ? pool<half>(task) : pool<float>(task);
 }
 
 }  // namespace
 
 namespace LEVEL {
-const Kernel kernel = {single, real64};
+const Kernel kernel = {single, pool<double, double>};
 }
 
 }  // namespace roicrop

@@ -1,4 +1,4 @@
-// What the kernel is given: plain pointers and numbers, prepared by batch.hpp and crop.cpp.
+// What the core and its kernel are given: plain pointers and numbers.
 //
 // This header is read by objects that are built for different processors, so nothing in it may
 // become a function that the linker could share between them.
@@ -12,10 +12,9 @@ namespace roicrop {
 
 using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
 
-constexpr int line_bytes = 64;     // a cache line
-constexpr int column_block = 4;    // the columns of a box are listed in multiples of this
-constexpr int pack_block = 16;     // columns that are packed together
-constexpr int most_rows = 4;       // of the plan, in row buffers at once
+constexpr int line_bytes = 64;   // a cache line
+constexpr int column_block = 4;  // the columns of a box are listed in multiples of this
+constexpr int pack_block = 16;   // columns that are packed together
 
 enum class Element { half, single, real64 };
 
@@ -34,25 +33,65 @@ enum class Reduction {
     maximum,         // the largest cell
 };
 
+enum class Operator { align, pool };
+enum class Positions { scaled_step, step_scaled, fraction, corners };
+enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
+enum class Rounding { half_away, half_even, none };
+enum class Ratio { fixed, adaptive, exact };
+
+// A convention, as far as the plan and the kernel need it: fields as in roicrop.conventions.
+struct Convention {
+    Operator op;
+    Positions positions;
+    Border border;
+    Ratio ratio;
+    Reduction reduction;
+    Rounding rounding;
+    std::int64_t samples;  // where the ratio is fixed
+    std::int64_t min_samples, points_apart;
+    bool nearest, normalized, clipped;
+    double offset_before, offset_after, added_pixel, added_cell, sample_at;
+    double min_size;  // −infinity where there is none
+    double maximum_start, void_value;
+};
+
+// One call of the core.
+struct Arguments {
+    Convention convention;
+    double spatial_scale;
+    std::int64_t map_size[2];  // of the whole map
+    std::int64_t origin[2];    // of the window that `features` is of it
+    Element element;           // of the output
+    Number number;             // of the map
+    const char* features;      // (N, C, H, W)
+    std::ptrdiff_t shape[4], strides[4];
+    const std::int64_t* image_index;  // (K,)
+    const void* boxes;                // (K, 4) xyxy; double for Element::real64, else float
+    std::int64_t count;
+    const std::int64_t* rows;  // (K,) the row of `out` for each box; null where row k is box k's
+    char* out;                 // (rows, C, PH, PW)
+    std::ptrdiff_t out_strides[4];
+    int bins_y, bins_x;
+    int threads;
+};
+
 // The plan of one axis of one box: bin b has the rows bin_ptr[b] … bin_ptr[b + 1], row r the taps
 // row_ptr[r] … row_ptr[r + 1].
 template <class Sum>
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    const std::int32_t* cell;  // of each tap
+    const std::int32_t* cell;  // of each tap; along x the number of a column
     const Sum* weight;
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
-// A box, or some of its bins along y.
 template <class Sum>
 struct Box {
     Axis<Sum> y, x;
     const std::int32_t* column;  // cells along x that are read, in order, the last repeated
     int columns;                 // a multiple of column_block
-    int width;                   // cells from the first of them to the last
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
     bool flagged;                // whether a bin is void, or considers 0
     char* out;                   // channel 0, bin (0, 0)
@@ -61,38 +100,32 @@ struct Box {
 // Some boxes of one image, and the rectangle of it that is packed for them.
 template <class Sum>
 struct Region {
-    const char* map;           // channel 0 of the image's cell (0, 0)
-    int y, x, height, width;   // of the rectangle, in cells
-    int lines;                 // cache lines of a cell of the panel; 0: the map is read as it is
-    std::ptrdiff_t pitch;      // bytes from one scanline of the panel to the next
-    const std::uint8_t *scanlines, *column_blocks;  // which of the rectangle some box reads
-    bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
+    const char* map;          // channel 0 of the whole map's cell (0, 0)
     const Box<Sum>* boxes;
     int count;
-};
-
-struct Strides {
-    std::ptrdiff_t channel, y, x;  // bytes
+    int lines;                // cache lines of a cell of the panel; 0: the map is read as it is
+    int y, x, height, width;  // of the rectangle, in cells
+    std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
+    const std::uint8_t *scanlines, *column_blocks;  // which of the rectangle some box reads
+    bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
 };
 
 // One region, some channels.
 template <class Sum>
 struct Task {
+    const Arguments* call;
     const Region<Sum>* region;
     int first_channel, channels;
-    Strides in, out;
-    Number number;
     bool out_cells;  // the channels of a bin are neighbours in the output; else mostly its bins are
     bool streams;    // the output takes more memory than caches have
-    double maximum_start, void_value;
     // Scratch, each at the beginning of a cache line.
-    char *panel, *row_buffer, *tile, *staged;
-    std::ptrdiff_t tile_bytes;  // from box to box, where tiles wait for all channels; else 0
+    char *panel, *row_buffer, *staged, *tile;
+    std::ptrdiff_t tile_bytes;  // from one box's tile to the next
 };
 
 struct Kernel {
-    void (*single)(Element, Reduction, const Task<float>&);
-    void (*real64)(Element, Reduction, const Task<double>&);
+    void (*single)(const Task<float>&);
+    void (*real64)(const Task<double>&);
 };
 
 namespace baseline {

@@ -4,81 +4,43 @@
 
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernel.hpp"
 
 namespace roicrop {
 namespace {
 
-// Whether it can be read without conversion.
-template <class Element>
-inline bool is_element(Number number) {
-    return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
-}
-
-// Reads so many numbers, `step` bytes apart, as elements that are neighbours.
-using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int count);
-
-template <class From, bool swapped>
-inline From number_at(const char* at) {
-    char bytes[sizeof(From)];
-    for (std::size_t i = 0; i < sizeof bytes; ++i) bytes[i] = at[swapped ? sizeof bytes - 1 - i : i];
-    From number;
-    std::memcpy(&number, bytes, sizeof number);
-    return number;
-}
-template <>
-inline bool number_at<bool, false>(const char* at) {
-    return *at != 0;
-}
-
-template <class From, class To, bool swapped>
-void gather(void* to, const char* from, std::ptrdiff_t step, int count) {
-    To* const elements = static_cast<To*>(to);
-    if (step == sizeof(From))  // vectors
-        for (int i = 0; i < count; ++i)
-            elements[i] = To(number_at<From, swapped>(from + i * sizeof(From)));
-    else
-        for (int i = 0; i < count; ++i)
-            elements[i] = To(number_at<From, swapped>(from + i * step));
-}
+// Reads so many numbers, `step` bytes apart, as elements that are neighbours. half, float and double
+// are gathered as they are, all else as float.
+using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int count, bool swapped);
 
 template <class From, class To = float>
-Gather either(bool swapped) {
-    return swapped ? gather<From, To, true> : gather<From, To, false>;
+void gather(void* to, const char* from, std::ptrdiff_t any_step, int count, bool any_swapped) {
+    const auto all = [&](auto step, auto swapped) {
+        for (int i = 0; i < count; ++i) {
+            constexpr int size = sizeof(From);
+            char bytes[size];
+            for (int b = 0; b < size; ++b) bytes[b] = from[i * step + (swapped ? size - 1 - b : b)];
+            From number;
+            std::memcpy(&number, bytes, sizeof number);
+            static_cast<To*>(to)[i] = To(number);
+        }
+    };
+    if (any_step == sizeof(From) && !any_swapped)  // vectors
+        return all(std::integral_constant<int, sizeof(From)>{}, std::false_type{});
+    all(any_step, any_swapped);
 }
 
-template <class Of1, class Of2, class Of4, class Of8>
-Gather gather_integers(Number number) {
-    switch (number.bytes) {
-        case 1: return either<Of1>(number.swapped);
-        case 2: return either<Of2>(number.swapped);
-        case 4: return either<Of4>(number.swapped);
-        default: return either<Of8>(number.swapped);
-    }
-}
-
-inline Gather gather_reals(Number number) {
-    switch (number.bytes) {
-        case sizeof(half): return either<half, half>(number.swapped);
-        case sizeof(float): return either<float, float>(number.swapped);
-        case sizeof(double): return either<double, double>(number.swapped);
-        default: return either<long double>(number.swapped);
-    }
-}
-
-// half, float and double are gathered as they are, all else as float.
 inline Gather gather_of(Number number) {
-    using std::int8_t, std::int16_t, std::int32_t, std::int64_t;
-    using std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t;
-    switch (number.kind) {
-        case 'b': return gather<bool, float, false>;
-        case 'u': return gather_integers<uint8_t, uint16_t, uint32_t, uint64_t>(number);
-        case 'i': return gather_integers<int8_t, int16_t, int32_t, int64_t>(number);
-        default: return gather_reals(number);
+    const bool is_signed = number.kind == 'i', is_real = number.kind == 'f';
+    switch (number.bytes) {
+        case 1: return is_signed ? gather<std::int8_t> : gather<std::uint8_t>;
+        case 2: return is_real ? gather<half, half> : is_signed ? gather<std::int16_t> : gather<std::uint16_t>;
+        case 4: return is_real ? gather<float> : is_signed ? gather<std::int32_t> : gather<std::uint32_t>;
+        case 8: return is_real ? gather<double, double> : is_signed ? gather<std::int64_t> : gather<std::uint64_t>;
+        default: return gather<long double>;
     }
 }
 

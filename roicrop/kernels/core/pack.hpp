@@ -45,40 +45,44 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
 }
 
 // Cells of a channels-last map lie so far apart that the processor does not see them coming.
-inline void copy_cells(char* to, const char* from, std::ptrdiff_t step, std::ptrdiff_t pitch,
-                       std::ptrdiff_t bytes, int columns) {
-    constexpr int ahead = 16;
-    for (int x = 0; x < columns; ++x, to += pitch, from += step) {
-        for (std::ptrdiff_t i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * step + i);
-        std::ptrdiff_t i = 0;
+inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::ptrdiff_t next, int bytes,
+                       int columns) {
+    constexpr int ahead = 16, piece = 16;
+    for (int x = 0; x < columns; ++x, to += to_next, from += next) {
+        for (int i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * next + i);
+        int i = 0;
         for (; i + line_bytes <= bytes; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
-        if (i < bytes) std::memcpy(to + i, from + i, std::size_t(bytes - i));
+        for (; i + piece <= bytes; i += piece) std::memcpy(to + i, from + i, piece);
+        std::memcpy(to + i, from + i, std::size_t(bytes - i));
     }
 }
 
 // Columns of one scanline, from the panel's `to` and the map's `from` on.
 template <class Element, class Sum>
 void pack_columns(const Task<Sum>& task, char* to, const char* from, int channels, int columns) {
-    const Strides& in = task.in;
+    const Number number = task.call->number;
     const std::ptrdiff_t cell = task.region->lines * line_bytes;
-    const Gather gather = gather_of(task.number);
-    if (in.channel == sizeof(Element) && is_element<Element>(task.number))
-        return copy_cells(to, from, in.x, cell, channels * in.channel, columns);
-    if (in.x != task.number.bytes || task.region->lines > 1) {
-        for (int x = 0; x < columns; ++x) gather(to + x * cell, from + x * in.x, in.channel, channels);
+    const std::ptrdiff_t next_channel = task.call->strides[1], next = task.call->strides[3];
+    const bool is_element = number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
+    if (is_element && next_channel == number.bytes)
+        return copy_cells(to, cell, from, next, channels * number.bytes, columns);
+    const Gather gather = gather_of(number);
+    if (next != number.bytes || task.region->lines > 1) {
+        for (int x = 0; x < columns; ++x)
+            gather(to + x * cell, from + x * next, next_channel, channels, number.swapped);
         return;
     }
     Element* const cells = reinterpret_cast<Element*>(to);
     constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
-    if (is_element<Element>(task.number))
-        return pack_planes<Element, run>(cells, from, in.channel, channels, columns);
+    if (is_element) return pack_planes<Element, run>(cells, from, next_channel, channels, columns);
     alignas(line_bytes) Element block[lanes<Element>][pack_block];
-    for (int c = 0; c < channels; ++c) gather(block[c], from + c * in.channel, in.x, columns);
-    const char* const gathered = reinterpret_cast<const char*>(block);
-    pack_planes<Element, run>(cells, gathered, sizeof block[0], channels, columns);
+    for (int c = 0; c < channels; ++c)
+        gather(block[c], from + c * next_channel, next, columns, number.swapped);
+    pack_planes<Element, run>(cells, reinterpret_cast<const char*>(block), sizeof block[0], channels,
+                              columns);
 }
 
-// One scanline of a region, as far as boxes read it. `from`: cell 0 of it.
+// One scanline of a region, as far as boxes read it, from the map's scanline at `from`.
 template <class Element, class Sum>
 void pack_scanline(const Task<Sum>& task, char* to, const char* from, int channels) {
     const Region<Sum>& region = *task.region;
@@ -87,7 +91,7 @@ void pack_scanline(const Task<Sum>& task, char* to, const char* from, int channe
         if (!region.column_blocks[x / pack_block]) continue;
         const int begin = std::min(x, region.width - columns);
         pack_columns<Element>(task, to + begin * region.lines * line_bytes,
-                              from + (region.x + begin) * task.in.x, channels, columns);
+                              from + (region.x + begin) * task.call->strides[3], channels, columns);
     }
 }
 
@@ -96,8 +100,8 @@ void pack(const Task<Sum>& task, const char* map, int channels) {
     const Region<Sum>& region = *task.region;
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
-            pack_scanline<Element>(task, task.panel + y * region.pitch, map + (region.y + y) * task.in.y,
-                                   channels);
+            pack_scanline<Element>(task, task.panel + y * region.pitch,
+                                   map + (region.y + y) * task.call->strides[2], channels);
 }
 
 }  // namespace

@@ -16,28 +16,6 @@
 
 namespace roicrop {
 
-enum class Operator { align, pool };
-enum class Positions { scaled_step, step_scaled, fraction, corners };
-enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
-enum class Rounding { half_away, half_even, none };
-enum class Ratio { fixed, adaptive, exact };
-
-// A convention, as far as the plan and the kernel need it.
-struct Convention {
-    Operator op;
-    Positions positions;
-    Border border;
-    Ratio ratio;
-    Reduction reduction;
-    Rounding rounding;
-    std::int64_t samples;  // where the ratio is fixed
-    std::int64_t min_samples, points_apart;
-    bool nearest, normalized, clipped;
-    double offset_before, offset_after, added_pixel, added_cell, sample_at;
-    double min_size;  // −infinity where there is none
-    double maximum_start, void_value;
-};
-
 // Cells from `begin` to before `end`.
 struct Range {
     std::int32_t begin = INT32_MAX, end = 0;
@@ -57,15 +35,6 @@ struct AxisPlan {
     std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, cells;
     std::vector<Sum> weights;
     std::vector<std::uint8_t> is_void, zero;
-
-    void clear() {
-        bin_ptr.assign(1, 0);
-        row_ptr.assign(1, 0);
-        cells.clear();
-        weights.clear();
-        is_void.clear();
-        zero.clear();
-    }
 };
 
 constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
@@ -343,17 +312,22 @@ private:
 // Both axes of a box.
 template <class Sum>
 struct BoxPlanner {
-    const Convention& convention;
-    AxisPlanner<Sum> y, x;
+    explicit BoxPlanner(const Arguments& a)
+        : convention(a.convention),
+          y(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
+          x(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
-    bool append(AxisPlan<Sum>* to_y, AxisPlan<Sum>* to_x, const Sum* corners) {
+    // Whether some bin is void, or considers 0.
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, const Sum* corners) {
         auto roi_y = y.roi(corners[1], corners[3]), roi_x = x.roi(corners[0], corners[2]);
         // A box whose sample grid is empty along one axis has no samples along the other.
         if (convention.ratio == Ratio::adaptive && (roi_y.count == 0 || roi_x.count == 0))
             roi_y.count = roi_x.count = 0;
-        const bool y_flagged = to_y && y.append(*to_y, roi_y);
-        return (to_x && x.append(*to_x, roi_x)) || y_flagged;
+        return y.append(to_y, roi_y) | x.append(to_x, roi_x);
     }
+
+    const Convention& convention;
+    AxisPlanner<Sum> y, x;
 };
 
 }  // namespace roicrop
