@@ -24,14 +24,17 @@ constexpr std::int64_t chunk_boxes = 64;          // at most, planned by one thr
 constexpr std::int64_t longest_segment = 1024;    // taps: longer sums would lose too much
 constexpr std::int64_t packed_cells = 1 << 16;    // of a box whose sums are cut no further: 4 MiB of panel
 constexpr std::int64_t shared_cells = 1 << 17;    // of a region, where there is scratch for it
-constexpr std::int64_t scratch_bytes = 18 << 20;  // of all threads
-constexpr std::int64_t near_bytes = 1 << 19;      // that stay in the second-level cache beside others
+constexpr std::int64_t near_cells = 1 << 12;      // of a region of a channels-last map
+constexpr std::int64_t scratch_bytes = 16 << 20;  // of all threads
+constexpr std::int64_t near_bytes = 1 << 19;      // what stays in the second-level cache beside others
+constexpr int most_lines = 8;                     // of a cell that are worked on at once
 
 // How a call's maps are read and its results written.
 struct Layout {
-    bool cells_in, cells_out;  // a cell's channels are neighbours; in the map, elements of the output too
-    std::int64_t cell_bytes;   // of all channels, in the output
-    std::int64_t kept_bytes;   // of a tile that waits until all of its channels are there; else 0
+    bool cells_in;            // a cell's channels are neighbours, and what the output has
+    bool cells_out;           // a bin's channels are neighbours
+    bool fills_lines;         // bins begin where cache lines do
+    std::int64_t cell_bytes;  // of all channels, in the output
 };
 
 // A box, and what it reads.
@@ -71,7 +74,6 @@ public:
     // The most that any region needs.
     std::int64_t panel_bytes() const { return panel_bytes_; }
     std::int64_t columns() const { return columns_; }
-    std::int64_t boxes_of_region() const { return most_boxes_; }
 
 private:
     void plan() {
@@ -148,22 +150,32 @@ private:
 
     void make_regions() {
         order_.clear();
+        std::int64_t cells = 0;
         columns_ = panel_bytes_ = 0;
         for (const Chunk<Sum>& chunk : chunks_)
             for (const Unit<Sum>& unit : chunk.units) {
                 order_.push_back(&unit);
+                cells += unit.cells();
                 columns_ = std::max<std::int64_t>(columns_, unit.box.columns);
             }
         boxes_.clear();
         boxes_.reserve(order_.size());
         regions_.clear();
         touched_.clear();
-        // Enough regions that each thread has some cache line of channels of some region.
-        const std::int64_t enough = (4 * a_.threads + lines() - 1) / lines();
-        most_boxes_ = std::max<std::int64_t>(32, boxes() / enough + 1);
-        if (layout_.kept_bytes)
-            most_boxes_ = std::clamp<std::int64_t>(near_bytes / layout_.kept_bytes, 1, most_boxes_);
         most_cells_ = std::clamp(scratch_bytes / line_bytes / a_.threads, packed_cells, shared_cells);
+        const std::int64_t lines = (layout_.cell_bytes + line_bytes - 1) / line_bytes;
+        lines_ = layout_.cells_out && !layout_.fills_lines ? int(std::min<std::int64_t>(lines, most_lines)) : 1;
+        // Enough regions that each thread has some lines of some region.
+        const std::int64_t enough = (4 * a_.threads * lines_ + lines - 1) / lines;
+        most_boxes_ = std::max<std::int64_t>(32, boxes() / enough + 1);
+        if (layout_.cells_in) {
+            most_cells_ = near_cells;
+            // Boxes that are near as they lie are read where they are: there is nothing to gain.
+            if (cells / boxes() * layout_.cell_bytes < near_bytes) {
+                lines_ = 0;
+                most_boxes_ = std::clamp<std::int64_t>(boxes() / (8 * a_.threads), 1, 32);
+            }
+        }
         std::stable_sort(order_.begin(), order_.end(), [](auto a, auto b) { return a->image < b->image; });
         for (auto first = order_.begin(); first != order_.end();) {
             const auto last = std::find_if(first, order_.end(),
@@ -206,7 +218,7 @@ private:
         region.count = int(last - first);
         for (const Unit<Sum>** unit = first; unit < last; ++unit) boxes_.push_back((*unit)->box);
         const std::int64_t cells = y.size() * x.size();
-        region.lines = lines_of(cells, alone);
+        region.lines = layout_.cells_in && (cells > near_cells || alone < 4 * cells) ? 0 : lines_;
         if (region.lines) {
             region.y = y.begin, region.x = x.begin;
             region.height = int(y.size()), region.width = int(x.size());
@@ -218,15 +230,6 @@ private:
             touch(region);
         }
         regions_.push_back(region);
-    }
-
-    std::int64_t lines() const { return (layout_.cell_bytes + line_bytes - 1) / line_bytes; }
-
-    // Lines of a cell that are packed at once; none where cells are read as they are, since they are
-    // near or hardly shared.
-    int lines_of(std::int64_t cells, std::int64_t alone) const {
-        const bool is_near = cells * layout_.cell_bytes < near_bytes;
-        return layout_.cells_in && (is_near || alone < 4 * cells) ? 0 : 1;
     }
 
     // Note the scanlines and columns of a region that some box reads.
@@ -252,7 +255,9 @@ private:
     std::vector<Box<Sum>> boxes_;
     std::vector<Region<Sum>> regions_;
     std::vector<std::vector<std::uint8_t>> touched_;  // scanlines and columns of regions
-    std::int64_t panel_bytes_ = 0, columns_ = 0, most_boxes_ = 0, most_cells_ = 0;
+    std::int64_t panel_bytes_ = 0, columns_ = 0;
+    std::int64_t most_boxes_ = 0, most_cells_ = 0;  // of a region
+    int lines_ = 0;                                 // that a panel's cell has
 };
 
 }  // namespace roicrop

@@ -68,10 +68,7 @@ private:
         found.cells_out = a_.out_strides[3] != size && a_.out_strides[1] == size;
         found.cells_in = found.cells_out && a_.strides[3] != size && a_.strides[1] == size && channels >= line_ &&
                          a_.number.kind == 'f' && a_.number.bytes == size && !a_.number.swapped;
-        // A large output's lines that bins share are written once.
-        const bool shares = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes;
-        const std::int64_t tile = tile_bytes(channels);
-        if (found.cells_out && streams_ && shares && tile <= near_bytes / 2) found.kept_bytes = tile;
+        found.fills_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes == 0;
         return found;
     }
 
@@ -85,18 +82,23 @@ private:
         const auto& regions = batch_.regions();
         const std::int64_t most = channels_of_task(std::int64_t(regions.size()));
         const std::int64_t panel = batch_.panel_bytes(), buffers = batch_.columns() * row_buffer_bytes;
-        const std::int64_t tile = tile_bytes(most), tiles = layout_.kept_bytes ? batch_.boxes_of_region() : 1;
-        const std::int64_t all = panel + buffers + (1 + tiles) * tile;
+        const std::int64_t tile = tile_bytes(most + line_), all = panel + buffers + 2 * tile;
         const std::int64_t values = batch_.boxes() * a_.bins_y * a_.bins_x * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
         const Scratch scratch(threads * all);
-        const auto channels_of = [&](const Region<Sum>& region) {
-            return region.lines && !layout_.kept_bytes ? region.lines * line_ : most;
+        struct Part {
+            const Region<Sum>* region;
+            std::int64_t first, channels;
         };
-        std::vector<std::pair<const Region<Sum>*, std::int64_t>> tasks;  // with their first channels
+        std::vector<Part> parts;
         for (const Region<Sum>& region : regions)
-            for (std::int64_t c = 0; c < a_.shape[1]; c += channels_of(region)) tasks.push_back({&region, c});
+            for (std::int64_t c = 0, channels = 0; c < a_.shape[1]; c += channels) {
+                channels = std::min(region.lines ? std::min(region.lines * line_, most) : most, a_.shape[1] - c);
+                // What is read as it is has at least a vector.
+                if (!region.lines && a_.shape[1] - c - channels < line_) channels = a_.shape[1] - c;
+                parts.push_back({&region, c, channels});
+            }
         std::atomic<std::size_t> next{0};
         in_parallel(threads, [&](int thread) {
             Task<Sum> task{};
@@ -107,11 +109,10 @@ private:
             task.row_buffer = task.panel + panel;
             task.staged = task.row_buffer + buffers;
             task.tile = task.staged + tile;
-            for (std::size_t i = next++; i < tasks.size(); i = next++) {
-                task.region = tasks[i].first;
-                task.first_channel = int(tasks[i].second);
-                task.channels = int(std::min(channels_of(*task.region), a_.shape[1] - task.first_channel));
-                task.tile_bytes = layout_.kept_bytes && task.region->lines ? tile : 0;
+            for (std::size_t i = next++; i < parts.size(); i = next++) {
+                task.region = parts[i].region;
+                task.first_channel = int(parts[i].first);
+                task.channels = int(parts[i].channels);
                 roicrop::run(kernel_, task);
             }
         });
@@ -121,7 +122,7 @@ private:
     // times, so that each thread has some and a tile stays near.
     std::int64_t channels_of_task(std::int64_t regions) const {
         if (!layout_.cells_out) return line_;
-        const std::int64_t at_once = 8 * line_, channels = a_.shape[1];
+        const std::int64_t at_once = most_lines * line_, channels = a_.shape[1];
         const std::int64_t blocks = a_.threads == 1 ? 1 : (4 * a_.threads + regions - 1) / regions;
         const std::int64_t room = near_bytes / (std::int64_t(a_.bins_y) * a_.bins_x * sizeof(Sum));
         const std::int64_t wanted = std::min(room, (channels + blocks - 1) / blocks);

@@ -215,7 +215,7 @@ __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
     }
 }
 
-// The boxes of one task, one after the other, in some channels at a time: those that are packed together.
+// The boxes of one task, one after the other.
 template <class Element, Reduction reduction, class Sum>
 class Pool {
 public:
@@ -223,21 +223,15 @@ public:
         : task_(task),
           call_(*task.call),
           region_(*task.region),
-          channels_(region_.lines ? std::min(region_.lines * lanes<Element>, task.channels) : task.channels),
-          vectors_((channels_ + width<Sum> - 1) / width<Sum>),
-          last_(task.out_cells ? std::max(channels_ - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
+          map_(region_.map + task.first_channel * call_.strides[1]),
+          vectors_((task.channels + width<Sum> - 1) / width<Sum>),
+          last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
           pitch_(task.out_cells ? std::max(task.channels, width<Sum>) : lanes<Element>),
           rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
 
     void run() {
-        for (int done = 0; done < task_.channels; done += channels_) {
-            // Last channels that are too few begin earlier, and repeat what the ones before them made.
-            first_ = std::min(done, task_.channels - channels_);
-            map_ = region_.map + (task_.first_channel + first_) * call_.strides[1];
-            if (region_.lines && !region_.in_bands) pack<Element>(task_, map_, channels_);
-            for (int i = 0; i < region_.count; ++i)
-                pool_box(region_.boxes + i, task_.tile + i * task_.tile_bytes, done + channels_ >= task_.channels);
-        }
+        if (region_.lines && !region_.in_bands) pack<Element>(task_, map_);
+        for (int i = 0; i < region_.count; ++i) pool_box(region_.boxes + i);
         if (task_.streams) finish_streams();
     }
 
@@ -254,26 +248,26 @@ private:
         return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    void pool_box(const Box<Sum>* box, char* tile, bool is_whole) {
+    void pool_box(const Box<Sum>* box) {
         box_ = box;
         if (!task_.out_cells) {
-            pool_into(tile_bins(reinterpret_cast<Sum*>(tile)));
+            pool_into(tile_bins<Sum>());
             return write_planes();
         }
         const std::ptrdiff_t(&out)[4] = call_.out_strides;
-        char* const to = box->out + (task_.first_channel + first_) * size;
+        char* const to = box->out + task_.first_channel * size;
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
-        if (fits && !of_samples && !box->flagged && channels_ >= width<Sum>)
+        if (fits && !of_samples && !box->flagged && task_.channels >= width<Sum>)
             return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
                                            task_.streams});
-        pool_into(tile_bins(reinterpret_cast<Cell*>(tile) + first_));
-        if (is_whole) write_cells(tile);
+        pool_into(tile_bins<Cell>());
+        write_cells();
     }
 
     template <class To>
-    Bins<To> tile_bins(To* tile) const {
-        return {tile, pitch_, box_->x.bins * pitch_, false};
+    Bins<To> tile_bins() const {
+        return {reinterpret_cast<To*>(task_.tile), pitch_, box_->x.bins * pitch_, false};
     }
 
     template <class To>
@@ -337,7 +331,7 @@ private:
             for (int t = 0; t < band.taps; ++t) {
                 scanline[t] = t;
                 pack_scanline<Element>(task_, task_.panel + t * cells.y,
-                                       map_ + band.cell[t] * call_.strides[2], channels_);
+                                       map_ + band.cell[t] * call_.strides[2]);
             }
             const std::int32_t row_ptr[] = {0, band.taps};
             const Axis<Sum> y{1, nullptr, row_ptr, scanline, band.weight, nullptr, nullptr};
@@ -390,9 +384,10 @@ private:
     }
 
     // Channels last: the tile's cells are the output's, but mostly for their type.
-    void write_cells(const char* from) {
+    void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
         const int bins_y = box_->y.bins, bins_x = box_->x.bins;
+        const char* from = task_.tile;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
             Element* to = reinterpret_cast<Element*>(task_.staged);
@@ -433,8 +428,8 @@ private:
         char* to = box_->out + task_.first_channel * out[1];
         const std::ptrdiff_t plane = bins * size;
         const bool neighbours = out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
-        if (neighbours && out[1] == plane) return copy(to, planes, plane * channels_, task_.streams);
-        for (int c = 0; c < channels_; ++c, to += out[1], planes += bins) {
+        if (neighbours && out[1] == plane) return copy(to, planes, plane * task_.channels, task_.streams);
+        for (int c = 0; c < task_.channels; ++c, to += out[1], planes += bins) {
             if (neighbours) {
                 copy(to, planes, plane, task_.streams);
                 continue;
@@ -448,11 +443,10 @@ private:
     const Task<Sum>& task_;
     const Arguments& call_;
     const Region<Sum>& region_;
-    const int channels_, vectors_, last_;  // of a cell, at a time; where the last vector begins
-    const std::ptrdiff_t pitch_;           // of the tile: numbers from a bin to the next
+    const char* const map_;
+    const int vectors_, last_;    // of a cell; the channel with which the last begins
+    const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
     const int rows_together_;
-    int first_ = 0;              // of these channels, in the task
-    const char* map_ = nullptr;  // of which this is in the map
     const Box<Sum>* box_ = nullptr;
 };
 

@@ -120,7 +120,6 @@ struct Task {
     bool streams;    // the output takes more memory than caches have
     // Scratch, each at the beginning of a cache line.
     char *panel, *row_buffer, *staged, *tile;
-    std::ptrdiff_t tile_bytes;  // from one box's tile to the next
 };
 
 struct Kernel {

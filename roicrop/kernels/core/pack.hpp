@@ -59,7 +59,8 @@ inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::
 
 // Columns of one scanline, from the panel's `to` and the map's `from` on.
 template <class Element, class Sum>
-void pack_columns(const Task<Sum>& task, char* to, const char* from, int channels, int columns) {
+void pack_columns(const Task<Sum>& task, char* to, const char* from, int columns) {
+    const int channels = task.channels;
     const Number number = task.call->number;
     const std::ptrdiff_t cell = task.region->lines * line_bytes;
     const std::ptrdiff_t next_channel = task.call->strides[1], next = task.call->strides[3];
@@ -84,24 +85,24 @@ void pack_columns(const Task<Sum>& task, char* to, const char* from, int channel
 
 // One scanline of a region, as far as boxes read it, from the map's scanline at `from`.
 template <class Element, class Sum>
-void pack_scanline(const Task<Sum>& task, char* to, const char* from, int channels) {
+void pack_scanline(const Task<Sum>& task, char* to, const char* from) {
     const Region<Sum>& region = *task.region;
     const int columns = std::min(pack_block, region.width);
     for (int x = 0; x < region.width; x += pack_block) {
         if (!region.column_blocks[x / pack_block]) continue;
         const int begin = std::min(x, region.width - columns);
         pack_columns<Element>(task, to + begin * region.lines * line_bytes,
-                              from + (region.x + begin) * task.call->strides[3], channels, columns);
+                              from + (region.x + begin) * task.call->strides[3], columns);
     }
 }
 
 template <class Element, class Sum>
-void pack(const Task<Sum>& task, const char* map, int channels) {
+void pack(const Task<Sum>& task, const char* map) {
     const Region<Sum>& region = *task.region;
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
             pack_scanline<Element>(task, task.panel + y * region.pitch,
-                                   map + (region.y + y) * task.call->strides[2], channels);
+                                   map + (region.y + y) * task.call->strides[2]);
 }
 
 }  // namespace
