@@ -15,7 +15,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libcpp.vector cimport vector
 
 
-cdef extern from "crop.hpp" namespace "roicrop" nogil:
+cdef extern from "plan.hpp" namespace "roicrop" nogil:
     cdef enum class Element: half, single, real64
     cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
     cdef enum class Operator: align, pool
@@ -65,7 +65,7 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         vector[uint8_t] is_void, zero
 
     cdef cppclass Kernel:
-        pass
+        const char* level
 
     void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
     cdef cppclass BoxPlanner[Sum]:
@@ -73,25 +73,16 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         bint append(AxisPlan[Sum]&, AxisPlan[Sum]&, const Sum*) except +
 
     const Kernel* kernel_for(const char*)
-    const char* best_level()
 
 
-cdef const Kernel* _kernel
-
-
-def _choose_level():
-    global _kernel
-    wanted = os.environ.get("ROICROP_SIMD") or best_level().decode()
-    _kernel = kernel_for(wanted.encode())
-    if _kernel is NULL:
-        raise KernelError(
-            f"ROICROP_SIMD={wanted} is not to be had: choose baseline, avx2 or avx512, "
-            f"of which this processor's best is {best_level().decode()}"
-        )
-    return wanted
-
-
-LEVEL = _choose_level()
+_wanted = os.environ.get("ROICROP_SIMD", "")
+cdef const Kernel* _kernel = kernel_for(_wanted.encode())
+if _kernel is NULL:
+    raise KernelError(
+        f"ROICROP_SIMD={_wanted} is not to be had: choose baseline, avx2 or avx512, "
+        f"of which this processor's best is {kernel_for(b'').level.decode()}"
+    )
+LEVEL = _kernel.level.decode()
 NAME = f"compiled ({LEVEL})"
 WORK_AT_ONCE = 1 << 31
 

@@ -51,38 +51,15 @@ inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
         for (int v = 0; v < vectors; ++v) acc[g][v] = splat(value);
 }
 
-// Some taps of one row of the plan.
-template <class Sum>
-struct Row {
-    const std::int32_t* cell;
-    const Sum* weight;
-    int taps;
-
-    // Cuts the first of them off.
-    Row segment(int most) {
-        Row first = *this;
-        first.taps = std::min(taps, most);
-        cell += first.taps;
-        weight += first.taps;
-        taps -= first.taps;
-        return first;
-    }
-};
-
-template <class Sum>
-inline Row<Sum> row_of(const Axis<Sum>& axis, int row) {
-    const std::int32_t begin = axis.row_ptr[row];
-    return {axis.cell + begin, axis.weight + begin, axis.row_ptr[row + 1] - begin};
-}
-
 // The micro-kernel, of both passes: taps into accumulators. A group is a column of the map or panel on
 // the way down, a row buffer on the way across; a vector holds channels.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
-                                                  Load load_tap) {
-    for (int t = 0; t < row.taps; ++t) {
-        const Sum weight = row.weight[t];
-        const std::ptrdiff_t cell = row.cell[t];
+__attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis& axis,
+                                                  int tap, int end, Load load_tap) {
+    const Sum* const weights = static_cast<const Sum*>(axis.weight);
+    for (; tap < end; ++tap) {
+        const Sum weight = weights[tap];
+        const std::ptrdiff_t cell = axis.cell[tap];
 #pragma GCC unroll 8
         for (int g = 0; g < groups; ++g)
 #pragma GCC unroll 8
@@ -94,14 +71,18 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
 // A row whatever its length: a long one is cut in segments, since a sum of very many terms would lose
 // too much. Accumulators stay in registers only if no function is given them.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
-                                                      int segment, Sum start, Load load_tap) {
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
+                                                      const Axis& axis, int row, int segment, Sum start,
+                                                      Load load_tap) {
+    const int end = axis.row_ptr[row + 1];
+    int tap = axis.row_ptr[row];
     fill(acc, start);
-    reduce<reduction>(acc, row.segment(segment), load_tap);
-    while (__builtin_expect(row.taps > 0, false)) {
+    reduce<reduction, Sum>(acc, axis, tap, std::min(tap + segment, end), load_tap);
+    while (__builtin_expect(end - tap > segment, false)) {
+        tap += segment;
         Accumulators<Sum, groups, vectors> more;
         fill(more, Taps<reduction>::template start<Sum>);
-        reduce<reduction>(more, row.segment(segment), load_tap);
+        reduce<reduction, Sum>(more, axis, tap, std::min(tap + segment, end), load_tap);
         for (int g = 0; g < groups; ++g)
             for (int v = 0; v < vectors; ++v)
                 acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
@@ -129,14 +110,13 @@ struct Cells {
 
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
 template <class Element, Reduction reduction, int vectors, class Sum>
-__attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some, const Box<Sum>& box,
-                                    const Axis<Sum>& y, int first_row, int rows, bool continues) {
+__attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some, const Box& box,
+                                    const Axis& y, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
     const std::int32_t* const end = box.column + box.columns;
     const int segment = box.segment;
-    for (int r = 0; r < rows; ++r) {
-        const Row<Sum> row = row_of(y, first_row + r);
+    for (int row = first_row; row < first_row + rows; ++row) {
         for (const std::int32_t* column = box.column; column < end; column += columns) {
             const char* from[columns][vectors];
 #pragma GCC unroll 8
@@ -149,7 +129,7 @@ __attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some,
                 return load<Sum>(reinterpret_cast<const Element*>(from[g][v] + cell * cells.y));
             };
             Accumulators<Sum, columns, vectors> acc;
-            reduce_row<reduction>(acc, row, segment, T::template start<Sum>, load_tap);
+            reduce_row<reduction>(acc, y, row, segment, T::template start<Sum>, load_tap);
 #pragma GCC unroll 8
             for (int g = 0; g < columns; ++g)
 #pragma GCC unroll 8
@@ -174,7 +154,7 @@ struct Bins {
 // samples these are of one bin, otherwise of a bin each.
 template <Reduction reduction, int rows, int vectors, class Sum, class To>
 __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
-                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis<Sum>& x,
+                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& x,
                                       Sum start, bool continues) {
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
@@ -183,7 +163,7 @@ __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
     for (int bin = 0; bin < x.bins; ++bin, to.at += to.next) {
         Accumulators<Sum, rows, vectors> acc;
         if constexpr (!of_samples) {
-            reduce_row<reduction>(acc, row_of(x, x.bin_ptr[bin]), longest_sum, start, load_tap);
+            reduce_row<reduction>(acc, x, x.bin_ptr[bin], longest_sum, start, load_tap);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
@@ -197,7 +177,7 @@ __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
             fill(best, -std::numeric_limits<Sum>::infinity());
             for (int row = x.bin_ptr[bin]; row < x.bin_ptr[bin + 1]; ++row) {
                 fill(acc, Sum(0));
-                reduce<reduction>(acc, row_of(x, row), load_tap);
+                reduce<reduction, Sum>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], load_tap);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
@@ -219,7 +199,7 @@ __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
 template <class Element, Reduction reduction, class Sum>
 class Pool {
 public:
-    explicit Pool(const Task<Sum>& task)
+    explicit Pool(const Task& task)
         : task_(task),
           call_(*task.call),
           region_(*task.region),
@@ -248,7 +228,7 @@ private:
         return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    void pool_box(const Box<Sum>* box) {
+    void pool_box(const Box* box) {
         box_ = box;
         if (!task_.out_cells) {
             pool_into(tile_bins<Sum>());
@@ -272,7 +252,7 @@ private:
 
     template <class To>
     void pool_into(Bins<To> to) {
-        const Axis<Sum>& y = box_->y;
+        const Axis& y = box_->y;
         for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
             const Bins<To> row = to.row(bin);
             if (!of_samples) {
@@ -280,8 +260,6 @@ private:
                 pool_rows(row, y.bin_ptr[bin], bins, false);
             } else {
                 const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
-                if (begin == end)
-                    change(row, [&](int, auto) { return splat(Sum(call_.convention.maximum_start)); });
                 for (int r = begin; r < end; r += rows_together_)
                     pool_rows(row, r, std::min(rows_together_, end - r), r > begin);
             }
@@ -324,21 +302,23 @@ private:
     // The row buffer of a row of the plan whose scanlines are packed segment by segment.
     void fill_in_bands(int row) {
         const Cells cells{task_.panel - region_.x * std::ptrdiff_t(line_bytes), region_.pitch, line_bytes};
-        Row<Sum> rest = row_of(box_->y, row);
-        for (bool continues = false; rest.taps || !continues; continues = true) {
-            const Row<Sum> band = rest.segment(box_->segment);
+        const int begin = box_->y.row_ptr[row], end = box_->y.row_ptr[row + 1];
+        int tap = begin;
+        do {
+            const int taps = std::min(end - tap, box_->segment);
             std::int32_t scanline[longest_sum];
-            for (int t = 0; t < band.taps; ++t) {
+            for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
                 pack_scanline<Element>(task_, task_.panel + t * cells.y,
-                                       map_ + band.cell[t] * call_.strides[2]);
+                                       map_ + box_->y.cell[tap + t] * call_.strides[2]);
             }
-            const std::int32_t row_ptr[] = {0, band.taps};
-            const Axis<Sum> y{1, nullptr, row_ptr, scanline, band.weight, nullptr, nullptr};
+            const std::int32_t row_ptr[] = {0, taps};
+            const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(box_->y.weight) + tap, nullptr, nullptr};
             for_each_vectors([&](auto some) {
-                down<Element, reduction>(row_buffer(some.channel), cells, some, *box_, y, 0, 1, continues);
+                down<Element, reduction>(row_buffer(some.channel), cells, some, *box_, band, 0, 1, tap > begin);
             });
-        }
+            tap += taps;
+        } while (tap < end);
     }
 
     // Those of a cell's vectors are one after the other where all are kept.
@@ -363,24 +343,18 @@ private:
         }
     }
 
-    // One row of bins: to(q, vector).
-    template <class To, class Change>
-    void change(Bins<To> row, Change changed) const {
-        for (int q = 0; q < box_->x.bins; ++q, row.at += row.next)
-            for (int v = 0; v < vectors_; ++v) {
-                To* const at = row.at + std::min(v * width<Sum>, last_);
-                store(at, changed(q, load<Sum>(at)));
-            }
-    }
-
     // What flags say of one row of bins.
     template <class To>
     void finish(Bins<To> row, int p) const {
-        const Axis<Sum>&y = box_->y, &x = box_->x;
-        change(row, [&](int q, Vector<Sum> v) {
-            if (y.zero[p] | x.zero[q]) v = v < 0 ? Vector<Sum>{} : v;
-            return y.is_void[p] | x.is_void[q] ? splat(Sum(call_.convention.void_value)) : v;
-        });
+        const Axis&y = box_->y, &x = box_->x;
+        const bool is_empty = of_samples && y.bin_ptr[p] == y.bin_ptr[p + 1];  // nothing was written yet
+        for (int q = 0; q < x.bins; ++q, row.at += row.next)
+            for (int v = 0; v < vectors_; ++v) {
+                To* const at = row.at + std::min(v * width<Sum>, last_);
+                Vector<Sum> bin = is_empty ? splat(Sum(call_.convention.maximum_start)) : load<Sum>(at);
+                if (y.zero[p] | x.zero[q]) bin = bin < 0 ? Vector<Sum>{} : bin;
+                store(at, y.is_void[p] | x.is_void[q] ? splat(Sum(call_.convention.void_value)) : bin);
+            }
     }
 
     // Channels last: the tile's cells are the output's, but mostly for their type.
@@ -440,18 +414,19 @@ private:
         }
     }
 
-    const Task<Sum>& task_;
+    const Task& task_;
     const Arguments& call_;
-    const Region<Sum>& region_;
+    const Region& region_;
     const char* const map_;
     const int vectors_, last_;    // of a cell; the channel with which the last begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
     const int rows_together_;
-    const Box<Sum>* box_ = nullptr;
+    const Box* box_ = nullptr;
 };
 
-template <class Element, class Sum>
-void pool(const Task<Sum>& task) {
+template <class Element>
+void pool_elements(const Task& task) {
+    using Sum = std::conditional_t<std::is_same_v<Element, half>, float, Element>;
     switch (task.call->convention.reduction) {
         case Reduction::sum: return Pool<Element, Reduction::sum, Sum>(task).run();
         case Reduction::sample_maximum: return Pool<Element, Reduction::sample_maximum, Sum>(task).run();
@@ -460,14 +435,20 @@ void pool(const Task<Sum>& task) {
     }
 }
 
-void single(const Task<float>& task) {
-    task.call->element == Element::half ? pool<half>(task) : pool<float>(task);
+void pool(const Task& task) {
+    switch (task.call->element) {
+        case Element::half: return pool_elements<half>(task);
+        case Element::single: return pool_elements<float>(task);
+        case Element::real64: return pool_elements<double>(task);
+    }
 }
 
 }  // namespace
 
+#define NAME_OF(level) #level
+#define NAMED(level) NAME_OF(level)
 namespace LEVEL {
-const Kernel kernel = {single, pool<double, double>};
+const Kernel kernel = {NAMED(LEVEL), pool};
 }
 
 }  // namespace roicrop

@@ -77,19 +77,17 @@ struct Arguments {
 
 // The plan of one axis of one box: bin b has the rows bin_ptr[b] … bin_ptr[b + 1], row r the taps
 // row_ptr[r] … row_ptr[r + 1].
-template <class Sum>
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    const std::int32_t* cell;  // of each tap; along x the number of a column
-    const Sum* weight;
+    const std::int32_t* cell;     // of each tap; along x the number of a column
+    const void* weight;           // double for Element::real64, else float
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
-template <class Sum>
 struct Box {
-    Axis<Sum> y, x;
+    Axis y, x;
     const std::int32_t* column;  // cells along x that are read, in order, the last repeated
     int columns;                 // a multiple of column_block
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
@@ -98,10 +96,9 @@ struct Box {
 };
 
 // Some boxes of one image, and the rectangle of it that is packed for them.
-template <class Sum>
 struct Region {
     const char* map;          // channel 0 of the whole map's cell (0, 0)
-    const Box<Sum>* boxes;
+    const Box* boxes;
     int count;
     int lines;                // cache lines of a cell of the panel; 0: the map is read as it is
     int y, x, height, width;  // of the rectangle, in cells
@@ -111,20 +108,18 @@ struct Region {
 };
 
 // One region, some channels.
-template <class Sum>
 struct Task {
     const Arguments* call;
-    const Region<Sum>* region;
-    int first_channel, channels;
     bool out_cells;  // the channels of a bin are neighbours in the output; else mostly its bins are
     bool streams;    // the output takes more memory than caches have
-    // Scratch, each at the beginning of a cache line.
-    char *panel, *row_buffer, *staged, *tile;
+    char *panel, *row_buffer, *staged, *tile;  // scratch, each at the beginning of a cache line
+    const Region* region;
+    int first_channel, channels;
 };
 
 struct Kernel {
-    void (*single)(const Task<float>&);
-    void (*real64)(const Task<double>&);
+    const char* level;
+    void (*pool)(const Task&);
 };
 
 namespace baseline {
@@ -136,5 +131,11 @@ extern const Kernel kernel;
 namespace avx512 {
 extern const Kernel kernel;
 }
+
+// The kernel for this processor's best level, or for the one named; null if it has no such level.
+const Kernel* kernel_for(const char* level);
+
+// Pools the boxes of a call. std::invalid_argument where one reads a cell that the window lacks.
+void crop(const Arguments&, const Kernel&);
 
 }  // namespace roicrop

@@ -5,12 +5,47 @@
 
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
 #include "kernel.hpp"
-#include "numbers.hpp"
 #include "vectors.hpp"
 
 namespace roicrop {
 namespace {
+
+// Reads so many numbers, `step` bytes apart, as elements that are neighbours. half, float and double
+// are gathered as they are, all else as float.
+using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int count, bool swapped);
+
+template <class From, class To = float>
+void gather(void* to, const char* from, std::ptrdiff_t any_step, int count, bool any_swapped) {
+    const auto all = [&](auto step, auto swapped) {
+        for (int i = 0; i < count; ++i) {
+            constexpr int size = sizeof(From);
+            char bytes[size];
+            for (int b = 0; b < size; ++b) bytes[b] = from[i * step + (swapped ? size - 1 - b : b)];
+            From number;
+            std::memcpy(&number, bytes, sizeof number);
+            static_cast<To*>(to)[i] = To(number);
+        }
+    };
+    if (any_step == sizeof(From) && !any_swapped)  // vectors
+        return all(std::integral_constant<int, sizeof(From)>{}, std::false_type{});
+    all(any_step, any_swapped);
+}
+
+inline Gather gather_of(Number number) {
+    const bool is_signed = number.kind == 'i', is_real = number.kind == 'f';
+    switch (number.bytes) {
+        case 1: return is_signed ? gather<std::int8_t> : gather<std::uint8_t>;
+        case 2: return is_real ? gather<half, half> : is_signed ? gather<std::int16_t> : gather<std::uint16_t>;
+        case 4: return is_real ? gather<float> : is_signed ? gather<std::int32_t> : gather<std::uint32_t>;
+        case 8: return is_real ? gather<double, double> : is_signed ? gather<std::int64_t> : gather<std::uint64_t>;
+        default: return gather<long double>;
+    }
+}
 
 // Channels of a cell of the panel: a cache line.
 template <class Element>
@@ -58,8 +93,8 @@ inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::
 }
 
 // Columns of one scanline, from the panel's `to` and the map's `from` on.
-template <class Element, class Sum>
-void pack_columns(const Task<Sum>& task, char* to, const char* from, int columns) {
+template <class Element>
+void pack_columns(const Task& task, char* to, const char* from, int columns) {
     const int channels = task.channels;
     const Number number = task.call->number;
     const std::ptrdiff_t cell = task.region->lines * line_bytes;
@@ -84,9 +119,9 @@ void pack_columns(const Task<Sum>& task, char* to, const char* from, int columns
 }
 
 // One scanline of a region, as far as boxes read it, from the map's scanline at `from`.
-template <class Element, class Sum>
-void pack_scanline(const Task<Sum>& task, char* to, const char* from) {
-    const Region<Sum>& region = *task.region;
+template <class Element>
+void pack_scanline(const Task& task, char* to, const char* from) {
+    const Region& region = *task.region;
     const int columns = std::min(pack_block, region.width);
     for (int x = 0; x < region.width; x += pack_block) {
         if (!region.column_blocks[x / pack_block]) continue;
@@ -96,9 +131,9 @@ void pack_scanline(const Task<Sum>& task, char* to, const char* from) {
     }
 }
 
-template <class Element, class Sum>
-void pack(const Task<Sum>& task, const char* map) {
-    const Region<Sum>& region = *task.region;
+template <class Element>
+void pack(const Task& task, const char* map) {
+    const Region& region = *task.region;
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
             pack_scanline<Element>(task, task.panel + y * region.pitch,
