@@ -26,7 +26,7 @@ namespace roicrop {
 namespace {
 
 constexpr std::int64_t batch_boxes = 4096;
-constexpr std::int64_t batch_taps = 1 << 19;
+constexpr std::int64_t batch_taps = 1 << 20;
 constexpr std::int64_t chunk_boxes = 64;            // at most, planned by one thread at a time
 constexpr std::int64_t longest_segment = 1024;      // taps: longer sums would lose too much
 constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are cut no further: 4 MiB of panel
@@ -83,7 +83,8 @@ private:
         const std::int64_t taps_of_a_box = a_.map_size[0] + a_.map_size[1] +
                                            (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
         const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
-        const std::int64_t first = end_, boxes = std::min(most, a_.count - first);
+        const std::int64_t first = end_, left = a_.count - first, batches = (left + most - 1) / most;
+        const std::int64_t boxes = (left + batches - 1) / batches;
         const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, chunk_boxes);
         const std::int64_t chunks = (boxes + each - 1) / each;
         chunks_.assign(std::size_t(chunks), {});
