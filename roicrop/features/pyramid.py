@@ -89,8 +89,8 @@ def _named(file: MapFile, group: str, names: Sequence[str]) -> FoundPyramid:
     """The levels of these names in a group, or as batches in the only group below that has them."""
     if not file.holds(f"{group.rstrip('/')}/{names[0]}"):
         inside = f"{group.rstrip('/')}/"
-        paths = [one.path for one in file.maps if one.path.startswith(inside) and len(one.shape) == 4]
-        below = [path for path in paths if posixpath.basename(path) == names[0]]
+        batches = [o.path for o in file.maps if o.path.startswith(inside) and len(o.shape) == 4]
+        below = [path for path in batches if posixpath.basename(path) == names[0]]
         if len(below) == 1:
             group = posixpath.dirname(below[0])
     levels = []
