@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from roicrop.conventions import Convention, overrides
 from roicrop.text import headed, json_line, many, one_line
 
 if TYPE_CHECKING:
+    from roicrop.explorer import Page
     from roicrop.features import Scale
     from roicrop.job import Caution, Cropped, Fit, Job
 
@@ -27,11 +29,38 @@ _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPage:
+    """A page, and the file that it is in."""
+
+    path: str
+    page: Page
+
+    def as_record(self) -> Record:
+        """For `--json`."""
+        page = self.page
+        return {
+            "path": self.path,
+            "bytes": page.size,
+            "boxes": page.boxes,
+            "images": page.images,
+            "channels": page.channels,
+            "left_out": dataclasses.asdict(page.left_out),
+        }
+
+    def __str__(self) -> str:
+        page = self.page
+        images, channels = many(page.images, "image"), many(page.channels, "channel")
+        said = f"{self.path}: {many(page.boxes, 'box', 'boxes')}, {images}, {channels}"
+        left_out = f"; left out: {page.left_out} (--max-size)" if str(page.left_out) else ""
+        return f"{said}, {page.size:,} bytes{left_out}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """What ran, on what, and what came of it.
 
     job: it may be closed by now. fit, cautions: how its boxes lie, and what to warn of.
-    pictures: their files, and those of their points.
+    pictures: their files, and those of their points. page: the one that was written.
     beside: a second convention that is drawn.
     """
 
@@ -42,6 +71,7 @@ class RunSummary:
     cautions: Sequence[Caution]
     cropped: Cropped | None = None
     pictures: Sequence[str] = ()
+    page: SavedPage | None = None
     beside: Convention | None = None
 
     @classmethod
@@ -53,6 +83,7 @@ class RunSummary:
         *,
         cropped: Cropped | None = None,
         pictures: Sequence[str] = (),
+        page: SavedPage | None = None,
         beside: Convention | None = None,
     ) -> RunSummary:
         """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
@@ -61,7 +92,7 @@ class RunSummary:
         seconds = time.perf_counter() - start
         fit = job.fit()
         warned = cautions(job, fit)
-        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, page, beside)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -76,6 +107,8 @@ def as_record(summary: RunSummary) -> Record:
         "pictures": _pictures(summary),
         "points": [path for path in summary.pictures if path.endswith(".csv")],
     }
+    if summary.page is not None:
+        record["page"] = summary.page.as_record()
     if cropped is not None:
         record["output"] = {
             "path": cropped.path,
@@ -98,6 +131,8 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     yield from input_lines(summary)
     if summary.cropped is not None:
         yield "output", _output(summary.cropped, summary.seconds)
+    if summary.page is not None:
+        yield "page", str(summary.page)
     if pictures := _pictures(summary):
         yield "pictures", f"{len(pictures)}, the first is {pictures[0]}"
 

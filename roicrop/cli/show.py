@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from roicrop.cli import options, report
 from roicrop.conventions import DEFAULT, Convention, lookup
 from roicrop.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from roicrop.cli.report import SavedPage
+    from roicrop.job import Job
 
 
 @click.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
@@ -20,7 +25,7 @@ from roicrop.errors import ArgumentError
     "place",
     metavar="PLACE",
     required=True,
-    help="A directory, or for one box a file that ends in .png.",
+    help="A directory, for one box a .png, or an .html: a page to explore all boxes on.",
 )
 @click.option(
     "--figure",
@@ -34,11 +39,17 @@ from roicrop.errors import ArgumentError
     "boxes_drawn",
     type=options.ROWS,
     help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8, for one figure an image all]",
+    "[default: the first 8; all for one figure an image and on a page]",
 )
 @options.EITHER
 @click.option("--both", is_flag=True, help="RoIAlign and RoIPool of each box, side by side.")
 @options.DRAWING
+@click.option(
+    "--max-size",
+    type=options.MEMORY_SIZE,
+    help="How large a page may be, as in 5MB: channels are left out first, then photographs, then "
+    "images.  [default: 20MB]",
+)
 @options.READING
 @options.OVERWRITE
 @options.RUNNING
@@ -49,11 +60,22 @@ def command(**params: Any) -> None:
     them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
     BOXES, or below it, that the attribute `picture` or a COCO file names; without it there are two
     steps.
+
+    A page (-o PLACE.html) is one file that needs no network: choose a box, a channel and one or two
+    conventions, move the box, and see each sum worked through.
     """
     from roicrop import job as jobs
-    from roicrop.outputs import room_for_pictures
+    from roicrop.outputs import is_page, room_for_pictures
 
     start = time.perf_counter()
+    page = is_page(params["place"])
+    if page and (params["figure"] != "box" or params["points"]):
+        option = "--points" if params["points"] else "--figure"
+        raise ArgumentError(f"{option} is for pictures, and {params['place']} is a page")
+    if params["max_size"] is not None and not page:
+        raise ArgumentError(
+            f"--max-size is for a page, and {params['place']} does not end in .html"
+        )
     if params["figure"] != "box":
         for name in ("both", "points", "bin_"):
             if params[name]:
@@ -65,21 +87,56 @@ def command(**params: Any) -> None:
     conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
         conventions.append(_pool_beside(conventions[0]))
+    pictures: list[str] = []
+    explored = None
     with (
         jobs.open_job(options.request(params, conventions[0])) as job,
         room_for_pictures(params["place"]),
     ):
         jobs.require_scale(job)
-        survey = None if params["figure"] == "box" else params["figure"]
-        drawing = params["place"], conventions, params["boxes_drawn"], survey
-        with (
-            options.album(params, job, *drawing) as album,
-            report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
-        ):
-            pictures = album.draw(progress)
+        if page:
+            explored = _explore(params, job, conventions)
+        else:
+            pictures = _draw(params, job, conventions)
         beside = conventions[1] if params["both"] else None
-        summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
+        summary = report.RunSummary.of(
+            "show", job, start, pictures=pictures, page=explored, beside=beside
+        )
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
+
+
+def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> list[str]:
+    survey = None if params["figure"] == "box" else params["figure"]
+    drawing = params["place"], conventions, params["boxes_drawn"], survey
+    with (
+        options.album(params, job, *drawing) as album,
+        report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
+    ):
+        return album.draw(progress)
+
+
+def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> SavedPage:
+    from roicrop import explorer
+    from roicrop.outputs import refuse_unfit
+
+    place, overwrite = params["place"], params["overwrite"]
+    refuse_unfit(place, overwrite=overwrite, inputs=job.input_files)
+    asked = explorer.Options(
+        channel=params["channel"],
+        bin=params["bin_"],
+        photo=params["photo"],
+        boxes=params["boxes_drawn"],
+    )
+    with report.progress(None, quiet=params["quiet"], unit="maps") as progress:
+        page = explorer.explore(
+            job,
+            conventions,
+            asked,
+            max_size=params["max_size"] or explorer.MAX_SIZE,
+            progress=progress,
+        )
+    page.save(place, overwrite=overwrite, inputs=job.input_files)
+    return report.SavedPage(place, page)
 
 
 def _pool_beside(align: Convention) -> Convention:
