@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -316,13 +317,8 @@ def progress(
 
     total: how many there are to do, None where nobody knows.
     """
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False) as bar:
-        yield bar.update
+    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=True) as bar:
+        yield (lambda done: None) if bar is None else bar.update
 
 
 class Rows:
@@ -354,13 +350,22 @@ class Rows:
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
     """The bar, where there is a terminal."""
+    with _bar(quiet, total=rows, unit=" rows") as bar:
+        yield Rows(bar)
+
+
+@contextmanager
+def _bar(quiet: bool, **how: Any) -> Iterator[Any]:
+    """A tqdm that shows after a second and leaves nothing; None without a terminal."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield Rows(None)
+        yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=rows, unit=" rows", delay=1, leave=False) as bar:
-        yield Rows(bar)
+    # tqdm shows nothing on a terminal that does not know its size; this takes 80×24 then.
+    columns, lines = shutil.get_terminal_size()
+    with tqdm(**how, delay=1, leave=False, ncols=columns, nrows=lines) as bar:
+        yield bar
 
 
 def _value(both: tuple[object, object] | None) -> str:
