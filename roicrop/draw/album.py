@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown, over_channels
 from roicrop.draw.photo import Photo, Photos
 from roicrop.draw.points import write_points

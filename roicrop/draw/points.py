@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.draw.view import true_axes
+from roicrop.draw.view import true_box
 from roicrop.explanation import placed
 from roicrop.job import Subject
 from roicrop.outputs import replacing, written
@@ -54,7 +54,7 @@ def write_points(
 
 def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
     """The lines of that file, bin by bin; of each at least the columns that it has."""
-    true_y, true_x = true_axes(subject, plan, k)
+    true = true_box(subject, plan, k)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
     bins_y, bins_x = bins_of_cells(plan.y, k), bins_of_cells(plan.x, k)
@@ -62,8 +62,7 @@ def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, A
         terms = plan.terms(k, p, q)
         for term in terms if few else terms.in_range():
             row = placed(p, q, term)
-            row["image_y"] = true_y.pixel_of(float(term.y))
-            row["image_x"] = true_x.pixel_of(float(term.x))
+            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
             if plan.kind == "cell":
                 row["bins_with_this_cell"] = bins_y[term.row] * bins_x[term.column]
             yield row

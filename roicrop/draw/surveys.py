@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from roicrop.conventions import in_words
 from roicrop.draw.canvas import Brush
 from roicrop.draw.colour import INK, Colour, Scale, scale_of
+from roicrop.draw.drawing import Crop, draw_box
 from roicrop.draw.grid import grid
-from roicrop.draw.kinds import Crop, sides, true_box
 from roicrop.draw.lettering import SMALL, shorten
 from roicrop.draw.map import (
     GUTTER,
@@ -113,11 +113,10 @@ class Survey:
         said = [subject.file, f"image {subject.image}", self.shown.words]
         return page(title, blocks, [" · ".join([*said, f"convention {convention.name}"])])
 
-    def spans(self, item: Item) -> tuple[Span, Span]:
+    def outline(self, item: Item) -> Outline:
         """A box in index coordinates of the map that is shown."""
-        x1, y1, x2, y2 = item.subject.corners or (0.0, 0.0, 0.0, 0.0)
-        y, x = self.cells_per_pixel
-        return span_of((y1 * y - 0.5, y2 * y - 0.5)), span_of((x1 * x - 0.5, x2 * x - 0.5))
+        subject = replace(item.subject, cells_per_pixel=self.cells_per_pixel)
+        return true_box(subject, item.crop.plan, item.crop.k).outline
 
     def view(self, spans: tuple[Span, Span] | None = None) -> View:
         """Some of the map, or all of it, as large as there is room for beside a photograph."""
