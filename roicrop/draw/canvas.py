@@ -6,7 +6,6 @@ Everything is drawn on a canvas four times as fine in each direction, and averag
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -72,8 +71,8 @@ class Brush:
             left, right = sorted((x0, x1))
             self.fill(left - square, y0 - half, right + square, y0 + half, colour)
         else:
-            ends = (*self._fine(x0, y0), *self._fine(x1, y1))
-            self._pen.line(ends, fill=colour, width=max(round(width * self._finer), 1))
+            path = (*self._fine(x0, y0), *self._fine(x1, y1))
+            self._pen.line(path, fill=colour, width=max(round(width * self._finer), 1))
 
     def outline(
         self, corners: Corners, width: float, colour: Colour, *, dashed: bool = False

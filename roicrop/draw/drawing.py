@@ -21,7 +21,7 @@ from roicrop.draw.map import Shown
 from roicrop.draw.sheet import Entry
 from roicrop.draw.view import Span, TrueBox, View, spans_of, true_box
 from roicrop.job import Subject
-from roicrop.sampling import Samples, SeparablePlan, Term
+from roicrop.sampling import Plan, Samples, Term
 from roicrop.text import distance, measure, tidy
 
 Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordinates
@@ -43,7 +43,7 @@ class Crop:
     bin: the one that is brought out, (p, q).
     """
 
-    plan: SeparablePlan
+    plan: Plan
     k: int
     values: NDArray[np.float64]
     bin: tuple[int, int]
@@ -99,8 +99,7 @@ class Crop:
 
     def cells(self, p: int, q: int) -> tuple[range, range]:
         """RoIPool: the rows and columns of the map that a bin takes."""
-        plan, k = self.plan, self.k
-        return range(*plan.y.cell_range(k, p)), range(*plan.x.cell_range(k, q))
+        return self.plan.cells(self.k, p, q)
 
     def winner(self, shown: Shown, p: int, q: int) -> tuple[int, int] | None:
         """RoIPool: the cell that a bin has its value from, where one channel is shown."""
@@ -145,10 +144,11 @@ class Points:
         return self.gap < _LEAST_GAP or len(self.y) > _MOST_MARKS
 
 
-def points(view: View, plan: SeparablePlan, k: int) -> Points:
+def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
-    ys, gap_y = _places(plan.y.samples(k), view.rows, view.cell_y)
-    xs, gap_x = _places(plan.x.samples(k), view.columns, view.cell_x)
+    along_y, along_x = plan.samples(k)
+    ys, gap_y = _places(along_y, view.rows, view.cell_y)
+    xs, gap_x = _places(along_x, view.columns, view.cell_x)
     i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
     inside = ys.inside[i] & xs.inside[j]
     state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)

@@ -35,11 +35,11 @@ _WIDE, _HIGH = SWATCH
 
 def _marks_of_samples(drawing: Drawing, brush: Brush) -> None:
     crop, view = drawing.crop, drawing.view
-    looks = {"colour": drawing.colour, "dashed": drawing.dashed}
     size = np.ptp(view.corners(crop.own), axis=0).min()
     for bin_ in np.ndindex(crop.plan.output_size) if size >= _LEAST_BIN else ():
-        brush.outline(view.corners(crop.plan.outline(crop.k, *bin_)), 0.75, **looks)
-    brush.outline(view.corners(crop.whole), 2.0, **looks)
+        corners = view.corners(crop.plan.outline(crop.k, *bin_))
+        brush.outline(corners, 0.75, drawing.colour, dashed=drawing.dashed)
+    brush.outline(view.corners(crop.whole), 2.0, drawing.colour, dashed=drawing.dashed)
     for x, y in _centres(drawing):
         centre_mark(brush, x, y, min(0.05 * view.cell + 1.5, 6.0))
     small(drawing, brush)
@@ -248,11 +248,7 @@ def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
 
 def _shared(crop: Crop) -> NDArray[np.int64]:
     """The cells that more than one bin takes, where these are under half of all."""
-    along = [
-        np.bincount(axis.samples(crop.k).low, minlength=axis.size)
-        for axis in (crop.plan.y, crop.plan.x)
-    ]
-    many = np.multiply.outer(*along)
+    many = crop.plan.bins_of_cells(crop.k)
     shared = np.argwhere(many > 1)
     return shared if 2 * len(shared) < int((many > 0).sum()) else shared[:0]
 

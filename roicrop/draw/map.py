@@ -1,4 +1,4 @@
-"""Part of the map in its frame, with the numbers of its cells, and the photograph in the same frame.
+"""Part of the map in its frame, with numbers in its cells, and the photograph in the same frame.
 
 A cell has its number where there is room, and what marks cover is found by drawing them.
 """
@@ -18,7 +18,7 @@ from PIL import Image
 from roicrop.draw.canvas import FINER, Brush, blank, centres, enlarged, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
 from roicrop.draw.lettering import TICK, Format, format_for, line_height, round_step, text_width
-from roicrop.draw.sheet import Block, Sheet, raster
+from roicrop.draw.sheet import Block, Sheet
 from roicrop.draw.view import Span, View
 
 Box = tuple[float, float, float, float]
