@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "roicrop"
 DATA = {"VERSION", "py.typed", "draw/font/DejaVuSans.ttf", "draw/font/LICENSE_DEJAVU"}
 COMPILED = {
     f"{name}{importlib.machinery.EXTENSION_SUFFIXES[0]}"
-    for name in ("kernels/_compiled", "features/_unpacking")
+    for name in ("kernels/_compiled", "chunks/_unpacking")
 }
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt"}
 LICENCES = {"licenses/LICENSE", "licenses/roicrop/draw/font/LICENSE_DEJAVU"}

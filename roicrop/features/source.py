@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.chunks import Pieces, Windows
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Found, MapFile
 from roicrop.features.pyramid import find_pyramid
 from roicrop.features.stored import (
@@ -27,7 +27,6 @@ from roicrop.features.stored import (
     scale_attribute,
     where_in,
 )
-from roicrop.features.windows import Windows
 from roicrop.files import hdf5, split_spec
 from roicrop.precision import pooled_dtype
 

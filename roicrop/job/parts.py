@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.chunks import Windows
 from roicrop.errors import BoxError
-from roicrop.features import Windows
 from roicrop.job.on_map import Features, Placed, Rows
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import roicrop
+from roicrop.chunks import Pieces
 from roicrop.conventions import CONVENTIONS
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.features.chunks import Pieces
 from roicrop.job import crop, open_job, pooling
 from roicrop.sampling import AxisPlan, plan
 from tests.job.jobs import ask, crop_to

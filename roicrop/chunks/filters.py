@@ -115,7 +115,7 @@ def _undo_gzip_with(deflate: Any) -> Undo:
 
 
 def _lzf(values: tuple[int, ...]) -> Filter | None:
-    core = _module("roicrop.features._unpacking")
+    core = _module("roicrop.chunks._unpacking")
 
     def undo(raw: Buffer, size: int, room: Room) -> Buffer:
         out = room(size)
@@ -127,7 +127,7 @@ def _lzf(values: tuple[int, ...]) -> Filter | None:
 
 
 def _shuffle(values: tuple[int, ...]) -> Filter | None:
-    core = _module("roicrop.features._unpacking")
+    core = _module("roicrop.chunks._unpacking")
     item = values[0] if values else 1
 
     def undo(raw: Buffer, size: int, room: Room) -> Buffer:
@@ -139,7 +139,7 @@ def _shuffle(values: tuple[int, ...]) -> Filter | None:
 
 
 def _fletcher32(values: tuple[int, ...]) -> Filter | None:
-    core = _module("roicrop.features._unpacking")
+    core = _module("roicrop.chunks._unpacking")
 
     def undo(raw: Buffer, size: int, room: Room) -> Buffer:
         view = memoryview(raw)

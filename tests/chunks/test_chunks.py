@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
+from roicrop.chunks import filters
+from roicrop.chunks.pieces import Pieces, runs
 from roicrop.errors import FeatureError
-from roicrop.features import filters
-from roicrop.features.chunks import Pieces, runs
 
 SHUFFLED, CHECKED = {"shuffle": True}, {"fletcher32": True}
 PACKED: list[dict[str, Any]] = [

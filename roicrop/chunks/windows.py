@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.features.chunks import Pieces
+from roicrop.chunks.pieces import Pieces
 from roicrop.files import hdf5
 
 _AXES: Final = "NCHW"

@@ -19,8 +19,8 @@ import numpy as np
 from h5py._objects import phil
 from numpy.typing import NDArray
 
+from roicrop.chunks import filters
 from roicrop.errors import FeatureError
-from roicrop.features import filters
 
 Array = NDArray[Any]
 Place = tuple[int, ...]
