@@ -194,7 +194,7 @@ PLACING: Final = together(
     click.option(
         "--allow-external",
         is_flag=True,
-        help="Read what FEATURES links to outside its own folder, and raw storage.",
+        help="Read what an HDF5 input links to outside its own folder, and raw storage.",
     ),
     click.option(
         "--box-format",
