@@ -117,8 +117,7 @@ def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draf
 
     array = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
-    fits = reading.columns is not None or array.shape[1] in (4, 5)
-    if array.dtype.kind not in "iuf" or not fits:
+    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in (4, 5)):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
             "(K, 5) with an image's index first or a score last; --columns names other columns"
