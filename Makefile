@@ -38,7 +38,7 @@ demo: $(user)/installed-$(COMPILED)
 	@mkdir -p demo
 	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
 	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
-	$(roicrop) show $(sample) -o demo --viz-boxes 2 --both --channel 4 --overwrite
+	$(roicrop) show $(sample) -o demo --box 2 --both --channel 4 --overwrite
 	@echo
 	@echo 'The five names on sample_data/badge.png, found by a text detector, are pooled to 7×7 bins.'
 	@echo 'demo/align.h5, demo/pool.h5   the tensors: dataset /pooled, one row for each box'

@@ -406,5 +406,5 @@ def _output(cropped: Cropped, seconds: float) -> str:
     return f"{cropped.path}: {shape} {cropped.dtype}{odd}, in {seconds:.2f} s"
 
 
-def _some(texts: Sequence[str], most: int = 3) -> list[str]:
+def _some(texts: Sequence[str], most: int = 5) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]

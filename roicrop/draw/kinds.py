@@ -24,7 +24,7 @@ from roicrop.draw.map import Box, Label, Shown, Spans, meet
 from roicrop.draw.sheet import TEAL, Entry
 from roicrop.draw.view import Corners, Span, TrueAxis, View, span_of, true_axes
 from roicrop.job import Subject
-from roicrop.sampling import Samples, SeparablePlan, Term
+from roicrop.sampling import Plan, Samples, Term
 from roicrop.text import brief, distance, measure, tidy
 
 Outline = NDArray[np.float64]
@@ -49,7 +49,7 @@ class Crop:
     bin: the one that is brought out, (p, q).
     """
 
-    plan: SeparablePlan
+    plan: Plan
     k: int
     values: NDArray[np.float64]
     bin: tuple[int, int]
@@ -99,8 +99,7 @@ class Crop:
 
     def cells(self, p: int, q: int) -> tuple[range, range]:
         """RoIPool: the rows and columns of the map that a bin takes."""
-        plan, k = self.plan, self.k
-        return range(*plan.y.cell_range(k, p)), range(*plan.x.cell_range(k, q))
+        return self.plan.cells(self.k, p, q)
 
     def winner(self, shown: Shown, p: int, q: int) -> tuple[int, int] | None:
         """RoIPool: the cell that a bin has its value from, where one channel is shown."""
@@ -288,10 +287,11 @@ class Points:
         return self.gap < _LEAST_GAP or len(self.y) > _MOST_MARKS
 
 
-def points(view: View, plan: SeparablePlan, k: int) -> Points:
+def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
-    ys, gap_y = _places(plan.y.samples(k), view.rows, view.cell_y)
-    xs, gap_x = _places(plan.x.samples(k), view.columns, view.cell_x)
+    along_y, along_x = plan.samples(k)
+    ys, gap_y = _places(along_y, view.rows, view.cell_y)
+    xs, gap_x = _places(along_x, view.columns, view.cell_x)
     i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
     inside = ys.inside[i] & xs.inside[j]
     state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)
@@ -548,11 +548,7 @@ def _inside(drawing: Drawing, cell: tuple[int, int] | None, inset: float) -> Cor
 
 def _shared(crop: Crop) -> NDArray[np.int64]:
     """The cells that more than one bin takes, where these are under half of all."""
-    along = [
-        np.bincount(axis.samples(crop.k).low, minlength=axis.size)
-        for axis in (crop.plan.y, crop.plan.x)
-    ]
-    many = np.multiply.outer(*along)
+    many = crop.plan.bins_of_cells(crop.k)
     shared = np.argwhere(many > 1)
     return shared if 2 * len(shared) < int((many > 0).sum()) else shared[:0]
 
@@ -607,13 +603,16 @@ def _beside(ends: Box, text: str, view: View, placed: Sequence[Box]) -> Label | 
 
 def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     """The cells of each bin, where bins overlap."""
-    found: list[Spans] = []
-    for axis in (drawing.crop.plan.y, drawing.crop.plan.x):
-        cells = [axis.cell_range(drawing.crop.k, p) for p in range(axis.bins)]
-        overlap = any(a[1] > b[0] for a, b in pairwise(cells))
-        spans = [Span(a - _HALF, b - _HALF) if a < b else None for a, b in cells]
-        found.append(spans if overlap else ())
-    return found[0], found[1]
+    crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
+    rows = [crop.cells(p, 0)[0] for p in range(bins_y)]
+    columns = [crop.cells(0, q)[1] for q in range(bins_x)]
+    return _if_overlapping(rows), _if_overlapping(columns)
+
+
+def _if_overlapping(cells: Sequence[range]) -> Spans:
+    if not any(a.stop > b.start for a, b in pairwise(cells)):
+        return ()
+    return [Span(each.start - _HALF, each.stop - _HALF) if each else None for each in cells]
 
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:

@@ -245,13 +245,7 @@ def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
     """
     plan, k = crop.plan, crop.k
     if plan.convention.mode == "avg":
-        along = []
-        for axis in (plan.y, plan.x):
-            rows = axis.bin_rows(k, 0).start, axis.bin_rows(k, axis.bins - 1).stop
-            read = slice(*(int(axis.rows.row_ptr[at]) for at in rows))
-            weights = axis.rows.weights[read].astype(np.float64)
-            along.append(np.bincount(axis.rows.cells[read], weights, axis.size))
-        return np.multiply.outer(*along)
+        return plan.weights(k)
     amount = np.zeros(plan.map_size)
     for p, q in np.ndindex(plan.output_size):
         terms = [term.taps for term in plan.terms(k, p, q) if term.taps]

@@ -113,8 +113,7 @@ def _head(explanation: Explanation) -> Record:
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
         "corners": dataclasses.asdict(plan.corners(k, source.corners)),
-        "y": _axis(plan.y, k),
-        "x": _axis(plan.x, k),
+        **{name: _axis(axis, k) for name, axis in zip("yx", plan.axes, strict=True)},
         "agrees": explanation.agrees,
     }
 
@@ -137,8 +136,10 @@ def _bin(explanation: Explanation, bin_: Bin, readings: Iterable[Reading]) -> Re
     listed = [record(reading) for reading in readings]
     return {
         "bin": (bin_.row, bin_.column),
-        "y": _bin_axis(plan.y, k, bin_.row),
-        "x": _bin_axis(plan.x, k, bin_.column),
+        **{
+            name: _bin_axis(axis, k, p)
+            for name, axis, p in zip("yx", plan.axes, (bin_.row, bin_.column), strict=True)
+        },
         explanation.terms: terms.total,
         "outside": terms.outside,
         "clamped": terms.clamped,

@@ -226,8 +226,8 @@ def test_every_sample_is_drawn_however_close_to_the_next(ratio: int) -> None:
     kinds.small(drawing, brush)
     painted = np.asarray(brush.finish()).any(axis=-1)
     y, x = (
-        to_pixels(axis.samples(0).position.astype(np.float64)).astype(int)
-        for to_pixels, axis in ((view.y, found.plan.y), (view.x, found.plan.x))
+        to_pixels(along.position.astype(np.float64)).astype(int)
+        for to_pixels, along in zip((view.y, view.x), found.plan.samples(0), strict=True)
     )
     assert len(y) == len(x) == 7 * ratio
     around = list(itertools.product((-1, 0, 1), repeat=2))
