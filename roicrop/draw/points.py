@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,13 @@ def write_points(
     ):
         rows = ([row.get(column) for column in columns] for row in _rows(plan, k, subject))
         file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is one that `write_points` wrote: it has the same columns."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().rstrip("\n") in (",".join(SAMPLE_COLUMNS), ",".join(CELL_COLUMNS))
+    return False
 
 
 def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from roicrop import __version__
 from roicrop.draw.canvas import Brush, blank, centres, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.draw.lettering import (
@@ -93,14 +94,27 @@ class Sheet:
 
 
 def save(image: Image.Image, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG, whole or not at all, its title in the file's metadata.
+    """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
     metadata = PngInfo()
     metadata.add_itxt("Title", str(image.info.get("Title", "")))
+    metadata.add_text("Software", f"{_DRAWN_BY} {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
         image.save(temporary, format="PNG", pnginfo=metadata)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a picture that `save` wrote."""
+    try:
+        with Image.open(path) as image:
+            return str(image.info.get("Software", "")).startswith(f"{_DRAWN_BY} ")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+_DRAWN_BY: Final = "roicrop"
 
 
 @dataclass(frozen=True, slots=True)
