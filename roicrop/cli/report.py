@@ -100,7 +100,8 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     if summary.cropped is not None:
         yield "output", _output(summary.cropped, summary.seconds)
     if pictures := _pictures(summary):
-        yield "pictures", f"{len(pictures)}, the first is {pictures[0]}"
+        more = f" … {pictures[-1]} ({len(pictures)} files)" if len(pictures) > 1 else ""
+        yield "pictures", pictures[0] + more
 
 
 def run_record(summary: RunSummary) -> Record:

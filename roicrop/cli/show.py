@@ -7,48 +7,52 @@ from typing import Any
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.conventions import DEFAULT, Convention, lookup
 from roicrop.errors import ArgumentError
 
 
-@click.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
+@declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@click.option(
+@declaring.output_option(
     "-o",
     "--output",
     "place",
     metavar="PLACE",
-    required=True,
-    help="A directory, or for one box a file that ends in .png.",
+    default=".",
+    shell_complete=declaring.complete_files,
+    help="Folder, or a .png file for a single picture.  [default: the current folder]",
 )
-@click.option(
+@declaring.picture_option(
     "--figure",
     type=click.Choice(["box", "overview", "sheet", "coverage"]),
     default="box",
     show_default=True,
-    help="One figure a box; or one an image: all boxes on it, their pooled values, the cells read.",
+    help="Draw one figure per box; or one per image: all boxes on it, their pooled values, or the "
+    "cells they read.",
 )
-@click.option(
+@declaring.which_option(
     "--box",
     "boxes_drawn",
     type=options.ROWS,
-    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8, for one figure an image all]",
+    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
+    "[default: the first 8; for one figure per image, all]",
 )
 @options.EITHER
-@click.option("--both", is_flag=True, help="RoIAlign and RoIPool of each box, side by side.")
+@declaring.picture_option(
+    "--both", is_flag=True, help="Draw RoIAlign and RoIPool of each box side by side."
+)
 @options.DRAWING
 @options.READING
 @options.OVERWRITE
 @options.RUNNING
 def command(**params: Any) -> None:
-    """Draw where the values of a box come from; pool nothing else.
+    """Draw where the values of a box come from; write no tensor.
 
     A figure has three steps: the box on the image, the feature map with the bins and what one of
     them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
-    BOXES, or below it, that the attribute `picture` or a COCO file names; without it there are two
-    steps.
+    BOXES, or below it, that the attribute `picture` or a COCO file names; without an image there
+    are two steps. Pictures that roicrop drew are replaced; other files only with --overwrite.
     """
     from roicrop import job as jobs
     from roicrop.outputs import room_for_pictures
@@ -73,7 +77,7 @@ def command(**params: Any) -> None:
         survey = None if params["figure"] == "box" else params["figure"]
         drawing = params["place"], conventions, params["boxes_drawn"], survey
         with (
-            options.album(params, job, *drawing) as album,
+            options.album(params, job, *drawing, replace_own=True) as album,
             report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
         ):
             pictures = album.draw(progress)

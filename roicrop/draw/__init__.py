@@ -14,8 +14,8 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
 from __future__ import annotations
 
 from roicrop.draw.album import Album, Options
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown
 from roicrop.draw.points import write_points
 from roicrop.draw.sheet import save
