@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -134,7 +135,8 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     if summary.page is not None:
         yield "page", str(summary.page)
     if pictures := _pictures(summary):
-        yield "pictures", f"{len(pictures)}, the first is {pictures[0]}"
+        more = f" … {pictures[-1]} ({len(pictures)} files)" if len(pictures) > 1 else ""
+        yield "pictures", pictures[0] + more
 
 
 def run_record(summary: RunSummary) -> Record:
@@ -351,13 +353,8 @@ def progress(
 
     total: how many there are to do, None where nobody knows.
     """
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False) as bar:
-        yield bar.update
+    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=True) as bar:
+        yield (lambda done: None) if bar is None else bar.update
 
 
 class Rows:
@@ -389,13 +386,22 @@ class Rows:
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
     """The bar, where there is a terminal."""
+    with _bar(quiet, total=rows, unit=" rows") as bar:
+        yield Rows(bar)
+
+
+@contextmanager
+def _bar(quiet: bool, **how: Any) -> Iterator[Any]:
+    """A tqdm that shows after a second and leaves nothing; None without a terminal."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield Rows(None)
+        yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=rows, unit=" rows", delay=1, leave=False) as bar:
-        yield Rows(bar)
+    # tqdm shows nothing on a terminal that does not know its size; this takes 80×24 then.
+    columns, lines = shutil.get_terminal_size()
+    with tqdm(**how, delay=1, leave=False, ncols=columns, nrows=lines) as bar:
+        yield bar
 
 
 def _value(both: tuple[object, object] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.conventions import DEFAULT, Convention, lookup
 from roicrop.errors import ArgumentError
 
@@ -17,34 +17,39 @@ if TYPE_CHECKING:
     from roicrop.job import Job
 
 
-@click.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
+@declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@click.option(
+@declaring.output_option(
     "-o",
     "--output",
     "place",
     metavar="PLACE",
-    required=True,
-    help="A directory, for one box a .png, or an .html: a page to explore all boxes on.",
+    default=".",
+    shell_complete=declaring.complete_files,
+    help="Folder, a .png file for a single picture, or an .html file: a page to explore the boxes "
+    "on.  [default: the current folder]",
 )
-@click.option(
+@declaring.picture_option(
     "--figure",
     type=click.Choice(["box", "overview", "sheet", "coverage"]),
     default="box",
     show_default=True,
-    help="One figure a box; or one an image: all boxes on it, their pooled values, the cells read.",
+    help="Draw one figure per box; or one per image: all boxes on it, their pooled values, or the "
+    "cells they read.",
 )
-@click.option(
+@declaring.which_option(
     "--box",
     "boxes_drawn",
     type=options.ROWS,
-    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8; all for one figure an image and on a page]",
+    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
+    "[default: the first 8; for one figure per image and for a page, all]",
 )
 @options.EITHER
-@click.option("--both", is_flag=True, help="RoIAlign and RoIPool of each box, side by side.")
+@declaring.picture_option(
+    "--both", is_flag=True, help="Draw RoIAlign and RoIPool of each box side by side."
+)
 @options.DRAWING
-@click.option(
+@declaring.picture_option(
     "--max-size",
     type=options.MEMORY_SIZE,
     help="How large a page may be, as in 5MB: channels are left out first, then photographs, then "
@@ -54,14 +59,14 @@ if TYPE_CHECKING:
 @options.OVERWRITE
 @options.RUNNING
 def command(**params: Any) -> None:
-    """Draw where the values of a box come from; pool nothing else.
+    """Draw where the values of a box come from; write no tensor.
 
     A figure has three steps: the box on the image, the feature map with the bins and what one of
     them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
-    BOXES, or below it, that the attribute `picture` or a COCO file names; without it there are two
-    steps.
+    BOXES, or below it, that the attribute `picture` or a COCO file names; without an image there
+    are two steps. Pictures that roicrop drew are replaced; other files only with --overwrite.
 
-    A page (-o PLACE.html) is one file that needs no network: choose a box, a channel and one or two
+    A page (-o PAGE.html) is one file that needs no network: choose a box, a channel and one or two
     conventions, move the box, and see each sum worked through.
     """
     from roicrop import job as jobs
@@ -109,7 +114,7 @@ def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -
     survey = None if params["figure"] == "box" else params["figure"]
     drawing = params["place"], conventions, params["boxes_drawn"], survey
     with (
-        options.album(params, job, *drawing) as album,
+        options.album(params, job, *drawing, replace_own=True) as album,
         report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
     ):
         return album.draw(progress)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from roicrop.draw import colour
 from roicrop.draw.album import Album, Options, check_bin, drawable
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown
 from roicrop.draw.photo import Photo, Photos
 from roicrop.draw.points import write_points

@@ -112,11 +112,12 @@ def hold(job: Job, page: Page, convention: Convention, rows: range, **asked: Any
             assert answer is None, k
             continue
         assert answer is not None, k
+        assert isinstance(plan, SeparablePlan)
         for axis, its in ((plan.y, answer["y"]), (plan.x, answer["x"])):
             if plan.kind in ("sample", "point"):
                 assert its["count"] == axis.count[0], k
         compare_samples(plan, answer, k)
-        values = [number(v) for line in answer["values"] for v in line]
+        values = np.array([number(v) for line in answer["values"] for v in line])
         np.testing.assert_allclose(values, explained(plan, features), rtol=0, atol=1e-6 * most)
 
 
@@ -141,10 +142,10 @@ def compare_samples(plan: SeparablePlan, answer: Any, k: int) -> None:
             np.testing.assert_array_equal(listed[of, n], column[of], err_msg=f"box {k}")
 
 
-def explained(plan: SeparablePlan, features: np.ndarray) -> list[float]:
+def explained(plan: SeparablePlan, features: np.ndarray) -> np.ndarray:
     nothing = np.zeros(plan.output_size, features.dtype)
     account = Explanation(Source("", "", 0), plan, 0, 0, features, nothing)
-    return [bin_.value for bin_ in account.bins()]
+    return np.array([bin_.value for bin_ in account.bins()])
 
 
 def test_every_convention_is_offered(opened: tuple[Job, Page]) -> None:
