@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import h5py
 import numpy as np
@@ -326,7 +326,7 @@ def test_what_is_chosen_is_pooled_anew(page: Page) -> None:
     choose(page, "Samples a bin", "1")
     choose(page, "Aligned", "false")
     settle(page)
-    asked = {"sampling_ratio": 1, "aligned": False}
+    asked: dict[str, Any] = {"sampling_ratio": 1, "aligned": False}
     close(shown(page), expected(2, channel=2, output_size=3, **asked))
     choose(page, "A bin takes", "max")
     settle(page)
@@ -439,13 +439,14 @@ def test_every_control_has_a_name_for_a_screen_reader(page: Page) -> None:
           .map((each) => each.outerHTML)"""
     )
     assert nameless == []
-    assert "bin 0,0" in page.locator("td").first.get_attribute("aria-label")  # type: ignore[operator]
+    assert str(page.locator("td").first.get_attribute("aria-label")).startswith("bin 0,0: ")
 
 
 def test_the_page_is_light_or_dark_as_its_reader_has_it_and_fits_a_telephone(page: Page) -> None:
     grounds = {}
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
         settle(page)
         grounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert grounds["light"] == "rgb(255, 255, 255)"
