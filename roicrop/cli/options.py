@@ -16,11 +16,12 @@ import click
 
 from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
-from roicrop.models import RoiNode, find_node, is_model
+from roicrop.models import find_node, is_model
 
 if TYPE_CHECKING:
     from roicrop.draw import Album, SurveyName
     from roicrop.job import Job, Request
+    from roicrop.models import RoiNode
 
 Parameters = Mapping[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
