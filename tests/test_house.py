@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ FLOORS = (
     ("job",),
     ("explanation",),
     ("draw",),
-    ("comparison", "identification", "inspection"),
+    ("comparison", "explorer", "identification", "inspection"),
     ("cli",),
     ("__main__",),
 )
@@ -91,6 +92,19 @@ def handed_on(name: str) -> bool:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
         for node in ast.walk(statement.value)
     )
+
+
+def test_readers_of_plans_ask_the_plan_and_not_which_operator_it_is() -> None:
+    """A second kind of plan is one class: only where plans are made and applied are there kinds."""
+    asks = re.compile(r"\b(SeparablePlan|AxisPlan|GridTerms)\b|\bplan\.[yx]\b|\.operator [!=]= ")
+    asking = [
+        f"{path.relative_to(ROOT)}:{number} {line.strip()}"
+        for path in MODULES
+        if room_of(path) not in ("conventions", "sampling", "kernels", "operators", "cli", "models")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if asks.search(line)
+    ]
+    assert not asking, "\n".join(asking)
 
 
 def test_no_file_of_tests_is_long() -> None:

@@ -89,7 +89,7 @@ def _group(name: str, first: Convention, second: Convention) -> str:
     """The cause that a field belongs to: its own, unless it makes no sense without others."""
     if name == "mode" and "piece" in (first.kind, second.kind):
         name = "sampling_ratio"  # an integral has no maximum
-    if first.operator != second.operator and name in _OF_AN_OPERATOR:
+    if (first.kind == "cell") != (second.kind == "cell") and name in _OF_AN_OPERATOR:
         return _DECIDES["operator"]
     corners = [row.positions == "corners" for row in (first, second)]
     if corners[0] != corners[1] and name in _PLACE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from roicrop.conventions import in_words
 from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
-from roicrop.conventions.relevance import effective, idle_in_both, matters
+from roicrop.conventions.relevance import coarse, effective, idle_in_both, matters
 from roicrop.conventions.resolving import checked_bins, differing, lookup, overrides, resolve
 from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
@@ -49,6 +49,7 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "checked_bins",
+    "coarse",
     "differing",
     "effective",
     "idle_in_both",

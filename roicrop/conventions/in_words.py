@@ -6,7 +6,7 @@ from typing import Final
 
 from roicrop.conventions.levels import LevelRule
 from roicrop.conventions.relevance import matters
-from roicrop.conventions.table import Convention, Kind, Reduction
+from roicrop.conventions.table import Convention, Kind, Operator, Reduction
 from roicrop.text import measure, minus
 
 TABLE_HEADER: Final = (
@@ -132,6 +132,8 @@ _OPERATOR_NAMES: Final[dict[Kind, str]] = {
     "piece": "Exact RoIAlign",
     "cell": "RoIPool",
 }
+OPERATORS: Final[dict[Operator, str]] = {"align": "RoIAlign", "pool": "RoIPool"}
+"""What an operator is called, whatever its convention."""
 _ROUNDED: Final = {
     "half-away": "rounded",
     "half-even": "rounded half to even",

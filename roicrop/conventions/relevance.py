@@ -36,6 +36,18 @@ def effective(row: Convention) -> Convention:
     return dataclasses.replace(row, **_BESIDE, **idle)
 
 
+def coarse(row: Convention) -> Convention:
+    """The effective row without what changes few bins or last bits, and NaN for empty bins."""
+    row = effective(row)
+    return dataclasses.replace(
+        row,
+        positions="corners" if row.positions == "corners" else "scaled-step",
+        void=math.nan,
+        void_max=math.nan,
+        max_start=row.max_start if row.max_start >= 0 else -math.inf,
+    )
+
+
 def idle_in_both(first: Convention, second: Convention) -> set[str]:
     """The fields that play no part in either row, nor in any that has rules of both."""
     values = [{getattr(row, name) for row in (first, second)} for name in _DECIDING]

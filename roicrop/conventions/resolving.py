@@ -19,7 +19,7 @@ from roicrop.conventions.table import (
     SamplingRatio,
 )
 from roicrop.errors import ArgumentError
-from roicrop.text import quoted
+from roicrop.text import choice, quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
@@ -28,10 +28,11 @@ def lookup(name: str, operator: Operator) -> Convention:
         name = DEFAULT["pool"]
     row = CONVENTIONS.get(name)
     if row is None or row.operator != operator:
-        known = ", ".join(sorted(r.name for r in CONVENTIONS.values() if r.operator == operator))
-        raise ArgumentError(
-            f"convention {name!r} is not one of roi_{operator}'s: choose from {known}"
-        )
+        known = [each.name for each in CONVENTIONS.values() if each.operator == operator]
+        what = f"no convention {quoted(name)}"
+        if row is not None:
+            what = f"the convention {name} is for `{row.operator}`, not `{operator}`"
+        raise ArgumentError(f"{what}: {choice(name, known)}")
     return row
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from roicrop.draw.view import true_axes
+from roicrop.draw.view import true_box
 from roicrop.explanation import placed
 from roicrop.job import Subject
 from roicrop.outputs import replacing, written
-from roicrop.sampling import AxisPlan, SeparablePlan
+from roicrop.sampling import Plan
 from roicrop.text import csv_lines
 
 SAMPLE_COLUMNS: Final = (
@@ -30,7 +30,7 @@ _MOST_ROWS: Final = 1_000_000
 
 
 def write_points(
-    plan: SeparablePlan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
+    plan: Plan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
 ) -> None:
     """Write what box k reads as CSV, one line a sample, or for RoIPool one a cell of a bin.
 
@@ -52,23 +52,24 @@ def write_points(
         file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
 
 
-def _rows(plan: SeparablePlan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
+def is_own(path: Path) -> bool:
+    """Whether a file is one that `write_points` wrote: it has the same columns."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().rstrip("\n") in (",".join(SAMPLE_COLUMNS), ",".join(CELL_COLUMNS))
+    return False
+
+
+def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
     """The lines of that file, bin by bin; of each at least the columns that it has."""
-    true_y, true_x = true_axes(subject, plan, k)
+    true = true_box(subject, plan, k)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
-    bins_y, bins_x = bins_of_cells(plan.y, k), bins_of_cells(plan.x, k)
+    many = plan.bins_of_cells(k) if plan.kind == "cell" else None
     for p, q in bins:
         terms = plan.terms(k, p, q)
         for term in terms if few else terms.in_range():
             row = placed(p, q, term)
-            row["image_y"] = true_y.pixel_of(float(term.y))
-            row["image_x"] = true_x.pixel_of(float(term.x))
-            if plan.kind == "cell":
-                row["bins_with_this_cell"] = bins_y[term.row] * bins_x[term.column]
+            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
+            if many is not None:
+                row["bins_with_this_cell"] = many[term.row, term.column]
             yield row
-
-
-def bins_of_cells(axis: AxisPlan, k: int) -> NDArray[np.int64]:
-    """RoIPool: (size,) how many of the bins of box k cover each cell."""
-    return np.bincount(axis.samples(k).low, minlength=axis.size)

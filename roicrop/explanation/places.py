@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.preamble import operand
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import Axis, GridTerms, Samples
+from roicrop.sampling import Axis, Samples
 from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
@@ -59,15 +59,10 @@ def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
 def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
     """RoIPool's bin: how its edges are rounded, and which cells they leave."""
     plan, k = explanation.plan, explanation.k
-    y, x = _edges(plan.y, k, bin_.row), _edges(plan.x, k, bin_.column)
+    of_y, of_x = plan.axes
+    y, x = _edges(of_y, k, bin_.row), _edges(of_x, k, bin_.column)
     names = ("first cell", "cell after", "on the map")
     yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", INDENT)
-
-
-def grid(bin_: Bin) -> GridTerms:
-    """Its terms, as pairs of what there is along y and along x."""
-    assert isinstance(bin_.terms, GridTerms)
-    return bin_.terms
 
 
 _Side = tuple[str, str, Axis, int, Samples, str]
@@ -75,10 +70,11 @@ _Side = tuple[str, str, Axis, int, Samples, str]
 
 def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
     """Of y and x: names for it, for its samples' number and for cells, and the bin along it."""
-    plan, terms = explanation.plan, grid(bin_)
+    plan = explanation.plan
+    (of_y, of_x), (y, x) = plan.axes, plan.samples(explanation.k)
     return (
-        ("y", "i", plan.y, bin_.row, terms.y, "rows"),
-        ("x", "j", plan.x, bin_.column, terms.x, "columns"),
+        ("y", "i", of_y, bin_.row, y.of_bin(bin_.row), "rows"),
+        ("x", "j", of_x, bin_.column, x.of_bin(bin_.column), "columns"),
     )
 
 

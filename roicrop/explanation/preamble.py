@@ -26,8 +26,6 @@ def preamble(explanation: Explanation) -> Iterator[str]:
     yield from _axes(explanation)
 
 
-_OPERATOR: Final = {"align": "RoIAlign", "pool": "RoIPool"}
-
 _Line = tuple[str, str, str]  # a step, how it comes about, a note
 
 
@@ -35,7 +33,7 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
     (height, width), (bins_y, bins_x) = plan.map_size, plan.output_size
     image = printable(source.image)
-    yield f"{_OPERATOR[row.operator]} of box {source.box}, image {image} of {source.file}"
+    yield f"{in_words.OPERATORS[row.operator]} of box {source.box}, image {image} of {source.file}"
     yield f"Convention {row.name}: {row.program}"
     changed = overrides(row) if row.name in CONVENTIONS else {}
     if changed:
@@ -95,7 +93,9 @@ def _axes(explanation: Explanation) -> Iterator[str]:
     plan, k = explanation.plan, explanation.k
     lines = [
         [f"  {name}", of_y, of_x, note]
-        for (name, of_y, note), (_, of_x, _) in zip(_axis(plan.y, k), _axis(plan.x, k), strict=True)
+        for (name, of_y, note), (_, of_x, _) in zip(
+            *(_axis(axis, k) for axis in plan.axes), strict=True
+        )
     ]
     yield from table([["Bins", "y", "x", ""], *lines], "llll")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -189,15 +188,3 @@ def _rows() -> Iterator[Convention]:
                         continue
         if own.border == "extrapolate":
             yield dataclasses.replace(own, interpolation="nearest")
-
-
-def coarse(row: Convention) -> Convention:
-    """The effective row without what changes few bins or last bits, and NaN for empty bins."""
-    row = effective(row)
-    return dataclasses.replace(
-        row,
-        positions="corners" if row.positions == "corners" else "scaled-step",
-        void=math.nan,
-        void_max=math.nan,
-        max_start=row.max_start if row.max_start >= 0 else -math.inf,
-    )

@@ -100,7 +100,7 @@ class Placed:
 
     def plan(
         self, convention: Convention | None = None, output_size: tuple[int, int] | None = None
-    ) -> sampling.SeparablePlan:
+    ) -> sampling.Plan:
         """Where the boxes sample the map. BoxError names a box beyond the range of a float."""
         with self._named():
             return sampling.plan(

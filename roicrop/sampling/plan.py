@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from roicrop.conventions import Convention, Kind
 from roicrop.sampling.arrays import Bool, Float, Int
 from roicrop.sampling.axis import Axis, Step
+from roicrop.sampling.rows import Rows
+from roicrop.sampling.samples import Samples
 from roicrop.sampling.terms import Terms
 
 
@@ -40,7 +42,8 @@ class Plan(ABC):
     across, boxes from k = 0.
 
     boxes: (K, 4) as given to `plan`, in the coordinates' dtype, xyxy.
-    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded.
+    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded. Tables that have a
+        column for each read them as `axes`.
     """
 
     convention: Convention
@@ -56,6 +59,11 @@ class Plan(ABC):
     def kind(self) -> Kind:
         """What a bin is made of: samples, one sample point, pieces of an integral, or cells."""
         return self.convention.kind
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """The numbers of y and of x."""
+        return self.y, self.x
 
     @property
     def map_size(self) -> tuple[int, int]:
@@ -80,6 +88,10 @@ class Plan(ABC):
         """The corners of box k; `image` is the box in the original image, if that is known."""
 
     @abstractmethod
+    def begin(self, k: int) -> tuple[float, float]:
+        """Y and x of the corner of box k that its first bin begins with, in index coordinates."""
+
+    @abstractmethod
     def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
         """(4, 2) the corners of a bin of box k, y and x each, in order around it.
 
@@ -88,8 +100,32 @@ class Plan(ABC):
         """
 
     @abstractmethod
+    def samples(self, k: int) -> tuple[Samples, Samples]:
+        """Every sample of box k, along y and along x: all pairs of them are what it reads.
+
+        Those out of range are included, but of a box that has over a million samples along an axis.
+        """
+
+    @abstractmethod
     def terms(self, k: int, p: int, q: int) -> Terms:
         """Everything that a bin of box k is made of."""
+
+    @abstractmethod
+    def cells(self, k: int, p: int, q: int) -> tuple[range, range]:
+        """The rows and columns of the map that a bin of whole cells takes."""
+
+    @abstractmethod
+    def bins_of_cells(self, k: int) -> Int:
+        """(H, W): how many of the bins of box k, which are of whole cells, take each cell."""
+
+    @abstractmethod
+    def weights(self, k: int) -> NDArray[np.float64]:
+        """(H, W): what each cell counts in all bins of box k together, for an average."""
+
+    @property
+    @abstractmethod
+    def matrices(self) -> tuple[Rows, ...]:
+        """The plan itself, which decides every result."""
 
     @abstractmethod
     def void(self, k: int) -> Bool:
@@ -113,6 +149,13 @@ class Plan(ABC):
         Never nothing: a box that reads nothing gets some cells too.
         """
         return np.stack([*self.y.bounds(), *self.x.bounds()], 1)
+
+    def has_void(self) -> Bool:
+        """(K,): whether a box has a void bin."""
+        has = np.zeros(len(self), dtype=bool)
+        for rows in self.matrices:
+            has |= rows.void.reshape(len(self), -1).any(axis=1)
+        return has
 
     @abstractmethod
     def tiles(self, size: tuple[int, int]) -> Bool:

@@ -39,7 +39,7 @@ def test_the_csv_holds_the_plans_samples(
     path = tmp_path_factory.mktemp("points") / "points.csv"
     write_points(plan, 0, path, subject=SUBJECT)
     lines = _table(path)
-    y, x = plan.y.samples(0), plan.x.samples(0)
+    y, x = plan.samples(0)
     assert len(lines) == len(y) * len(x)
     found = {
         tuple(int(line[c]) for c in SAMPLE_COLUMNS[:4]): (float(line["y"]), float(line["x"]))
@@ -89,7 +89,7 @@ def test_a_box_of_too_many_samples_gives_those_in_range(tmp_path: Path) -> None:
     plan = crop((-1e5, -1e5, 1e5, 1e5), 1, convention="detectron2").plan
     write_points(plan, 0, tmp_path / "points.csv", subject=SUBJECT)
     lines = _table(tmp_path / "points.csv")
-    y, x = plan.y.samples(0), plan.x.samples(0)
+    y, x = plan.samples(0)
     assert len(lines) == int(y.inside.sum()) * int(x.inside.sum())
     assert "outside" not in {line["state"] for line in lines}
 

@@ -183,8 +183,8 @@ def test_roipools_plan_tells_each_rounding() -> None:
     third = np.float32(7) / np.float32(3)
     assert before.tolist() == [[0, third], [third, 2 * third], [2 * third, 3 * third]]
     assert after.tolist() == [[2, 5], [4, 7], [6, 9]]
-    assert [x.cell_range(0, p) for p in range(3)] == [(2, 5), (4, 7), (6, 7)]
-    assert plan.y.cell_range(0, 0) == (0, 4)
+    assert [x.bin_cells(0, p) for p in range(3)] == [range(2, 5), range(4, 7), range(6, 7)]
+    assert plan.y.bin_cells(0, 0) == range(4)
 
 
 @pytest.mark.parametrize("half", [0.5, -0.5, 2.5, -2.5])
