@@ -299,7 +299,7 @@ def test_dragging_moves_by_fractions_of_a_cell_where_align_glides_and_pool_jumps
     page.mouse.up()
     moved = state(page)["moved"]
     assert moved == pytest.approx([12.8, 8, 53.6, 49.6], abs=0.02)
-    pool = {"function": roicrop.roi_pool, "convention": "fast-rcnn"}
+    pool: dict[str, Any] = {"function": roicrop.roi_pool, "convention": "fast-rcnn"}
     close(shown(page, 1), expected(0, moved=moved, **pool))
     assert np.abs(shown(page, 1) - before[1]).max() > 1e-3
     page.get_by_role("button", name="Put the box back").click()
