@@ -20,7 +20,7 @@ from roicrop.explorer import Page as Made
 from roicrop.explorer import explore
 from roicrop.job import Request
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
-from tests.explorer.conftest import page_of
+from tests.explorer.using import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
