@@ -27,6 +27,7 @@ FLOORS = (
     ("explanation",),
     ("draw",),
     ("comparison", "identification", "inspection"),
+    ("questions",),
     ("cli",),
     ("__main__",),
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from roicrop.boxes import names
 from roicrop.boxes.coco import Coco
 from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad
-from roicrop.boxes.read import BOX_SUFFIXES, FileFormat, read_boxes
+from roicrop.boxes.read import BOX_SUFFIXES, FileFormat, boxes_in_memory, read_boxes
 from roicrop.boxes.table import BoxTable
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "BoxTable",
     "Coco",
     "FileFormat",
+    "boxes_in_memory",
     "find_bad",
     "names",
     "read_boxes",

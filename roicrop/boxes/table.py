@@ -76,16 +76,16 @@ class BoxTable:
     box_format: BoxFormat
     box_format_origin: str
     coords: NDArray[np.float64]
-    image_key: str | None
-    image_kind: ImageKind | None
-    image: Names | None
-    id: Names | None
-    score: NDArray[np.float64] | None
-    label: Names | None
-    level: Names | None
-    coco: Coco | None
-    image_sizes: Mapping[str, tuple[int, int]]
-    rows: NDArray[np.intp] | None
+    image_key: str | None = None
+    image_kind: ImageKind | None = None
+    image: Names | None = None
+    id: Names | None = None
+    score: NDArray[np.float64] | None = None
+    label: Names | None = None
+    level: Names | None = None
+    coco: Coco | None = None
+    image_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rows: NDArray[np.intp] | None = None
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.conventions import DEFAULT, Convention, lookup
+from roicrop.conventions import pool_beside
 from roicrop.errors import ArgumentError
 
 
@@ -65,12 +65,12 @@ def command(**params: Any) -> None:
                 raise ArgumentError(
                     f"--{option} is for figures of a box, not --figure {params['figure']}"
                 )
-    params = options.with_model(params)
-    conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
+    params = jobs.with_model(params)
+    conventions = [jobs.convention_of(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
-        conventions.append(_pool_beside(conventions[0]))
+        conventions.append(pool_beside(conventions[0]))
     with (
-        jobs.open_job(options.request(params, conventions[0])) as job,
+        jobs.open_job(jobs.request_of(params, conventions[0])) as job,
         room_for_pictures(params["place"]),
     ):
         jobs.require_scale(job)
@@ -84,11 +84,3 @@ def command(**params: Any) -> None:
         beside = conventions[1] if params["both"] else None
         summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
-
-
-def _pool_beside(align: Convention) -> Convention:
-    """The RoIPool of the same framework, or the one that there is."""
-    try:
-        return lookup(align.name, "pool")
-    except ArgumentError:
-        return lookup(DEFAULT["pool"], "pool")
