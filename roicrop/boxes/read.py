@@ -13,14 +13,12 @@ from typing import Any, BinaryIO, Final, Literal, get_args
 import numpy as np
 
 from roicrop.arguments import boxes_of
-from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
-from roicrop.boxes.json_text import read_json, read_json_lines
+from roicrop.boxes.json_text import read_coco, read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.records import draft_of_matrix
-from roicrop.boxes.table import BoxTable, Source
+from roicrop.boxes.table import BOX_FORMATS, BoxFormat, BoxTable, Source
 from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
 from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened

@@ -107,4 +107,5 @@ def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
 
 def test_every_option_that_is_written_is_a_field_of_the_request() -> None:
     fields = {field.name for field in dataclasses.fields(Request)}
-    assert {*OPTIONS} == fields - {"features", "boxes", "convention", "scale_origin", "model"}
+    files = {"features", "boxes", "model"}
+    assert {*OPTIONS} == fields - files - {"maps", "given", "convention", "scale_origin"}
