@@ -55,6 +55,7 @@ def read_boxes(
     label_column: str | None = None,
     level_column: str | None = None,
     count: int | None = None,
+    allow_external: bool = False,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
 
@@ -68,6 +69,7 @@ def read_boxes(
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, …: the columns that hold these, whatever their names.
     count: how many images there are, which tells an index from a coordinate.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
@@ -86,7 +88,7 @@ def read_boxes(
     file, inner = split_spec(os.fspath(path))
     with _reading():
         if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
-            table = _read_array(file, inner, reading).build(file)
+            table = _read_array(file, inner, reading, allow_external).build(file)
         else:
             source = Source(os.fspath(path))
             reader = _READERS[format or _format_by_name(source)]
@@ -128,20 +130,19 @@ def _check_known(what: str, format: str | None, known: Sequence[str]) -> None:
 def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
-        known = ", ".join(FILE_FORMATS)
         raise ArgumentError(
-            f"{source.name}: its name does not say how boxes are written: --boxes-format ({known})"
+            f"{source.name}: its name does not say how boxes are written: --boxes-format "
+            f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]
 
 
-def _read_array(path: str, inner: str, reading: Reading) -> Draft:
+def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draft:
     from roicrop.files import arrays  # imports h5py: only where it is wanted
 
-    array = arrays.read_table(path, inner, usual="boxes")
+    array = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
-    fits = reading.columns is not None or array.shape[1] in (4, 5)
-    if array.dtype.kind not in "iuf" or not fits:
+    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in (4, 5)):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
             "(K, 5) with an image's index first or a score last; --columns names other columns"

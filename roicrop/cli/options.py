@@ -250,7 +250,7 @@ PLACING: Final = together(
     running_option(
         "--allow-external",
         is_flag=True,
-        help="Follow links from FEATURES to files outside its folder, and read raw storage.",
+        help="Follow links to files outside the folder of an HDF5 input, and read raw storage.",
     ),
 )
 _LEVEL_RULE: Final = together(

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import Brush, blank, centres, stripes
+from roicrop.draw.canvas import Brush, blank, centres, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.draw.lettering import (
     HEADING,
@@ -218,7 +218,8 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
         canvas[:bar] = scale.colours(low * (1 - share) + high * share)
         brush = Brush(canvas)
         for value in labels:
-            brush.column(min(max(at(value), 0.5), length - 0.5), _BAR, _BAR + _TICK, 1.0, INK)
+            x = min(max(at(value), 0.5), length - 0.5)
+            brush.line(x, _BAR, x, _BAR + _TICK, 1.0, INK)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -269,7 +270,7 @@ def _swatch(entry: Entry) -> Block:
     def draw() -> Image.Image:
         ground = entry.background
         brush = Brush(stripes(height, width) if ground is None else blank(height, width, ground))
-        brush.frame(0, 0, width, height, 1.0, RULE)
+        brush.outline(rectangle(0, 0, width, height), 1.0, RULE)
         entry.draw(brush)
         return brush.finish()
 

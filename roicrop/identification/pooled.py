@@ -73,7 +73,7 @@ def open_pooled(
         array = StoredArray("pooled", spec.shape, spec.dtype, spec)
         yield _checked(lambda rows: spec[rows], array, job, progress)
         return
-    with open_stored(spec) as stored:
+    with open_stored(spec, allow_external=job.request.allow_external) as stored:
         array = _tensor(stored, job)
         yield _checked(functools.partial(stored.rows, array), array, job, progress)
 
@@ -85,10 +85,12 @@ def _tensor(stored: Stored, job: Job) -> StoredArray:
             raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
         return named
     own = stored.array(POOLED)
-    if own is not None:
-        return own
-    numbers = {name: each for name, each in stored.arrays().items() if each.dtype.kind in "fiu"}
-    return numbers[_choose({name: each.shape for name, each in numbers.items()}, stored.path, job)]
+    if own is None:
+        arrays = stored.arrays().items()
+        shapes = {name: each.shape for name, each in arrays if each.dtype.kind in "fiu"}
+        own = stored.array(_choose(shapes, stored.path, job))
+    assert own is not None
+    return own
 
 
 def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:

@@ -13,6 +13,7 @@ from roicrop.job.command_line import (
     OPTIONS,
     command_line,
     convention_options,
+    option_words,
     overriding_options,
     result_options,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "match_files",
     "names_levels",
     "open_job",
+    "option_words",
     "other_orders",
     "overriding_options",
     "parameters",
