@@ -7,13 +7,16 @@ that was not given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
 from roicrop.job.command_line import OPTIONS
 from roicrop.job.request import Request
-from roicrop.models import RoiNode, find_node, is_model
+from roicrop.models import find_node, is_model
+
+if TYPE_CHECKING:
+    from roicrop.models import RoiNode
 
 Parameters = Mapping[str, Any]
 _T = TypeVar("_T")
