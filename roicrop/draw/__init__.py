@@ -17,6 +17,7 @@ from roicrop.draw.album import Album, Options
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
 from roicrop.draw.map import Shown
+from roicrop.draw.photo import Photos
 from roicrop.draw.points import write_points
 from roicrop.draw.sheet import save
 from roicrop.draw.surveys import SurveyName
@@ -26,6 +27,7 @@ __all__ = [
     "Album",
     "Crop",
     "Options",
+    "Photos",
     "Shown",
     "Subject",
     "SurveyName",

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from roicrop.conventions import Convention
 from roicrop.draw import points, sheet
@@ -76,7 +75,7 @@ class Figure:
         png, *tables = self.files
         try:
             with _noting(png, made):
-                draw.save(self._image(), png, overwrite=self.overwrite)
+                draw.save(self._sheet(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
                     points.write_points(
@@ -87,7 +86,7 @@ class Figure:
             raise
         return made
 
-    def _image(self) -> Image:
+    def _sheet(self) -> sheet.Sheet:
         if len(self.crops) == 1:
             return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
         pair = self.crops[0], self.crops[1]

@@ -104,7 +104,7 @@ class Survey:
         from roicrop import draw
 
         new = not self.file.exists()
-        draw.save(self.compose().finish(), self.file, overwrite=self.overwrite)
+        draw.save(self.compose(), self.file, overwrite=self.overwrite)
         return [self.file] if new else []
 
     def compose(self) -> Sheet:
@@ -176,11 +176,11 @@ def _overview(survey: Survey) -> tuple[str, list[Block]]:
         text += " with number and score" if scored and few else " with its number" if few else ""
         entries.append(Entry(_box_example(colour, 2.2), text))
     if not few:
-        by = "highest scores" if scored else "largest boxes"
         entries = entries if len(entries) > 1 else []
-        what = f"those of the {by}, with numbers: {len(named)}"
+        which = "with the highest scores" if scored else "that are largest"
+        what = f"{len(named)} of those {which}, numbered"
         entries.append(Entry(_box_example(BOX, 2.2), what))
-        rest = f"the other {len(items) - len(named):,}"
+        rest = f"the other {len(items) - len(named):,} boxes"
         entries.append(Entry(_box_example((*BOX, faint), 0.75), rest))
     bar = colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
