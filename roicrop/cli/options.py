@@ -28,11 +28,12 @@ from roicrop.cli.declaring import (
 )
 from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
-from roicrop.models import RoiNode, find_node, is_model
+from roicrop.models import find_node, is_model
 
 if TYPE_CHECKING:
     from roicrop.draw import Album, SurveyName
     from roicrop.job import Job, Request
+    from roicrop.models import RoiNode
 
 Parameters = Mapping[str, Any]
 _T = TypeVar("_T")

@@ -134,14 +134,14 @@ class Album:
         survey: SurveyName | None = None,
     ) -> None:
         job.check_channel(options.channel)
-        _check_bin(options.bin, job.request.output_size)
+        check_bin(options.bin, job.request.output_size)
         self._job = job
         self._conventions = conventions
         self._options = options
         self._survey = survey
-        self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
-        self._check_photo()
+        self._photos.check(job.placed(self._rows))
         self._files = self._name_files(Path(place))
         self._overwrite = options.overwrite or options.replace_own  # no other file is there
         self._made: list[Path] = []
@@ -249,20 +249,6 @@ class Album:
                 return int(held.reshape(len(held), -1).max(axis=1).argmax())
         return None
 
-    def _check_photo(self) -> None:
-        """A photograph that is named is looked at before the work, and is of one image."""
-        if self._options.photo is None:
-            return
-        placed = self._job.placed(self._rows)
-        images = {each.image for each in placed}
-        if len(images) > 1:
-            raise ArgumentError(
-                f"--photo {self._options.photo} is one image, and the boxes to draw are on "
-                f"{len(images)}: choose boxes of one image"
-            )
-        for each in placed:
-            self._photos.of(each, int(each.rows[0]))
-
     def _key(self, map_: int) -> int:
         """What has a survey of its own: an image, or, where cells are counted, a map."""
         return map_ if self._survey == "coverage" else self._job.image_of(map_)
@@ -346,14 +332,19 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """ArgumentError for a bin that is none of so many."""
     if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
         raise ArgumentError(
             f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
         )
 
 
-def _drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+def drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+    """The rows of boxes of these numbers, or of the first that are pooled.
+
+    BoxError for one that is not there or is bad.
+    """
     if boxes is None:
         return np.flatnonzero(job.is_pooled)[:most]
     # A range may end far beyond the last box: look no further than the first that is not there.
