@@ -5,7 +5,7 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
     canvas, colour, lettering   lines, marks and text
     sheet                       blocks on a page, its legend and its colour bar
     view, map, grid, photo      a part of the map, in numbers; pooled values; the photograph
-    kinds                       what is drawn for each kind of plan, with its legend beside it
+    drawing, kinds              a box under a plan; what each kind has, with its legend beside it
     figures, surveys            figures of one box; of all boxes of an image
     points                      the same as numbers, in CSV
     album                       which figures a job has, and where they go
@@ -18,11 +18,7 @@ from roicrop.draw.album import Album, Options, check_bin, drawable
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
 from roicrop.draw.map import Shown
-<<<<<<< HEAD
-from roicrop.draw.photo import Photos
-=======
 from roicrop.draw.photo import Photo, Photos
->>>>>>> main
 from roicrop.draw.points import write_points
 from roicrop.draw.sheet import save
 from roicrop.draw.surveys import SurveyName
@@ -32,10 +28,7 @@ __all__ = [
     "Album",
     "Crop",
     "Options",
-<<<<<<< HEAD
-=======
     "Photo",
->>>>>>> main
     "Photos",
     "Shown",
     "Subject",
