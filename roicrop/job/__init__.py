@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roicrop.job.asking import convention_of, request_of, with_model
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
@@ -75,6 +76,7 @@ __all__ = [
     "carry_out",
     "cautions",
     "command_line",
+    "convention_of",
     "convention_options",
     "covers",
     "crop",
@@ -95,10 +97,12 @@ __all__ = [
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "request_of",
     "require_scale",
     "result_options",
     "rules",
     "run",
     "stride_that_covers",
     "stride_that_fits",
+    "with_model",
 ]
