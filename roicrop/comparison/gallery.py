@@ -59,6 +59,7 @@ class Gallery:
             (crops[0], crops[1]),
             names=(first.name, second.name),
             subject=one.subject(worst.row),
+            photo=draw.Photos(None).of(one, worst.row),
         )
         path = self._file(first, second)
         draw.save(picture, path, overwrite=self._overwrite)

@@ -5,7 +5,7 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
     canvas, colour, lettering   lines, marks and text
     sheet                       blocks on a page, its legend and its colour bar
     view, map, grid, photo      a part of the map, in numbers; pooled values; the photograph
-    kinds                       what is drawn for each kind of plan, with its legend beside it
+    drawing, kinds              a box under a plan; what each kind has, with its legend beside it
     figures, surveys            figures of one box; of all boxes of an image
     points                      the same as numbers, in CSV
     album                       which figures a job has, and where they go

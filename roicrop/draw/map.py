@@ -18,7 +18,7 @@ from PIL import Image
 from roicrop.draw.canvas import FINER, Brush, blank, centres, enlarged, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
 from roicrop.draw.lettering import TICK, Format, format_for, line_height, round_step, text_width
-from roicrop.draw.sheet import Block, Sheet
+from roicrop.draw.sheet import NOTHING, Block, Sheet
 from roicrop.draw.view import Span, View
 
 Box = tuple[float, float, float, float]
@@ -319,7 +319,7 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
     depth = len(ends) * wide + _GAP
     cramped = any(high - low < room(text) + 6 for text, low, high, _ in found)
     if not found or cramped or depth > BRACKETS:
-        return Block(0, 0, lambda sheet, x, y: None)
+        return NOTHING
     width, height = (depth, length) if vertical else (length, depth)
 
     def away(lane: int) -> float:

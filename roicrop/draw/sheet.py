@@ -78,14 +78,18 @@ class Sheet:
         self.placed.append(Placed("", x, y, x + width, y + height))
         self._rasters.append((x, y, draw))
 
+    @property
+    def title(self) -> str:
+        """The first text."""
+        return next(placed.text for placed in self.placed if placed.text)
+
     def finish(self) -> Image.Image:
-        """The figure: all that was placed, and a margin. Its title is the first text."""
+        """The figure: all that was placed, and a margin; at most 1320 pixels wide."""
         width = math.ceil(max(p.right for p in self.placed)) + MARGIN
         height = math.ceil(max(p.bottom for p in self.placed)) + MARGIN
         image = Image.new("RGB", (width, height), PAPER)
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
-        image.info["Title"] = next(p.text for p in self.placed if p.text)
         pen = ImageDraw.Draw(image)
         for left, top, text, size, colour in self._texts:
             baseline = top + round(size * 1.06)
@@ -93,13 +97,13 @@ class Sheet:
         return image
 
 
-def save(image: Image.Image, path: str | Path, *, overwrite: bool = False) -> None:
+def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
-    metadata = PngInfo()
-    metadata.add_itxt("Title", str(image.info.get("Title", "")))
+    image, metadata = sheet.finish(), PngInfo()
+    metadata.add_itxt("Title", sheet.title)
     metadata.add_text("Software", f"{_DRAWN_BY} {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
         image.save(temporary, format="PNG", pnginfo=metadata)
@@ -124,6 +128,9 @@ class Block:
     width: int
     height: int
     place: Callable[[Sheet, int, int], None]
+
+
+NOTHING: Final = Block(0, 0, lambda sheet, x, y: None)
 
 
 def column(*blocks: Block, gap: int) -> Block:

@@ -24,6 +24,8 @@ from tests.draw.boxes import (
     crop,
 )
 
+SHOWN = Shown.of(FEATURES, None)
+
 
 def _table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
@@ -102,7 +104,7 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path,
 
     def write(overwrite: bool) -> None:
         if what == "picture":
-            save(Image.new("RGB", (4, 4)), path, overwrite=overwrite)
+            save(panel(SHOWN, crop((16, 16, 39, 23)), subject=SUBJECT), path, overwrite=overwrite)
         else:
             write_points(plan, 0, path, subject=SUBJECT, overwrite=overwrite)
 
@@ -115,7 +117,7 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path,
 
 
 def test_a_saved_picture_says_what_it_is(tmp_path: Path) -> None:
-    figure = panel(Shown.of(FEATURES, None), crop((16, 16, 39, 23)), subject=SUBJECT)
+    figure = panel(SHOWN, crop((16, 16, 39, 23)), subject=SUBJECT)
     save(figure, tmp_path / "box.png")
     with Image.open(tmp_path / "box.png") as image:
         assert image.format == "PNG"
