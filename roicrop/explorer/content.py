@@ -231,8 +231,6 @@ _OF_MAPS: Final = (
     "input_scale",
     "levels",
     "strides",
-    "canonical_size",
-    "canonical_level",
 )
 _NOT_OF_BOX: Final = ("output_size", "threads", "memory")
 
