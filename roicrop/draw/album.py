@@ -20,15 +20,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
-from roicrop.draw import points
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
 from roicrop.draw.map import Shown, over_channels
-from roicrop.draw.photo import Photo, Photos
 from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Placed, Rows, Subject
+from roicrop.explanation import is_points, write_points
+from roicrop.job import Job, OnMap, Photo, Photos, Placed, Rows, Subject
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -80,9 +79,7 @@ class Figure:
                 draw.save(self.sheet(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
-                    points.write_points(
-                        crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite
-                    )
+                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
         except BaseException:
             remove(made)
             raise
@@ -305,7 +302,7 @@ class Album:
 
 
 def _is_own(path: Path) -> bool:
-    return points.is_own(path) if path.suffix == ".csv" else is_own(path)
+    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(

@@ -26,7 +26,6 @@ from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
 from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, photo_block
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     GAP,
     INNER,
@@ -44,7 +43,7 @@ from roicrop.draw.sheet import (
     side_by_side,
 )
 from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.job import Photo, Subject
 from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
 

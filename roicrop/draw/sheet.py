@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import Brush, blank, centres, rectangle, stripes
+from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.draw.lettering import (
     HEADING,
@@ -26,14 +27,13 @@ from roicrop.draw.lettering import (
     TICK,
     clean,
     font,
-    format_for,
     line_height,
     shorten,
     text_width,
-    ticks,
     wrap,
 )
 from roicrop.outputs import replacing, written
+from roicrop.text import format_for, ticks
 
 WIDEST: Final = 1320
 MARGIN: Final = 20
@@ -219,10 +219,9 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
             labels.append(value)
 
     def draw() -> Image.Image:
-        share = centres(length) / length
         canvas = blank(_BAR + _TICK, length, PAPER)
-        bar = _BAR * (canvas.shape[0] // (_BAR + _TICK))
-        canvas[:bar] = scale.colours(low * (1 - share) + high * share)
+        share = np.linspace(0.0, 1.0, canvas.shape[1])
+        canvas[: _BAR * FINER] = scale.colours(low * (1 - share) + high * share)
         brush = Brush(canvas)
         for value in labels:
             x = min(max(at(value), 0.5), length - 0.5)

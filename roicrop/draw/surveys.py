@@ -27,7 +27,6 @@ from roicrop.draw.map import (
     meet,
     photo_block,
 )
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     GAP,
     INNER,
@@ -46,7 +45,7 @@ from roicrop.draw.sheet import (
     side_by_side,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]

@@ -14,9 +14,9 @@ from roicrop import operators
 from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
 from roicrop.draw import Crop, Shown, Subject, default_bin, panel
 from roicrop.draw.map import over_channels
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import Span, View, fit
+from roicrop.job import Photo
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]

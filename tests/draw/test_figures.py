@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from roicrop.draw import Crop, Shown, Subject, both, overlay, panel
+from roicrop.draw import Crop, Shown, Subject, both, overlay, panel, save
+from roicrop.errors import OutputError
 from tests.draw.boxes import (
     BINS,
     BOXES,
@@ -197,3 +200,16 @@ def test_the_public_functions_give_pictures() -> None:
     assert two.title == "RoIAlign and RoIPool of box 3"
     assert over.title == "a and b on box 3"
     assert one.finish().width < two.finish().width <= WIDEST
+
+
+def test_a_figure_is_written_with_its_title_and_replaces_nothing_unasked(tmp_path: Path) -> None:
+    figure, path = panel(SHOWN, crop((16, 16, 39, 23)), subject=SUBJECT), tmp_path / "box.png"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match=r"box\.png exists"):
+        save(figure, path)
+    assert path.read_text() == "mine"
+    save(figure, path, overwrite=True)
+    assert list(tmp_path.iterdir()) == [path]
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.info["Title"] == "RoIAlign of box 3"

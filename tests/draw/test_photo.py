@@ -14,9 +14,8 @@ from PIL import Image
 from roicrop import job as jobs
 from roicrop.conventions import CONVENTIONS
 from roicrop.draw import Crop, Shown, album, panel
-from roicrop.draw.photo import Photos
 from roicrop.draw.sheet import Sheet
-from roicrop.job import Request
+from roicrop.job import Photos, Request
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
 
 pytestmark = pytest.mark.usefixtures("work")
