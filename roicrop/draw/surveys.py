@@ -27,7 +27,6 @@ from roicrop.draw.map import (
     meet,
     photo_block,
 )
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     GAP,
     INNER,
@@ -46,7 +45,7 @@ from roicrop.draw.sheet import (
     side_by_side,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
@@ -88,6 +87,7 @@ class Survey:
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
     amount: (H, W) how much each cell contributes to all, for coverage.
+    key: of the image, or for coverage the map, that it is of. file: where it goes, if anywhere.
     """
 
     name: SurveyName
@@ -96,18 +96,20 @@ class Survey:
     amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
-    file: Path
+    key: int
+    file: Path | None
     overwrite: bool
 
     def draw(self) -> list[Path]:
         """Write the figure; the file, if it was not there before."""
         from roicrop import draw
 
+        assert self.file is not None
         new = not self.file.exists()
-        draw.save(self.compose().finish(), self.file, overwrite=self.overwrite)
+        draw.save(self.sheet(), self.file, overwrite=self.overwrite)
         return [self.file] if new else []
 
-    def compose(self) -> Sheet:
+    def sheet(self) -> Sheet:
         """The figure, laid out and not yet drawn."""
         self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
@@ -176,11 +178,11 @@ def _overview(survey: Survey) -> tuple[str, list[Block]]:
         text += " with number and score" if scored and few else " with its number" if few else ""
         entries.append(Entry(_box_example(colour, 2.2), text))
     if not few:
-        by = "highest scores" if scored else "largest boxes"
         entries = entries if len(entries) > 1 else []
-        what = f"those of the {by}, with numbers: {len(named)}"
+        which = "with the highest scores" if scored else "that are largest"
+        what = f"{len(named)} of those {which}, numbered"
         entries.append(Entry(_box_example(BOX, 2.2), what))
-        rest = f"the other {len(items) - len(named):,}"
+        rest = f"the other {len(items) - len(named):,} boxes"
         entries.append(Entry(_box_example((*BOX, faint), 0.75), rest))
     bar = colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"

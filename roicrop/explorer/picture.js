@@ -1,8 +1,9 @@
 // What is seen as a PNG: the maps with their marks, and beside each its pooled values.
 
-import { themed } from "./colour.js";
+import { css, themed } from "./colour.js";
+import { content } from "./content.js";
 import { groundOf } from "./heat.js";
-import { brief } from "./numbers.js";
+import { alike } from "./numbers.js";
 import { shownBox, state } from "./state.js";
 import { nameOf } from "./list.js";
 
@@ -31,16 +32,18 @@ export function pictureOf(shown, bin) {
     text(ink, each.heading, GAP, top + 24, 15, "ink", width - 2 * GAP);
     text(ink, each.more, GAP, top + 46, 12, "muted", width - 2 * GAP);
     ink.drawImage(each.canvas, GAP, top + HEAD, each.canvas.clientWidth, each.canvas.clientHeight);
-    grid(ink, each.seen, bin, each.canvas.clientWidth + 2 * GAP, top + HEAD);
+    const colour = css(content.palette.bins[n]);
+    grid(ink, each.seen, bin, each.canvas.clientWidth + 2 * GAP, top + HEAD, colour);
     top += heights[n];
   }
   return canvas;
 }
 
-/** @param {CanvasRenderingContext2D} ink @param {Seen} seen @param {Pair} bin @param {number} left @param {number} top */
-function grid(ink, { values, map }, bin, left, top) {
+/** @param {CanvasRenderingContext2D} ink @param {Seen} seen @param {Pair} bin @param {number} left @param {number} top @param {string} colour of the frame */
+function grid(ink, { values, map }, bin, left, top, colour) {
   if (!values || !map) return;
   const side = Math.min(GRID / values[0].length, GRID / values.length);
+  const texts = alike(values, side < 36 ? 2 : 3);
   /** @param {number} p @param {number} q */
   const at = (p, q) => /** @type {const} */ ([left + q * side, top + p * side, side, side]);
   for (const [p, line] of values.entries()) {
@@ -53,11 +56,11 @@ function grid(ink, { values, map }, bin, left, top) {
       ink.textAlign = "center";
       ink.textBaseline = "middle";
       ink.fillStyle = ground.ink;
-      ink.fillText(brief(value, 3), left + (q + 0.5) * side, top + (p + 0.5) * side, side - 3);
+      ink.fillText(texts[p][q], left + (q + 0.5) * side, top + (p + 0.5) * side, side - 3);
     }
   }
   ink.lineWidth = 3.5;
-  ink.strokeStyle = themed("first");
+  ink.strokeStyle = colour;
   ink.strokeRect(...at(...bin));
 }
 

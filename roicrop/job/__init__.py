@@ -5,8 +5,10 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from roicrop.job.asking import convention_of, request_of, with_model
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
@@ -33,14 +35,15 @@ from roicrop.job.subject import Subject
 
 if TYPE_CHECKING:
     from roicrop.job.crews import Cluster, Processes, ThisProcess
+    from roicrop.job.photos import Photo, Photos
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from roicrop.job import crews  # and with it multiprocessing, for batches only
-
-        return getattr(crews, name)
+        # With multiprocessing, for batches only; and with Pillow, for figures only.
+        module = "photos" if name.startswith("Photo") else "crews"
+        return getattr(import_module(f"roicrop.job.{module}"), name)
 
 
 __all__ = [
@@ -64,6 +67,8 @@ __all__ = [
     "ManifestRow",
     "OnMap",
     "Outcome",
+    "Photo",
+    "Photos",
     "Placed",
     "Processes",
     "Request",
@@ -75,6 +80,7 @@ __all__ = [
     "carry_out",
     "cautions",
     "command_line",
+    "convention_of",
     "convention_options",
     "covers",
     "crop",
@@ -95,10 +101,12 @@ __all__ = [
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "request_of",
     "require_scale",
     "result_options",
     "rules",
     "run",
     "stride_that_covers",
     "stride_that_fits",
+    "with_model",
 ]
