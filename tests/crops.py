@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
+from roicrop.conventions import PLAIN, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
 from roicrop.sampling import SeparablePlan
 from tests import reference
@@ -108,7 +108,7 @@ def variants(name: str) -> list[Convention]:
     """A convention, and what may be asked of it instead of its own values."""
     ratios: tuple[SamplingRatio | None, ...] = (None, 1, 2, 3, "adaptive", "exact")
     modes: tuple[Mode, ...] = ("avg", "max")
-    row, rows = CONVENTIONS[name], []
+    row, rows = PLAIN[name], []
     for ratio, mode in itertools.product(ratios, modes):
         try:
             rows.append(resolve(row, row.operator, sampling_ratio=ratio, mode=mode))

@@ -9,7 +9,7 @@ import click
 
 from roicrop.cli import options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
+from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
 
@@ -33,7 +33,7 @@ def command(**params: Any) -> int:
     from roicrop import identification as identify
     from roicrop import job as jobs
 
-    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = options.request({**params, "output_size": (1, 1)}, *any_convention)
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")

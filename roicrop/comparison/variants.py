@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, resolve
+from roicrop.conventions import PLAIN, SETTINGS, Convention, resolve
 from roicrop.errors import ArgumentError
 from roicrop.models import find_node, is_model
 
@@ -52,9 +52,9 @@ def split_variant(text: str) -> tuple[str, str]:
 
 def _convention(text: str, shared: Settings) -> Convention:
     name, settings = split_variant(text)
-    row = find_node(name).computed().convention if is_model(name) else CONVENTIONS.get(name)
+    row = find_node(name).computed().convention if is_model(name) else PLAIN.get(name)
     if row is None:
-        known = ", ".join(sorted(CONVENTIONS))
+        known = ", ".join(sorted(PLAIN))
         raise ArgumentError(f"{text!r}: there is no convention {name!r}: choose from {known}")
     own = dict(_setting(text, part) for part in settings.split(",") if part)
     _resolved(text, row, own)

@@ -35,7 +35,7 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     image = printable(source.image)
     yield f"{in_words.OPERATORS[row.operator]} of box {source.box}, image {image} of {source.file}"
     yield f"Convention {row.name}: {row.program}"
-    changed = overrides(row) if row.name in CONVENTIONS else {}
+    changed = overrides(row) if (row.operator, row.name) in CONVENTIONS else {}
     if changed:
         yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
     yield f"{bins_y} × {bins_x} bins, each {in_words.bin_of(row)}"

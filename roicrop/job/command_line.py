@@ -69,7 +69,7 @@ def overriding_options(row: Convention) -> dict[str, tuple[object, object] | Non
     options: dict[str, tuple[object, object] | None] = {
         option(field): changed[field] for field in _OVERRIDING if field in changed
     }
-    own = CONVENTIONS[row.name]
+    own = CONVENTIONS[row.operator, row.name]
     if "offset_after" in changed:
         options["--aligned" if row.aligned else "--no-aligned"] = None
         own = resolve(own, own.operator, aligned=row.aligned)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import roicrop
 from roicrop import kernels, sampling
-from roicrop.conventions import CONVENTIONS, Convention
+from roicrop.conventions import PLAIN, Convention
 from roicrop.errors import BoxError
 from tests import reference
 from tests.crops import crops, variants
@@ -23,7 +23,7 @@ from tests.crops import crops, variants
 Array = NDArray[Any]
 
 FIELDS = ("bin_ptr", "row_ptr", "cells", "weights", "void", "zero")
-BOXES = 1_000_000 // len(CONVENTIONS) + 1
+BOXES = 1_000_000 // len(PLAIN) + 1
 
 
 def random_boxes(rng: np.random.Generator, count: int, size: tuple[int, int]) -> Array:
@@ -52,7 +52,7 @@ def unrefused(boxes: Array, row: Convention) -> Array:
 
 @pytest.mark.core
 @pytest.mark.skipif(kernels.NAME == "numpy", reason="the NumPy core has no plan of its own")
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
     compiled = importlib.import_module("roicrop.kernels._compiled")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -76,7 +76,7 @@ def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
                 assert values.tobytes() == expected.tobytes(), (row, size, bins, scale, field)
 
 
-@pytest.mark.parametrize("name", [n for n, r in CONVENTIONS.items() if r.operator == "align"])
+@pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObject) -> None:
@@ -98,7 +98,7 @@ def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObje
             assert len(samples) == max(int(axis.count[k]), 0) * axis.bins
 
 
-@pytest.mark.parametrize("name", [n for n, r in CONVENTIONS.items() if r.operator == "align"])
+@pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_an_averages_weights_are_its_samples_weights_over_their_number(
@@ -194,7 +194,7 @@ def test_roipool_rounds_halves_away_from_zero(half: float) -> None:
     assert plan.x.rounded[0, 0] == half + np.copysign(0.5, half)
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("size", [1e9, 9e17])
 def test_a_box_however_large_costs_only_what_falls_on_the_map(name: str, size: float) -> None:
     for row in variants(name):
@@ -209,7 +209,7 @@ def test_a_box_however_large_costs_only_what_falls_on_the_map(name: str, size: f
 def test_a_plan_says_what_its_bins_are_made_of() -> None:
     kinds = {"detectron2": "sample", "tensorflow": "point", "prroi": "piece", "fast-rcnn": "cell"}
     for name, kind in kinds.items():
-        row = CONVENTIONS[name]
+        row = PLAIN[name]
         plan = roicrop.plan([[0, 0, 1, 1]], (9, 9), 1, convention=name, operator=row.operator)
         assert plan.kind == kind
 
@@ -223,7 +223,7 @@ def test_bins_are_outlined_on_a_map_whose_cells_have_their_centres_at_whole_numb
     assert pool.tolist() == [[0.5, 4], [0.5, 6.5], [4.5, 6.5], [4.5, 4]]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_a_boxs_extent_holds_the_cells_of_its_terms_and_no_more(
