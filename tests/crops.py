@@ -63,7 +63,7 @@ class Crop:
     def plan(self, dtype: type[np.float32] | type[np.float64]) -> SeparablePlan:
         """Its plan on a map of that dtype."""
         height, width = self.features.shape[2:]
-        return roicrop.plan(
+        plan = roicrop.plan(
             self.table()[:, 1:],
             (height, width),
             self.output_size,
@@ -72,6 +72,8 @@ class Crop:
             operator=self.row.operator,
             dtype=dtype,
         )
+        assert isinstance(plan, SeparablePlan)
+        return plan
 
     def defined(self, channels: list[int]) -> Array:
         """(K, channels, PH, PW), by the definitions."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from roicrop.conventions import PLAIN, LOWEST_FLOAT32, Convention, resolve
+from roicrop.conventions import LOWEST_FLOAT32, PLAIN, Convention, resolve
 from roicrop.errors import ArgumentError, BoxError
 from tests import reference
 

@@ -90,8 +90,8 @@ def test_the_plan_samples_where_the_reference_does(peer: str, case: Record) -> N
     plan = roicrop.plan(boxes, size, output_size, scale, convention=row, dtype=dtype)
     for k, box in enumerate(in_xyxy(boxes, row)):
         ys, xs = reference.samples(box, size, output_size, scale, row, dtype)
-        assert np.array_equal(plan.y.samples(k).position, ys.ravel())
-        assert np.array_equal(plan.x.samples(k).position, xs.ravel())
+        assert np.array_equal(plan.samples(k)[0].position, ys.ravel())
+        assert np.array_equal(plan.samples(k)[1].position, xs.ravel())
 
 
 @cases(outcome="pooled", prefix="positions")

@@ -53,8 +53,7 @@ class Case:
 
 # In cells: centre, size and degrees.
 _TURNED = [
-    (8, 6, 7, 5, angle)
-    for angle in (0, 30, -30, 45, 90, -90, 180, 123.4, 270, 360, 725, -1000.5)
+    (8, 6, 7, 5, angle) for angle in (0, 30, -30, 45, 90, -90, 180, 123.4, 270, 360, 725, -1000.5)
 ] + [
     (8.3, 6.1, 4.6, 7.7, 17),
     (2, 2, 9, 3, 60),  # partly outside
@@ -238,7 +237,8 @@ PEERS: dict[str, tuple[Callable[[], Iterator[Case]], Callable[[Case, Array, Arra
 def make(peer: str, installed: dict[str, str]) -> None:
     """Run every case of a peer that is installed here, and write its file."""
     cases, ask = PEERS[peer]
-    records, arrays = {}, {}
+    records: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for case in cases():
         arrays[case.name] = ask(case, *case.inputs())
         records[case.name] = asdict(case)

@@ -21,7 +21,7 @@ from roicrop.chunks import Pieces
 from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import crop, open_job, pooling
-from roicrop.sampling import AxisPlan, plan
+from roicrop.sampling import AxisPlan, SeparablePlan, plan
 from tests.job.jobs import ask, crop_to
 
 MAPS = np.random.default_rng(4).standard_normal((5, 6, 40, 50)).astype(np.float32)
@@ -222,6 +222,7 @@ def test_a_map_of_640_gigabytes_takes_400_megabytes(work: Path) -> None:
         for k in range(0, 60, 20):
             top, bottom, left, right = planned.extent()[k].tolist()
             part = file["features"][:, top:bottom, left:right]
+            assert isinstance(planned, SeparablePlan)
             y, x = _matrix(planned.y, k, top, bottom), _matrix(planned.x, k, left, right)
             np.testing.assert_allclose(out["pooled"][k], y @ part @ x.T, rtol=1e-5, atol=1e-5)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import PLAIN, LOWEST_FLOAT32
+from roicrop.conventions import LOWEST_FLOAT32, PLAIN
 from roicrop.errors import BoxError
 from tests.crops import STRIDES, Crop, crops
 from tests.operators.maps import BOXES, MAP
@@ -48,7 +48,7 @@ def test_the_notebooks_example_has_its_samples_and_its_average_divided_by_their_
     pooled = roicrop.roi_align(features, [[1, *box]], 4, sampling_ratio=2, layout="NHWC")
     assert pooled[0, 0, 0].tolist() == [92.75, 93.75]
     plan = roicrop.plan([box], (5, 5), 4, sampling_ratio=2)
-    y, x = plan.y.samples(0).position.tolist(), plan.x.samples(0).position.tolist()
+    y, x = plan.samples(0)[0].position.tolist(), plan.samples(0)[1].position.tolist()
     assert y == [4.0625, 4.1875, 4.3125, 4.4375, 4.5625, 4.6875, 4.8125, 4.9375]
     assert x == [1.1875, 1.5625, 1.9375, 2.3125, 2.6875, 3.0625, 3.4375, 3.8125]
 

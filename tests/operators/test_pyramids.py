@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import PLAIN, LEVEL_RULES
+from roicrop.conventions import LEVEL_RULES, PLAIN
 from roicrop.errors import ArgumentError, BoxError
 from tests import reference_levels
 from tests.golden import pyramids
