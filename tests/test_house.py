@@ -26,7 +26,7 @@ FLOORS = (
     ("job",),
     ("explanation",),
     ("draw",),
-    ("comparison", "identification", "inspection"),
+    ("comparison", "explorer", "identification", "inspection"),
     ("cli",),
     ("__main__",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +80,11 @@ def _file_name(entry: dict[str, Any]) -> str | None:
     return None
 
 
-def _entries(value: dict[str, Any], key: str, path: str) -> list[tuple[str, dict[str, Any]]]:
+def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The entries under a key, each with its id."""
     entries = value.get(key, [])
     if not isinstance(entries, list):
         raise BoxError(f"{path}: {key} is {shown(entries)}, not a list")
-    found = []
     for position, entry in enumerate(entries):
         where = f"{path}: {key}[{position}]"
         if not isinstance(entry, dict):
@@ -94,5 +94,4 @@ def _entries(value: dict[str, Any], key: str, path: str) -> list[tuple[str, dict
             identity = int(identity)
         if not isinstance(identity, (int, str)):
             raise BoxError(f"{where} has no id that is a whole number or text")
-        found.append((str(identity), entry))
-    return found
+        yield str(identity), entry

@@ -16,6 +16,7 @@ import numpy as np
 
 from roicrop.boxes.coco import Coco, coco_of
 from roicrop.boxes.columns import Draft
+from roicrop.boxes.geometry import ROTATED
 from roicrop.boxes.names import COLUMN_NAMES, SPELLINGS, Reading, is_known, plain
 from roicrop.boxes.numbers import boxes_of
 from roicrop.boxes.producers import ANY, MMDETECTION, PRODUCERS, Producer
@@ -154,7 +155,10 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
         rows = Records(names, column, source, source.where(0), "keys", producer, faults)
         draft = rows.draft(reading, document.format)
     else:
-        matrix, faults = boxes_of(records, len(reading.columns or ()) or None)
+        width = len(reading.columns or ()) or None
+        if reading.box_format == ROTATED and width is None:
+            width = max((len(each) for each in records if isinstance(each, list)), default=5)
+        matrix, faults = boxes_of(records, width)
         format = document.format
         draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
     draft.coco = coco

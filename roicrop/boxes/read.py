@@ -15,7 +15,7 @@ import numpy as np
 from roicrop.boxes.coco import read_coco
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
+from roicrop.boxes.geometry import ROTATED, BoxFormat
 from roicrop.boxes.json_text import read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.records import draft_of_matrix
@@ -56,6 +56,7 @@ def read_boxes(
     label_column: str | None = None,
     level_column: str | None = None,
     count: int | None = None,
+    allow_external: bool = False,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
 
@@ -64,16 +65,18 @@ def read_boxes(
     format: the kind of file; None takes the name's suffix. Standard input has none.
     box_format: what the four numbers are, in their order in the file; None takes what the file
         says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
-        `box_format` or `bbox_mode`; a plain list is xyxy.
+        `box_format` or `bbox_mode`; a plain list is xyxy. "cxcywha" has an angle besides.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, …: the columns that hold these, whatever their names.
     count: how many images there are, which tells an index from a coordinate.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
+    box_formats = get_args(BoxFormat)
+    for what, said, known in (("box", box_format, box_formats), ("file", format, FILE_FORMATS)):
         if said is not None and said not in known:
             choice = ", ".join(known)
             raise ArgumentError(f"{what} format {said!r} is not known: choose from {choice}")
@@ -89,7 +92,7 @@ def read_boxes(
     file, inner = split_spec(os.fspath(path))
     with _reading():
         if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
-            table = _read_array(file, inner, reading).build(file)
+            table = _read_array(file, inner, reading, allow_external).build(file)
         else:
             source = Source(os.fspath(path))
             reader = _READERS[format or _format_by_name(source)]
@@ -103,23 +106,24 @@ def read_boxes(
 def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
-        known = ", ".join(FILE_FORMATS)
         raise ArgumentError(
-            f"{source.name}: its name does not say how boxes are written: --boxes-format ({known})"
+            f"{source.name}: its name does not say how boxes are written: --boxes-format "
+            f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]
 
 
-def _read_array(path: str, inner: str, reading: Reading) -> Draft:
+def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draft:
     from roicrop.files import arrays  # imports h5py: only where it is wanted
 
-    array = arrays.read_table(path, inner, usual="boxes")
+    array = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
-    fits = reading.columns is not None or array.shape[1] in (4, 5)
-    if array.dtype.kind not in "iuf" or not fits:
+    widths = (5, 6) if reading.box_format == ROTATED else (4, 5)
+    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in widths):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
-            "(K, 5) with an image's index first or a score last; --columns names other columns"
+            "(K, 5) with an image's index first or a score last, and of the format "
+            f"{ROTATED} one more; --columns names other columns"
         )
     return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
 

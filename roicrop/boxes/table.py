@@ -60,6 +60,7 @@ class BoxTable:
     image_kind, image: what it holds, (K,): int64 when all are whole numbers, else object (str).
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
+    angle: (K,) float64, of rotated boxes, in a convention's unit; None where boxes are not.
     coco: the images and categories of a COCO file, or None.
     image_sizes: (height, width) in pixels by image, as text, as far as the file says.
     rows: (K,) the row in the file of each box, None where no row was left out.
@@ -81,6 +82,7 @@ class BoxTable:
     image: Names | None
     id: Names | None
     score: NDArray[np.float64] | None
+    angle: NDArray[np.float64] | None = None
     label: Names | None
     level: Names | None
     coco: Coco | None
@@ -118,7 +120,7 @@ class BoxTable:
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
         """Which boxes are bad by themselves: see `find_bad`."""
-        bad = find_bad(self.xyxy(inclusive=inclusive))
+        bad = find_bad(self.xyxy(inclusive=inclusive), self.angle)
         if not self.faults:
             return bad
         numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
@@ -133,7 +135,7 @@ class BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""
         columns: dict[str, Any] = {
             name: None if (column := getattr(self, name)) is None else column[rows]
-            for name in ("image", "id", "score", "label", "level")
+            for name in ("image", "id", "score", "angle", "label", "level")
         }
         its_rows = self.source_index[rows]
         return dataclasses.replace(self, coords=self.coords[rows], rows=its_rows, **columns)

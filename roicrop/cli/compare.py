@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
 from roicrop.conventions import DEFAULT, SETTINGS, Convention
 from roicrop.text import json_line
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
 _DIFFER: Final = 3  # the exit status
 
 
-@click.command(
+@declaring.command(
     epilog="\b\nExample: roicrop compare maps.h5 boxes.json --with detectron2 "
     "--with onnx:sampling_ratio=2"
 )
 @options.FILES
-@click.option(
+@declaring.rule_option(
     "--with",
     "others",
     metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
-    help="A convention, RoIAlign's or RoIPool's, or an exported model; once for each. Settings of "
-    "its own: sampling_ratio=4, mode=max, aligned=false.",
+    shell_complete=declaring.complete_conventions("align", "pool"),
+    help="Convention (RoIAlign's or RoIPool's) or exported model to compare; repeat for each. May "
+    "have settings of its own: sampling_ratio=4, mode=max, aligned=false.",
 )
-@click.option(
+@declaring.output_option(
     "--tolerance",
-    type=click.FloatRange(min=0),
-    metavar="NUMBER",
-    help="The largest absolute difference between values that agree.  "
-    "[default: 1e-5 × the largest |feature| of the map, at least × 1]",
+    type=options.TOLERANCE,
+    help="Largest absolute difference between values that agree.  "
+    "[default: 1e-5 × the largest |feature| of the map, at least 1e-5]",
 )
-@click.option(
+@declaring.output_option(
     "--worst",
     type=options.COUNT,
     default="3",
     show_default=True,
-    help="List so many of the boxes that differ most.",
+    help="List the N boxes that differ most.",
 )
 @options.ALIGN
 @options.READING
-@click.option(
+@declaring.picture_option(
     "--viz",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Draw the worst box of each pair there, both sampling grids over one another.",
+    help="Draw the worst box of each pair in this folder, one sampling grid over the other.",
 )
-@click.option(
+@declaring.picture_option(
     "--channel",
     metavar="N",
-    type=click.IntRange(min=0),
-    help="The channel to draw.  [default: the one that differs most]",
+    type=options.CHANNEL,
+    help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
 @options.RUNNING

@@ -6,13 +6,16 @@ import dataclasses
 
 import click
 
+from roicrop.cli import declaring
 from roicrop.conventions import CONVENTIONS, DEFAULT, LEVEL_RULES, in_words
 from roicrop.text import json_line
 from roicrop.text import table as in_columns
 
 
-@click.command(epilog="\b\nExample: roicrop conventions --json")
-@click.option("--json", "as_json", is_flag=True, help="The whole table, every rule of each row.")
+@declaring.command(epilog="\b\nExample: roicrop conventions --json")
+@declaring.running_option(
+    "--json", "as_json", is_flag=True, help="Print the whole table as JSON, with every rule."
+)
 def command(as_json: bool) -> None:
     """List what each framework means by the operator, and how it chooses a pyramid's level."""
     rows = list(CONVENTIONS.values())

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
 from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
 
-@click.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
+@declaring.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
 @options.FILES
-@click.argument("pooled")
+@click.argument("pooled", shell_complete=declaring.complete_files)
 @options.READING
 @options.RUNNING
 def command(**params: Any) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from roicrop.conventions import PLAIN, SETTINGS, Convention, resolve
 from roicrop.errors import ArgumentError
 from roicrop.models import find_node, is_model
+from roicrop.text import choice
 
 Settings = Mapping[str, Any]
 """Values by their names in SETTINGS; None is the convention's."""
@@ -54,8 +55,7 @@ def _convention(text: str, shared: Settings) -> Convention:
     name, settings = split_variant(text)
     row = find_node(name).computed().convention if is_model(name) else PLAIN.get(name)
     if row is None:
-        known = ", ".join(sorted(PLAIN))
-        raise ArgumentError(f"{text!r}: there is no convention {name!r}: choose from {known}")
+        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, PLAIN)}")
     own = dict(_setting(text, part) for part in settings.split(",") if part)
     _resolved(text, row, own)
     for key, value in shared.items():

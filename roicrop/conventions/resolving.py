@@ -21,7 +21,7 @@ from roicrop.conventions.table import (
     SamplingRatio,
 )
 from roicrop.errors import ArgumentError
-from roicrop.text import quoted
+from roicrop.text import choice, quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
@@ -30,10 +30,12 @@ def lookup(name: str, operator: Operator) -> Convention:
         name = DEFAULT["pool"]
     row = CONVENTIONS.get((operator, name))
     if row is None:
-        known = ", ".join(sorted(r.name for r in CONVENTIONS.values() if r.operator == operator))
-        raise ArgumentError(
-            f"convention {name!r} is not one of {FUNCTIONS[operator]}'s: choose from {known}"
-        )
+        known = [each.name for each in CONVENTIONS.values() if each.operator == operator]
+        what = f"no convention {quoted(name)} for {FUNCTIONS[operator]}"
+        others = [f"`{each.operator}`" for each in CONVENTIONS.values() if each.name == name]
+        if others:
+            what = f"the convention {name} is for {' and '.join(others)}, not `{operator}`"
+        raise ArgumentError(f"{what}: {choice(name, known)}")
     return row
 
 

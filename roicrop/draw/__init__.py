@@ -13,10 +13,12 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
 
 from __future__ import annotations
 
-from roicrop.draw.album import Album, Options
+from roicrop.draw import colour
+from roicrop.draw.album import Album, Options, check_bin, drawable
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown
+from roicrop.draw.photo import Photo, Photos
 from roicrop.draw.points import write_points
 from roicrop.draw.sheet import save
 from roicrop.draw.surveys import SurveyName
@@ -26,11 +28,16 @@ __all__ = [
     "Album",
     "Crop",
     "Options",
+    "Photo",
+    "Photos",
     "Shown",
     "Subject",
     "SurveyName",
     "both",
+    "check_bin",
+    "colour",
     "default_bin",
+    "drawable",
     "overlay",
     "panel",
     "save",

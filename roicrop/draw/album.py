@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.draw import points, sheet
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown, over_channels
 from roicrop.draw.photo import Photo, Photos
-from roicrop.draw.points import write_points
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap, Placed, Rows, Subject
@@ -43,6 +43,7 @@ class Options:
     bin: the one that is brought out; None is that with the largest value.
     photo: the image's file, in place of what the files of the job name.
     points: whether the sampling points go beside each figure, as CSV.
+    overwrite: whether files that exist are replaced; replace_own: those that roicrop drew.
     """
 
     channel: int | None = None
@@ -50,6 +51,7 @@ class Options:
     photo: str | None = None
     points: bool = False
     overwrite: bool = False
+    replace_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ class Figure:
                 draw.save(self._image(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
-                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
+                    points.write_points(
+                        crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite
+                    )
         except BaseException:
             remove(made)
             raise
@@ -131,15 +135,16 @@ class Album:
         survey: SurveyName | None = None,
     ) -> None:
         job.check_channel(options.channel)
-        _check_bin(options.bin, job.request.output_size)
+        check_bin(options.bin, job.request.output_size)
         self._job = job
         self._conventions = conventions
         self._options = options
         self._survey = survey
-        self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
-        self._check_photo()
+        self._photos.check(job.placed(self._rows))
         self._files = self._name_files(Path(place))
+        self._overwrite = options.overwrite or options.replace_own  # no other file is there
         self._made: list[Path] = []
 
     def __enter__(self) -> Album:
@@ -191,7 +196,7 @@ class Album:
                     on_map.subject(row),
                     self._photos.of(one, row),
                     self._files[row],
-                    options.overwrite,
+                    self._overwrite,
                 )
 
     def _surveys(self) -> Generator[Survey]:
@@ -218,7 +223,7 @@ class Album:
             cells_per_pixel=on_map.cells_per_pixel,
             photo=photo,
             file=png,
-            overwrite=self._options.overwrite,
+            overwrite=self._overwrite,
         )
 
     def _add(self, survey: Survey, on_map: OnMap) -> None:
@@ -245,20 +250,6 @@ class Album:
                 return int(held.reshape(len(held), -1).max(axis=1).argmax())
         return None
 
-    def _check_photo(self) -> None:
-        """A photograph that is named is looked at before the work, and is of one image."""
-        if self._options.photo is None:
-            return
-        placed = self._job.placed(self._rows)
-        images = {each.image for each in placed}
-        if len(images) > 1:
-            raise ArgumentError(
-                f"--photo {self._options.photo} is one image, and the boxes to draw are on "
-                f"{len(images)}: choose boxes of one image"
-            )
-        for each in placed:
-            self._photos.of(each, int(each.rows[0]))
-
     def _key(self, map_: int) -> int:
         """What has a survey of its own: an image, or, where cells are counted, a map."""
         return map_ if self._survey == "coverage" else self._job.image_of(map_)
@@ -284,7 +275,8 @@ class Album:
             figures = {key: place / f"{kind}-{name}.png" for key, name in names.items()}
         files = {key: [png, *self._tables(png, operators)] for key, png in figures.items()}
         for path in chain.from_iterable(files.values()):
-            refuse_unfit(path, overwrite=self._options.overwrite, inputs=self._job.input_files)
+            overwrite = self._options.overwrite or (self._options.replace_own and _is_own(path))
+            refuse_unfit(path, overwrite=overwrite, inputs=self._job.input_files)
         return files
 
     def _name_of(self, placed: Placed) -> str:
@@ -302,6 +294,10 @@ class Album:
         if len(operators) == 1:
             return [png.with_suffix(".csv")]
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
+
+
+def _is_own(path: Path) -> bool:
+    return points.is_own(path) if path.suffix == ".csv" else sheet.is_own(path)
 
 
 def _drawn(
@@ -337,14 +333,19 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """ArgumentError for a bin that is none of so many."""
     if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
         raise ArgumentError(
             f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
         )
 
 
-def _drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+def drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+    """The rows of boxes of these numbers, or of the first that are pooled.
+
+    BoxError for one that is not there or is bad.
+    """
     if boxes is None:
         return np.flatnonzero(job.is_pooled)[:most]
     # A range may end far beyond the last box: look no further than the first that is not there.

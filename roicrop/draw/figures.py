@@ -10,8 +10,7 @@ import numpy as np
 from PIL.Image import Image
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
-from roicrop.draw import kinds
-from roicrop.draw.canvas import Brush
+from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import (
     BEYOND,
     FIRST,
@@ -23,8 +22,9 @@ from roicrop.draw.colour import (
     Scale,
     scale_of_difference,
 )
+from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift
 from roicrop.draw.grid import grid
-from roicrop.draw.kinds import Crop, Drawing
+from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
 from roicrop.draw.map import BRACKETS, GUTTER, Shown, Spans, map_block, photo_block
 from roicrop.draw.photo import Photo
@@ -43,7 +43,7 @@ from roicrop.draw.sheet import (
     row,
     side_by_side,
 )
-from roicrop.draw.view import Span, View, fit, in_sight, span_of, true_axes
+from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
 from roicrop.job import Subject
 from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
@@ -98,7 +98,7 @@ def compose_panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | 
     drawing = Drawing(crop, view, subject, shown)
     scale = shown.scale(view, crop.values[~crop.void])
     first = 2 if photo else 1
-    on_map = _on_map(first, drawing, scale, drawing.art.spans(drawing))
+    on_map = _on_map(first, drawing, scale, ART[drawing.crop.plan.kind].spans(drawing))
     result = _result(first + 1, crop, scale, room, 420)
     last = result[0], column(result[1], _bar(scale, shown), gap=14)
     steps = [on_map] if below else [on_map, last]
@@ -156,7 +156,7 @@ def compose_overlay(
     """`overlay`, laid out and not yet drawn."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = crops[1].values - crops[0].values
-    p, q = worst = kinds.default_bin(np.abs(difference))
+    p, q = worst = default_bin(np.abs(difference))
     pair = [replace(crop, bin=worst) for crop in crops]
     rows, columns = _region(pair, subject)
     view = fit(rows, columns, shown.map_size, 600, (300, 640))
@@ -169,10 +169,9 @@ def compose_overlay(
     def marks(brush: Brush) -> None:
         drawings[0].box(brush)
         for drawing in drawings:
-            drawing.art.marks(drawing, brush)
+            ART[drawing.crop.plan.kind].marks(drawing, brush)
 
-    taken = [box for drawing in drawings for box in drawing.taken()]
-    map_, factor = map_block(shown, view, scale, marks, taken)
+    map_, factor = map_block(shown, view, scale, marks)
     room = (INNER - map_.width - 2 * GAP) // 2
     signed = scale_of_difference(difference)
     void = pair[0].void & pair[1].void
@@ -210,25 +209,20 @@ def compose_overlay(
 
 def _look(drawing: Drawing) -> Callable[[Brush], None]:
     def draw(brush: Brush) -> None:
-        right, bottom = brush.width - 6, brush.height - 5
-        corners = [(6.0, 5.0), (right, 5.0), (right, bottom), (6.0, bottom)]
-        brush.polygon(corners, 3.0, drawing.colour, dashed=drawing.dashed)
-        kinds.sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
+        corners = rectangle(6, 5, brush.width - 6, brush.height - 5)
+        brush.outline(corners, 3.0, drawing.colour, dashed=drawing.dashed)
+        sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
 
     return draw
 
 
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     """The rows and columns that have to be seen: the box, the bins, what one reads, and more."""
-    first = crops[0]
-    found = []
-    for n, true in enumerate(true_axes(subject, first.plan, first.k)):
-        seen = [*true.index, *(float(v) for crop in crops for v in crop.whole[:, n])]
-        for term in filter(None, (crop.shown_term for crop in crops)):
-            cells = [(tap.row, tap.column)[n] for tap in term.taps]
-            seen += [min(cells) - 0.3, max(cells) + 0.3]
-        found.append(in_sight(span_of(seen), first.plan.map_size[n]))
-    return found[0], found[1]
+    first = crops[0].plan
+    box = true_box(subject, first, crops[0].k).outline
+    seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
+    rows, columns = (in_sight(*each) for each in zip(spans_of(seen), first.map_size, strict=True))
+    return rows, columns
 
 
 def _step(number: int, text: str, more: str, width: int) -> Block:
@@ -240,7 +234,7 @@ def _with(text: str, factor: str) -> str:
 
 
 def _on_photo(photo: Photo, drawing: Drawing, view: View) -> Step:
-    y, x = (axis.cells_per_pixel for axis in drawing.true)
+    y, x = drawing.true.per_pixel
     box = replace(drawing, view=view).box
     block = photo_block(photo.image, view, drawing.shown.map_size, (y, x), box)
     more = f"one square is one cell: {tidy(1 / x)}×{tidy(1 / y)} pixels"
@@ -250,16 +244,14 @@ def _on_photo(photo: Photo, drawing: Drawing, view: View) -> Step:
 def _on_map(
     number: int, drawing: Drawing, scale: Scale, spans: tuple[Spans, Spans] = _NO_SPANS
 ) -> Step:
-    crop, art = drawing.crop, drawing.art
+    crop, art = drawing.crop, ART[drawing.crop.plan.kind]
 
     def marks(brush: Brush) -> None:
         drawing.box(brush)
         art.marks(drawing, brush)
 
     labels = art.labels(drawing)
-    block, factor = map_block(
-        drawing.shown, drawing.view, scale, marks, drawing.taken(), labels, spans
-    )
+    block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
     count = "×".join(f"{n:,}" for n in terms.count)
@@ -272,7 +264,7 @@ def _on_map(
 def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> Step:
     block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [FIRST])
     way = {"avg": "average", "max": "largest", "corner-max": "largest weighted corner"}
-    said = kinds.ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
+    said = ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
     value = brief(float(crop.values[crop.bin]), 4, powers=True)
     more = _with(f"bin {crop.bin[0]},{crop.bin[1]} is {value}", factor)
     return _step(number, said[0].upper() + said[1:], more, room), block
@@ -285,9 +277,9 @@ def _bar(scale: Scale, shown: Shown, width: int = _GRID) -> Block:
 def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[Entry]:
     """The legend: the box, what each kind has, and what else has a colour."""
     view, crops = drawings[0].view, [drawing.crop for drawing in drawings]
-    found = [kinds.box_entry(drawings[0])]
+    found = [box_entry(drawings[0])]
     for drawing in drawings:
-        found += drawing.art.legend(drawing)
+        found += ART[drawing.crop.plan.kind].legend(drawing)
     whole = (Span(-0.5, size - 0.5) for size in shown.map_size)
     off = any(not w.covers(s) for w, s in zip(whole, (view.rows, view.columns), strict=True))
     striped = ["off the map"] if off else []
@@ -317,14 +309,15 @@ def _plain(text: str, background: Colour | None) -> Entry:
 def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> Sheet:
     """The figure with what is odd about it, and below what it is of, with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
-    notes = [*map(kinds.shift, drawings)]
+    notes = [*map(shift, drawings)]
     if ratio > 1.01:
         notes.append(f"Cells are drawn {tidy(ratio, 1)} times as high as wide.")
     elif ratio < 0.99:
         notes.append(f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high.")
     said = paragraph(" ".join(filter(None, dict.fromkeys(notes))), INNER)
-    subject, (y, x) = drawings[0].subject, drawings[0].true
-    corners = f"x {tidy(x.low)} to {tidy(x.high)}, y {tidy(y.low)} to {tidy(y.high)} pixels"
+    subject, true = drawings[0].subject, drawings[0].true
+    (y0, x0), (y1, x1) = (true.pixel_of(*corner) for corner in true.outline[[0, 2]].tolist())
+    corners = f"x {tidy(x0)} to {tidy(x1)}, y {tidy(y0)} to {tidy(y1)} pixels"
     file, image = (
         shorten(clean(text), SMALL, INNER / 3).replace(" ", "\u00a0")
         for text in (subject.file, subject.image)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from roicrop.draw.view import true_axes
+from roicrop.draw.view import true_box
 from roicrop.explanation import placed
 from roicrop.job import Subject
 from roicrop.outputs import replacing, written
@@ -51,9 +52,16 @@ def write_points(
         file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
 
 
+def is_own(path: Path) -> bool:
+    """Whether a file is one that `write_points` wrote: it has the same columns."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().rstrip("\n") in (",".join(SAMPLE_COLUMNS), ",".join(CELL_COLUMNS))
+    return False
+
+
 def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
     """The lines of that file, bin by bin; of each at least the columns that it has."""
-    true_y, true_x = true_axes(subject, plan, k)
+    true = true_box(subject, plan, k)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
     many = plan.bins_of_cells(k) if plan.kind == "cell" else None
@@ -61,8 +69,7 @@ def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
         terms = plan.terms(k, p, q)
         for term in terms if few else terms.in_range():
             row = placed(p, q, term)
-            row["image_y"] = true_y.pixel_of(float(term.y))
-            row["image_x"] = true_x.pixel_of(float(term.x))
+            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
             if many is not None:
                 row["bins_with_this_cell"] = many[term.row, term.column]
             yield row

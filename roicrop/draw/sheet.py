@@ -16,7 +16,8 @@ from typing import Final
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from roicrop.draw.canvas import Brush, blank, centres, stripes
+from roicrop import __version__
+from roicrop.draw.canvas import Brush, blank, centres, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.draw.lettering import (
     HEADING,
@@ -93,14 +94,27 @@ class Sheet:
 
 
 def save(image: Image.Image, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG, whole or not at all, its title in the file's metadata.
+    """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
     metadata = PngInfo()
     metadata.add_itxt("Title", str(image.info.get("Title", "")))
+    metadata.add_text("Software", f"{_DRAWN_BY} {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
         image.save(temporary, format="PNG", pnginfo=metadata)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a picture that `save` wrote."""
+    try:
+        with Image.open(path) as image:
+            return str(image.info.get("Software", "")).startswith(f"{_DRAWN_BY} ")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+_DRAWN_BY: Final = "roicrop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +218,8 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
         canvas[:bar] = scale.colours(low * (1 - share) + high * share)
         brush = Brush(canvas)
         for value in labels:
-            brush.column(min(max(at(value), 0.5), length - 0.5), _BAR, _BAR + _TICK, 1.0, INK)
+            x = min(max(at(value), 0.5), length - 0.5)
+            brush.line(x, _BAR, x, _BAR + _TICK, 1.0, INK)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -255,7 +270,7 @@ def _swatch(entry: Entry) -> Block:
     def draw() -> Image.Image:
         ground = entry.background
         brush = Brush(stripes(height, width) if ground is None else blank(height, width, ground))
-        brush.frame(0, 0, width, height, 1.0, RULE)
+        brush.outline(rectangle(0, 0, width, height), 1.0, RULE)
         entry.draw(brush)
         return brush.finish()
 

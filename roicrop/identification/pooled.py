@@ -69,7 +69,7 @@ def open_pooled(
     Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
-    with open_stored(spec) as stored:
+    with open_stored(spec, allow_external=job.request.allow_external) as stored:
         yield _checked(stored, _tensor(stored, job), job, progress)
 
 
@@ -80,10 +80,12 @@ def _tensor(stored: Stored, job: Job) -> StoredArray:
             raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
         return named
     own = stored.array(POOLED)
-    if own is not None:
-        return own
-    numbers = {name: each for name, each in stored.arrays().items() if each.dtype.kind in "fiu"}
-    return numbers[_choose({name: each.shape for name, each in numbers.items()}, stored.path, job)]
+    if own is None:
+        arrays = stored.arrays().items()
+        shapes = {name: each.shape for name, each in arrays if each.dtype.kind in "fiu"}
+        own = stored.array(_choose(shapes, stored.path, job))
+    assert own is not None
+    return own
 
 
 def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:

@@ -20,7 +20,7 @@ _MARK: Final = "roicrop_version"
 _NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # fields of their own
 
 
-def look_at_pooled(path: str) -> PooledFile | None:
+def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | None:
     """Look into a file that roicrop wrote, or an .npy of rank 4, which says nothing of itself.
 
     None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
@@ -29,7 +29,7 @@ def look_at_pooled(path: str) -> PooledFile | None:
     from roicrop.inspection.sample import sample
 
     kind = numpy_kind(path)
-    with open_stored(path) as stored:
+    with open_stored(path, allow_external=allow_external) as stored:
         arrays = stored.arrays()
         if kind == "npy":
             (pooled,) = arrays.values()
@@ -38,8 +38,8 @@ def look_at_pooled(path: str) -> PooledFile | None:
                     f"{path} holds {pooled.shape} {pooled.dtype}, not pooled boxes: "
                     "feature maps are read from HDF5"
                 )
-        elif _MARK in stored.attributes and POOLED in arrays:
-            pooled = arrays[POOLED]
+        elif _MARK in stored.attributes and (own := stored.array(POOLED)) is not None:
+            pooled = own
         elif kind == "npz":
             raise FeatureError(
                 f"{path} is an .npz that roicrop did not write: feature maps are read from HDF5"
@@ -54,7 +54,7 @@ def look_at_pooled(path: str) -> PooledFile | None:
             columns={
                 name.removeprefix("/"): array.shape
                 for name, array in arrays.items()
-                if array is not pooled
+                if array.where != pooled.where
             },
             values=sample(pooled.values, pooled.where),
         )

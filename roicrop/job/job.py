@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +23,7 @@ from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.on_map import Corners, OnMap, Placed, Rows
 from roicrop.job.request import Request
+from roicrop.text import many
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,17 +263,22 @@ class Job:
             last = self.source.channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
-    def rows_of(self, numbers: Sequence[int]) -> Rows:
+    def rows_of(self, numbers: Iterable[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
         row_of = {int(number): row for row, number in enumerate(self.table.source_index)}
+        rows = []
         for number in numbers:
             if number not in row_of:
-                raise BoxError(
-                    f"box {number} is not one of the {len(self)} boxes of {self.table.source.name}"
-                    f"{' that were chosen' if self.request.leaves_out else ''}: "
-                    "they are counted from 0"
-                )
-        return np.array([row_of[number] for number in numbers], dtype=np.intp)
+                raise BoxError(self._no_box(number))
+            rows.append(row_of[number])
+        return np.array(rows, dtype=np.intp)
+
+    def _no_box(self, number: int) -> str:
+        name, count = self.table.source.name, many(len(self), "box", "boxes")
+        if self.request.leaves_out:
+            return f"box {number} is not among the {len(self):,} taken from {name}: choose another"
+        numbered = f", numbered 0 to {len(self) - 1}" if len(self) > 1 else ", numbered 0"
+        return f"no box {number}: {name} has {count}{numbered if len(self) else ''}"
 
     def by_map(self, rows: Rows | None = None) -> Iterator[OnMap]:
         """Every map with boxes that are pooled, and which these are, in ascending rows.

@@ -25,7 +25,7 @@ class Request:
     output_size: (PH, PW).
     spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
-    allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
     levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
@@ -103,6 +103,7 @@ class Request:
             label_column=self.label_column,
             level_column=self.level_column,
             count=count,
+            allow_external=self.allow_external,
         )
 
     @property

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import FeatureError
-from roicrop.files import numpy_kind, split_spec
+from roicrop.files import Unchanged, numpy_kind, split_spec
 from roicrop.outputs.npy import ATTRIBUTES
 
 if TYPE_CHECKING:
     import h5py
 
     from roicrop.files.npy import Archive
+    from roicrop.files.origins import Home
 
 POOLED: Final = "/pooled"
 _NUMPY: Final = (".npy", ".npz")
@@ -54,21 +55,23 @@ class Stored(Protocol):
         """The array at a path, as `/pooled`; FeatureError if it is there and cannot be read."""
 
     def arrays(self) -> dict[str, StoredArray]:
-        """Every array that can be read, by its path; attributes are none."""
+        """Every array there is, by its path; `array` says whether its values can be read."""
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
         """Some rows of an array; FeatureError if they cannot be read."""
 
 
 @contextmanager
-def open_stored(spec: str) -> Iterator[Stored]:
+def open_stored(spec: str, *, allow_external: bool = False) -> Iterator[Stored]:
     """Open what `open_output` wrote, or any .npy, .npz or HDF5 file.
 
     spec: the file, or the file, `::` and a path in it. What it holds decides how it is read.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
 
-    Raises FeatureError if it cannot be read.
+    Raises FeatureError if it cannot be read, and RoicropError if it changed meanwhile.
     """
     path, inner = split_spec(spec)
+    watched = Unchanged([path])
     if numpy_kind(path) is not None:
         from roicrop.files import npy
 
@@ -78,11 +81,15 @@ def open_stored(spec: str) -> Iterator[Stored]:
         raise FeatureError(f"{path} is not a file that NumPy wrote, though it is called one")
     else:
         from roicrop.files import hdf5
+        from roicrop.files.origins import Home
 
         with hdf5.open_file(path) as file:
             with hdf5.named_errors(path):
-                stored = _Hdf5File(file, path, inner)
+                stored = _Hdf5File(
+                    file, path, inner, Home.of(path, external=allow_external), watched
+                )
             yield stored
+    watched.check()
 
 
 class _NumpyFile:
@@ -119,13 +126,14 @@ class _NumpyFile:
 
 
 class _Hdf5File:
-    """An HDF5 file; what lies outside its folder is not read."""
+    """An HDF5 file; what lies outside its home is not read."""
 
-    def __init__(self, file: h5py.File, path: str, inner: str) -> None:
-        from roicrop.files.origins import Home
+    def __init__(
+        self, file: h5py.File, path: str, inner: str, home: Home, watched: Unchanged
+    ) -> None:
         from roicrop.outputs.hdf5 import attributes_in
 
-        self._file, self._home = file, Home.of(path, external=False)
+        self._file, self._home, self._watched = file, home, watched
         self.path, self.inner = path, inner
         self.attributes: Mapping[str, object] = attributes_in(file)
 
@@ -137,9 +145,10 @@ class _Hdf5File:
             dataset = hdf5.find(self._file, path)
             if not hasattr(dataset, "shape"):
                 return None
-            problem = origins_of(dataset, self._home).problem
-            if problem:
-                raise FeatureError(f"{self.path}::{path} {problem}")
+            origins = origins_of(dataset, self._home)
+            if origins.problem:
+                raise FeatureError(f"{self.path}::{path} {origins.problem}")
+            self._watched.add(origins.files)
             return self._stored(path, dataset)
 
     def arrays(self) -> dict[str, StoredArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roicrop.text.names import listing, one_line, printable, quoted
+from roicrop.text.names import choice, listing, one_line, printable, quoted
 from roicrop.text.numbers import brief, exact, in_column, minus, special, tidy, under_one_another
 from roicrop.text.records import csv_lines, json_line, json_lines, plain
 from roicrop.text.tables import INDENT, headed, table
@@ -11,6 +11,7 @@ from roicrop.text.wording import distance, many, measure
 __all__ = [
     "INDENT",
     "brief",
+    "choice",
     "csv_lines",
     "distance",
     "exact",

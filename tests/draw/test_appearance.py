@@ -130,6 +130,6 @@ def test_a_view_shows_what_it_has_to(low: float, size: float, other: float, cell
 def test_lines_are_drawn_at_fractions_of_a_pixel() -> None:
     brush = Brush(blank(10, 10, (0, 0, 0)))
     assert FINER == 4
-    brush.column(5.25, 0, 10, 1.0, (200, 200, 200))
+    brush.line(5.25, 0, 5.25, 10, 1.0, (200, 200, 200))
     row = np.asarray(brush.finish())[5, :, 0]
     assert row.tolist() == [0, 0, 0, 0, 50, 150, 0, 0, 0, 0]

@@ -11,8 +11,8 @@ import pytest
 from roicrop.draw import Shown, Subject, kinds
 from roicrop.draw.canvas import Brush, blank
 from roicrop.draw.colour import BOX, FIRST, LOST, MOVED, OUTSIDE, POINT, SECOND, Scale
+from roicrop.draw.drawing import Crop, Drawing
 from roicrop.draw.figures import compose_panel
-from roicrop.draw.kinds import Crop, Drawing
 from roicrop.draw.map import heat_map
 from roicrop.draw.view import Span, View, fit
 from tests.draw.boxes import FEATURES, SUBJECT, crop, panel_of, text_of, view_of
@@ -27,7 +27,7 @@ def drawn(
     """The marks of a crop on a plain ground."""
     brush = Brush(blank(view.height, view.width, ground))
     drawing = Drawing(found, view, SUBJECT, shown, **look)
-    drawing.art.marks(drawing, brush)
+    kinds.ART[found.plan.kind].marks(drawing, brush)
     return brush.finish()
 
 
@@ -152,7 +152,7 @@ def test_the_white_box_is_seen_under_bins_that_lie_on_it() -> None:
     brush = Brush(blank(view.height, view.width, GREY))
     drawing = Drawing(found, view, SUBJECT, SHOWN)
     drawing.box(brush)
-    drawing.art.marks(drawing, brush)
+    kinds.ART[found.plan.kind].marks(drawing, brush)
     image = np.asarray(brush.finish())
     column = image[round(view.y(11.0)) - 5, : round(view.x(4.0))]
     assert (column == BOX).all(axis=1).any()
@@ -165,7 +165,7 @@ def test_where_bins_coincide_both_colours_are_seen() -> None:
     brush = Brush(blank(view.height, view.width, GREY))
     for colour, dashed in ((FIRST, False), (SECOND, True)):
         drawing = Drawing(found, view, SUBJECT, SHOWN, colour, dashed)
-        drawing.art.marks(drawing, brush)
+        kinds.ART[found.plan.kind].marks(drawing, brush)
     row = np.asarray(brush.finish())[round(view.y(2.5)), :]
     for colour in (FIRST, SECOND):
         assert (np.abs(row.astype(int) - colour).max(axis=1) < 60).any()

@@ -93,11 +93,11 @@ def parsed(explanation: Explanation, *arguments: Any) -> Any:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    return json.loads("\n".join(as_json(explanation, *arguments)), parse_constant=refuse)
+    return json.loads("\n".join(as_json([explanation], *arguments)), parse_constant=refuse)
 
 
 def rows(explanation: Explanation, *arguments: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(as_csv(explanation, *arguments)))
+    return list(csv.DictReader(as_csv([explanation], *arguments)))
 
 
 corner = st.floats(-12, 40, width=16) | st.integers(-3, 33).map(float)
