@@ -47,6 +47,7 @@ from roicrop.text import printable
 
 __all__ = [
     "assign_levels",
+    "channels_of",
     "crop",
     "crop_window",
     "multiscale_roi_align",

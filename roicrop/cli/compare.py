@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,11 +10,13 @@ import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, SETTINGS, Convention
+from roicrop.conventions import DEFAULT, Convention, Operator
+from roicrop.errors import ArgumentError
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
+    from roicrop.job import Request
 
 _DIFFER: Final = 3  # the exit status
 
@@ -81,21 +84,28 @@ def command(**params: Any) -> int:
         as_record,
         compare,
         in_words,
-        read_variants,
         split_variant,
     )
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    names = _names(params)
-    variants = read_variants(names, {name: params[name] for name in SETTINGS})
+    kinds = options.operators(params, "align", "pool")
+    names = _names(params, kinds[0])
+    variants, turned = (_variants(params, each) for each in (kinds, ("align-rotated",)))
+    if isinstance(variants, ArgumentError):
+        if isinstance(turned, ArgumentError):
+            raise variants
+        variants = turned
     params = options.with_model(params, *(split_variant(name)[0] for name in names))
     rows = [variant.convention for variant in variants]
     with (
-        jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
+        jobs.open_job(_request(params, variants, turned, rows)) as job,
         room_for_pictures(params["viz"]),
     ):
         jobs.require_scale(job)
+        if job.convention.turned:
+            assert not isinstance(turned, ArgumentError)  # the request says so
+            variants = turned
         gallery = None
         if params["viz"]:
             gallery = Gallery(
@@ -133,12 +143,35 @@ def command(**params: Any) -> int:
     return 0 if comparison.agrees else _DIFFER
 
 
-def _names(params: options.Parameters) -> list[str]:
+def _names(params: options.Parameters, operator: Operator) -> list[str]:
     """Everything that is compared, --convention first."""
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
-        names.insert(0, params["convention"] or DEFAULT["align"])
+        names.insert(0, params["convention"] or DEFAULT[operator])
     return names
+
+
+def _variants(
+    params: options.Parameters, kinds: tuple[Operator, ...]
+) -> list[Variant] | ArgumentError:
+    """What is compared, of these operators; or why it cannot be."""
+    from roicrop.comparison import read_variants
+
+    try:
+        return read_variants(_names(params, kinds[0]), options.settings(params, kinds[0]), kinds)
+    except ArgumentError as error:
+        return error
+
+
+def _request(
+    params: options.Parameters,
+    variants: list[Variant],
+    turned: list[Variant] | ArgumentError,
+    rows: list[Convention],
+) -> Request:
+    request = options.request(params, _reading(variants), *rows)
+    row = turned if isinstance(turned, ArgumentError) else turned[0].convention
+    return dataclasses.replace(request, turned=row)
 
 
 def _reading(variants: list[Variant]) -> Convention:

@@ -10,6 +10,7 @@ import click
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
 from roicrop.conventions import DEFAULT, PLAIN, lookup
+from roicrop.errors import ArgumentError
 from roicrop.text import json_line
 
 
@@ -38,6 +39,11 @@ def command(**params: Any) -> int:
     if request.on_bad_box == "error":
         request = dataclasses.replace(request, on_bad_box="keep")
     with jobs.open_job(request) as job:
+        if job.convention.turned:
+            raise ArgumentError(
+                f"identify tries operators of boxes along the axes, and {job.table.source.name} "
+                "has boxes with an angle: compare conventions instead"
+            )
         with (
             report.progress(None, quiet=params["quiet"]) as progress,
             identify.open_pooled(params["pooled"], job, progress) as pooled,

@@ -26,7 +26,16 @@ from roicrop.cli.declaring import (
     together,
     which_option,
 )
-from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
+from roicrop.conventions import (
+    COMMANDS,
+    CONVENTIONS,
+    DEFAULT,
+    FUNCTIONS,
+    SETTINGS,
+    Convention,
+    Operator,
+    resolve,
+)
 from roicrop.errors import ArgumentError
 from roicrop.models import find_node, is_model
 
@@ -207,7 +216,7 @@ PLACING: Final = together(
     ),
     lie_option(
         "--box-format",
-        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
+        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
         help="What the four numbers of a box are, whatever its file says.",
     ),
     lie_option(
@@ -333,11 +342,37 @@ def _convention(default: str, *operators: Operator) -> Decorator[Any]:
     )
 
 
-_SAMPLING: Final = together(
-    _SAMPLING_RATIO, _MODE, _ALIGNED, _MIN_SIZE, _INTERPOLATION, _EXTRAPOLATION_VALUE
+_TURNED = together(
+    rule_option(
+        "--angle",
+        type=click.Choice(SETTINGS["angle"].choices),
+        help="Unit of boxes' angles.  [default: the convention's]",
+    ),
+    rule_option(
+        "--clockwise/--no-clockwise",
+        default=None,
+        help="Turn boxes with a positive angle clockwise.  [default: the convention's way]",
+    ),
 )
-ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"], "align"), _SAMPLING)
-POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"], "pool"), _MODE)
+_POSITION_SENSITIVE = rule_option(
+    "--position-sensitive", is_flag=True, help="Pool each bin from channels of its own (R-FCN)."
+)
+_SAMPLING: Final = together(
+    _POSITION_SENSITIVE,
+    _SAMPLING_RATIO,
+    _MODE,
+    _ALIGNED,
+    _MIN_SIZE,
+    _INTERPOLATION,
+    _EXTRAPOLATION_VALUE,
+    _TURNED,
+)
+_ALIGNS: Final[tuple[Operator, ...]] = "align", "align-rotated", "ps-align"
+_POOLS: Final[tuple[Operator, ...]] = "pool", "ps-pool"
+ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"], *_ALIGNS), _SAMPLING)
+POOL: Final = together(
+    _OUTPUT_SIZE, _convention(DEFAULT["pool"], *_POOLS), _POSITION_SENSITIVE, _MODE
+)
 EITHER: Final = together(
     rule_option(
         "--op",
@@ -348,7 +383,7 @@ EITHER: Final = together(
         help="RoIAlign or RoIPool.",
     ),
     _OUTPUT_SIZE,
-    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", "align", "pool"),
+    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", *_ALIGNS, *_POOLS),
     _SAMPLING,
 )
 
@@ -487,19 +522,55 @@ def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
     return values[0]
 
 
-def convention(params: Parameters, operator: Operator) -> Convention:
-    """The row that the operator's options name, with what they override."""
+def operators(params: Parameters, *commands: Operator) -> tuple[Operator, ...]:
+    """What these commands, `align` or `pool`, compute with these options; the first if any may."""
+    if params.get("position_sensitive"):
+        return tuple(op for op, of in COMMANDS.items() if of[0] in commands and of[1])
+    turned = [params.get(name) is not None for name in _OF_ANGLES]
+    if "align" in commands and (any(turned) or params["box_format"] == "cxcywha"):
+        return ("align-rotated",)
+    return commands
+
+
+_OF_ANGLES: Final = ("angle", "clockwise")
+
+
+def settings(params: Parameters, operator: Operator) -> dict[str, Any]:
+    """What options put in place of an operator's rules, as `resolve` takes it."""
+    known = [name for name in SETTINGS if operator == "align-rotated" or name not in _OF_ANGLES]
+    return {name: params.get(name) for name in known}
+
+
+def convention(params: Parameters, command: Operator) -> Convention:
+    """The row that the options of `align` or `pool` name, with what they override.
+
+    Of boxes without an angle, if options do not say; `request` adds that for the others.
+    """
+    (operator,) = operators(params, command)
     name: str | Convention = params["convention"] or DEFAULT[operator]
     if is_model(str(name)):
         node = find_node(str(name))
         name = node.computed().convention
-        if name.operator != operator:
-            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {name.operator}`")
-    return resolve(
-        name,
-        operator,
-        **{name: params.get(name) for name in SETTINGS},
-    )
+        operator, (its_command, _) = name.operator, COMMANDS[name.operator]
+        if its_command != command:
+            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {its_command}`")
+    elif (operator, name) not in CONVENTIONS and ("align-rotated", name) in CONVENTIONS:
+        operator = "align-rotated" if operator == "align" else operator
+    return resolve(name, operator, **settings(params, operator))
+
+
+def _turned(params: Parameters, row: Convention) -> Convention | ArgumentError:
+    """The row for boxes with an angle, or why there is none."""
+    if row.turned:
+        return row
+    if row.operator != "align":
+        name = FUNCTIONS[row.operator]
+        return ArgumentError(f"{name} takes boxes along the axes: use `roicrop align`")
+    name = params.get("convention") or DEFAULT["align-rotated"]
+    try:
+        return resolve(name, "align-rotated", **settings(params, "align-rotated"))
+    except ArgumentError as error:
+        return error
 
 
 def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
@@ -525,7 +596,12 @@ def request(params: Parameters, row: Convention, *beside: Convention) -> Request
     names = ("features", "boxes", "model", *OPTIONS)
     asked = {name: params[name] for name in names if params.get(name) is not None}
     asked |= {"spatial_scale": scale, "scale_origin": origin}
-    return Request(**asked, convention=row)
+    return Request(
+        **asked,
+        convention=row,
+        turned=_turned(params, row),
+        angle_is_said=params.get("angle") is not None,
+    )
 
 
 def drawing(params: Parameters) -> dict[str, Any]:

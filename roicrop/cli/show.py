@@ -88,6 +88,8 @@ def command(**params: Any) -> None:
                 raise ArgumentError(
                     f"--{option} is for figures of a box, not --figure {params['figure']}"
                 )
+    if params["both"] and params["position_sensitive"]:
+        raise ArgumentError("--both is RoIAlign and RoIPool: leave out --position-sensitive")
     params = options.with_model(params)
     conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
@@ -99,6 +101,9 @@ def command(**params: Any) -> None:
         room_for_pictures(params["place"]),
     ):
         jobs.require_scale(job)
+        conventions[0] = job.convention
+        if job.convention.turned and params["both"]:
+            raise ArgumentError("--both draws RoIPool, which takes boxes along the axes")
         if page:
             explored = _explore(params, job, conventions)
         else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roicrop.conventions import PLAIN, SETTINGS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
 from roicrop.models import find_node, is_model
 from roicrop.text import choice
@@ -25,11 +25,14 @@ class Variant:
     convention: Convention
 
 
-def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
+def read_variants(
+    texts: Sequence[str], shared: Settings, operators: Sequence[Operator] = ("align", "pool")
+) -> list[Variant]:
     """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each.
 
     shared: settings, as `conventions.resolve` takes them, for every text that does not set them
         itself.
+    operators: whose conventions are meant; those that have all names first.
 
     Raises ArgumentError, which quotes the text, and where there are not two of them.
     """
@@ -39,7 +42,10 @@ def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
             raise ArgumentError(f"{name} is compared with itself: name each only once")
     if len(names) < 2:
         raise ArgumentError("there is nothing to compare: name at least two conventions")
-    return [Variant(name, _convention(name, shared)) for name in names]
+    plain = [split_variant(name)[0] for name in names]
+    missing = {op: sum((op, name) not in CONVENTIONS for name in plain) for op in operators}
+    order = sorted(operators, key=missing.__getitem__)
+    return [Variant(name, _convention(name, shared, order)) for name in names]
 
 
 def split_variant(text: str) -> tuple[str, str]:
@@ -51,11 +57,15 @@ def split_variant(text: str) -> tuple[str, str]:
     return name.strip(), "".join(settings)
 
 
-def _convention(text: str, shared: Settings) -> Convention:
+def _convention(text: str, shared: Settings, operators: Sequence[Operator]) -> Convention:
     name, settings = split_variant(text)
-    row = find_node(name).computed().convention if is_model(name) else PLAIN.get(name)
-    if row is None:
-        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, PLAIN)}")
+    rows = [CONVENTIONS[op, name] for op in operators if (op, name) in CONVENTIONS]
+    if is_model(name):
+        rows = [find_node(name).computed().convention]
+    if not rows or rows[0].operator not in operators:
+        known = [row.name for row in CONVENTIONS.values() if row.operator in operators]
+        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, known)}")
+    row = rows[0]
     own = dict(_setting(text, part) for part in settings.split(",") if part)
     _resolved(text, row, own)
     for key, value in shared.items():

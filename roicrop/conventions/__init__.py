@@ -13,6 +13,7 @@ from roicrop.conventions.resolving import checked_bins, differing, lookup, overr
 from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
+    COMMANDS,
     CONVENTIONS,
     DEFAULT,
     FUNCTIONS,
@@ -34,6 +35,7 @@ from roicrop.conventions.table import (
 
 __all__ = [
     "ALIGNED_OFFSET",
+    "COMMANDS",
     "CONVENTIONS",
     "DEFAULT",
     "FUNCTIONS",

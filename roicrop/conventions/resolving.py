@@ -121,6 +121,8 @@ def resolve(
             f"sampling_ratio is {row.sampling_ratio:,}: give at most {MOST_SAMPLES}, or exact, "
             "the integral, which the average of more samples does not differ from"
         )
+    if row.turned and row.sampling_ratio == "exact":
+        raise ArgumentError("boxes with an angle have no exact integral: give a sampling ratio")
     if row.mode == "max" and row.sampling_ratio == "exact":
         raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
     return row

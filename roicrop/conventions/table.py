@@ -628,6 +628,17 @@ FUNCTIONS: Final[Mapping[Operator, str]] = MappingProxyType(
 )
 """What the operator's function is called."""
 
+COMMANDS: Final[Mapping[Operator, tuple[Operator, str]]] = MappingProxyType(
+    {
+        "align": ("align", ""),
+        "pool": ("pool", ""),
+        "align-rotated": ("align", ""),
+        "ps-align": ("align", "--position-sensitive"),
+        "ps-pool": ("pool", "--position-sensitive"),
+    }
+)
+"""The command that pools by it, and its option; boxes with an angle need none."""
+
 DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
     {
         "align": "mask-rcnn",
