@@ -10,6 +10,9 @@ import os
 __all__ = [
     "__version__",
     "assign_levels",
+    "compare",
+    "explain",
+    "identify",
     "multiscale_roi_align",
     "plan",
     "ps_roi_align",
@@ -17,6 +20,7 @@ __all__ = [
     "roi_align",
     "roi_align_rotated",
     "roi_pool",
+    "show",
 ]
 
 with open(os.path.join(os.path.dirname(__file__), "VERSION"), encoding="ascii") as file:
@@ -35,11 +39,16 @@ if TYPE_CHECKING:
         roi_align_rotated,
         roi_pool,
     )
+    from roicrop.questions import compare, explain, identify, show
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in ("compare", "explain", "identify", "show"):
+            from roicrop import questions
+
+            return getattr(questions, name)
         from roicrop import operators
 
         return getattr(operators, name)

@@ -27,6 +27,7 @@ FLOORS = (
     ("explanation",),
     ("draw",),
     ("comparison", "explorer", "identification", "inspection"),
+    ("questions",),
     ("cli",),
     ("__main__",),
 )

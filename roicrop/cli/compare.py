@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, Convention, Operator
-from roicrop.errors import ArgumentError
+from roicrop.conventions import DEFAULT, Operator
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
     from roicrop.comparison import Variant
-    from roicrop.job import Request
 
 _DIFFER: Final = 3  # the exit status
 
@@ -82,6 +80,7 @@ def command(**params: Any) -> int:
     from roicrop.comparison import (
         Gallery,
         as_record,
+        choose,
         compare,
         in_words,
         split_variant,
@@ -89,23 +88,15 @@ def command(**params: Any) -> int:
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    kinds = options.operators(params, "align", "pool")
-    names = _names(params, kinds[0])
-    variants, turned = (_variants(params, each) for each in (kinds, ("align-rotated",)))
-    if isinstance(variants, ArgumentError):
-        if isinstance(turned, ArgumentError):
-            raise variants
-        variants = turned
-    params = options.with_model(params, *(split_variant(name)[0] for name in names))
-    rows = [variant.convention for variant in variants]
+    chosen = choose(partial(_names, params), params)
+    names = [variant.name for variant in chosen.usual]
+    params = jobs.with_model(params, *(split_variant(name)[0] for name in names))
     with (
-        jobs.open_job(_request(params, variants, turned, rows)) as job,
+        jobs.open_job(chosen.request(params)) as job,
         room_for_pictures(params["viz"]),
     ):
         jobs.require_scale(job)
-        if job.convention.turned:
-            assert not isinstance(turned, ArgumentError)  # the request says so
-            variants = turned
+        variants = chosen.of(job)
         gallery = None
         if params["viz"]:
             gallery = Gallery(
@@ -149,35 +140,6 @@ def _names(params: options.Parameters, operator: Operator) -> list[str]:
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT[operator])
     return names
-
-
-def _variants(
-    params: options.Parameters, kinds: tuple[Operator, ...]
-) -> list[Variant] | ArgumentError:
-    """What is compared, of these operators; or why it cannot be."""
-    from roicrop.comparison import read_variants
-
-    try:
-        return read_variants(_names(params, kinds[0]), options.settings(params, kinds[0]), kinds)
-    except ArgumentError as error:
-        return error
-
-
-def _request(
-    params: options.Parameters,
-    variants: list[Variant],
-    turned: list[Variant] | ArgumentError,
-    rows: list[Convention],
-) -> Request:
-    request = options.request(params, _reading(variants), *rows)
-    row = turned if isinstance(turned, ArgumentError) else turned[0].convention
-    return dataclasses.replace(request, turned=row)
-
-
-def _reading(variants: list[Variant]) -> Convention:
-    """The one whose order of coordinates a file has that does not say: pixels, where any has."""
-    rows = [variant.convention for variant in variants]
-    return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
 def _convention(variant: Variant) -> report.Record:

@@ -26,23 +26,11 @@ from roicrop.cli.declaring import (
     together,
     which_option,
 )
-from roicrop.conventions import (
-    COMMANDS,
-    CONVENTIONS,
-    DEFAULT,
-    FUNCTIONS,
-    SETTINGS,
-    Convention,
-    Operator,
-    resolve,
-)
-from roicrop.errors import ArgumentError
-from roicrop.models import find_node, is_model
+from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator
 
 if TYPE_CHECKING:
     from roicrop.draw import Album, SurveyName
-    from roicrop.job import Job, Request
-    from roicrop.models import RoiNode
+    from roicrop.job import Job
 
 Parameters = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -484,124 +472,6 @@ MEMORY: Final = running_option(
     help="Memory for maps, chunks and pooled rows together, as in 300MB; never changes the "
     "result.  [default: a quarter of the machine's, at most 2GB]",
 )
-
-
-def with_model(params: Parameters, *names: str) -> dict[str, Any]:
-    """The parameters, with what exported models say in place of what no option says.
-
-    names: conventions, some of which may be models; by default that of --convention.
-    """
-    models = [name for name in names or [params["convention"] or ""] if is_model(name)]
-    if not models:
-        return dict(params)
-    nodes = [find_node(model) for model in models]
-    meanings = [node.computed() for node in nodes]
-    filled = dict(params)
-    given = [name for name in ("sampling_ratio", "mode") if params.get(name) is not None]
-    if params["output_size"] is not None:
-        given.append("output_size")
-    else:
-        filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
-    scales = [
-        name for name in ("stride", "spatial_scale", "strides") if params.get(name) is not None
-    ]
-    if not scales and meanings[0].strides:
-        filled["strides"] = _one("strides", nodes, [each.strides for each in meanings])
-    elif not scales:
-        scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
-        filled |= {"spatial_scale": scale, "scale_origin": "the model"}
-    but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)
-    model = " and ".join(node.where for node in nodes)
-    return {**filled, "model": f"{model}, but {but}" if but else model}
-
-
-def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
-    if any(value != values[0] for value in values):
-        places = " and ".join(node.where for node in nodes)
-        raise ArgumentError(f"{places} differ in {what}: give --{what.replace(' ', '-')}")
-    return values[0]
-
-
-def operators(params: Parameters, *commands: Operator) -> tuple[Operator, ...]:
-    """What these commands, `align` or `pool`, compute with these options; the first if any may."""
-    if params.get("position_sensitive"):
-        return tuple(op for op, of in COMMANDS.items() if of[0] in commands and of[1])
-    turned = [params.get(name) is not None for name in _OF_ANGLES]
-    if "align" in commands and (any(turned) or params["box_format"] == "cxcywha"):
-        return ("align-rotated",)
-    return commands
-
-
-_OF_ANGLES: Final = ("angle", "clockwise")
-
-
-def settings(params: Parameters, operator: Operator) -> dict[str, Any]:
-    """What options put in place of an operator's rules, as `resolve` takes it."""
-    known = [name for name in SETTINGS if operator == "align-rotated" or name not in _OF_ANGLES]
-    return {name: params.get(name) for name in known}
-
-
-def convention(params: Parameters, command: Operator) -> Convention:
-    """The row that the options of `align` or `pool` name, with what they override.
-
-    Of boxes without an angle, if options do not say; `request` adds that for the others.
-    """
-    (operator,) = operators(params, command)
-    name: str | Convention = params["convention"] or DEFAULT[operator]
-    if is_model(str(name)):
-        node = find_node(str(name))
-        name = node.computed().convention
-        operator, (its_command, _) = name.operator, COMMANDS[name.operator]
-        if its_command != command:
-            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {its_command}`")
-    elif (operator, name) not in CONVENTIONS and ("align-rotated", name) in CONVENTIONS:
-        operator = "align-rotated" if operator == "align" else operator
-    return resolve(name, operator, **settings(params, operator))
-
-
-def _turned(params: Parameters, row: Convention) -> Convention | ArgumentError:
-    """The row for boxes with an angle, or why there is none."""
-    if row.turned:
-        return row
-    if row.operator != "align":
-        name = FUNCTIONS[row.operator]
-        return ArgumentError(f"{name} takes boxes along the axes: use `roicrop align`")
-    name = params.get("convention") or DEFAULT["align-rotated"]
-    try:
-        return resolve(name, "align-rotated", **settings(params, "align-rotated"))
-    except ArgumentError as error:
-        return error
-
-
-def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
-    """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
-
-    An option that the command does not have is as `Request` has it.
-
-    beside: other conventions that the command pools by.
-    """
-    from roicrop.job import OPTIONS, Request
-
-    if params["stride"] is not None and params["spatial_scale"] is not None:
-        raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
-    fractions = params["normalized"] or any(each.normalized for each in (row, *beside))
-    if params["image_size"] is not None and not fractions:
-        raise ArgumentError(
-            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
-            "give --normalized too, or leave it out"
-        )
-    scale, origin = params["spatial_scale"], params.get("scale_origin", "--spatial-scale")
-    if params["stride"] is not None:
-        scale, origin = 1.0 / params["stride"], "--stride"
-    names = ("features", "boxes", "model", *OPTIONS)
-    asked = {name: params[name] for name in names if params.get(name) is not None}
-    asked |= {"spatial_scale": scale, "scale_origin": origin}
-    return Request(
-        **asked,
-        convention=row,
-        turned=_turned(params, row),
-        angle_is_said=params.get("angle") is not None,
-    )
 
 
 def drawing(params: Parameters) -> dict[str, Any]:

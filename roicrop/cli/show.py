@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.conventions import DEFAULT, Convention, lookup
+from roicrop.conventions import Convention, pool_beside
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -88,22 +88,17 @@ def command(**params: Any) -> None:
                 raise ArgumentError(
                     f"--{option} is for figures of a box, not --figure {params['figure']}"
                 )
-    if params["both"] and params["position_sensitive"]:
-        raise ArgumentError("--both is RoIAlign and RoIPool: leave out --position-sensitive")
-    params = options.with_model(params)
-    conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
+    params = jobs.with_model(params)
+    conventions = [jobs.convention_of(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
-        conventions.append(_pool_beside(conventions[0]))
+        conventions.append(pool_beside(conventions[0]))
     pictures: list[str] = []
     explored = None
     with (
-        jobs.open_job(options.request(params, conventions[0])) as job,
+        jobs.open_job(jobs.request_of(params, conventions[0])) as job,
         room_for_pictures(params["place"]),
     ):
         jobs.require_scale(job)
-        conventions[0] = job.convention
-        if job.convention.turned and params["both"]:
-            raise ArgumentError("--both draws RoIPool, which takes boxes along the axes")
         if page:
             explored = _explore(params, job, conventions)
         else:
@@ -129,7 +124,8 @@ def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]
     from roicrop import explorer
     from roicrop.outputs import refuse_unfit
 
-    place, overwrite = params["place"], params["overwrite"]
+    place = params["place"]
+    overwrite = params["overwrite"] or explorer.is_own(place)
     refuse_unfit(place, overwrite=overwrite, inputs=job.input_files)
     asked = explorer.Options(
         channel=params["channel"],
@@ -147,11 +143,3 @@ def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]
         )
     page.save(place, overwrite=overwrite, inputs=job.input_files)
     return report.SavedPage(place, page)
-
-
-def _pool_beside(align: Convention) -> Convention:
-    """The RoIPool of the same framework, or the one that there is."""
-    try:
-        return lookup(align.name, "pool")
-    except ArgumentError:
-        return lookup(DEFAULT["pool"], "pool")

@@ -76,7 +76,7 @@ class Figure:
         png, *tables = self.files
         try:
             with _noting(png, made):
-                draw.save(self._image(), png, overwrite=self.overwrite)
+                draw.save(self.image(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
                     points.write_points(
@@ -87,7 +87,8 @@ class Figure:
             raise
         return made
 
-    def _image(self) -> Image:
+    def image(self) -> Image:
+        """The figure itself."""
         if len(self.crops) == 1:
             return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
         pair = self.crops[0], self.crops[1]
@@ -113,7 +114,7 @@ class Album:
     """Figures of some boxes of a job: one for each, or one for all on an image.
 
     place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
-        in .png.
+        in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
     boxes: numbers of boxes in their file; None is the first few, or all for a survey.
     survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
@@ -127,7 +128,7 @@ class Album:
     def __init__(
         self,
         job: Job,
-        place: str,
+        place: str | None,
         conventions: Sequence[Convention],
         options: Options,
         *,
@@ -137,13 +138,15 @@ class Album:
         job.check_channel(options.channel)
         check_bin(options.bin, job.request.output_size)
         self._job = job
-        self._conventions = conventions
+        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
+        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
         self._options = options
         self._survey = survey
         self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
         self._photos.check(job.placed(self._rows))
-        self._files = self._name_files(Path(place))
+        self._files = {} if place is None else self._name_files(Path(place))
         self._overwrite = options.overwrite or options.replace_own  # no other file is there
         self._made: list[Path] = []
 
@@ -161,6 +164,11 @@ class Album:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def images(self) -> Iterator[Image]:
+        """Each figure as an RGB image, in the order of the maps."""
+        with closing(self._surveys() if self._survey else self._figures()) as figures:
+            yield from (figure.image() for figure in figures)
 
     def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
         """Draw them all, on all cores where they are many; the files, pictures first.
@@ -195,23 +203,23 @@ class Album:
                     tuple(crops),
                     on_map.subject(row),
                     self._photos.of(one, row),
-                    self._files[row],
+                    self._files.get(row, ()),
                     self._overwrite,
                 )
 
     def _surveys(self) -> Generator[Survey]:
         survey: Survey | None = None
         for on_map in self._job.by_map(self._rows):
-            png = self._files[self._key(on_map.map)][0]
-            if survey is None or survey.file != png:
+            key = self._key(on_map.map)
+            if survey is None or survey.key != key:
                 if survey is not None:
                     yield survey
-                survey = self._survey_on(on_map, png)
+                survey = self._survey_on(on_map, key)
             self._add(survey, on_map)
         if survey is not None:
             yield survey
 
-    def _survey_on(self, on_map: OnMap, png: Path) -> Survey:
+    def _survey_on(self, on_map: OnMap, key: int) -> Survey:
         """One of no boxes yet."""
         shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
         photo = self._photos.of(on_map, int(on_map.rows[0]))
@@ -222,7 +230,8 @@ class Album:
             amount=np.zeros(shown.map_size),
             cells_per_pixel=on_map.cells_per_pixel,
             photo=photo,
-            file=png,
+            key=key,
+            file=self._files[key][0] if self._files else None,
             overwrite=self._overwrite,
         )
 

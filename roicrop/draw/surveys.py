@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from roicrop.conventions import in_words
 from roicrop.draw.canvas import Brush, Corners, rectangle
@@ -88,6 +89,7 @@ class Survey:
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
     amount: (H, W) how much each cell contributes to all, for coverage.
+    key: of the image, or for coverage the map, that it is of. file: where it goes, if anywhere.
     """
 
     name: SurveyName
@@ -96,15 +98,21 @@ class Survey:
     amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
-    file: Path
+    key: int
+    file: Path | None
     overwrite: bool
+
+    def image(self) -> Image:
+        """The figure itself."""
+        return self.compose().finish()
 
     def draw(self) -> list[Path]:
         """Write the figure; the file, if it was not there before."""
         from roicrop import draw
 
+        assert self.file is not None
         new = not self.file.exists()
-        draw.save(self.compose().finish(), self.file, overwrite=self.overwrite)
+        draw.save(self.image(), self.file, overwrite=self.overwrite)
         return [self.file] if new else []
 
     def compose(self) -> Sheet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from roicrop.explanation.account import TOLERANCE, Explanation
 from roicrop.explanation.of_job import explain
-from roicrop.explanation.records import as_csv, as_json, as_record, placed
+from roicrop.explanation.records import as_csv, as_json, as_record, as_rows, placed
 from roicrop.explanation.terms import Bin, Reading, Source
 from roicrop.explanation.trace import as_trace
 from roicrop.explanation.words import in_words
@@ -23,6 +23,7 @@ __all__ = [
     "as_csv",
     "as_json",
     "as_record",
+    "as_rows",
     "as_trace",
     "explain",
     "in_words",

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roicrop.job.asking import (
+    Parameters,
+    convention_of,
+    operators_of,
+    request_of,
+    settings_of,
+    with_model,
+)
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
@@ -64,6 +72,7 @@ __all__ = [
     "ManifestRow",
     "OnMap",
     "Outcome",
+    "Parameters",
     "Placed",
     "Processes",
     "Request",
@@ -75,6 +84,7 @@ __all__ = [
     "carry_out",
     "cautions",
     "command_line",
+    "convention_of",
     "convention_options",
     "covers",
     "crop",
@@ -89,16 +99,20 @@ __all__ = [
     "match_files",
     "names_levels",
     "open_job",
+    "operators_of",
     "option_words",
     "other_orders",
     "overriding_options",
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "request_of",
     "require_scale",
     "result_options",
     "rules",
     "run",
+    "settings_of",
     "stride_that_covers",
     "stride_that_fits",
+    "with_model",
 ]

@@ -27,7 +27,7 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
         items.append(Item(n, subject, found, n / 7 if score else None, None))
     shown, scale = Shown.of(FEATURES, None), (1 / STRIDE, 1 / STRIDE)
     picture = PHOTO if photo else None
-    return Survey(name, shown, items, amount, scale, picture, HERE, overwrite=False)
+    return Survey(name, shown, items, amount, scale, picture, 0, HERE, overwrite=False)
 
 
 @pytest.mark.parametrize("name", ["overview", "sheet", "coverage"])
