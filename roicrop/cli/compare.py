@@ -10,7 +10,7 @@ import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, Operator
+from roicrop.conventions import COMMANDS, DEFAULT, Operator
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _DIFFER: Final = 3  # the exit status
     metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
-    shell_complete=declaring.complete_conventions("align", "pool"),
+    shell_complete=declaring.complete_conventions(*COMMANDS),
     help="Convention (RoIAlign's or RoIPool's) or exported model to compare; repeat for each. May "
     "have settings of its own: sampling_ratio=4, mode=max, aligned=false.",
 )

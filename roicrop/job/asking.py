@@ -105,7 +105,7 @@ def _turned(params: Parameters, row: Convention) -> Convention | ArgumentError:
     """The row for boxes with an angle, or why there is none."""
     if row.turned:
         return row
-    if row.operator != "align":
+    if row.position_sensitive or row.kind == "cell":
         name = FUNCTIONS[row.operator]
         return ArgumentError(f"{name} takes boxes along the axes: use `roicrop align`")
     name = params.get("convention") or DEFAULT["align-rotated"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from roicrop.boxes import BoxFormat, BoxTable, FileFormat, boxes_in_memory, read_boxes
@@ -46,8 +46,8 @@ class Request:
     features: str
     boxes: str
     convention: Convention
-    angle_is_said: bool = False
-    turned: Convention | ArgumentError | None = None
+    angle_is_said: bool = field(default=False, repr=False)
+    turned: Convention | ArgumentError | None = field(default=None, repr=False)
     model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
