@@ -12,6 +12,7 @@ __all__ = [
     "assign_levels",
     "compare",
     "explain",
+    "explore",
     "identify",
     "multiscale_roi_align",
     "plan",
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
         roi_align_rotated,
         roi_pool,
     )
-    from roicrop.questions import compare, explain, identify, show
+    from roicrop.questions import compare, explain, explore, identify, show
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name in ("compare", "explain", "identify", "show"):
+        if name in ("compare", "explain", "explore", "identify", "show"):
             from roicrop import questions
 
             return getattr(questions, name)

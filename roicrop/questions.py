@@ -1,4 +1,4 @@
-"""`show`, `explain`, `compare` and `identify`: what the commands of these names do, in Python.
+"""`show`, `explore`, `explain`, `compare` and `identify`: what the commands do, in Python.
 
 Features and boxes are files, as on the command line, or arrays, as in `roicrop.roi_align`. Either
 way they become a job, and the same functions answer as answer the commands.
@@ -33,7 +33,9 @@ from roicrop.text import choice
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Answer", "RoicropWarning", "compare", "explain", "identify", "show"]
+    from roicrop.explorer import Page
+
+__all__ = ["Answer", "RoicropWarning", "compare", "explain", "explore", "identify", "show"]
 
 Scale = float | Sequence[float]
 Figure = Literal["box", "overview", "sheet", "coverage"]
@@ -146,6 +148,57 @@ def show(
             drawn = [range(n, n + 1) for n in its.tolist()]
         survey = None if figure == "box" else figure
         return next(Album(job, None, rows, asked, boxes=drawn, survey=survey).images())
+
+
+def explore(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize | None = None,
+    spatial_scale: Scale | None = None,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention | None = None,
+    operator: Operator = "align",
+    both: bool = False,
+    bin: tuple[int, int] | None = None,
+    channel: int | None = None,
+    photo: str | os.PathLike[str] | None = None,
+    max_size: int | None = None,
+    layout: str | None = None,
+    **options: Any,
+) -> Page:
+    """Make the page that `roicrop show -o PAGE.html` writes: all boxes, to point, drag and compare.
+
+    max_size: bytes of the page; channels, then photographs, then images are left out. None is
+        20,000,000.
+
+    The other arguments, and the errors, are those of `show`: what the page begins with.
+    Returns an `explorer.Page`, which a notebook shows, and whose `save("page.html")` writes it.
+    """
+    from roicrop import explorer
+
+    params = _asked(
+        input,
+        boxes,
+        options,
+        operator=operator,
+        output_size=output_size,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        mode=mode,
+        convention=convention,
+        layout=layout,
+    )
+    rows = [jobs.convention_of(params, "align" if both else operator)]
+    if both:
+        rows.append(pool_beside(rows[0]))
+    image = None if photo is None else os.fspath(photo)
+    asked = explorer.Options(channel=channel, bin=bin, photo=image)
+    with _opened(params, rows[0]) as job:
+        return explorer.explore(job, rows, asked, max_size=max_size or explorer.MAX_SIZE)
 
 
 def explain(

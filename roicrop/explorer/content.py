@@ -103,8 +103,8 @@ class Content:
                 "channel": options.channel or 0,
             },
             "command": {
-                "features": job.request.features,
-                "boxes": job.request.boxes,
+                "features": job.request.features if job.request.maps is None else None,
+                "boxes": job.request.boxes if job.request.given is None else "-",
                 "options": option_words(job.request, [n for n in OPTIONS if n not in _NOT_OF_BOX]),
                 "of_moved": option_words(job.request, [n for n in OPTIONS if n in _OF_MAPS]),
                 "fractions_of": option_words(job.request, ["image_size"]),

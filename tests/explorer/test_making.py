@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import roicrop
 from roicrop import job as jobs
 from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, OutputError
@@ -170,6 +171,27 @@ def test_a_page_is_shown_in_a_notebook_and_saved() -> None:
     assert html() == page.html
     with pytest.raises(OutputError, match="exists"):
         page.save("page.html")
+
+
+def test_python_makes_the_page_that_the_command_writes() -> None:
+    assert run("show", "maps.h5", "boxes.csv", "-o", "page.html", "--both").status == 0
+    page = roicrop.explore("maps.h5", "boxes.csv", both=True)
+    assert page.html == html()
+
+
+def test_arrays_are_explored_without_commands(browser: Browser) -> None:
+    boxes = np.array([[0, 8, 8, 40, 40.0], [1, 3, 4, 50, 60]])
+    made = roicrop.explore(MAPS, boxes, (2, 2), 1 / STRIDE, convention="paddle", channel=1)
+    made.save("page.html")
+    wanted = roicrop.roi_align(MAPS, boxes, (2, 2), 1 / STRIDE, convention="paddle")[:, 1]
+    page = browser.new_page()
+    page.goto(Path("page.html").absolute().as_uri())
+    for k in range(2):
+        values = page.evaluate("k => roicrop.pool(k, 'paddle').values()", k)
+        np.testing.assert_allclose(values, wanted[k], atol=1e-5)
+    assert page.get_by_role("button", name="Save what is seen").count() == 1
+    assert page.get_by_role("button", name="Copy").count() == 0
+    page.close()
 
 
 def test_boxes_of_a_pyramid_are_on_their_level_under_each_rule(browser: Browser) -> None:
