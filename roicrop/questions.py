@@ -197,7 +197,7 @@ def explore(
         rows.append(pool_beside(rows[0]))
     image = None if photo is None else os.fspath(photo)
     asked = explorer.Options(channel=channel, bin=bin, photo=image)
-    with _opened(params, rows[0]) as job:
+    with _opened(jobs.request_of(params, rows[0])) as job:
         return explorer.explore(job, rows, asked, max_size=max_size or explorer.MAX_SIZE)
 
 
