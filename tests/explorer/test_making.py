@@ -15,7 +15,7 @@ from PIL import Image
 
 import roicrop
 from roicrop import job as jobs
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, OutputError
 from roicrop.explorer import Page as Made
 from roicrop.explorer import explore
@@ -200,7 +200,7 @@ def test_boxes_of_a_pyramid_are_on_their_level_under_each_rule(browser: Browser)
     request = Request(
         features=str(SAMPLES / "pyramid.h5"),
         boxes="boxes.csv",
-        convention=CONVENTIONS["detectron2"],
+        convention=PLAIN["detectron2"],
         output_size=(2, 2),
         levels=("stride16", "stride32"),
     )
@@ -208,7 +208,7 @@ def test_boxes_of_a_pyramid_are_on_their_level_under_each_rule(browser: Browser)
         explore(job).save("page.html")
         wanted = {}
         for name in ("detectron2", "mmcv", "matterport"):
-            row = CONVENTIONS[name]
+            row = PLAIN[name]
             pooled = np.zeros((len(boxes), 2, 2))
             for on_map in job.under(row).by_map():
                 pooled[on_map.rows] = on_map.channels_first(on_map.pool(row))[:, 0]
@@ -231,7 +231,7 @@ def test_fractions_and_resized_images_are_placed_as_the_job_has_them(browser: Br
     request = Request(
         features="maps.h5",
         boxes="boxes.csv",
-        convention=CONVENTIONS["mask-rcnn"],
+        convention=PLAIN["mask-rcnn"],
         normalized=True,
         input_scale=(0.5, 0.25),
         output_size=(3, 3),
@@ -243,7 +243,7 @@ def test_fractions_and_resized_images_are_placed_as_the_job_has_them(browser: Br
         for name in ("mask-rcnn", "tensorflow", "matterport", "fast-rcnn"):
             with jobs.open_job(asked) as job:
                 (on_map,) = job.by_map()
-                pooled = on_map.pool(CONVENTIONS[name])[:, 0]
+                pooled = on_map.pool(PLAIN[name])[:, 0]
             for k in range(2):
                 found = page.evaluate("([k, name]) => roicrop.pool(k, name).values()", [k, name])
                 np.testing.assert_allclose(found, pooled[k], atol=1e-5)
