@@ -77,8 +77,9 @@ def read_boxes(
     """
     for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
         if said is not None and said not in known:
-            choice = ", ".join(known)
-            raise ArgumentError(f"{what} format {said!r} is not known: choose from {choice}")
+            raise ArgumentError(
+                f"{what} format {said!r} is not known: choose from {', '.join(known)}"
+            )
     chosen: Mapping[Role, str | None] = {
         "image": image_column, "score": score_column, "label": label_column, "level": level_column,
     }  # fmt: skip
@@ -143,7 +144,8 @@ def _reading() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with np.errstate(invalid="ignore"):  # of signalling NaN, which float64 makes quiet
+            yield
     except (TextError, FeatureError) as error:
         raise BoxError(str(error)) from error
     finally:
