@@ -26,7 +26,8 @@ FLOORS = (
     ("job",),
     ("explanation",),
     ("draw",),
-    ("comparison", "identification", "inspection"),
+    ("comparison", "explorer", "identification", "inspection"),
+    ("questions",),
     ("cli",),
     ("__main__",),
 )

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
-from roicrop.boxes.names import INDEX_NAMES, Reading, find_roles, is_known, plain
-from roicrop.boxes.numbers import is_number
-from roicrop.boxes.producers import ANY, PRODUCERS, VIA
+from roicrop.boxes.columns import Draft, is_number
+from roicrop.boxes.names import (
+    ANY,
+    INDEX_NAMES,
+    PRODUCERS,
+    VIA,
+    Reading,
+    find_roles,
+    is_known,
+    plain,
+)
 from roicrop.boxes.records import NESTED, Records
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError

@@ -8,18 +8,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, get_args
 
 import numpy as np
 
-from roicrop.boxes.coco import read_coco
+from roicrop.arguments import boxes_of
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
-from roicrop.boxes.json_text import read_json, read_json_lines
+from roicrop.boxes.json_text import read_coco, read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.records import draft_of_matrix
-from roicrop.boxes.table import BoxTable, Source
+from roicrop.boxes.table import BOX_FORMATS, BoxFormat, BoxTable, Source
 from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
 from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened
@@ -75,11 +74,8 @@ def read_boxes(
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
-        if said is not None and said not in known:
-            raise ArgumentError(
-                f"{what} format {said!r} is not known: choose from {', '.join(known)}"
-            )
+    _check_known("box", box_format, BOX_FORMATS)
+    _check_known("file", format, FILE_FORMATS)
     chosen: Mapping[Role, str | None] = {
         "image": image_column, "score": score_column, "label": label_column, "level": level_column,
     }  # fmt: skip
@@ -101,6 +97,34 @@ def read_boxes(
         if image_column is not None and table.coco is not None:
             table = dataclasses.replace(table, by_id=plain(image_column) in ("id", "imageid"))
         return table if images is None else _with_images(table, os.fspath(images))
+
+
+def boxes_in_memory(
+    boxes: Any, images: int | None = None, box_format: BoxFormat | None = None
+) -> BoxTable:
+    """Boxes that are in no file, in any of the forms that `roicrop.roi_align` takes.
+
+    images: how many images there are. box_format: what four numbers are, None for xyxy.
+    Raises ArgumentError, and BoxError, which names the row.
+    """
+    _check_known("box", box_format, BOX_FORMATS)
+    given = boxes_of(boxes, images)
+    index, corners = given.some(0, given.count)
+    return BoxTable(
+        source=Source("boxes"),
+        format="array",
+        box_format=box_format or "xyxy",
+        box_format_origin="option" if box_format else "default",
+        coords=corners.astype(np.float64),
+        image_key="image number",
+        image_kind="index",
+        image=index,
+    )
+
+
+def _check_known(what: str, format: str | None, known: Sequence[str]) -> None:
+    if format is not None and format not in known:
+        raise ArgumentError(f"no {what} format {format!r}: choose from {', '.join(known)}")
 
 
 def _format_by_name(source: Source) -> FileFormat:

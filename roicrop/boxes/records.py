@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
-from roicrop.boxes.names import CORNERS, SPELLINGS, Reading, Role, Roles, find_roles, plain
-from roicrop.boxes.numbers import boxes_of, five, is_number, numbers_of
-from roicrop.boxes.producers import ANY, Producer
-from roicrop.boxes.table import Source
+from roicrop.boxes.columns import Draft, boxes_of, five, is_number, numbers_of
+from roicrop.boxes.names import (
+    ANY,
+    CORNERS,
+    SPELLINGS,
+    Producer,
+    Reading,
+    Role,
+    Roles,
+    find_roles,
+    plain,
+)
+from roicrop.boxes.table import BOX_FORMATS, BoxFormat, Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import printable

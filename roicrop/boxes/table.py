@@ -1,25 +1,88 @@
-"""The table of boxes that every format is read into."""
+"""Boxes as every format gives them: what their four numbers mean, which are bad, and the table."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from roicrop.boxes.geometry import BadBoxes, BoxFormat, find_bad, to_xyxy
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.text import listing, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from roicrop.boxes.coco import Coco
+    from roicrop.boxes.json_text import Coco
 
     Lines = NDArray[np.int64] | range
     Names = NDArray[np.int64] | NDArray[np.object_]
+
+
+BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
+BOX_FORMATS: Final[tuple[BoxFormat, ...]] = get_args(BoxFormat)
+
+
+def to_xyxy(
+    coords: NDArray[np.float64], box_format: BoxFormat, *, inclusive: bool = False
+) -> NDArray[np.float64]:
+    """Corners (K, 4) float64 as x1, y1, x2, y2, from coordinates (K, 4) in `box_format`.
+
+    `inclusive` says that an end corner is the last pixel of its box, so that 1 is added to it. A
+    size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are.
+    """
+    first, last = coords[:, :2], coords[:, 2:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if box_format == "xywh":
+            return np.concatenate([first, first + last], axis=1)
+        if box_format == "cxcywh":
+            half = last / 2
+            return np.concatenate([first - half, first + half], axis=1)
+        if box_format == "yxyx":
+            first, last = first[:, ::-1], last[:, ::-1]
+        return np.concatenate([first, last + 1 if inclusive else last], axis=1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BadBoxes:
+    """Which of K boxes are bad by themselves: masks (K,), never both true.
+
+    faults: box → why its row could not be read; its coordinates are NaN.
+    """
+
+    xyxy: NDArray[np.float64]
+    not_finite: NDArray[np.bool_]
+    reversed: NDArray[np.bool_]
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The boxes that are bad for either reason."""
+        return self.not_finite | self.reversed
+
+    def reason(self, k: int) -> str:
+        """What is wrong with box k, to follow "boxes.csv line 12: "."""
+        if k in self.faults:
+            return self.faults[k]
+        x1, y1, x2, y2 = (f"{v:.10g}" for v in self.xyxy[k].tolist())
+        if self.not_finite[k]:
+            return f"({x1}, {y1}, {x2}, {y2}) is not finite"
+        if self.xyxy[k, 2] < self.xyxy[k, 0]:
+            return f"x2 {x2} is less than x1 {x1}"
+        return f"y2 {y2} is less than y1 {y1}"
+
+
+def find_bad(xyxy: NDArray[np.float64]) -> BadBoxes:
+    """The boxes (K, 4), xyxy, that are not finite, and those with x2 < x1 or y2 < y1.
+
+    Boxes of no size, and boxes outside every image, are good: a convention says what they give.
+    """
+    not_finite: NDArray[np.bool_] = np.any(~np.isfinite(xyxy), axis=1)
+    reversed_: NDArray[np.bool_] = np.any(xyxy[:, 2:] < xyxy[:, :2], axis=1)
+    return BadBoxes(xyxy, not_finite, reversed_ & ~not_finite)
+
 
 # What an image's column holds: an index, a place in a list, or a name that may be an id.
 ImageKind = Literal["index", "position", "name"]
@@ -76,16 +139,16 @@ class BoxTable:
     box_format: BoxFormat
     box_format_origin: str
     coords: NDArray[np.float64]
-    image_key: str | None
-    image_kind: ImageKind | None
-    image: Names | None
-    id: Names | None
-    score: NDArray[np.float64] | None
-    label: Names | None
-    level: Names | None
-    coco: Coco | None
-    image_sizes: Mapping[str, tuple[int, int]]
-    rows: NDArray[np.intp] | None
+    image_key: str | None = None
+    image_kind: ImageKind | None = None
+    image: Names | None = None
+    id: Names | None = None
+    score: NDArray[np.float64] | None = None
+    label: Names | None = None
+    level: Names | None = None
+    coco: Coco | None = None
+    image_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rows: NDArray[np.intp] | None = None
     columns: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, SETTINGS, Convention
+from roicrop.conventions import DEFAULT, SETTINGS
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def command(**params: Any) -> int:
         compare,
         in_words,
         read_variants,
+        reading_convention,
         split_variant,
     )
     from roicrop.outputs import room_for_pictures
@@ -89,10 +90,10 @@ def command(**params: Any) -> int:
     start = time.perf_counter()
     names = _names(params)
     variants = read_variants(names, {name: params[name] for name in SETTINGS})
-    params = options.with_model(params, *(split_variant(name)[0] for name in names))
+    params = jobs.with_model(params, *(split_variant(name)[0] for name in names))
     rows = [variant.convention for variant in variants]
     with (
-        jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
+        jobs.open_job(jobs.request_of(params, reading_convention(variants), *rows)) as job,
         room_for_pictures(params["viz"]),
     ):
         jobs.require_scale(job)
@@ -139,12 +140,6 @@ def _names(params: options.Parameters) -> list[str]:
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT["align"])
     return names
-
-
-def _reading(variants: list[Variant]) -> Convention:
-    """The one whose order of coordinates a file has that does not say: pixels, where any has."""
-    rows = [variant.convention for variant in variants]
-    return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
 def _convention(variant: Variant) -> report.Record:

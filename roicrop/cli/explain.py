@@ -77,9 +77,9 @@ def command(**params: Any) -> int:
     from roicrop.explanation import explain
 
     form = _form(params)
-    params = options.with_model(params)
-    convention = options.convention(params, params["operator"])
-    with jobs.open_job(options.request(params, convention)) as job:
+    params = jobs.with_model(params)
+    convention = jobs.convention_of(params, params["operator"])
+    with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
         explanations = explain(
             job, chain.from_iterable(params["boxes_explained"]), params["channel"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import click
@@ -34,10 +33,8 @@ def command(**params: Any) -> int:
     from roicrop import job as jobs
 
     any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
-    request = options.request({**params, "output_size": (1, 1)}, *any_convention)
-    if request.on_bad_box == "error":
-        request = dataclasses.replace(request, on_bad_box="keep")
-    with jobs.open_job(request) as job:
+    request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
+    with jobs.open_job(identify.leniently(request)) as job:
         with (
             report.progress(None, quiet=params["quiet"]) as progress,
             identify.open_pooled(params["pooled"], job, progress) as pooled,

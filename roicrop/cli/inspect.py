@@ -50,9 +50,10 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
     contains that, for a minute a file.
     """
     from roicrop import inspection
+    from roicrop import job as jobs
 
     any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
-    how = options.request({**params, "features": "", "boxes": ""}, *any_convention)
+    how = jobs.request_of({**params, "features": "", "boxes": ""}, *any_convention)
     run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []

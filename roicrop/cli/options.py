@@ -26,13 +26,11 @@ from roicrop.cli.declaring import (
     together,
     which_option,
 )
-from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
-from roicrop.errors import ArgumentError
-from roicrop.models import RoiNode, find_node, is_model
+from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator
 
 if TYPE_CHECKING:
     from roicrop.draw import Album, SurveyName
-    from roicrop.job import Job, Request
+    from roicrop.job import Job
 
 Parameters = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -448,83 +446,6 @@ MEMORY: Final = running_option(
     help="Memory for maps, chunks and pooled rows together, as in 300MB; never changes the "
     "result.  [default: a quarter of the machine's, at most 2GB]",
 )
-
-
-def with_model(params: Parameters, *names: str) -> dict[str, Any]:
-    """The parameters, with what exported models say in place of what no option says.
-
-    names: conventions, some of which may be models; by default that of --convention.
-    """
-    models = [name for name in names or [params["convention"] or ""] if is_model(name)]
-    if not models:
-        return dict(params)
-    nodes = [find_node(model) for model in models]
-    meanings = [node.computed() for node in nodes]
-    filled = dict(params)
-    given = [name for name in ("sampling_ratio", "mode") if params.get(name) is not None]
-    if params["output_size"] is not None:
-        given.append("output_size")
-    else:
-        filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
-    scales = [
-        name for name in ("stride", "spatial_scale", "strides") if params.get(name) is not None
-    ]
-    if not scales and meanings[0].strides:
-        filled["strides"] = _one("strides", nodes, [each.strides for each in meanings])
-    elif not scales:
-        scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
-        filled |= {"spatial_scale": scale, "scale_origin": "the model"}
-    but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)
-    model = " and ".join(node.where for node in nodes)
-    return {**filled, "model": f"{model}, but {but}" if but else model}
-
-
-def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
-    if any(value != values[0] for value in values):
-        places = " and ".join(node.where for node in nodes)
-        raise ArgumentError(f"{places} differ in {what}: give --{what.replace(' ', '-')}")
-    return values[0]
-
-
-def convention(params: Parameters, operator: Operator) -> Convention:
-    """The row that the operator's options name, with what they override."""
-    name: str | Convention = params["convention"] or DEFAULT[operator]
-    if is_model(str(name)):
-        node = find_node(str(name))
-        name = node.computed().convention
-        if name.operator != operator:
-            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {name.operator}`")
-    return resolve(
-        name,
-        operator,
-        **{name: params.get(name) for name in SETTINGS},
-    )
-
-
-def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
-    """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
-
-    An option that the command does not have is as `Request` has it.
-
-    beside: other conventions that the command pools by.
-    """
-    from roicrop.job import OPTIONS, Request
-
-    if params["stride"] is not None and params["spatial_scale"] is not None:
-        raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
-    fractions = params["normalized"] or any(each.normalized for each in (row, *beside))
-    if params["image_size"] is not None and not fractions:
-        raise ArgumentError(
-            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
-            "give --normalized too, or leave it out"
-        )
-    scale, origin = params["spatial_scale"], params.get("scale_origin", "--spatial-scale")
-    if params["stride"] is not None:
-        scale, origin = 1.0 / params["stride"], "--stride"
-    names = ("features", "boxes", "model", *OPTIONS)
-    asked = {name: params[name] for name in names if params.get(name) is not None}
-    asked |= {"spatial_scale": scale, "scale_origin": origin}
-    return Request(**asked, convention=row)
 
 
 def drawing(params: Parameters) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from roicrop.comparison.contrast import Contrast
 from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.of_job import compare
 from roicrop.comparison.records import as_record
-from roicrop.comparison.variants import Variant, read_variants, split_variant
+from roicrop.comparison.variants import Variant, read_variants, reading_convention, split_variant
 from roicrop.comparison.words import in_words
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "compare",
     "in_words",
     "read_variants",
+    "reading_convention",
     "split_variant",
 ]

@@ -25,21 +25,27 @@ class Variant:
     convention: Convention
 
 
-def read_variants(texts: Sequence[str], shared: Settings) -> list[Variant]:
-    """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each.
+def read_variants(texts: Sequence[str | Convention], shared: Settings) -> list[Variant]:
+    """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each, or a row of one's own.
 
     shared: settings, as `conventions.resolve` takes them, for every text that does not set them
         itself.
 
     Raises ArgumentError, which quotes the text, and where there are not two of them.
     """
-    names, times = [text.strip() for text in texts], Counter(map(str.strip, texts))
-    for name in names:
-        if times[name] > 1:
+    variants = [_variant(each, shared) for each in texts]
+    for name, times in Counter(variant.name for variant in variants).items():
+        if times > 1:
             raise ArgumentError(f"{name} is compared with itself: name each only once")
-    if len(names) < 2:
+    if len(variants) < 2:
         raise ArgumentError("there is nothing to compare: name at least two conventions")
-    return [Variant(name, _convention(name, shared)) for name in names]
+    return variants
+
+
+def reading_convention(variants: Sequence[Variant]) -> Convention:
+    """The variant whose order of coordinates a file has that names none: pixels, where any has."""
+    rows = [variant.convention for variant in variants]
+    return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
 def split_variant(text: str) -> tuple[str, str]:
@@ -51,12 +57,23 @@ def split_variant(text: str) -> tuple[str, str]:
     return name.strip(), "".join(settings)
 
 
+def _variant(given: str | Convention, shared: Settings) -> Variant:
+    if isinstance(given, Convention):
+        return Variant(given.name, _with(given.name, given, {}, shared))
+    return Variant(given.strip(), _convention(given.strip(), shared))
+
+
 def _convention(text: str, shared: Settings) -> Convention:
     name, settings = split_variant(text)
     row = find_node(name).computed().convention if is_model(name) else CONVENTIONS.get(name)
     if row is None:
         raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, CONVENTIONS)}")
     own = dict(_setting(text, part) for part in settings.split(",") if part)
+    return _with(text, row, own, shared)
+
+
+def _with(text: str, row: Convention, own: dict[str, Any], shared: Settings) -> Convention:
+    """The row with its own settings, and the shared ones that it does not set itself."""
     _resolved(text, row, own)
     for key, value in shared.items():
         if value is not None and key not in own:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from roicrop.conventions import in_words
 from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
 from roicrop.conventions.relevance import coarse, effective, idle_in_both, matters
-from roicrop.conventions.resolving import checked_bins, differing, lookup, overrides, resolve
+from roicrop.conventions.resolving import (
+    checked_bins,
+    differing,
+    lookup,
+    overrides,
+    pool_beside,
+    resolve,
+)
 from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
@@ -58,5 +65,6 @@ __all__ = [
     "lookup",
     "matters",
     "overrides",
+    "pool_beside",
     "resolve",
 ]

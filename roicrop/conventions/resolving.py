@@ -36,6 +36,14 @@ def lookup(name: str, operator: Operator) -> Convention:
     return row
 
 
+def pool_beside(align: Convention) -> Convention:
+    """The RoIPool of the same framework; the default one where it has none."""
+    try:
+        return lookup(align.name, "pool")
+    except ArgumentError:
+        return lookup(DEFAULT["pool"], "pool")
+
+
 # Frameworks whose RoIPool is Caffe's; `pool` takes their names for it.
 _POOL_IS_FAST_RCNN: Final = frozenset({"mask-rcnn", "torchvision", "detectron2", "onnx", "paddle"})
 

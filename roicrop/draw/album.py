@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
-from roicrop.draw import points, sheet
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown, over_channels
-from roicrop.draw.photo import Photo, Photos
+from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Placed, Rows, Subject
+from roicrop.explanation import is_points, write_points
+from roicrop.job import Job, OnMap, Photo, Photos, Placed, Rows, Subject
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -76,18 +76,17 @@ class Figure:
         png, *tables = self.files
         try:
             with _noting(png, made):
-                draw.save(self._image(), png, overwrite=self.overwrite)
+                draw.save(self.sheet(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
-                    points.write_points(
-                        crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite
-                    )
+                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
         except BaseException:
             remove(made)
             raise
         return made
 
-    def _image(self) -> Image:
+    def sheet(self) -> Sheet:
+        """The figure itself."""
         if len(self.crops) == 1:
             return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
         pair = self.crops[0], self.crops[1]
@@ -113,7 +112,7 @@ class Album:
     """Figures of some boxes of a job: one for each, or one for all on an image.
 
     place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
-        in .png.
+        in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
     boxes: numbers of boxes in their file; None is the first few, or all for a survey.
     survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
@@ -127,7 +126,7 @@ class Album:
     def __init__(
         self,
         job: Job,
-        place: str,
+        place: str | None,
         conventions: Sequence[Convention],
         options: Options,
         *,
@@ -135,15 +134,15 @@ class Album:
         survey: SurveyName | None = None,
     ) -> None:
         job.check_channel(options.channel)
-        _check_bin(options.bin, job.request.output_size)
+        check_bin(options.bin, job.request.output_size)
         self._job = job
         self._conventions = conventions
         self._options = options
         self._survey = survey
-        self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
-        self._check_photo()
-        self._files = self._name_files(Path(place))
+        self._photos.check(job.placed(self._rows))
+        self._files = {} if place is None else self._name_files(Path(place))
         self._overwrite = options.overwrite or options.replace_own  # no other file is there
         self._made: list[Path] = []
 
@@ -161,6 +160,11 @@ class Album:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def images(self) -> Iterator[Image]:
+        """Each figure as an RGB image, in the order of the maps."""
+        with closing(self._surveys() if self._survey else self._figures()) as figures:
+            yield from (figure.sheet().finish() for figure in figures)
 
     def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
         """Draw them all, on all cores where they are many; the files, pictures first.
@@ -195,23 +199,23 @@ class Album:
                     tuple(crops),
                     on_map.subject(row),
                     self._photos.of(one, row),
-                    self._files[row],
+                    self._files.get(row, ()),
                     self._overwrite,
                 )
 
     def _surveys(self) -> Generator[Survey]:
         survey: Survey | None = None
         for on_map in self._job.by_map(self._rows):
-            png = self._files[self._key(on_map.map)][0]
-            if survey is None or survey.file != png:
+            key = self._key(on_map.map)
+            if survey is None or survey.key != key:
                 if survey is not None:
                     yield survey
-                survey = self._survey_on(on_map, png)
+                survey = self._survey_on(on_map, key)
             self._add(survey, on_map)
         if survey is not None:
             yield survey
 
-    def _survey_on(self, on_map: OnMap, png: Path) -> Survey:
+    def _survey_on(self, on_map: OnMap, key: int) -> Survey:
         """One of no boxes yet."""
         shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
         photo = self._photos.of(on_map, int(on_map.rows[0]))
@@ -222,7 +226,8 @@ class Album:
             amount=np.zeros(shown.map_size),
             cells_per_pixel=on_map.cells_per_pixel,
             photo=photo,
-            file=png,
+            key=key,
+            file=self._files[key][0] if self._files else None,
             overwrite=self._overwrite,
         )
 
@@ -249,20 +254,6 @@ class Album:
                 held = np.where(np.isnan(values), -np.inf, values)
                 return int(held.reshape(len(held), -1).max(axis=1).argmax())
         return None
-
-    def _check_photo(self) -> None:
-        """A photograph that is named is looked at before the work, and is of one image."""
-        if self._options.photo is None:
-            return
-        placed = self._job.placed(self._rows)
-        images = {each.image for each in placed}
-        if len(images) > 1:
-            raise ArgumentError(
-                f"--photo {self._options.photo} is one image, and the boxes to draw are on "
-                f"{len(images)}: choose boxes of one image"
-            )
-        for each in placed:
-            self._photos.of(each, int(each.rows[0]))
 
     def _key(self, map_: int) -> int:
         """What has a survey of its own: an image, or, where cells are counted, a map."""
@@ -311,7 +302,7 @@ class Album:
 
 
 def _is_own(path: Path) -> bool:
-    return points.is_own(path) if path.suffix == ".csv" else sheet.is_own(path)
+    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(
@@ -347,14 +338,19 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """ArgumentError for a bin that is none of so many."""
     if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
         raise ArgumentError(
             f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
         )
 
 
-def _drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+def drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+    """The rows of boxes of these numbers, or of the first that are pooled.
+
+    BoxError for one that is not there or is bad.
+    """
     if boxes is None:
         return np.flatnonzero(job.is_pooled)[:most]
     # A range may end far beyond the last box: look no further than the first that is not there.

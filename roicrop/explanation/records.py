@@ -62,19 +62,28 @@ def as_csv(
     explanations: at least one, all under one convention.
     only: this bin. most: at most so many rows of each box.
     """
-    columns = CELL_COLUMNS if explanations[0].plan.kind == "cell" else SAMPLE_COLUMNS
-    records = chain.from_iterable(as_rows(each, only, most) for each in explanations)
-    rows = ([record.get(column) for column in columns] for record in records)
-    return csv_lines(chain([columns], rows))
+    rows = chain.from_iterable(as_rows(each, only, most) for each in explanations)
+    return csv_lines(chain([_columns(explanations[0])], (row.values() for row in rows)))
 
 
 def as_rows(
     explanation: Explanation, only: Only = None, most: int | None = None
 ) -> Iterator[Record]:
-    """For each row of that table a dictionary with at least its columns."""
+    """The rows of that table, a dictionary each; None where a column is empty."""
+    columns = _columns(explanation)
     for bin_, readings in explanation.listing(only, most):
         for reading in readings:
-            yield {"box": explanation.source.box, **_row(bin_, reading)}
+            row = {"box": explanation.source.box, **_row(bin_, reading)}
+            yield {column: _number(row.get(column)) for column in columns}
+
+
+def _columns(explanation: Explanation) -> tuple[str, ...]:
+    return CELL_COLUMNS if explanation.plan.kind == "cell" else SAMPLE_COLUMNS
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy's as the Python number that it equals."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def placed(row: int, column: int, term: Term) -> Record:

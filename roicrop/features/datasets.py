@@ -59,15 +59,17 @@ class Chosen:
 class MapFile:
     """An open file that may hold feature maps; a context manager.
 
-    path: as it was given. file: h5py's, or the like for NumPy's own. watched: the files that are
-    read, as they were when they were opened.
+    path: as it was given, or the name of arrays in memory. file: h5py's, or the like for NumPy's
+    own. watched: the files that are read, as they were when they were opened.
     """
 
-    def __init__(self, path: str, *, allow_external: bool = False) -> None:
-        self.path = path
-        self.watched = Unchanged([path])
-        self._home = Home.of(path, external=allow_external)
-        self.file: Any = Archive(path) if numpy_kind(path) else hdf5.open_file(path)
+    def __init__(self, path: str | Archive, *, allow_external: bool = False) -> None:
+        held = path if isinstance(path, Archive) else None
+        self.path = held.filename if held else str(path)
+        self.watched = Unchanged([] if held else [self.path])
+        self._home = Home.of(self.path, external=allow_external)
+        is_numpy = held is None and numpy_kind(self.path)
+        self.file: Any = held or (Archive(self.path) if is_numpy else hdf5.open_file(self.path))
         self._opened = lru_cache(2)(hdf5.get)  # a dataset and its group, which several ask for
 
     def __enter__(self) -> MapFile:

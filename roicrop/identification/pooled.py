@@ -59,9 +59,9 @@ class Pooled:
 
 @contextmanager
 def open_pooled(
-    spec: str, job: Job, progress: Callable[[int], object] = lambda boxes: None
+    spec: str | Array, job: Job, progress: Callable[[int], object] = lambda boxes: None
 ) -> Iterator[Pooled]:
-    """The tensor that `spec` names, which holds a row for each of the job's boxes.
+    """The tensor that `spec` names or is, which holds a row for each of the job's boxes.
 
     spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
         the one that is called `pooled`, else the only one whose shape fits.
@@ -69,8 +69,13 @@ def open_pooled(
     Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
+    if not isinstance(spec, str):
+        array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
+        yield _checked(lambda rows: spec[rows], array, job, progress)
+        return
     with open_stored(spec, allow_external=job.request.allow_external) as stored:
-        yield _checked(stored, _tensor(stored, job), job, progress)
+        array = _tensor(stored, job)
+        yield _checked(functools.partial(stored.rows, array), array, job, progress)
 
 
 def _tensor(stored: Stored, job: Job) -> StoredArray:
@@ -98,7 +103,10 @@ def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
 
 
 def _checked(
-    stored: Stored, array: StoredArray, job: Job, progress: Callable[[int], object]
+    read: Callable[[slice], Array],
+    array: StoredArray,
+    job: Job,
+    progress: Callable[[int], object],
 ) -> Pooled:
     shape, dtype = array.shape, array.dtype
     if dtype.kind not in "fiu":
@@ -108,7 +116,6 @@ def _checked(
         raise PooledError(f"{array.where} is {shape}; {_expected(job)}")
     height, width = shape[2:]
     whole = (shape[0], shape[1], height, width)
-    read = functools.partial(stored.rows, array)
     return Pooled(array.where, whole, pooled_dtype(dtype), layouts, progress, read)
 
 

@@ -5,7 +5,7 @@ The names are here, and not with the command line, because answers are given as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final
 
@@ -20,12 +20,22 @@ def command_line(request: Request, output: str) -> list[str]:
     words += ["--convention", row.name]
     for name, text in convention_options(row).items():
         words += [name, text] if text else [name]
+    words += option_words(request, OPTIONS)
+    return words
+
+
+def option_words(request: Request, names: Iterable[str]) -> list[str]:
+    """The words for what a request says of these fields, all of `OPTIONS`.
+
+    The output size is always said, and others where they are not what a command takes anyway.
+    """
     usual = {field.name: field.default for field in fields(Request)}
-    for field, write in OPTIONS.items():
-        value = getattr(request, field)
-        if value != usual[field] or field == "output_size":
-            for one in value if field == "labels" else [value]:
-                words += [option(field)] if one is True else [option(field), write(one)]
+    words: list[str] = []
+    for name in names:
+        value = getattr(request, name)
+        if value != usual[name] or name == "output_size":
+            for one in value if name == "labels" else [value]:
+                words += [option(name)] if one is True else [option(name), OPTIONS[name](one)]
     return words
 
 

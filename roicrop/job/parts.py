@@ -90,7 +90,7 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
             yield _part(some, limits)
 
 
-_BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
+_BLOCK_BYTES: Final = 11 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
 _SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
@@ -198,7 +198,10 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
         channels = _channels_of_one(boxes, span, limits)
     else:
         pieces = max(1, min(_BLOCK_BYTES, limits.memory // limits.threads) // one)
-        channels = min(windows.piece[1] * pieces, windows.shape[1])
+        blocks = -(-windows.shape[1] // (windows.piece[1] * pieces))
+        # All of a size, so that their buffers are.
+        each = -(-windows.shape[1] // (windows.piece[1] * blocks))
+        channels = min(windows.piece[1] * each, windows.shape[1])
     maps = boxes.job.map_index[boxes.rows].tolist()
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
     return Part(boxes.rows, windows, numbers, span, _wanted(boxes), channels)

@@ -46,6 +46,8 @@ def open_job(request: Request) -> Job:
     with ExitStack() as undo:
         source = undo.enter_context(request.open_features(request.features))
         inputs = [split_spec(request.boxes)[0], *filter(None, [request.images])]
+        if request.given is not None:
+            inputs = inputs[1:]
         before = Unchanged(inputs)
         everything = _read_boxes(request, source.images)
         before.check()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
+from roicrop.boxes import BoxFormat, BoxTable, FileFormat, boxes_in_memory, read_boxes
 from roicrop.conventions import Convention, checked_bins
 from roicrop.errors import ArgumentError
 from roicrop.features import FeatureSource, open_features
+from roicrop.files.npy import InMemory
 
 OnBadBox = Literal["error", "keep", "zero", "drop"]
 
@@ -35,6 +36,8 @@ class Request:
         level_column: those that hold these. on_image: the image of every box. ids_are_indices:
         whatever names images.
     threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
+    maps, given: feature maps and boxes in memory, instead of the files `features` and `boxes`,
+        which are then names for messages; see `boxes_in_memory`.
     """
 
     features: str
@@ -70,6 +73,8 @@ class Request:
     canonical_level: float | None = None
     threads: int | None = None
     memory: int | None = None
+    maps: InMemory | None = None
+    given: Any = None
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
@@ -79,7 +84,7 @@ class Request:
     def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
         """The features that a text means, opened as the request says; see `open_features`."""
         return open_features(
-            spec,
+            self.maps or spec,
             layout=self.layout,
             spatial_scale=self.spatial_scale,
             input_scale=self.input_scale,
@@ -92,6 +97,8 @@ class Request:
 
     def read_boxes(self, path: str, count: int | None = None) -> BoxTable:
         """The boxes of a file, read as the request says; see `boxes.read_boxes`."""
+        if self.given is not None:
+            return boxes_in_memory(self.given, count, self.box_format)
         return read_boxes(
             path,
             format=self.boxes_format,

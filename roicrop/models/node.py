@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from roicrop.conventions import Convention, Operator, lookup, resolve
-from roicrop.errors import ModelError
+from roicrop.errors import ArgumentError, ModelError
 from roicrop.text import printable
 
 Value = int | float | str | bool | tuple[int, ...] | tuple[float, ...]
@@ -140,6 +140,13 @@ class RoiNode:
                 f"{meaning.convention.name}, but {meaning.differs}"
             )
         return meaning
+
+    def computed_as(self, operator: Operator) -> Convention:
+        """That convention; ArgumentError where it is another operator's."""
+        row = self.computed().convention
+        if row.operator != operator:
+            raise ArgumentError(f"{self.where} is a {self.operator}: use `roicrop {row.operator}`")
+        return row
 
     def surprises(self) -> list[str]:
         """Sentences on what catches people out with this node."""

@@ -6,18 +6,19 @@ import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from roicrop.errors import ArgumentError, OutputError
 
 
 @contextmanager
 def room_for_pictures(place: str | None) -> Iterator[None]:
-    """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
+    """A directory for pictures, made if need be, unless the place is a picture, a page or nothing.
 
     One that was made is gone again when the work fails and it is still empty. OutputError where
     there can be none.
     """
-    directory = None if place is None or is_picture(Path(place)) else Path(place)
+    directory = Path(place) if place and not (is_page(place) or is_picture(Path(place))) else None
     if directory is None or directory.is_dir():
         yield
         return
@@ -46,3 +47,11 @@ def is_picture(place: Path) -> bool:
             f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
         )
     return False
+
+
+def is_page(place: str) -> bool:
+    """Whether the name is an HTML page's."""
+    return Path(place).suffix.lower() in _PAGES
+
+
+_PAGES: Final = (".html", ".htm")

@@ -11,7 +11,7 @@ import pytest
 
 from docs.box_files import BOX_FILES, BoxFile
 from roicrop.boxes import BoxTable, read_boxes
-from roicrop.boxes.producers import PRODUCERS
+from roicrop.boxes.names import PRODUCERS
 from tests.boxes.reading import Write, fault_of
 
 BOX = [64, 32, 384, 256]

@@ -9,10 +9,10 @@ import click
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roicrop.cli import align, options, pool
+from roicrop.cli import align, pool
 from roicrop.conventions import CONVENTIONS, Convention, resolve
 from roicrop.errors import ArgumentError
-from roicrop.job import OPTIONS, Request, command_line
+from roicrop.job import OPTIONS, Request, command_line, convention_of, request_of
 
 COMMANDS = {"align": align.command, "pool": pool.command}
 # What else these commands have: where the result goes, and what is shown.
@@ -87,7 +87,7 @@ def parse(words: list[str]) -> Request:
     assert roicrop == "roicrop"
     params = COMMANDS[operator].make_context(operator, rest).params
     assert params["output"] == "out.h5"
-    return options.request(params, options.convention(params, operator))  # type: ignore[arg-type]
+    return request_of(params, convention_of(params, operator))  # type: ignore[arg-type]
 
 
 @settings(max_examples=60)
@@ -107,4 +107,5 @@ def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
 
 def test_every_option_that_is_written_is_a_field_of_the_request() -> None:
     fields = {field.name for field in dataclasses.fields(Request)}
-    assert {*OPTIONS} == fields - {"features", "boxes", "convention", "scale_origin", "model"}
+    files = {"features", "boxes", "model"}
+    assert {*OPTIONS} == fields - files - {"maps", "given", "convention", "scale_origin"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,8 @@ from PIL import Image
 
 from roicrop.errors import ArgumentError
 from roicrop.files import split_spec
-from roicrop.job import Job, Placed
+from roicrop.job.job import Job
+from roicrop.job.on_map import Placed
 
 _MOST_FILES: Final = 20_000  # that are looked through below a folder
 _NO_IMAGE: Final = (OSError, ValueError, Image.DecompressionBombError)
@@ -50,6 +51,19 @@ class Photos:
         self._named = named
         self._found: dict[int, Photo | None] = {}
         self._below: dict[Path, dict[str, list[Path]]] = {}
+
+    def check(self, placed: Sequence[Placed]) -> None:
+        """ArgumentError for a named one that is no image, or not that of all these boxes."""
+        if self._named is None:
+            return
+        images = {each.image for each in placed}
+        if len(images) > 1:
+            raise ArgumentError(
+                f"--photo {self._named} is one image, and the boxes to draw are on "
+                f"{len(images)}: choose boxes of one image"
+            )
+        for each in placed:
+            self.of(each, int(each.rows[0]))
 
     def of(self, placed: Placed, row: int) -> Photo | None:
         """That of the map of a box, if there is one.
