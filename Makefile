@@ -1,6 +1,6 @@
 # `make demo` crops the sample data, `make test` runs the tests, `make fuzz SECONDS=600` attacks roicrop
 # with damaged files, `make sanitize` runs the kernel's tests under sanitizers, `make bench` the
-# benchmarks, `make lint` the linter and the type checker, and `make docs` brings the documents up to
+# benchmarks, `make lint` the linter and the type checkers, and `make docs` brings the documents up to
 # date. `make wheel` builds a wheel and tests what it installs. Each makes what it needs; none needs
 # another to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
 # core, COMPILED=disabled does without.
@@ -18,6 +18,7 @@ python := $(venv)/bin/python
 built := $(venv)/build-$(COMPILED)
 user := .venv-user
 user_python := $(user)/bin/python
+tsc := $(venv)/node_modules/.bin/tsc
 in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 compiled_option := --config-settings=setup-args=-Dcompiled=$(COMPILED)
@@ -29,7 +30,7 @@ core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
 run = ROICROP_KERNEL=$(core) $(python)
 from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 
-.PHONY: demo test fuzz sanitize bench docs lint format wheel clean
+.PHONY: demo test fuzz sanitize bench docs lint types format wheel clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
 roicrop := $(user)/bin/roicrop
@@ -38,7 +39,7 @@ demo: $(user)/installed-$(COMPILED)
 	@mkdir -p demo
 	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
 	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
-	$(roicrop) show $(sample) -o demo --viz-boxes 2 --both --channel 4 --overwrite
+	$(roicrop) show $(sample) -o demo --box 2 --both --channel 4 --overwrite
 	@echo
 	@echo 'The five names on sample_data/badge.png, found by a text detector, are pooled to 7×7 bins.'
 	@echo 'demo/align.h5, demo/pool.h5   the tensors: dataset /pooled, one row for each box'
@@ -68,6 +69,15 @@ lint: $(venv)/installed-test
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types; \
+	else echo 'There is no npm here: the JavaScript of roicrop/explorer is not type-checked'; fi
+
+# The JavaScript, by what its comments say of types.
+types: $(tsc)
+	$(tsc) --project tests/explorer/tsconfig.json
+
+$(tsc):
+	npm install --silent --no-save --no-package-lock --prefix $(venv) typescript@7.0.2
 
 format: $(venv)/installed-test
 	$(python) -m ruff check --fix

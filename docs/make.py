@@ -21,6 +21,7 @@ DOCUMENTS: Final = tuple(
         "README.md",
         "CONTRIBUTING.md",
         "docs/conventions.md",
+        "docs/explorer.md",
         "docs/files.md",
         "docs/pictures.md",
         "docs/pyramids.md",

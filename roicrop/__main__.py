@@ -1,6 +1,10 @@
 """`python -m roicrop` is `roicrop`, and both begin here."""
 
+import os
 import sys
+
+# NumPy's BLAS, which has next to nothing to do here, would start threads that spin at first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> int:
@@ -23,7 +27,6 @@ def main() -> int:
 
 def _end(status: int) -> None:
     """Leave at once, without waiting for threads."""
-    import os
     from contextlib import suppress
 
     for stream in (sys.stdout, sys.stderr):

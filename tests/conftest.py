@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +24,14 @@ hypothesis.settings.load_profile("ci" if "CI" in os.environ else "here")
 
 
 def pytest_configure() -> None:
-    """Refuse to test another copy of the package than is meant.
+    """Refuse to test another copy of the package than is meant; and let SIGINT be heard.
 
     Python that is started in the checkout finds ./roicrop before an installed wheel, and a checkout
     finds its compiled core only by an editable install. So the Makefile names the folder that
     roicrop must come from in this variable, and the core in ROICROP_KERNEL.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, and children
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # inherit it
     meant = os.environ.get(PLACE_VARIABLE)
     if meant is not None and not _package_folder().is_relative_to(Path(meant).resolve()):
         raise pytest.UsageError(f"roicrop is imported from {_package_folder()}, not from {meant}")

@@ -12,10 +12,17 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "roicrop"
-DATA = {"VERSION", "py.typed", "draw/font/DejaVuSans.ttf", "draw/font/LICENSE_DEJAVU"}
+DATA = {
+    *("VERSION", "py.typed", "draw/font/DejaVuSans.ttf", "draw/font/LICENSE_DEJAVU"),
+    *(
+        path.relative_to(PACKAGE).as_posix()
+        for path in (PACKAGE / "explorer").iterdir()
+        if path.suffix in (".js", ".css", ".html")
+    ),
+}
 COMPILED = {
     f"{name}{importlib.machinery.EXTENSION_SUFFIXES[0]}"
-    for name in ("kernels/_compiled", "features/_unpacking")
+    for name in ("kernels/_compiled", "chunks/_unpacking")
 }
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt"}
 LICENCES = {"licenses/LICENSE", "licenses/roicrop/draw/font/LICENSE_DEJAVU"}

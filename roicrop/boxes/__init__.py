@@ -10,10 +10,9 @@ Every format gives the same table, so nothing outside this package knows which o
 from __future__ import annotations
 
 from roicrop.boxes import names
-from roicrop.boxes.coco import Coco
-from roicrop.boxes.geometry import BOX_FORMATS, BadBoxes, BoxFormat, find_bad
-from roicrop.boxes.read import BOX_SUFFIXES, FileFormat, read_boxes
-from roicrop.boxes.table import BoxTable
+from roicrop.boxes.json_text import Coco
+from roicrop.boxes.read import BOX_SUFFIXES, FileFormat, boxes_in_memory, read_boxes
+from roicrop.boxes.table import BOX_FORMATS, BadBoxes, BoxFormat, BoxTable, find_bad
 
 __all__ = [
     "BOX_FORMATS",
@@ -23,6 +22,7 @@ __all__ = [
     "BoxTable",
     "Coco",
     "FileFormat",
+    "boxes_in_memory",
     "find_bad",
     "names",
     "read_boxes",

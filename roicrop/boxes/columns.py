@@ -1,4 +1,4 @@
-"""From what a reader found to a table: names, whole numbers and scores, the same from any format.
+"""From what a reader found to a table: numbers, names and scores, the same from any format.
 
 Images, ids and labels are whole numbers or names. A column of them is int64 when every value is a
 whole number written the plain way (12, or 12.0 as some programs write it, but not 007), else text:
@@ -15,23 +15,48 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.names import INDEX_NAMES, Role, Roles, plain
-from roicrop.boxes.numbers import numbers_of
+from roicrop.boxes.names import CORNERS, INDEX_NAMES, Role, Roles, plain
 from roicrop.boxes.table import BoxTable, ImageKind, Source
 from roicrop.errors import BoxError
+from roicrop.files.numbers import numbers_of
 from roicrop.files.text import shown
 from roicrop.text import many, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from roicrop.boxes.coco import Coco
+    Array = NDArray[np.float64]
+    from roicrop.boxes.json_text import Coco
     from roicrop.boxes.table import Lines, Names
 
     Values = list[Any] | NDArray[np.float64]
 
-_LARGEST_EXACT_INDEX: Final = 2.0**53
+
 _AT_ONCE: Final = 1 << 16
+
+
+def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[str, ...]:
+    """What five numbers are (n, 5): image first, or score last.
+
+    Image first, where the first is whole and below `images` and the last above 1 (as torchvision,
+    Caffe and ONNX take it); score last, where the last lies in 0 to 1 and the first is no index.
+    """
+    said = matrix[np.isfinite(matrix).all(axis=1)]
+    if not len(said):
+        return (*CORNERS, "_")
+    first, last = said[:, 0], said[:, 4]
+    whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
+    if whole and first.max() < (images or np.inf) and (last > 1).all():
+        return ("image_index", *CORNERS)
+    if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
+        return (*CORNERS, "score")
+    raise BoxError(
+        f"{where}: of five numbers, either the first is an image's index or the last a score, and "
+        "these do not say which: --columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
+    )
+
+
+_LARGEST_EXACT_INDEX: Final = 2.0**53
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +114,7 @@ class Draft:
         image = self._indices() if kind == "index" else self._names("image")
         roles: tuple[Role, ...] = ("id", "label", "level")
         columns: dict[str, Any] = {role: self._names(role) for role in roles}
-        columns["score"] = self._numbers("score")
+        columns |= {"score": self._numbers("score"), "angle": self._numbers("angle")}
         self.coords[list(self.faults)] = np.nan
         return BoxTable(
             source=Source(path, self.lines),

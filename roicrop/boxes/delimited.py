@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import numpy as np
 
 from roicrop.boxes.columns import Draft
-from roicrop.boxes.names import INDEX_NAMES, Reading, find_roles, is_known, plain
-from roicrop.boxes.numbers import is_number
-from roicrop.boxes.producers import ANY, PRODUCERS, VIA
+from roicrop.boxes.names import (
+    ANY,
+    INDEX_NAMES,
+    PRODUCERS,
+    VIA,
+    Reading,
+    find_roles,
+    is_known,
+    plain,
+)
 from roicrop.boxes.records import NESTED, Records
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
+from roicrop.files.numbers import is_number
 from roicrop.files.text import blocks
 from roicrop.text import many
 
@@ -137,7 +145,7 @@ class _Table:
     def _find_numeric(self) -> set[str]:
         """The columns that hold numbers."""
         roles = find_roles(self._header.names, self._reading, self._header.where, "")
-        numeric = {"score", "width", "height"}
+        numeric = {"score", "width", "height", "angle"}
         if plain(roles.of.get("image", "")) in INDEX_NAMES:
             numeric.add("image")
         return {*roles.coordinates, *(name for role, name in roles.of.items() if role in numeric)}

@@ -1,4 +1,4 @@
-"""What columns and keys are called: which hold a box, its image, score and label.
+"""What programs call the columns, keys and files that hold boxes, images, scores and labels.
 
 Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BBox X` and `bbox.x`
 (the x of an object under `bbox`) are one name. What is known is data: spellings in a stated order.
@@ -6,16 +6,18 @@ Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BB
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from roicrop.boxes.geometry import BoxFormat
+from roicrop.boxes.table import ROTATED, BoxFormat
 from roicrop.errors import BoxError
+from roicrop.files.text import shown
 from roicrop.text import listing, many, printable
 
-Role = Literal["image", "score", "label", "id", "level", "width", "height"]
+Role = Literal["image", "score", "label", "id", "level", "width", "height", "angle"]
 
 # The first that is there is taken.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -31,6 +33,7 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
     "id": ("id",),
     "width": ("image_width", "img_width", "width"),  # of the image
     "height": ("image_height", "img_height", "height"),
+    "angle": ("angle", "theta", "rotation", "bbox_angle", "box_angle"),  # about the centre
     "level": (),  # only where an option names it: many files have such a column of their own
 }  # fmt: skip
 # These are indices, whatever the features are; the others may be names or ids.
@@ -42,7 +45,6 @@ _PREFIXES: Final = (
 )  # fmt: skip
 # One cell or key with all four numbers; the points are two corners, in any order.
 IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy", "points": "xyxy"}
-_ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
@@ -154,14 +156,12 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
         if plains.count(plain(name)) > 1:
             raise BoxError(f"{where}: {printable(name)} is there twice: keep one")
     roles.notes = tuple(map(printable, notes))
-    roles.warnings = tuple(
-        f"{where}: {printable(by_plain[name])} is not read: boxes are taken as not rotated"
-        for name in sorted(_ANGLES & by_plain.keys())
-    )
     return roles
 
 
 def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin: str) -> Roles:
+    if reading.box_format == ROTATED:  # four of its numbers, and the angle
+        reading = dataclasses.replace(reading, box_format="cxcywh")
     found: dict[BoxFormat, tuple[str, ...]] = {}
     for box_format, spellings in COORDINATES.items():
         found |= _spelled(box_format, spellings, by_plain)
@@ -208,3 +208,99 @@ _SPELLED: Final = (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
 _KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {
     prefix + name for prefix in _PREFIXES for names in _SPELLED for name in names
 }  # fmt: skip
+
+
+Said = dict[str, Any]  # of an image
+Entries = list[tuple["str | None", Said]]  # with the name it has in the document, if any
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """One program's files.
+
+    name: as summaries and documents say it.
+    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction);
+        options: what else the command line has to say of these.
+    records: keys under which an entry may have its records. under: that of the entries, if any.
+    marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
+    arrays: whether an entry holds boxes, scores and labels side by side instead of records.
+    centre: whether a record's x and y are the box's centre.
+    shape: the key of a record that says its shape, and the shape that is a box.
+    score_last: whether a fifth number is a score.
+    """
+
+    name: str
+    columns: str = ""
+    kinds: str = ""
+    options: str = ""
+    records: tuple[str, ...] = ()
+    under: str = ""
+    marks: Set[str] = frozenset()
+    record_marks: Set[str] = frozenset()
+    arrays: bool = False
+    centre: bool = False
+    shape: tuple[str, str] | None = None
+    score_last: bool = False
+
+    def entries(self, document: Any) -> Entries | None:
+        """The entries of a JSON document, one for each image; None if another program wrote it."""
+        entries: Entries = []
+        if isinstance(document, dict):
+            document = document.get(self.under, document)
+        if isinstance(document, dict):
+            entries = [(None, document)] if self._fits(document) else list(document.items())
+        elif isinstance(document, list) and document and self._fits(document[0]):
+            entries = [(None, each) for each in document]
+        if not entries or not all(self._fits(said) for _, said in entries):
+            return None
+        records = (self._records(said)[1] for _, said in entries)
+        lists = (its for its in records if isinstance(its, list))
+        first = next((each for its in lists for each in its if isinstance(each, dict)), {})
+        return entries if self.record_marks <= set(map(plain, first)) else None
+
+    def split(self, name: str | None, entry: Said, file: str) -> tuple[Said, list[Any]]:
+        """What an entry says besides its records, and these."""
+        key, records = self._records(entry)
+        if not isinstance(records, list):
+            where = file if name is None else f"{file}: {printable(name)}"
+            raise BoxError(f"{where}: {key} is {shown(records)}, not a list")
+        return {k: v for k, v in entry.items() if k != key}, records
+
+    def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
+        key = next(key for key in self.records if key in entry)
+        value = entry[key]
+        return key, list(value.values()) if isinstance(value, dict) else value
+
+    def _fits(self, entry: object) -> bool:
+        if not isinstance(entry, dict) or not any(key in entry for key in self.records):
+            return False
+        return self.marks <= set(map(plain, entry))
+
+
+VIA: Final = Producer(
+    "VIA",
+    records=("regions",),
+    under="_via_img_metadata",
+    marks={"filename"},
+    shape=("shape_attributes.name", "rect"),
+)
+ANY: Final = Producer("", arrays=True)  # one that is not known, and means nothing otherwise
+MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
+PRODUCERS: Final[Sequence[Producer]] = (
+    Producer("makesense", columns="label,x,y,w,h,image,_,_", kinds="tnnnntnn"),
+    Producer("keras-retinanet", columns="image,x1,y1,x2,y2,label", kinds="tnnnnt"),
+    Producer("YOLO", "label,cx,cy,w,h", kinds="nffff", options=" --normalized"),
+    Producer("YOLO", "label,cx,cy,w,h,score", kinds="nfffff", options=" --normalized"),
+    Producer("MOT", columns="frame,_,x,y,w,h,score,_,_,_", kinds="n" * 10),
+    Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
+    VIA,
+    Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
+    Producer("CreateML", records=("annotations",), record_marks={"coordinates"}, centre=True),
+    Producer(
+        "Roboflow", records=("predictions",), record_marks={"x", "confidence", "class"}, centre=True
+    ),
+    Producer("coco instances", records=("annotations",), marks={"images"}),
+    Producer("torchvision", records=("boxes",), arrays=True),
+    MMDETECTION,
+    Producer("detectron2", records=("annotations", "predictions", "instances")),
+)

@@ -8,18 +8,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import BinaryIO, Final, Literal, get_args
+from typing import Any, BinaryIO, Final, Literal, get_args
 
 import numpy as np
 
-from roicrop.boxes.coco import read_coco
+from roicrop.arguments import boxes_of
 from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
-from roicrop.boxes.geometry import BOX_FORMATS, BoxFormat
-from roicrop.boxes.json_text import read_json, read_json_lines
+from roicrop.boxes.json_text import read_coco, read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.records import draft_of_matrix
-from roicrop.boxes.table import BoxTable, Source
+from roicrop.boxes.table import ROTATED, BoxFormat, BoxTable, Source
 from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
 from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened
@@ -56,6 +55,7 @@ def read_boxes(
     label_column: str | None = None,
     level_column: str | None = None,
     count: int | None = None,
+    allow_external: bool = False,
 ) -> BoxTable:
     """The boxes of a file, or of standard input ("-").
 
@@ -64,19 +64,18 @@ def read_boxes(
     format: the kind of file; None takes the name's suffix. Standard input has none.
     box_format: what the four numbers are, in their order in the file; None takes what the file
         says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
-        `box_format` or `bbox_mode`; a plain list is xyxy.
+        `box_format` or `bbox_mode`; a plain list is xyxy. "cxcywha" has an angle besides.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, …: the columns that hold these, whatever their names.
     count: how many images there are, which tells an index from a coordinate.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
 
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    for what, said, known in (("box", box_format, BOX_FORMATS), ("file", format, FILE_FORMATS)):
-        if said is not None and said not in known:
-            choice = ", ".join(known)
-            raise ArgumentError(f"{what} format {said!r} is not known: choose from {choice}")
+    _check_known("box", box_format, get_args(BoxFormat))
+    _check_known("file", format, FILE_FORMATS)
     chosen: Mapping[Role, str | None] = {
         "image": image_column, "score": score_column, "label": label_column, "level": level_column,
     }  # fmt: skip
@@ -89,7 +88,7 @@ def read_boxes(
     file, inner = split_spec(os.fspath(path))
     with _reading():
         if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
-            table = _read_array(file, inner, reading).build(file)
+            table = _read_array(file, inner, reading, allow_external).build(file)
         else:
             source = Source(os.fspath(path))
             reader = _READERS[format or _format_by_name(source)]
@@ -100,26 +99,56 @@ def read_boxes(
         return table if images is None else _with_images(table, os.fspath(images))
 
 
+def boxes_in_memory(
+    boxes: Any, images: int | None = None, box_format: BoxFormat | None = None
+) -> BoxTable:
+    """Boxes that are in no file, in any of the forms that `roicrop.roi_align` takes.
+
+    images: how many images there are. box_format: what four numbers are, None for xyxy.
+    Raises ArgumentError, and BoxError, which names the row.
+    """
+    _check_known("box", box_format, get_args(BoxFormat))
+    given = boxes_of(boxes, images, 5 if box_format == ROTATED else 4)
+    index, corners = given.some(0, given.count)
+    return BoxTable(
+        source=Source("boxes"),
+        format="array",
+        box_format=box_format or "xyxy",
+        box_format_origin="option" if box_format else "default",
+        coords=corners[:, :4].astype(np.float64),
+        angle=corners[:, 4].astype(np.float64) if box_format == ROTATED else None,
+        image_key="image number",
+        image_kind="index",
+        image=index,
+    )
+
+
+def _check_known(what: str, format: str | None, known: Sequence[str]) -> None:
+    if format is not None and format not in known:
+        raise ArgumentError(f"no {what} format {format!r}: choose from {', '.join(known)}")
+
+
 def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
-        known = ", ".join(FILE_FORMATS)
         raise ArgumentError(
-            f"{source.name}: its name does not say how boxes are written: --boxes-format ({known})"
+            f"{source.name}: its name does not say how boxes are written: --boxes-format "
+            f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]
 
 
-def _read_array(path: str, inner: str, reading: Reading) -> Draft:
+def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draft:
     from roicrop.files import arrays  # imports h5py: only where it is wanted
 
-    array = arrays.read_table(path, inner, usual="boxes")
+    array = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
-    fits = reading.columns is not None or array.shape[1] in (4, 5)
-    if array.dtype.kind not in "iuf" or not fits:
+    widths = (5, 6) if reading.box_format == ROTATED else (4, 5)
+    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in widths):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
-            "(K, 5) with an image's index first or a score last; --columns names other columns"
+            "(K, 5) with an image's index first or a score last, and of the format "
+            f"{ROTATED} one more; --columns names other columns"
         )
     return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
 
@@ -142,7 +171,8 @@ def _reading() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with np.errstate(invalid="ignore"):  # of signalling NaN, which float64 makes quiet
+            yield
     except (TextError, FeatureError) as error:
         raise BoxError(str(error)) from error
     finally:

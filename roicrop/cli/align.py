@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from roicrop.cli import cropping, options
+from roicrop.cli import cropping, declaring, options
 
 
-@click.command(
+@declaring.command(
     epilog="\b\nExample: roicrop align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2"
 )
 @options.FILES

@@ -14,7 +14,7 @@ import click
 
 from roicrop import __version__
 from roicrop.arguments import default_threads
-from roicrop.cli import cropping, options, report
+from roicrop.cli import cropping, declaring, options, report
 from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.errors import ArgumentError, ManifestError, OutputError
 from roicrop.job import ManifestRow
@@ -37,43 +37,47 @@ _SHARED: Final = (
 )
 
 
-@click.command(
+@declaring.command(
     epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
 )
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
-@click.option(
+@declaring.output_option(
     "-o",
     "--output",
     "directory",
     metavar="DIR",
     required=True,
-    help="The directory for all outputs, made if need be.",
+    shell_complete=declaring.complete_files,
+    help="Folder for all outputs, created if needed.",
 )
-@click.option(
+@declaring.which_option(
     "--features",
     metavar="PATTERN",
-    help="In place of MANIFEST: a row for each file that matches, as in 'maps/*.h5' …",
+    shell_complete=declaring.complete_files,
+    help="Use instead of MANIFEST: a row for each file that matches, as in 'maps/*.h5'.",
 )
-@click.option(
+@declaring.which_option(
     "--boxes",
     metavar="NAME",
-    help="… and its boxes: {stem}, {name} and {parent} are those of the file, as in "
-    "'boxes/{stem}.json'.",
+    shell_complete=declaring.complete_files,
+    help="Boxes of each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} are "
+    "the file's.",
 )
-@click.option(
+@declaring.running_option(
     "--workers",
     type=options.COUNT,
-    help="Processes that share the rows; one that dies costs only its row.  [default: this one]",
+    help="Processes to share the rows among; one that dies costs only its row.  "
+    "[default: this one]",
 )
-@click.option(
+@declaring.running_option(
     "--shard",
     type=options.SHARD,
-    help="Only every Nth row, from the Ith on: one of N runs that share the rows and DIR.",
+    help="Do only every Nth row, starting with the Ith: one of N runs that share the rows and DIR.",
 )
-@click.option(
+@declaring.running_option(
     "--scheduler",
     metavar="ADDRESS",
-    help="The workers of this Dask cluster share the rows, as in tcp://host:8786.",
+    help="Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
 )
 @options.EITHER
 @options.READING
@@ -250,7 +254,7 @@ class _Batch:
 
 
 def _read(
-    params: Mapping[str, Any], columns: Mapping[str, click.Parameter]
+    params: Mapping[str, Any], columns: Mapping[str, click.Option]
 ) -> tuple[list[ManifestRow], str]:
     """The rows, and what their files are relative to."""
     from roicrop.job import REQUIRED, match_files, read_manifest
@@ -292,7 +296,7 @@ def _crew(params: Mapping[str, Any]) -> Crew:
     return ThisProcess()
 
 
-def _columns(command: click.Command) -> dict[str, click.Parameter]:
+def _columns(command: click.Command) -> dict[str, click.Option]:
     """Column → the option that it sets, which bears its first long name."""
     return {
         parameter.opts[0].removeprefix("--").replace("-", "_"): parameter
@@ -302,7 +306,7 @@ def _columns(command: click.Command) -> dict[str, click.Parameter]:
 
 
 def _parameters(
-    ctx: click.Context, columns: Mapping[str, click.Parameter], row: ManifestRow, base: str
+    ctx: click.Context, columns: Mapping[str, click.Option], row: ManifestRow, base: str
 ) -> dict[str, Any]:
     """The row's values as click would have parsed them."""
     from roicrop.job import INPUTS
@@ -318,7 +322,7 @@ def _parameters(
         if option.multiple:
             value = value if isinstance(value, list) else str(value).split(";")
             value = [str(each) for each in value]
-        elif not isinstance(value, bool):
+        elif not (option.is_flag and isinstance(value, bool)):
             value = str(value)
         assert option.name is not None
         values[option.name] = option.type_cast_value(ctx, value)

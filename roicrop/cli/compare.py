@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, SETTINGS, Convention
+from roicrop.conventions import COMMANDS, DEFAULT, Operator
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
@@ -18,47 +19,47 @@ if TYPE_CHECKING:
 _DIFFER: Final = 3  # the exit status
 
 
-@click.command(
+@declaring.command(
     epilog="\b\nExample: roicrop compare maps.h5 boxes.json --with detectron2 "
     "--with onnx:sampling_ratio=2"
 )
 @options.FILES
-@click.option(
+@declaring.rule_option(
     "--with",
     "others",
     metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
-    help="A convention, RoIAlign's or RoIPool's, or an exported model; once for each. Settings of "
-    "its own: sampling_ratio=4, mode=max, aligned=false.",
+    shell_complete=declaring.complete_conventions(*COMMANDS),
+    help="Convention (RoIAlign's or RoIPool's) or exported model to compare; repeat for each. May "
+    "have settings of its own: sampling_ratio=4, mode=max, aligned=false.",
 )
-@click.option(
+@declaring.output_option(
     "--tolerance",
-    type=click.FloatRange(min=0),
-    metavar="NUMBER",
-    help="The largest absolute difference between values that agree.  "
-    "[default: 1e-5 × the largest |feature| of the map, at least × 1]",
+    type=options.TOLERANCE,
+    help="Largest absolute difference between values that agree.  "
+    "[default: 1e-5 × the largest |feature| of the map, at least 1e-5]",
 )
-@click.option(
+@declaring.output_option(
     "--worst",
     type=options.COUNT,
     default="3",
     show_default=True,
-    help="List so many of the boxes that differ most.",
+    help="List the N boxes that differ most.",
 )
 @options.ALIGN
 @options.READING
-@click.option(
+@declaring.picture_option(
     "--viz",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Draw the worst box of each pair there, both sampling grids over one another.",
+    help="Draw the worst box of each pair in this folder, one sampling grid over the other.",
 )
-@click.option(
+@declaring.picture_option(
     "--channel",
     metavar="N",
-    type=click.IntRange(min=0),
-    help="The channel to draw.  [default: the one that differs most]",
+    type=options.CHANNEL,
+    help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
 @options.RUNNING
@@ -79,23 +80,23 @@ def command(**params: Any) -> int:
     from roicrop.comparison import (
         Gallery,
         as_record,
+        choose,
         compare,
         in_words,
-        read_variants,
         split_variant,
     )
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    names = _names(params)
-    variants = read_variants(names, {name: params[name] for name in SETTINGS})
-    params = options.with_model(params, *(split_variant(name)[0] for name in names))
-    rows = [variant.convention for variant in variants]
+    chosen = choose(partial(_names, params), params)
+    names = [variant.name for variant in chosen.usual]
+    params = jobs.with_model(params, *(split_variant(name)[0] for name in names))
     with (
-        jobs.open_job(options.request(params, _reading(variants), *rows)) as job,
+        jobs.open_job(chosen.request(params)) as job,
         room_for_pictures(params["viz"]),
     ):
         jobs.require_scale(job)
+        variants = chosen.of(job)
         gallery = None
         if params["viz"]:
             gallery = Gallery(
@@ -133,18 +134,12 @@ def command(**params: Any) -> int:
     return 0 if comparison.agrees else _DIFFER
 
 
-def _names(params: options.Parameters) -> list[str]:
+def _names(params: options.Parameters, operator: Operator) -> list[str]:
     """Everything that is compared, --convention first."""
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
-        names.insert(0, params["convention"] or DEFAULT["align"])
+        names.insert(0, params["convention"] or DEFAULT[operator])
     return names
-
-
-def _reading(variants: list[Variant]) -> Convention:
-    """The one whose order of coordinates a file has that does not say: pixels, where any has."""
-    rows = [variant.convention for variant in variants]
-    return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
 def _convention(variant: Variant) -> report.Record:

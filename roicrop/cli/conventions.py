@@ -6,25 +6,33 @@ import dataclasses
 
 import click
 
+from roicrop.cli import declaring
 from roicrop.conventions import CONVENTIONS, DEFAULT, LEVEL_RULES, in_words
 from roicrop.text import json_line
 from roicrop.text import table as in_columns
 
 
-@click.command(epilog="\b\nExample: roicrop conventions --json")
-@click.option("--json", "as_json", is_flag=True, help="The whole table, every rule of each row.")
+@declaring.command(epilog="\b\nExample: roicrop conventions --json")
+@declaring.running_option(
+    "--json", "as_json", is_flag=True, help="Print the whole table as JSON, with every rule."
+)
 def command(as_json: bool) -> None:
     """List what each framework means by the operator, and how it chooses a pyramid's level."""
     rows = list(CONVENTIONS.values())
     cells = [in_words.TABLE_HEADER, *map(in_words.table_row, rows)]
     if as_json:
-        default = {name: operator for operator, name in DEFAULT.items()}
-        table = [{**dataclasses.asdict(r), "default_of": default.get(r.name)} for r in rows]
+        table = [
+            {
+                **dataclasses.asdict(row),
+                "default_of": row.operator if DEFAULT[row.operator] == row.name else None,
+            }
+            for row in rows
+        ]
         click.echo(json_line(table))
         return
     click.echo("\n".join(in_columns(cells, "l" * len(cells[0]))))
     for row in rows:
-        click.echo(f"\n{row.name}: {row.program}")
+        click.echo(f"\n{in_words.named(row)}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
         click.echo(click.wrap_text(f"Verified: {row.verified}.", 78, "  ", "  "))
     cells = [("level rule", *in_words.LEVEL_HEADER)]

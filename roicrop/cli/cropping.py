@@ -26,11 +26,11 @@ def run(params: Parameters, operator: Operator) -> None:
 
 def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -> Task:
     """Pooling the boxes of one file into another, and drawing the pictures asked for."""
-    from roicrop.job import Task
+    from roicrop import job as jobs
 
-    params = options.with_model(params)
-    return Task(
-        request=options.request(params, options.convention(params, operator)),
+    params = jobs.with_model(params)
+    return jobs.Task(
+        request=jobs.request_of(params, jobs.convention_of(params, operator)),
         output=params["output"],
         dtype=params["dtype"],
         compression=params["compression"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
 from roicrop.errors import ArgumentError
 
@@ -17,88 +18,112 @@ if TYPE_CHECKING:
 _MOST_RECORDS: Final = 100_000
 
 
-@click.command(
+@declaring.command(
     epilog="\b\nExample: roicrop explain maps.h5 boxes.json --box 3 --bin 0,2 --stride 16"
 )
 @options.FILES
-@click.option(
+@declaring.which_option(
     "--box",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
+    "boxes_explained",
+    type=options.ROWS,
+    default="0",
     show_default=True,
-    help="The box, by its number in BOXES.",
+    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
 )
-@click.option(
+@declaring.which_option(
     "--bin",
     "only",
     type=options.BIN,
-    help="This bin, with every number behind it.  [default: all, a line each]",
+    help="Explain this bin, with every number behind it.  [default: all, a line each]",
 )
-@click.option(
+@declaring.which_option(
     "--channel",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=options.CHANNEL,
     default=0,
     show_default=True,
-    help="The channel whose values are explained.",
+    help="Channel whose values are explained.",
 )
-@click.option(
+@declaring.output_option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "csv"]),
-    help="Words; everything; or a row for each sample (for RoIPool: each cell).  [default: text]",
+    help="Words; JSON with everything; or CSV with a row per sample (RoIPool: per cell).  "
+    "[default: text]",
 )
-@click.option(
+@declaring.output_option(
     "--trace",
     is_flag=True,
     help="Only list the samples: start, bin, bin size, samples in it, sample, place; each y x.",
 )
-@click.option(
+@declaring.output_option(
     "--limit",
     type=options.COUNT,
-    help="List at most so many samples, or bins.  "
+    help="List at most N samples, or bins, of a box.  "
     f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )
+@declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @options.EITHER
 @options.READING
 def command(**params: Any) -> int:
     """Show how the values of a box come about: every rounding, every sample, every weight.
 
-    The box in the image and on the map, its bins, where each is sampled and what is read there; and
-    the sum in float64, beside the value that `align` or `pool` gives. The exit status is 1 should
-    the two not agree. Numbers that JSON lacks are text: "nan", "inf", "-inf".
+    For each box: its corners in the image and on the map, its bins, where each is sampled and what
+    is read there; and the sum in float64, beside the value that `align` or `pool` gives. The exit
+    status is 1 if the two disagree. JSON is one object, or a list of them for several boxes;
+    numbers that JSON lacks are text: "nan", "inf", "-inf".
     """
     from roicrop import job as jobs
     from roicrop.explanation import explain
 
-    if params["trace"] and params["form"] is not None:
-        raise ArgumentError("--trace is a format of its own: leave out --format")
-    params = options.with_model(params)
-    convention = options.convention(params, params["operator"])
-    with jobs.open_job(options.request(params, convention)) as job:
+    form = _form(params)
+    params = jobs.with_model(params)
+    convention = jobs.convention_of(params, params["operator"])
+    with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
-        explanation = explain(job, params["box"], params["channel"])
+        explanations = explain(
+            job, chain.from_iterable(params["boxes_explained"]), params["channel"]
+        )
         cautions = jobs.cautions(job, job.fit())
-    explanation.check_bin(params["only"])
+    explanations[0].check_bin(params["only"])
     report.show_cautions(cautions)
-    answer(_lines(explanation, params))
-    if explanation.agrees:
-        return 0
-    report.warn(f"the values do not add up to what {convention.operator} gives", loud=True)
-    return 1
+    answer(_lines(explanations, form, params["only"], params["limit"]))
+    differ = [each for each in explanations if not each.agrees]
+    for each in differ:
+        report.warn(
+            f"box {each.source.box}: the values do not add up to what "
+            f"{each.plan.convention.operator} gives",
+            loud=True,
+        )
+    return 1 if differ else 0
 
 
-def _lines(explanation: Explanation, params: options.Parameters) -> Iterator[str]:
-    """What was asked for, with a warning where it leaves out what words would have said."""
+def _form(params: options.Parameters) -> str:
+    """What to write: text, json, csv or trace."""
+    asked = {params["form"], *(["json"] if params["as_json"] else [])} - {None}
+    asked |= {"trace"} if params["trace"] else set()
+    if len(asked) > 1:
+        raise ArgumentError("--format, --json and --trace exclude each other: give one")
+    return str(asked.pop()) if asked else "text"
+
+
+def _lines(
+    explanations: list[Explanation], form: str, only: tuple[int, int] | None, most: int | None
+) -> Iterator[str]:
+    """What was asked for, with a warning where a limit leaves something out."""
     from roicrop.explanation import as_csv, as_json, as_trace, in_words
 
-    only, most = params["only"], params["limit"]
-    if not params["trace"] and params["form"] in (None, "text"):
-        return in_words(explanation, only, most)
-    write = as_trace if params["trace"] else {"json": as_json, "csv": as_csv}[params["form"]]
+    if form == "text":
+        for n, each in enumerate(explanations):
+            yield from [""] * (n > 0)
+            yield from in_words(each, only, most)
+        return
     most = most or _MOST_RECORDS
-    lines = write(explanation, only, most)
-    if left_out := explanation.left_out(only, most):
-        report.warn(f"{left_out:,} {explanation.terms} are left out: --limit allows more")
-    return lines
+    for each in explanations:
+        if left_out := each.left_out(only, most):
+            of = f" of box {each.source.box}" if len(explanations) > 1 else ""
+            report.warn(f"{left_out:,} {each.terms}{of} are left out: --limit allows more")
+    if form == "trace":
+        yield from chain.from_iterable(as_trace(each, only, most) for each in explanations)
+    else:
+        yield from {"json": as_json, "csv": as_csv}[form](explanations, only, most)

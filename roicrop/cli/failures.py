@@ -21,7 +21,8 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         text, status = error.format_message(), error.exit_code
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            text += f" See {error.ctx.command_path} --help."
+            stop = "" if text.endswith((".", "?")) else "."
+            text += f"{stop} See {error.ctx.command_path} --help."
     elif isinstance(error, RoicropError):
         text, status = str(error), error.exit_status
     elif isinstance(error, OSError):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
+from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
 
-@click.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
+@declaring.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
 @options.FILES
-@click.argument("pooled")
+@click.argument("pooled", shell_complete=declaring.complete_files)
 @options.READING
 @options.RUNNING
 def command(**params: Any) -> int:
@@ -33,11 +32,9 @@ def command(**params: Any) -> int:
     from roicrop import identification as identify
     from roicrop import job as jobs
 
-    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
-    request = options.request({**params, "output_size": (1, 1)}, *any_convention)
-    if request.on_bad_box == "error":
-        request = dataclasses.replace(request, on_bad_box="keep")
-    with jobs.open_job(request) as job:
+    any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
+    request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
+    with jobs.open_job(identify.leniently(request)) as job:
         with (
             report.progress(None, quiet=params["quiet"]) as progress,
             identify.open_pooled(params["pooled"], job, progress) as pooled,

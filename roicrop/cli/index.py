@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
-from roicrop.cli import options, report
+from roicrop.cli import declaring, options, report
 from roicrop.text import json_line, many
 
 
-@click.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@click.option(
+@declaring.output_option(
     "-o",
     "--output",
     metavar="INDEX",
     required=True,
-    help="Where to: a file that ends in .h5 or .hdf5.",
+    shell_complete=declaring.complete_files,
+    help="File to write, ending in .h5 or .hdf5.",
 )
 @options.OVERWRITE
 @options.REPORT

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roicrop import __version__
-from roicrop.cli import options
+from roicrop.cli import declaring, options
 from roicrop.cli.failures import FAILURES, answer, in_one_line, tell
-from roicrop.conventions import CONVENTIONS, DEFAULT
+from roicrop.conventions import DEFAULT, PLAIN
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.text import json_line, one_line
 
@@ -18,15 +18,24 @@ if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
 
 
-@click.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@declaring.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
+@click.argument(
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    shell_complete=declaring.complete_files,
+)
 @options.PLACING
-@click.option(
+@declaring.running_option(
     "--safe",
     is_flag=True,
-    help="Look in a process of its own, so that a file that HDF5 crashes on is one line too.",
+    help="Read each file in a separate process, so that a file that crashes HDF5 is one line of "
+    "error.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Everything that was found, as one object.")
+@declaring.running_option(
+    "--json", "as_json", is_flag=True, help="Print everything that was found as one JSON object."
+)
 def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
     """Say what is in these files, what is odd about it, and whether they fit together.
 
@@ -41,9 +50,10 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
     contains that, for a minute a file.
     """
     from roicrop import inspection
+    from roicrop import job as jobs
 
-    any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
-    how = options.request({**params, "features": "", "boxes": ""}, *any_convention)
+    any_convention = PLAIN[DEFAULT["align"]], *PLAIN.values()
+    how = jobs.request_of({**params, "features": "", "boxes": ""}, *any_convention)
     run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []
     said: list[dict[str, Any]] = []

@@ -16,22 +16,26 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from roicrop.cli.failures import FAILURES, tell
 from roicrop.cli.stopping import CTRL_C, stopped
+from roicrop.text import choice
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Final[Mapping[str, str]] = {
     "align": "Pool boxes by RoIAlign.",
     "pool": "Pool boxes by RoIPool.",
     "show": "Draw where the values of a box come from.",
-    "explain": "Say every sample of a box: in words, JSON or CSV.",
-    "compare": "Say how far apart conventions are on the same boxes, and why.",
-    "inspect": "Say what is in these files, and what is wrong with them.",
-    "identify": "Say which convention made a pooled tensor.",
-    "batch": "Pool the boxes of many files; again, only what is not done.",
+    "explain": "List every sample of a box, in words, JSON or CSV.",
+    "compare": "Measure how far apart conventions are, and find out why.",
+    "inspect": "Report what files hold, and what is wrong with them.",
+    "identify": "Find the convention that made a pooled tensor.",
+    "batch": "Pool the boxes of many files, and only what is not done yet.",
     "index": "Make one dataset of a batch's outputs.",
     "conventions": "List what each framework means by the operator.",
 }
@@ -59,8 +63,28 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or a usage error that names the commands like it."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"no command {name!r}: {choice(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, and options, without loading a command."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=words)
+            for name, words in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, as it stands."""
+        """The table above."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

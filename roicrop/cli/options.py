@@ -14,29 +14,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
-from roicrop.errors import ArgumentError
-from roicrop.models import RoiNode, find_node, is_model
+from roicrop.cli.declaring import (
+    Decorator,
+    complete_conventions,
+    complete_files,
+    lie_option,
+    output_option,
+    picture_option,
+    rule_option,
+    running_option,
+    together,
+    which_option,
+)
+from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator
 
 if TYPE_CHECKING:
     from roicrop.draw import Album, SurveyName
-    from roicrop.job import Job, Request
+    from roicrop.job import Job
 
 Parameters = Mapping[str, Any]
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_Option = Callable[[_Function], _Function]
 _T = TypeVar("_T")
-
-
-def together(*options: _Option[Any]) -> _Option[Any]:
-    """One decorator for several options, in the order in which help lists them."""
-
-    def decorate(function: _Function) -> _Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
@@ -83,6 +80,13 @@ def _read_positive(text: str) -> float:
 def _read_score(text: str) -> float:
     number = float(text)
     if math.isnan(number):  # nothing is at least that
+        raise ValueError
+    return number
+
+
+def _read_tolerance(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
         raise ValueError
     return number
 
@@ -155,6 +159,7 @@ MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
 NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
+TOLERANCE: Final = _Text("NUMBER", "a number, 0 or above", _read_tolerance)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
 OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_output_size)
 INPUT_SCALE: Final = _Text(
@@ -163,165 +168,201 @@ INPUT_SCALE: Final = _Text(
 RATIO: Final = _Text(
     "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
 )
+MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_size"].parse)
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
-
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
 COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
 
-FILES: Final = together(click.argument("features"), click.argument("boxes"))
+FILES: Final = together(
+    click.argument("features", shell_complete=complete_files),
+    click.argument("boxes", shell_complete=complete_files),
+)
 PLACING: Final = together(
-    click.option("--stride", type=POSITIVE, help="Image pixels for each cell of the map."),
-    click.option(
-        "--spatial-scale", type=POSITIVE, help="Cells for each pixel: 1 / stride. One of the two."
+    lie_option("--stride", type=POSITIVE, help="Image pixels per cell of the map."),
+    lie_option(
+        "--spatial-scale",
+        type=POSITIVE,
+        help="Cells per image pixel (1 / stride); use instead of --stride.",
     ),
-    click.option(
+    lie_option(
         "--levels",
         type=COLUMNS,
-        help="Datasets of the group FEATURES that are the levels of a pyramid, finest first.",
+        help="Datasets in the group FEATURES that are the levels of a pyramid, finest first.",
     ),
-    click.option("--strides", type=STRIDES, help="Image pixels for each cell, of each level."),
-    click.option(
+    lie_option("--strides", type=STRIDES, help="Image pixels per cell, for each level."),
+    lie_option(
         "--input-scale",
         type=INPUT_SCALE,
-        help="The features are of an image resized by this; boxes are in the original's pixels.",
+        help="How much the image was resized before the network saw it; boxes are in the "
+        "original's pixels.",
     ),
-    click.option(
+    lie_option(
         "--layout",
         type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
-        help="Order of the dataset's axes, if its attribute `layout` does not say.",
+        help="Order of the dataset's axes.  [default: its attribute `layout`, else NCHW]",
     ),
-    click.option(
-        "--allow-external",
-        is_flag=True,
-        help="Read what FEATURES links to outside its own folder, and raw storage.",
-    ),
-    click.option(
+    lie_option(
         "--box-format",
-        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
-        help="What a box's four numbers are, whatever its file says.",
+        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
+        help="What the four numbers of a box are, whatever its file says.",
     ),
-    click.option(
+    lie_option(
         "--boxes-format",
         type=click.Choice(["csv", "tsv", "json", "jsonl"]),
-        help="The format of BOXES, whatever it is called; needed for standard input.",
+        help="Format of BOXES, whatever its name; required for standard input.",
     ),
-    click.option(
+    lie_option(
         "--images",
         type=click.Path(exists=True, dir_okay=False),
-        help="COCO instances that say which image each image_id is.",
+        help="COCO instances file that says which image each image_id is.",
     ),
-    click.option(
+    lie_option(
         "--columns",
         type=COLUMNS,
-        help="Names of all columns of BOXES, in order, where no header says them; _ skips one.",
+        help="Names of all columns of BOXES, in order, for a file without a header; _ skips one.",
     ),
-    click.option("--image-column", metavar="NAME", help="The column or key that names the image."),
-    click.option("--score-column", metavar="NAME", help="The column or key that holds the score."),
-    click.option("--label-column", metavar="NAME", help="The column or key that holds the label."),
-    click.option(
+    lie_option("--image-column", metavar="NAME", help="Column or key that names the image."),
+    lie_option("--score-column", metavar="NAME", help="Column or key that holds the score."),
+    lie_option("--label-column", metavar="NAME", help="Column or key that holds the label."),
+    lie_option(
         "--level-column",
         metavar="NAME",
-        help="The column or key that holds the level: its name, the number in that, or its index.",
+        help="Column or key that holds the level: its name, the number in the name, or its index.",
     ),
-    click.option(
-        "--on-image", metavar="NAME|N", help="The image that every box is on, whatever BOXES says."
+    lie_option(
+        "--on-image", metavar="NAME|N", help="Put every box on this image, whatever BOXES says."
     ),
-    click.option(
+    lie_option(
         "--ids-are-indices",
         is_flag=True,
-        help="What BOXES says of a box's image is the image's index, from 0.",
+        help="Read the image that BOXES gives for a box as the image's index, from 0.",
     ),
-    click.option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
-    click.option(
+    lie_option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
+    lie_option(
         "--image-size",
         type=IMAGE_SIZE,
-        help="Size of the image that fractions are of, if not the map's size / scale.",
+        help="Image size for --normalized.  [default: map size / scale]",
     ),
-    click.option(
+    lie_option(
         "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
+    ),
+    running_option(
+        "--allow-external",
+        is_flag=True,
+        help="Follow links to files outside the folder of an HDF5 input, and read raw storage.",
     ),
 )
 _LEVEL_RULE: Final = together(
-    click.option(
+    rule_option(
         "--level-rule",
         type=click.Choice(SETTINGS["level_rule"].choices),
-        help="How a box's level of a pyramid is chosen.  [default: the convention's]",
+        help="How to choose a box's pyramid level.  [default: the convention's]",
     ),
-    click.option(
+    rule_option(
         "--canonical-size",
         type=POSITIVE,
-        help="A square box with this side, in pixels, is on …  [default: the rule's]",
+        help="Side in pixels of a square box on the canonical level.  [default: the rule's]",
     ),
-    click.option("--canonical-level", type=NUMBER, help="… this level.  [default: the rule's]"),
+    rule_option(
+        "--canonical-level", type=NUMBER, help="The canonical level.  [default: the rule's]"
+    ),
 )
 READING: Final = together(
     PLACING,
     _LEVEL_RULE,
-    click.option("--min-score", type=SCORE, help="Only boxes with at least this score."),
-    click.option(
-        "--label", "labels", multiple=True, help="Only boxes with this label; may be repeated."
+    which_option("--min-score", type=SCORE, help="Take only boxes with at least this score."),
+    which_option(
+        "--label", "labels", multiple=True, help="Take only boxes with this label; repeatable."
     ),
-    click.option("--top-k", type=COUNT, help="Only the N best boxes of each image, by score."),
-    click.option(
+    which_option("--top-k", type=COUNT, help="Take only the N best boxes of each image, by score."),
+    which_option(
         "--on-bad-box",
         type=click.Choice(["error", "keep", "zero", "drop"]),
         default="error",
         show_default=True,
-        help="Boxes that are not finite, reversed, or on no image: name them and stop; let the "
-        "convention treat the reversed ones; pool them to zeros; or leave their rows out.",
+        help="What to do with boxes that are not finite, reversed, or on no image: stop and name "
+        "them; let the convention handle the reversed ones; pool them to zeros; or leave out "
+        "their rows.",
     ),
 )
-_OUTPUT_SIZE = click.option(
-    "--output-size",
-    type=OUTPUT_SIZE,
-    help="Bins of each box: height × width.  [default: 7]",
+_OUTPUT_SIZE = output_option(
+    "--output-size", type=OUTPUT_SIZE, help="Bins of each box: height × width.  [default: 7]"
 )
-_MODE = click.option(
-    "--mode", type=click.Choice(SETTINGS["mode"].choices), help="What a bin takes of what it reads."
+_MODE = rule_option(
+    "--mode",
+    type=click.Choice(SETTINGS["mode"].choices),
+    help="Take the average or the maximum of a bin.",
 )
-_SAMPLING_RATIO = click.option(
-    "--sampling-ratio", type=RATIO, help="Samples a bin along each axis; exact is the integral."
+_SAMPLING_RATIO = rule_option(
+    "--sampling-ratio",
+    type=RATIO,
+    help="Samples per bin along each axis; exact integrates over the bin.",
 )
-MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_size"].parse)
-_MIN_SIZE = click.option(
-    "--min-size", type=MIN_SIZE, help="Cells that a box is taken to be wide and high at least."
+_MIN_SIZE = rule_option(
+    "--min-size", type=MIN_SIZE, help="Enlarge boxes to at least this many cells."
 )
-_ALIGNED = click.option(
+_ALIGNED = rule_option(
     "--aligned/--no-aligned",
     default=None,
     help="Sample cell centres and let small boxes be small, or not (the half-cell shift).",
 )
-
-_INTERPOLATION = click.option(
+_INTERPOLATION = rule_option(
     "--interpolation",
     type=click.Choice(SETTINGS["interpolation"].choices),
     help="How a sample reads the map; for crop-and-resize.",
 )
-_EXTRAPOLATION_VALUE = click.option(
+_EXTRAPOLATION_VALUE = rule_option(
     "--extrapolation-value",
     type=float,
     metavar="V",
-    help="What a bin gives whose sample lies outside the map; for crop-and-resize.",
+    help="Value of a bin whose sample lies outside the map; for crop-and-resize.",
 )
 
 
-def _convention(default: str) -> _Option[Any]:
-    return click.option(
+def _convention(default: str, *operators: Operator) -> Decorator[Any]:
+    return rule_option(
         "--convention",
         metavar="NAME|MODEL[::NODE]",
-        help="Whose rules; `roicrop conventions` lists them. An exported model (.onnx, .xml) also "
-        f"gives the output size and the scale.  [default: {default}]",
+        shell_complete=complete_conventions(*operators),
+        help="Whose rules to use; `roicrop conventions` lists them. An exported model (.onnx, "
+        f".xml) also gives the output size and the scale.  [default: {default}]",
     )
 
 
-_SAMPLING: Final = together(
-    _SAMPLING_RATIO, _MODE, _ALIGNED, _MIN_SIZE, _INTERPOLATION, _EXTRAPOLATION_VALUE
+_TURNED = together(
+    rule_option(
+        "--angle",
+        type=click.Choice(SETTINGS["angle"].choices),
+        help="Unit of boxes' angles.  [default: the convention's]",
+    ),
+    rule_option(
+        "--clockwise/--no-clockwise",
+        default=None,
+        help="Turn boxes with a positive angle clockwise.  [default: the convention's way]",
+    ),
 )
-ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"]), _SAMPLING)
-POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"]), _MODE)
+_POSITION_SENSITIVE = rule_option(
+    "--position-sensitive", is_flag=True, help="Pool each bin from channels of its own (R-FCN)."
+)
+_SAMPLING: Final = together(
+    _POSITION_SENSITIVE,
+    _SAMPLING_RATIO,
+    _MODE,
+    _ALIGNED,
+    _MIN_SIZE,
+    _INTERPOLATION,
+    _EXTRAPOLATION_VALUE,
+    _TURNED,
+)
+_ALIGNS: Final[tuple[Operator, ...]] = "align", "align-rotated", "ps-align"
+_POOLS: Final[tuple[Operator, ...]] = "pool", "ps-pool"
+ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"], *_ALIGNS), _SAMPLING)
+POOL: Final = together(
+    _OUTPUT_SIZE, _convention(DEFAULT["pool"], *_POOLS), _POSITION_SENSITIVE, _MODE
+)
 EITHER: Final = together(
-    click.option(
+    rule_option(
         "--op",
         "operator",
         type=click.Choice(["align", "pool"]),
@@ -330,171 +371,107 @@ EITHER: Final = together(
         help="RoIAlign or RoIPool.",
     ),
     _OUTPUT_SIZE,
-    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}"),
+    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", *_ALIGNS, *_POOLS),
     _SAMPLING,
 )
 
-OUTPUT: Final = click.option(
+OUTPUT: Final = output_option(
     "-o",
     "--output",
     metavar="OUT",
     required=True,
-    help="Where to: a file that ends in .h5, .npz or .npy.",
+    shell_complete=complete_files,
+    help="File to write, ending in .h5, .npz or .npy.",
 )
-OVERWRITE: Final = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+OVERWRITE: Final = output_option(
+    "--overwrite", is_flag=True, help="Replace files that already exist."
+)
 TENSOR: Final = together(
-    click.option(
+    output_option(
         "--dtype",
         type=click.Choice(["float16", "float32", "float64"]),
-        help="Of the output.  [default: the features', float32 for integers]",
+        help="Data type of the output.  [default: the features', float32 for integers]",
     ),
-    click.option(
+    output_option(
         "--compression",
         metavar="none|lzf|gzip[:LEVEL]",
         default="none",
         show_default=True,
-        help="Of the output, where it is HDF5.",
+        help="Compression of an HDF5 output.",
     ),
-    click.option(
+    output_option(
         "--reduce",
         type=click.Choice(["mean", "max"]),
-        help="One vector for each box: the mean or maximum over its bins.",
+        help="Write one vector per box: the mean or maximum over its bins.",
     ),
     OVERWRITE,
 )
 
-BIN_OPTION: Final = click.option(
-    "--bin",
-    "bin_",
-    type=BIN,
-    help="The bin to bring out.  [default: the one with the largest value]",
+CHANNEL: Final = click.IntRange(min=0)
+DRAWING: Final = together(
+    picture_option(
+        "--photo",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Image that the boxes are on.  [default: the one that FEATURES or BOXES name]",
+    ),
+    picture_option(
+        "--bin",
+        "bin_",
+        type=BIN,
+        help="Bin to highlight.  [default: the one with the largest value]",
+    ),
+    picture_option(
+        "--channel",
+        metavar="N",
+        type=CHANNEL,
+        help="Channel to draw.  [default: the mean of all; for a maximum, the channel with the "
+        "largest value]",
+    ),
+    picture_option(
+        "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
+    ),
 )
-_PHOTO = click.option(
-    "--photo",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="The image of the boxes.  [default: the one that FEATURES or BOXES name, if it is there]",
-)
-_CHANNEL = click.option(
-    "--channel",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="The channel to draw.  [default: mean of all; of a maximum, that of the largest value]",
-)
-_POINTS = click.option(
-    "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
-)
-DRAWING: Final = together(_PHOTO, BIN_OPTION, _CHANNEL, _POINTS)
 VIZ: Final = together(
-    click.option(
+    picture_option(
         "--viz",
         type=click.Path(file_okay=False),
         metavar="DIR",
-        help="Draw a picture of each chosen box there.",
+        help="Draw a picture of each chosen box in this folder.",
     ),
-    click.option(
+    picture_option(
         "--viz-boxes",
         type=ROWS,
-        help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  [default: the first 8]",
+        help="Numbers of the boxes to draw, as in 0,5,7-9.  [default: the first 8]",
     ),
     DRAWING,
 )
 
 REPORT: Final = together(
-    click.option("--quiet", "-q", is_flag=True, help="No summary and no progress; only warnings."),
-    click.option("--json", "as_json", is_flag=True, help="A machine-readable summary to stdout."),
+    running_option(
+        "--quiet", "-q", is_flag=True, help="Print no summary and no progress, only warnings."
+    ),
+    running_option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print a machine-readable summary to standard output.",
+    ),
 )
 RUNNING: Final = together(
-    click.option(
+    running_option(
         "--threads",
         type=COUNT,
-        help="How many; it never changes the result.  [default: all processors]",
+        help="Number of threads; never changes the result.  [default: all processors]",
     ),
     REPORT,
 )
-MEMORY: Final = click.option(
+MEMORY: Final = running_option(
     "--memory",
     type=MEMORY_SIZE,
-    help="How much maps, chunks and pooled rows may take together, as in 300MB; it never changes "
-    "the result.  [default: a quarter of what there is, at most 2GB]",
+    help="Memory for maps, chunks and pooled rows together, as in 300MB; never changes the "
+    "result.  [default: a quarter of the machine's, at most 2GB]",
 )
-
-
-def with_model(params: Parameters, *names: str) -> dict[str, Any]:
-    """The parameters, with what exported models say in place of what no option says.
-
-    names: conventions, some of which may be models; by default that of --convention.
-    """
-    models = [name for name in names or [params["convention"] or ""] if is_model(name)]
-    if not models:
-        return dict(params)
-    nodes = [find_node(model) for model in models]
-    meanings = [node.computed() for node in nodes]
-    filled = dict(params)
-    given = [name for name in ("sampling_ratio", "mode") if params.get(name) is not None]
-    if params["output_size"] is not None:
-        given.append("output_size")
-    else:
-        filled["output_size"] = _one("output size", nodes, [each.output_size for each in meanings])
-    scales = [
-        name for name in ("stride", "spatial_scale", "strides") if params.get(name) is not None
-    ]
-    if not scales and meanings[0].strides:
-        filled["strides"] = _one("strides", nodes, [each.strides for each in meanings])
-    elif not scales:
-        scale = _one("spatial scale", nodes, [each.spatial_scale for each in meanings])
-        filled |= {"spatial_scale": scale, "scale_origin": "the model"}
-    but = ", ".join(f"--{name.replace('_', '-')}" for name in given + scales)
-    model = " and ".join(node.where for node in nodes)
-    return {**filled, "model": f"{model}, but {but}" if but else model}
-
-
-def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
-    if any(value != values[0] for value in values):
-        places = " and ".join(node.where for node in nodes)
-        raise ArgumentError(f"{places} differ in {what}: give --{what.replace(' ', '-')}")
-    return values[0]
-
-
-def convention(params: Parameters, operator: Operator) -> Convention:
-    """The row that the operator's options name, with what they override."""
-    name: str | Convention = params["convention"] or DEFAULT[operator]
-    if is_model(str(name)):
-        node = find_node(str(name))
-        name = node.computed().convention
-        if name.operator != operator:
-            raise ArgumentError(f"{node.where} is a {node.operator}: use `roicrop {name.operator}`")
-    return resolve(
-        name,
-        operator,
-        **{name: params.get(name) for name in SETTINGS},
-    )
-
-
-def request(params: Parameters, row: Convention, *beside: Convention) -> Request:
-    """What FILES, READING, an operator's options and RUNNING ask for, under that convention.
-
-    An option that the command does not have is as `Request` has it.
-
-    beside: other conventions that the command pools by.
-    """
-    from roicrop.job import OPTIONS, Request
-
-    if params["stride"] is not None and params["spatial_scale"] is not None:
-        raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
-    fractions = params["normalized"] or any(each.normalized for each in (row, *beside))
-    if params["image_size"] is not None and not fractions:
-        raise ArgumentError(
-            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
-            "give --normalized too, or leave it out"
-        )
-    scale, origin = params["spatial_scale"], params.get("scale_origin", "--spatial-scale")
-    if params["stride"] is not None:
-        scale, origin = 1.0 / params["stride"], "--stride"
-    names = ("features", "boxes", "model", *OPTIONS)
-    asked = {name: params[name] for name in names if params.get(name) is not None}
-    asked |= {"spatial_scale": scale, "scale_origin": origin}
-    return Request(**asked, convention=row)
 
 
 def drawing(params: Parameters) -> dict[str, Any]:
@@ -510,6 +487,7 @@ def album(
     boxes: Sequence[range] | None,
     survey: SurveyName | None = None,
     overwrite: bool | None = None,
+    replace_own: bool = False,
 ) -> Album:
     """The pictures that DRAWING and OVERWRITE ask for."""
     from roicrop.draw import Album, Options
@@ -520,5 +498,6 @@ def album(
         photo=params["photo"],
         points=params["points"],
         overwrite=params["overwrite"] if overwrite is None else overwrite,
+        replace_own=replace_own,
     )
     return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from roicrop.cli import cropping, options
+from roicrop.cli import cropping, declaring, options
 
 
-@click.command(epilog="\b\nExample: roicrop pool maps.h5 boxes.json -o crops.h5 --output-size 7x7")
+@declaring.command(
+    epilog="\b\nExample: roicrop pool maps.h5 boxes.json -o crops.h5 --output-size 7x7"
+)
 @options.FILES
 @options.OUTPUT
 @options.POOL

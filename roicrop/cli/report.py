@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,10 +15,11 @@ import click
 
 from roicrop import __version__
 from roicrop.cli.failures import say
-from roicrop.conventions import Convention, overrides
+from roicrop.conventions import Convention, in_words, overrides
 from roicrop.text import headed, json_line, many, one_line
 
 if TYPE_CHECKING:
+    from roicrop.explorer import Page
     from roicrop.features import Scale
     from roicrop.job import Caution, Cropped, Fit, Job
 
@@ -27,11 +30,38 @@ _LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPage:
+    """A page, and the file that it is in."""
+
+    path: str
+    page: Page
+
+    def as_record(self) -> Record:
+        """For `--json`."""
+        page = self.page
+        return {
+            "path": self.path,
+            "bytes": page.size,
+            "boxes": page.boxes,
+            "images": page.images,
+            "channels": page.channels,
+            "left_out": dataclasses.asdict(page.left_out),
+        }
+
+    def __str__(self) -> str:
+        page = self.page
+        images, channels = many(page.images, "image"), many(page.channels, "channel")
+        said = f"{self.path}: {many(page.boxes, 'box', 'boxes')}, {images}, {channels}"
+        left_out = f"; left out: {page.left_out} (--max-size)" if str(page.left_out) else ""
+        return f"{said}, {page.size:,} bytes{left_out}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """What ran, on what, and what came of it.
 
     job: it may be closed by now. fit, cautions: how its boxes lie, and what to warn of.
-    pictures: their files, and those of their points.
+    pictures: their files, and those of their points. page: the one that was written.
     beside: a second convention that is drawn.
     """
 
@@ -42,6 +72,7 @@ class RunSummary:
     cautions: Sequence[Caution]
     cropped: Cropped | None = None
     pictures: Sequence[str] = ()
+    page: SavedPage | None = None
     beside: Convention | None = None
 
     @classmethod
@@ -53,6 +84,7 @@ class RunSummary:
         *,
         cropped: Cropped | None = None,
         pictures: Sequence[str] = (),
+        page: SavedPage | None = None,
         beside: Convention | None = None,
     ) -> RunSummary:
         """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
@@ -61,7 +93,7 @@ class RunSummary:
         seconds = time.perf_counter() - start
         fit = job.fit()
         warned = cautions(job, fit)
-        return cls(command, seconds, job, fit, warned, cropped, pictures, beside)
+        return cls(command, seconds, job, fit, warned, cropped, pictures, page, beside)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -76,6 +108,8 @@ def as_record(summary: RunSummary) -> Record:
         "pictures": _pictures(summary),
         "points": [path for path in summary.pictures if path.endswith(".csv")],
     }
+    if summary.page is not None:
+        record["page"] = summary.page.as_record()
     if cropped is not None:
         record["output"] = {
             "path": cropped.path,
@@ -94,12 +128,15 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     options = [f"{o} {_value(both)}".strip() for o, both in overriding_options(row).items()]
     changed = f", but {', '.join(options)}" if options else ""
     beside = f"; beside it {summary.beside.name}" if summary.beside else ""
-    yield summary.command, f"{row.name}{changed}{beside}"
+    yield summary.command, f"{in_words.named(row)}{changed}{beside}"
     yield from input_lines(summary)
     if summary.cropped is not None:
         yield "output", _output(summary.cropped, summary.seconds)
+    if summary.page is not None:
+        yield "page", str(summary.page)
     if pictures := _pictures(summary):
-        yield "pictures", f"{len(pictures)}, the first is {pictures[0]}"
+        more = f" … {pictures[-1]} ({len(pictures)} files)" if len(pictures) > 1 else ""
+        yield "pictures", pictures[0] + more
 
 
 def run_record(summary: RunSummary) -> Record:
@@ -316,13 +353,8 @@ def progress(
 
     total: how many there are to do, None where nobody knows.
     """
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False) as bar:
-        yield bar.update
+    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=True) as bar:
+        yield (lambda done: None) if bar is None else bar.update
 
 
 class Rows:
@@ -354,13 +386,22 @@ class Rows:
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
     """The bar, where there is a terminal."""
+    with _bar(quiet, total=rows, unit=" rows") as bar:
+        yield Rows(bar)
+
+
+@contextmanager
+def _bar(quiet: bool, **how: Any) -> Iterator[Any]:
+    """A tqdm that shows after a second and leaves nothing; None without a terminal."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield Rows(None)
+        yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=rows, unit=" rows", delay=1, leave=False) as bar:
-        yield Rows(bar)
+    # tqdm shows nothing on a terminal that does not know its size; this takes 80×24 then.
+    columns, lines = shutil.get_terminal_size()
+    with tqdm(**how, delay=1, leave=False, ncols=columns, nrows=lines) as bar:
+        yield bar
 
 
 def _value(both: tuple[object, object] | None) -> str:
@@ -406,5 +447,5 @@ def _output(cropped: Cropped, seconds: float) -> str:
     return f"{cropped.path}: {shape} {cropped.dtype}{odd}, in {seconds:.2f} s"
 
 
-def _some(texts: Sequence[str], most: int = 3) -> list[str]:
+def _some(texts: Sequence[str], most: int = 5) -> list[str]:
     return [*texts[:most], *([f"and {len(texts) - most} more"] if texts[most:] else [])]

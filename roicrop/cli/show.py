@@ -3,57 +3,84 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from roicrop.cli import options, report
-from roicrop.conventions import DEFAULT, Convention, lookup
+from roicrop.cli import declaring, options, report
+from roicrop.conventions import Convention, pool_beside
 from roicrop.errors import ArgumentError
 
+if TYPE_CHECKING:
+    from roicrop.cli.report import SavedPage
+    from roicrop.job import Job
 
-@click.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
+
+@declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@click.option(
+@declaring.output_option(
     "-o",
     "--output",
     "place",
     metavar="PLACE",
-    required=True,
-    help="A directory, or for one box a file that ends in .png.",
+    default=".",
+    shell_complete=declaring.complete_files,
+    help="Folder, a .png file for a single picture, or an .html file: a page to explore the boxes "
+    "on.  [default: the current folder]",
 )
-@click.option(
+@declaring.picture_option(
     "--figure",
     type=click.Choice(["box", "overview", "sheet", "coverage"]),
     default="box",
     show_default=True,
-    help="One figure a box; or one an image: all boxes on it, their pooled values, the cells read.",
+    help="Draw one figure per box; or one per image: all boxes on it, their pooled values, or the "
+    "cells they read.",
 )
-@click.option(
+@declaring.which_option(
     "--box",
     "boxes_drawn",
     type=options.ROWS,
-    help="The boxes to draw, by their number in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8, for one figure an image all]",
+    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
+    "[default: the first 8; for one figure per image and for a page, all]",
 )
 @options.EITHER
-@click.option("--both", is_flag=True, help="RoIAlign and RoIPool of each box, side by side.")
+@declaring.picture_option(
+    "--both", is_flag=True, help="Draw RoIAlign and RoIPool of each box side by side."
+)
 @options.DRAWING
+@declaring.picture_option(
+    "--max-size",
+    type=options.MEMORY_SIZE,
+    help="How large a page may be, as in 5MB: channels are left out first, then photographs, then "
+    "images.  [default: 20MB]",
+)
 @options.READING
 @options.OVERWRITE
 @options.RUNNING
 def command(**params: Any) -> None:
-    """Draw where the values of a box come from; pool nothing else.
+    """Draw where the values of a box come from; write no tensor.
 
     A figure has three steps: the box on the image, the feature map with the bins and what one of
     them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
-    BOXES, or below it, that the attribute `picture` or a COCO file names; without it there are two
-    steps.
+    BOXES, or below it, that the attribute `picture` or a COCO file names; without an image there
+    are two steps. Pictures that roicrop drew are replaced; other files only with --overwrite.
+
+    A page (-o PAGE.html) is one file that needs no network: choose a box, a channel and one or two
+    conventions, move the box, and see each sum worked through.
     """
     from roicrop import job as jobs
-    from roicrop.outputs import room_for_pictures
+    from roicrop.outputs import is_page, room_for_pictures
 
     start = time.perf_counter()
+    page = is_page(params["place"])
+    if page and (params["figure"] != "box" or params["points"]):
+        option = "--points" if params["points"] else "--figure"
+        raise ArgumentError(f"{option} is for pictures, and {params['place']} is a page")
+    if params["max_size"] is not None and not page:
+        raise ArgumentError(
+            f"--max-size is for a page, and {params['place']} does not end in .html"
+        )
     if params["figure"] != "box":
         for name in ("both", "points", "bin_"):
             if params[name]:
@@ -61,30 +88,58 @@ def command(**params: Any) -> None:
                 raise ArgumentError(
                     f"--{option} is for figures of a box, not --figure {params['figure']}"
                 )
-    params = options.with_model(params)
-    conventions = [options.convention(params, "align" if params["both"] else params["operator"])]
+    params = jobs.with_model(params)
+    conventions = [jobs.convention_of(params, "align" if params["both"] else params["operator"])]
     if params["both"]:
-        conventions.append(_pool_beside(conventions[0]))
+        conventions.append(pool_beside(conventions[0]))
+    pictures: list[str] = []
+    explored = None
     with (
-        jobs.open_job(options.request(params, conventions[0])) as job,
-        room_for_pictures(params["place"]),
+        jobs.open_job(jobs.request_of(params, conventions[0])) as job,
+        room_for_pictures(None if page else params["place"]),
     ):
         jobs.require_scale(job)
-        survey = None if params["figure"] == "box" else params["figure"]
-        drawing = params["place"], conventions, params["boxes_drawn"], survey
-        with (
-            options.album(params, job, *drawing) as album,
-            report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
-        ):
-            pictures = album.draw(progress)
+        if page:
+            explored = _explore(params, job, conventions if params["both"] else [job.convention])
+        else:
+            pictures = _draw(params, job, conventions)
         beside = conventions[1] if params["both"] else None
-        summary = report.RunSummary.of("show", job, start, pictures=pictures, beside=beside)
+        summary = report.RunSummary.of(
+            "show", job, start, pictures=pictures, page=explored, beside=beside
+        )
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 
 
-def _pool_beside(align: Convention) -> Convention:
-    """The RoIPool of the same framework, or the one that there is."""
-    try:
-        return lookup(align.name, "pool")
-    except ArgumentError:
-        return lookup(DEFAULT["pool"], "pool")
+def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> list[str]:
+    survey = None if params["figure"] == "box" else params["figure"]
+    drawing = params["place"], conventions, params["boxes_drawn"], survey
+    with (
+        options.album(params, job, *drawing, replace_own=True) as album,
+        report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
+    ):
+        return album.draw(progress)
+
+
+def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> SavedPage:
+    from roicrop import explorer
+    from roicrop.outputs import refuse_unfit
+
+    place = params["place"]
+    overwrite = params["overwrite"] or explorer.is_own(place)
+    refuse_unfit(place, overwrite=overwrite, inputs=job.input_files)
+    asked = explorer.Options(
+        channel=params["channel"],
+        bin=params["bin_"],
+        photo=params["photo"],
+        boxes=params["boxes_drawn"],
+    )
+    with report.progress(None, quiet=params["quiet"], unit="maps") as progress:
+        page = explorer.explore(
+            job,
+            conventions,
+            asked,
+            max_size=params["max_size"] or explorer.MAX_SIZE,
+            progress=progress,
+        )
+    page.save(place, overwrite=overwrite, inputs=job.input_files)
+    return report.SavedPage(place, page)

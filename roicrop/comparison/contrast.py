@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import in_words
-from roicrop.sampling import AxisPlan, Plan, SeparablePlan
+from roicrop.sampling import Float, Plan
 from roicrop.text import brief, distance, many, measure
 
 Both = tuple[float, float]  # along y and along x
-Plans = tuple[SeparablePlan, SeparablePlan]
+Plans = tuple[Plan, Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def contrasts(
     first, second = plans
     of_cells = [plan.kind == "cell" for plan in plans]
     if not any(of_cells):
-        yield from _begin(plans, k, names, cells_per_pixel)
+        turns = list(_turn(plans, k, names))
+        yield from turns or _begin(plans, k, names, cells_per_pixel)
         yield from _size(plans, k, names)
         yield from _count(plans, k, names)
         yield from _rounding(plans, k)
@@ -78,6 +79,25 @@ def _reductions(plans: Plans) -> tuple[str, str]:
     return plans[0].convention.reduction, plans[1].convention.reduction
 
 
+def _turn(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """Boxes with an angle: how far each is turned, in degrees."""
+    degrees = []
+    for turn in (plan.turn(k) for plan in plans):
+        if turn is None:
+            return
+        degrees.append(math.degrees(math.atan2(float(turn.sin), float(turn.cos))))
+    if abs(math.remainder(degrees[1] - degrees[0], 360)) < _SAME_ANGLE:
+        return
+    one, other = (
+        f"{brief(abs(angle))}° {'clockwise' if angle < 0 else 'counter-clockwise'}"
+        for angle in degrees
+    )
+    yield Contrast("turn", f"{names[0]} turns the box by {one}, {names[1]} by {other}", *degrees)
+
+
+_SAME_ANGLE: Final = 1e-3  # degrees
+
+
 def _begin(
     plans: Plans,
     k: int,
@@ -88,7 +108,7 @@ def _begin(
     if _is_one_of_points(plans):
         yield _points(plans, k, names)
         return
-    begins = [[float(axis.begin[k]) for axis in (plan.y, plan.x)] for plan in plans]
+    begins = [list(plan.begin(k)) for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*begins, strict=True)):
         return
     ways = [
@@ -117,15 +137,14 @@ def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
     """One samples from corner to corner, the other inside its bins."""
     spans, words = [], []
     for plan, name in zip(plans, names, strict=True):
-        span = [_first_and_last(axis, k) for axis in (plan.y, plan.x)]
+        span = [_first_and_last(along.position) for along in plan.samples(k)]
         y, x = (f"{brief(low)} … {brief(high)}" if low == low else "none" for low, high in span)
         spans.append(span)
         words.append(f"{name} samples y {y}, x {x}")
     return Contrast("placement of samples", ", ".join(words), *spans)
 
 
-def _first_and_last(axis: AxisPlan, k: int) -> Both:
-    positions = axis.samples(k).position
+def _first_and_last(positions: Float) -> Both:
     if not len(positions):
         return math.nan, math.nan
     return float(positions[0]), float(positions[-1])
@@ -134,7 +153,7 @@ def _first_and_last(axis: AxisPlan, k: int) -> Both:
 def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     if _is_one_of_points(plans):
         return
-    sizes = [[float(axis.length[k]) for axis in (plan.y, plan.x)] for plan in plans]
+    sizes = [[float(axis.length[k]) for axis in plan.axes] for plan in plans]
     if all(_close(a, b, plans) for a, b in zip(*sizes, strict=True)):
         return
     one, other = ("×".join(map(brief, size)) for size in sizes)
@@ -158,8 +177,8 @@ def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
 def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
     """Sample positions that are the same but for their last bits."""
     largest = 0.0
-    for one, other in ((plans[0].y, plans[1].y), (plans[0].x, plans[1].x)):
-        a, b = (axis.samples(k).position.astype(np.float64) for axis in (one, other))
+    for along in zip(*(plan.samples(k) for plan in plans), strict=True):
+        a, b = (samples.position.astype(np.float64) for samples in along)
         if len(a) != len(b):
             return
         apart, size = np.abs(b - a), np.maximum(np.abs(a), np.abs(b))
@@ -174,7 +193,7 @@ def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
 def _border(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     """What is done beyond the outermost cell centres, if the box gets there."""
     one, other = (plan.convention.border for plan in plans)
-    if one != other and any(_leaves(axis, k) for plan in plans for axis in (plan.y, plan.x)):
+    if one != other and any(_leaves(plan, k) for plan in plans):
         text = (
             f"beyond the outermost cell centres {names[0]} {_BEYOND[one]}, "
             f"{names[1]} {_BEYOND[other]}"
@@ -182,9 +201,9 @@ def _border(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
         yield Contrast("border", text, one, other)
 
 
-def _leaves(axis: AxisPlan, k: int) -> bool:
-    position = axis.samples(k).position
-    return bool(((position < 0) | (position > axis.size - 1)).any())
+def _leaves(plan: Plan, k: int) -> bool:
+    positions = zip((along.position for along in plan.samples(k)), plan.map_size, strict=True)
+    return any(bool(((each < 0) | (each > size - 1)).any()) for each, size in positions)
 
 
 def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
@@ -210,10 +229,10 @@ def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
     return sum(t.outside for t in terms), sum(t.clamped for t in terms), sum(t.total for t in terms)
 
 
-def _rounded(plan: SeparablePlan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
+def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
     """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
     words, real, whole, furthest = [], [], [], 0.0
-    for axis, along, scale in zip((plan.y, plan.x), "yx", cells_per_pixel, strict=True):
+    for axis, along, scale in zip(plan.axes, "yx", cells_per_pixel, strict=True):
         first_cell, last_cell = axis.ends(k)
         before = [float(axis.begin[k]), float(axis.end[k])]
         # The end cell is included.

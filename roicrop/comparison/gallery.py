@@ -43,22 +43,26 @@ class Gallery:
     def draw(self, one: OnMap, worst: Worst, first: Variant, second: Variant) -> str:
         """Draw the one box on its map; the file that was written."""
         from roicrop import draw
+        from roicrop.job import Photos
 
         rows = first.convention, second.convention
         one = one.under(rows[0])
         pooled = [one.channels_first(one.pool(row))[0] for row in rows]
         plans = [one.plan(row) for row in rows]
         channel = worst.channel if self._channel is None else self._channel
-        shown = draw.Shown.of(one.channels_first(one.features), channel)
         crops = [
             draw.Crop(plan, 0, np.asarray(values[channel], np.float64), (0, 0))
             for plan, values in zip(plans, pooled, strict=True)
         ]
+        apart = np.abs(crops[1].values - crops[0].values)
+        features, bin_ = one.channels_first(one.features), draw.default_bin(apart)
+        shown = draw.Shown.of_bin(features, channel, plans[0], bin_)
         picture = draw.overlay(
             shown,
             (crops[0], crops[1]),
             names=(first.name, second.name),
             subject=one.subject(worst.row),
+            photo=Photos(None).of(one, worst.row),
         )
         path = self._file(first, second)
         draw.save(picture, path, overwrite=self._overwrite)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from roicrop.comparison.ablation import Reason
 from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, WorstBox
 from roicrop.comparison.tally import Spread
+from roicrop.conventions import Convention, effective
 from roicrop.job import Job
 from roicrop.text import INDENT, brief, exact, headed, many, table
 
@@ -17,10 +18,14 @@ def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
 
     job: what was compared, for the names of boxes.
     """
-    if len(comparison.pairs) > 1:
-        yield from _overview(comparison)
+    alike, pairs = _distinct(comparison, job)
+    if len(pairs) > 1:
+        yield from _overview(pairs, comparison)
         yield ""
-    for pair in comparison.pairs:
+    for names, pair in alike:
+        yield f"{', '.join(names[:-1])} and {names[-1]} {_verdict(pair, comparison)}"
+        yield ""
+    for pair in pairs:
         yield from _pair(pair, comparison, job)
         yield ""
     for variant, refusals in zip(comparison.variants, comparison.refusals, strict=True):
@@ -37,10 +42,35 @@ _DIGITS: Final = 4
 _LAST: Final = 0.001  # less of a difference than this is not put in figures
 
 
-def _overview(comparison: Comparison) -> Iterator[str]:
+def _distinct(comparison: Comparison, job: Job) -> tuple[list[tuple[list[str], Pair]], list[Pair]]:
+    """Groups of variants with the same rules, each with one of its pairs; and the other pairs.
+
+    Of pairs that differ only in which variant of a group they name, the first stands for all.
+    """
+    alike: dict[str, tuple[list[str], Pair]] = {}
+    pairs: dict[object, Pair] = {}
+    for pair in comparison.pairs:
+        first, second = (_rules(each.convention, job) for each in (pair.first, pair.second))
+        tally = pair.tally
+        if first == second and not tally.unequal and not pair.refused and tally.boxes:
+            names, _ = alike.setdefault(first, ([], pair))
+            names += [v.name for v in (pair.first, pair.second) if v.name not in names]
+        else:
+            figures = tally.differ, tally.boxes, tally.largest, pair.refused
+            pairs.setdefault((frozenset((first, second)), figures), pair)
+    return list(alike.values()), list(pairs.values())
+
+
+def _rules(row: Convention, job: Job) -> str:
+    """Everything that decides what a convention gives for the boxes of a job."""
+    level_rule = row.level_rule if job.source.level_names else None
+    return repr((effective(row), row.reversed_boxes, level_rule))
+
+
+def _overview(pairs: Sequence[Pair], comparison: Comparison) -> Iterator[str]:
     """A line for each pair."""
     rows = [["first", "second", "boxes that differ", "largest", "", "mean", "", ""]]
-    for pair in comparison.pairs:
+    for pair in pairs:
         tally = pair.tally
         rows.append(
             [

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from roicrop.conventions import in_words
 from roicrop.conventions.levels import LEVEL_RULES, LevelRule, level_rule
-from roicrop.conventions.relevance import effective, idle_in_both, matters
-from roicrop.conventions.resolving import checked_bins, differing, lookup, overrides, resolve
+from roicrop.conventions.relevance import coarse, effective, idle_in_both, matters
+from roicrop.conventions.resolving import (
+    checked_bins,
+    differing,
+    lookup,
+    overrides,
+    pool_beside,
+    resolve,
+)
 from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
+    COMMANDS,
     CONVENTIONS,
     DEFAULT,
+    FUNCTIONS,
     LOWEST_FLOAT32,
+    PLAIN,
+    Angle,
     Border,
     Convention,
     CoordinateOrder,
@@ -31,11 +42,15 @@ from roicrop.conventions.table import (
 
 __all__ = [
     "ALIGNED_OFFSET",
+    "COMMANDS",
     "CONVENTIONS",
     "DEFAULT",
+    "FUNCTIONS",
     "LEVEL_RULES",
     "LOWEST_FLOAT32",
+    "PLAIN",
     "SETTINGS",
+    "Angle",
     "Border",
     "Convention",
     "CoordinateOrder",
@@ -49,6 +64,7 @@ __all__ = [
     "Reversed",
     "SamplingRatio",
     "checked_bins",
+    "coarse",
     "differing",
     "effective",
     "idle_in_both",
@@ -57,5 +73,6 @@ __all__ = [
     "lookup",
     "matters",
     "overrides",
+    "pool_beside",
     "resolve",
 ]

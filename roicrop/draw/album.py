@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.kinds import Crop, default_bin
 from roicrop.draw.map import Shown, over_channels
-from roicrop.draw.photo import Photo, Photos
-from roicrop.draw.points import write_points
+from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Placed, Rows, Subject
+from roicrop.explanation import is_points, write_points
+from roicrop.job import Job, OnMap, Photo, Photos, Placed, Rows, Subject
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -43,6 +43,7 @@ class Options:
     bin: the one that is brought out; None is that with the largest value.
     photo: the image's file, in place of what the files of the job name.
     points: whether the sampling points go beside each figure, as CSV.
+    overwrite: whether files that exist are replaced; replace_own: those that roicrop drew.
     """
 
     channel: int | None = None
@@ -50,6 +51,7 @@ class Options:
     photo: str | None = None
     points: bool = False
     overwrite: bool = False
+    replace_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Figure:
         png, *tables = self.files
         try:
             with _noting(png, made):
-                draw.save(self._image(), png, overwrite=self.overwrite)
+                draw.save(self.sheet(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
                     write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
@@ -83,7 +85,8 @@ class Figure:
             raise
         return made
 
-    def _image(self) -> Image:
+    def sheet(self) -> Sheet:
+        """The figure itself."""
         if len(self.crops) == 1:
             return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
         pair = self.crops[0], self.crops[1]
@@ -109,7 +112,7 @@ class Album:
     """Figures of some boxes of a job: one for each, or one for all on an image.
 
     place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
-        in .png.
+        in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
     boxes: numbers of boxes in their file; None is the first few, or all for a survey.
     survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
@@ -123,7 +126,7 @@ class Album:
     def __init__(
         self,
         job: Job,
-        place: str,
+        place: str | None,
         conventions: Sequence[Convention],
         options: Options,
         *,
@@ -131,15 +134,18 @@ class Album:
         survey: SurveyName | None = None,
     ) -> None:
         job.check_channel(options.channel)
-        _check_bin(options.bin, job.request.output_size)
+        check_bin(options.bin, job.request.output_size)
         self._job = job
-        self._conventions = conventions
+        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
+        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
         self._options = options
         self._survey = survey
-        self._rows = _drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
-        self._check_photo()
-        self._files = self._name_files(Path(place))
+        self._photos.check(job.placed(self._rows))
+        self._files = {} if place is None else self._name_files(Path(place))
+        self._overwrite = options.overwrite or options.replace_own  # no other file is there
         self._made: list[Path] = []
 
     def __enter__(self) -> Album:
@@ -156,6 +162,11 @@ class Album:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def images(self) -> Iterator[Image]:
+        """Each figure as an RGB image, in the order of the maps."""
+        with closing(self._surveys() if self._survey else self._figures()) as figures:
+            yield from (figure.sheet().finish() for figure in figures)
 
     def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
         """Draw them all, on all cores where they are many; the files, pictures first.
@@ -176,37 +187,40 @@ class Album:
             features = on_map.channels_first(on_map.features)
             pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
             mean = None if options.channel is not None else Shown.of(features, None)
+            row_of = self._conventions[0]
             for k, row in enumerate(on_map.rows.tolist()):
                 one = on_map.take(np.array([row], dtype=np.intp))
                 channel = self._channel([values[k] for values in pooled])
-                shown = mean if mean and channel is None else Shown.of(features, channel)
                 crops, chosen = [], options.bin
                 for convention, values in zip(self._conventions, pooled, strict=True):
                     values_shown = over_channels(values[k], channel)
                     chosen = chosen or default_bin(values_shown)
                     crops.append(Crop(one.plan(convention), 0, values_shown, chosen))
+                shown = mean
+                if shown is None or channel is not None or row_of.position_sensitive:
+                    shown = Shown.of_bin(features, channel, crops[0].plan, crops[0].bin)
                 yield Figure(
                     shown,
                     tuple(crops),
                     on_map.subject(row),
                     self._photos.of(one, row),
-                    self._files[row],
-                    options.overwrite,
+                    self._files.get(row, ()),
+                    self._overwrite,
                 )
 
     def _surveys(self) -> Generator[Survey]:
         survey: Survey | None = None
         for on_map in self._job.by_map(self._rows):
-            png = self._files[self._key(on_map.map)][0]
-            if survey is None or survey.file != png:
+            key = self._key(on_map.map)
+            if survey is None or survey.key != key:
                 if survey is not None:
                     yield survey
-                survey = self._survey_on(on_map, png)
+                survey = self._survey_on(on_map, key)
             self._add(survey, on_map)
         if survey is not None:
             yield survey
 
-    def _survey_on(self, on_map: OnMap, png: Path) -> Survey:
+    def _survey_on(self, on_map: OnMap, key: int) -> Survey:
         """One of no boxes yet."""
         shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
         photo = self._photos.of(on_map, int(on_map.rows[0]))
@@ -217,8 +231,9 @@ class Album:
             amount=np.zeros(shown.map_size),
             cells_per_pixel=on_map.cells_per_pixel,
             photo=photo,
-            file=png,
-            overwrite=self._options.overwrite,
+            key=key,
+            file=self._files[key][0] if self._files else None,
+            overwrite=self._overwrite,
         )
 
     def _add(self, survey: Survey, on_map: OnMap) -> None:
@@ -245,20 +260,6 @@ class Album:
                 return int(held.reshape(len(held), -1).max(axis=1).argmax())
         return None
 
-    def _check_photo(self) -> None:
-        """A photograph that is named is looked at before the work, and is of one image."""
-        if self._options.photo is None:
-            return
-        placed = self._job.placed(self._rows)
-        images = {each.image for each in placed}
-        if len(images) > 1:
-            raise ArgumentError(
-                f"--photo {self._options.photo} is one image, and the boxes to draw are on "
-                f"{len(images)}: choose boxes of one image"
-            )
-        for each in placed:
-            self._photos.of(each, int(each.rows[0]))
-
     def _key(self, map_: int) -> int:
         """What has a survey of its own: an image, or, where cells are counted, a map."""
         return map_ if self._survey == "coverage" else self._job.image_of(map_)
@@ -284,7 +285,8 @@ class Album:
             figures = {key: place / f"{kind}-{name}.png" for key, name in names.items()}
         files = {key: [png, *self._tables(png, operators)] for key, png in figures.items()}
         for path in chain.from_iterable(files.values()):
-            refuse_unfit(path, overwrite=self._options.overwrite, inputs=self._job.input_files)
+            overwrite = self._options.overwrite or (self._options.replace_own and _is_own(path))
+            refuse_unfit(path, overwrite=overwrite, inputs=self._job.input_files)
         return files
 
     def _name_of(self, placed: Placed) -> str:
@@ -302,6 +304,10 @@ class Album:
         if len(operators) == 1:
             return [png.with_suffix(".csv")]
         return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
+
+
+def _is_own(path: Path) -> bool:
+    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(
@@ -337,14 +343,19 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """ArgumentError for a bin that is none of so many."""
     if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
         raise ArgumentError(
             f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
         )
 
 
-def _drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+def drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
+    """The rows of boxes of these numbers, or of the first that are pooled.
+
+    BoxError for one that is not there or is bad.
+    """
     if boxes is None:
         return np.flatnonzero(job.is_pooled)[:most]
     # A range may end far beyond the last box: look no further than the first that is not there.

@@ -6,9 +6,8 @@ Everything is drawn on a canvas four times as fine in each direction, and averag
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -18,95 +17,73 @@ from PIL import Image, ImageDraw
 from roicrop.draw.colour import INK, OUTSIDE, Colour
 
 FINER: Final = 4
+Corners = list[tuple[float, float]]  # (x, y) in pixels
 
 
 class Brush:
-    """Draws on a canvas of (height, width) pixels. Coordinates and widths are in pixels."""
+    """Draws on a canvas of (height, width) pixels. Coordinates and widths are in pixels.
 
-    def __init__(self, canvas: NDArray[np.uint8]) -> None:
-        """canvas: (height × FINER, width × FINER, 3)."""
+    canvas: (height × finer, width × finer, 3).
+    """
+
+    def __init__(self, canvas: NDArray[np.uint8], finer: int = FINER) -> None:
         self._image = Image.fromarray(canvas)
         self._pen = ImageDraw.Draw(self._image, "RGBA")
-
-    @property
-    def width(self) -> float:
-        """In pixels."""
-        return self._image.width / FINER
-
-    @property
-    def height(self) -> float:
-        """In pixels."""
-        return self._image.height / FINER
+        self._finer = finer
+        self.width = self._image.width / finer
+        self.height = self._image.height / finer
 
     def finish(self) -> Image.Image:
         """What has been drawn, at its proper size."""
-        return self._image.reduce(FINER)
+        return self._image.reduce(self._finer)
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
-        """A filled rectangle; at least a quarter of a pixel of it."""
+        """A filled rectangle; at least a fine pixel of it."""
         left, top = self._fine(x0, y0)
         right, bottom = self._fine(x1, y1)
-        self._pen.rectangle(
-            (left, top, max(right - 1, left), max(bottom - 1, top)), fill=tuple(colour)
-        )
+        self._pen.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=colour)
 
-    def column(self, x: float, y0: float, y1: float, width: float, colour: Colour) -> None:
-        """A vertical line."""
-        self.fill(x - width / 2, y0, x + width / 2, y1, colour)
-
-    def row(self, y: float, x0: float, x1: float, width: float, colour: Colour) -> None:
-        """A horizontal line."""
-        self.fill(x0, y - width / 2, x1, y + width / 2, colour)
-
-    def frame(
-        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
-    ) -> None:
-        """A rectangle's outline, its middle on the rectangle."""
-        half = width / 2
-        for y in (y0, y1):
-            self.fill(x0 - half, y - half, x1 + half, y + half, colour)
-        for x in (x0, x1):
-            self.fill(x - half, y0 + half, x + half, y1 - half, colour)
-
-    def polygon(
+    def line(
         self,
-        corners: Sequence[tuple[float, float]],
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
         width: float,
         colour: Colour,
         *,
         dashed: bool = False,
+        square: float = 0.0,
     ) -> None:
-        """The outline through those (x, y), closed, its middle on them."""
+        """A straight line. square: how far one along an axis goes on beyond its ends."""
         half = width / 2
+        if dashed:
+            (x0, y0), (x1, y1) = self._near(x0, y0), self._near(x1, y1)
+            length = math.hypot(x1 - x0, y1 - y0)
+            for start in np.arange(0.0, length, 8.0).tolist():
+                a, b = start / length, min(start + 4.5, length) / length
+                ends = [(x0 + t * (x1 - x0), y0 + t * (y1 - y0)) for t in (a, b)]
+                self.line(*ends[0], *ends[1], width, colour)
+        elif x0 == x1:
+            top, bottom = sorted((y0, y1))
+            self.fill(x0 - half, top - square, x0 + half, bottom + square, colour)
+        elif y0 == y1:
+            left, right = sorted((x0, x1))
+            self.fill(left - square, y0 - half, right + square, y0 + half, colour)
+        else:
+            path = (*self._fine(x0, y0), *self._fine(x1, y1))
+            self._pen.line(path, fill=colour, width=max(round(width * self._finer), 1))
+
+    def outline(
+        self, corners: Corners, width: float, colour: Colour, *, dashed: bool = False
+    ) -> None:
+        """The closed line through some corners."""
         for (x0, y0), (x1, y1) in pairwise([*corners, corners[0]]):
-            if dashed:
-                self.dash(x0, y0, x1, y1, width, colour)
-            elif x0 == x1 or y0 == y1:  # with square ends, so that corners are whole
-                (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
-                self.fill(left - half, top - half, right + half, bottom + half, colour)
-            else:
-                self.stroke(x0, y0, x1, y1, width, colour)
+            self.line(x0, y0, x1, y1, width, colour, dashed=dashed, square=width / 2)
 
-    def dash(
-        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
-    ) -> None:
-        """A straight line of dashes."""
-        (x0, y0), (x1, y1) = self._near(x0, y0), self._near(x1, y1)
-        length = math.hypot(x1 - x0, y1 - y0)
-        for n in range(math.ceil(length / 8.0)):
-            a, b = 8.0 * n / length, min((8.0 * n + 4.5) / length, 1.0)
-            ends = (x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0))
-            self.stroke(*ends, width, colour)
-
-    def stroke(
-        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour
-    ) -> None:
-        """A straight line in any direction."""
-        self._pen.line(
-            (*self._fine(x0, y0), *self._fine(x1, y1)),
-            fill=tuple(colour),
-            width=max(round(width * FINER), 1),
-        )
+    def polygon(self, corners: Corners, colour: Colour) -> None:
+        """A filled one."""
+        self._pen.polygon([self._fine(*corner) for corner in corners], fill=colour)
 
     def hatch(
         self, x0: float, y0: float, x1: float, y1: float, gap: float, width: float, colour: Colour
@@ -115,30 +92,46 @@ class Brush:
         if min(x1 - x0, y1 - y0) < 3:
             self.fill(x0, y0, x1, y1, (*colour[:3], 110))
             return
-        first, last = int((x0 + y0) // gap) + 1, int((x1 + y1) // gap)
-        for i in range(first, last + 1):
-            total = i * gap
+        for total in np.arange(math.floor((x0 + y0) / gap) + 1, (x1 + y1) / gap) * gap:
             xa, xb = max(x0, total - y1), min(x1, total - y0)
-            self.stroke(xa, total - xa, xb, total - xb, width, colour)
+            self.line(xa, total - xa, xb, total - xb, width, colour)
 
     def dot(self, x: float, y: float, radius: float, colour: Colour, rim: float = 0.0) -> None:
         """A disc, with an ink rim of that width around it."""
         for r, paint in ((radius + rim, INK), (radius, colour)) if rim else ((radius, colour),):
-            self._pen.ellipse(self._around(x, y, r), fill=tuple(paint))
+            self._pen.ellipse(self._around(x, y, r), fill=paint)
 
     def ring(self, x: float, y: float, radius: float, width: float, colour: Colour) -> None:
         """A circle."""
-        self._pen.ellipse(
-            self._around(x, y, radius + width / 2),
-            outline=tuple(colour),
-            width=max(round(width * FINER), 1),
-        )
+        around = self._around(x, y, radius + width / 2)
+        self._pen.ellipse(around, outline=colour, width=max(round(width * self._finer), 1))
 
     def diamond(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
         """A square on its corner, with an ink rim."""
         for r, paint in ((radius + 1.4 * rim, INK), (radius, colour)):
-            corners = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)]
-            self._pen.polygon([self._fine(*corner) for corner in corners], fill=tuple(paint))
+            self.polygon([(x - r, y), (x, y - r), (x + r, y), (x, y + r)], paint)
+
+    def cross(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
+        """An ×, with an ink rim."""
+        for extra, paint in ((rim, INK), (0.0, colour)):
+            r, width = radius + extra / 2, 0.5 * radius + 2 * extra
+            for slope in (1, -1):
+                self.line(x - r, y - slope * r, x + r, y + slope * r, width, paint)
+
+    def arrow(
+        self, x0: float, y0: float, x1: float, y1: float, head: float, colour: Colour
+    ) -> None:
+        """An arrow to (x1, y1), with an ink rim; its head is no longer than all of it."""
+        far = math.hypot(x1 - x0, y1 - y0)
+        along_x, along_y = (x1 - x0) / far, (y1 - y0) / far
+        head = min(far, head)
+        base_x, base_y = x1 - head * along_x, y1 - head * along_y
+        for width, side, paint in ((5.0, 0.6 * head + 2.0, INK), (2.6, 0.6 * head, colour)):
+            if far > head:
+                self.line(x0, y0, base_x, base_y, width, paint)
+            aside_x, aside_y = side * along_y, side * along_x
+            wings = (base_x - aside_x, base_y + aside_y), (base_x + aside_x, base_y - aside_y)
+            self.polygon([(x1, y1), *wings], paint)
 
     def specks(
         self,
@@ -153,8 +146,8 @@ class Brush:
         colours: (n, 3). strength: of the paint, from 0 to 1.
         """
         canvas = np.array(self._image)
-        side = max(round(size * FINER), 1)
-        top, left = (np.rint(at * FINER - side / 2).astype(np.int64) for at in (y, x))
+        side = max(round(size * self._finer), 1)
+        top, left = (np.rint(at * self._finer - side / 2).astype(np.int64) for at in (y, x))
         seen = (top >= 0) & (left >= 0)
         seen &= (top < len(canvas) - side) & (left < canvas.shape[1] - side)
         top, left, paint = top[seen], left[seen], strength * colours[seen]
@@ -164,34 +157,9 @@ class Brush:
             canvas[top + i, left + j] = (paint + (1 - strength) * under).astype(np.uint8)
         self._image.paste(Image.fromarray(canvas))
 
-    def arrow(
-        self, x0: float, y0: float, x1: float, y1: float, head: float, colour: Colour
-    ) -> None:
-        """An arrow to (x1, y1), with an ink rim; its head is no longer than all of it."""
-        far = math.hypot(x1 - x0, y1 - y0)
-        along_x, along_y = (x1 - x0) / far, (y1 - y0) / far
-        head = min(far, head)
-        base_x, base_y = x1 - head * along_x, y1 - head * along_y
-        for width, side, paint in ((5.0, 0.6 * head + 2.0, INK), (2.6, 0.6 * head, colour)):
-            if far > head:
-                self.stroke(x0, y0, base_x, base_y, width, paint)
-            wings = [
-                (x1, y1),
-                (base_x - side * along_y, base_y + side * along_x),
-                (base_x + side * along_y, base_y - side * along_x),
-            ]
-            self._pen.polygon([self._fine(*corner) for corner in wings], fill=tuple(paint))
-
-    def cross(self, x: float, y: float, radius: float, colour: Colour, rim: float) -> None:
-        """An ×, with an ink rim."""
-        for extra, paint in ((rim, INK), (0.0, colour)):
-            r, width = radius + extra / 2, 0.5 * radius + 2 * extra
-            for slope in (1, -1):
-                self.stroke(x - r, y - slope * r, x + r, y + slope * r, width, paint)
-
     def _fine(self, x: float, y: float) -> tuple[int, int]:
         x, y = self._near(x, y)
-        return round(x * FINER), round(y * FINER)
+        return round(x * self._finer), round(y * self._finer)
 
     def _near(self, x: float, y: float) -> tuple[float, float]:
         # Pillow walks over every pixel of what lies outside, so nothing is let far outside.
@@ -207,23 +175,16 @@ class Brush:
         return left, top, max(right - 1, left), max(bottom - 1, top)
 
 
-def blank(height: int, width: int, colour: Colour) -> NDArray[np.uint8]:
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> Corners:
+    """Its corners."""
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+
+
+def blank(height: int, width: int, colour: Colour, finer: int = FINER) -> NDArray[np.uint8]:
     """A canvas of one colour for a `Brush` of (height, width) pixels."""
-    canvas = np.empty((height * FINER, width * FINER, 3), dtype=np.uint8)
+    canvas = np.empty((height * finer, width * finer, 3), dtype=np.uint8)
     canvas[:] = colour[:3]
     return canvas
-
-
-def centres(pixels: int) -> NDArray[np.float64]:
-    """The middles of a canvas's fine pixels along one side, in pixels."""
-    return (np.arange(pixels * FINER) + 0.5) / FINER
-
-
-def enlarged(
-    cells: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[Any]:
-    """(len(rows), len(columns), …): for each fine pixel what its cell has."""
-    return cells.take(columns, axis=1).take(rows, axis=0)
 
 
 def stripes(height: int, width: int) -> NDArray[np.uint8]:

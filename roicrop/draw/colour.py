@@ -30,7 +30,7 @@ MINUS_INFINITE: Final = (0, 0, 0)
 BEYOND: Final = (96, 78, 66)
 
 # Eleven equidistant colours of viridis (van der Walt and Smith, 2015; CC0).
-_VIRIDIS: Final = (
+VIRIDIS: Final = (
     (68, 1, 84),
     (72, 36, 117),
     (65, 68, 135),
@@ -74,7 +74,7 @@ class Scale:
             low, span = self.low / unit, self.high / unit - self.low / unit
             share = np.where(finite, exact, self.low) / unit - low
             share = np.clip(share / span, 0.0, 1.0) if span > 0 else np.full_like(share, 0.5)
-        table = np.array(_SIGNED if self.signed else _VIRIDIS, dtype=np.float64)
+        table = np.array(_SIGNED if self.signed else VIRIDIS, dtype=np.float64)
         at = np.linspace(0.0, 1.0, len(table))
         rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
         rgb[numbers & ~self._holds(exact)] = BEYOND

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import Brush, centres, enlarged, stripes
+from roicrop.draw.canvas import FINER, Brush, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale, readable_on
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.map import fitting
@@ -37,7 +37,7 @@ def grid(
 
     values, void: (PH, PW), and which bins had nothing to pool.
     room, most_height: the width and height that it may have; a grid of few bins is smaller.
-    framed: the bin that is brought out, in each of the colours.
+    framed: the bin that is brought out, in one of the colours or in dashes of two.
     bare: without numbers of bins beside it.
     """
     rows, columns = values.shape
@@ -49,25 +49,23 @@ def grid(
     written = fitting(scale, values, width - 4) if height >= _LINE else None
 
     def draw() -> Image.Image:
-        row = (centres(pixels_y) / height).astype(np.int64).clip(max=rows - 1)
-        column = (centres(pixels_x) / width).astype(np.int64).clip(max=columns - 1)
-        canvas = enlarged(scale.colours(values), row, column)
-        if void.any():
-            nothing = enlarged(void, row, column)
-            canvas[nothing] = stripes(pixels_y, pixels_x)[nothing]
-        brush = Brush(canvas)
+        size = pixels_x * FINER, pixels_y * FINER
+        canvas = Image.fromarray(scale.colours(values)).resize(size, Image.Resampling.NEAREST)
+        nothing = Image.fromarray(void).resize(size, Image.Resampling.NEAREST)
+        canvas.paste(Image.fromarray(stripes(pixels_y, pixels_x)), mask=nothing)
+        brush = Brush(np.asarray(canvas))
         if min(height, width) >= _LEAST_BORDER:
             for q in range(1, columns):
-                brush.column(q * width, 0, pixels_y, 1.0, (*PAPER, 200))
+                brush.line(q * width, 0, q * width, pixels_y, 1.0, (*PAPER, 200))
             for p in range(1, rows):
-                brush.row(p * height, 0, pixels_x, 1.0, (*PAPER, 200))
-        brush.frame(0, 0, pixels_x, pixels_y, 2.0, RULE)
+                brush.line(0, p * height, pixels_x, p * height, 1.0, (*PAPER, 200))
+        brush.outline(rectangle(0, 0, pixels_x, pixels_y), 2.0, RULE)
+        x, y = framed[1] * width + 2, framed[0] * height + 2
+        corners = rectangle(x, y, max(x + width - 4, x), max(y + height - 4, y))
+        if colours:
+            brush.outline(corners, 5.0, INK)
         for n, colour in enumerate(colours):
-            inset = 2.0 + 4.5 * n
-            x, y = framed[1] * width + inset, framed[0] * height + inset
-            x1, y1 = max(x + width - 2 * inset, x), max(y + height - 2 * inset, y)
-            brush.frame(x, y, x1, y1, 5.0, INK)
-            brush.frame(x, y, x1, y1, 4.0, colour)
+            brush.outline(corners, 4.0, colour, dashed=n > 0)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:

@@ -1,22 +1,27 @@
-"""Part of the map in its frame, with a number in each cell where there is room; the photograph."""
+"""Part of the map in its frame, with numbers in its cells, and the photograph in the same frame.
+
+A cell has its number where there is room, and what marks cover is found by drawing them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import FINER, Brush, blank, centres, enlarged, stripes
+from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
-from roicrop.draw.lettering import TICK, Format, format_for, line_height, round_step, text_width
-from roicrop.draw.sheet import Block, Sheet, raster
+from roicrop.draw.lettering import TICK, line_height, text_width
+from roicrop.draw.sheet import NOTHING, Block, Sheet
 from roicrop.draw.view import Span, View
+from roicrop.sampling import Plan
+from roicrop.text import Format, format_for, round_step
 
 Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
@@ -29,6 +34,7 @@ _LANE: Final = 22
 _LINE: Final = line_height(TICK)
 _FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels a cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
+_MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,17 @@ class Shown:
         values, several = over_channels(features, channel), channel is None and len(features) > 1
         words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
         return cls(values, words, several)
+
+    @classmethod
+    def of_bin(
+        cls, features: NDArray[Any], channel: int | None, plan: Plan, bin_: tuple[int, int]
+    ) -> Shown:
+        """The same of what a bin reads, which may be channels of its own."""
+        if not plan.convention.position_sensitive:
+            return cls.of(features, channel)
+        (p, q), (down, across) = bin_, plan.output_size
+        shown = cls.of(features[p * across + q :: down * across], channel)
+        return replace(shown, words=f"{shown.words}, those of bin {p},{q}")
 
     @property
     def map_size(self) -> tuple[int, int]:
@@ -77,47 +94,17 @@ def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float
     return mean
 
 
-def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
-    """A brush on the view's canvas, with the cells on it and nothing else."""
-    row = np.floor(view.top + centres(view.height) / view.cell_y + 0.5).astype(np.int64)
-    column = np.floor(view.left + centres(view.width) / view.cell_x + 0.5).astype(np.int64)
-    height, width = shown.map_size
-    on_y = np.flatnonzero((row >= 0) & (row < height))
-    on_x = np.flatnonzero((column >= 0) & (column < width))
-    whole = len(on_y) == len(row) and len(on_x) == len(column)
-    canvas = blank(view.height, view.width, PAPER) if whole else stripes(view.height, view.width)
-    if on_y.size and on_x.size:
-        seen, first_row, first_column = shown.seen(view)
-        canvas[on_y[0] : on_y[-1] + 1, on_x[0] : on_x[-1] + 1] = enlarged(
-            scale.colours(seen), row[on_y] - first_row, column[on_x] - first_column
-        )
-    brush = Brush(canvas)
-    _cell_borders(brush, view, shown.map_size)
-    return brush
-
-
-def _cell_borders(brush: Brush, view: View, map_size: tuple[int, int]) -> None:
-    """The borders of cells, where these are not too small, and of the map."""
-    (height, width), (rows, columns) = map_size, view.ranges(map_size)
-    top, bottom = view.y(-0.5), view.y(height - 0.5)
-    left, right = view.x(-0.5), view.x(width - 0.5)
-    shown = min(max((view.cell - _FADE_FROM) / (_FADE_TO - _FADE_FROM), 0.0), 1.0)
-    if shown > 0:
-        border = (255, 255, 255, round(70 * shown))
-        for i in columns[1:]:
-            brush.column(view.x(i - 0.5), top, bottom, 0.75, border)
-        for i in rows[1:]:
-            brush.row(view.y(i - 0.5), left, right, 0.75, border)
-    brush.frame(left, top, right, bottom, 1.25, INK)
-
-
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text on a map, on a dark ground, with its middle at (x, y) in pixels."""
+    """A text on a map, on a dark ground, with its middle at (x, y) in pixels.
+
+    cell: the one whose number it says.
+    """
 
     text: str
     x: float
     y: float
+    cell: tuple[int, int] | None = None
 
     @property
     def box(self) -> Box:
@@ -129,31 +116,67 @@ class Label:
         """The same, moved until all of it is in sight."""
         half_x, half_y = (self.box[2] - self.x + 1, self.box[3] - self.y + 1)
         x = min(max(self.x, half_x), view.width - half_x)
-        return Label(self.text, x, min(max(self.y, half_y), view.height - half_y))
+        return replace(self, x=x, y=min(max(self.y, half_y), view.height - half_y))
 
 
-def meet(box: Box, others: Sequence[Box] | NDArray[np.float64]) -> bool:
+def meet(box: Box, others: Sequence[Box]) -> bool:
     """Whether a rectangle has a part in common with one of others."""
     x0, y0, x1, y1 = np.reshape(others, (-1, 4)).T
     return bool(((x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])).any())
 
 
-def _labelled(block: Block, labels: Sequence[Label]) -> Block:
-    """A raster whose marks have drawn the grounds of labels, with their texts."""
-
-    def place(sheet: Sheet, x: int, y: int) -> None:
-        block.place(sheet, x, y)
-        for label in labels:
-            sheet.text(x + label.x, y + label.y - _LINE / 2, label.text, TICK, PAPER, 0.5)
-
-    return Block(block.width, block.height, place)
+def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
+    """A brush on the view's canvas, with the cells on it and nothing else."""
+    seen, row, column = shown.seen(view)
+    canvas = Image.fromarray(stripes(view.height, view.width))
+    if seen.size:
+        _lay(Image.fromarray(scale.colours(seen)), canvas, view, (row, column))
+    return _with_cells(canvas, view, shown.map_size)
 
 
-def _finished(brush: Brush, marks: Marks, labels: Sequence[Label]) -> Image.Image:
-    marks(brush)
-    for label in labels:
-        brush.fill(*label.box, (*INK, 215))
-    return brush.finish()
+def _lay(
+    picture: Image.Image,
+    canvas: Image.Image,
+    view: View,
+    first: tuple[int, int] = (0, 0),
+    per_pixel: tuple[float, float] | None = None,
+) -> None:
+    """Lay on the view's canvas what it shows of a picture.
+
+    first: the row and the column of the cell in its corner. per_pixel: cells a pixel of it, along y
+    and along x; None if each is a cell, and has borders.
+    """
+    (y, x), fine = per_pixel or (1.0, 1.0), FINER
+    # In pixels of the picture: what is in sight, and what of that there is.
+    left, top = (view.left + 0.5 - first[1]) / x, (view.top + 0.5 - first[0]) / y
+    by_x, by_y = 1 / x / view.cell_x / fine, 1 / y / view.cell_y / fine
+    x0, x1 = max(left, 0.0), min(left + canvas.width * by_x, float(picture.width))
+    y0, y1 = max(top, 0.0), min(top + canvas.height * by_y, float(picture.height))
+    size = round((x1 - x0) / by_x), round((y1 - y0) / by_y)
+    if min(size) <= 0:
+        return
+    box = x0, y0, x1, y1
+    if per_pixel:  # as fine as the figure: four times as fine would be as slow
+        coarse = max(size[0] // fine, 1), max(size[1] // fine, 1)
+        picture, box = picture.resize(coarse, Image.Resampling.BICUBIC, box), (0, 0, *coarse)
+    part = picture.resize(size, Image.Resampling.NEAREST, box)
+    canvas.paste(part, (round((x0 - left) / by_x), round((y0 - top) / by_y)))
+
+
+def _with_cells(canvas: Image.Image, view: View, map_size: tuple[int, int]) -> Brush:
+    """A brush on a canvas, with the borders of cells, where these are not too small."""
+    brush = Brush(np.asarray(canvas))
+    (height, width), (rows, columns) = map_size, view.ranges(map_size)
+    top, bottom = view.y(-0.5), view.y(height - 0.5)
+    left, right = view.x(-0.5), view.x(width - 0.5)
+    shown = min(max((view.cell - _FADE_FROM) / (_FADE_TO - _FADE_FROM), 0.0), 1.0)
+    border = (255, 255, 255, round(70 * shown))
+    for at in (view.x(j - 0.5) for j in (columns[1:] if shown else ())):
+        brush.line(at, top, at, bottom, 0.75, border)
+    for at in (view.y(i - 0.5) for i in (rows[1:] if shown else ())):
+        brush.line(left, at, right, at, 0.75, border)
+    brush.outline(rectangle(left, top, right, bottom), 1.25, INK)
+    return brush
 
 
 def map_block(
@@ -161,7 +184,6 @@ def map_block(
     view: View,
     scale: Scale,
     marks: Marks,
-    taken: Sequence[Box] = (),
     labels: Sequence[Label] = (),
     spans: tuple[Spans, Spans] = ((), ()),
     *,
@@ -170,7 +192,6 @@ def map_block(
     """A view of the map with its ruler, and the power of ten that the numbers in cells share.
 
     marks: draws on the finished heat map.
-    taken: rectangles in pixels that have no room for a number.
     labels: texts on the map.
     spans: what of the map each bin takes along y and along x, where brackets are to show it.
     numbered: whether cells have their numbers, where there is room.
@@ -181,11 +202,7 @@ def map_block(
     written = None
     if numbered and view.cell_y >= _LINE and 0 < seen.size <= _MOST_NUMBERS:
         written = fitting(scale, seen, view.cell_x - 2)
-
-    def draw() -> Image.Image:
-        return _finished(heat_map(shown, view, scale), marks, labels)
-
-    picture = _labelled(raster(view.width, view.height, draw), labels)
+    picture = _marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         left, top = x + GUTTER, y + above.height
@@ -193,43 +210,91 @@ def map_block(
         above.place(sheet, left, y)
         beside.place(sheet, left + view.width, top)
         _place_ruler(sheet, left, top, view, shown.map_size)
-        everything = [*taken, *(label.box for label in labels)]
-        for text, at_x, at_y, colour in _numbers(shown, view, scale, written, everything):
-            sheet.text(left + at_x, top + at_y - _LINE / 2, text, TICK, colour, align=0.5)
+        if written is not None:
+            free = _Free(view, marks, labels)
+            for i, j, text, colour in _texts(shown, view, scale, written):
+                at = free.place(view, i, j, text)
+                if at is not None:
+                    sheet.text(left + at[0], top + at[1] - _LINE / 2, text, TICK, colour, 0.5)
 
     width = GUTTER + view.width + beside.width
     factor = written.factor if written else ""
     return Block(width, above.height + view.height + _LINE + 2, place), factor
 
 
-def _numbers(
-    shown: Shown, view: View, scale: Scale, written: Format | None, taken: Sequence[Box]
-) -> Iterator[tuple[str, float, float, Colour]]:
-    """The number of each cell in sight where nothing else is: text, x, y, colour."""
-    if written is None:
-        return
+def _marked(
+    view: View, ground: Callable[[], Brush], marks: Marks, labels: Sequence[Label]
+) -> Block:
+    """A raster with marks on it, and over them labels."""
+
+    def draw() -> Image.Image:
+        brush = ground()
+        marks(brush)
+        for label in labels:
+            brush.fill(*label.box, (*INK, 215))
+        return brush.finish()
+
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        sheet.raster(x, y, view.width, view.height, draw)
+        for label in labels:
+            sheet.text(x + label.x, y + label.y - _LINE / 2, label.text, TICK, PAPER, 0.5)
+
+    return Block(view.width, view.height, place)
+
+
+def _texts(
+    shown: Shown, view: View, scale: Scale, written: Format
+) -> Iterator[tuple[int, int, str, Colour]]:
+    """The row, the column and the number of each cell in sight, and a colour that is read on it."""
     seen, first_row, first_column = shown.seen(view)
-    rgb, boxes = scale.colours(seen), np.reshape(taken, (-1, 4))
+    rgb = scale.colours(seen)
     for (i, j), value in np.ndenumerate(seen):
-        text = written(float(value))
-        half = text_width(text, TICK) / 2 + 1
-        up = max(view.cell_y / 2 - _LINE / 2 - 1, 0.0)
-        aside = max(view.cell_x / 2 - half - 2, 0.0) if view.cell_x > 4 * half else 0.0
-        for dx, dy in ((0, 0), (0, -up), (0, up), (-aside, 0), (aside, 0)):
-            x, y = view.x(float(first_column + j)) + dx, view.y(float(first_row + i)) + dy
-            # A line is taller than the digits in it.
-            box = x - half, y - 0.36 * _LINE, x + half, y + 0.36 * _LINE
-            inside = box[0] >= 1 and box[2] <= view.width - 1
-            inside &= y >= _LINE / 2 and y <= view.height - _LINE / 2
-            if inside and not meet(box, boxes):
-                yield text, x, y, readable_on(rgb[i, j])
-                break
+        yield first_row + i, first_column + j, written(float(value)), readable_on(rgb[i, j])
+
+
+class _Free:
+    """Where on a view there is room beside marks and labels."""
+
+    def __init__(self, view: View, marks: Marks, labels: Sequence[Label]) -> None:
+        ground = blank(view.height, view.width, MUTED, finer=1)
+        brush = Brush(ground, finer=1)
+        marks(brush)
+        for label in labels:  # which nothing may lie on
+            brush.fill(*label.box, INK)
+        covered = (np.asarray(brush.finish()) != ground).any(axis=-1)
+        self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+        self._labels = labels
+        self._boxes = [label.box for label in labels]
+
+    def place(self, view: View, row: int, column: int, text: str) -> tuple[float, float] | None:
+        """The x and y of the middle of a cell's number, in the cell; None if there is no room."""
+        if any(label.cell == (row, column) for label in self._labels):
+            return None
+        half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - _LINE / 2 - 1, 0.0)
+        aside = max(view.cell_x / 2 - half - 2, 0.0)
+        best, least = None, _MOST_COVERED
+        for dy, dx in product((0.0, -up, up), (0.0, -aside, aside)):
+            x, y = view.x(float(column)) + dx, view.y(float(row)) + dy
+            inside = half + 1 <= x <= view.width - half - 1
+            if inside and _LINE / 2 <= y <= view.height - _LINE / 2:
+                # A line is taller than the digits in it.
+                box = x - half, y - 0.36 * _LINE, x + half, y + 0.36 * _LINE
+                if (covered := self._covered(box)) < least and not meet(box, self._boxes):
+                    best, least = (x, y), covered
+        return best
+
+    def _covered(self, box: Box) -> float:
+        """The share of a rectangle that is covered."""
+        x0, y0, x1, y1 = (round(v) for v in box)
+        sums = self._sums
+        covered = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+        return float(covered) / ((x1 - x0) * (y1 - y0))
 
 
 def fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
     """The format with the most digits with which every value fits; None if there is none.
 
-    The last resort has two digits and no decimals, and a power of ten for all.
+    The last resort has no decimals, and two digits with a power of ten for all or, near 1, one.
     """
     on_scale = (values >= scale.low) & (values <= scale.high)
     low = float(values[on_scale].min(initial=scale.high))
@@ -237,7 +302,8 @@ def fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | 
     exponent = format_for(scale.low, scale.high).exponent
     largest = max(abs(low), abs(high))
     order = math.floor(math.log10(largest)) if 0 < largest < math.inf else 0
-    for digits, power in ((3, exponent), (2, exponent), (2, min(order - 1, exponent))):
+    last = (1, 0) if order == 0 == exponent else (2, min(order - 1, exponent))
+    for digits, power in ((3, exponent), (2, exponent), last):
         written = format_for(low, high, digits, exponent=power)
         if max(text_width(written(float(v)), TICK) for v in values.flat) <= room:
             return written
@@ -287,7 +353,7 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
     depth = len(ends) * wide + _GAP
     cramped = any(high - low < room(text) + 6 for text, low, high, _ in found)
     if not found or cramped or depth > BRACKETS:
-        return Block(0, 0, lambda sheet, x, y: None)
+        return NOTHING
     width, height = (depth, length) if vertical else (length, depth)
 
     def away(lane: int) -> float:
@@ -296,13 +362,11 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
 
     def draw() -> Image.Image:
         brush = Brush(blank(height, width, PAPER))
-        line, tick = (brush.column, brush.row) if vertical else (brush.row, brush.column)
         for text, low, high, lane in found:
             at, middle, half = away(lane), (low + high) / 2, room(text) / 2
-            for begin, end in ((low + 1, middle - half), (middle + half, high - 1)):
-                line(at, begin, end, 1.5, MUTED)
-            for end in (low + 1, high - 1):
-                tick(end, at - 5, at + 5, 1.5, MUTED)
+            along = [(at, low + 1, at, middle - half), (at, middle + half, at, high - 1)]
+            for a, b, c, d in [*along, *((at - 5, e, at + 5, e) for e in (low + 1, high - 1))]:
+                brush.line(*((a, b, c, d) if vertical else (b, a, d, c)), 1.5, MUTED)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -319,30 +383,18 @@ def photo_block(
     photo: Image.Image,
     view: View,
     map_size: tuple[int, int],
-    cells_per_pixel: tuple[float, float],
+    per_pixel: tuple[float, float],
     marks: Marks,
     labels: Sequence[Label] = (),
 ) -> Block:
-    """The photograph, cropped as the map is, with the borders of the cells and marks on it."""
-    per_y, per_x = (1 / c for c in cells_per_pixel)
+    """The photograph, cropped as the map is, with the borders of the cells and marks on it.
 
-    def draw() -> Image.Image:
-        frame = stripes(view.height, view.width)
-        (height, width), canvas = frame.shape[:2], Image.fromarray(frame)
-        # In pixels of the photograph: what is in sight, and what of that there is.
-        left, top = (view.left + 0.5) * per_x, (view.top + 0.5) * per_y
-        by_x, by_y = per_x / view.cell_x / FINER, per_y / view.cell_y / FINER
-        x0, x1 = max(left, 0.0), min(left + width * by_x, float(photo.width))
-        y0, y1 = max(top, 0.0), min(top + height * by_y, float(photo.height))
-        size = round((x1 - x0) / by_x), round((y1 - y0) / by_y)
-        if min(size) > 0:
-            # As fine as the figure: four times as fine would be as slow.
-            coarse = max(size[0] // FINER, 1), max(size[1] // FINER, 1)
-            part = photo.resize(coarse, Image.Resampling.BICUBIC, box=(x0, y0, x1, y1))
-            at = round((x0 - left) / by_x), round((y0 - top) / by_y)
-            canvas.paste(part.resize(size, Image.Resampling.NEAREST), at)
-        brush = Brush(np.asarray(canvas))
-        _cell_borders(brush, view, map_size)
-        return _finished(brush, marks, labels)
+    per_pixel: cells a pixel, along y and along x.
+    """
 
-    return _labelled(raster(view.width, view.height, draw), labels)
+    def ground() -> Brush:
+        canvas = Image.fromarray(stripes(view.height, view.width))
+        _lay(photo, canvas, view, per_pixel=per_pixel)
+        return _with_cells(canvas, view, map_size)
+
+    return _marked(view, ground, marks, labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import in_words
-from roicrop.draw.canvas import Brush
-from roicrop.draw.colour import INK, Colour, Scale, scale_of
+from roicrop.draw.canvas import Brush, Corners, rectangle
+from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
+from roicrop.draw.drawing import Crop, Outline, draw_box
 from roicrop.draw.grid import grid
-from roicrop.draw.kinds import Crop, sides, true_box
 from roicrop.draw.lettering import SMALL, shorten
 from roicrop.draw.map import (
     GUTTER,
@@ -27,10 +27,10 @@ from roicrop.draw.map import (
     meet,
     photo_block,
 )
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     GAP,
     INNER,
+    SWATCH,
     Block,
     Entry,
     Sheet,
@@ -44,18 +44,19 @@ from roicrop.draw.sheet import (
     row,
     side_by_side,
 )
-from roicrop.draw.view import Span, View, fit, in_sight, span_of
-from roicrop.job import Subject
+from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
+from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
 
-_MOST_LABELS: Final = 400
+_MOST_NAMED: Final = 40  # boxes of an overview that have a number; of more, …
+_NAMED_OF_MANY: Final = 20  # … so many, and the others are faint
 _MOST_TILES: Final = 60
 _TILES: Final = 4  # in a row
 _BAR: Final = 440
 _LEVELS: Final[tuple[Colour, ...]] = (
-    (255, 255, 255), (255, 150, 60), (104, 205, 255), (255, 120, 200), (190, 235, 90),
+    BOX, (255, 150, 60), (104, 205, 255), (255, 120, 200), (190, 235, 90),
 )  # fmt: skip
 
 
@@ -86,6 +87,7 @@ class Survey:
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
     amount: (H, W) how much each cell contributes to all, for coverage.
+    key: of the image, or for coverage the map, that it is of. file: where it goes, if anywhere.
     """
 
     name: SurveyName
@@ -94,18 +96,20 @@ class Survey:
     amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
-    file: Path
+    key: int
+    file: Path | None
     overwrite: bool
 
     def draw(self) -> list[Path]:
         """Write the figure; the file, if it was not there before."""
         from roicrop import draw
 
+        assert self.file is not None
         new = not self.file.exists()
-        draw.save(self.compose().finish(), self.file, overwrite=self.overwrite)
+        draw.save(self.sheet(), self.file, overwrite=self.overwrite)
         return [self.file] if new else []
 
-    def compose(self) -> Sheet:
+    def sheet(self) -> Sheet:
         """The figure, laid out and not yet drawn."""
         self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
@@ -113,11 +117,10 @@ class Survey:
         said = [subject.file, f"image {subject.image}", self.shown.words]
         return page(title, blocks, [" · ".join([*said, f"convention {convention.name}"])])
 
-    def spans(self, item: Item) -> tuple[Span, Span]:
+    def outline(self, item: Item) -> Outline:
         """A box in index coordinates of the map that is shown."""
-        x1, y1, x2, y2 = item.subject.corners or (0.0, 0.0, 0.0, 0.0)
-        y, x = self.cells_per_pixel
-        return span_of((y1 * y - 0.5, y2 * y - 0.5)), span_of((x1 * x - 0.5, x2 * x - 0.5))
+        subject = replace(item.subject, cells_per_pixel=self.cells_per_pixel)
+        return true_box(subject, item.crop.plan, item.crop.k).outline
 
     def view(self, spans: tuple[Span, Span] | None = None) -> View:
         """Some of the map, or all of it, as large as there is room for beside a photograph."""
@@ -141,50 +144,68 @@ class Survey:
 def _overview(survey: Survey) -> tuple[str, list[Block]]:
     view, items = survey.view(), survey.items
     scale = survey.shown.scale(view)
-    boxes = [survey.spans(item) for item in items]
+    boxes = [view.corners(survey.outline(item)) for item in items]
     colours = {item.level: survey.colour(item) for item in items}
+    area = [np.prod(np.ptp(box, axis=0)) for box in boxes]
+    largest = np.argsort(np.negative(area), kind="stable").tolist()
+    scored = items[0].score is not None
+    first = sorted(largest, key=lambda n: -(items[n].score or 0.0)) if scored else largest
+    few = len(items) <= _MOST_NAMED
+    labels = _labels(items, view, boxes, first if few else first[:_NAMED_OF_MANY])
+    named = set(range(len(items)) if few else labels)
+    faint = max(90, min(200, 24_000 // len(items)))
 
     def marks(brush: Brush) -> None:
-        for n in np.argsort([-y.size * x.size for y, x in boxes], kind="stable"):
-            y, x = boxes[n]  # the small ones last
-            if y.meets(view.rows) and x.meets(view.columns):
-                frame = view.x(x.low), view.y(y.low), view.x(x.high), view.y(y.high)
-                brush.frame(*frame, 3.6, (*INK, 170))
-                brush.frame(*frame, 2.2, colours[items[n].level])
+        for n in sorted(largest, key=named.__contains__):  # the small ones and the named ones last
+            if n in named:
+                brush.outline(boxes[n], 3.6, (*INK, 170))
+                brush.outline(boxes[n], 2.2, colours[items[n].level])
+            else:
+                brush.outline(boxes[n], 0.75, (*colours[items[n].level][:3], faint))
 
-    labels = _labels(items, view, boxes)
-    map_, _ = map_block(survey.shown, view, scale, marks, labels=labels, numbered=False)
+    texts = list(labels.values())
+    map_, _ = map_block(survey.shown, view, scale, marks, texts, numbered=False)
     height, width = survey.shown.map_size
     steps = [(head("On the map", f"{height}×{width} cells", map_.width), map_)]
     if survey.photo:
         size = "{}×{} pixels".format(*survey.photo.image.size)
-        steps.insert(
-            0, (head("On the image", size, view.width), survey.on_photo(view, marks, labels))
-        )
+        picture = survey.on_photo(view, marks, texts)
+        steps.insert(0, (head("On the image", size, view.width), picture))
     entries = []
     for level, colour in colours.items():
         count = sum(item.level == level for item in items)
         text = f"{many(count, 'box', 'boxes')} on level {level}" if level else "a box"
-        text += " with number and score" if items[0].score is not None else " with its number"
-        entries.append(Entry(_box_example(colour), text))
+        text += " with number and score" if scored and few else " with its number" if few else ""
+        entries.append(Entry(_box_example(colour, 2.2), text))
+    if not few:
+        entries = entries if len(entries) > 1 else []
+        which = "with the highest scores" if scored else "that are largest"
+        what = f"{len(named)} of those {which}, numbered"
+        entries.append(Entry(_box_example(BOX, 2.2), what))
+        rest = f"the other {len(items) - len(named):,} boxes"
+        entries.append(Entry(_box_example((*BOX, faint), 0.75), rest))
     bar = colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
     return title, [side_by_side(*steps), row(bar, legend(entries, 700))]
 
 
-def _box_example(colour: Colour) -> Callable[[Brush], None]:
-    return lambda b: b.frame(7, 6, b.width - 7, b.height - 6, 2.4, colour)
+def _box_example(colour: Colour, width: float) -> Callable[[Brush], None]:
+    corners = rectangle(7, 6, SWATCH[0] - 7, SWATCH[1] - 6)
+    return lambda brush: brush.outline(corners, width, colour)
 
 
-def _labels(items: Sequence[Item], view: View, boxes: Sequence[tuple[Span, Span]]) -> list[Label]:
-    """A label in or beside each box, as far as there is room for it; the best scores first."""
-    found: list[Label] = []
+def _labels(
+    items: Sequence[Item], view: View, boxes: Sequence[Corners], first: Sequence[int]
+) -> dict[int, Label]:
+    """A label in or beside each box, as far as there is room for it; those that come first, first.
+
+    boxes: their corners in pixels. first: numbers of items.
+    """
+    found: dict[int, Label] = {}
     taken: list[Box] = []
-    scores = [0.0 if item.score is None else item.score for item in items]
-    for n in np.argsort(np.negative(scores), kind="stable")[:_MOST_LABELS]:
-        (y, x), text = boxes[n], items[n].label
-        *_, wide, high = Label(text, 0.0, 0.0).box
-        left, right, top, bottom = view.x(x.low), view.x(x.high), view.y(y.low), view.y(y.high)
+    for n in first:
+        (left, top), (right, bottom) = np.min(boxes[n], axis=0), np.max(boxes[n], axis=0)
+        *_, wide, high = Label(items[n].label, 0.0, 0.0).box
         for at_x, at_y in (
             (left + wide, top - high - 2),
             (left + wide, top + high + 2),
@@ -192,9 +213,9 @@ def _labels(items: Sequence[Item], view: View, boxes: Sequence[tuple[Span, Span]
             (right + wide + 2, (top + bottom) / 2),
             (left - wide - 2, (top + bottom) / 2),
         ):
-            label = Label(text, at_x, at_y)
+            label = Label(items[n].label, float(at_x), float(at_y))
             if label.within(view) == label and not meet(label.box, taken):
-                found.append(label)
+                found[n] = label
                 taken.append(label.box)
                 break
     return found
@@ -219,11 +240,12 @@ def _sheet(survey: Survey) -> tuple[str, list[Block]]:
 
 
 def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> Block:
-    (y, x), size = survey.spans(item), survey.shown.map_size
-    view = fit(in_sight(y, size[0]), in_sight(x, size[1]), size, side, (side, side))
+    outline, size = survey.outline(item), survey.shown.map_size
+    rows, columns = (in_sight(*each) for each in zip(spans_of(outline), size, strict=True))
+    view = fit(rows, columns, size, side, (side, side))
 
     def marks(brush: Brush) -> None:
-        true_box(brush, view, y, x, survey.colour(item))
+        draw_box(brush, view, outline, survey.colour(item))
 
     def draw() -> Any:
         brush = heat_map(survey.shown, view, survey.shown.scale(view))
@@ -245,13 +267,7 @@ def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
     """
     plan, k = crop.plan, crop.k
     if plan.convention.mode == "avg":
-        along = []
-        for axis in (plan.y, plan.x):
-            rows = axis.bin_rows(k, 0).start, axis.bin_rows(k, axis.bins - 1).stop
-            read = slice(*(int(axis.rows.row_ptr[at]) for at in rows))
-            weights = axis.rows.weights[read].astype(np.float64)
-            along.append(np.bincount(axis.rows.cells[read], weights, axis.size))
-        return np.multiply.outer(*along)
+        return plan.weights(k)
     amount = np.zeros(plan.map_size)
     for p, q in np.ndindex(plan.output_size):
         terms = [term.taps for term in plan.terms(k, p, q) if term.taps]
@@ -271,21 +287,20 @@ def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
 
 def _coverage(survey: Survey) -> tuple[str, list[Block]]:
     items, size, total = survey.items, survey.shown.map_size, survey.amount
-    boxes, one = [survey.spans(item) for item in items], len(items) == 1
-    spans = (in_sight(boxes[0][0], size[0]), in_sight(boxes[0][1], size[1])) if one else None
-    view, scale = survey.view(spans), Scale(0.0, float(total.max(initial=0.0)))
+    outlines, one = [survey.outline(item) for item in items], len(items) == 1
+    seen = zip(spans_of(outlines[0]), size, strict=True)
+    rows, columns = (in_sight(*each) for each in seen)
+    view, scale = (
+        survey.view((rows, columns) if one else None),
+        Scale(0.0, float(total.max(initial=0.0))),
+    )
 
     def marks(brush: Brush) -> None:
-        for y, x in boxes:
-            true_box(brush, view, y, x)
+        for outline in outlines:
+            draw_box(brush, view, outline)
 
-    taken = [
-        side
-        for y, x in boxes
-        for side in sides(view.x(x.low), view.y(y.low), view.x(x.high), view.y(y.high), 3.0)
-    ]
     shown = Shown(total, "weight of each cell", several=False)
-    map_, _ = map_block(shown, view, scale, marks, taken, numbered=one)
+    map_, _ = map_block(shown, view, scale, marks, numbered=one)
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")
     what = f"box {items[0].subject.box}" if one else what
     of = f"sum of its weights in {'the' if one else 'all'} {bins[0]}×{bins[1]} bins of {what}"

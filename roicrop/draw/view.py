@@ -7,17 +7,17 @@ really is, at feature coordinate − ½, so that a convention that samples elsew
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.draw.canvas import Corners
 from roicrop.job import Subject
 from roicrop.sampling import Plan
 
 Index = TypeVar("Index", float, NDArray[np.float64])
-Corners = list[tuple[float, float]]
 
 LEAST_CELLS: Final = 2.2
 MOST_STRETCH: Final = 4.0  # how much higher than wide a cell may be, or wider than high
@@ -27,6 +27,7 @@ _FAR_BEYOND: Final = 1.5  # … and one that is not, in map sizes, …
 _BEYOND_CELLS: Final = 4.0  # … or at least in cells
 _OF_THE_MAP: Final = 0.12  # of the map, and three cells, are shown with a box off it
 _THIN: Final = 0.5  # of the frame's side: cells are stretched until a span has so much …
+_THIN_FRAME: Final = 80.0  # pixels
 _LEAST_STRETCH: Final = 1.25  # … where that is worth it
 
 
@@ -61,6 +62,11 @@ def span_of(values: Iterable[float]) -> Span:
     return Span(float(min(found)), float(max(found)))
 
 
+def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
+    """The rows and the columns that (n, 2) corners, y and x each, lie between."""
+    return span_of(outline[:, 0]), span_of(outline[:, 1])
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A frame of (height, width) pixels with index coordinate (top, left) at its corner.
@@ -87,11 +93,19 @@ class View:
         """(n, 2) y and x in index coordinates → (x, y) pixels."""
         return [(self.x(float(x)), self.y(float(y))) for y, x in outline]
 
-    def scaled(self, width: int) -> View:
-        """The same part of the map in a frame of another width."""
-        by = width / self.width
-        height = round(self.height * by)
-        return View(self.top, self.left, self.cell_y * by, self.cell_x * by, height, width)
+    def unstretched(self, width: int, height: int) -> View:
+        """The same part of the map in a frame of at most that size, its cells square.
+
+        A frame that would be very thin is stretched, but no more than this one.
+        """
+        rows, columns = self.rows.size, self.columns.size
+        cell = min(width / columns, height / rows)
+        size = [
+            max(cell * rows, min(_THIN_FRAME, self.height)),
+            max(cell * columns, min(_THIN_FRAME, self.width)),
+        ]
+        high, wide = (round(min(a, b)) for a, b in zip(size, (height, width), strict=True))
+        return View(self.top, self.left, high / rows, wide / columns, high, wide)
 
     @property
     def cell(self) -> float:
@@ -179,50 +193,46 @@ def _slide(span: Span, shown: float, size: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class TrueAxis:
-    """One axis of the box as it really is: the truth that conventions are held against.
+class TrueBox:
+    """The box as it really is: the truth that conventions are held against.
 
-    low, high: its two corners in image pixels, in the box's own order.
-    cells_per_pixel: from those to feature coordinates, in which cell i covers [i, i + 1).
+    outline: (4, 2) its corners, y and x each, in order around it, in index coordinates.
+    cells: its height and width in cells, negative where it is reversed.
+    per_pixel: cells a pixel of the image, along y and along x.
     """
 
-    low: float
-    high: float
-    cells_per_pixel: float
+    outline: NDArray[np.float64]
+    cells: tuple[float, float]
+    per_pixel: tuple[float, float]
 
     @property
-    def index(self) -> tuple[float, float]:
-        """The corners in index coordinates, where the figure has them."""
-        return self.low * self.cells_per_pixel - _EDGE, self.high * self.cells_per_pixel - _EDGE
+    def spans(self) -> tuple[Span, Span]:
+        """The rows and the columns that it lies between."""
+        return spans_of(self.outline)
 
-    @property
-    def span(self) -> Span:
-        """Those, the smaller first."""
-        return span_of(self.index)
-
-    @property
-    def cells(self) -> float:
-        """Its size in cells, negative where it is reversed."""
-        return (self.high - self.low) * self.cells_per_pixel
-
-    def pixels(self, cells: float) -> float:
-        """A length in cells, in image pixels."""
-        return cells / self.cells_per_pixel
-
-    def pixel_of(self, index: float) -> float:
-        """The image coordinate under an index coordinate."""
-        return (index + _EDGE) / self.cells_per_pixel
+    def pixel_of(self, y: float, x: float) -> tuple[float, float]:
+        """The y and x in the image under index coordinates."""
+        return (y + _EDGE) / self.per_pixel[0], (x + _EDGE) / self.per_pixel[1]
 
 
-def true_axes(subject: Subject, plan: Plan, k: int) -> tuple[TrueAxis, TrueAxis]:
-    """Box k as it really is, along y and along x."""
-    per_pixel = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
-    if subject.corners is not None:
-        x1, y1, x2, y2 = subject.corners
-    else:
-        x1, y1, x2, y2 = (float(v) for v in plan.boxes[k])
-        if plan.convention.normalized:
-            # Fractions of the image, which the map covers.
-            height, width = (n / s for n, s in zip(plan.map_size, per_pixel, strict=True))
-            x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
-    return TrueAxis(y1, y2, per_pixel[0]), TrueAxis(x1, x2, per_pixel[1])
+def corners_of(plan: Plan, k: int) -> tuple[float, float, float, float]:
+    """x1, y1, x2, y2 of the plan's own box k, before it is turned if it is."""
+    first, second, third, fourth = (float(v) for v in plan.boxes[k, :4])
+    if plan.turn(k) is None:
+        return first, second, third, fourth
+    return first - third / 2, second - fourth / 2, first + third / 2, second + fourth / 2
+
+
+def true_box(subject: Subject, plan: Plan, k: int) -> TrueBox:
+    """Box k as it really is."""
+    y, x = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
+    x1, y1, x2, y2 = subject.corners or corners_of(plan, k)
+    if subject.corners is None and plan.convention.normalized:
+        # Fractions of the image, which the map covers.
+        height, width = plan.map_size[0] / y, plan.map_size[1] / x
+        x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
+    corners = np.array([(y1, x1), (y1, x2), (y2, x2), (y2, x1)]) * (y, x) - _EDGE
+    if turn := plan.turn(k):
+        centre = corners.mean(axis=0)
+        corners = replace(turn, y=centre[0], x=centre[1]).of((corners - centre).tolist())
+    return TrueBox(corners, ((y2 - y1) * y, (x2 - x1) * x), (y, x))

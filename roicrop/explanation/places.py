@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.preamble import operand
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import Axis, GridTerms, Samples
+from roicrop.sampling import Axis, Samples, Turn
 from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
     """Along each axis: the formula for a sample's place, and at most so many samples."""
+    if turn := explanation.plan.turn(explanation.k):
+        yield from _turned(explanation, bin_, turn)
+        return
     for name, index, axis, p, samples, cells in _sides(explanation, bin_):
         if not len(samples):
             continue
@@ -31,6 +34,16 @@ def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
             "rrlll",
             INDENT * 2,
         )
+
+
+def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
+    """The formulas for a sample's place in the box, down and across from its centre, and in all."""
+    axes = zip("vu", "ij", explanation.plan.axes, (bin_.row, bin_.column), strict=True)
+    for name, index, axis, p in axes:
+        yield f"{INDENT}{name} = {_position(axis, explanation.k, p, index, name)}"
+    cos, sin = operand(turn.cos), operand(turn.sin)
+    yield f"{INDENT}y = v × {cos} − u × {sin} + {operand(turn.y)}"
+    yield f"{INDENT}x = v × {sin} + u × {cos} + {operand(turn.x)}"
 
 
 def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
@@ -59,15 +72,10 @@ def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
 def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
     """RoIPool's bin: how its edges are rounded, and which cells they leave."""
     plan, k = explanation.plan, explanation.k
-    y, x = _edges(plan.y, k, bin_.row), _edges(plan.x, k, bin_.column)
+    of_y, of_x = plan.axes
+    y, x = _edges(of_y, k, bin_.row), _edges(of_x, k, bin_.column)
     names = ("first cell", "cell after", "on the map")
     yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", INDENT)
-
-
-def grid(bin_: Bin) -> GridTerms:
-    """Its terms, as pairs of what there is along y and along x."""
-    assert isinstance(bin_.terms, GridTerms)
-    return bin_.terms
 
 
 _Side = tuple[str, str, Axis, int, Samples, str]
@@ -75,10 +83,11 @@ _Side = tuple[str, str, Axis, int, Samples, str]
 
 def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
     """Of y and x: names for it, for its samples' number and for cells, and the bin along it."""
-    plan, terms = explanation.plan, grid(bin_)
+    plan = explanation.plan
+    (of_y, of_x), (y, x) = plan.axes, plan.samples(explanation.k)
     return (
-        ("y", "i", plan.y, bin_.row, terms.y, "rows"),
-        ("x", "j", plan.x, bin_.column, terms.x, "columns"),
+        ("y", "i", of_y, bin_.row, y.of_bin(bin_.row), "rows"),
+        ("x", "j", of_x, bin_.column, x.of_bin(bin_.column), "columns"),
     )
 
 

@@ -26,8 +26,6 @@ def preamble(explanation: Explanation) -> Iterator[str]:
     yield from _axes(explanation)
 
 
-_OPERATOR: Final = {"align": "RoIAlign", "pool": "RoIPool"}
-
 _Line = tuple[str, str, str]  # a step, how it comes about, a note
 
 
@@ -35,9 +33,9 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
     (height, width), (bins_y, bins_x) = plan.map_size, plan.output_size
     image = printable(source.image)
-    yield f"{_OPERATOR[row.operator]} of box {source.box}, image {image} of {source.file}"
+    yield f"{in_words.OPERATORS[row.operator]} of box {source.box}, image {image} of {source.file}"
     yield f"Convention {row.name}: {row.program}"
-    changed = overrides(row) if row.name in CONVENTIONS else {}
+    changed = overrides(row) if (row.operator, row.name) in CONVENTIONS else {}
     if changed:
         yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
     yield f"{bins_y} × {bins_x} bins, each {in_words.bin_of(row)}"
@@ -78,7 +76,11 @@ def _box(explanation: Explanation) -> Iterator[str]:
         [f"  {name}", *(column[r] for column in columns), note]
         for r, (name, _, note) in enumerate(rows)
     ]
-    yield from table([["Box", "x1", "y1", "x2", "y2", ""], *lines], "lrrrrl")
+    yield from table([["Box", *plan.corner_names, ""], *lines], "lrrrrl")
+    if turn := plan.turn(explanation.k):
+        way = "clockwise" if row.clockwise else "counter-clockwise"
+        cos, sin = exact(turn.cos), exact(turn.sin)
+        yield f"  turned {exact(turn.angle)} {row.angle} {way}: cosine {cos}, sine {sin}"
 
 
 _CENTRES: Final = "; the centre of cell i is at i"
@@ -95,7 +97,9 @@ def _axes(explanation: Explanation) -> Iterator[str]:
     plan, k = explanation.plan, explanation.k
     lines = [
         [f"  {name}", of_y, of_x, note]
-        for (name, of_y, note), (_, of_x, _) in zip(_axis(plan.y, k), _axis(plan.x, k), strict=True)
+        for (name, of_y, note), (_, of_x, _) in zip(
+            *(_axis(axis, k) for axis in plan.axes), strict=True
+        )
     ]
     yield from table([["Bins", "y", "x", ""], *lines], "llll")
 

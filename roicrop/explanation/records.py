@@ -7,7 +7,7 @@ Numbers are written as the float64 that they equal; those that JSON lacks are te
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -27,10 +27,10 @@ _TAPS: Final = tuple(
     for what in ("cell_row", "cell_column", "weight", "feature")
 )
 SAMPLE_COLUMNS: Final = (
-    *("bin_row", "bin_column", "sample_row", "sample_column"),
+    *("box", "bin_row", "bin_column", "sample_row", "sample_column"),
     *("y", "x", "state", "read_y", "read_x", "value", "share", *_TAPS),
 )
-CELL_COLUMNS: Final = ("bin_row", "bin_column", "cell_row", "cell_column", "feature")
+CELL_COLUMNS: Final = ("box", "bin_row", "bin_column", "cell_row", "cell_column", "feature")
 
 
 def as_record(explanation: Explanation, only: Only = None, most: int | None = None) -> Record:
@@ -42,27 +42,48 @@ def as_record(explanation: Explanation, only: Only = None, most: int | None = No
     return {**_head(explanation), "bins": bins}
 
 
-def as_json(explanation: Explanation, only: Only = None, most: int | None = None) -> Iterator[str]:
-    """`as_record` as the lines of one JSON object, in which each term has a line."""
-    return json_lines(as_record(explanation, only, most), ("bins", "listed"))
+def as_json(
+    explanations: Sequence[Explanation], only: Only = None, most: int | None = None
+) -> Iterator[str]:
+    """Lines of JSON, one per term: the object `as_record` gives; for several boxes a list."""
+    records = [as_record(explanation, only, most) for explanation in explanations]
+    return json_lines(records[0] if len(records) == 1 else records, ("bins", "listed"))
 
 
-def as_csv(explanation: Explanation, only: Only = None, most: int | None = None) -> Iterator[str]:
+def as_csv(
+    explanations: Sequence[Explanation], only: Only = None, most: int | None = None
+) -> Iterator[str]:
     """A header, and a row for each sample or piece (SAMPLE_COLUMNS) or cell (CELL_COLUMNS).
 
     A sample reads up to four cells, whose columns are empty beyond the last: value = Σ weight ·
     feature, or for a corner maximum the largest product. A sample outside reads nothing, nowhere.
     An average is Σ value · share over the number of samples, or over the bin's area for pieces.
 
-    only: this bin. most: at most so many rows.
+    explanations: at least one, all under one convention.
+    only: this bin. most: at most so many rows of each box.
     """
-    columns = CELL_COLUMNS if explanation.plan.kind == "cell" else SAMPLE_COLUMNS
-    rows = (
-        _row(columns, bin_, reading)
-        for bin_, readings in explanation.listing(only, most)
-        for reading in readings
-    )
-    return csv_lines(chain([columns], rows))
+    rows = chain.from_iterable(as_rows(each, only, most) for each in explanations)
+    return csv_lines(chain([_columns(explanations[0])], (row.values() for row in rows)))
+
+
+def as_rows(
+    explanation: Explanation, only: Only = None, most: int | None = None
+) -> Iterator[Record]:
+    """The rows of that table, a dictionary each; None where a column is empty."""
+    columns = _columns(explanation)
+    for bin_, readings in explanation.listing(only, most):
+        for reading in readings:
+            row = {"box": explanation.source.box, **_row(bin_, reading)}
+            yield {column: _number(row.get(column)) for column in columns}
+
+
+def _columns(explanation: Explanation) -> tuple[str, ...]:
+    return CELL_COLUMNS if explanation.plan.kind == "cell" else SAMPLE_COLUMNS
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy's as the Python number that it equals."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def placed(row: int, column: int, term: Term) -> Record:
@@ -83,16 +104,15 @@ def placed(row: int, column: int, term: Term) -> Record:
     }
 
 
-def _row(columns: Iterable[str], bin_: Bin, reading: Reading) -> list[Any]:
+def _row(bin_: Bin, reading: Reading) -> Record:
     taps = ((tap.row, tap.column, tap.weight, feature) for tap, feature in reading.taps)
-    record = {
+    return {
         **placed(bin_.row, bin_.column, reading.term),
         **dict(zip(_TAPS, chain.from_iterable(taps), strict=False)),
         "value": reading.value,
         "feature": reading.value,
         "share": reading.term.share,
     }
-    return [record.get(column) for column in columns]
 
 
 def _head(explanation: Explanation) -> Record:
@@ -113,8 +133,8 @@ def _head(explanation: Explanation) -> Record:
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
         "corners": dataclasses.asdict(plan.corners(k, source.corners)),
-        "y": _axis(plan.y, k),
-        "x": _axis(plan.x, k),
+        **({"turn": dataclasses.asdict(turn)} if (turn := plan.turn(k)) else {}),
+        **{name: _axis(axis, k) for name, axis in zip("yx", plan.axes, strict=True)},
         "agrees": explanation.agrees,
     }
 
@@ -137,8 +157,10 @@ def _bin(explanation: Explanation, bin_: Bin, readings: Iterable[Reading]) -> Re
     listed = [record(reading) for reading in readings]
     return {
         "bin": (bin_.row, bin_.column),
-        "y": _bin_axis(plan.y, k, bin_.row),
-        "x": _bin_axis(plan.x, k, bin_.column),
+        **{
+            name: _bin_axis(axis, k, p)
+            for name, axis, p in zip("yx", plan.axes, (bin_.row, bin_.column), strict=True)
+        },
         explanation.terms: terms.total,
         "outside": terms.outside,
         "clamped": terms.clamped,

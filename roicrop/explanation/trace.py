@@ -32,7 +32,7 @@ _NO_SAMPLES: Final = {"cell": "RoIPool", "piece": "the exact integral"}
 def _lines(
     explanation: Explanation, only: tuple[int, int] | None, most: int | None
 ) -> Iterator[str]:
-    y, x, k = explanation.plan.y, explanation.plan.x, explanation.k
+    (y, x), k = explanation.plan.axes, explanation.k
     for bin_, readings in explanation.listing(only, most):
         for term in (reading.term for reading in readings):
             yield f"{y.begin[k]!s} {x.begin[k]!s}"

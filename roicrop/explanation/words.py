@@ -8,10 +8,9 @@ from typing import Final
 
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.one_bin import one_bin, tolerance
-from roicrop.explanation.places import grid
 from roicrop.explanation.preamble import preamble
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import Axis, Samples
+from roicrop.sampling import Axis
 from roicrop.text import brief, exact, in_column, table
 
 MOST_TERMS: Final = 64
@@ -62,15 +61,20 @@ def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
 
 def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, list[str]]]:
     """Where bins lie along y and along x: their edges, their only sample, or their cells."""
-    plan, k, grids = explanation.plan, explanation.k, [grid(b) for b in bins]
+    plan, k = explanation.plan, explanation.k
     if plan.kind == "cell":
-        rows, columns = [_cells(g.y) for g in grids], [_cells(g.x) for g in grids]
-        return [("rows", rows), ("columns", columns)]
+        cells = [plan.cells(k, b.row, b.column) for b in bins]
+        return [
+            ("rows", [_cells(rows) for rows, _ in cells]),
+            ("columns", [_cells(columns) for _, columns in cells]),
+        ]
     if plan.kind == "point":
-        ys, xs = [exact(g.y.position[0]) for g in grids], [exact(g.x.position[0]) for g in grids]
-        return [("y", ys), ("x", xs)]
-    of_rows, of_columns = _spans(plan.y, k), _spans(plan.x, k)
-    return [("y", [of_rows[b.row] for b in bins]), ("x", [of_columns[b.column] for b in bins])]
+        points = [next(iter(b.terms)) for b in bins]
+        return [("y", [exact(point.y) for point in points]), ("x", [exact(p.x) for p in points])]
+    of_rows, of_columns = (_spans(axis, k) for axis in plan.axes)
+    names = ("down the box", "across it") if plan.turn(k) else ("y", "x")
+    spans = [of_rows[b.row] for b in bins], [of_columns[b.column] for b in bins]
+    return list(zip(names, spans, strict=True))
 
 
 def _spans(axis: Axis, k: int) -> list[str]:
@@ -79,11 +83,10 @@ def _spans(axis: Axis, k: int) -> list[str]:
     return [f"{low} … {high}" for low, high in pairwise(edges)]
 
 
-def _cells(cells: Samples) -> str:
-    if not len(cells):
+def _cells(cells: range) -> str:
+    if not cells:
         return "none"
-    first, last = cells.low[0], cells.low[-1]
-    return f"{first}" if first == last else f"{first} … {last}"
+    return f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} … {cells[-1]}"
 
 
 def _agreement(explanation: Explanation, bins: Sequence[Bin]) -> str:

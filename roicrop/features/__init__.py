@@ -10,22 +10,18 @@ is in `roicrop.files`.
 from __future__ import annotations
 
 from roicrop.features import stored
-from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Found, MapFile, patterns_of
 from roicrop.features.oddities import odd_maps, odd_scale
 from roicrop.features.source import FeatureSource, open_features
 from roicrop.features.stored import LAYOUTS, Scale, StoredMap
-from roicrop.features.windows import Windows
 
 __all__ = [
     "LAYOUTS",
     "FeatureSource",
     "Found",
     "MapFile",
-    "Pieces",
     "Scale",
     "StoredMap",
-    "Windows",
     "odd_maps",
     "odd_scale",
     "open_features",

@@ -86,7 +86,13 @@ def _in(found: Found, parent: str) -> bool:
 
 
 def _named(file: MapFile, group: str, names: Sequence[str]) -> FoundPyramid:
-    """The levels of these names in a group."""
+    """The levels of these names in a group, or as batches in the only group below that has them."""
+    if not file.holds(f"{group.rstrip('/')}/{names[0]}"):
+        inside = f"{group.rstrip('/')}/"
+        batches = [o.path for o in file.maps if o.path.startswith(inside) and len(o.shape) == 4]
+        below = [path for path in batches if posixpath.basename(path) == names[0]]
+        if len(below) == 1:
+            group = posixpath.dirname(below[0])
     levels = []
     for name in names:
         path = f"{group.rstrip('/')}/{name}"

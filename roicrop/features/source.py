@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.chunks import Pieces, Windows
 from roicrop.errors import ArgumentError, FeatureError
-from roicrop.features.chunks import Pieces
 from roicrop.features.datasets import Found, MapFile
 from roicrop.features.pyramid import find_pyramid
 from roicrop.features.stored import (
@@ -27,8 +27,8 @@ from roicrop.features.stored import (
     scale_attribute,
     where_in,
 )
-from roicrop.features.windows import Windows
 from roicrop.files import hdf5, split_spec
+from roicrop.files.npy import InMemory
 from roicrop.precision import pooled_dtype
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Kind = Literal["batch", "image", "group"]
 
 
 def open_features(
-    spec: str | os.PathLike[str],
+    spec: str | os.PathLike[str] | InMemory,
     *,
     layout: str | None = None,
     spatial_scale: float | None = None,
@@ -52,7 +52,7 @@ def open_features(
     pyramids: bool = True,
     allow_external: bool = False,
 ) -> FeatureSource:
-    """Open `file.h5`, `file.h5::/path`, or an `.npy` or `.npz` likewise, for reading.
+    """Open `file.h5`, `file.h5::/path`, an `.npy` or `.npz` likewise, or arrays in memory.
 
     spec: a file that exists is taken whole, even with `::` in its name. A path is that of a dataset
         of rank 4 (a batch of images) or 3 (one image), or of a group of rank-3 datasets, one for
@@ -80,9 +80,13 @@ def open_features(
         raise ArgumentError(f"{origin}: a scale of {spatial_scale} is not a positive number")
     if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
         raise ArgumentError(f"an input scale of {input_scale} is not positive numbers")
-    path, inner = split_spec(os.fspath(spec))
+    path: str | InMemory
+    if isinstance(spec, InMemory):
+        path, inner = spec, ""
+    else:
+        path, inner = split_spec(os.fspath(spec))
     if not path:
-        raise FeatureError(f"{os.fspath(spec)!r} names no file: give file.h5 or file.h5::/path")
+        raise FeatureError(f"{spec!r} names no file: give file.h5 or file.h5::/path")
     file = MapFile(path, allow_external=allow_external)
     try:
         return FeatureSource(
@@ -355,8 +359,8 @@ class FeatureSource:
             layout, origin = self._layout_of(path)
             assert found.dtype is not None
             stored = StoredMap(path, found.shape, found.dtype, (layout or "CHW")[-3:], origin)
-            for first in (*self._maps.values(),)[:1]:
-                _check_alike(first, stored, where_in(self._file.file, path))
+            first = next(iter(self._maps.values()), stored)
+            _check_alike(first, stored, where_in(self._file.file, path))
             self._maps[path] = stored
         return self._maps[path]
 

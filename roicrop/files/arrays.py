@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 from roicrop.errors import FeatureError
 from roicrop.files import hdf5, npy, origins
 from roicrop.files.specs import HDF5_SUFFIXES
+from roicrop.files.unchanged import Unchanged
 from roicrop.text import listing, printable
 
 
-def read_table(path: str, inner: str, usual: str) -> NDArray[Any]:
+def read_table(path: str, inner: str, usual: str, *, external: bool = False) -> NDArray[Any]:
     """The array of rank 2 called `inner`; where that is "", the only one, or the `usual` one.
 
-    Raises FeatureError where there is none, and for one that is not in this file as a whole.
+    external: whether what is outside the file's folder is read, and raw storage.
+
+    Raises FeatureError where there is none, and for one that is not here as a whole.
     """
     where = f"{printable(path)}::{printable(inner)}" if inner else printable(path)
-    is_hdf5 = PurePath(path).suffix.lower() in HDF5_SUFFIXES
-    return (_from_hdf5 if is_hdf5 else _from_numpy)(path, inner.strip("/"), usual, where)
+    if PurePath(path).suffix.lower() in HDF5_SUFFIXES:
+        return _from_hdf5(path, inner.strip("/") or usual, where, external)
+    return _from_numpy(path, inner.strip("/"), usual, where)
 
 
 def _from_numpy(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
@@ -35,19 +39,21 @@ def _from_numpy(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
         return arrays[key][()]
 
 
-def _from_hdf5(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
+def _from_hdf5(path: str, inner: str, where: str, external: bool) -> NDArray[Any]:
     with hdf5.open_file(path) as file, hdf5.named_errors(where):
-        dataset = hdf5.find(file, f"/{inner or usual}")
+        dataset = hdf5.find(file, f"/{inner}")
         if dataset is None or not hasattr(dataset, "shape"):
             raise FeatureError(
-                f"{where} is no dataset: name one, as in file.h5::/{usual}; "
+                f"{where} is no dataset: name one, as in file.h5::/boxes; "
                 f"the file holds {listing(list(file))}"
             )
         _check_rank(dataset, where)
-        home = origins.Home.of(path, external=False)
-        if dataset.file.filename != file.filename or origins.origins_of(dataset, home).problem:
-            raise FeatureError(f"{where} is in another file, or not all of it is here: copy it")
+        found = origins.origins_of(dataset, origins.Home.of(path, external=external))
+        if found.problem:
+            raise FeatureError(f"{where} {found.problem}")
+        before = Unchanged(found.files)
         array: NDArray[Any] = dataset[()]
+        before.check()
         return array
 
 

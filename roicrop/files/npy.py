@@ -78,6 +78,19 @@ class Array:
         return values
 
 
+class Held(Array):
+    """An array in memory, for those who read arrays in files."""
+
+    def __init__(self, values: np.ndarray[Any, Any]) -> None:
+        self._values = values
+        self.shape, self.dtype = values.shape, values.dtype
+        self.ndim, self.size = values.ndim, values.size
+
+    def __getitem__(self, key: Any) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = self._values[key]
+        return values
+
+
 class Archive:
     """The arrays of a `.npy` (one, called features) or of an `.npz`, by path."""
 
@@ -139,6 +152,15 @@ class Archive:
                 with member:
                     while member.read(_PIECE):
                         pass
+
+
+class InMemory(Archive):
+    """Arrays that are in no file, under a name for messages."""
+
+    def __init__(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        self.filename = name
+        self.arrays = {f"/{inner}": Held(values) for inner, values in arrays.items()}
+        self._zip, self._streams = None, []
 
 
 @contextmanager

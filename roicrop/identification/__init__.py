@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from roicrop.identification.pooled import Pooled, open_pooled
 from roicrop.identification.report import facts, in_words
+from roicrop.identification.rereading import leniently
 from roicrop.identification.verdict import Verdict, identify
 
-__all__ = ["Pooled", "Verdict", "facts", "identify", "in_words", "open_pooled"]
+__all__ = ["Pooled", "Verdict", "facts", "identify", "in_words", "leniently", "open_pooled"]

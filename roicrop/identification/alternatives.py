@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from roicrop.conventions import SamplingRatio, effective
+from roicrop.conventions import SamplingRatio, coarse, effective
 from roicrop.identification.confirm import Trial
-from roicrop.identification.hypotheses import coarse
 from roicrop.text import measure, minus
 
 _ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing

@@ -17,7 +17,7 @@ from roicrop.identification.hypotheses import Hypothesis, Reading
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.rereading import reread
 from roicrop.job import Job, OnMap, Rows
-from roicrop.sampling import SeparablePlan
+from roicrop.sampling import Plan
 
 Array = NDArray[Any]
 Adjust = Callable[[Array], Array]
@@ -43,9 +43,9 @@ class Fingerprint:
     rows: bytes = b""
 
     @classmethod
-    def of(cls, plan: SeparablePlan) -> Fingerprint:
+    def of(cls, plan: Plan) -> Fingerprint:
         """The fingerprint of one plan."""
-        axes, rows = (plan.y, plan.x), (plan.y.rows, plan.x.rows)
+        axes, rows = plan.axes, plan.matrices
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
             sizes=_digest(*(a.length for a in axes)),
@@ -105,11 +105,11 @@ class Trial:
         """Its rules, by the first of their names."""
         return self.hypothesis.rules.convention
 
-    def see(self, plan: SeparablePlan) -> Fingerprint:
+    def see(self, plan: Plan) -> Fingerprint:
         """Take in the plan of some boxes; its own fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)
-        counts = np.concatenate([plan.y.count, plan.x.count])
+        counts = np.concatenate([axis.count for axis in plan.axes])
         self.counts = min(self.counts[0], int(counts.min())), max(self.counts[1], int(counts.max()))
         return fingerprint
 
@@ -214,7 +214,7 @@ def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[S
                 continue
             fingerprint = trial.see(plan)
             void = repr(trial.row.void_value) if fingerprint.voids else ""
-            reduction = (trial.row.operator, trial.row.reduction, trial.row.max_start)
+            reduction = (trial.row.kind == "cell", trial.row.reduction, trial.row.max_start)
             key = (size, fingerprint.rows, fingerprint.voids, void, reduction, trial.adjust)
             classes.setdefault(key, []).append(trial)
     return classes.values()

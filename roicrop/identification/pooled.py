@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.errors import PooledError
+from roicrop.errors import ArgumentError, PooledError
 from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
 from roicrop.outputs import POOLED, Stored, StoredArray, open_stored
@@ -59,9 +59,9 @@ class Pooled:
 
 @contextmanager
 def open_pooled(
-    spec: str, job: Job, progress: Callable[[int], object] = lambda boxes: None
+    spec: str | Array, job: Job, progress: Callable[[int], object] = lambda boxes: None
 ) -> Iterator[Pooled]:
-    """The tensor that `spec` names, which holds a row for each of the job's boxes.
+    """The tensor that `spec` names or is, which holds a row for each of the job's boxes.
 
     spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
         the one that is called `pooled`, else the only one whose shape fits.
@@ -69,8 +69,18 @@ def open_pooled(
     Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
-    with open_stored(spec) as stored:
-        yield _checked(stored, _tensor(stored, job), job, progress)
+    if job.convention.turned:
+        raise ArgumentError(
+            f"identify tries operators of boxes along the axes, and {job.table.source.name} has "
+            "boxes with an angle: compare conventions instead"
+        )
+    if not isinstance(spec, str):
+        array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
+        yield _checked(lambda rows: spec[rows], array, job, progress)
+        return
+    with open_stored(spec, allow_external=job.request.allow_external) as stored:
+        array = _tensor(stored, job)
+        yield _checked(functools.partial(stored.rows, array), array, job, progress)
 
 
 def _tensor(stored: Stored, job: Job) -> StoredArray:
@@ -80,10 +90,12 @@ def _tensor(stored: Stored, job: Job) -> StoredArray:
             raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
         return named
     own = stored.array(POOLED)
-    if own is not None:
-        return own
-    numbers = {name: each for name, each in stored.arrays().items() if each.dtype.kind in "fiu"}
-    return numbers[_choose({name: each.shape for name, each in numbers.items()}, stored.path, job)]
+    if own is None:
+        arrays = stored.arrays().items()
+        shapes = {name: each.shape for name, each in arrays if each.dtype.kind in "fiu"}
+        own = stored.array(_choose(shapes, stored.path, job))
+    assert own is not None
+    return own
 
 
 def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
@@ -96,7 +108,10 @@ def _choose(shapes: dict[str, tuple[int, ...]], path: str, job: Job) -> str:
 
 
 def _checked(
-    stored: Stored, array: StoredArray, job: Job, progress: Callable[[int], object]
+    read: Callable[[slice], Array],
+    array: StoredArray,
+    job: Job,
+    progress: Callable[[int], object],
 ) -> Pooled:
     shape, dtype = array.shape, array.dtype
     if dtype.kind not in "fiu":
@@ -106,7 +121,6 @@ def _checked(
         raise PooledError(f"{array.where} is {shape}; {_expected(job)}")
     height, width = shape[2:]
     whole = (shape[0], shape[1], height, width)
-    read = functools.partial(stored.rows, array)
     return Pooled(array.where, whole, pooled_dtype(dtype), layouts, progress, read)
 
 

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.identification.hypotheses import Reading
-from roicrop.job import Job
+from roicrop.job import Job, Request
+
+
+def leniently(request: Request) -> Request:
+    """The request, with reversed boxes let through: they may be in another format than they say."""
+    if request.on_bad_box != "error":
+        return request
+    return dataclasses.replace(request, on_bad_box="keep")
 
 
 def given_reading(job: Job) -> Reading:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.conventions import Convention
+from roicrop.conventions import Convention, coarse
 from roicrop.identification.agreement import apart, in_tolerances
 from roicrop.identification.hypotheses import (
     SCALES,
@@ -25,7 +25,6 @@ from roicrop.identification.hypotheses import (
     Reading,
     Rules,
     all_rules,
-    coarse,
     readings,
 )
 from roicrop.identification.pooled import Pooled
@@ -278,8 +277,7 @@ def _with_value_outside(job: Job, pooled: Pooled, hypothesis: Hypothesis) -> Hyp
     size = pooled.output_size(hypothesis.layout)
     for placed in reread(job, hypothesis.reading, hypothesis.scale).placed(rows):
         plan = placed.plan(hypothesis.rules.convention, size)
-        empty = [axis.rows.void.reshape(len(placed), -1).any(axis=1) for axis in (plan.y, plan.x)]
-        k = int(np.argmax(empty[0] | empty[1]))
+        k = int(np.argmax(plan.has_void()))
         if plan.void(k).any():
             values = pooled.rows(placed.rows[k : k + 1]).transpose(hypothesis.layout.axes)[0, 0]
             void = float(values[plan.void(k)][0])

@@ -55,7 +55,7 @@ def look_at(path: str, how: Request) -> Looked:
         from roicrop.inspection.maps import look_at_maps
 
         may_be_pooled = Path(path).exists() and (not numpy_kind(path) or _is_pooled(path))
-        pooled = look_at_pooled(path) if may_be_pooled else None
+        pooled = look_at_pooled(path, allow_external=how.allow_external) if may_be_pooled else None
         return Looked(pooled or look_at_maps(path, how))
     if kind is None and how.boxes_format is None:
         neither = "is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"

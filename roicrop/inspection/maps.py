@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from roicrop.chunks import Pieces
 from roicrop.errors import FeatureError
 from roicrop.features import (
     FeatureSource,
     Found,
     MapFile,
-    Pieces,
     Scale,
     StoredMap,
     odd_maps,

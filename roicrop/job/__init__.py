@@ -5,6 +5,17 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from roicrop.job.asking import (
+    Parameters,
+    convention_of,
+    operators_of,
+    request_of,
+    settings_of,
+    with_model,
+)
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
@@ -12,10 +23,10 @@ from roicrop.job.command_line import (
     OPTIONS,
     command_line,
     convention_options,
+    option_words,
     overriding_options,
     result_options,
 )
-from roicrop.job.crews import Cluster, Processes, ThisProcess
 from roicrop.job.destinations import INPUTS, Destination, destinations, make_room
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
@@ -28,6 +39,19 @@ from roicrop.job.parameters import input_parameters, parameters, rules
 from roicrop.job.pipeline import Cropped, crop, names_levels, open_job
 from roicrop.job.request import Request
 from roicrop.job.subject import Subject
+
+if TYPE_CHECKING:
+    from roicrop.job.crews import Cluster, Processes, ThisProcess
+    from roicrop.job.photos import Photo, Photos
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # With multiprocessing, for batches only; and with Pillow, for figures only.
+        module = "photos" if name.startswith("Photo") else "crews"
+        return getattr(import_module(f"roicrop.job.{module}"), name)
+
 
 __all__ = [
     "INPUTS",
@@ -50,6 +74,9 @@ __all__ = [
     "ManifestRow",
     "OnMap",
     "Outcome",
+    "Parameters",
+    "Photo",
+    "Photos",
     "Placed",
     "Processes",
     "Request",
@@ -61,6 +88,7 @@ __all__ = [
     "carry_out",
     "cautions",
     "command_line",
+    "convention_of",
     "convention_options",
     "covers",
     "crop",
@@ -75,15 +103,20 @@ __all__ = [
     "match_files",
     "names_levels",
     "open_job",
+    "operators_of",
+    "option_words",
     "other_orders",
     "overriding_options",
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "request_of",
     "require_scale",
     "result_options",
     "rules",
     "run",
+    "settings_of",
     "stride_that_covers",
     "stride_that_fits",
+    "with_model",
 ]

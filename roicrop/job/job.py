@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +23,8 @@ from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.on_map import Corners, OnMap, Placed, Rows
 from roicrop.job.request import Request
+from roicrop.operators import channels_of
+from roicrop.text import many
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +191,22 @@ class Job:
     def cells(self) -> Corners:
         """(K, 4) xyxy in feature coordinates, under the job's convention."""
         with np.errstate(over="ignore"):
-            cells: Corners = self.corners * self.cells_per_pixel[:, _XYXY]
+            cells: Corners = self.hulls * self.cells_per_pixel[:, _XYXY]
         return cells
+
+    @property
+    def hulls(self) -> Corners:
+        """(K, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
+        angle = self.table.angle
+        if angle is None:
+            return self.corners
+        first, last = self.corners[:, :2], self.corners[:, 2:]
+        radians = np.deg2rad(angle) if self.convention.angle == "degrees" else angle
+        with np.errstate(invalid="ignore"):
+            cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
+        width, height = np.abs(last - first).T / 2
+        half = np.stack([width * cos + height * sin, width * sin + height * cos], axis=1)
+        return np.concatenate([(first + last) / 2 - half, (first + last) / 2 + half], axis=1)
 
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
@@ -221,7 +237,8 @@ class Job:
     @property
     def pooled_shape(self) -> tuple[int, int, int, int]:
         """(K, C, PH, PW), or (K, PH, PW, C) for channels last."""
-        (bins_y, bins_x), channels = self.request.output_size, self.source.channels
+        bins_y, bins_x = bins = self.request.output_size
+        channels = channels_of(self.convention, self.source.channels, bins)
         if self.source.channels_last:
             return len(self), bins_y, bins_x, channels
         return len(self), channels, bins_y, bins_x
@@ -257,22 +274,28 @@ class Job:
         return i // self.source.levels
 
     def check_channel(self, channel: int | None) -> None:
-        """ArgumentError for a channel that the maps lack."""
-        if channel is not None and channel >= self.source.channels:
-            last = self.source.channels - 1
+        """ArgumentError for a channel that the maps, or what is pooled of them, lack."""
+        channels = channels_of(self.convention, self.source.channels, self.request.output_size)
+        if channel is not None and channel >= channels:
+            last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
-    def rows_of(self, numbers: Sequence[int]) -> Rows:
+    def rows_of(self, numbers: Iterable[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
         row_of = {int(number): row for row, number in enumerate(self.table.source_index)}
+        rows = []
         for number in numbers:
             if number not in row_of:
-                raise BoxError(
-                    f"box {number} is not one of the {len(self)} boxes of {self.table.source.name}"
-                    f"{' that were chosen' if self.request.leaves_out else ''}: "
-                    "they are counted from 0"
-                )
-        return np.array([row_of[number] for number in numbers], dtype=np.intp)
+                raise BoxError(self._no_box(number))
+            rows.append(row_of[number])
+        return np.array(rows, dtype=np.intp)
+
+    def _no_box(self, number: int) -> str:
+        name, count = self.table.source.name, many(len(self), "box", "boxes")
+        if self.request.leaves_out:
+            return f"box {number} is not among the {len(self):,} taken from {name}: choose another"
+        numbered = f", numbered 0 to {len(self) - 1}" if len(self) > 1 else ", numbered 0"
+        return f"no box {number}: {name} has {count}{numbered if len(self) else ''}"
 
     def by_map(self, rows: Rows | None = None) -> Iterator[OnMap]:
         """Every map with boxes that are pooled, and which these are, in ascending rows.
@@ -303,7 +326,7 @@ class Job:
         if not self.scale_matters:
             return None
         return stride_that_fits(
-            self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY],
+            self.hulls * self.frames.input_scale[self.frames.of_box][:, _XYXY],
             self.box_map_size,
         )
 

@@ -46,9 +46,12 @@ def open_job(request: Request) -> Job:
     with ExitStack() as undo:
         source = undo.enter_context(request.open_features(request.features))
         inputs = [split_spec(request.boxes)[0], *filter(None, [request.images])]
+        if request.given is not None:
+            inputs = inputs[1:]
         before = Unchanged(inputs)
         everything = _read_boxes(request, source.images)
         before.check()
+        request = request.of_boxes(everything)
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
@@ -187,6 +190,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
+        "angle": table.angle,
         "level": job.level if source.level_names else None,
         "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from roicrop.boxes import BoxFormat, BoxTable, FileFormat, read_boxes
-from roicrop.conventions import Convention, checked_bins
+from roicrop.boxes import BoxFormat, BoxTable, FileFormat, boxes_in_memory, read_boxes
+from roicrop.conventions import CONVENTIONS, DEFAULT, Convention, checked_bins
 from roicrop.errors import ArgumentError
 from roicrop.features import FeatureSource, open_features
+from roicrop.files.npy import InMemory
 
 OnBadBox = Literal["error", "keep", "zero", "drop"]
 
@@ -20,12 +22,14 @@ class Request:
 
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
+    angle_is_said: whether the unit of angles was asked for.
+    turned: the row for boxes with an angle, or why there is none; None is the default.
     model: the node of an exported model that the convention, the output size and the scale come
         from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
     spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
-    allow_external: whether FEATURES may hold what is outside its folder, and raw storage.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
     levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
@@ -35,11 +39,15 @@ class Request:
         level_column: those that hold these. on_image: the image of every box. ids_are_indices:
         whatever names images.
     threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
+    maps, given: feature maps and boxes in memory, instead of the files `features` and `boxes`,
+        which are then names for messages; see `boxes_in_memory`.
     """
 
     features: str
     boxes: str
     convention: Convention
+    angle_is_said: bool = field(default=False, repr=False)
+    turned: Convention | ArgumentError | None = field(default=None, repr=False)
     model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
@@ -70,16 +78,42 @@ class Request:
     canonical_level: float | None = None
     threads: int | None = None
     memory: int | None = None
+    maps: InMemory | None = None
+    given: Any = None
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
         checked_bins(self.convention, self.output_size)
 
+    def of_boxes(self, table: BoxTable) -> Request:
+        """The request with the convention that boxes take, which may have an angle.
+
+        Raises ArgumentError where it is for the other kind.
+        """
+        row = self.convention
+        if table.angle is None:
+            if row.turned:
+                raise ArgumentError(
+                    f"{table.source.name} has no angle, and the convention {row.name} is for boxes "
+                    "with one: name its column angle, or choose another --convention"
+                )
+            return self
+        if self.normalized or self.inclusive:
+            raise ArgumentError(
+                "boxes with an angle are in pixels: leave out --normalized and --inclusive"
+            )
+        if row.turned:
+            return self
+        if isinstance(self.turned, ArgumentError):
+            raise ArgumentError(f"{table.source.name} has boxes with an angle: {self.turned}")
+        turned = self.turned or CONVENTIONS["align-rotated", DEFAULT["align-rotated"]]
+        return dataclasses.replace(self, convention=turned)
+
     def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
         """The features that a text means, opened as the request says; see `open_features`."""
         return open_features(
-            spec,
+            self.maps or spec,
             layout=self.layout,
             spatial_scale=self.spatial_scale,
             input_scale=self.input_scale,
@@ -92,6 +126,8 @@ class Request:
 
     def read_boxes(self, path: str, count: int | None = None) -> BoxTable:
         """The boxes of a file, read as the request says; see `boxes.read_boxes`."""
+        if self.given is not None:
+            return boxes_in_memory(self.given, count, self.box_format)
         return read_boxes(
             path,
             format=self.boxes_format,
@@ -103,6 +139,7 @@ class Request:
             label_column=self.label_column,
             level_column=self.level_column,
             count=count,
+            allow_external=self.allow_external,
         )
 
     @property

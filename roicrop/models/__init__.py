@@ -7,7 +7,20 @@ A model file is untrusted: its size is bounded, external data is never loaded, a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from roicrop.models.files import find_node, is_model, program_of, read_nodes
-from roicrop.models.node import Attribute, Meaning, RoiNode
+
+if TYPE_CHECKING:
+    from roicrop.models.node import Attribute, Meaning, RoiNode
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from roicrop.models import node
+
+        return getattr(node, name)
+
 
 __all__ = ["Attribute", "Meaning", "RoiNode", "find_node", "is_model", "program_of", "read_nodes"]

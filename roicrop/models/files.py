@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from roicrop.errors import ModelError
 from roicrop.files import split_spec
-from roicrop.models import onnx_file, openvino_file
-from roicrop.models.node import RoiNode
 
-_READERS: Final[Mapping[str, Callable[[str], list[RoiNode]]]] = {
-    ".onnx": onnx_file.read,
-    ".xml": openvino_file.read,
-}
+if TYPE_CHECKING:
+    from roicrop.models.node import RoiNode
+
+_PROGRAMS: Final = {".onnx": "ONNX", ".xml": "OpenVINO"}
 _LISTED: Final = 5
 
 
 def is_model(spec: str) -> bool:
     """Whether that names a model, or a node in one: `model.onnx`, `model.xml::NODE`."""
-    return Path(split_spec(spec)[0]).suffix.lower() in _READERS
+    return Path(split_spec(spec)[0]).suffix.lower() in _PROGRAMS
 
 
 def program_of(path: str) -> str:
     """Whose format it is: "ONNX" or "OpenVINO"."""
-    return {".onnx": "ONNX", ".xml": "OpenVINO"}[Path(path).suffix.lower()]
+    return _PROGRAMS[Path(path).suffix.lower()]
 
 
 def read_nodes(path: str) -> list[RoiNode]:
@@ -34,7 +31,14 @@ def read_nodes(path: str) -> list[RoiNode]:
     Raises ModelError (one line) for a file that cannot be read, and where reading ONNX takes the
     package onnx, which `roicrop[onnx]` installs.
     """
-    return _READERS[Path(path).suffix.lower()](path)
+    # Both take long to load, and few runs have a model.
+    if program_of(path) == "ONNX":
+        from roicrop.models import onnx_file
+
+        return onnx_file.read(path)
+    from roicrop.models import openvino_file
+
+    return openvino_file.read(path)
 
 
 def find_node(spec: str) -> RoiNode:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from roicrop.conventions import Convention, Operator, lookup, resolve
-from roicrop.errors import ModelError
+from roicrop.conventions import COMMANDS, Convention, Operator, lookup, resolve
+from roicrop.errors import ArgumentError, ModelError
 from roicrop.text import printable
 
 Value = int | float | str | bool | tuple[int, ...] | tuple[float, ...]
@@ -140,6 +140,16 @@ class RoiNode:
                 f"{meaning.convention.name}, but {meaning.differs}"
             )
         return meaning
+
+    def computed_as(self, operator: Operator) -> Convention:
+        """That convention; ArgumentError where it is another operator's."""
+        row = self.computed().convention
+        command, flag = COMMANDS[row.operator]
+        if row.operator != operator and command != COMMANDS[operator][0]:
+            raise ArgumentError(
+                f"{self.where} is a {self.operator}: use `roicrop {command}{flag and ' '}{flag}`"
+            )
+        return row
 
     def surprises(self) -> list[str]:
         """Sentences on what catches people out with this node."""

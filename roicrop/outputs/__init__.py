@@ -16,7 +16,7 @@ from typing import Final
 from roicrop.errors import ArgumentError
 from roicrop.outputs import hdf5, npy
 from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
-from roicrop.outputs.places import is_picture, room_for_pictures
+from roicrop.outputs.places import is_page, is_picture, room_for_pictures
 from roicrop.outputs.reading import POOLED, Stored, StoredArray, open_stored
 from roicrop.outputs.replacing import lock, refuse_unfit, remove_leftovers, replacing, written
 from roicrop.outputs.rows import Writer
@@ -28,6 +28,7 @@ __all__ = [
     "Stored",
     "StoredArray",
     "Writer",
+    "is_page",
     "is_picture",
     "lock",
     "open_output",

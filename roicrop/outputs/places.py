@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from roicrop.errors import ArgumentError, OutputError
 
@@ -46,3 +47,11 @@ def is_picture(place: Path) -> bool:
             f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
         )
     return False
+
+
+def is_page(place: str) -> bool:
+    """Whether the name is an HTML page's."""
+    return Path(place).suffix.lower() in _PAGES
+
+
+_PAGES: Final = (".html", ".htm")

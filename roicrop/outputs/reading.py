@@ -13,20 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import FeatureError
-from roicrop.files import numpy_kind, split_spec
+from roicrop.files import Unchanged, numpy_kind, split_spec
 from roicrop.outputs.npy import ATTRIBUTES
 
 if TYPE_CHECKING:
     import h5py
 
     from roicrop.files.npy import Archive
+    from roicrop.files.origins import Home
 
 POOLED: Final = "/pooled"
 _NUMPY: Final = (".npy", ".npz")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredArray:
+class Outline:
+    """What an array is, before it is opened."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray(Outline):
     """An array in an open file.
 
     where: the file, and its path in it if there could be others.
@@ -34,8 +43,6 @@ class StoredArray:
     """
 
     where: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     values: Any
 
 
@@ -53,22 +60,24 @@ class Stored(Protocol):
     def array(self, path: str) -> StoredArray | None:
         """The array at a path, as `/pooled`; FeatureError if it is there and cannot be read."""
 
-    def arrays(self) -> dict[str, StoredArray]:
-        """Every array that can be read, by its path; attributes are none."""
+    def arrays(self) -> dict[str, Outline]:
+        """Every array there is, by its path; `array` says whether its values can be read."""
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
         """Some rows of an array; FeatureError if they cannot be read."""
 
 
 @contextmanager
-def open_stored(spec: str) -> Iterator[Stored]:
+def open_stored(spec: str, *, allow_external: bool = False) -> Iterator[Stored]:
     """Open what `open_output` wrote, or any .npy, .npz or HDF5 file.
 
     spec: the file, or the file, `::` and a path in it. What it holds decides how it is read.
+    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
 
-    Raises FeatureError if it cannot be read.
+    Raises FeatureError if it cannot be read, and RoicropError if it changed meanwhile.
     """
     path, inner = split_spec(spec)
+    watched = Unchanged([path])
     if numpy_kind(path) is not None:
         from roicrop.files import npy
 
@@ -78,11 +87,15 @@ def open_stored(spec: str) -> Iterator[Stored]:
         raise FeatureError(f"{path} is not a file that NumPy wrote, though it is called one")
     else:
         from roicrop.files import hdf5
+        from roicrop.files.origins import Home
 
         with hdf5.open_file(path) as file:
             with hdf5.named_errors(path):
-                stored = _Hdf5File(file, path, inner)
+                stored = _Hdf5File(
+                    file, path, inner, Home.of(path, external=allow_external), watched
+                )
             yield stored
+    watched.check()
 
 
 class _NumpyFile:
@@ -97,14 +110,16 @@ class _NumpyFile:
         self._whole: dict[str, NDArray[Any]] = {}
 
     def array(self, path: str) -> StoredArray | None:
-        return self.arrays().get(f"/{path.lstrip('/')}")
+        path = f"/{path.lstrip('/')}"
+        if path not in self.arrays():
+            return None
+        array, where = self._archive.arrays[path], self.path
+        where = f"{where}::{path}" if self._archive.is_zip else where
+        return StoredArray(array.shape, array.dtype, where, array)
 
-    def arrays(self) -> dict[str, StoredArray]:
-        lone = not self._archive.is_zip
+    def arrays(self) -> dict[str, Outline]:
         return {
-            path: StoredArray(
-                self.path if lone else f"{self.path}::{path}", array.shape, array.dtype, array
-            )
+            path: Outline(array.shape, array.dtype)
             for path, array in self._archive.walk()
             if not (self.attributes and path == f"/{ATTRIBUTES}")
         }
@@ -119,13 +134,14 @@ class _NumpyFile:
 
 
 class _Hdf5File:
-    """An HDF5 file; what lies outside its folder is not read."""
+    """An HDF5 file; what lies outside its home is not read."""
 
-    def __init__(self, file: h5py.File, path: str, inner: str) -> None:
-        from roicrop.files.origins import Home
+    def __init__(
+        self, file: h5py.File, path: str, inner: str, home: Home, watched: Unchanged
+    ) -> None:
         from roicrop.outputs.hdf5 import attributes_in
 
-        self._file, self._home = file, Home.of(path, external=False)
+        self._file, self._home, self._watched = file, home, watched
         self.path, self.inner = path, inner
         self.attributes: Mapping[str, object] = attributes_in(file)
 
@@ -135,21 +151,23 @@ class _Hdf5File:
 
         with hdf5.named_errors(f"{self.path}::{path}"):
             dataset = hdf5.find(self._file, path)
-            if not hasattr(dataset, "shape"):
+            if dataset is None or not hasattr(dataset, "shape"):
                 return None
-            problem = origins_of(dataset, self._home).problem
-            if problem:
-                raise FeatureError(f"{self.path}::{path} {problem}")
-            return self._stored(path, dataset)
+            origins = origins_of(dataset, self._home)
+            if origins.problem:
+                raise FeatureError(f"{self.path}::{path} {origins.problem}")
+            self._watched.add(origins.files)
+            where = f"{self.path}::{path}"
+            return StoredArray(dataset.shape or (), dataset.dtype, where, dataset)
 
-    def arrays(self) -> dict[str, StoredArray]:
+    def arrays(self) -> dict[str, Outline]:
         from roicrop.files import hdf5
 
         with hdf5.named_errors(self.path):
             return {
-                path: self._stored(path, dataset)
+                path: Outline(dataset.shape or (), dtype)
                 for path, dataset in hdf5.walk(self._file, "/", self._home.why_not)
-                if not isinstance(dataset, str) and hdf5.dtype_of(dataset) is not None
+                if not isinstance(dataset, str) and (dtype := hdf5.dtype_of(dataset)) is not None
             }
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
@@ -158,6 +176,3 @@ class _Hdf5File:
         with hdf5.named_errors(array.where):
             values: NDArray[Any] = array.values[rows]
         return values
-
-    def _stored(self, path: str, dataset: h5py.Dataset) -> StoredArray:
-        return StoredArray(f"{self.path}::{path}", dataset.shape or (), dataset.dtype, dataset)

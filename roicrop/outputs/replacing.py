@@ -6,7 +6,6 @@ import errno
 import filecmp
 import glob
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -160,7 +159,7 @@ def _prefix(target: Path) -> str:
 def _create(target: Path) -> tuple[Path, int | None]:
     """A new file with a random name, and the descriptor that holds its lock until it is closed."""
     while True:
-        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}{_SUFFIX}")
+        temporary = target.with_name(f"{_prefix(target)}{os.urandom(8).hex()}{_SUFFIX}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         if fcntl is None:  # and an open file could not be renamed
             os.close(descriptor)

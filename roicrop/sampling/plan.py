@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Convention, Kind
 from roicrop.sampling.arrays import Bool, Float, Int
-from roicrop.sampling.axis import Axis, Step
+from roicrop.sampling.axis import Axis, Number, Step
+from roicrop.sampling.rows import Rows
+from roicrop.sampling.samples import Samples
 from roicrop.sampling.terms import Terms
 
 
@@ -31,6 +34,27 @@ class Corners:
     index: NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a box is turned about its centre.
+
+    angle: as it was given, in the convention's unit. cos, sin: of that which turns it
+        counter-clockwise. y, x: the centre, in index coordinates.
+    """
+
+    angle: Number
+    cos: Number
+    sin: Number
+    y: Number
+    x: Number
+
+    def of(self, own: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+        """Places (v, u) of the box's own axes, down and across from its centre: y and x of each."""
+        v, u = np.asarray(own, dtype=np.float64).T
+        cos, sin = float(self.cos), float(self.sin)
+        return np.stack([v * cos - u * sin + float(self.y), v * sin + u * cos + float(self.x)], 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Plan(ABC):
     """Where K boxes sample a map of (H, W) cells, for (PH, PW) bins.
@@ -40,7 +64,8 @@ class Plan(ABC):
     across, boxes from k = 0.
 
     boxes: (K, 4) as given to `plan`, in the coordinates' dtype, xyxy.
-    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded.
+    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded. Tables that have a
+        column for each read them as `axes`.
     """
 
     convention: Convention
@@ -58,6 +83,11 @@ class Plan(ABC):
         return self.convention.kind
 
     @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """The numbers of y and of x."""
+        return self.y, self.x
+
+    @property
     def map_size(self) -> tuple[int, int]:
         """(H, W), in cells."""
         return self.y.size, self.x.size
@@ -66,6 +96,15 @@ class Plan(ABC):
     def output_size(self) -> tuple[int, int]:
         """(PH, PW), in bins."""
         return self.y.bins, self.x.bins
+
+    @property
+    def corner_names(self) -> tuple[str, str, str, str]:
+        """What the four numbers of `corners` are called."""
+        return "x1", "y1", "x2", "y2"
+
+    def turn(self, k: int) -> Turn | None:
+        """How box k is turned; None where boxes lie along the axes."""
+        return None
 
     def count(self, k: int) -> tuple[int, int]:
         """Samples a bin along y and x; both below 0 where a reversed box has none."""
@@ -80,6 +119,10 @@ class Plan(ABC):
         """The corners of box k; `image` is the box in the original image, if that is known."""
 
     @abstractmethod
+    def begin(self, k: int) -> tuple[float, float]:
+        """Y and x of the corner of box k that its first bin begins with, in index coordinates."""
+
+    @abstractmethod
     def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
         """(4, 2) the corners of a bin of box k, y and x each, in order around it.
 
@@ -88,8 +131,33 @@ class Plan(ABC):
         """
 
     @abstractmethod
+    def samples(self, k: int) -> tuple[Samples, Samples]:
+        """Every sample of box k, along y and along x: all pairs of them are what it reads.
+
+        Of a box that is turned, y and x of each sample, with the numbers p · PW + q for their bins.
+        Those out of range are included, but of a box that has over a million samples along an axis.
+        """
+
+    @abstractmethod
     def terms(self, k: int, p: int, q: int) -> Terms:
         """Everything that a bin of box k is made of."""
+
+    def cells(self, k: int, p: int, q: int) -> tuple[range, range]:
+        """The rows and columns of the map that a bin of whole cells takes."""
+        raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
+
+    def bins_of_cells(self, k: int) -> Int:
+        """(H, W): how many of the bins of box k, which are of whole cells, take each cell."""
+        raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
+
+    @abstractmethod
+    def weights(self, k: int) -> NDArray[np.float64]:
+        """(H, W): what each cell counts in all bins of box k together, for an average."""
+
+    @property
+    @abstractmethod
+    def matrices(self) -> tuple[Rows, ...]:
+        """The plan itself, which decides every result."""
 
     @abstractmethod
     def void(self, k: int) -> Bool:
@@ -113,6 +181,13 @@ class Plan(ABC):
         Never nothing: a box that reads nothing gets some cells too.
         """
         return np.stack([*self.y.bounds(), *self.x.bounds()], 1)
+
+    def has_void(self) -> Bool:
+        """(K,): whether a box has a void bin."""
+        has = np.zeros(len(self), dtype=bool)
+        for rows in self.matrices:
+            has |= rows.void.reshape(len(self), -1).any(axis=1)
+        return has
 
     @abstractmethod
     def tiles(self, size: tuple[int, int]) -> Bool:

@@ -42,10 +42,17 @@ class AxisPlan(Axis):
         b = k * self.bins + p
         return range(int(self.rows.bin_ptr[b]), int(self.rows.bin_ptr[b + 1]))
 
-    def cell_range(self, k: int, p: int) -> tuple[int, int]:
-        """RoIPool: the first cell of bin p of box k, and the one after its last."""
+    def bin_cells(self, k: int, p: int) -> range:
+        """RoIPool: the cells of bin p of box k."""
         cells = self.row_taps(self.bin_rows(k, p)[0])[0]
-        return (int(cells[0]), int(cells[-1]) + 1) if len(cells) else (0, 0)
+        return range(int(cells[0]), int(cells[-1]) + 1) if len(cells) else range(0)
+
+    def cell_weights(self, k: int) -> NDArray[np.float64]:
+        """(size,) what each cell counts in all bins of box k together."""
+        rows = self.bin_rows(k, 0).start, self.bin_rows(k, self.bins - 1).stop
+        read = slice(*(int(self.rows.row_ptr[at]) for at in rows))
+        weights = self.rows.weights[read].astype(np.float64)
+        return np.bincount(self.rows.cells[read], weights, self.size).astype(np.float64)
 
     def samples(self, k: int) -> Samples:
         """Every sample of box k, bin by bin, those out of range included; for RoIPool, its cells.
@@ -111,10 +118,18 @@ class SeparablePlan(Plan):
         index = feature + box.dtype.type(self.convention.offset_after)
         return Corners(box if original is None else original, box, None, feature, index)
 
+    def begin(self, k: int) -> tuple[float, float]:
+        """See `Plan.begin`."""
+        return float(self.y.begin[k]), float(self.x.begin[k])
+
     def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
         """See `Plan.outline`."""
         (top, bottom), (left, right) = self.y.lines(k)[p : p + 2], self.x.lines(k)[q : q + 2]
         return np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
+
+    def samples(self, k: int) -> tuple[Samples, Samples]:
+        """See `Plan.samples`."""
+        return self.y.samples(k), self.x.samples(k)
 
     def terms(self, k: int, p: int, q: int) -> GridTerms:
         """See `Plan.terms`."""
@@ -128,6 +143,28 @@ class SeparablePlan(Plan):
             height, width = np.diff(self.y.edges(k))[p], np.diff(self.x.edges(k))[q]
             divisor = abs(float(height)) * abs(float(width))
         return GridTerms(y, x, count, divisor)
+
+    def cells(self, k: int, p: int, q: int) -> tuple[range, range]:
+        """See `Plan.cells`."""
+        return self.y.bin_cells(k, p), self.x.bin_cells(k, q)
+
+    def bins_of_cells(self, k: int) -> Int:
+        """See `Plan.bins_of_cells`."""
+        along = (np.bincount(axis.samples(k).low, minlength=axis.size) for axis in (self.y, self.x))
+        many: Int = np.multiply.outer(*along)
+        return many
+
+    def weights(self, k: int) -> NDArray[np.float64]:
+        """See `Plan.weights`."""
+        weights: NDArray[np.float64] = np.multiply.outer(
+            self.y.cell_weights(k), self.x.cell_weights(k)
+        )
+        return weights
+
+    @property
+    def matrices(self) -> tuple[Rows, Rows]:
+        """See `Plan.matrices`."""
+        return self.y.rows, self.x.rows
 
     def void(self, k: int) -> Bool:
         """See `Plan.void`."""
@@ -155,27 +192,14 @@ class SeparablePlan(Plan):
         return either
 
 
-def plan(
-    boxes: Float,
+def separable_plan(
+    corners: Float,
     map_size: tuple[int, int],
     output_size: tuple[int, int],
-    *,
     convention: Convention,
-    spatial_scale: float = 1.0,
-    dtype: type[np.float32] | type[np.float64] = np.float32,
+    spatial_scale: float,
 ) -> SeparablePlan:
-    """The plan for K boxes on a map of (H, W) cells.
-
-    boxes: (K, 4) xyxy, in image coordinates (fractions of size − 1 where the convention is
-        normalized), finite.
-    output_size: (PH, PW).
-    dtype: the precision of the coordinates; the frameworks use that of the map.
-
-    Raises BoxError, naming the box, for one that the convention refuses.
-    """
-    corners: Float = np.reshape(boxes, (-1, 4)).astype(dtype, copy=False)
-    # The positions of samples far enough away are infinite, and so out of range.
-    with np.errstate(under="ignore", over="ignore"):
-        axes = axes_of(corners, map_size, output_size, convention, spatial_scale)
+    """The plan for K boxes along the axes; arguments as in `plan`."""
+    axes = axes_of(corners, map_size, output_size, convention, spatial_scale)
     y, x = (AxisPlan(**vars(axis)) for axis in axes)
     return SeparablePlan(convention, spatial_scale, corners, y, x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 LONGEST_NAME: Final = 200
@@ -39,6 +39,15 @@ def _shortened(text: str, most: int) -> str:
         return text
     kept = most - 1
     return f"{text[: kept - kept // 3]}…{text[len(text) - kept // 3 :]}"
+
+
+def choice(name: str, known: Iterable[str]) -> str:
+    """What to choose instead of a name that is not known: what looks like it, else any of them."""
+    from difflib import get_close_matches  # needed for nothing else
+
+    names = sorted(known)
+    alike = get_close_matches(name.lower(), names, n=3)
+    return f"did you mean {' or '.join(alike)}?" if alike else f"choose from {', '.join(names)}"
 
 
 def listing(names: Sequence[object], most: int = 5) -> str:

@@ -44,12 +44,18 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
-def json_lines(record: Mapping[str, Any], listed: Collection[str]) -> Iterator[str]:
+def json_lines(
+    value: Mapping[str, Any] | Sequence[Mapping[str, Any]], listed: Collection[str]
+) -> Iterator[str]:
     """The same over several lines: one for each entry, and one for each item of what is `listed`.
 
+    value: a record, or a list of them.
     listed: the names of lists, in the record and in the items of such lists.
     """
-    yield from _object(record, listed, "")
+    if isinstance(value, Mapping):
+        yield from _object(value, listed, "")
+    else:
+        yield from ("[", *_items(value, listed, "  "), "]")
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:

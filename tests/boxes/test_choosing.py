@@ -11,7 +11,7 @@ from roicrop.boxes import (
     find_bad,
     read_boxes,
 )
-from roicrop.boxes.geometry import to_xyxy
+from roicrop.boxes.table import to_xyxy
 from roicrop.errors import ArgumentError
 from tests.boxes.reading import INSTANCES, Write, fault_of, table_of
 

@@ -161,9 +161,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> No
         ArgumentError, match=r"boxes\.doc: its name does not say .*: --boxes-format"
     ):
         read_boxes(write("boxes.doc", ""))
-    with pytest.raises(ArgumentError, match="file format 'xml' is not known"):
+    with pytest.raises(ArgumentError, match="no file format 'xml'"):
         read_boxes(write("boxes.csv", ""), format="xml")  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="box format 'ltrb' is not known"):
+    with pytest.raises(ArgumentError, match="no box format 'ltrb'"):
         read_boxes(write("boxes.csv", ""), box_format="ltrb")  # type: ignore[arg-type]
 
 

@@ -16,7 +16,7 @@ from roicrop.boxes import (
     BoxFormat,
     read_boxes,
 )
-from roicrop.boxes.geometry import to_xyxy
+from roicrop.boxes.table import to_xyxy
 from tests.boxes.reading import INSTANCES, Write, same
 
 coordinate = st.integers(-64_000, 256_000).map(lambda n: n / 64)

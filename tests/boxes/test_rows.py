@@ -218,10 +218,3 @@ def test_arrays_of_five_go_by_the_rule_and_columns_by_name(tmp_path: Path) -> No
     assert "cannot be read" in fault_of(lambda: boxes_in(path))
     path.write_bytes(path.read_bytes()[:20])
     assert "cannot be read" in fault_of(lambda: boxes_in(path))
-
-
-def test_boxes_from_another_file_through_hdf5_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "raw").write_bytes(bytes(64))
-    with h5py.File(tmp_path / "b.h5", "w") as file:
-        file.create_dataset("b", (2, 4), "f8", external=[(str(tmp_path / "raw"), 0, 64)])
-    assert "is in another file" in fault_of(lambda: boxes_in(f"{tmp_path}/b.h5::b"))

@@ -51,6 +51,27 @@ def test_another_order_of_arithmetic_agrees_within_the_tolerance_and_not_without
     assert compare(*paddle, "--tolerance", "0").status == 3
 
 
+def test_each_distinct_pair_is_described_once() -> None:
+    names = ("detectron2", "onnx", "torchvision", "torchvision-aligned", "mask-rcnn")
+    result = compare(*(word for name in names for word in ("--with", name)), "--worst", "1")
+    text = result.out
+    assert text.count("DIFFER on") == 3
+    assert "detectron2, onnx and torchvision-aligned agree on all 5 boxes, to the last bit" in text
+    for pair in (
+        "detectron2 and torchvision",
+        "detectron2 and mask-rcnn",
+        "torchvision and mask-rcnn",
+    ):
+        assert text.count(f"\n{pair} ") == 1
+    assert [line.split()[:2] for line in text.splitlines()[1:4]] == [
+        ["detectron2", "torchvision"],
+        ["detectron2", "mask-rcnn"],
+        ["torchvision", "mask-rcnn"],
+    ]
+    record = compare(*(word for name in names for word in ("--with", name)), "--json").json
+    assert len(record["pairs"]) == 10
+
+
 @pytest.mark.parametrize("tolerance", ["-1", "nan", "inf", "little"])
 def test_a_tolerance_that_is_none_is_refused(tolerance: str) -> None:
     result = compare("--with", "detectron2", "--tolerance", tolerance)
@@ -182,7 +203,7 @@ def test_settings_outside_a_with_are_for_all() -> None:
     [
         ([], "--with"),
         (["--with", "mask-rcnn"], "mask-rcnn is compared with itself"),
-        (["--with", "detectron3"], "there is no convention 'detectron3'"),
+        (["--with", "detectron3"], "no convention 'detectron3': did you mean detectron2?"),
         (["--with", "detectron2:mode=min"], "mode cannot be 'min'"),
         (["--with", "detectron2", "--channel", "96", "--viz", "viz"], "channels 0 to 95"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -368,14 +369,16 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_is_for_terminals_and_for_more_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
+    reader, writer = os.openpty()  # which does not know its width
     clock = itertools.count()
     monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
-    with report.progress(4, quiet=False) as done:
-        for _ in range(4):
-            done(1)
-    assert "boxes" in terminal.getvalue()
+    with open(reader, "rb", 0) as shown, open(writer, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        with report.progress(4, quiet=False) as done:
+            for _ in range(4):
+                done(1)
+        terminal.flush()
+        assert b"boxes" in shown.read(10_000)
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO(), False), (Terminal(), True)])

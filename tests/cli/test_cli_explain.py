@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,21 @@ def test_a_box_is_named_by_its_number_in_the_file_and_an_image_by_its_name() -> 
     assert result.out.startswith("RoIAlign of box 1, image right.png of group.h5::/\n")
 
 
+def test_several_boxes_are_explained_in_the_order_asked_for() -> None:
+    text = explain("--box", "2,0-1").out
+    assert [line.split()[3] for line in text.splitlines() if line.startswith("RoIAlign of")] == [
+        "2,",
+        "0,",
+        "1,",
+    ]
+    said = json.loads(explain("--box", "2,0", "--json").out)
+    assert said == [explain("--box", box, "--format", "json").json for box in (2, 0)]
+    rows = list(csv.DictReader(io.StringIO(explain("--box", "2,0", "--format", "csv").out)))
+    assert [row["box"] for row in rows] == ["2"] * 196 + ["0"] * 196
+    traced = explain("--box", "2,0", "--trace").out
+    assert traced == explain("--box", 2, "--trace").out + explain("--box", 0, "--trace").out
+
+
 def test_channels_last_maps_are_explained_alike() -> None:
     write_maps("last.h5", MAPS.transpose(0, 2, 3, 1), layout="NHWC", stride=8)
     last = run("explain", "last.h5", "boxes.csv", "--channel", 2).out
@@ -104,13 +120,16 @@ def test_channels_last_maps_are_explained_alike() -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--box", 3], "box 3 is not one of the 3 boxes of boxes.csv: they are counted from 0"),
+        (["--box", 3], "no box 3: boxes.csv has 3 boxes, numbered 0 to 2"),
         (["--channel", 4], "--channel 4: maps.h5 has channels 0 to 3"),
         (["--bin", "7,0"], "bin 7,0 is none of 7×7: they are counted from 0,0"),
         (["--bin", "7,0", "--format", "csv"], "bin 7,0 is none of 7×7"),
         (["--bin", "7,0", "--trace"], "bin 7,0 is none of 7×7"),
         (["--bin", "7"], "Invalid value for '--bin': '7' is not a row and a column, as in 0,2."),
-        (["--trace", "--format", "csv"], "--trace is a format of its own: leave out --format"),
+        (
+            ["--trace", "--format", "csv"],
+            "--format, --json and --trace exclude each other: give one",
+        ),
         (["--trace", "--op", "pool"], "a trace lists samples, and RoIPool has none"),
         (["--trace", "--sampling-ratio", "exact"], "and the exact integral has none"),
     ],
@@ -122,7 +141,7 @@ def test_what_cannot_be_explained_is_one_line(options: list[Any], error: str) ->
 def test_a_box_that_is_pooled_to_zeros_has_no_explanation() -> None:
     write_boxes("bad.csv", [*BOXES, (0, 9, 9, 2, 2)])
     result = run("explain", "maps.h5", "bad.csv", "--box", 3, "--on-bad-box", "zero")
-    assert result.error.startswith("bad.csv line 5: the box is bad and its values are zeros")
+    assert result.error.startswith("bad.csv line 5: the box is bad, so its values are zeros")
 
 
 def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +150,7 @@ def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.M
     result = explain()
     assert result.status == 1
     assert "49 of 49 values DIFFER from what align gives" in result.out
-    assert "WARNING: the values do not add up to what align gives" in result.err
+    assert "WARNING: box 0: the values do not add up to what align gives" in result.err
 
 
 def test_a_scale_that_nobody_gave_is_an_error_where_boxes_are_off_their_maps() -> None:
@@ -156,6 +175,6 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().startswith("bin_row,bin_column,")
+        assert process.stdout.readline().startswith("box,bin_row,bin_column,")
         process.stdout.close()
         assert process.stderr.read() == ""

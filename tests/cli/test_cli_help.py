@@ -10,9 +10,10 @@ import pytest
 
 import roicrop
 from roicrop import kernels
+from roicrop.cli.declaring import HEADINGS, Option
 from roicrop.cli.main import COMMANDS, Commands
 from roicrop.cli.main import roicrop as group
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import CONVENTIONS, in_words
 from tests.command_line import run
 
 
@@ -69,6 +70,16 @@ def test_an_option_of_one_name_is_the_same_in_every_command() -> None:
                     assert seen.setdefault(option, meaning) == meaning, (name, option)
 
 
+def test_help_puts_every_option_under_a_heading_in_one_order() -> None:
+    for name in COMMANDS:
+        lines = run(name, "--help").out.splitlines()
+        headings = [line[:-1] for line in lines if line in {f"{each}:" for each in HEADINGS}]
+        assert headings == [each for each in HEADINGS if each in headings], name
+        assert "Options:" not in lines, name
+        for parameter in command(name).params:
+            assert isinstance(parameter, (Option, click.Argument)), (name, parameter.name)
+
+
 def test_no_command_at_all_is_answered_with_help_and_status_2() -> None:
     result = run()
     assert (result.status, result.out) == (2, "")
@@ -79,9 +90,28 @@ def test_the_version_names_the_core() -> None:
     assert run("--version").out == f"roicrop {roicrop.__version__}, core: {kernels.NAME}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["aling", "a", "b"], "align"),
+        (["exlpain"], "explain"),
+        (["convention"], "conventions"),
+        (["align", "a", "b", "-o", "c.h5", "--convention", "detectron"], "detectron2"),
+        (["pool", "a", "b", "-o", "c.h5", "--convention", "Fast-RCNN"], "fast-rcnn"),
+        (["compare", "a", "b", "--with", "torchvison", "--with", "onnx"], "torchvision"),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_with_those_like_it(
+    words: list[str], meant: str
+) -> None:
+    result = run(*words)
+    assert result.status == 2
+    assert f"did you mean {meant}" in result.error
+
+
 def test_unknown_commands_and_missing_arguments_are_one_line_and_status_2() -> None:
     assert run("crop").status == run("align").status == run("align", "maps.h5").status == 2
-    assert "No such command 'crop'" in run("crop").error
+    assert "no command 'crop': choose from align, batch" in run("crop").error
     assert "FEATURES" in run("align").error
     assert "roicrop align --help" in run("align").error
 
@@ -89,18 +119,18 @@ def test_unknown_commands_and_missing_arguments_are_one_line_and_status_2() -> N
 def test_conventions_lists_every_row_and_its_surprise() -> None:
     text = " ".join(run("conventions").out.split())
     for row in CONVENTIONS.values():
-        assert f"{row.name}: {row.program}" in text
+        assert f"{in_words.named(row)}: {row.program}" in text
         assert row.surprise in text
 
 
 def test_conventions_as_json_are_the_table() -> None:
     table = json.loads(run("conventions", "--json").out)
-    assert [row["name"] for row in table] == list(CONVENTIONS)
-    by_name = {row["name"]: row for row in table}
-    assert by_name["mask-rcnn"]["default_of"] == "align"
-    assert by_name["fast-rcnn"]["default_of"] == "pool"
-    assert by_name["openvino"]["void"] == "nan"
-    assert by_name["detectron2"]["offset_after"] == -0.5
+    assert [(row["operator"], row["name"]) for row in table] == list(CONVENTIONS)
+    by_name = {(row["operator"], row["name"]): row for row in table}
+    assert by_name["align", "mask-rcnn"]["default_of"] == "align"
+    assert by_name["pool", "fast-rcnn"]["default_of"] == "pool"
+    assert by_name["align", "openvino"]["void"] == "nan"
+    assert by_name["align-rotated", "detectron2"]["offset_after"] == -0.5
 
 
 @pytest.mark.parametrize(

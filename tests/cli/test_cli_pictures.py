@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import roicrop
 from roicrop.errors import OutputError
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
 
@@ -34,7 +35,7 @@ def test_viz_boxes_are_numbers_in_the_file_whatever_is_chosen() -> None:
     assert names("viz") == ["pool-box-1.csv", "pool-box-1.png"]
     refused = run(*crop, "--overwrite", "--viz-boxes", "0")
     assert refused.status == 1
-    assert "box 0 is not one of the 1 boxes of boxes.csv that were chosen" in refused.error
+    assert "box 0 is not among the 1 taken from boxes.csv: choose another" in refused.error
 
 
 def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
@@ -47,10 +48,32 @@ def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
     with Path("box-align.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7 * 7 * 4
 
-    again = run(*shown, "-o", "box.png")
-    assert again.status == 1
-    assert "--overwrite" in again.error
-    assert run(*shown, "-o", "box.png", "--overwrite", "--channel", "3").status == 0
+    assert run(*shown, "-o", "box.png", "--channel", "3").status == 0
+
+
+@pytest.mark.parametrize("foreign", ["align-box-2.png", "align-box-2.csv"])
+def test_show_replaces_what_it_drew_and_no_other_file(foreign: str) -> None:
+    shown = ["show", "maps.h5", "boxes.csv", "--box", "2", "--points"]
+    first = run(*shown)
+    assert first.err.endswith("pictures    align-box-2.png\n")
+    with Image.open("align-box-2.png") as picture:
+        assert picture.info["Software"] == f"roicrop {roicrop.__version__}"
+    assert run(*shown).status == 0
+    if foreign.endswith(".png"):
+        Image.new("RGB", (2, 2)).save(foreign)
+    else:
+        Path(foreign).write_text("x,y\n1,2\n")
+    before = Path(foreign).read_bytes()
+    assert f"{foreign} exists" in run(*shown).error
+    assert Path(foreign).read_bytes() == before
+    assert run(*shown, "--overwrite").status == 0
+    assert Path(foreign).read_bytes() != before
+
+
+def test_a_crop_replaces_no_picture_unasked_not_even_its_own() -> None:
+    crop = ["align", "maps.h5", "boxes.csv", "--viz", "viz"]
+    assert run(*crop, "-o", "one.h5").status == 0
+    assert "viz/align-box-0.png exists" in run(*crop, "-o", "two.h5").error
 
 
 def test_points_do_not_replace_the_boxes_that_they_are_of() -> None:
@@ -71,8 +94,8 @@ def test_show_draws_channels_last_maps() -> None:
     ("options", "status", "words"),
     [
         (["-o", "one.png"], 2, "3 boxes to draw"),
-        (["-o", "viz", "--box", "3"], 1, "box 3 is not one of the 3 boxes"),
-        (["-o", "viz", "--box", "1-99999999999"], 1, "box 3 is not one"),
+        (["-o", "viz", "--box", "3"], 1, "no box 3: boxes.csv has 3 boxes, numbered 0 to 2"),
+        (["-o", "viz", "--box", "1-99999999999"], 1, "no box 3: "),
         (["-o", "viz", "--channel", "4"], 2, "channels 0 to 3"),
         (["-o", "maps.h5/viz"], 1, "maps.h5/viz cannot be made"),
     ],

@@ -88,7 +88,7 @@ def test_a_box_on_no_level_is_explained_as_such(work: Path) -> None:
     Path("boxes.json").write_text(json.dumps([[5, 5, 5, 50]]))
     said = run("explain", "fpn.h5", "boxes.json", "--convention", "openvino-extractor")
     assert said.error == (
-        "boxes.json box 0: the level rule openvino puts a box of this area on no level, and its "
+        "boxes.json box 0: the level rule openvino puts a box of this size on no level, so its "
         "values are zeros: choose another with --box"
     )
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from roicrop import operators
-from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
-from roicrop.draw import Crop, Shown, Subject, default_bin
-from roicrop.draw.figures import compose_panel
+from roicrop.conventions import PLAIN, Operator, SamplingRatio
+from roicrop.draw import Crop, Shown, Subject, default_bin, panel
 from roicrop.draw.map import over_channels
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import Span, View, fit
+from roicrop.job import Photo
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -53,7 +52,7 @@ def crop(
 ) -> Crop:
     """The plan of one box, and what it pools."""
     boxes = np.array([box], dtype=np.float64)
-    operator: Operator = CONVENTIONS[convention].operator
+    operator: Operator = PLAIN[convention].operator
     plan = operators.plan(
         boxes,
         features.shape[1:],
@@ -86,7 +85,7 @@ def panel_of(
     **options: Any,
 ) -> Sheet:
     found = crop(box, bins, features=features, channel=channel, **options)
-    return compose_panel(Shown.of(features, channel), found, subject=subject, photo=photo)
+    return panel(Shown.of(features, channel), found, subject=subject, photo=photo)
 
 
 def text_of(sheet: Sheet) -> str:

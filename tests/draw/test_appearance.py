@@ -15,10 +15,11 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.lettering import clean, format_for, shorten, text_width, ticks, wrap
+from roicrop.draw.lettering import clean, shorten, text_width, wrap
 from roicrop.draw.map import BRACKETS, _brackets
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
+from roicrop.text import format_for, ticks
 from tests.draw.boxes import FEATURES, assert_legible, crop, panel_of, text_of
 
 
@@ -130,6 +131,6 @@ def test_a_view_shows_what_it_has_to(low: float, size: float, other: float, cell
 def test_lines_are_drawn_at_fractions_of_a_pixel() -> None:
     brush = Brush(blank(10, 10, (0, 0, 0)))
     assert FINER == 4
-    brush.column(5.25, 0, 10, 1.0, (200, 200, 200))
+    brush.line(5.25, 0, 5.25, 10, 1.0, (200, 200, 200))
     row = np.asarray(brush.finish())[5, :, 0]
     assert row.tolist() == [0, 0, 0, 0, 50, 150, 0, 0, 0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roicrop import operators
-from roicrop.conventions import CONVENTIONS, Operator
+from roicrop.conventions import PLAIN, Operator
 from roicrop.draw import Shown, Subject
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from tests.draw.boxes import BOXES, FEATURES, PHOTO, STRIDE, Box, assert_legible, crop, text_of
@@ -27,7 +28,7 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
         items.append(Item(n, subject, found, n / 7 if score else None, None))
     shown, scale = Shown.of(FEATURES, None), (1 / STRIDE, 1 / STRIDE)
     picture = PHOTO if photo else None
-    return Survey(name, shown, items, amount, scale, picture, HERE, overwrite=False)
+    return Survey(name, shown, items, amount, scale, picture, 0, HERE, overwrite=False)
 
 
 @pytest.mark.parametrize("name", ["overview", "sheet", "coverage"])
@@ -36,18 +37,33 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
 def test_nothing_overlaps_in_a_survey(
     name: SurveyName, boxes: list[Box], photo: bool, score: bool
 ) -> None:
-    assert_legible(survey(name, boxes, photo=photo, score=score).compose())
+    assert_legible(survey(name, boxes, photo=photo, score=score).sheet())
 
 
 def test_an_overview_names_each_box_with_its_score() -> None:
-    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).compose())
+    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).sheet())
     for part in ("2 boxes of image page", "0: 0", "1: 0.14", "On the image", "On the map"):
         assert part in said
 
 
+def test_an_overview_of_many_boxes_numbers_the_best_and_counts_the_rest() -> None:
+    boxes: list[Box] = [(n % 31 * 7, n // 31 * 5, n % 31 * 7 + 20, n // 31 * 5 + 20)
+                        for n in range(1000)]  # fmt: skip
+    sheet = survey("overview", boxes).sheet()
+    said = text_of(sheet)
+    assert_legible(sheet)
+    (numbered,) = map(int, re.findall(r"(\d+) of those with the highest scores, numbered", said))
+    assert 5 <= numbered <= 20
+    assert f"the other {1000 - numbered} boxes" in said
+    assert "999: 142.71" in said
+    assert "0: 0 " not in said
+    largest = text_of(survey("overview", boxes, score=False).sheet())
+    assert "of those that are largest, numbered" in largest
+
+
 def test_a_sheet_says_which_boxes_it_leaves_out() -> None:
     boxes: list[Box] = [(10, 10, 60, 60)] * 61
-    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).compose())
+    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).sheet())
 
 
 @pytest.mark.parametrize("convention", ["mask-rcnn", "detectron2", "prroi", "tensorflow"])
@@ -69,7 +85,7 @@ def test_coverage_is_the_adjoint_of_an_average(convention: str, box: Box) -> Non
 
 @pytest.mark.parametrize("convention", ["fast-rcnn", "mask-rcnn"])
 def test_coverage_of_a_maximum_is_that_of_the_winners(convention: str) -> None:
-    row = CONVENTIONS[convention]
+    row = PLAIN[convention]
     operator: Operator = row.operator
     boxes = np.array([[0, 20.0, 20, 90, 70]])
     plan = operators.plan(boxes[:, 1:], (24, 30), 3, 1 / STRIDE, 2 if operator == "align" else None,

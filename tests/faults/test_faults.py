@@ -26,7 +26,7 @@ LONG = ["--mode", "max", "--sampling-ratio", "64", "--output-size", "32"]  # tak
 
 
 @pytest.fixture(autouse=True)
-def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """maps.h5, whose values are all 1, and boxes.csv, in the directory that the test is in."""
     monkeypatch.chdir(tmp_path)
     with h5py.File("maps.h5", "w") as file:
@@ -36,9 +36,6 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     corners = np.random.default_rng(0).uniform(0, 100, (BOXES, 2))
     lines = (f"{i % IMAGES},{x},{y},{x + 99},{y + 99}" for i, (x, y) in enumerate(corners))
     Path("boxes.csv").write_text("image_index,x1,y1,x2,y2\n" + "\n".join(lines))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield  # SIGINT may be ignored where tests run in the background, and children inherit that
-    signal.signal(signal.SIGINT, before)
 
 
 def align(output: str, *options: str) -> list[str]:

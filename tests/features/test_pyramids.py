@@ -79,11 +79,12 @@ def test_a_group_that_plainly_is_a_pyramid_is_one_unasked(
     ("datasets", "spec", "images", "names"),
     [
         (BATCH, "", 2, None),
+        ({f"net/fpn/{level}": maps for level, maps in BATCH.items()}, "", 2, None),
         (SINGLE, "::/fpn", 1, None),
         (BY_IMAGE, "", 2, ["a", "b"]),
         (BY_LEVEL, "", 2, ["a", "b"]),
     ],
-    ids=["batch", "single", "a group for each image", "a group for each level"],
+    ids=["batch", "batch in a group", "single", "a group for each image", "a group for each level"],
 )
 def test_levels_that_are_named_need_no_attributes(
     work: Any, datasets: Mapping[str, Any], spec: str, images: int, names: list[str] | None

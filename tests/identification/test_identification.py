@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import roicrop
-from roicrop.conventions import Convention, lookup, resolve
-from roicrop.identification.hypotheses import coarse
+from roicrop.conventions import Convention, coarse, lookup, resolve
 from roicrop.job import convention_options
 from tests.command_line import run
 from tests.golden.records import PEERS, Record, arrays, convention, golden

@@ -9,17 +9,18 @@ import click
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roicrop.cli import align, options, pool
+from roicrop.cli import align, pool
 from roicrop.conventions import CONVENTIONS, Convention, resolve
 from roicrop.errors import ArgumentError
-from roicrop.job import OPTIONS, Request, command_line
+from roicrop.job import OPTIONS, Request, command_line, convention_of, request_of
 
 COMMANDS = {"align": align.command, "pool": pool.command}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
                  "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
-                     "interpolation", "extrapolation_value", "level_rule"}  # fmt: skip
+                     "interpolation", "extrapolation_value", "level_rule", "angle", "clockwise",
+                     "position_sensitive"}  # fmt: skip
 
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
@@ -41,6 +42,8 @@ def conventions(draw: st.DrawFn) -> Convention:
         "aligned": st.booleans(),
         "min_size": st.sampled_from(("none", 0.0, 1.0, 2.5)),
         "interpolation": st.sampled_from(("bilinear", "nearest")),
+        "angle": st.sampled_from(("degrees", "radians")),
+        "clockwise": st.booleans(),
         "extrapolation_value": st.sampled_from((0.0, -3.5, 1e-5, 255.0)),
     }
     row = own
@@ -87,13 +90,22 @@ def parse(words: list[str]) -> Request:
     assert roicrop == "roicrop"
     params = COMMANDS[operator].make_context(operator, rest).params
     assert params["output"] == "out.h5"
-    return options.request(params, options.convention(params, operator))  # type: ignore[arg-type]
+    return request_of(params, convention_of(params, operator))  # type: ignore[arg-type]
+
+
+def of_turned_boxes(request: Request) -> Request:
+    """What becomes of a request where the file's boxes have an angle."""
+    assert isinstance(request.turned, Convention)
+    return dataclasses.replace(request, convention=request.turned)
 
 
 @settings(max_examples=60)
 @given(requests())
 def test_a_request_written_as_a_command_is_parsed_to_an_equal_one(request: Request) -> None:
-    assert repr(parse(command_line(request, "out.h5"))) == repr(request)
+    parsed = parse(command_line(request, "out.h5"))
+    if request.convention.turned:
+        parsed = of_turned_boxes(parsed)
+    assert repr(parsed) == repr(request)
 
 
 def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
@@ -107,4 +119,6 @@ def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
 
 def test_every_option_that_is_written_is_a_field_of_the_request() -> None:
     fields = {field.name for field in dataclasses.fields(Request)}
-    assert {*OPTIONS} == fields - {"features", "boxes", "convention", "scale_origin", "model"}
+    files = {"features", "boxes", "model"}
+    of_rows = {"convention", "turned", "angle_is_said"}
+    assert {*OPTIONS} == fields - files - of_rows - {"maps", "given", "scale_origin"}

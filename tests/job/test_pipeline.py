@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import roicrop
-from roicrop import features
+from roicrop.chunks import Windows
 from roicrop.conventions import resolve
 from roicrop.errors import OutputError
 from roicrop.job import Request, crop, open_job, pooling
@@ -88,13 +88,13 @@ def test_no_boxes_give_a_tensor_of_no_rows(work: Path) -> None:
 
 def test_only_maps_with_boxes_are_read(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[slice] = []
-    read = features.Windows.read
+    read = Windows.read
 
-    def watched(windows: features.Windows, images: slice, *rest: Any) -> Any:
+    def watched(windows: Windows, images: slice, *rest: Any) -> Any:
         asked.append(images)
         return read(windows, images, *rest)
 
-    monkeypatch.setattr(features.Windows, "read", watched)
+    monkeypatch.setattr(Windows, "read", watched)
     crop_to("out.h5")
     assert sorted(images.start for images in asked) == [0, 2]
 

@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from roicrop.errors import KernelError
+from roicrop.sampling import plan
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libcpp.vector cimport vector
@@ -22,6 +23,7 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
     cdef enum class Positions: scaled_step, step_scaled, fraction, corners
     cdef enum class Border: clamp, repeat, inside, continued, zero, extrapolate
     cdef enum class Rounding: half_away, half_even, none
+    cdef enum class Pixels: as_given, rounded, moved_and_rounded
     cdef enum class Ratio: fixed, adaptive, exact
 
     cdef cppclass Convention:
@@ -29,6 +31,9 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
         Positions positions
         Border border
         Rounding rounding
+        Pixels pixels
+        bint end_cell
+        int64_t unread
         Ratio ratio
         Reduction reduction
         int64_t samples, min_samples, points_apart
@@ -58,11 +63,18 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
         int64_t count
         char* out
         int bins_y, bins_x, threads
+        bint own_channels
+        const void* turned
+        const int64_t* counts
 
     cdef cppclass AxisPlan[Sum]:
         vector[int32_t] bin_ptr, row_ptr, cells
         vector[Sum] weights
         vector[uint8_t] is_void, zero
+
+    cdef cppclass TurnedPlan[Sum]:
+        vector[int64_t] ptr, cells
+        vector[Sum] weights
 
     cdef cppclass Kernel:
         const char* level
@@ -72,6 +84,7 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
         BoxPlanner(const Arguments&) except +
         bint append(AxisPlan[Sum]&, AxisPlan[Sum]&, const Sum*) except +
 
+    TurnedPlan[Sum] plan_turned[Sum](const Arguments&) except +
     const Kernel* kernel_for(const char*)
 
 
@@ -103,21 +116,17 @@ def crop(
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Arguments a
     cdef int d
-    a.convention = _convention(convention)
-    a.spatial_scale = spatial_scale
-    a.map_size[0], a.map_size[1] = map_size or features.shape[2:]
+    _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
     a.origin[0], a.origin[1] = origin
     a.element = {"e": Element.half, "f": Element.single, "d": Element.real64}[out.dtype.char]
     a.number.kind = ord(features.dtype.kind)
     a.number.bytes = features.dtype.itemsize
     a.number.swapped = not features.dtype.isnative
     a.threads = threads
-    a.count = len(boxes)
     for d in range(4):
         a.shape[d] = features.shape[d]
         a.strides[d] = features.strides[d]
         a.out_strides[d] = out.strides[d]
-    a.bins_y, a.bins_x = out.shape[2:]
     a.features = <const char*> _memory(features)
     a.image_index = <const int64_t*> _memory(image_index)
     a.boxes = _memory(boxes)
@@ -125,8 +134,29 @@ def crop(
     if rows is not None:
         a.rows = <const int64_t*> _memory(rows)
     a.out = <char*> _memory(out)
+    a.own_channels = convention.position_sensitive
+    kept = _set_turned(&a, boxes, convention)
     with nogil:
         crop_boxes(a, _kernel[0])
+
+
+cdef _set_turned(Arguments* a, boxes, convention):
+    """Hand on what `roicrop.sampling` says of boxes with an angle; what is returned must be kept."""
+    a.turned = NULL
+    a.counts = NULL
+    if not convention.turned:
+        return
+    numbers, counts = plan(
+        boxes,
+        (a.map_size[0], a.map_size[1]),
+        (a.bins_y, a.bins_x),
+        convention=convention,
+        spatial_scale=a.spatial_scale,
+        dtype=boxes.dtype.type,
+    ).in_own_axes()
+    a.turned = _memory(numbers)
+    a.counts = <const int64_t*> _memory(counts)
+    return numbers, counts
 
 
 cdef void* _memory(array) except? NULL:
@@ -141,14 +171,36 @@ def plan_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
     `sampling.AxisPlan`.
     """
     cdef Arguments a
+    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
+    if boxes.dtype == np.float64:
+        return _planned[double](a, <const double*> _memory(boxes))
+    return _planned[float](a, <const float*> _memory(boxes))
+
+
+def turned_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
+    """The same of boxes with an angle.
+
+    boxes: (K, 5) float32 or float64, contiguous.
+    Returns the lists row_ptr, cells and weights, as in `sampling.TurnedPlan`.
+    """
+    cdef Arguments a
+    cdef TurnedPlan[float] single
+    cdef TurnedPlan[double] real64
+    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
+    kept = _set_turned(&a, boxes, convention)
+    if boxes.dtype == np.float64:
+        real64 = plan_turned[double](a)
+        return real64.ptr, real64.cells, real64.weights
+    single = plan_turned[float](a)
+    return single.ptr, single.cells, single.weights
+
+
+cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_scale):
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.count = len(boxes)
     a.map_size[0], a.map_size[1] = map_size
     a.bins_y, a.bins_x = output_size
-    if boxes.dtype == np.float64:
-        return _planned[double](a, <const double*> _memory(boxes))
-    return _planned[float](a, <const float*> _memory(boxes))
 
 
 ctypedef fused Real:
@@ -173,7 +225,7 @@ cdef Convention _convention(row) except *:
     cdef Convention c
     ratio = row.sampling_ratio
     reduction = row.reduction
-    c.op = Operator.pool if row.operator == "pool" else Operator.align
+    c.op = Operator.pool if row.kind == "cell" else Operator.align
     c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
                    "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
     c.border = {"clamp": Border.clamp, "repeat": Border.repeat, "inside": Border.inside,
@@ -181,13 +233,17 @@ cdef Convention _convention(row) except *:
                 "extrapolate": Border.extrapolate}[row.border]
     c.rounding = {"half-away": Rounding.half_away, "half-even": Rounding.half_even,
                   "none": Rounding.none}[row.rounding]
+    c.pixels = {"as-given": Pixels.as_given, "rounded": Pixels.rounded,
+                "moved-and-rounded": Pixels.moved_and_rounded}[row.pixels]
+    c.end_cell = row.end_cell
+    c.unread = row.unread
     c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)
     c.samples = ratio if c.ratio == Ratio.fixed else 0
     if reduction == "avg":
         c.reduction = Reduction.sum
     elif reduction == "corner-max":
         c.reduction = Reduction.corner_maximum
-    elif row.operator == "pool":
+    elif row.kind == "cell":
         c.reduction = Reduction.maximum
     else:
         c.reduction = Reduction.sample_maximum

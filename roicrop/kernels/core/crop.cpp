@@ -261,11 +261,13 @@ private:
         const std::int64_t all = panel + buffers + 2 * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
+        // Aligned by hand: C libraries lose memory between blocks of an alignment of their own.
         if (threads * all > scratch_size_) {
             scratch_.reset();
-            scratch_.reset(new Line[std::size_t(threads * all / line_bytes)]);
+            scratch_.reset(new char[std::size_t(threads * all + line_bytes)]);
             scratch_size_ = threads * all;
         }
+        char* const scratch = scratch_.get() + (-reinterpret_cast<std::intptr_t>(scratch_.get()) & (line_bytes - 1));
         std::vector<Task> tasks;
         for (const Region& region : regions_)
             for (std::int64_t c = 0, channels = 0; c < a_.shape[1]; c += channels) {
@@ -285,7 +287,7 @@ private:
         in_parallel(threads, [&](int thread) {
             for (std::size_t i = next++; i < tasks.size(); i = next++) {
                 Task task = tasks[i];
-                task.panel = scratch_.get()->bytes + thread * all;
+                task.panel = scratch + thread * all;
                 task.row_buffer = task.panel + panel;
                 task.staged = task.row_buffer + buffers;
                 task.tile = task.staged + tile;
@@ -308,10 +310,6 @@ private:
         return std::min(times * at_once, a_.shape[1]);
     }
 
-    struct alignas(line_bytes) Line {
-        char bytes[line_bytes];
-    };
-
     const Arguments& a_;
     const Kernel& kernel_;
     const std::int64_t size_, line_;  // bytes of an element, elements of a cache line
@@ -326,13 +324,14 @@ private:
     std::int64_t panel_bytes_ = 0, columns_ = 0;        // the most that any region needs
     std::int64_t most_boxes_ = 0, most_cells_ = 0;      // of a region
     int lines_ = 0;                                     // of a panel's cell
-    std::unique_ptr<Line[]> scratch_;
+    std::unique_ptr<char[]> scratch_;
     std::int64_t scratch_size_ = 0;
 };
 
 }  // namespace
 
 void crop(const Arguments& arguments, const Kernel& kernel) {
+    if (arguments.turned || arguments.own_channels) return crop_sparse(arguments, kernel);
     if (arguments.element == Element::real64)
         Cropping<double>(arguments, kernel).run();
     else

@@ -9,6 +9,7 @@
 
 #include "kernel.hpp"
 #include "pack.hpp"
+#include "sparse_kernel.hpp"
 #include "vectors.hpp"
 
 namespace roicrop {
@@ -448,7 +449,7 @@ void pool(const Task& task) {
 #define NAME_OF(level) #level
 #define NAMED(level) NAME_OF(level)
 namespace LEVEL {
-const Kernel kernel = {NAMED(LEVEL), pool};
+const Kernel kernel = {NAMED(LEVEL), pool, sparse<float>, sparse<double>};
 }
 
 }  // namespace roicrop

@@ -37,6 +37,7 @@ enum class Operator { align, pool };
 enum class Positions { scaled_step, step_scaled, fraction, corners };
 enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
 enum class Rounding { half_away, half_even, none };
+enum class Pixels { as_given, rounded, moved_and_rounded };
 enum class Ratio { fixed, adaptive, exact };
 
 // A convention, as far as the plan and the kernel need it: fields as in roicrop.conventions.
@@ -47,6 +48,9 @@ struct Convention {
     Ratio ratio;
     Reduction reduction;
     Rounding rounding;
+    Pixels pixels;
+    bool end_cell;
+    std::int64_t unread;
     std::int64_t samples;  // where the ratio is fixed
     std::int64_t min_samples, points_apart;
     bool nearest, normalized, clipped;
@@ -73,6 +77,10 @@ struct Arguments {
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
+    bool own_channels;           // position-sensitive
+    const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
+                                 // begin and bin size along y and x, cosine, sine, and the centre's y and x;
+    const std::int64_t* counts;  // (K, 2) samples a bin. Both null where there are no angles
 };
 
 // The plan of one axis of one box: bin b has the rows bin_ptr[b] … bin_ptr[b + 1], row r the taps
@@ -117,9 +125,14 @@ struct Task {
     int first_channel, channels;
 };
 
+template <class Sum>
+struct SparseTask;
+
 struct Kernel {
     const char* level;
     void (*pool)(const Task&);
+    void (*sparse_single)(const SparseTask<float>&);
+    void (*sparse_real64)(const SparseTask<double>&);
 };
 
 namespace baseline {
@@ -137,5 +150,7 @@ const Kernel* kernel_for(const char* level);
 
 // Pools the boxes of a call. std::invalid_argument where one reads a cell that the window lacks.
 void crop(const Arguments&, const Kernel&);
+// The same of bins that are pooled one by one: turned, or with channels of their own.
+void crop_sparse(const Arguments&, const Kernel&);
 
 }  // namespace roicrop

@@ -47,6 +47,12 @@ inline Gather gather_of(Number number) {
     }
 }
 
+// Whether a number can be read without conversion.
+template <class Element>
+bool is_element(Number number) {
+    return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
+}
+
 // Channels of a cell of the panel: a cache line.
 template <class Element>
 constexpr int lanes = line_bytes / int(sizeof(Element));
@@ -99,8 +105,7 @@ void pack_columns(const Task& task, char* to, const char* from, int columns) {
     const Number number = task.call->number;
     const std::ptrdiff_t cell = task.region->lines * line_bytes;
     const std::ptrdiff_t next_channel = task.call->strides[1], next = task.call->strides[3];
-    const bool is_element = number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
-    if (is_element && next_channel == number.bytes)
+    if (is_element<Element>(number) && next_channel == number.bytes)
         return copy_cells(to, cell, from, next, channels * number.bytes, columns);
     const Gather gather = gather_of(number);
     if (next != number.bytes || task.region->lines > 1) {
@@ -110,7 +115,7 @@ void pack_columns(const Task& task, char* to, const char* from, int columns) {
     }
     Element* const cells = reinterpret_cast<Element*>(to);
     constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
-    if (is_element) return pack_planes<Element, run>(cells, from, next_channel, channels, columns);
+    if (is_element<Element>(number)) return pack_planes<Element, run>(cells, from, next_channel, channels, columns);
     alignas(line_bytes) Element block[lanes<Element>][pack_block];
     for (int c = 0; c < channels; ++c)
         gather(block[c], from + c * next_channel, next, columns, number.swapped);

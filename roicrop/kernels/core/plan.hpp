@@ -75,8 +75,11 @@ public:
             middle = 0.5 * double(low + high) * double(span);
         } else {
             const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
-            begin = (low + before) * scale_;
-            end = (high + before + Sum(c.added_pixel)) * scale_;
+            low = low + before, high = high + before;
+            if (c.pixels == Pixels::moved_and_rounded) high = high + Sum(c.added_pixel);
+            if (c.pixels != Pixels::as_given) low = std::round(low), high = std::round(high);
+            if (c.pixels != Pixels::moved_and_rounded) high = high + Sum(c.added_pixel);
+            begin = low * scale_, end = high * scale_;
             if (c.clipped) {
                 if (end < begin) std::swap(begin, end);
                 begin = std::clamp(begin, Sum(0), Sum(size_)), end = std::clamp(end, Sum(0), Sum(size_));
@@ -104,14 +107,14 @@ public:
     auto pooled_roi(Sum begin, Sum end) const -> Roi {
         const Rounding rounding = convention_.rounding;
         if (rounding == Rounding::none) {
-            const Sum length = end - begin;
+            const Sum length = std::max(end - begin, Sum(convention_.min_size));
             return {begin, end, length, length / Sum(bins_), 0, 0};
         }
         const auto rounded = [=](Sum v) {
             return rounding == Rounding::half_even ? whole(std::nearbyint(v)) : rounded_half_away(v);
         };
         const std::int64_t first = rounded(begin), last = rounded(end);
-        const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
+        const Sum length = Sum(std::max<std::int64_t>(last - first + convention_.end_cell, 1));
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
@@ -143,7 +146,8 @@ private:
     auto append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
         const bool rounds = convention_.rounding != Rounding::none;
         const auto edge = [&](Sum v) {
-            return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0, size_);
+            return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0,
+                                            size_ - convention_.unread);
         };
         const Sum low = Sum(bin) * roi.bin_size, high = (Sum(bin) + Sum(1)) * roi.bin_size;
         std::int64_t begin = 0, end = 0;
@@ -329,5 +333,15 @@ struct BoxPlanner {
     const Convention& convention;
     AxisPlanner<Sum> y, x;
 };
+
+// The plan of turned boxes: bin b of box k has the cells and weights from ptr[n] to before ptr[n + 1], where
+// n = k · bins + b; a cell is row · W + column.
+template <class Sum>
+struct TurnedPlan {
+    std::vector<std::int64_t> ptr, cells;
+    std::vector<Sum> weights;
+};
+template <class Sum>
+TurnedPlan<Sum> plan_turned(const Arguments&);
 
 }  // namespace roicrop

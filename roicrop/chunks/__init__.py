@@ -1,0 +1,14 @@
+"""Parts of a dataset into memory, in any number of threads; what they mean is not known here.
+
+    a dataset ──Pieces──▶ those of its chunks that are wanted ──Windows──▶ (N, C, h, w)
+
+`pieces` reads chunks as they are stored, `filters` undoes what was done to them, with `unpacking/`
+where the interpreter's lock would be in the way, and `windows` puts the axes in order.
+"""
+
+from __future__ import annotations
+
+from roicrop.chunks.pieces import Pieces
+from roicrop.chunks.windows import Windows
+
+__all__ = ["Pieces", "Windows"]

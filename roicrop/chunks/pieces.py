@@ -1,0 +1,238 @@
+"""Parts of a dataset into memory: its chunks unpacked in the caller's threads, or by HDF5.
+
+HDF5 does one thing at a time, and unpacks chunks while it does. Of a chunk whose filters are known
+here it only has to hand over the bytes as they are stored, which takes it no time. Everything else
+(virtual, compact or external datasets, filters that are not in `filters.py`, missing chunks) is its
+own work.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from h5py._objects import phil
+from numpy.typing import NDArray
+
+from roicrop.chunks import filters
+from roicrop.errors import FeatureError
+
+Array = NDArray[Any]
+Place = tuple[int, ...]
+Region = tuple[slice, ...]
+
+_PIECE_BYTES: Final = 4096  # of a dataset that is not chunked: what its disk would read anyway
+# The last two from a dataset that was never written: h5py asks for a size, and gets none.
+_NOT_READ: Final = (RuntimeError, OSError, ValueError, MemoryError, SystemError)
+_SLAB_BYTES: Final = 1 << 20  # converted at a time
+
+
+class Pieces:
+    """A dataset as a grid of pieces, of which any can be read, from any number of threads at once.
+
+    piece: (d,) how many cells along each axis are read together: a chunk, or some of a row.
+    piece_bytes: what it takes to unpack a piece, beside its place in the result.
+    way: how they are read, in words.
+    raw: whether chunks are unpacked here.
+    """
+
+    def __init__(
+        self, dataset: Any, where: str, convert: Callable[[Array], Array] | None = None
+    ) -> None:
+        """Look at how a dataset is stored.
+
+        dataset: of h5py, or an array of a NumPy file. where: `file.h5::/path`, for messages.
+        convert: what makes numbers of what is stored, if NumPy's conversion is not meant.
+        """
+        self._dataset, self._where, self._convert = dataset, where, convert
+        self.shape: Place = dataset.shape
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self._is_hdf5 = isinstance(dataset, h5py.Dataset)
+        self.piece: Place = dataset.chunks or (
+            _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
+            if self._is_hdf5
+            else (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
+        )
+        self._chunk_bytes = math.prod(self.piece) * self.dtype.itemsize
+        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "row by row")
+        self._pipeline = pipeline
+        self.raw = pipeline is not None
+        self.way = f"chunk by chunk, {pipeline.way}" if pipeline else why_not
+        self.piece_bytes: int = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
+        self._local, self._lock = threading.local(), threading.Lock()
+
+    def grid(self, start: Place, shape: Place) -> Place:
+        """How many pieces along each axis hold cells of a part of the dataset."""
+        return tuple(
+            -(-(s + n) // p) - s // p for s, n, p in zip(start, shape, self.piece, strict=True)
+        )
+
+    def read(
+        self,
+        out: Array,
+        start: Place,
+        wanted: NDArray[np.bool_],
+        each: Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]] = map,
+    ) -> None:
+        """Fill a part of the dataset as far as it is wanted; the rest of `out` stays as it is.
+
+        out: the part, of any real dtype and strides. start: its first cell. wanted: which of its
+        pieces, as in `grid`. each: `map`, or that of several threads.
+
+        Raises FeatureError for a damaged chunk, and whatever h5py raises.
+        """
+        first = tuple(s // p for s, p in zip(start, self.piece, strict=True))
+        if self._pipeline is None:
+            for region in runs(wanted):
+                for part in self._slabs(self._cells(region, first, start, out.shape)):
+                    self._read_region(out, start, part)
+            return
+
+        def read_chunk(place: list[int]) -> None:
+            region = tuple(slice(i, i + 1) for i in place)
+            at = tuple((i + f) * p for i, f, p in zip(place, first, self.piece, strict=True))
+            self._read_chunk(out, start, at, self._cells(region, first, start, out.shape))
+
+        for _ in each(read_chunk, np.argwhere(wanted).tolist()):
+            pass
+
+    def _cells(self, region: Region, first: Place, start: Place, shape: Place) -> Region:
+        """The cells of a region of pieces, counted from the part's first cell, and no others."""
+        return tuple(
+            slice(max((run.start + f) * p - s, 0), min((run.stop + f) * p - s, n))
+            for run, f, p, s, n in zip(region, first, self.piece, start, shape, strict=True)
+        )
+
+    def _slabs(self, cells: Region) -> Iterator[Region]:
+        """The same cells in parts, none of which takes much memory to convert."""
+        if self._is_direct:
+            yield cells
+            return
+        row = math.prod(run.stop - run.start for run in cells[1:]) * self.dtype.itemsize
+        step = self.piece[0] * max(1, _SLAB_BYTES // (row * self.piece[0]))
+        for first in range(cells[0].start, cells[0].stop, step):
+            yield slice(first, min(first + step, cells[0].stop)), *cells[1:]
+
+    @property
+    def _is_direct(self) -> bool:
+        return (
+            self._is_hdf5
+            and self._convert is None
+            and self.dtype.kind == "f"
+            and self.dtype.isnative
+        )
+
+    def _read_region(self, out: Array, start: Place, cells: Region) -> None:
+        source = _moved(cells, start)
+        if self._is_direct and out.flags.c_contiguous:
+            self._dataset.read_direct(out, source_sel=source, dest_sel=cells)
+        else:
+            self._put(out, cells, self._values(source))
+
+    def _values(self, source: Region) -> Array:
+        if self._is_hdf5:
+            values: Array = self._dataset[source]
+            return values
+        # An array of a NumPy file reads what its first slice spans, of one stream.
+        place: tuple[int | slice, ...] = source
+        for axis, run in enumerate(source[:-2]):
+            if run.stop - run.start > 1:
+                break
+            place = (*place[:axis], run.start, *place[axis + 1 :])
+        with self._lock:
+            values = self._dataset[place]
+        return values.reshape([run.stop - run.start for run in source])
+
+    def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
+        """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""
+        assert self._pipeline is not None
+        stored = self._stored(at)
+        if stored is None:
+            self._read_region(out, start, cells)
+            return
+        mask, raw = stored
+        try:
+            whole = self._pipeline.undo(raw, mask, self._chunk_bytes, self._room)
+        except filters.Damaged as damage:
+            raise FeatureError(
+                f"{self._where} cannot be read: the chunk at {at} is damaged: {damage}; bring the "
+                "file back from where it was written"
+            ) from None
+        chunk = np.frombuffer(whole, self.dtype).reshape(self.piece)
+        inside = tuple(s - a for s, a in zip(start, at, strict=True))
+        self._put(out, cells, chunk[_moved(cells, inside)])
+
+    def _put(self, out: Array, cells: Region, values: Array) -> None:
+        out[cells] = self._convert(values) if self._convert else values
+
+    def _stored(self, at: Place) -> tuple[int, bytes] | None:
+        """A chunk's filter mask and its bytes; None for one that HDF5 has to answer for.
+
+        That is a chunk which was never written, and means the fill value, or one that cannot be
+        found or read, which HDF5 then says in its own words.
+        """
+        try:
+            with phil:  # which h5py itself forgot to take here before 3.16
+                mask, raw = self._dataset.id.read_direct_chunk(at)
+        except _NOT_READ:
+            return None
+        return mask, raw
+
+    def _room(self, number: int, size: int) -> NDArray[np.uint8]:
+        """Memory of this thread for what a filter gives, to be used again for the next chunk."""
+        rooms = self._local.__dict__.setdefault("rooms", {})
+        if number not in rooms or len(rooms[number]) != size:
+            rooms[number] = np.empty(size, np.uint8)
+        room: NDArray[np.uint8] = rooms[number]
+        return room
+
+
+def runs(wanted: NDArray[np.bool_]) -> Iterator[Region]:
+    """What is true in a grid, as blocks of it: neighbours that are alike are taken together."""
+    if wanted.ndim == 1:
+        edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False)).tolist()
+        yield from ((slice(a, b),) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        return
+    differ = (wanted[1:] != wanted[:-1]).any(axis=tuple(range(1, wanted.ndim)))
+    edges = [0, *(np.flatnonzero(differ) + 1).tolist(), len(wanted)]
+    for a, b in pairwise(edges):
+        yield from ((slice(a, b), *inner) for inner in runs(wanted[a]))
+
+
+def _moved(cells: Region, by: Place) -> Region:
+    return tuple(slice(run.start + b, run.stop + b) for run, b in zip(cells, by, strict=True))
+
+
+def _pipeline_of(dataset: h5py.Dataset) -> tuple[filters.Pipeline | None, str]:
+    """How to undo a dataset's filters; or None, and why HDF5 has to."""
+    plist = dataset.id.get_create_plist()
+    if dataset.chunks is None:
+        kinds = {h5py.h5d.COMPACT: "compact", h5py.h5d.VIRTUAL: "virtual"}
+        kind = kinds.get(plist.get_layout(), "external" if plist.get_external_count() else "")
+        return None, f"by HDF5, since it is {kind}" if kind else "row by row"
+    if not _is_plain(dataset):
+        return None, "by HDF5, since NumPy has no such numbers"
+    stages = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+    pipeline, unknown = filters.pipeline([(code, values) for code, _, values, _ in stages])
+    return pipeline, f"by HDF5, which undoes {unknown}"
+
+
+def _is_plain(dataset: h5py.Dataset) -> bool:
+    """Whether the bytes in the file are those of the NumPy type, not of one like it."""
+    if dataset.dtype.kind == "V":
+        return bool(dataset.id.get_type().get_size() == dataset.dtype.itemsize)
+    return bool(dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype, logical=True))
+
+
+def _some_of_a_row(shape: Place, itemsize: int) -> Place:
+    room = max(1, _PIECE_BYTES // itemsize)
+    piece: list[int] = []
+    for length in reversed(shape):
+        piece.insert(0, max(1, min(length, room)))
+        room = room // piece[0] if piece[0] == length else 1
+    return tuple(piece)

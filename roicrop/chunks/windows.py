@@ -1,0 +1,85 @@
+"""Windows of the feature maps of one dataset, whatever the order of its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.chunks.pieces import Pieces
+from roicrop.files import hdf5
+
+_AXES: Final = "NCHW"
+Window = NDArray[np.floating[Any]]
+
+
+class Windows:
+    """The maps of one dataset, of which windows can be read by several threads at once.
+
+    shape: how many images, channels, rows and columns there are; piece: are read together.
+    dtype: of the windows.
+    """
+
+    def __init__(self, pieces: Pieces, layout: str, dtype: np.dtype[Any], where: str) -> None:
+        """layout: the dataset's axes, such as "NCHW" or "HWC". where: for messages."""
+        self._pieces, self._layout, self._where = pieces, layout, where
+        self.piece = self._in_order(pieces.piece)
+        self.shape = self._in_order(pieces.shape)
+        self.dtype = dtype
+
+    @property
+    def spare(self) -> int:
+        """How many bytes a thread takes beside a window, to read it."""
+        return self._pieces.piece_bytes
+
+    def bytes(self, images: int, channels: int, height: int, width: int) -> int:
+        """How many bytes a window takes."""
+        return images * channels * height * width * int(self.dtype.itemsize)
+
+    def grid(self, height: slice, width: slice) -> tuple[int, int]:
+        """How many rows and columns of pieces hold cells of a window."""
+        rows, columns = (
+            -(-run.stop // p) - run.start // p
+            for run, p in zip((height, width), self.piece[2:], strict=True)
+        )
+        return rows, columns
+
+    def read(
+        self,
+        images: slice,
+        channels: slice,
+        height: slice,
+        width: slice,
+        buffer: NDArray[np.uint8],
+        wanted: NDArray[np.bool_] | None = None,
+        each: Callable[..., Any] = map,
+    ) -> Window:
+        """(N, C, h, w) some channels of the same window of some images, lying as in the file.
+
+        buffer: at least `bytes`, to put them in. wanted: which of its pieces, as in `grid`, or all;
+        other cells are anything. each: `map`, or that of several threads.
+
+        Raises FeatureError.
+        """
+        spans = dict(zip(_AXES, (images, channels, height, width), strict=True))
+        stored = [spans[axis] for axis in self._layout]
+        start = tuple(run.start for run in stored)
+        shape = tuple(run.stop - run.start for run in stored)
+        grid = self._pieces.grid(start, shape)
+        if wanted is None:
+            wanted = np.ones(self.grid(height, width), dtype=bool)
+        # The grid's axes that are not y and x get the same pieces throughout.
+        ordered = wanted if self._layout.index("H") < self._layout.index("W") else wanted.T
+        lengths = [n if axis in "HW" else 1 for axis, n in zip(self._layout, grid, strict=True)]
+        with hdf5.named_errors(self._where):
+            out: Window = np.ndarray(shape, self.dtype, buffer)
+            self._pieces.read(out, start, np.broadcast_to(ordered.reshape(lengths), grid), each)
+        whole = out if "N" in self._layout else out[np.newaxis]
+        order = self._layout if "N" in self._layout else f"N{self._layout}"
+        return whole.transpose([order.index(axis) for axis in _AXES])
+
+    def _in_order(self, each: tuple[int, ...]) -> tuple[int, int, int, int]:
+        along = dict(zip(self._layout, each, strict=True))
+        return along.get("N", 1), along["C"], along["H"], along["W"]

@@ -1,0 +1,292 @@
+"""What a page holds of a job, as JSON has it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from roicrop import __version__
+from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, in_words, overrides
+from roicrop.draw import check_bin, colour, drawable
+from roicrop.errors import ArgumentError, BoxError
+from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
+from roicrop.precision import coordinate_dtype
+from roicrop.text import plain, printable
+
+Record = dict[str, Any]
+MOST_BINS: Final = 32  # along an axis: each bin is a cell of a table on the page
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a page begins with.
+
+    channel, bin: what it shows first; None is channel 0, and the bin with the largest value.
+    photo: the image's file, in place of what the files of the job name.
+    boxes: numbers of boxes in their file; None is all.
+    """
+
+    channel: int | None = None
+    bin: tuple[int, int] | None = None
+    photo: str | None = None
+    boxes: Sequence[range] | None = None
+
+
+class Content:
+    """The boxes of a job with their maps and photographs, image by image.
+
+    conventions: one that the page begins with, or two side by side.
+
+    Raises BoxError for a box that is not there or cannot be shown, and ArgumentError for a channel,
+    a bin, an output size or a photograph that cannot be.
+    """
+
+    def __init__(self, job: Job, conventions: Sequence[Convention], options: Options) -> None:
+        job.check_channel(options.channel)
+        check_bin(options.bin, job.request.output_size)
+        for row in conventions:
+            if row.turned or row.position_sensitive:
+                raise ArgumentError(
+                    f"a page does not know {in_words.OPERATORS[row.operator]}: "
+                    "draw pictures, with a PLACE that is a directory or ends in .png"
+                )
+        if max(job.request.output_size) > MOST_BINS:
+            raise ArgumentError(f"a page shows at most {MOST_BINS} bins along an axis")
+        self._job = job
+        self._conventions = conventions
+        self._options = options
+        self._rows = drawable(job, options.boxes, None)
+        if not len(self._rows):
+            raise BoxError(f"{job.table.source.name} has no box to show that can be pooled")
+        self._photos = Photos(options.photo)
+        self._photos.check(job.placed(self._rows))
+        self.by_rule = _jobs_by_rule(job)
+        images = job.image_index[self._rows]
+        self.images = list(dict.fromkeys(images.tolist()))
+        self._of_image = {i: self._rows[images == i] for i in self.images}
+        self.channels = self._channels()
+
+    def head(self) -> Record:
+        """All that does not belong to one box, map or image."""
+        job, options = self._job, self._options
+        row = job.convention
+        given = [
+            _convention(each, f"given{n}") for n, each in enumerate(_changed(self._conventions))
+        ]
+        keys = {each["name"]: each["key"] for each in given}
+        return {
+            "version": __version__,
+            "features": printable(f"{job.source.path}::{job.source.dataset}"),
+            "source": printable(job.table.source.name),
+            "dtype": job.source.dtype.name,
+            "coordinates": coordinate_dtype(job.source.dtype).__name__,
+            "normalized": job.request.normalized,
+            "output_size": job.request.output_size,
+            "most_bins": MOST_BINS,
+            "all_channels": job.source.channels,
+            "defaults": {
+                field.name: field.default
+                for field in dataclasses.fields(Convention)
+                if field.default is not dataclasses.MISSING
+            },
+            "aligned_offset": ALIGNED_OFFSET,
+            "conventions": [
+                *given,
+                *(_convention(each, each.name) for each in PLAIN.values()),
+            ],
+            "start": {
+                "conventions": [keys.get(each.name, each.name) for each in self._conventions],
+                "bin": options.bin,
+                "channel": options.channel or 0,
+            },
+            "command": {
+                "features": job.request.features if job.request.maps is None else None,
+                "boxes": job.request.boxes if job.request.given is None else "-",
+                "options": option_words(job.request, [n for n in OPTIONS if n not in _NOT_OF_BOX]),
+                "of_moved": option_words(job.request, [n for n in OPTIONS if n in _OF_MAPS]),
+                "fractions_of": option_words(job.request, ["image_size"]),
+                "by_rule": job.level_rule is not None,
+                "normalized": row.normalized or job.request.normalized,
+                "photo": options.photo,
+            },
+            "palette": {
+                "map": colour.VIRIDIS,
+                "bins": [colour.FIRST, colour.SECOND],
+                "odd": [
+                    colour.NOT_A_NUMBER,
+                    colour.INFINITE,
+                    colour.MINUS_INFINITE,
+                ],
+            },
+        }
+
+    def boxes(self, image: int) -> Iterator[Record]:
+        """A record for each box of an image."""
+        job, table = self._job, self._job.table
+        names = table.coco.categories if table.coco else {}
+        for k in self._of_image[image].tolist():
+            record: Record = {
+                "number": int(table.source_index[k]),
+                "image": image,
+                "xyxy": job.xyxy[k].tolist(),
+                "map": {rule: _map_of(each, k) for rule, each in self.by_rule.items()},
+            }
+            if table.id is not None:
+                record["id"] = printable(table.id[k])
+            if table.label is not None:
+                label = str(table.label[k])
+                record["label"] = printable(
+                    f"{label} {names[label]}" if names.get(label) else label
+                )
+            if table.score is not None and math.isfinite(table.score[k]):
+                record["score"] = float(table.score[k])
+            yield record
+
+    def image(self, image: int) -> Record:
+        """A record of an image, without its photograph."""
+        source = self._job.source
+        name = self._job.image_name(image)
+        said = name if source.names is not None else image
+        return {
+            "number": image,
+            "name": printable(self._picture(image) or name),
+            "on_image": str(said) if source.images > 1 else None,
+        }
+
+    def maps(self, image: int) -> Iterator[Record]:
+        """A record for each map of an image that a box is on, without its channels."""
+        source = self._job.source
+        for i in self._maps_of(image):
+            frames = next(
+                each.frames for each in self.by_rule.values() if i in each.map_index.tolist()
+            )
+            yield {
+                "number": i,
+                "level": source.level_names[i % source.levels] if source.level_names else None,
+                "size": source.map_size(i),
+                "scale": self._job.scale(i).value,
+                "input_scale": source.input_scale(i),
+                "pixels": frames.pixels[frames.number(i)].tolist(),
+            }
+
+    def channel_sizes(self, image: int) -> int:
+        """Bytes that one channel of all maps of an image takes as text."""
+        source = self._job.source
+        sizes = (math.prod(source.map_size(i)) for i in self._maps_of(image))
+        return sum(-(-size * source.dtype.itemsize // 3) * 4 + 3 for size in sizes)
+
+    def features(self, images: Sequence[int], channels: Sequence[int]) -> Iterator[list[str]]:
+        """Some channels of each map, in the order of `maps`: their numbers in base 64."""
+        source = self._job.source
+        numbers = [i for image in images for i in self._maps_of(image)]
+        little = source.dtype.newbyteorder("<")
+        with closing(source.read_ahead(numbers)) as maps:
+            for _, values in maps:
+                first = np.moveaxis(values, -1, 0) if source.channels_last else values
+                yield [_base64(first[c].astype(little, copy=False).tobytes()) for c in channels]
+
+    def photograph(self, image: int) -> str | None:
+        """The photograph of an image as the address that an HTML image has, if there is one."""
+        photo = self._photo(image)
+        if photo is None:
+            return None
+        small = photo.image.copy()
+        small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=88)
+        return f"data:image/jpeg;base64,{_base64(buffer.getvalue())}"
+
+    def _photo(self, image: int) -> Photo | None:
+        rows = self._of_image[image]
+        placed = self._job.placed(rows)[0]
+        return self._photos.of(placed, int(placed.rows[0]))
+
+    def _picture(self, image: int) -> str | None:
+        table = self._job.table
+        if table.coco is not None and table.image is not None:
+            row = int(self._of_image[image][0])
+            found = table.coco.images.get(str(table.image[row]))
+            return found.file_name if found else None
+        return None
+
+    def _maps_of(self, image: int) -> list[int]:
+        rows = self._of_image[image]
+        maps = [_map_of(job, k) for job in self.by_rule.values() for k in rows.tolist()]
+        return sorted({i for i in maps if i is not None})
+
+    def _channels(self) -> list[int]:
+        """The order in which channels are kept: the one that is shown first, then the others."""
+        first = self._options.channel or 0
+        return [first, *(c for c in range(self._job.source.channels) if c != first)]
+
+
+_MOST_PIXELS: Final = 2048  # of a photograph's longer side
+_OF_MAPS: Final = (
+    "spatial_scale",
+    "layout",
+    "allow_external",
+    "input_scale",
+    "levels",
+    "strides",
+)
+_NOT_OF_BOX: Final = ("output_size", "threads", "memory")
+
+
+def as_text(value: object) -> str:
+    """JSON that may stand in a script element: no `<` in it ends that."""
+    return json.dumps(plain(value), separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _jobs_by_rule(job: Job) -> Mapping[str, Job]:
+    """Level rule → the job with its boxes on the maps of that rule; "" where there is no rule."""
+    if job.level_rule is None:
+        return {"": job}
+    found = {job.convention.level_rule: job}
+    for row in PLAIN.values():
+        if row.level_rule not in found:
+            try:
+                found[row.level_rule] = job.under(row)
+            except (ArgumentError, BoxError):
+                continue  # a rule that refuses these boxes or maps
+    return found
+
+
+def _map_of(job: Job, row: int) -> int | None:
+    """The map of a box; None where the rule takes it from none."""
+    return int(job.map_index[row]) if job.level[row] >= 0 else None
+
+
+def _changed(conventions: Sequence[Convention]) -> list[Convention]:
+    return [row for row in conventions if overrides(row)]
+
+
+def _convention(row: Convention, key: str) -> Record:
+    """A row for the page: its fields that are not at their default, and what it is called."""
+    fields = {
+        field.name: getattr(row, field.name)
+        for field in dataclasses.fields(row)
+        if field.default is not dataclasses.MISSING and getattr(row, field.name) != field.default
+    }
+    options = [word for pair in convention_options(row).items() for word in pair if word]
+    return {
+        "key": key,
+        "name": row.name,
+        "label": " ".join([row.name, *options]),
+        "program": row.program,
+        "surprise": row.surprise,
+        "words": ["--op", row.operator, "--convention", row.name, *options],
+        "fields": fields,
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,48 @@
+// Numbers as text: exact where a rounding hangs on them, and to few digits elsewhere.
+
+import { content } from "./content.js";
+
+/** The fewest digits that give a coordinate back in its own precision. @param {number} value */
+export function exact(value) {
+  if (content.coordinates === "float64") return written(value);
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return written(short);
+  }
+  return written(value);
+}
+
+/** A number to so many digits. @param {number} value */
+export function brief(value, digits = 7) {
+  return written(Number(value.toPrecision(digits)));
+}
+
+/** With so many decimals. @param {number} value @param {number} decimals */
+export function fixed(value, decimals) {
+  return value.toFixed(decimals).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+}
+
+/** Numbers of one table: all with as many decimals as leave the largest so many digits. @param {number[][]} values @param {number} digits */
+export function alike(values, digits) {
+  const finite = values.flat().filter(Number.isFinite).map(Math.abs);
+  const most = Math.max(...finite, 0);
+  const decimals = digits - 1 - Math.floor(Math.log10(most || 1));
+  const plain = most < 10 ** 5 && decimals <= 5;
+  return values.map((line) =>
+    line.map((value) =>
+      plain && Number.isFinite(value) ? fixed(value, Math.max(decimals, 0)) : brief(value, 2),
+    ),
+  );
+}
+
+/** A number behind a minus or times sign. @param {number} value */
+export function operand(value) {
+  return value < 0 ? `(${exact(value)})` : exact(value);
+}
+
+/** @param {number} value */
+function written(value) {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  return String(value).replace(/-/g, "−");
+}
