@@ -34,6 +34,7 @@ def crop(
     threads: int,
     map_size: tuple[int, int] | None = None,
     origin: tuple[int, int] = (0, 0),
+    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
     rows: NDArray[np.int64] | None = None,
 ) -> None:
     """Pool every box into `out`.
@@ -55,24 +56,33 @@ def crop(
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
                 row = start + k if rows is None else rows[start + k]
-                _pool_box(_Window(features[image], *origin), planned, k, out[row])
+                _pool_box(_Window(features[image], *(places or origin)), planned, k, out[row])
 
 
 class _Window(NamedTuple):
-    """The cells (C, h, w) of a map that are here, the first of them at (top, left)."""
+    """The cells (C, h, w) of a map that are here.
+
+    y, x: the row and the column of the map that they begin with, or where each row and each column
+        of the map is among them, −1 for those that are not here.
+    """
 
     cells: Float
-    top: int
-    left: int
+    y: _Places
+    x: _Places
 
     def check(self, y_cells: NDArray[np.int32], x_cells: NDArray[np.int32]) -> None:
-        """That it has what a box reads."""
-        for cells, first, size in (
-            (y_cells, self.top, self.cells.shape[1]),
-            (x_cells, self.left, self.cells.shape[2]),
-        ):
-            if not (first <= cells.min() and cells.max() < first + size):
+        """That it has what a box reads; given as rows and columns of the window."""
+        for cells, size in ((y_cells, self.cells.shape[1]), (x_cells, self.cells.shape[2])):
+            if cells.min() < 0 or cells.max() >= size:
                 raise ValueError("a box reads cells outside the window of the map")
+
+
+_Places = int | NDArray[np.int32]
+
+
+def _placed(cells: NDArray[np.int32], places: _Places) -> NDArray[np.int32]:
+    """Cells of the map, along an axis, as those of the window."""
+    return places[cells] if isinstance(places, np.ndarray) else cells - places
 
 
 def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
@@ -82,12 +92,14 @@ def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention
 
 
 def _pool_box(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
-    y_cells, x_cells = _cells_of_box(planned.y, k), _cells_of_box(planned.x, k)
+    y_cells = _placed(_cells_of_box(planned.y, k), window.y)
+    x_cells = _placed(_cells_of_box(planned.x, k), window.x)
     if len(y_cells) and len(x_cells):
         window.check(y_cells, x_cells)
     else:  # nothing is read, wherever the window is
         nothing = np.zeros((), window.cells.dtype)
         window = _Window(np.broadcast_to(nothing, (len(window.cells), *planned.map_size)), 0, 0)
+        y_cells, x_cells = _cells_of_box(planned.y, k), _cells_of_box(planned.x, k)
     left = int(x_cells.min(initial=planned.x.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
     rows, taps = _rows_of_box(planned.y, k), max(len(y_cells), 1)
@@ -95,21 +107,24 @@ def _pool_box(window: _Window, planned: SeparablePlan, k: int, out: Float) -> No
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(window.cells), channels):
         some = window.cells[c : c + channels]
-        blocks = [
-            some[:, :, x - window.left : min(x + columns, right) - window.left]
-            for x in range(left, right, columns)
-        ]
-        first = window.top, left
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, first)
+        blocks = [some[:, :, x : min(x + columns, right)] for x in range(left, right, columns)]
+        pooled = _pool(blocks or [some[:, :, :0]], planned, k, y_cells, x_cells - left)
+        out[c : c + channels] = pooled
 
 
-def _pool(blocks: list[Float], planned: SeparablePlan, k: int, first: tuple[int, int]) -> Float:
-    """Of some channels, from blocks of columns side by side, whose first cell is `first`."""
+def _pool(
+    blocks: list[Float],
+    planned: SeparablePlan,
+    k: int,
+    y_cells: NDArray[np.int32],
+    x_cells: NDArray[np.int32],
+) -> Float:
+    """Of some channels, from blocks of columns side by side, in which these are the box's cells."""
     row_convention = planned.convention
     over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
-    parts = [_cells_to_rows(block, planned.y, k, first[0], over_taps, axis=1) for block in blocks]
+    parts = [_cells_to_rows(block, planned.y, k, y_cells, over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    rows = _cells_to_rows(rows, planned.x, k, first[1], over_taps, axis=2)
+    rows = _cells_to_rows(rows, planned.x, k, x_cells, over_taps, axis=2)
     pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
     if row_convention.mode == "max":
         start = row_convention.max_start
@@ -135,14 +150,21 @@ def _rows_of_box(axis: AxisPlan, k: int) -> slice:
 
 
 def _cells_to_rows(
-    values: Float, plan_: AxisPlan, k: int, first_cell: int, over_taps: np.ufunc, *, axis: int
+    values: Float,
+    plan_: AxisPlan,
+    k: int,
+    places: NDArray[np.int32],
+    over_taps: np.ufunc,
+    *,
+    axis: int,
 ) -> Float:
+    """Places: of the box's cells in `values`, tap by tap."""
     rows = _rows_of_box(plan_, k)
     row_ptr = plan_.rows.row_ptr[rows.start : rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     weights = plan_.rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies all of what is not contiguous.
-    cells = values[(slice(None),) * axis + (plan_.rows.cells[taps] - first_cell,)]
+    cells = values[(slice(None),) * axis + (places,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
 

@@ -14,6 +14,8 @@ struct Arguments {
     double spatial_scale;
     std::int64_t map_size[2];  // of the whole map
     std::int64_t origin[2];    // of the window that `features` is of it
+    // In place of that: where each row and column of the map is in the window; −1 where it is not.
+    const std::int32_t* places[2];
     Element element;           // of the output
     Number number;             // of the map
     const char* features;      // (N, C, H, W)
