@@ -6,6 +6,7 @@ by blocks of channels, so that little of it is in memory at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -56,7 +57,7 @@ class Part:
         job's source.
     span: the window, of the images from the first to the last.
     wanted: the pieces of the window that have a cell which is read; None is all.
-    channels: how many a block has.
+    channels: how many a block has; pooled: how many of them a channel of the output takes.
     """
 
     rows: Rows
@@ -65,12 +66,18 @@ class Part:
     span: Span
     wanted: NDArray[np.bool_] | None
     channels: int
+    pooled: int = 1
 
     @property
     def blocks(self) -> list[slice]:
         """The blocks of channels."""
         every = self.windows.shape[1]
-        return [slice(c, min(c + self.channels, every)) for c in range(0, every, self.channels)]
+        each = -(-self.channels // self.pooled) * self.pooled
+        return [slice(c, min(c + each, every)) for c in range(0, every, each)]
+
+    def pooled_from(self, block: slice) -> slice:
+        """The channels of the output that are pooled from a block."""
+        return slice(block.start // self.pooled, block.stop // self.pooled)
 
     def read(self, block: slice, buffer: NDArray[np.uint8], each: Callable[..., Any]) -> Features:
         """(N, C, h, w) a block of the window, in a buffer. each: `map`, or that of threads."""
@@ -221,8 +228,10 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
         channels = min(windows.piece[1] * each, windows.shape[1])
     maps = boxes.job.map_index[boxes.rows].tolist()
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
+    job = boxes.job
+    pooled = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
     wanted = _wanted(boxes) if isinstance(span[1], slice) else None
-    return Part(boxes.rows, windows, numbers, span, wanted, channels)
+    return Part(boxes.rows, windows, numbers, span, wanted, channels, pooled)
 
 
 def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:

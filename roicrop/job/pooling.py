@@ -114,7 +114,7 @@ class _Block:
                 end = first + len(placed)
                 placed.pool_window(
                     window[self._part.numbers[placed.map] - images.start],
-                    out[first:end, self._channels],
+                    out[first:end, self._part.pooled_from(self._channels)],
                     threads=self._threads,
                     **self._part.place,
                 )

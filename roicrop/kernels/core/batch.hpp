@@ -131,8 +131,7 @@ private:
         Range range;
         for (auto t = begin; t < cells.size(); ++t) {
             range.add(cells[t]);
-            const std::int32_t* const places = a_.places[axis];
-            cells[t] = places ? places[cells[t]] : cells[t] - std::int32_t(a_.origin[axis]);
+            cells[t] = a_.in_window(axis, cells[t]);
         }
         return range.size();
     }

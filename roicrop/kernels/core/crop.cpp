@@ -123,6 +123,7 @@ private:
 }  // namespace
 
 void crop(const Arguments& arguments, const Kernel& kernel) {
+    if (arguments.turned || arguments.own_channels) return crop_sparse(arguments, kernel);
     if (arguments.element == Element::real64)
         Cropping<double>(arguments, kernel).run();
     else
