@@ -71,7 +71,7 @@ def cells_read(crop: Crop) -> tuple[Array, Array]:
 @each_core
 def test_large_boxes_are_summed_alike_from_few_of_their_rows(core: str) -> None:
     features = np.random.default_rng(0).standard_normal((1, 3, 1500, 1400), np.float32)
-    row = CONVENTIONS["mask-rcnn"]
+    row = PLAIN["mask-rcnn"]
     box = np.array([[3.0, 5, 1390, 1490]])
     case = Crop(row, features, "NCHW", np.array([0]), box, (7, 7), 1.0)
     some, places = lines_of(features, cells_read(case))
