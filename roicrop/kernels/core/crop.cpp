@@ -105,8 +105,8 @@ private:
             Box& box = unit.box;
             const auto y = chunk.y.cells.size(), x = chunk.x.cells.size();
             box.flagged = planner.append(chunk.y, chunk.x, static_cast<const Sum*>(a_.boxes) + k * 4);
-            for (auto t = y; t < chunk.y.cells.size(); ++t) unit.y.add(chunk.y.cells[t]);
-            for (auto t = x; t < chunk.x.cells.size(); ++t) unit.x.add(chunk.x.cells[t]);
+            const std::int64_t height = to_window(chunk.y.cells, y, 0, unit.y);
+            const std::int64_t width = to_window(chunk.x.cells, x, 1, unit.x);
             if (unit.cells() && !(is_here(unit.y, 0) && is_here(unit.x, 1)))
                 throw std::invalid_argument("a box reads cells outside the window of the map");
             // The cells that taps along x name become columns.
@@ -123,8 +123,8 @@ private:
             for (auto t = x; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] = number_at(t);
             for (; box.columns % column_block; ++box.columns) chunk.column.push_back(chunk.column.back());
             box.segment = longest_segment;
-            if (unit.cells() > packed_cells)
-                box.segment = int(std::clamp<std::int64_t>(packed_cells / unit.x.size(), 1, longest_segment));
+            if (height * width > packed_cells)
+                box.segment = int(std::clamp<std::int64_t>(packed_cells / width, 1, longest_segment));
             box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
             chunk.units.push_back(unit);
         }
@@ -147,9 +147,18 @@ private:
                 plan.zero.data() + bin};
     }
 
-    bool is_here(Range cells, int axis) const {
-        return cells.begin >= a_.origin[axis] && cells.end <= a_.origin[axis] + a_.shape[2 + axis];
+    // A box's cells from the map to the window, where they are `here`; how many they span on the map.
+    std::int64_t to_window(std::vector<std::int32_t>& cells, std::size_t begin, int axis, Range& here) const {
+        Range on_map;
+        for (auto t = begin; t < cells.size(); ++t) {
+            on_map.add(cells[t]);
+            cells[t] = in_window(a_, axis, cells[t]);
+            here.add(cells[t]);
+        }
+        return on_map.size();
     }
+
+    bool is_here(Range cells, int axis) const { return cells.begin >= 0 && cells.end <= a_.shape[2 + axis]; }
 
     void make_regions() {
         order_.clear();
@@ -217,8 +226,7 @@ private:
 
     void add_region(const Unit** first, const Unit** last, Range y, Range x, std::int64_t alone) {
         Region region{};
-        region.map = a_.features + (*first)->image * a_.strides[0] - a_.origin[0] * a_.strides[2] -
-                     a_.origin[1] * a_.strides[3];
+        region.map = a_.features + (*first)->image * a_.strides[0];
         region.boxes = boxes_.data() + boxes_.size();
         region.count = int(last - first);
         for (const Unit** unit = first; unit < last; ++unit) boxes_.push_back((*unit)->box);

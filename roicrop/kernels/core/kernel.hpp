@@ -65,6 +65,8 @@ struct Arguments {
     double spatial_scale;
     std::int64_t map_size[2];  // of the whole map
     std::int64_t origin[2];    // of the window that `features` is of it
+    // In place of that: where each row and column of the map is in the window; −1 where it is not.
+    const std::int32_t* places[2];
     Element element;           // of the output
     Number number;             // of the map
     const char* features;      // (N, C, H, W)
@@ -105,7 +107,7 @@ struct Box {
 
 // Some boxes of one image, and the rectangle of it that is packed for them.
 struct Region {
-    const char* map;          // channel 0 of the whole map's cell (0, 0)
+    const char* map;          // channel 0 of the window's cell (0, 0)
     const Box* boxes;
     int count;
     int lines;                // cache lines of a cell of the panel; 0: the map is read as it is

@@ -29,6 +29,11 @@ struct Range {
     std::int64_t size() const { return std::max(end - begin, 0); }
 };
 
+// A row (axis 0) or a column of the map, in the window.
+inline std::int32_t in_window(const Arguments& a, int axis, std::int32_t cell) {
+    return a.places[axis] ? a.places[axis][cell] : cell - std::int32_t(a.origin[axis]);
+}
+
 // One axis of many boxes; fields as in sampling.AxisPlan.
 template <class Sum>
 struct AxisPlan {
