@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -87,7 +86,6 @@ class Survey:
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
     amount: (H, W) how much each cell contributes to all, for coverage.
-    key: of the image, or for coverage the map, that it is of. file: where it goes, if anywhere.
     """
 
     name: SurveyName
@@ -96,18 +94,6 @@ class Survey:
     amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
-    key: int
-    file: Path | None
-    overwrite: bool
-
-    def draw(self) -> list[Path]:
-        """Write the figure; the file, if it was not there before."""
-        from roicrop import draw
-
-        assert self.file is not None
-        new = not self.file.exists()
-        draw.save(self.sheet(), self.file, overwrite=self.overwrite)
-        return [self.file] if new else []
 
     def sheet(self) -> Sheet:
         """The figure, laid out and not yet drawn."""

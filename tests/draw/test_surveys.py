@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,6 @@ from roicrop.draw import Shown, Subject
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from tests.draw.boxes import BOXES, FEATURES, PHOTO, STRIDE, Box, assert_legible, crop, text_of
 
-HERE = Path("figure.png")
-
 
 def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: bool = True) -> Survey:
     items, amount = [], np.zeros((24, 30))
@@ -28,7 +25,7 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
         items.append(Item(n, subject, found, n / 7 if score else None, None))
     shown, scale = Shown.of(FEATURES, None), (1 / STRIDE, 1 / STRIDE)
     picture = PHOTO if photo else None
-    return Survey(name, shown, items, amount, scale, picture, 0, HERE, overwrite=False)
+    return Survey(name, shown, items, amount, scale, picture)
 
 
 @pytest.mark.parametrize("name", ["overview", "sheet", "coverage"])
