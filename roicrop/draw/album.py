@@ -195,7 +195,7 @@ class Album:
                 survey = survey or self._survey_on(on_map)
                 self._add(survey, on_map)
             if survey is not None:
-                yield Figure(survey.sheet, self._files.get(its, ()), self._overwrite)
+                yield Figure(survey.compose, self._files.get(its, ()), self._overwrite)
 
     def _survey_on(self, on_map: OnMap) -> Survey:
         """One of no boxes yet."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
 from roicrop.draw.map import Shown
-from roicrop.draw.sheet import Entry
+from roicrop.draw.sheet import Entry, framed
 from roicrop.draw.view import Span, TrueBox, View, spans_of, true_box
 from roicrop.job import Subject
 from roicrop.sampling import Plan, Samples, Term
@@ -28,9 +28,9 @@ Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordina
 
 SHADOW: Final = (*INK, 140)
 _SAME: Final = 5e-3  # cells below which nobody sees a shift
-_LEAST_GAP: Final = 3.0  # pixels between samples below which they are specks
-_MOST_MARKS: Final = 20_000
-_MOST_PLACES: Final = 600  # of samples along an axis
+_SAME_PLACE: Final = 0.25  # pixels
+_LEAST_GAP: Final = 3.5  # pixels between samples, below which …
+_THINNED: Final = 8.0  # … only some are drawn, that far from one another
 _MOST_TERMS: Final = 3000  # of the one bin that are looked at one by one
 _LEAST_CENTRED: Final = 14.0  # pixels a cell from which on centres are marked
 
@@ -132,10 +132,10 @@ def side_lengths(outline: Outline) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Points:
-    """Where the samples of all bins lie: those in sight, those at one place once.
+    """Where the samples of all bins lie: those in sight, as far as there is room for marks.
 
     y, x, read_y, read_x: (n,) index coordinates; state: 0 inside, 1 clamped, 2 outside.
-    gap: pixels between neighbours.
+    gap: pixels between neighbours. thinned: whether there is not room for all.
     """
 
     y: NDArray[np.float64]
@@ -144,36 +144,35 @@ class Points:
     read_x: NDArray[np.float64]
     state: NDArray[np.int64]
     gap: float
-
-    @property
-    def crowded(self) -> bool:
-        """Whether there is no room for marks."""
-        return self.gap < _LEAST_GAP or len(self.y) > _MOST_MARKS
+    thinned: bool
 
 
 def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
     along_y, along_x = plan.samples(k)
-    ys, gap_y = _places(along_y, view.rows, view.cell_y)
-    xs, gap_x = _places(along_x, view.columns, view.cell_x)
+    ys, gap_y, thin_y = _places(along_y, view.rows, view.cell_y)
+    xs, gap_x, thin_x = _places(along_x, view.columns, view.cell_x)
     i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
     inside = ys.inside[i] & xs.inside[j]
     state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)
     at = [a.astype(np.float64) for a in (ys.position[i], xs.position[j])]
     read = [a.astype(np.float64) for a in (ys.read_at[i], xs.read_at[j])]
-    return Points(at[0], at[1], read[0], read[1], state, min(gap_y, gap_x))
+    gap = min(gap_y, gap_x)
+    return Points(at[0], at[1], read[0], read[1], state, gap, thin_y or thin_x)
 
 
-def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float]:
-    """The samples of an axis that are drawn, and the pixels between neighbours."""
+def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float, bool]:
+    """The samples of an axis that are drawn, the pixels between them, and whether they are few."""
     at = samples.position.astype(np.float64)
-    reach = 8.0 / cell
-    seen = np.flatnonzero((at >= span.low - reach) & (at <= span.high + reach))
-    places, first = np.unique(np.rint(at[seen] * (cell * 4)), return_index=True)
-    gaps = np.diff(places) / 4
+    seen = np.flatnonzero((at >= span.low - 8.0 / cell) & (at <= span.high + 8.0 / cell))
+    pixels = np.sort(at[seen]) * cell
+    gaps = np.diff(pixels)[np.diff(pixels) > _SAME_PLACE]
+    gap = float(gaps.min()) if gaps.size else 40.0
+    room = _THINNED if gap < _LEAST_GAP else _SAME_PLACE
+    _, first = np.unique(np.rint(at[seen] * cell / room), return_index=True)
     drawn = np.zeros(len(at), dtype=bool)
-    drawn[seen[first[:: len(first) // _MOST_PLACES + 1]]] = True
-    return samples.where(drawn), float(gaps.min()) if gaps.size else 40.0
+    drawn[seen[first]] = True
+    return samples.where(drawn), max(gap, room), room == _THINNED
 
 
 @dataclass(frozen=True)
@@ -269,8 +268,7 @@ def box_entry(drawing: Drawing) -> Entry:
         text += f", out of sight (arrow): {' and '.join(gone)}"
     elif not (view.rows.covers(rows) and view.columns.covers(columns)):
         text += ", which goes on beyond the picture"
-    example = rectangle(7, 6, 27, 18)
-    return Entry(lambda brush: brush.outline(example, 4.0, BOX), text)
+    return Entry(framed(4.0, BOX), text)
 
 
 def shift(drawing: Drawing) -> str:
