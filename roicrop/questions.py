@@ -1,4 +1,4 @@
-"""`show`, `explain`, `compare` and `identify`: what the commands of these names do, in Python.
+"""`show`, `explore`, `explain`, `compare` and `identify`: what the commands do, in Python.
 
 Features and boxes are files, as on the command line, or arrays, as in `roicrop.roi_align`. Either
 way they become a job, and the same functions answer as answer the commands.
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from roicrop import job as jobs
 from roicrop.arguments import OutputSize, checked_scale, numbers_of, pair
 from roicrop.conventions import (
-    CONVENTIONS,
     DEFAULT,
+    PLAIN,
     SETTINGS,
     Convention,
     Mode,
@@ -33,7 +33,9 @@ from roicrop.text import choice
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Answer", "RoicropWarning", "compare", "explain", "identify", "show"]
+    from roicrop.explorer import Page
+
+__all__ = ["Answer", "RoicropWarning", "compare", "explain", "explore", "identify", "show"]
 
 Scale = float | Sequence[float]
 Figure = Literal["box", "overview", "sheet", "coverage"]
@@ -137,7 +139,8 @@ def show(
     if both:
         rows.append(pool_beside(rows[0]))
     asked = Options(channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo))
-    with _opened(params, rows[0]) as job:
+    with _opened(jobs.request_of(params, rows[0])) as job:
+        rows[0] = job.convention
         drawn: Sequence[range] = [range(k, k + 1)]
         if figure != "box":
             image = job.image_index[job.rows_of([k])[0]]
@@ -145,6 +148,57 @@ def show(
             drawn = [range(n, n + 1) for n in its.tolist()]
         survey = None if figure == "box" else figure
         return next(Album(job, None, rows, asked, boxes=drawn, survey=survey).images())
+
+
+def explore(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize | None = None,
+    spatial_scale: Scale | None = None,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention | None = None,
+    operator: Operator = "align",
+    both: bool = False,
+    bin: tuple[int, int] | None = None,
+    channel: int | None = None,
+    photo: str | os.PathLike[str] | None = None,
+    max_size: int | None = None,
+    layout: str | None = None,
+    **options: Any,
+) -> Page:
+    """Make the page that `roicrop show -o PAGE.html` writes: all boxes, to point, drag and compare.
+
+    max_size: bytes of the page; channels, then photographs, then images are left out. None is
+        20,000,000.
+
+    The other arguments, and the errors, are those of `show`: what the page begins with.
+    Returns an `explorer.Page`, which a notebook shows, and whose `save("page.html")` writes it.
+    """
+    from roicrop import explorer
+
+    params = _asked(
+        input,
+        boxes,
+        options,
+        operator=operator,
+        output_size=output_size,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        mode=mode,
+        convention=convention,
+        layout=layout,
+    )
+    rows = [jobs.convention_of(params, "align" if both else operator)]
+    if both:
+        rows.append(pool_beside(rows[0]))
+    image = None if photo is None else os.fspath(photo)
+    asked = explorer.Options(channel=channel, bin=bin, photo=image)
+    with _opened(jobs.request_of(params, rows[0])) as job:
+        return explorer.explore(job, rows, asked, max_size=max_size or explorer.MAX_SIZE)
 
 
 def explain(
@@ -192,7 +246,7 @@ def explain(
         layout=layout,
     )
     row = jobs.convention_of(params, operator)
-    with _opened(params, row) as job:
+    with _opened(jobs.request_of(params, row)) as job:
         found = explanation.explain(job, [k] if isinstance(k, int) else k, channel)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
@@ -245,12 +299,11 @@ def compare(
         mode=mode,
         layout=layout,
     )
-    variants = comparison.read_variants(conventions, {name: params.get(name) for name in SETTINGS})
+    chosen = comparison.choose(lambda _: conventions, params)
     names = [comparison.split_variant(each)[0] for each in conventions if isinstance(each, str)]
     params = jobs.with_model(params, *names) if names else params
-    rows = [variant.convention for variant in variants]
-    with _opened(params, comparison.reading_convention(variants), *rows) as job:
-        found = comparison.compare(job, variants, tolerance=tolerance, listed=worst)
+    with _opened(chosen.request(params)) as job:
+        found = comparison.compare(job, chosen.of(job), tolerance=tolerance, listed=worst)
         record = comparison.as_record(found, job)
         return Answer(comparison.in_words(found, job), record, record["pairs"], ok=found.agrees)
 
@@ -279,7 +332,7 @@ def identify(
         input, boxes, options, output_size=1, spatial_scale=spatial_scale, layout=layout
     )
     tensor = os.fspath(pooled) if _is_file(pooled) else numbers_of(pooled, "pooled")
-    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = identification.leniently(jobs.request_of(params, *any_convention))
     with jobs.open_job(request) as job, identification.open_pooled(tensor, job) as opened:
         verdict = identification.identify(job, opened)
@@ -369,9 +422,9 @@ def _is_file(value: Any) -> bool:
 
 
 @contextmanager
-def _opened(params: Mapping[str, Any], row: Convention, *beside: Convention) -> Iterator[jobs.Job]:
+def _opened(request: jobs.Request) -> Iterator[jobs.Job]:
     """The job that is asked for, with a Python warning for what is most likely not meant."""
-    with jobs.open_job(jobs.request_of(params, row, *beside)) as job:
+    with jobs.open_job(request) as job:
         jobs.require_scale(job)
         for caution in jobs.cautions(job, job.fit()):
             if caution.loud:

@@ -9,6 +9,12 @@ from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import Convention, Kind, Operator, Reduction
 from roicrop.text import measure, minus
 
+
+def named(row: Convention) -> str:
+    """Its name, and its operator where another has such a name: "torchvision (ps-align)"."""
+    return row.name if row.operator in ("align", "pool") else f"{row.name} ({row.operator})"
+
+
 TABLE_HEADER: Final = (
     "convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners",
 )  # fmt: skip
@@ -132,7 +138,13 @@ _OPERATOR_NAMES: Final[dict[Kind, str]] = {
     "piece": "Exact RoIAlign",
     "cell": "RoIPool",
 }
-OPERATORS: Final[dict[Operator, str]] = {"align": "RoIAlign", "pool": "RoIPool"}
+OPERATORS: Final[dict[Operator, str]] = {
+    "align": "RoIAlign",
+    "pool": "RoIPool",
+    "align-rotated": "Rotated RoIAlign",
+    "ps-align": "Position-sensitive RoIAlign",
+    "ps-pool": "Position-sensitive RoIPool",
+}
 """What an operator is called, whatever its convention."""
 _ROUNDED: Final = {
     "half-away": "rounded",

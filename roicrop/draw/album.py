@@ -116,7 +116,9 @@ class Album:
         job.check_channel(options.channel)
         check_bin(options.bin, job.request.output_size)
         self._job = job
-        self._conventions = conventions
+        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
+        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
         self._options = options
         self._survey = survey
         self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)

@@ -70,7 +70,7 @@ def _pooled_file(
     values: Values,
 ) -> PooledFile:
     convention = said.get("convention")
-    changed, strange = _changed(convention, said.get("rules"))
+    changed, strange = _changed(said.get("operator"), convention, said.get("rules"))
     return PooledFile(
         path=path,
         size=Path(path).stat().st_size,
@@ -86,12 +86,12 @@ def _pooled_file(
 
 
 def _changed(
-    convention: object, rules: object
+    operator: object, convention: object, rules: object
 ) -> tuple[dict[str, tuple[object, object]], list[str]]:
     """What differs from the convention as this version knows it, and what it does not know."""
     if convention is None:
         return {}, []
-    own = CONVENTIONS.get(str(convention))
+    own = CONVENTIONS.get((str(operator), str(convention)))  # type: ignore[call-overload, arg-type, unused-ignore]
     if own is None:
         return {}, [f"made by the convention {convention}, which this version does not know"]
     try:
