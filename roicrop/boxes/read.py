@@ -171,7 +171,8 @@ def _reading() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with np.errstate(invalid="ignore"):  # of signalling NaN, which float64 makes quiet
+            yield
     except (TextError, FeatureError) as error:
         raise BoxError(str(error)) from error
     finally:

@@ -75,7 +75,7 @@ def open_pooled(
             "boxes with an angle: compare conventions instead"
         )
     if not isinstance(spec, str):
-        array = StoredArray("pooled", spec.shape, spec.dtype, spec)
+        array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
         yield _checked(lambda rows: spec[rows], array, job, progress)
         return
     with open_stored(spec, allow_external=job.request.allow_external) as stored:

@@ -118,8 +118,8 @@ class GridTerms(Terms):
     def sum(self, features: Array) -> float:
         """Cell by cell, because there may be more terms than anyone can go through."""
         (rows, weights_y), (columns, weights_x) = _per_cell(self.y), _per_cell(self.x)
-        read = features[np.ix_(rows, columns)].astype(np.float64)
         with np.errstate(all="ignore"):
+            read = features[np.ix_(rows, columns)].astype(np.float64)
             return float(weights_y @ read @ weights_x)
 
     def largest(self, features: Array, reduction: Reduction, start: float) -> float:

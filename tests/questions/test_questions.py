@@ -25,7 +25,7 @@ FILES = "maps.h5", "boxes.csv"
 TABLE = np.array(BOXES, np.float64)
 ARRAYS = MAPS, TABLE
 SCALE = 1 / STRIDE
-QUESTIONS = ("show", "explain", "compare", "identify")
+QUESTIONS = ("show", "explore", "explain", "compare", "identify")
 
 
 # Of files they are the commands
