@@ -233,7 +233,7 @@ def test_every_sample_has_a_mark_near_it_however_close_to_the_next(ratio: int) -
     brush = Brush(blank(view.height, view.width, (0, 0, 0)))
     drawing = Drawing(found, view, SUBJECT, Shown.of(features, 0))
     kinds.small(drawing, brush)
-    painted = np.asarray(brush.finish()).any(axis=-1)
+    painted: Any = np.asarray(brush.finish()).any(axis=-1)
     y, x = (
         to_pixels(axis.position.astype(np.float64)).astype(int)
         for to_pixels, axis in zip((view.y, view.x), found.plan.samples(0), strict=True)
