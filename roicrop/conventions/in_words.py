@@ -66,13 +66,15 @@ def _samples(row: Convention) -> str:
 
 def operator_name(row: Convention) -> str:
     """What the operator is called: "RoIAlign", "Exact RoIAlign", "Crop-and-resize", "RoIPool"."""
+    if row.turned or row.position_sensitive:
+        return OPERATORS[row.operator]
     return _OPERATOR_NAMES[row.kind]
 
 
 def rules(row: Convention) -> str:
     """The rules in a line: "2×2 samples a bin, avg, corners moved −0.5 cells: torchvision …"."""
     if row.kind == "cell":
-        return f"RoIPool, {row.mode}{_moved(row)}: {row.program}"
+        return f"{operator_name(row)}, {row.mode}{_moved(row)}: {row.program}"
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
     samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")

@@ -19,9 +19,9 @@ from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
 from roicrop.draw.map import Shown
 from roicrop.draw.sheet import Entry, framed
-from roicrop.draw.view import Span, TrueBox, View, spans_of, true_box
+from roicrop.draw.view import TrueBox, View, spans_of, true_box
 from roicrop.job import Subject
-from roicrop.sampling import Plan, Samples, Term
+from roicrop.sampling import Plan, Term
 from roicrop.text import distance, measure, tidy
 
 Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordinates
@@ -112,7 +112,8 @@ class Crop:
         """RoIPool: the cell that a bin has its value from, where one channel is shown."""
         rows, columns = self.cells(p, q)
         seen = shown.values[rows.start : rows.stop, columns.start : columns.stop]
-        if shown.several or not seen.size or np.isnan(seen).all():
+        average = self.plan.convention.mode == "avg"
+        if average or shown.several or not seen.size or np.isnan(seen).all():
             return None
         row, column = np.unravel_index(int(np.nanargmax(seen)), seen.shape)
         return rows.start + int(row), columns.start + int(column)
@@ -149,30 +150,37 @@ class Points:
 
 def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
-    along_y, along_x = plan.samples(k)
-    ys, gap_y, thin_y = _places(along_y, view.rows, view.cell_y)
-    xs, gap_x, thin_x = _places(along_x, view.columns, view.cell_x)
-    i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
-    inside = ys.inside[i] & xs.inside[j]
-    state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)
-    at = [a.astype(np.float64) for a in (ys.position[i], xs.position[j])]
-    read = [a.astype(np.float64) for a in (ys.read_at[i], xs.read_at[j])]
-    gap = min(gap_y, gap_x)
-    return Points(at[0], at[1], read[0], read[1], state, gap, thin_y or thin_x)
-
-
-def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float, bool]:
-    """The samples of an axis that are drawn, the pixels between them, and whether they are few."""
-    at = samples.position.astype(np.float64)
-    seen = np.flatnonzero((at >= span.low - 8.0 / cell) & (at <= span.high + 8.0 / cell))
-    pixels = np.sort(at[seen]) * cell
-    gaps = np.diff(pixels)[np.diff(pixels) > _SAME_PLACE]
-    gap = float(gaps.min()) if gaps.size else 40.0
+    both, cells, turned = plan.samples(k), (view.cell_y, view.cell_x), plan.turn(k) is not None
+    pixels, seen, gap = [], [], 40.0
+    for samples, axis, cell, span in zip(
+        both, plan.axes, cells, (view.rows, view.columns), strict=True
+    ):
+        at = samples.position.astype(np.float64)
+        seen.append((at >= span.low - 8.0 / cell) & (at <= span.high + 8.0 / cell))
+        pixels.append(np.where(seen[-1], at, 0.0) * cell)
+        gaps = np.diff(np.sort(pixels[-1][seen[-1]]))
+        if turned:
+            gaps = np.array([float(axis.bin_size[k]) / max(int(axis.count[k]), 1) * view.cell])
+        gap = float(gaps[gaps > _SAME_PLACE].min(initial=gap))
     room = _THINNED if gap < _LEAST_GAP else _SAME_PLACE
-    _, first = np.unique(np.rint(at[seen] * cell / room), return_index=True)
-    drawn = np.zeros(len(at), dtype=bool)
-    drawn[seen[first]] = True
-    return samples.where(drawn), max(gap, room), room == _THINNED
+    places = [np.rint(each / room) for each in pixels]
+    if turned:
+        i = j = _first(places[0] * (1 << 20) + places[1], seen[0] & seen[1])
+    else:  # all pairs
+        i, j = (_first(*each) for each in zip(places, seen, strict=True))
+        i, j = (each.ravel() for each in np.meshgrid(i, j, indexing="ij"))
+    (ys, xs), pairs = both, list(zip(both, (i, j), strict=True))
+    inside, moved = ys.inside[i] & xs.inside[j], ys.clamped[i] | xs.clamped[j]
+    at_y, at_x = (samples.position[n].astype(np.float64) for samples, n in pairs)
+    read_y, read_x = (samples.read_at[n].astype(np.float64) for samples, n in pairs)
+    state = np.where(inside, moved.astype(np.int64), 2)
+    return Points(at_y, at_x, read_y, read_x, state, max(gap, room), room == _THINNED)
+
+
+def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The numbers of the first sample at each place."""
+    numbers = np.flatnonzero(seen)
+    return numbers[np.sort(np.unique(places[numbers], return_index=True)[1])]
 
 
 @dataclass(frozen=True)
