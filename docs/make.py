@@ -23,6 +23,7 @@ DOCUMENTS: Final = tuple(
         "docs/conventions.md",
         "docs/explorer.md",
         "docs/files.md",
+        "docs/operators.md",
         "docs/pictures.md",
         "docs/pyramids.md",
         "docs/scale.md",
