@@ -12,6 +12,7 @@ __all__ = [
     "assign_levels",
     "compare",
     "explain",
+    "explore",
     "identify",
     "multiscale_roi_align",
     "plan",
@@ -27,13 +28,13 @@ del file
 TYPE_CHECKING = False  # as typing has it, which takes longer to load than all else here
 if TYPE_CHECKING:
     from roicrop.operators import assign_levels, multiscale_roi_align, plan, roi_align, roi_pool
-    from roicrop.questions import compare, explain, identify, show
+    from roicrop.questions import compare, explain, explore, identify, show
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name in ("compare", "explain", "identify", "show"):
+        if name in ("compare", "explain", "explore", "identify", "show"):
             from roicrop import questions
 
             return getattr(questions, name)

@@ -1,4 +1,4 @@
-"""`show`, `explain`, `compare` and `identify`: what the commands of these names do, in Python.
+"""`show`, `explore`, `explain`, `compare` and `identify`: what the commands do, in Python.
 
 Features and boxes are files, as on the command line, or arrays, as in `roicrop.roi_align`. Either
 way they become a job, and the same functions answer as answer the commands.
@@ -33,7 +33,9 @@ from roicrop.text import choice
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Answer", "RoicropWarning", "compare", "explain", "identify", "show"]
+    from roicrop.explorer import Page
+
+__all__ = ["Answer", "RoicropWarning", "compare", "explain", "explore", "identify", "show"]
 
 Scale = float | Sequence[float]
 Figure = Literal["box", "overview", "sheet", "coverage"]
@@ -145,6 +147,59 @@ def show(
             drawn = [range(n, n + 1) for n in its.tolist()]
         survey = None if figure == "box" else figure
         return next(Album(job, None, rows, asked, boxes=drawn, survey=survey).images())
+
+
+def explore(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize | None = None,
+    spatial_scale: Scale | None = None,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    *,
+    mode: Mode | None = None,
+    convention: str | Convention | None = None,
+    operator: Operator = "align",
+    both: bool = False,
+    bin: tuple[int, int] | None = None,
+    channel: int | None = None,
+    photo: str | os.PathLike[str] | None = None,
+    max_size: int | None = None,
+    layout: str | None = None,
+    **options: Any,
+) -> Page:
+    """Make a page on which to explore all boxes: the one that `roicrop show -o page.html` writes.
+
+    bin, channel: what the page shows first; None is the bin with the largest value, and channel 0.
+    max_size: bytes of the page, None for 20 million; what does not fit is left out: channels, then
+        photographs, then images with their boxes.
+
+    The other arguments, and the errors, are those of `show`.
+    Returns a page that a notebook shows in a frame; `save(path)` writes it to a file.
+    """
+    from roicrop import explorer
+
+    params = _asked(
+        input,
+        boxes,
+        options,
+        operator=operator,
+        output_size=output_size,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        mode=mode,
+        convention=convention,
+        layout=layout,
+    )
+    rows = [jobs.convention_of(params, "align" if both else operator)]
+    if both:
+        rows.append(pool_beside(rows[0]))
+    first = explorer.Options(
+        channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo)
+    )
+    with _opened(params, rows[0]) as job:
+        return explorer.explore(job, rows, first, max_size=max_size or explorer.MAX_SIZE)
 
 
 def explain(
