@@ -124,7 +124,8 @@ def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]
     from roicrop import explorer
     from roicrop.outputs import refuse_unfit
 
-    place, overwrite = params["place"], params["overwrite"]
+    place = params["place"]
+    overwrite = params["overwrite"] or explorer.is_own(place)
     refuse_unfit(place, overwrite=overwrite, inputs=job.input_files)
     asked = explorer.Options(
         channel=params["channel"],

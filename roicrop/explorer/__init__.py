@@ -12,6 +12,6 @@ from __future__ import annotations
 
 from roicrop.explorer.content import Options
 from roicrop.explorer.fitting import MAX_SIZE, LeftOut
-from roicrop.explorer.page import Page, explore
+from roicrop.explorer.page import Page, explore, is_own
 
-__all__ = ["MAX_SIZE", "LeftOut", "Options", "Page", "explore"]
+__all__ = ["MAX_SIZE", "LeftOut", "Options", "Page", "explore", "is_own"]

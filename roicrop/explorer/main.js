@@ -70,7 +70,7 @@ function showCell() {
   const value = brief(first.pooling.feature(...cell));
   const fed = shown.filter(({ values }) => values).map(({ pooling, convention }) => {
     const bins = pooling?.fedBy(...cell) ?? [];
-    const some = bins.slice(0, 6).map(({ p, q, share }) => `bin ${p},${q} with weight ${brief(share, 3)}`);
+    const some = bins.slice(0, 6).map(({ p, q, share }) => `bin ${p},${q} with ${brief(share, 3)}`);
     const more = bins.length > 6 ? ` and ${bins.length - 6} more` : "";
     const name = shown.length > 1 ? ` by ${convention.label}` : "";
     return `${bins.length ? `feeds ${some.join(", ")}${more}` : "feeds no bin"}${name}`;
@@ -106,7 +106,7 @@ function save() {
     seen: shown[n],
     canvas: pane.canvas,
     heading: `${pane.heading.textContent}: ${pane.gives.textContent}`,
-    more: `${pane.more.textContent}`,
+    more: `${shown[n].convention.label}: ${shown[n].convention.program}`,
   }));
   download(pictureOf(each, bin), `box-${shownBox().number}.png`);
 }

@@ -201,7 +201,7 @@ function label(ink, view, text, x, y) {
   ink.textAlign = "center";
   ink.textBaseline = "middle";
   const half = ink.measureText(text).width / 2 + 4;
-  const at = Math.min(Math.max(x, half), view.width - half);
+  const at = Math.min(Math.max(x, half + 28), view.width - half);
   ink.fillStyle = "rgba(24, 28, 34, 0.85)";
   ink.fillRect(at - half, y - 8.5, 2 * half, 17);
   ink.fillStyle = "#ffffff";
@@ -271,12 +271,27 @@ function arrows(ink, view, [top, left, bottom, right], rows, columns, colour) {
     stroke(ink, view, line, 4, INK);
     stroke(ink, view, line, 2.5, colour);
     const [x, y] = [toX(view, line[3]), toY(view, line[2])];
-    dot(ink, x, y, 4, colour, INK);
+    const [dy, dx] = [Math.sign(line[2] - line[0]), Math.sign(line[3] - line[1])];
+    head(ink, x, y, dx, dy, colour);
     if (view.cell < 16) continue;
     const across = line[0] === line[2];
     const text = `${outwards > 0 ? "+" : ""}${brief(outwards, 3)} cells`;
     label(ink, view, text, across ? x : x + 52, across ? y - 16 : y);
   }
+}
+
+/** The head of an arrow. @param {CanvasRenderingContext2D} ink @param {number} x @param {number} y @param {number} dx @param {number} dy @param {string} colour */
+function head(ink, x, y, dx, dy, colour) {
+  ink.beginPath();
+  ink.moveTo(x, y);
+  ink.lineTo(x - 9 * dx - 6 * dy, y - 9 * dy - 6 * dx);
+  ink.lineTo(x - 9 * dx + 6 * dy, y - 9 * dy + 6 * dx);
+  ink.closePath();
+  ink.fillStyle = colour;
+  ink.fill();
+  ink.strokeStyle = INK;
+  ink.lineWidth = 1.5;
+  ink.stroke();
 }
 
 /** What the corners are moved by. @param {CanvasRenderingContext2D} ink @param {View} view @param {Rectangle} box */

@@ -58,6 +58,18 @@ class Page:
         return f'<iframe title="roicrop" style="{frame}" srcdoc="{document}"></iframe>'
 
 
+def is_own(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a page that was made here."""
+    try:
+        with open(path, "rb") as file:
+            return _MARK in file.read(1000)
+    except OSError:
+        return False
+
+
+_MARK: Final = b'<meta name="generator" content="roicrop">'
+
+
 def explore(
     job: Job,
     conventions: Sequence[Convention] | None = None,

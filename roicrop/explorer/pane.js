@@ -64,8 +64,7 @@ export class Pane {
     const words = WORDS[kind];
     this.heading.textContent = `${words.operator} ${words.reads}`;
     const but = not.length ? ` It ${not.join(" and ")}.` : "";
-    this.more.textContent = `${convention.label}: ${convention.program}.${but}`;
-    this.more.title = convention.surprise;
+    this.more.textContent = `${convention.label}: ${convention.program}. ${convention.surprise}${but}`;
     const fed = new Map();
     const pooled = hover.cell && pooling && values ? pooling.fedBy(...hover.cell) : [];
     for (const { p, q, share } of pooled) fed.set(`${p},${q}`, share);

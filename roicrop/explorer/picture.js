@@ -1,6 +1,7 @@
 // What is seen as a PNG: the maps with their marks, and beside each its pooled values.
 
-import { themed } from "./colour.js";
+import { css, themed } from "./colour.js";
+import { content } from "./content.js";
 import { groundOf } from "./heat.js";
 import { brief } from "./numbers.js";
 import { shownBox, state } from "./state.js";
@@ -31,14 +32,15 @@ export function pictureOf(shown, bin) {
     text(ink, each.heading, GAP, top + 24, 15, "ink", width - 2 * GAP);
     text(ink, each.more, GAP, top + 46, 12, "muted", width - 2 * GAP);
     ink.drawImage(each.canvas, GAP, top + HEAD, each.canvas.clientWidth, each.canvas.clientHeight);
-    grid(ink, each.seen, bin, each.canvas.clientWidth + 2 * GAP, top + HEAD);
+    const colour = css(content.palette.bins[n]);
+    grid(ink, each.seen, bin, each.canvas.clientWidth + 2 * GAP, top + HEAD, colour);
     top += heights[n];
   }
   return canvas;
 }
 
-/** @param {CanvasRenderingContext2D} ink @param {Seen} seen @param {Pair} bin @param {number} left @param {number} top */
-function grid(ink, { values, map }, bin, left, top) {
+/** @param {CanvasRenderingContext2D} ink @param {Seen} seen @param {Pair} bin @param {number} left @param {number} top @param {string} colour of the frame */
+function grid(ink, { values, map }, bin, left, top, colour) {
   if (!values || !map) return;
   const side = Math.min(GRID / values[0].length, GRID / values.length);
   /** @param {number} p @param {number} q */
@@ -57,7 +59,7 @@ function grid(ink, { values, map }, bin, left, top) {
     }
   }
   ink.lineWidth = 3.5;
-  ink.strokeStyle = themed("first");
+  ink.strokeStyle = colour;
   ink.strokeRect(...at(...bin));
 }
 

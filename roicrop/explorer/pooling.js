@@ -69,8 +69,7 @@ export class Pooling {
   }
 
   /**
-   * Bins that a cell feeds, and how much of each is this cell: its weight in an average; 1 for a
-   * maximum that it decides.
+   * Bins that a cell feeds, and how much it counts there: in an average, or in what a maximum is.
    * @param {number} row @param {number} column
    */
   fedBy(row, column) {
@@ -82,12 +81,10 @@ export class Pooling {
         if (!x.weights.has(column)) continue;
         const bin = this.bin(p, q);
         if (bin.isVoid) continue;
-        let share;
+        let share = this.#inLargest(bin, row, column);
         if (isAverage) {
           const weight = at(y.weights, row) * at(x.weights, column);
           share = bin.divisor ? weight / bin.divisor : 0;
-        } else {
-          share = Number(this.#decides(bin, row, column));
         }
         if (share) fed.push({ p, q, share });
       }
@@ -97,22 +94,20 @@ export class Pooling {
 
   /** The terms that a maximum is. @param {Bin} bin */
   winners(bin) {
-    if (bin.isVoid || !Number.isNaN(bin.sum)) return [];
-    if (this.plan.row.mode === "avg") return [];
+    if (bin.isVoid || this.plan.row.mode === "avg") return [];
     return [...this.terms(bin)].filter((term) => term.value === bin.value);
   }
 
-  /** @param {Bin} bin @param {number} row @param {number} column */
-  #decides(bin, row, column) {
-    const corner = this.plan.row.max_over === "corners";
-    return this.winners(bin).some((term) =>
-      term.taps.some(
-        (tap) =>
-          tap.row === row &&
-          tap.column === column &&
-          (!corner || tap.weight * this.feature(row, column) === bin.value),
-      ),
-    );
+  /** What a cell counts in the term that a maximum is. @param {Bin} bin @param {number} row @param {number} column */
+  #inLargest(bin, row, column) {
+    const byCorner = this.plan.kind !== "cell" && this.plan.row.max_over === "corners";
+    for (const { taps } of this.winners(bin)) {
+      for (const { weight, ...tap } of taps) {
+        const isIt = !byCorner || weight * this.feature(row, column) === bin.value;
+        if (tap.row === row && tap.column === column && isIt) return weight;
+      }
+    }
+    return 0;
   }
 
   /** @param {number} row @param {number} column */

@@ -25,7 +25,7 @@ const START = {
   ratio: null,
   aligned: null,
   mode: null,
-  fade: 0.35,
+  fade: 0.2,
   moved: null,
   view: null,
 };

@@ -72,7 +72,7 @@ function cut(name, index, axis, p, samples, cells) {
       `${sample.index}`,
       brief(sample.position),
       brief(sample.share),
-      ...neighbours(sample),
+      ...neighbours(sample, brief),
     ]),
   };
 }
@@ -121,10 +121,10 @@ function movedText(axis, sample) {
   return sample.weightHigh > 1 ? "extrapolated" : "";
 }
 
-/** @param {Sample} sample */
-function neighbours(sample) {
+/** The cells that a sample reads, and their weights. @param {Sample} sample @param {(value: number) => string} text */
+function neighbours(sample, text = exact) {
   const read = cellsRead(sample);
-  return [read.map(([cell]) => `${cell}`).join(", "), read.map(([, weight]) => exact(weight)).join(", ")];
+  return [read.map(([cell]) => `${cell}`).join(", "), read.map(([, weight]) => text(weight)).join(", ")];
 }
 
 /** A line for each cell of each term. @param {Pooling} pooling @param {Bin} bin */

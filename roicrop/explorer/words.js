@@ -43,13 +43,15 @@ export function takes(row, kind) {
 }
 
 /** What the colors and marks mean that are there. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
-export function legendOf({ plan: { kind }, y, x }) {
+export function legendOf({ plan, y, x }) {
+  const { kind } = plan;
   /** @type {[string, string][]} */
   const found = [
     ["box", "the box, where it really is: drag it or its corners"],
     ["bins", "its bins; one is framed"],
   ];
-  if (kind === "cell") found.push(["winner", "the cell that a bin is"]);
+  if (kind === "cell" && plan.row.mode === "max") found.push(["winner", "the cell that a bin is"]);
+  if (kind === "cell") found.push(["arrow", "how far an edge was moved; + is outwards"]);
   else found.push(["sample", kind === "piece" ? "the middle of a piece" : "a sample"]);
   if (kind !== "cell") found.push(["lines", "the cells that it reads, the thicker, the more"]);
   if (kind === "cell" || kind === "piece") return found;

@@ -18,7 +18,7 @@ from roicrop.explanation import Explanation, Source
 from roicrop.explorer import explore
 from roicrop.job import Job, Request
 from roicrop.sampling import SeparablePlan
-from tests.explorer.conftest import page_of
+from tests.explorer.using import page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
