@@ -24,6 +24,7 @@ DOCUMENTS: Final = tuple(
         "README.md",
         "CONTRIBUTING.md",
         "docs/conventions.md",
+        "docs/explorer.md",
         "docs/files.md",
         "docs/pictures.md",
         "docs/python.md",

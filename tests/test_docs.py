@@ -119,7 +119,8 @@ def set_up_lines() -> Iterator[list[str]]:
     for path in DOCUMENTS:
         for block in blocks_of(path):
             if block.sets_up:
-                yield from (shlex.split(line, comments=True) for line in block.content.splitlines())
+                lines = block.content.replace(" && ", "\n").splitlines()
+                yield from (shlex.split(line, comments=True) for line in lines)
 
 
 def test_a_block_that_sets_things_up_does_not_run_and_no_other_can(tmp_path: Path) -> None:

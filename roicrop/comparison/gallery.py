@@ -43,6 +43,7 @@ class Gallery:
     def draw(self, one: OnMap, worst: Worst, first: Variant, second: Variant) -> str:
         """Draw the one box on its map; the file that was written."""
         from roicrop import draw
+        from roicrop.job import Photos
 
         rows = first.convention, second.convention
         one = one.under(rows[0])
@@ -59,6 +60,7 @@ class Gallery:
             (crops[0], crops[1]),
             names=(first.name, second.name),
             subject=one.subject(worst.row),
+            photo=Photos(None).of(one, worst.row),
         )
         path = self._file(first, second)
         draw.save(picture, path, overwrite=self._overwrite)

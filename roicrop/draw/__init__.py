@@ -4,10 +4,9 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
 
     canvas, colour, lettering   lines, marks and text
     sheet                       blocks on a page, its legend and its colour bar
-    view, map, grid, photo      a part of the map, in numbers; pooled values; the photograph
-    kinds                       what is drawn for each kind of plan, with its legend beside it
+    view, map, grid             a part of the map, and of the photograph; pooled values
+    drawing, kinds              a box under a plan; what each kind has, with its legend beside it
     figures, surveys            figures of one box; of all boxes of an image
-    points                      the same as numbers, in CSV
     album                       which figures a job has, and where they go
 """
 
@@ -18,8 +17,6 @@ from roicrop.draw.album import Album, Options, check_bin, drawable
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
 from roicrop.draw.map import Shown
-from roicrop.draw.photo import Photo, Photos
-from roicrop.draw.points import write_points
 from roicrop.draw.sheet import save
 from roicrop.draw.surveys import SurveyName
 from roicrop.job import Subject
@@ -28,8 +25,6 @@ __all__ = [
     "Album",
     "Crop",
     "Options",
-    "Photo",
-    "Photos",
     "Shown",
     "Subject",
     "SurveyName",
@@ -41,5 +36,4 @@ __all__ = [
     "overlay",
     "panel",
     "save",
-    "write_points",
 ]

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
-from roicrop.draw import points, sheet
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
 from roicrop.draw.map import Shown, over_channels
-from roicrop.draw.photo import Photo, Photos
+from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Placed, Rows, Subject
+from roicrop.explanation import is_points, write_points
+from roicrop.job import Job, OnMap, Photo, Photos, Placed, Rows, Subject
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -76,18 +76,16 @@ class Figure:
         png, *tables = self.files
         try:
             with _noting(png, made):
-                draw.save(self.image(), png, overwrite=self.overwrite)
+                draw.save(self.sheet(), png, overwrite=self.overwrite)
             for path, crop in zip(tables, self.crops, strict=False):
                 with _noting(path, made):
-                    points.write_points(
-                        crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite
-                    )
+                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
         except BaseException:
             remove(made)
             raise
         return made
 
-    def image(self) -> Image:
+    def sheet(self) -> Sheet:
         """The figure itself."""
         if len(self.crops) == 1:
             return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
@@ -166,7 +164,7 @@ class Album:
     def images(self) -> Iterator[Image]:
         """Each figure as an RGB image, in the order of the maps."""
         with closing(self._surveys() if self._survey else self._figures()) as figures:
-            yield from (figure.image() for figure in figures)
+            yield from (figure.sheet().finish() for figure in figures)
 
     def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
         """Draw them all, on all cores where they are many; the files, pictures first.
@@ -304,7 +302,7 @@ class Album:
 
 
 def _is_own(path: Path) -> bool:
-    return points.is_own(path) if path.suffix == ".csv" else sheet.is_own(path)
+    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(

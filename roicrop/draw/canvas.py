@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -185,18 +185,6 @@ def blank(height: int, width: int, colour: Colour, finer: int = FINER) -> NDArra
     canvas = np.empty((height * finer, width * finer, 3), dtype=np.uint8)
     canvas[:] = colour[:3]
     return canvas
-
-
-def centres(pixels: int) -> NDArray[np.float64]:
-    """The middles of a canvas's fine pixels along one side, in pixels."""
-    return (np.arange(pixels * FINER) + 0.5) / FINER
-
-
-def enlarged(
-    cells: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[Any]:
-    """(len(rows), len(columns), …): for each fine pixel what its cell has."""
-    return cells.take(columns, axis=1).take(rows, axis=0)
 
 
 def stripes(height: int, width: int) -> NDArray[np.uint8]:

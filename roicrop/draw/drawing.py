@@ -97,6 +97,13 @@ class Crop:
         reach = [(tap.row + d, tap.column + d) for tap in taps for d in (-0.3, 0.3)]
         return np.array([*self.framed.tolist(), *reach])
 
+    def focus(self, shown: Shown) -> tuple[float, float]:
+        """Where one looks first: at that term, at RoIPool's winner, or at the middle of the bin."""
+        if (term := self.shown_term) is not None:
+            return float(term.read_y), float(term.read_x)
+        y, x = self.framed.mean(axis=0).tolist()
+        return (self.plan.kind == "cell" and self.winner(shown, *self.bin)) or (y, x)
+
     def cells(self, p: int, q: int) -> tuple[range, range]:
         """RoIPool: the rows and columns of the map that a bin takes."""
         return self.plan.cells(self.k, p, q)
@@ -197,8 +204,9 @@ class Drawing:
     @property
     def centred(self) -> bool:
         """Whether the centres of cells are marked: where a bin is smaller than a cell."""
-        small = self.crop.plan.kind != "cell" and math.prod(side_lengths(self.crop.own)) < 1.0
-        return small and self.view.cell >= _LEAST_CENTRED
+        small = math.prod(side_lengths(self.crop.own)) < 1.0
+        reads = self.crop.shown_term is not None
+        return small and reads and self.view.cell >= _LEAST_CENTRED
 
     @property
     def bin_name(self) -> str:

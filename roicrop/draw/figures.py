@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from PIL.Image import Image
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
 from roicrop.draw.canvas import Brush, rectangle
@@ -22,15 +21,15 @@ from roicrop.draw.colour import (
     Scale,
     scale_of_difference,
 )
-from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift
+from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
 from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, GUTTER, Shown, Spans, map_block, photo_block
-from roicrop.draw.photo import Photo
+from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, photo_block
 from roicrop.draw.sheet import (
     GAP,
     INNER,
+    NOTHING,
     Block,
     Entry,
     Sheet,
@@ -43,145 +42,125 @@ from roicrop.draw.sheet import (
     row,
     side_by_side,
 )
-from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
+from roicrop.job import Photo, Subject
 from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
 _GRID: Final = 300
+_LEGEND: Final = 150  # pixels beside a narrow photograph that are enough for the legend
 _MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
+_LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
+_ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
 _NO_SPANS: Final[tuple[Spans, Spans]] = ((), ())
 Step = tuple[Block, Block]
 
 
-def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> Image:
+def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> Sheet:
     """One box under one plan in three steps: on the photograph, on the map, pooled.
 
     photo: of the image; without it there are two steps.
-
-    Returns an RGB image at most 1320 pixels wide.
     """
-    return compose_panel(shown, crop, subject=subject, photo=photo).finish()
-
-
-def both(
-    shown: Shown, crops: tuple[Crop, Crop], *, subject: Subject, photo: Photo | None = None
-) -> Image:
-    """Two operators on one box, side by side; the rest is as in `panel`."""
-    return compose_both(shown, crops, subject=subject, photo=photo).finish()
-
-
-def overlay(
-    shown: Shown, crops: tuple[Crop, Crop], *, names: tuple[str, str], subject: Subject
-) -> Image:
-    """Two conventions' bins and samples over one another, and where their results differ.
-
-    names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
-    crops: for one map and one output size. The bin in which they differ most is brought out,
-        whichever theirs is.
-    """
-    return compose_overlay(shown, crops, names=names, subject=subject).finish()
-
-
-def compose_panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None) -> Sheet:
-    """`panel`, laid out and not yet drawn."""
     rows, columns = _region([crop], subject)
-    wide = columns.size >= _WIDE * rows.size
     below = crop.plan.output_size[1] > _MOST_BESIDE
-    room = INNER if below else _GRID
+    wide = below or columns.size >= _WIDE * rows.size
     if wide:
         width = INNER - GUTTER - BRACKETS - (0 if below else _GRID + GAP)
         view = fit(rows, columns, shown.map_size, width, (240, 420))
     else:
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
-    drawing = Drawing(crop, view, subject, shown)
-    scale = shown.scale(view, crop.values[~crop.void])
-    first = 2 if photo else 1
-    on_map = _on_map(first, drawing, scale, ART[drawing.crop.plan.kind].spans(drawing))
-    result = _result(first + 1, crop, scale, room, 420)
-    last = result[0], column(result[1], _bar(scale, shown), gap=14)
-    steps = [on_map] if below else [on_map, last]
-    entries = _entries([drawing], shown)
-    blocks: list[Block] = []
+    drawing, art = Drawing(crop, view, subject, shown), ART[crop.plan.kind]
+    scale, first = shown.scale(view, crop.values[~crop.void]), 2 if photo else 1
+    on_map = _on_map(first, drawing, scale, art.spans(drawing))
+    inset = _inset([drawing], scale, 720 if wide else _GRID)
+    said, values = _result(first + 1, crop, scale, INNER if below else _GRID, 420)
+    last = said, column(values, _bar(scale, shown), NOTHING if wide else inset, gap=14)
+    entries, beside = _entries([drawing], shown), False
+    lines = [[on_map, last]]
+    if wide:
+        on_map = on_map[0], column(on_map[1], inset, gap=14)
+        lines = [[on_map], [last]] if below else [[on_map, last]]
     if photo:
-        left = on_map[1].width if wide else INNER - on_map[1].width - 2 * GAP - _GRID
-        on_photo = _on_photo(photo, drawing, view if wide else view.scaled(left))
-        words = legend(entries, _GRID if wide else left)
-        free = on_photo[1].height if wide else on_map[1].height - on_photo[1].height
-        fits = words.height <= free and not (wide and below)
+        left = view.width if wide else INNER - on_map[1].width - 2 * GAP - _GRID
+        picture = _on_photo(photo, drawing, left, on_map[1].height)
+        narrow = picture.width < left - _LEGEND  # the legend is beside it, or else below
+        words = legend(entries, left - picture.width - GAP if narrow else _GRID if wide else left)
+        free = picture.height if wide or narrow else on_map[1].height - picture.height - GAP
+        beside = words.height <= free and not below
         if wide:
-            beside = (Block(words.width, 1, lambda sheet, x, y: None), words)
-            blocks.append(side_by_side(on_photo, beside) if fits else column(*on_photo, gap=8))
+            lines.insert(0, [_photo_step(drawing, picture, left)])
+            lines[0] += [(_empty(words.width), words)] if beside else []
         else:
-            picture = column(on_photo[1], words, gap=18) if fits else on_photo[1]
-            steps.insert(0, (on_photo[0], picture))
-        entries = [] if fits else entries
-    blocks.append(side_by_side(*steps))
-    if below:
-        blocks.append(column(*last, gap=8))
+            around = row if narrow else column
+            body = around(picture, words if beside else NOTHING, gap=GAP)
+            lines[0].insert(0, _photo_step(drawing, body, left))
+    blocks = [side_by_side(*line) for line in lines]
     title = f"{in_words.operator_name(crop.plan.convention)} of box {subject.box}"
-    return _page(title, [*blocks, legend(entries, INNER)], [drawing])
+    return _page(title, [*blocks, legend([] if beside else entries, INNER)], [drawing])
 
 
-def compose_both(
-    shown: Shown, crops: tuple[Crop, Crop], *, subject: Subject, photo: Photo | None
+def both(
+    shown: Shown, crops: tuple[Crop, Crop], *, subject: Subject, photo: Photo | None = None
 ) -> Sheet:
-    """`both`, laid out and not yet drawn."""
+    """Two operators on one box, side by side; the rest is as in `panel`."""
     side = (INNER - GAP) // 2
-    rows, columns = _region(crops, subject)
-    view = fit(rows, columns, shown.map_size, side - GUTTER, (200, 560))
+    view = fit(*_region(crops, subject), shown.map_size, side - GUTTER, (200, 560))
     scale = shown.scale(view, *(crop.values[~crop.void] for crop in crops))
     drawings = [Drawing(crop, view, subject, shown) for crop in crops]
     entries, first = _entries(drawings, shown), 2 if photo else 1
     maps = [_on_map(first, drawing, scale) for drawing in drawings]
+    insets = [_inset([drawing], scale, side) for drawing in drawings]
     grids = [_result(first + 1, crop, scale, side, 270) for crop in crops]
-    blocks = [side_by_side(*maps), side_by_side(*grids)]
+    blocks = [side_by_side(*maps), row(*insets), side_by_side(*grids)]
     if photo:
-        width = min(side, 260 * view.width // view.height)
-        on_photo = _on_photo(photo, drawings[0], view.scaled(width))
-        room = INNER - width - 2 * GAP
+        on_photo = _photo_step(drawings[0], _on_photo(photo, drawings[0], side, 260), _GRID)
+        room = INNER - on_photo[1].width - 2 * GAP
         words = column(legend(entries, room), _bar(scale, shown), gap=16)
-        beside = (Block(room, 1, lambda sheet, x, y: None), words)
-        blocks.insert(0, side_by_side(on_photo, beside))
+        blocks.insert(0, side_by_side(on_photo, (_empty(room), words)))
     else:
         blocks += [_bar(scale, shown), legend(entries, INNER)]
     names = " and ".join(in_words.operator_name(crop.plan.convention) for crop in crops)
     return _page(f"{names} of box {subject.box}", blocks, drawings)
 
 
-def compose_overlay(
-    shown: Shown, crops: tuple[Crop, Crop], *, names: tuple[str, str], subject: Subject
+def overlay(
+    shown: Shown,
+    crops: tuple[Crop, Crop],
+    *,
+    names: tuple[str, str],
+    subject: Subject,
+    photo: Photo | None = None,
 ) -> Sheet:
-    """`overlay`, laid out and not yet drawn."""
+    """Two conventions' bins and samples over one another, and where their results differ.
+
+    names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
+    crops: for one map and one output size. The bin in which they differ most is brought out,
+        whichever theirs is.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         difference = crops[1].values - crops[0].values
     p, q = worst = default_bin(np.abs(difference))
     pair = [replace(crop, bin=worst) for crop in crops]
-    rows, columns = _region(pair, subject)
-    view = fit(rows, columns, shown.map_size, 600, (300, 640))
-    scale = shown.scale(view, *(crop.values[~crop.void] for crop in pair))
+    view = fit(*_region(pair, subject), shown.map_size, 600, (300, 640))
+    scale, signed = (
+        shown.scale(view, *(crop.values[~crop.void] for crop in pair)),
+        scale_of_difference(difference),
+    )
     drawings = [
         Drawing(pair[0], view, subject, shown, FIRST, ink=FIRST),
         Drawing(pair[1], view, subject, shown, SECOND, dashed=True, ink=SECOND),
     ]
-
-    def marks(brush: Brush) -> None:
-        drawings[0].box(brush)
-        for drawing in drawings:
-            ART[drawing.crop.plan.kind].marks(drawing, brush)
-
-    map_, factor = map_block(shown, view, scale, marks)
+    map_, factor = map_block(shown, view, scale, _marks(drawings))
     room = (INNER - map_.width - 2 * GAP) // 2
-    signed = scale_of_difference(difference)
-    void = pair[0].void & pair[1].void
     results: list[Step] = []
-    for values, none, name, colours, its in (
+    for values, void, name, colours, its in (
         (pair[0].values, pair[0].void, names[0], [FIRST], scale),
         (pair[1].values, pair[1].void, names[1], [SECOND], scale),
-        (difference, void, "difference: second − first", [FIRST, SECOND], signed),
-    ):
-        block, power = grid(values, none, its, room, 300, worst, colours)
+        (difference, pair[0].void & pair[1].void, "difference: second − first",
+         [FIRST, SECOND], signed),
+    ):  # fmt: skip
+        block, power = grid(values, void, its, room, 300, worst, colours)
         results.append((paragraph(_with(name, power), room, SMALL), block))
     one, other = (float(crop.values[p, q]) for crop in pair)
     said = [brief(v, 4, powers=True) for v in (other - one, one, other)]
@@ -193,18 +172,23 @@ def compose_overlay(
     words = column(paragraph(text, room), *bars, gap=12)
     right = column(side_by_side(*results[:2]), row(column(*results[2], gap=8), words), gap=18)
     looks = [
-        Entry(_look(d), f"bins and samples of {name}")
-        for d, name in zip(drawings, names, strict=True)
+        Entry(_look(drawing), f"bins and samples of {name}")
+        for drawing, name in zip(drawings, names, strict=True)
     ]
-    left = column(map_, legend([*looks, *_entries(drawings, shown)], map_.width), gap=18)
-    heads = (
-        head(
-            "1\u00a0\u00a0Where each one reads", _with(f"framed: bin {p},{q}", factor), left.width
-        ),
-        head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width),
+    entries = [*looks, *_entries(drawings, shown)]
+    inset, below = _inset(drawings, scale, map_.width), legend(entries, map_.width)
+    if photo:
+        picture = _on_photo(photo, drawings[0], 240, 240)
+        below = row(picture, legend(entries, map_.width - picture.width - GAP))
+    left = column(map_, inset, below, gap=18)
+    seen = _with(f"framed: bin {p},{q}", factor)
+    steps = [
+        (head("1\u00a0\u00a0Where each one reads", seen, left.width), left),
+        (head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width), right),
+    ]
+    return _page(
+        f"{names[0]} and {names[1]} on box {subject.box}", [side_by_side(*steps)], drawings
     )
-    blocks = [side_by_side((heads[0], left), (heads[1], right))]
-    return _page(f"{names[0]} and {names[1]} on box {subject.box}", blocks, drawings)
 
 
 def _look(drawing: Drawing) -> Callable[[Brush], None]:
@@ -225,32 +209,75 @@ def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     return rows, columns
 
 
-def _step(number: int, text: str, more: str, width: int) -> Block:
-    return head(f"{number}\u00a0\u00a0{text}", more, width)
+def _inset(drawings: Sequence[Drawing], scale: Scale, room: int) -> Block:
+    """What one bin reads, or some of it, where the map shows it too small; else nothing."""
+    view, shown, crops = drawings[0].view, drawings[0].shown, [each.crop for each in drawings]
+    sides = np.ptp([view.corners(crop.framed) for crop in crops], axis=1)
+    if min(sides.min(), view.cell) >= _LEAST_SEEN:
+        return NOTHING
+    # As many cells as make the bin large enough, and at least the four that are read.
+    least, most = _ENLARGED
+    thin = min(min(side_lengths(crop.framed)) for crop in crops)
+    cells = min(max(thin * room / _LEAST_SEEN, least), most)
+    spans = []
+    for n, span in enumerate(spans_of(np.concatenate([crop.read for crop in crops]))):
+        middle = float(np.mean([crop.focus(shown)[n] for crop in crops]))
+        low = max(span.low, min(middle - cells / 2, span.high - cells))
+        spans.append(Span(low - 0.2, min(span.high, low + cells) + 0.2))
+    larger = fit(spans[0], spans[1], shown.map_size, room - GUTTER, (200, 260))
+    if larger.cell_y * larger.cell_x < 2 * view.cell_y * view.cell_x:
+        return NOTHING
+    on_it = [replace(each, view=larger) for each in drawings]
+    labels = ART[crops[0].plan.kind].labels(on_it[0]) if len(on_it) == 1 else []
+    block, factor = map_block(shown, larger, scale, _marks(on_it), labels)
+    caption = paragraph(_with(f"enlarged: {drawings[0].bin_name}", factor), room, SMALL)
+    return column(caption, block, gap=6)
+
+
+def _marks(drawings: Sequence[Drawing]) -> Callable[[Brush], None]:
+    """The box, and what each kind of plan has."""
+
+    def draw(brush: Brush) -> None:
+        drawings[0].box(brush)
+        for drawing in drawings:
+            ART[drawing.crop.plan.kind].marks(drawing, brush)
+
+    return draw
+
+
+def _empty(width: int) -> Block:
+    """What has a width and no height, as a head that says nothing."""
+    return Block(width, 1, lambda sheet, x, y: None)
 
 
 def _with(text: str, factor: str) -> str:
     return f"{text} (numbers {factor})" if factor else text
 
 
-def _on_photo(photo: Photo, drawing: Drawing, view: View) -> Step:
-    y, x = drawing.true.per_pixel
+def _step(number: int, text: str, more: str, block: Block) -> Step:
+    return head(f"{number}\u00a0\u00a0{text}", more, block.width), block
+
+
+def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> Block:
+    """The photograph in a frame of at most that size."""
+    view, true = drawing.view.unstretched(width, height), drawing.true
     box = replace(drawing, view=view).box
-    block = photo_block(photo.image, view, drawing.shown.map_size, (y, x), box)
+    return photo_block(photo.image, view, drawing.shown.map_size, true.per_pixel, box)
+
+
+def _photo_step(drawing: Drawing, body: Block, width: int) -> Step:
+    y, x = drawing.true.per_pixel
     more = f"one square is one cell: {tidy(1 / x)}×{tidy(1 / y)} pixels"
-    return _step(1, "The box on the image", more, view.width), block
+    wider = Block(max(body.width, width), body.height, body.place)
+    return _step(1, "The box on the image", more, wider)
 
 
 def _on_map(
     number: int, drawing: Drawing, scale: Scale, spans: tuple[Spans, Spans] = _NO_SPANS
 ) -> Step:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
-
-    def marks(brush: Brush) -> None:
-        drawing.box(brush)
-        art.marks(drawing, brush)
-
-    labels = art.labels(drawing)
+    labels: Sequence[Label] = art.labels(drawing)
+    marks = _marks([drawing])
     block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
@@ -258,7 +285,7 @@ def _on_map(
     made_of = f"{count} {unit}s" if terms.total > 1 else f"{'one' if terms.total else 'no'} {unit}"
     name = in_words.operator_name(crop.plan.convention)
     more = _with(f"framed: {drawing.bin_name}, of {made_of}", factor)
-    return _step(number, f"{name} {art.reads}", more, block.width), block
+    return _step(number, f"{name} {art.reads}", more, block)
 
 
 def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> Step:
@@ -267,7 +294,7 @@ def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> St
     said = ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
     value = brief(float(crop.values[crop.bin]), 4, powers=True)
     more = _with(f"bin {crop.bin[0]},{crop.bin[1]} is {value}", factor)
-    return _step(number, said[0].upper() + said[1:], more, room), block
+    return _step(number, said[0].upper() + said[1:], more, block)
 
 
 def _bar(scale: Scale, shown: Shown, width: int = _GRID) -> Block:

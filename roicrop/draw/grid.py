@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import Brush, centres, enlarged, rectangle, stripes
+from roicrop.draw.canvas import FINER, Brush, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale, readable_on
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.map import fitting
@@ -49,13 +49,11 @@ def grid(
     written = fitting(scale, values, width - 4) if height >= _LINE else None
 
     def draw() -> Image.Image:
-        row = (centres(pixels_y) / height).astype(np.int64).clip(max=rows - 1)
-        column = (centres(pixels_x) / width).astype(np.int64).clip(max=columns - 1)
-        canvas = enlarged(scale.colours(values), row, column)
-        if void.any():
-            nothing = enlarged(void, row, column)
-            canvas[nothing] = stripes(pixels_y, pixels_x)[nothing]
-        brush = Brush(canvas)
+        size = pixels_x * FINER, pixels_y * FINER
+        canvas = Image.fromarray(scale.colours(values)).resize(size, Image.Resampling.NEAREST)
+        nothing = Image.fromarray(void).resize(size, Image.Resampling.NEAREST)
+        canvas.paste(Image.fromarray(stripes(pixels_y, pixels_x)), mask=nothing)
+        brush = Brush(np.asarray(canvas))
         if min(height, width) >= _LEAST_BORDER:
             for q in range(1, columns):
                 brush.line(q * width, 0, q * width, pixels_y, 1.0, (*PAPER, 200))

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import FINER, Brush, blank, centres, enlarged, rectangle, stripes
+from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
-from roicrop.draw.lettering import TICK, Format, format_for, line_height, round_step, text_width
-from roicrop.draw.sheet import Block, Sheet
+from roicrop.draw.lettering import TICK, line_height, text_width
+from roicrop.draw.sheet import NOTHING, Block, Sheet
 from roicrop.draw.view import Span, View
+from roicrop.text import Format, format_for, round_step
 
 Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
@@ -114,25 +115,45 @@ def meet(box: Box, others: Sequence[Box]) -> bool:
 
 def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
     """A brush on the view's canvas, with the cells on it and nothing else."""
-    row = np.floor(view.top + centres(view.height) / view.cell_y + 0.5).astype(np.int64)
-    column = np.floor(view.left + centres(view.width) / view.cell_x + 0.5).astype(np.int64)
-    height, width = shown.map_size
-    on_y = np.flatnonzero((row >= 0) & (row < height))
-    on_x = np.flatnonzero((column >= 0) & (column < width))
-    whole = len(on_y) == len(row) and len(on_x) == len(column)
-    canvas = blank(view.height, view.width, PAPER) if whole else stripes(view.height, view.width)
-    if on_y.size and on_x.size:
-        seen, first_row, first_column = shown.seen(view)
-        canvas[on_y[0] : on_y[-1] + 1, on_x[0] : on_x[-1] + 1] = enlarged(
-            scale.colours(seen), row[on_y] - first_row, column[on_x] - first_column
-        )
-    brush = Brush(canvas)
-    _cell_borders(brush, view, shown.map_size)
-    return brush
+    seen, row, column = shown.seen(view)
+    canvas = Image.fromarray(stripes(view.height, view.width))
+    if seen.size:
+        _lay(Image.fromarray(scale.colours(seen)), canvas, view, (row, column))
+    return _with_cells(canvas, view, shown.map_size)
 
 
-def _cell_borders(brush: Brush, view: View, map_size: tuple[int, int]) -> None:
-    """The borders of cells, where these are not too small, and of the map."""
+def _lay(
+    picture: Image.Image,
+    canvas: Image.Image,
+    view: View,
+    first: tuple[int, int] = (0, 0),
+    per_pixel: tuple[float, float] | None = None,
+) -> None:
+    """Lay on the view's canvas what it shows of a picture.
+
+    first: the row and the column of the cell in its corner. per_pixel: cells a pixel of it, along y
+    and along x; None if each is a cell, and has borders.
+    """
+    (y, x), fine = per_pixel or (1.0, 1.0), FINER
+    # In pixels of the picture: what is in sight, and what of that there is.
+    left, top = (view.left + 0.5 - first[1]) / x, (view.top + 0.5 - first[0]) / y
+    by_x, by_y = 1 / x / view.cell_x / fine, 1 / y / view.cell_y / fine
+    x0, x1 = max(left, 0.0), min(left + canvas.width * by_x, float(picture.width))
+    y0, y1 = max(top, 0.0), min(top + canvas.height * by_y, float(picture.height))
+    size = round((x1 - x0) / by_x), round((y1 - y0) / by_y)
+    if min(size) <= 0:
+        return
+    box = x0, y0, x1, y1
+    if per_pixel:  # as fine as the figure: four times as fine would be as slow
+        coarse = max(size[0] // fine, 1), max(size[1] // fine, 1)
+        picture, box = picture.resize(coarse, Image.Resampling.BICUBIC, box), (0, 0, *coarse)
+    part = picture.resize(size, Image.Resampling.NEAREST, box)
+    canvas.paste(part, (round((x0 - left) / by_x), round((y0 - top) / by_y)))
+
+
+def _with_cells(canvas: Image.Image, view: View, map_size: tuple[int, int]) -> Brush:
+    """A brush on a canvas, with the borders of cells, where these are not too small."""
+    brush = Brush(np.asarray(canvas))
     (height, width), (rows, columns) = map_size, view.ranges(map_size)
     top, bottom = view.y(-0.5), view.y(height - 0.5)
     left, right = view.x(-0.5), view.x(width - 0.5)
@@ -143,6 +164,7 @@ def _cell_borders(brush: Brush, view: View, map_size: tuple[int, int]) -> None:
     for at in (view.y(i - 0.5) for i in (rows[1:] if shown else ())):
         brush.line(left, at, right, at, 0.75, border)
     brush.outline(rectangle(left, top, right, bottom), 1.25, INK)
+    return brush
 
 
 def map_block(
@@ -319,7 +341,7 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
     depth = len(ends) * wide + _GAP
     cramped = any(high - low < room(text) + 6 for text, low, high, _ in found)
     if not found or cramped or depth > BRACKETS:
-        return Block(0, 0, lambda sheet, x, y: None)
+        return NOTHING
     width, height = (depth, length) if vertical else (length, depth)
 
     def away(lane: int) -> float:
@@ -359,23 +381,8 @@ def photo_block(
     """
 
     def ground() -> Brush:
-        frame = stripes(view.height, view.width)
-        (height, width), canvas = frame.shape[:2], Image.fromarray(frame)
-        # In pixels of the photograph: what is in sight, and what of that there is.
-        left, top = (view.left + 0.5) / per_pixel[1], (view.top + 0.5) / per_pixel[0]
-        by_x = 1 / per_pixel[1] / view.cell_x / FINER
-        by_y = 1 / per_pixel[0] / view.cell_y / FINER
-        x0, x1 = max(left, 0.0), min(left + width * by_x, float(photo.width))
-        y0, y1 = max(top, 0.0), min(top + height * by_y, float(photo.height))
-        size = round((x1 - x0) / by_x), round((y1 - y0) / by_y)
-        if min(size) > 0:
-            # As fine as the figure: four times as fine would be as slow.
-            coarse = max(size[0] // FINER, 1), max(size[1] // FINER, 1)
-            part = photo.resize(coarse, Image.Resampling.BICUBIC, box=(x0, y0, x1, y1))
-            at = round((x0 - left) / by_x), round((y0 - top) / by_y)
-            canvas.paste(part.resize(size, Image.Resampling.NEAREST), at)
-        brush = Brush(np.asarray(canvas))
-        _cell_borders(brush, view, map_size)
-        return brush
+        canvas = Image.fromarray(stripes(view.height, view.width))
+        _lay(photo, canvas, view, per_pixel=per_pixel)
+        return _with_cells(canvas, view, map_size)
 
     return _marked(view, ground, marks, labels)

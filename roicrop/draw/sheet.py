@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import Brush, blank, centres, rectangle, stripes
+from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.draw.lettering import (
     HEADING,
@@ -26,14 +27,13 @@ from roicrop.draw.lettering import (
     TICK,
     clean,
     font,
-    format_for,
     line_height,
     shorten,
     text_width,
-    ticks,
     wrap,
 )
 from roicrop.outputs import replacing, written
+from roicrop.text import format_for, ticks
 
 WIDEST: Final = 1320
 MARGIN: Final = 20
@@ -78,14 +78,18 @@ class Sheet:
         self.placed.append(Placed("", x, y, x + width, y + height))
         self._rasters.append((x, y, draw))
 
+    @property
+    def title(self) -> str:
+        """The first text."""
+        return next(placed.text for placed in self.placed if placed.text)
+
     def finish(self) -> Image.Image:
-        """The figure: all that was placed, and a margin. Its title is the first text."""
+        """The figure: all that was placed, and a margin; at most 1320 pixels wide."""
         width = math.ceil(max(p.right for p in self.placed)) + MARGIN
         height = math.ceil(max(p.bottom for p in self.placed)) + MARGIN
         image = Image.new("RGB", (width, height), PAPER)
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
-        image.info["Title"] = next(p.text for p in self.placed if p.text)
         pen = ImageDraw.Draw(image)
         for left, top, text, size, colour in self._texts:
             baseline = top + round(size * 1.06)
@@ -93,13 +97,13 @@ class Sheet:
         return image
 
 
-def save(image: Image.Image, path: str | Path, *, overwrite: bool = False) -> None:
+def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
-    metadata = PngInfo()
-    metadata.add_itxt("Title", str(image.info.get("Title", "")))
+    image, metadata = sheet.finish(), PngInfo()
+    metadata.add_itxt("Title", sheet.title)
     metadata.add_text("Software", f"{_DRAWN_BY} {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
         image.save(temporary, format="PNG", pnginfo=metadata)
@@ -124,6 +128,9 @@ class Block:
     width: int
     height: int
     place: Callable[[Sheet, int, int], None]
+
+
+NOTHING: Final = Block(0, 0, lambda sheet, x, y: None)
 
 
 def column(*blocks: Block, gap: int) -> Block:
@@ -212,10 +219,9 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
             labels.append(value)
 
     def draw() -> Image.Image:
-        share = centres(length) / length
         canvas = blank(_BAR + _TICK, length, PAPER)
-        bar = _BAR * (canvas.shape[0] // (_BAR + _TICK))
-        canvas[:bar] = scale.colours(low * (1 - share) + high * share)
+        share = np.linspace(0.0, 1.0, canvas.shape[1])
+        canvas[: _BAR * FINER] = scale.colours(low * (1 - share) + high * share)
         brush = Brush(canvas)
         for value in labels:
             x = min(max(at(value), 0.5), length - 0.5)

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from roicrop.conventions import in_words
 from roicrop.draw.canvas import Brush, Corners, rectangle
@@ -28,7 +27,6 @@ from roicrop.draw.map import (
     meet,
     photo_block,
 )
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import (
     GAP,
     INNER,
@@ -47,7 +45,7 @@ from roicrop.draw.sheet import (
     side_by_side,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
@@ -102,20 +100,16 @@ class Survey:
     file: Path | None
     overwrite: bool
 
-    def image(self) -> Image:
-        """The figure itself."""
-        return self.compose().finish()
-
     def draw(self) -> list[Path]:
         """Write the figure; the file, if it was not there before."""
         from roicrop import draw
 
         assert self.file is not None
         new = not self.file.exists()
-        draw.save(self.image(), self.file, overwrite=self.overwrite)
+        draw.save(self.sheet(), self.file, overwrite=self.overwrite)
         return [self.file] if new else []
 
-    def compose(self) -> Sheet:
+    def sheet(self) -> Sheet:
         """The figure, laid out and not yet drawn."""
         self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
@@ -184,11 +178,11 @@ def _overview(survey: Survey) -> tuple[str, list[Block]]:
         text += " with number and score" if scored and few else " with its number" if few else ""
         entries.append(Entry(_box_example(colour, 2.2), text))
     if not few:
-        by = "highest scores" if scored else "largest boxes"
         entries = entries if len(entries) > 1 else []
-        what = f"those of the {by}, with numbers: {len(named)}"
+        which = "with the highest scores" if scored else "that are largest"
+        what = f"{len(named)} of those {which}, numbered"
         entries.append(Entry(_box_example(BOX, 2.2), what))
-        rest = f"the other {len(items) - len(named):,}"
+        rest = f"the other {len(items) - len(named):,} boxes"
         entries.append(Entry(_box_example((*BOX, faint), 0.75), rest))
     bar = colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"

@@ -27,6 +27,7 @@ _FAR_BEYOND: Final = 1.5  # … and one that is not, in map sizes, …
 _BEYOND_CELLS: Final = 4.0  # … or at least in cells
 _OF_THE_MAP: Final = 0.12  # of the map, and three cells, are shown with a box off it
 _THIN: Final = 0.5  # of the frame's side: cells are stretched until a span has so much …
+_THIN_FRAME: Final = 80.0  # pixels
 _LEAST_STRETCH: Final = 1.25  # … where that is worth it
 
 
@@ -92,11 +93,19 @@ class View:
         """(n, 2) y and x in index coordinates → (x, y) pixels."""
         return [(self.x(float(x)), self.y(float(y))) for y, x in outline]
 
-    def scaled(self, width: int) -> View:
-        """The same part of the map in a frame of another width."""
-        by = width / self.width
-        height = round(self.height * by)
-        return View(self.top, self.left, self.cell_y * by, self.cell_x * by, height, width)
+    def unstretched(self, width: int, height: int) -> View:
+        """The same part of the map in a frame of at most that size, its cells square.
+
+        A frame that would be very thin is stretched, but no more than this one.
+        """
+        rows, columns = self.rows.size, self.columns.size
+        cell = min(width / columns, height / rows)
+        size = [
+            max(cell * rows, min(_THIN_FRAME, self.height)),
+            max(cell * columns, min(_THIN_FRAME, self.width)),
+        ]
+        high, wide = (round(min(a, b)) for a, b in zip(size, (height, width), strict=True))
+        return View(self.top, self.left, high / rows, wide / columns, high, wide)
 
     @property
     def cell(self) -> float:

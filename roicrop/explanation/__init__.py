@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from roicrop.explanation.account import TOLERANCE, Explanation
 from roicrop.explanation.of_job import explain
-from roicrop.explanation.records import as_csv, as_json, as_record, as_rows, placed
+from roicrop.explanation.points import is_points, write_points
+from roicrop.explanation.records import as_csv, as_json, as_record, as_rows
 from roicrop.explanation.terms import Bin, Reading, Source
 from roicrop.explanation.trace import as_trace
 from roicrop.explanation.words import in_words
@@ -27,5 +28,6 @@ __all__ = [
     "as_trace",
     "explain",
     "in_words",
-    "placed",
+    "is_points",
+    "write_points",
 ]

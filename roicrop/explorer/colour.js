@@ -5,8 +5,14 @@ import { content, featuresOf } from "./content.js";
 /** @typedef {import("./content.js").Colour} Colour */
 /** @typedef {{low: number, high: number}} Range */
 
+/** @type {Map<string, Range>} */
+const ranges = new Map();
+
 /** The smallest and the largest finite value of a channel. @param {import("./content.js").FeatureMap} map @param {number} channel @returns {Range} */
 export function rangeOf(map, channel) {
+  const key = `${map.number},${channel}`;
+  const known = ranges.get(key);
+  if (known) return known;
   let [low, high] = [Infinity, -Infinity];
   const values = featuresOf(map, channel);
   for (let i = 0; i < values.length; i++) {
@@ -14,7 +20,9 @@ export function rangeOf(map, channel) {
     low = Math.min(low, values[i]);
     high = Math.max(high, values[i]);
   }
-  return low <= high ? { low, high } : { low: 0, high: 0 };
+  const found = low <= high ? { low, high } : { low: 0, high: 0 };
+  ranges.set(key, found);
+  return found;
 }
 
 /** @param {number} value @param {Range} range @returns {Colour} */

@@ -24,16 +24,22 @@ function commandOf(verb, { row, words, map }, bin, output) {
   const { command } = content;
   const isFraction = row.normalized || content.normalized;
   const box = shownBox();
-  const reading = isInFile() ? command.options : [...command.of_moved];
+  let reading = isInFile() ? command.options : [...command.of_moved];
+  let rules = words;
   if (!isInFile()) {
     reading.push("--boxes-format", "csv", "--box-format", "xyxy", ...(content.normalized ? ["--normalized"] : []));
     if (isFraction) reading.push(...command.fractions_of);
     const { on_image: image } = imageOf(box);
     if (image !== null) reading.push("--on-image", image);
-    if (map && map.level !== null) reading.push("--level-column", "level");
-  } else if (!isFraction) dropped(reading, "--image-size");
+    if (map && map.level !== null) {
+      reading.push("--level-column", "level");
+      rules = dropped(rules, "--level-rule");
+    }
+    const [x1, y1, x2, y2] = shownCorners();
+    if (x2 < x1 || y2 < y1) reading.push("--on-bad-box", "keep");
+  } else if (!isFraction) reading = dropped(reading, "--image-size");
   const taken = [
-    "roicrop", verb, command.features, isInFile() ? command.boxes : "-", ...output, ...words,
+    "roicrop", verb, command.features, isInFile() ? command.boxes : "-", ...output, ...rules,
     "--output-size", state.bins.join("x"), "--channel", `${content.channels[state.channel]}`,
     "--box", isInFile() ? `${box.number}` : "0", "--bin", bin.join(","),
     ...(verb === "show" && command.photo !== null ? ["--photo", command.photo] : []),

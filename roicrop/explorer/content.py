@@ -16,9 +16,9 @@ import numpy as np
 
 from roicrop import __version__
 from roicrop.conventions import ALIGNED_OFFSET, CONVENTIONS, Convention, overrides
-from roicrop.draw import Photo, Photos, check_bin, colour, drawable
+from roicrop.draw import check_bin, colour, drawable
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import OPTIONS, Job, convention_options, option_words
+from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
 from roicrop.text import plain, printable
 
@@ -231,8 +231,6 @@ _OF_MAPS: Final = (
     "input_scale",
     "levels",
     "strides",
-    "canonical_size",
-    "canonical_level",
 )
 _NOT_OF_BOX: Final = ("output_size", "threads", "memory")
 

@@ -3,7 +3,7 @@
 import { content } from "./content.js";
 import { element } from "./dom.js";
 import { groundOf } from "./heat.js";
-import { brief } from "./numbers.js";
+import { alike, brief } from "./numbers.js";
 import { point, set, state } from "./state.js";
 
 /** @typedef {import("./content.js").Pair} Pair */
@@ -30,13 +30,14 @@ export class Grid {
     this.table.hidden = false;
     this.table.setAttribute("aria-label", `Pooled values by ${convention.label}`);
     this.#make(values.length, values[0].length);
+    const texts = alike(values, values[0].length > 7 ? 2 : 3);
     for (const [p, line] of values.entries()) {
       for (const [q, value] of line.entries()) {
         const cell = this.cells[p][q];
         const { background, ink } = groundOf(value, map, state.channel);
         const share = fed.get(`${p},${q}`);
         const isFramed = framed[0] === p && framed[1] === q;
-        cell.textContent = values[0].length <= 14 ? brief(value, 3) : "";
+        cell.textContent = values[0].length <= 14 ? texts[p][q] : "";
         cell.style.background = background;
         cell.style.color = ink;
         cell.classList.toggle("framed", isFramed);

@@ -1,6 +1,6 @@
 // The page: what is chosen is drawn, and what is drawn can be chosen.
 
-import { content, notOffered, offered, pooled, rowOf, mapOf } from "./content.js";
+import { cellsPerPixel, content, notOffered, offered, pooled, rowOf, mapOf } from "./content.js";
 import { copyText, drawing, explaining } from "./command.js";
 import { showControls, startControls } from "./controls.js";
 import { byId, element } from "./dom.js";
@@ -64,7 +64,9 @@ function showCell() {
   const place = byId("cell");
   const first = shown[0];
   if (!cell || !first.pooling) {
-    place.textContent = "Point at a bin to see what it reads, or at a cell to see which bins it feeds.";
+    place.textContent =
+      `One square is a cell of the feature map${pixelsOfCell(first)}. ` +
+      "Point at a bin to see what it reads, or at a cell to see which bins it feeds.";
     return;
   }
   const value = brief(first.pooling.feature(...cell));
@@ -76,6 +78,13 @@ function showCell() {
     return `${bins.length ? `feeds ${some.join(", ")}${more}` : "feeds no bin"}${name}`;
   });
   place.textContent = `Cell [${cell.join(", ")}] is ${value}: ${fed.join("; ")}.`;
+}
+
+/** How much of the image a cell stands for. @param {Seen} seen */
+function pixelsOfCell({ map, row }) {
+  if (!map) return "";
+  const [height, width] = cellsPerPixel(map, row).map((cells) => brief(1 / cells, 3));
+  return `, which stands for ${width}×${height} pixels of the image`;
 }
 
 function showLegend() {

@@ -22,6 +22,19 @@ export function fixed(value, decimals) {
   return value.toFixed(decimals).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 }
 
+/** Numbers of one table: all with as many decimals as leave the largest so many digits. @param {number[][]} values @param {number} digits */
+export function alike(values, digits) {
+  const finite = values.flat().filter(Number.isFinite).map(Math.abs);
+  const most = Math.max(...finite, 0);
+  const decimals = digits - 1 - Math.floor(Math.log10(most || 1));
+  const plain = most < 10 ** 5 && decimals <= 5;
+  return values.map((line) =>
+    line.map((value) =>
+      plain && Number.isFinite(value) ? fixed(value, Math.max(decimals, 0)) : brief(value, 2),
+    ),
+  );
+}
+
 /** A number behind a minus or times sign. @param {number} value */
 export function operand(value) {
   return value < 0 ? `(${exact(value)})` : exact(value);

@@ -3,7 +3,7 @@
 import { css, themed } from "./colour.js";
 import { content } from "./content.js";
 import { groundOf } from "./heat.js";
-import { brief } from "./numbers.js";
+import { alike } from "./numbers.js";
 import { shownBox, state } from "./state.js";
 import { nameOf } from "./list.js";
 
@@ -43,6 +43,7 @@ export function pictureOf(shown, bin) {
 function grid(ink, { values, map }, bin, left, top, colour) {
   if (!values || !map) return;
   const side = Math.min(GRID / values[0].length, GRID / values.length);
+  const texts = alike(values, side < 36 ? 2 : 3);
   /** @param {number} p @param {number} q */
   const at = (p, q) => /** @type {const} */ ([left + q * side, top + p * side, side, side]);
   for (const [p, line] of values.entries()) {
@@ -55,7 +56,7 @@ function grid(ink, { values, map }, bin, left, top, colour) {
       ink.textAlign = "center";
       ink.textBaseline = "middle";
       ink.fillStyle = ground.ink;
-      ink.fillText(brief(value, 3), left + (q + 0.5) * side, top + (p + 0.5) * side, side - 3);
+      ink.fillText(texts[p][q], left + (q + 0.5) * side, top + (p + 0.5) * side, side - 3);
     }
   }
   ink.lineWidth = 3.5;

@@ -5,6 +5,7 @@ Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from roicrop.job.asking import convention_of, request_of, with_model
@@ -34,14 +35,15 @@ from roicrop.job.subject import Subject
 
 if TYPE_CHECKING:
     from roicrop.job.crews import Cluster, Processes, ThisProcess
+    from roicrop.job.photos import Photo, Photos
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from roicrop.job import crews  # and with it multiprocessing, for batches only
-
-        return getattr(crews, name)
+        # With multiprocessing, for batches only; and with Pillow, for figures only.
+        module = "photos" if name.startswith("Photo") else "crews"
+        return getattr(import_module(f"roicrop.job.{module}"), name)
 
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "ManifestRow",
     "OnMap",
     "Outcome",
+    "Photo",
+    "Photos",
     "Placed",
     "Processes",
     "Request",

@@ -5,16 +5,19 @@ from __future__ import annotations
 from roicrop.text.names import choice, listing, one_line, printable, quoted
 from roicrop.text.numbers import brief, exact, in_column, minus, special, tidy, under_one_another
 from roicrop.text.records import csv_lines, json_line, json_lines, plain
+from roicrop.text.scales import Format, format_for, round_step, ticks
 from roicrop.text.tables import INDENT, headed, table
 from roicrop.text.wording import distance, many, measure
 
 __all__ = [
     "INDENT",
+    "Format",
     "brief",
     "choice",
     "csv_lines",
     "distance",
     "exact",
+    "format_for",
     "headed",
     "in_column",
     "json_line",
@@ -27,8 +30,10 @@ __all__ = [
     "plain",
     "printable",
     "quoted",
+    "round_step",
     "special",
     "table",
+    "ticks",
     "tidy",
     "under_one_another",
 ]

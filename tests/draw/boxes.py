@@ -12,12 +12,11 @@ from PIL import Image
 
 from roicrop import operators
 from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
-from roicrop.draw import Crop, Shown, Subject, default_bin
-from roicrop.draw.figures import compose_panel
+from roicrop.draw import Crop, Shown, Subject, default_bin, panel
 from roicrop.draw.map import over_channels
-from roicrop.draw.photo import Photo
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import Span, View, fit
+from roicrop.job import Photo
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -86,7 +85,7 @@ def panel_of(
     **options: Any,
 ) -> Sheet:
     found = crop(box, bins, features=features, channel=channel, **options)
-    return compose_panel(Shown.of(features, channel), found, subject=subject, photo=photo)
+    return panel(Shown.of(features, channel), found, subject=subject, photo=photo)
 
 
 def text_of(sheet: Sheet) -> str:

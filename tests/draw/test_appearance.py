@@ -15,10 +15,11 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.lettering import clean, format_for, shorten, text_width, ticks, wrap
+from roicrop.draw.lettering import clean, shorten, text_width, wrap
 from roicrop.draw.map import BRACKETS, _brackets
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
+from roicrop.text import format_for, ticks
 from tests.draw.boxes import FEATURES, assert_legible, crop, panel_of, text_of
 
 

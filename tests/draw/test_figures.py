@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from roicrop.draw import Crop, Shown, Subject, both, overlay, panel
-from roicrop.draw.figures import compose_both, compose_overlay
+from roicrop.draw import Crop, Shown, Subject, both, overlay, panel, save
+from roicrop.errors import OutputError
 from tests.draw.boxes import (
     BINS,
     BOXES,
@@ -51,7 +53,7 @@ def test_nothing_overlaps_in_a_panel(
 def test_nothing_overlaps_side_by_side(box: Box, bins: tuple[int, int], photo: bool) -> None:
     pair = crop(box, bins), crop(box, bins, convention="fast-rcnn")
     shown = PHOTO if photo else None
-    assert_legible(compose_both(Shown.of(FEATURES, 1), pair, subject=SUBJECT, photo=shown))
+    assert_legible(both(Shown.of(FEATURES, 1), pair, subject=SUBJECT, photo=shown))
 
 
 @settings(max_examples=40)
@@ -60,7 +62,7 @@ def test_nothing_overlaps_in_an_overlay(box: Box, bins: tuple[int, int], name: s
     ratio = 1 if _is_refused(box) and name not in ("prroi", "fast-rcnn") else None
     pair = crop(box, bins, ratio=3), crop(box, bins, convention=name, ratio=ratio)
     names = "mask-rcnn:sampling_ratio=3", name
-    assert_legible(compose_overlay(SHOWN, pair, names=names, subject=SUBJECT))
+    assert_legible(overlay(SHOWN, pair, names=names, subject=SUBJECT))
 
 
 def _awkward() -> Iterator[Any]:
@@ -185,7 +187,7 @@ def test_an_overlay_says_where_the_two_differ_most() -> None:
     one[0, 1], other[0, 1] = 0.25, -1.5
     pair = Crop(plan, 0, one, (0, 0)), Crop(plan, 0, other, (0, 0))
     shown = Shown.of(features, 1)
-    said = text_of(compose_overlay(shown, pair, names=("this", "that"), subject=SUBJECT))
+    said = text_of(overlay(shown, pair, names=("this", "that"), subject=SUBJECT))
     assert "They differ most in bin 0,1 of channel 1, by −1.75: this gives 0.25, that −1.5." in said
 
 
@@ -194,7 +196,20 @@ def test_the_public_functions_give_pictures() -> None:
     one = panel(SHOWN, align, subject=SUBJECT)
     two = both(SHOWN, (align, pool), subject=SUBJECT)
     over = overlay(SHOWN, (align, pool), names=("a", "b"), subject=SUBJECT)
-    assert one.info["Title"] == "RoIAlign of box 3"
-    assert two.info["Title"] == "RoIAlign and RoIPool of box 3"
-    assert over.info["Title"] == "a and b on box 3"
-    assert one.width < two.width <= WIDEST
+    assert one.title == "RoIAlign of box 3"
+    assert two.title == "RoIAlign and RoIPool of box 3"
+    assert over.title == "a and b on box 3"
+    assert one.finish().width < two.finish().width <= WIDEST
+
+
+def test_a_figure_is_written_with_its_title_and_replaces_nothing_unasked(tmp_path: Path) -> None:
+    figure, path = panel(SHOWN, crop((16, 16, 39, 23)), subject=SUBJECT), tmp_path / "box.png"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match=r"box\.png exists"):
+        save(figure, path)
+    assert path.read_text() == "mine"
+    save(figure, path, overwrite=True)
+    assert list(tmp_path.iterdir()) == [path]
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.info["Title"] == "RoIAlign of box 3"

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from roicrop.draw import Shown, Subject, kinds
+from roicrop.draw import Shown, Subject, kinds, panel
 from roicrop.draw.canvas import Brush, blank
 from roicrop.draw.colour import BOX, FIRST, LOST, MOVED, OUTSIDE, POINT, SECOND, Scale
 from roicrop.draw.drawing import Crop, Drawing
-from roicrop.draw.figures import compose_panel
 from roicrop.draw.map import heat_map
 from roicrop.draw.view import Span, View, fit
-from tests.draw.boxes import FEATURES, SUBJECT, crop, panel_of, text_of, view_of
+from tests.draw.boxes import (
+    FEATURES,
+    SUBJECT,
+    Box,
+    assert_legible,
+    crop,
+    panel_of,
+    text_of,
+    view_of,
+)
 
 GREY = (90, 90, 90)
 SHOWN = Shown.of(FEATURES, 0)
@@ -174,7 +183,7 @@ def test_where_bins_coincide_both_colours_are_seen() -> None:
 def test_pixels_are_the_users_own_when_the_network_saw_another_size() -> None:
     found = crop((40, 40, 80, 60), 2, convention="fast-rcnn", channel=0)
     subject = Subject("f", "i", "0", corners=(20, 10, 40, 15), cells_per_pixel=(0.5, 0.25))
-    said = text_of(compose_panel(SHOWN, found, subject=subject, photo=None))
+    said = text_of(panel(SHOWN, found, subject=subject))
     assert "box 0: x 20 to 40, y 10 to 15 pixels" in said
 
 
@@ -254,6 +263,27 @@ def test_specks_have_the_colour_of_what_becomes_of_the_sample() -> None:
 def test_centers_of_cells_are_marked_where_a_bin_is_smaller_than_a_cell() -> None:
     assert "centers of cells" in text_of(panel_of((50, 60, 53, 62)))
     assert "centers of cells" not in text_of(panel_of((20, 20, 90, 70)))
+
+
+def test_a_sample_of_large_cells_is_written_as_values_times_weights() -> None:
+    """A box of three by two pixels: why 49 samples inside one flat square differ."""
+    found = crop((50, 60, 53, 62), channel=0)
+    assert found.shown_term is not None
+    said = text_of(panel_of((50, 60, 53, 62), channel=0))
+    products = re.findall(r"(−?[\d.]+) × ([\d.]+)", said)
+    assert len(found.shown_term.taps) == 4
+    total = sum(float(v.replace("−", "-")) * float(weight) for v, weight in products[:4])
+    assert total == pytest.approx(found.values[found.bin], abs=0.02)
+
+
+@pytest.mark.parametrize("convention", ["detectron2", "prroi"])
+@pytest.mark.parametrize("box", [(2, 96, 238, 100), (100, 4, 102, 190)])
+def test_a_bin_too_thin_to_be_seen_is_enlarged_in_an_inset(convention: str, box: Box) -> None:
+    found = crop(box, convention=convention)
+    sheet = panel_of(box, convention=convention)
+    assert_legible(sheet)
+    assert "enlarged: bin {},{}".format(*found.bin) in text_of(sheet)
+    assert "enlarged" not in text_of(panel_of((20, 20, 90, 70), convention=convention))
 
 
 def test_bins_of_nothing_are_striped_and_keep_their_number() -> None:

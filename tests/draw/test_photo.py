@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -12,9 +13,9 @@ from PIL import Image
 
 from roicrop import job as jobs
 from roicrop.conventions import CONVENTIONS
-from roicrop.draw import Shown, album
-from roicrop.draw.photo import Photos
-from roicrop.job import Request
+from roicrop.draw import Crop, Shown, album, panel
+from roicrop.draw.sheet import Sheet
+from roicrop.job import Photos, Request
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -152,9 +153,9 @@ def test_a_maximum_is_drawn_on_the_channel_of_the_largest_value(
 ) -> None:
     words = []
 
-    def noted(shown: Shown, *args: object, **options: object) -> Image.Image:
+    def noted(shown: Shown, crop: Crop, **options: Any) -> Sheet:
         words.append(shown.words)
-        return Image.new("RGB", (4, 4))
+        return panel(shown, crop, **options)
 
     monkeypatch.setattr(album, "panel", noted)
     show = ["show", "maps.h5", "boxes.csv", "--box", "0", "--overwrite", "-o"]

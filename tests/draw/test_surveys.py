@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +37,33 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
 def test_nothing_overlaps_in_a_survey(
     name: SurveyName, boxes: list[Box], photo: bool, score: bool
 ) -> None:
-    assert_legible(survey(name, boxes, photo=photo, score=score).compose())
+    assert_legible(survey(name, boxes, photo=photo, score=score).sheet())
 
 
 def test_an_overview_names_each_box_with_its_score() -> None:
-    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).compose())
+    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).sheet())
     for part in ("2 boxes of image page", "0: 0", "1: 0.14", "On the image", "On the map"):
         assert part in said
 
 
+def test_an_overview_of_many_boxes_numbers_the_best_and_counts_the_rest() -> None:
+    boxes: list[Box] = [(n % 31 * 7, n // 31 * 5, n % 31 * 7 + 20, n // 31 * 5 + 20)
+                        for n in range(1000)]  # fmt: skip
+    sheet = survey("overview", boxes).sheet()
+    said = text_of(sheet)
+    assert_legible(sheet)
+    (numbered,) = map(int, re.findall(r"(\d+) of those with the highest scores, numbered", said))
+    assert 5 <= numbered <= 20
+    assert f"the other {1000 - numbered} boxes" in said
+    assert "999: 142.71" in said
+    assert "0: 0 " not in said
+    largest = text_of(survey("overview", boxes, score=False).sheet())
+    assert "of those that are largest, numbered" in largest
+
+
 def test_a_sheet_says_which_boxes_it_leaves_out() -> None:
     boxes: list[Box] = [(10, 10, 60, 60)] * 61
-    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).compose())
+    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).sheet())
 
 
 @pytest.mark.parametrize("convention", ["mask-rcnn", "detectron2", "prroi", "tensorflow"])

@@ -1,4 +1,4 @@
-"""The sampling points beside a picture are the plan's."""
+"""The sampling points beside a figure are the plan's."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from PIL import Image
 
-from roicrop.draw import Shown, panel, save, write_points
-from roicrop.draw.points import CELL_COLUMNS, SAMPLE_COLUMNS
 from roicrop.errors import OutputError
+from roicrop.explanation import is_points, write_points
+from roicrop.explanation.points import CELL_COLUMNS, SAMPLE_COLUMNS
 from tests.draw.boxes import (
     BINS,
     BOXES,
-    FEATURES,
     STRIDE,
     SUBJECT,
     Box,
@@ -94,29 +92,13 @@ def test_a_box_of_too_many_samples_gives_those_in_range(tmp_path: Path) -> None:
     assert "outside" not in {line["state"] for line in lines}
 
 
-@pytest.mark.parametrize("what", ["picture", "points"])
-def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path, what: str) -> None:
+def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "there"
     path.write_text("mine")
     plan = crop((16, 16, 39, 23)).plan
-
-    def write(overwrite: bool) -> None:
-        if what == "picture":
-            save(Image.new("RGB", (4, 4)), path, overwrite=overwrite)
-        else:
-            write_points(plan, 0, path, subject=SUBJECT, overwrite=overwrite)
-
     with pytest.raises(OutputError, match="there exists"):
-        write(overwrite=False)
+        write_points(plan, 0, path, subject=SUBJECT, overwrite=False)
     assert path.read_text() == "mine"
-    write(overwrite=True)
-    assert path.read_bytes() != b"mine"
+    write_points(plan, 0, path, subject=SUBJECT, overwrite=True)
+    assert is_points(path)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_saved_picture_says_what_it_is(tmp_path: Path) -> None:
-    figure = panel(Shown.of(FEATURES, None), crop((16, 16, 39, 23)), subject=SUBJECT)
-    save(figure, tmp_path / "box.png")
-    with Image.open(tmp_path / "box.png") as image:
-        assert image.format == "PNG"
-        assert image.info["Title"] == "RoIAlign of box 3"

@@ -13,7 +13,8 @@ from PIL import Image
 
 from roicrop.errors import ArgumentError
 from roicrop.files import split_spec
-from roicrop.job import Job, Placed
+from roicrop.job.job import Job
+from roicrop.job.on_map import Placed
 
 _MOST_FILES: Final = 20_000  # that are looked through below a folder
 _NO_IMAGE: Final = (OSError, ValueError, Image.DecompressionBombError)

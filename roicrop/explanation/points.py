@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from roicrop.draw.view import true_box
-from roicrop.explanation import placed
+from roicrop.explanation.records import placed
 from roicrop.job import Subject
 from roicrop.outputs import replacing, written
 from roicrop.sampling import Plan
@@ -52,7 +51,7 @@ def write_points(
         file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
 
 
-def is_own(path: Path) -> bool:
+def is_points(path: Path) -> bool:
     """Whether a file is one that `write_points` wrote: it has the same columns."""
     with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         return file.readline().rstrip("\n") in (",".join(SAMPLE_COLUMNS), ",".join(CELL_COLUMNS))
@@ -61,7 +60,7 @@ def is_own(path: Path) -> bool:
 
 def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
     """The lines of that file, bin by bin; of each at least the columns that it has."""
-    true = true_box(subject, plan, k)
+    per_y, per_x = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
     many = plan.bins_of_cells(k) if plan.kind == "cell" else None
@@ -69,7 +68,8 @@ def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
         terms = plan.terms(k, p, q)
         for term in terms if few else terms.in_range():
             row = placed(p, q, term)
-            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
+            row["image_y"] = (float(term.y) + 0.5) / per_y
+            row["image_x"] = (float(term.x) + 0.5) / per_x
             if many is not None:
                 row["bins_with_this_cell"] = many[term.row, term.column]
             yield row

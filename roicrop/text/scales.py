@@ -1,0 +1,71 @@
+"""Many numbers in one way of writing them, and round numbers along a scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from roicrop.text.numbers import minus, special
+
+_SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MOST_DECIMALS: Final = 6
+_MOST_DIGITS: Final = 7  # before the decimal point
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way of writing many numbers: each divided by 10^exponent, with so many decimals."""
+
+    exponent: int
+    decimals: int
+
+    def __call__(self, value: float) -> str:
+        """The number without the power of ten, which `factor` says once for all of them."""
+        if not math.isfinite(value):
+            return special(value)
+        if value == 0:
+            return "0"
+        if abs(value) >= 10.0 ** (self.exponent + _MOST_DIGITS):
+            return minus(f"{value / 10.0**self.exponent:.0e}".replace("e+", "e"))
+        text = f"{value / 10.0**self.exponent:.{self.decimals}f}"
+        return minus(text.lstrip("-") if float(text) == 0 else text)
+
+    @property
+    def factor(self) -> str:
+        """The power of ten that all numbers share, "×10³", or nothing."""
+        return f"×10{str(self.exponent).translate(_SUPERSCRIPT)}" if self.exponent else ""
+
+
+def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None = None) -> Format:
+    """The format that shows `digits` digits of the larger bound, and two of their difference.
+
+    Bounds that are NaN are of no numbers at all. exponent: the power of ten; None for a fit one.
+    """
+    largest = max(abs(low), abs(high))
+    if largest == 0 or math.isnan(largest):
+        return Format(exponent or 0, 0)
+    order = math.floor(math.log10(largest))
+    if exponent is None:
+        exponent = 0 if -2 <= order <= 4 else max(order, -300)
+    decimals = digits - 1 - (order - exponent)
+    if digits > 2 and high > low:
+        decimals = max(decimals, 1 - math.floor(math.log10(high - low)) + exponent)
+    return Format(exponent, min(max(decimals, 0), _MOST_DECIMALS))
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round numbers from low to high; the one number if they are equal."""
+    if not low < high:
+        return [low]
+    step = round_step((high - low) / max(most - 1, 1))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+def round_step(at_least: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is not below `at_least`."""
+    power = 10.0 ** math.floor(math.log10(at_least))
+    return next(
+        m * power for m in (1.0, 2.0, 5.0, 10.0, 20.0) if m * power >= at_least * (1 - 1e-9)
+    )
