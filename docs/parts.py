@@ -28,7 +28,7 @@ def conventions() -> str:
 
 def surprises() -> str:
     """A list of what surprises people about each."""
-    return "\n".join(f"- **{row.name}**: {row.surprise}" for row in CONVENTIONS.values())
+    return "\n".join(f"- **{in_words.named(row)}**: {row.surprise}" for row in CONVENTIONS.values())
 
 
 def level_rules() -> str:
@@ -99,7 +99,8 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
 
 
 _FUNCTIONS: Final = (
-    "roi_align", "roi_pool", "multiscale_roi_align", "assign_levels", "plan",
+    "roi_align", "roi_pool", "multiscale_roi_align", "roi_align_rotated", "ps_roi_align",
+    "ps_roi_pool", "assign_levels", "plan",
 )  # fmt: skip
 _PEERS: Final = {
     "ONNX Runtime": "align, onnxruntime, mean",

@@ -16,7 +16,10 @@ __all__ = [
     "identify",
     "multiscale_roi_align",
     "plan",
+    "ps_roi_align",
+    "ps_roi_pool",
     "roi_align",
+    "roi_align_rotated",
     "roi_pool",
     "show",
 ]
@@ -27,7 +30,16 @@ del file
 
 TYPE_CHECKING = False  # as typing has it, which takes longer to load than all else here
 if TYPE_CHECKING:
-    from roicrop.operators import assign_levels, multiscale_roi_align, plan, roi_align, roi_pool
+    from roicrop.operators import (
+        assign_levels,
+        multiscale_roi_align,
+        plan,
+        ps_roi_align,
+        ps_roi_pool,
+        roi_align,
+        roi_align_rotated,
+        roi_pool,
+    )
     from roicrop.questions import compare, explain, explore, identify, show
 else:
 

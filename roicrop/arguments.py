@@ -118,33 +118,36 @@ class Boxes(Protocol):
         """How many."""
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        """Those from one to before another: (L,) image numbers and (L, 4) corners."""
+        """Those from one to before another: (L,) image numbers and (L, 4) corners, or (L, 5)."""
 
 
-def boxes_of(boxes: Any, images: int | None = None) -> Boxes:
-    """The boxes of any of the forms; `images` is None where their numbers play no part."""
+def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
+    """The boxes of any of the forms; `images` is None where their numbers play no part.
+
+    numbers: how many a box has.
+    """
     if isinstance(boxes, Sequence):
         each = [numbers_of(some, f"boxes[{i}]") for i, some in enumerate(boxes)]
         if any(some.ndim == 2 for some in each):
-            return _BoxesByImage(each, images)
-    return _BoxTable(numbers_of(boxes, "boxes"), images)
+            return _BoxesByImage(each, images, numbers)
+    return _BoxTable(numbers_of(boxes, "boxes"), images, numbers)
 
 
 class _BoxTable:
-    """(K, 5), image number first; or (K, 4), all on one image."""
+    """(K, 5), image number first; or (K, 4), all on one image. One more with an angle."""
 
-    def __init__(self, table: Array, images: int | None) -> None:
+    def __init__(self, table: Array, images: int | None, numbers: int) -> None:
         if table.size == 0:
-            table = table.reshape(0, 5)
-        columns = (4, 5) if images in (1, None) else (5,)
+            table = table.reshape(0, numbers + 1)
+        columns = (numbers, numbers + 1) if images in (1, None) else (numbers + 1,)
         if table.ndim != 2 or table.shape[1] not in columns:
-            one = ", (K, 4)" if 4 in columns else ""
+            one = f", (K, {numbers})" if numbers in columns else ""
             raise ArgumentError(
-                f"boxes has shape {table.shape}: give (K, 5), image number first{one}, "
-                "or a list of one (L, 4) for each image"
+                f"boxes has shape {table.shape}: give (K, {numbers + 1}), image number first{one}, "
+                f"or a list of one (L, {numbers}) for each image"
             )
         self.arrays = [table]
-        self._images = images
+        self._images, self._numbers = images, numbers
 
     @property
     def count(self) -> int:
@@ -152,8 +155,8 @@ class _BoxTable:
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
         table = self.arrays[0][first:end]
-        if self._images is None or table.shape[1] == 4:
-            return np.zeros(len(table), np.int64), table[:, -4:]
+        if self._images is None or table.shape[1] == self._numbers:
+            return np.zeros(len(table), np.int64), table[:, -self._numbers :]
         with np.errstate(invalid="ignore"):
             index = table[:, 0].astype(np.int64)
         wrong = (index != table[:, 0]) | (index < 0) | (index >= self._images)
@@ -168,17 +171,17 @@ class _BoxTable:
 
 
 class _BoxesByImage:
-    """One (L, 4) array, or an empty one, for each image."""
+    """One (L, 4) array, or an empty one, for each image; (L, 5) with an angle."""
 
-    def __init__(self, each: list[Array], images: int | None) -> None:
+    def __init__(self, each: list[Array], images: int | None, numbers: int) -> None:
         if len(each) != (images or len(each)):
             raise ArgumentError(
                 f"boxes lists {len(each)} images, input has {images}: give one array for each"
             )
         for i, some in enumerate(each):
-            if some.size and (some.ndim != 2 or some.shape[1] != 4):
-                raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, 4)")
-        self.arrays = [some.reshape(-1, 4) for some in each]
+            if some.size and (some.ndim != 2 or some.shape[1] != numbers):
+                raise ArgumentError(f"boxes[{i}] has shape {some.shape}: give (L, {numbers})")
+        self.arrays = [some.reshape(-1, numbers) for some in each]
         self._ends = np.cumsum([len(some) for some in self.arrays])
 
     @property
@@ -208,7 +211,10 @@ def checked_corners(
     spatial_scale: float,
     dtype: type[np.float32] | type[np.float64],
 ) -> Array:
-    """(K, 4) contiguous xyxy in the dtype of the coordinates, and within what it can hold."""
+    """(K, 4) contiguous xyxy in the dtype of the coordinates, and within what it can hold.
+
+    (K, 5) where boxes have an angle: centre, size and it.
+    """
     if order == "yxyx":
         corners = corners[:, [1, 0, 3, 2]]
     with np.errstate(invalid="ignore", over="ignore"):
@@ -217,7 +223,8 @@ def checked_corners(
         k = int(np.argmin(fine.all(axis=1)))
         what = "too far away" if np.isfinite(corners[k]).all() else "not finite"
         raise BoxError(
-            f"has corners {', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
+            f"has {'corners' if corners.shape[1] == 4 else 'center, size and angle'} "
+            f"{', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
             "mend it or leave it out",
             k,
         )

@@ -42,10 +42,22 @@ from roicrop.conventions import (
 from roicrop.conventions import level_rule as named_rule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import coordinate_dtype
-from roicrop.sampling import Int, SeparablePlan
+from roicrop.sampling import Int, Plan
 from roicrop.text import printable
 
-__all__ = ["assign_levels", "multiscale_roi_align", "plan", "roi_align", "roi_pool"]
+__all__ = [
+    "assign_levels",
+    "channels_of",
+    "crop",
+    "crop_window",
+    "multiscale_roi_align",
+    "plan",
+    "ps_roi_align",
+    "ps_roi_pool",
+    "roi_align",
+    "roi_align_rotated",
+    "roi_pool",
+]
 
 
 def roi_align(
@@ -86,10 +98,7 @@ def roi_align(
     Raises ArgumentError and BoxError, both ValueError; the latter names the row.
     """
     row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
-    call = _Call.of(
-        [checked_features(input, layout)], boxes, output_size, [spatial_scale], row, layout
-    )
-    return call.crop(threads, out)
+    return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
 
 
 def roi_pool(
@@ -111,8 +120,108 @@ def roi_pool(
     torchvision.
     """
     row = resolve(convention, "pool", mode=mode)
+    return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def roi_align_rotated(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    sampling_ratio: SamplingRatio | None = None,
+    aligned: bool | None = None,
+    clockwise: bool | None = None,
+    *,
+    convention: str | Convention = "detectron2",
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """RoIAlign of rotated boxes (detectron2, mmcv): the grid of samples is turned with the box.
+
+    boxes: (K, 6) rows of image number, centre x, centre y, width, height and angle; or a list with
+        one (L, 5) array for each image; or (K, 5) where the input has one image. In image pixels.
+    sampling_ratio: samples a bin along each of the box's own sides; ≤ 0 or "adaptive" lets the
+        bin's size decide. None is the convention's.
+    aligned: whether cell centres are sampled, as in `roi_align`. None is the convention's.
+    clockwise: which way a positive angle turns the box on the screen, where y points down. None is
+        the convention's.
+    convention: "detectron2" or "mxnet" (angles in degrees), "mmcv" or "openvino" (radians), or a
+        row of one's own.
+
+    The other arguments, the result and the errors are those of `roi_align`.
+    """
+    row = resolve(
+        convention,
+        "align-rotated",
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        clockwise=clockwise,
+    )
+    return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def ps_roi_align(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    sampling_ratio: SamplingRatio | None = None,
+    *,
+    convention: str | Convention = "torchvision",
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Position-sensitive RoIAlign (Light-Head R-CNN): each bin reads channels of its own.
+
+    Bin (p, q) of output channel c is pooled from input channel (c · PH + p) · PW + q, so the input
+    has D · PH · PW channels and the result D.
+
+    convention: "torchvision" or "mxnet", or a row of one's own.
+
+    The other arguments and the errors are those of `roi_align`.
+    Returns (K, D, PH, PW), or (K, PH, PW, D) for channels-last input.
+    """
+    row = resolve(convention, "ps-align", sampling_ratio=sampling_ratio)
+    return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def ps_roi_pool(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float = 1.0,
+    *,
+    convention: str | Convention = "torchvision",
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Position-sensitive RoIPool (Dai et al., R-FCN, 2016): the average of the cells of each bin.
+
+    Channels, arguments, result and errors are as in `ps_roi_align`; a bin that covers no cell
+    gives 0.
+
+    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a row of one's own.
+    """
+    row = resolve(convention, "ps-pool")
+    return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
+
+
+def crop(
+    input: Any,
+    boxes: Any,
+    output_size: OutputSize,
+    spatial_scale: float,
+    convention: Convention,
+    layout: str = "NCHW",
+    threads: int | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Pool boxes by a convention, whichever operator it is of; arguments as in that function."""
     call = _Call.of(
-        [checked_features(input, layout)], boxes, output_size, [spatial_scale], row, layout
+        [checked_features(input, layout)], boxes, output_size, [spatial_scale], convention, layout
     )
     return call.crop(threads, out)
 
@@ -213,13 +322,15 @@ def plan(
     aligned: bool | None = None,
     *,
     mode: Mode | None = None,
+    clockwise: bool | None = None,
     convention: str | Convention | None = None,
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
-) -> SeparablePlan:
+) -> Plan:
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
-    boxes: as in `roi_align`; image numbers play no part, since every map has this size.
+    operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
+    boxes: as in its function; image numbers play no part, since every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
@@ -228,13 +339,20 @@ def plan(
     if str(operator) not in DEFAULT:
         raise ArgumentError(f"operator is {printable(operator)}: choose {' or '.join(DEFAULT)}")
     name = convention if convention is not None else DEFAULT[operator]
-    row = resolve(name, operator, sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
+    row = resolve(
+        name,
+        operator,
+        sampling_ratio=sampling_ratio,
+        aligned=aligned,
+        mode=mode,
+        clockwise=clockwise,
+    )
     scale = checked_scale(spatial_scale)
     try:
         coordinates = coordinate_dtype(dtype)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"dtype is {printable(dtype)}: give that of the map") from error
-    given = boxes_of(boxes)
+    given = boxes_of(boxes, numbers=row.box_numbers)
     _, corners = given.some(0, given.count)
     return sampling.plan(
         checked_corners(corners, row.order, scale, coordinates),
@@ -261,14 +379,27 @@ def crop_window(
 
     window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
         (H, W), and has all cells that the boxes read.
-    boxes: (K, 4), in the convention's own order. out: (K, C, PH, PW), with any strides.
+    boxes: (K, 4), in the convention's own order, or (K, 5) with an angle. out: (K, C, PH, PW), with
+        any strides.
 
     Raises BoxError.
     """
     bins = int(out.shape[2]), int(out.shape[3])
-    given = boxes_of([boxes], 1)
+    given = boxes_of([boxes], 1, convention.box_numbers)
     call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
     call.crop_into(out, threads, map_size=map_size, origin=origin)
+
+
+def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:
+    """How many channels the result has; ArgumentError where bins cannot share the map's."""
+    if not row.position_sensitive:
+        return channels
+    if channels % math.prod(bins):
+        raise ArgumentError(
+            f"the input has {channels} channels, and position-sensitive pooling to {bins[0]}×"
+            f"{bins[1]} bins takes a multiple of {math.prod(bins)}: give another output_size"
+        )
+    return channels // math.prod(bins)
 
 
 _Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps
@@ -297,11 +428,13 @@ class _Call:
         layout: str,
     ) -> _Call:
         """With all but the maps still to be checked."""
+        bins = checked_bins(convention, pair(output_size))
+        channels_of(convention, maps[0].shape[1], bins)
         return cls(
             maps,
             checked_scales(spatial_scales, len(maps)),
-            boxes_of(boxes, len(maps[0])),
-            checked_bins(convention, pair(output_size)),
+            boxes_of(boxes, len(maps[0]), convention.box_numbers),
+            bins,
             convention,
             CHANNELS_LAST[layout],
         )
@@ -309,7 +442,8 @@ class _Call:
     def crop(self, threads: int | None, out: Array | None, choose: _Choose | None = None) -> Array:
         """Pool every box from its map; without a choice there is one map."""
         most = checked_threads(threads)
-        count, channels = self.boxes.count, self.maps[0].shape[1]
+        count = self.boxes.count
+        channels = channels_of(self.convention, self.maps[0].shape[1], self.bins)
         last = self.channels_last
         shape = (count, *self.bins, channels) if last else (count, channels, *self.bins)
         pooled = checked_out(out, shape, self.maps, self.boxes)
@@ -353,7 +487,9 @@ class _Call:
             yield slice(None)
             return
         # Beside that, the cells that a box covers, whatever the number of samples.
-        sides = np.abs(corners[:, 2:] - corners[:, :2]) * self.scales[level]
+        turned = self.convention.turned
+        sides = corners[:, 2:4] if turned else corners[:, 2:] - corners[:, :2]
+        sides = np.abs(sides) * self.scales[level]
         cells = np.minimum(sides[:, 0], width) * np.minimum(sides[:, 1], height)
         total = np.cumsum((work + cells) * float(channels), dtype=np.float64)
         first = 0

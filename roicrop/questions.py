@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from roicrop import job as jobs
 from roicrop.arguments import OutputSize, checked_scale, numbers_of, pair
 from roicrop.conventions import (
-    CONVENTIONS,
     DEFAULT,
+    PLAIN,
     SETTINGS,
     Convention,
     Mode,
@@ -139,7 +139,8 @@ def show(
     if both:
         rows.append(pool_beside(rows[0]))
     asked = Options(channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo))
-    with _opened(params, rows[0]) as job:
+    with _opened(jobs.request_of(params, rows[0])) as job:
+        rows[0] = job.convention
         drawn: Sequence[range] = [range(k, k + 1)]
         if figure != "box":
             image = job.image_index[job.rows_of([k])[0]]
@@ -168,14 +169,13 @@ def explore(
     layout: str | None = None,
     **options: Any,
 ) -> Page:
-    """Make a page on which to explore all boxes: the one that `roicrop show -o page.html` writes.
+    """Make the page that `roicrop show -o PAGE.html` writes: all boxes, to point, drag and compare.
 
-    bin, channel: what the page shows first; None is the bin with the largest value, and channel 0.
-    max_size: bytes of the page, None for 20 million; what does not fit is left out: channels, then
-        photographs, then images with their boxes.
+    max_size: bytes of the page; channels, then photographs, then images are left out. None is
+        20,000,000.
 
-    The other arguments, and the errors, are those of `show`.
-    Returns a page that a notebook shows in a frame; `save(path)` writes it to a file.
+    The other arguments, and the errors, are those of `show`: what the page begins with.
+    Returns an `explorer.Page`, which a notebook shows, and whose `save("page.html")` writes it.
     """
     from roicrop import explorer
 
@@ -195,11 +195,10 @@ def explore(
     rows = [jobs.convention_of(params, "align" if both else operator)]
     if both:
         rows.append(pool_beside(rows[0]))
-    first = explorer.Options(
-        channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo)
-    )
-    with _opened(params, rows[0]) as job:
-        return explorer.explore(job, rows, first, max_size=max_size or explorer.MAX_SIZE)
+    image = None if photo is None else os.fspath(photo)
+    asked = explorer.Options(channel=channel, bin=bin, photo=image)
+    with _opened(jobs.request_of(params, rows[0])) as job:
+        return explorer.explore(job, rows, asked, max_size=max_size or explorer.MAX_SIZE)
 
 
 def explain(
@@ -247,7 +246,7 @@ def explain(
         layout=layout,
     )
     row = jobs.convention_of(params, operator)
-    with _opened(params, row) as job:
+    with _opened(jobs.request_of(params, row)) as job:
         found = explanation.explain(job, [k] if isinstance(k, int) else k, channel)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
@@ -300,12 +299,11 @@ def compare(
         mode=mode,
         layout=layout,
     )
-    variants = comparison.read_variants(conventions, {name: params.get(name) for name in SETTINGS})
+    chosen = comparison.choose(lambda _: conventions, params)
     names = [comparison.split_variant(each)[0] for each in conventions if isinstance(each, str)]
     params = jobs.with_model(params, *names) if names else params
-    rows = [variant.convention for variant in variants]
-    with _opened(params, comparison.reading_convention(variants), *rows) as job:
-        found = comparison.compare(job, variants, tolerance=tolerance, listed=worst)
+    with _opened(chosen.request(params)) as job:
+        found = comparison.compare(job, chosen.of(job), tolerance=tolerance, listed=worst)
         record = comparison.as_record(found, job)
         return Answer(comparison.in_words(found, job), record, record["pairs"], ok=found.agrees)
 
@@ -334,7 +332,7 @@ def identify(
         input, boxes, options, output_size=1, spatial_scale=spatial_scale, layout=layout
     )
     tensor = os.fspath(pooled) if _is_file(pooled) else numbers_of(pooled, "pooled")
-    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = identification.leniently(jobs.request_of(params, *any_convention))
     with jobs.open_job(request) as job, identification.open_pooled(tensor, job) as opened:
         verdict = identification.identify(job, opened)
@@ -424,9 +422,9 @@ def _is_file(value: Any) -> bool:
 
 
 @contextmanager
-def _opened(params: Mapping[str, Any], row: Convention, *beside: Convention) -> Iterator[jobs.Job]:
+def _opened(request: jobs.Request) -> Iterator[jobs.Job]:
     """The job that is asked for, with a Python warning for what is most likely not meant."""
-    with jobs.open_job(jobs.request_of(params, row, *beside)) as job:
+    with jobs.open_job(request) as job:
         jobs.require_scale(job)
         for caution in jobs.cautions(job, job.fit()):
             if caution.loud:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, Mode, SamplingRatio, resolve
+from roicrop.conventions import PLAIN, Convention, Mode, SamplingRatio, resolve
 from roicrop.errors import ArgumentError
 from roicrop.sampling import SeparablePlan
 from tests import reference
@@ -63,7 +63,7 @@ class Crop:
     def plan(self, dtype: type[np.float32] | type[np.float64]) -> SeparablePlan:
         """Its plan on a map of that dtype."""
         height, width = self.features.shape[2:]
-        return roicrop.plan(
+        plan = roicrop.plan(
             self.table()[:, 1:],
             (height, width),
             self.output_size,
@@ -72,6 +72,8 @@ class Crop:
             operator=self.row.operator,
             dtype=dtype,
         )
+        assert isinstance(plan, SeparablePlan)
+        return plan
 
     def defined(self, channels: list[int]) -> Array:
         """(K, channels, PH, PW), by the definitions."""
@@ -108,7 +110,7 @@ def variants(name: str) -> list[Convention]:
     """A convention, and what may be asked of it instead of its own values."""
     ratios: tuple[SamplingRatio | None, ...] = (None, 1, 2, 3, "adaptive", "exact")
     modes: tuple[Mode, ...] = ("avg", "max")
-    row, rows = CONVENTIONS[name], []
+    row, rows = PLAIN[name], []
     for ratio, mode in itertools.product(ratios, modes):
         try:
             rows.append(resolve(row, row.operator, sampling_ratio=ratio, mode=mode))

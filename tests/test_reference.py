@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from roicrop.conventions import CONVENTIONS, LOWEST_FLOAT32, Convention, resolve
+from roicrop.conventions import LOWEST_FLOAT32, PLAIN, Convention, resolve
 from roicrop.errors import ArgumentError, BoxError
 from tests import reference
 
@@ -186,7 +186,7 @@ def test_prroi_of_a_box_of_no_size_is_0_and_of_a_tiny_one_is_the_surface() -> No
 
 def test_an_exact_integral_has_no_samples_to_list() -> None:
     with pytest.raises(ArgumentError, match="ratio"):
-        reference.samples(np.ones(4), (2, 2), (1, 1), 1.0, CONVENTIONS["prroi"], np.float32)
+        reference.samples(np.ones(4), (2, 2), (1, 1), 1.0, PLAIN["prroi"], np.float32)
 
 
 def test_positions_are_float64_only_on_a_float64_map() -> None:

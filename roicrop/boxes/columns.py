@@ -184,7 +184,7 @@ class Draft:
         image = self._indices() if kind == "index" else self._names("image")
         roles: tuple[Role, ...] = ("id", "label", "level")
         columns: dict[str, Any] = {role: self._names(role) for role in roles}
-        columns["score"] = self._numbers("score")
+        columns |= {"score": self._numbers("score"), "angle": self._numbers("angle")}
         self.coords[list(self.faults)] = np.nan
         return BoxTable(
             source=Source(path, self.lines),

@@ -144,7 +144,7 @@ class _Table:
     def _find_numeric(self) -> set[str]:
         """The columns that hold numbers."""
         roles = find_roles(self._header.names, self._reading, self._header.where, "")
-        numeric = {"score", "width", "height"}
+        numeric = {"score", "width", "height", "angle"}
         if plain(roles.of.get("image", "")) in INDEX_NAMES:
             numeric.add("image")
         return {*roles.coordinates, *(name for role, name in roles.of.items() if role in numeric)}

@@ -27,7 +27,7 @@ from roicrop.boxes.names import (
     plain,
 )
 from roicrop.boxes.records import NESTED, Records, draft_of_matrix
-from roicrop.boxes.table import Source
+from roicrop.boxes.table import ROTATED, Source
 from roicrop.errors import BoxError
 from roicrop.files.text import blocks, opened, parse_json, parse_json_lines, read_text, shown
 from roicrop.text import listing, printable
@@ -247,7 +247,10 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
         rows = Records(names, column, source, source.where(0), "keys", producer, faults)
         draft = rows.draft(reading, document.format)
     else:
-        matrix, faults = boxes_of(records, len(reading.columns or ()) or None)
+        width = len(reading.columns or ()) or None
+        if reading.box_format == ROTATED and width is None:
+            width = max((len(each) for each in records if isinstance(each, list)), default=5)
+        matrix, faults = boxes_of(records, width)
         format = document.format
         draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
     draft.coco = coco

@@ -6,17 +6,18 @@ Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BB
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from roicrop.boxes.table import BoxFormat
+from roicrop.boxes.table import ROTATED, BoxFormat
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import listing, many, printable
 
-Role = Literal["image", "score", "label", "id", "level", "width", "height"]
+Role = Literal["image", "score", "label", "id", "level", "width", "height", "angle"]
 
 # The first that is there is taken.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -32,6 +33,7 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
     "id": ("id",),
     "width": ("image_width", "img_width", "width"),  # of the image
     "height": ("image_height", "img_height", "height"),
+    "angle": ("angle", "theta", "rotation", "bbox_angle", "box_angle"),  # about the centre
     "level": (),  # only where an option names it: many files have such a column of their own
 }  # fmt: skip
 # These are indices, whatever the features are; the others may be names or ids.
@@ -43,7 +45,6 @@ _PREFIXES: Final = (
 )  # fmt: skip
 # One cell or key with all four numbers; the points are two corners, in any order.
 IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy", "points": "xyxy"}
-_ANGLES: Final = frozenset({"angle", "theta", "rotation", "bboxangle", "boxangle"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
@@ -155,14 +156,12 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
         if plains.count(plain(name)) > 1:
             raise BoxError(f"{where}: {printable(name)} is there twice: keep one")
     roles.notes = tuple(map(printable, notes))
-    roles.warnings = tuple(
-        f"{where}: {printable(by_plain[name])} is not read: boxes are taken as not rotated"
-        for name in sorted(_ANGLES & by_plain.keys())
-    )
     return roles
 
 
 def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin: str) -> Roles:
+    if reading.box_format == ROTATED:  # four of its numbers, and the angle
+        reading = dataclasses.replace(reading, box_format="cxcywh")
     found: dict[BoxFormat, tuple[str, ...]] = {}
     for box_format, spellings in COORDINATES.items():
         found |= _spelled(box_format, spellings, by_plain)

@@ -18,7 +18,7 @@ from roicrop.boxes.delimited import read_delimited
 from roicrop.boxes.json_text import read_coco, read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
 from roicrop.boxes.records import draft_of_matrix
-from roicrop.boxes.table import BOX_FORMATS, BoxFormat, BoxTable, Source
+from roicrop.boxes.table import ROTATED, BoxFormat, BoxTable, Source
 from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
 from roicrop.files import HDF5_SUFFIXES, split_spec
 from roicrop.files.text import opened
@@ -64,7 +64,7 @@ def read_boxes(
     format: the kind of file; None takes the name's suffix. Standard input has none.
     box_format: what the four numbers are, in their order in the file; None takes what the file
         says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
-        `box_format` or `bbox_mode`; a plain list is xyxy.
+        `box_format` or `bbox_mode`; a plain list is xyxy. "cxcywha" has an angle besides.
     images: a COCO instances file whose `images` say what the boxes' image ids are.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
     image_column, …: the columns that hold these, whatever their names.
@@ -74,7 +74,7 @@ def read_boxes(
     Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
     no sense is one of the table's `faults` instead.
     """
-    _check_known("box", box_format, BOX_FORMATS)
+    _check_known("box", box_format, get_args(BoxFormat))
     _check_known("file", format, FILE_FORMATS)
     chosen: Mapping[Role, str | None] = {
         "image": image_column, "score": score_column, "label": label_column, "level": level_column,
@@ -107,15 +107,16 @@ def boxes_in_memory(
     images: how many images there are. box_format: what four numbers are, None for xyxy.
     Raises ArgumentError, and BoxError, which names the row.
     """
-    _check_known("box", box_format, BOX_FORMATS)
-    given = boxes_of(boxes, images)
+    _check_known("box", box_format, get_args(BoxFormat))
+    given = boxes_of(boxes, images, 5 if box_format == ROTATED else 4)
     index, corners = given.some(0, given.count)
     return BoxTable(
         source=Source("boxes"),
         format="array",
         box_format=box_format or "xyxy",
         box_format_origin="option" if box_format else "default",
-        coords=corners.astype(np.float64),
+        coords=corners[:, :4].astype(np.float64),
+        angle=corners[:, 4].astype(np.float64) if box_format == ROTATED else None,
         image_key="image number",
         image_kind="index",
         image=index,
@@ -142,10 +143,12 @@ def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draf
 
     array = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
-    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in (4, 5)):
+    widths = (5, 6) if reading.box_format == ROTATED else (4, 5)
+    if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in widths):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
-            "(K, 5) with an image's index first or a score last; --columns names other columns"
+            "(K, 5) with an image's index first or a score last, and of the format "
+            f"{ROTATED} one more; --columns names other columns"
         )
     return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
 
@@ -168,7 +171,8 @@ def _reading() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with np.errstate(invalid="ignore"):  # of signalling NaN, which float64 makes quiet
+            yield
     except (TextError, FeatureError) as error:
         raise BoxError(str(error)) from error
     finally:

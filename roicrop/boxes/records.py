@@ -23,7 +23,7 @@ from roicrop.boxes.names import (
     find_roles,
     plain,
 )
-from roicrop.boxes.table import BOX_FORMATS, BoxFormat, Source
+from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat, Source
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import printable
@@ -41,7 +41,8 @@ NESTED: Final = frozenset(
 _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
-    **{name: name for name in BOX_FORMATS},
+    4: ROTATED, "4": ROTATED, "XYWHA_ABS": ROTATED, "BoxMode.XYWHA_ABS": ROTATED,
+    **{name: name for name in (*BOX_FORMATS, ROTATED)},
 }  # fmt: skip
 _LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 
@@ -72,8 +73,8 @@ class Records:
             self._heed_format(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
-            coords, score = self._boxes(roles.coordinates[0], reading)
-            columns |= score
+            coords, fifth = self._boxes(roles, reading)
+            columns |= fifth
         else:
             numbers = []
             for name in roles.coordinates:
@@ -87,6 +88,7 @@ class Records:
                 name = roles.coordinates[n]
                 if self._column(name)[row] in ("", None):
                     self.faults.setdefault(row, f"column {printable(name)}: empty")
+        self._heed_angle(roles, columns, reading)
         return Draft(
             format=format,
             roles=roles,
@@ -101,8 +103,39 @@ class Records:
     def _column(self, name: str) -> Values:
         return self._opened[name] if name in self._opened else self.read(name)
 
-    def _boxes(self, name: str, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
-        """Four numbers from one key; of five the last is the score, where an option allows it."""
+    def _heed_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
+        """Boxes with an angle turn about their centre; BoxError where others have one."""
+        rotated = ROTATED in (roles.box_format, reading.box_format)
+        if "angle" not in columns:
+            if rotated:
+                raise BoxError(
+                    f"{self.place}: boxes of the format {ROTATED} have no angle: name its column "
+                    "angle, or give a fifth number"
+                )
+            return
+        if rotated or (roles.box_format == "cxcywh" and reading.box_format is None):
+            roles.box_format = ROTATED
+            return
+        angles, _ = numbers_of(columns.pop("angle"))
+        name = roles.of.pop("angle")
+        turned = np.flatnonzero(np.nan_to_num(angles))
+        if not len(turned):
+            return
+        said = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
+        if reading.box_format is None:
+            raise BoxError(
+                f"{said}, and {','.join(roles.coordinates)} are no centre and size: boxes with an "
+                f"angle are cx,cy,w,h and {name}; --box-format {ROTATED} says that these are, and "
+                f"--box-format {roles.box_format} that no box is rotated"
+            )
+        roles.warnings += (f"{said} and is not read: boxes are taken as not rotated",)
+
+    def _boxes(self, roles: Roles, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
+        """Four numbers from one key; a fifth is the angle, or, where an option allows it, a score.
+
+        The box format says which.
+        """
+        name = roles.coordinates[0]
         are_points = plain(name) == "points"
         boxes, faults = boxes_of(_opened(self._column(name)), 4 if are_points else None)
         self.faults = {**faults, **self.faults}
@@ -110,10 +143,13 @@ class Records:
             boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
         if boxes.shape[1] == 4:
             return boxes, {}
+        if ROTATED in (roles.box_format, reading.box_format):
+            roles.of["angle"] = name
+            return np.ascontiguousarray(boxes[:, :4]), {"angle": boxes[:, 4].copy()}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
                 f"{self.source.where(0)}: {printable(name)} has five numbers: --box-format says "
-                "what the first four are (and the fifth is the score)"
+                f"what the first four are (and the fifth is the score, or of {ROTATED} the angle)"
             )
         five(boxes, None, self.source.where(0), named=True)
         return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
@@ -129,8 +165,8 @@ class Records:
                     raise BoxError(
                         f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
                         "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
-                        f"{', '.join(BOX_FORMATS)}, the same for all; fractions (2, 3) go without "
-                        "it and with --normalized, and 4 is rotated"
+                        f"{', '.join(BOX_FORMATS)}, or 4 or {ROTATED} (with an angle), the same "
+                        "for all; fractions (2, 3) go without it and with --normalized"
                     )
                 roles.box_format, roles.origin = _MODES[mode], f"key {name}"
 
@@ -181,10 +217,12 @@ def draft_of_matrix(
     """The rows of a matrix (n, 4), (n, 5) or as wide as `--columns` says, with columns beside."""
     width = matrix.shape[1]
     names: Sequence[str] = (*CORNERS, "score")[:width]
+    if reading.box_format == ROTATED and reading.columns is None:
+        names = ("image_index", "cx", "cy", "w", "h", "angle")[6 - min(width, 6) :]
     place, origin = source.name, "default"
     if reading.columns is not None:
         names, place, origin = reading.names_of(width, source.name), "--columns", "--columns"
-    elif width == 5 and not producer.score_last:
+    elif width == 5 and not producer.score_last and reading.box_format != ROTATED:
         names = five(matrix, reading.images, source.name, named="image" in reading.by_hand)
     columns = {**dict(zip(names, matrix.T, strict=True)), **beside}
     read = columns.__getitem__

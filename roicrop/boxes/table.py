@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     Names = NDArray[np.int64] | NDArray[np.object_]
 
 
-BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
-BOX_FORMATS: Final[tuple[BoxFormat, ...]] = get_args(BoxFormat)
+BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]
+ROTATED: Final = "cxcywha"
+BOX_FORMATS: Final[tuple[BoxFormat, ...]] = tuple(x for x in get_args(BoxFormat) if x != ROTATED)
 
 
 def to_xyxy(
@@ -31,13 +32,14 @@ def to_xyxy(
     """Corners (K, 4) float64 as x1, y1, x2, y2, from coordinates (K, 4) in `box_format`.
 
     `inclusive` says that an end corner is the last pixel of its box, so that 1 is added to it. A
-    size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are.
+    size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are. Of rotated boxes
+    these are the corners before they are turned about their centre.
     """
     first, last = coords[:, :2], coords[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
         if box_format == "xywh":
             return np.concatenate([first, first + last], axis=1)
-        if box_format == "cxcywh":
+        if box_format in ("cxcywh", ROTATED):
             half = last / 2
             return np.concatenate([first - half, first + half], axis=1)
         if box_format == "yxyx":
@@ -49,12 +51,14 @@ def to_xyxy(
 class BadBoxes:
     """Which of K boxes are bad by themselves: masks (K,), never both true.
 
+    angle: (K,) of rotated boxes, else None.
     faults: box → why its row could not be read; its coordinates are NaN.
     """
 
     xyxy: NDArray[np.float64]
     not_finite: NDArray[np.bool_]
     reversed: NDArray[np.bool_]
+    angle: NDArray[np.float64] | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -66,6 +70,10 @@ class BadBoxes:
         """What is wrong with box k, to follow "boxes.csv line 12: "."""
         if k in self.faults:
             return self.faults[k]
+        if self.angle is not None:
+            size = self.xyxy[k, 2:] - self.xyxy[k, :2]
+            numbers = f"width {size[0]:.10g}, height {size[1]:.10g}, angle {self.angle[k]:.10g}"
+            return f"{numbers}: {'not finite' if self.not_finite[k] else 'a size below 0'}"
         x1, y1, x2, y2 = (f"{v:.10g}" for v in self.xyxy[k].tolist())
         if self.not_finite[k]:
             return f"({x1}, {y1}, {x2}, {y2}) is not finite"
@@ -74,14 +82,18 @@ class BadBoxes:
         return f"y2 {y2} is less than y1 {y1}"
 
 
-def find_bad(xyxy: NDArray[np.float64]) -> BadBoxes:
+def find_bad(xyxy: NDArray[np.float64], angle: NDArray[np.float64] | None = None) -> BadBoxes:
     """The boxes (K, 4), xyxy, that are not finite, and those with x2 < x1 or y2 < y1.
+
+    angle: (K,) of rotated boxes, which is to be finite too.
 
     Boxes of no size, and boxes outside every image, are good: a convention says what they give.
     """
     not_finite: NDArray[np.bool_] = np.any(~np.isfinite(xyxy), axis=1)
+    if angle is not None:
+        not_finite |= ~np.isfinite(angle)
     reversed_: NDArray[np.bool_] = np.any(xyxy[:, 2:] < xyxy[:, :2], axis=1)
-    return BadBoxes(xyxy, not_finite, reversed_ & ~not_finite)
+    return BadBoxes(xyxy, not_finite, reversed_ & ~not_finite, angle)
 
 
 # What an image's column holds: an index, a place in a list, or a name that may be an id.
@@ -123,6 +135,7 @@ class BoxTable:
     image_kind, image: what it holds, (K,): int64 when all are whole numbers, else object (str).
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
+    angle: (K,) float64, of rotated boxes, in a convention's unit; None where boxes are not.
     coco: the images and categories of a COCO file, or None.
     image_sizes: (height, width) in pixels by image, as text, as far as the file says.
     rows: (K,) the row in the file of each box, None where no row was left out.
@@ -144,6 +157,7 @@ class BoxTable:
     image: Names | None = None
     id: Names | None = None
     score: NDArray[np.float64] | None = None
+    angle: NDArray[np.float64] | None = None
     label: Names | None = None
     level: Names | None = None
     coco: Coco | None = None
@@ -181,7 +195,7 @@ class BoxTable:
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
         """Which boxes are bad by themselves: see `find_bad`."""
-        bad = find_bad(self.xyxy(inclusive=inclusive))
+        bad = find_bad(self.xyxy(inclusive=inclusive), self.angle)
         if not self.faults:
             return bad
         numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
@@ -196,7 +210,7 @@ class BoxTable:
         """The table of these rows: a mask (K,), or row numbers."""
         columns: dict[str, Any] = {
             name: None if (column := getattr(self, name)) is None else column[rows]
-            for name in ("image", "id", "score", "label", "level")
+            for name in ("image", "id", "score", "angle", "label", "level")
         }
         its_rows = self.source_index[rows]
         return dataclasses.replace(self, coords=self.coords[rows], rows=its_rows, **columns)

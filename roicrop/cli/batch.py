@@ -254,7 +254,7 @@ class _Batch:
 
 
 def _read(
-    params: Mapping[str, Any], columns: Mapping[str, click.Parameter]
+    params: Mapping[str, Any], columns: Mapping[str, click.Option]
 ) -> tuple[list[ManifestRow], str]:
     """The rows, and what their files are relative to."""
     from roicrop.job import REQUIRED, match_files, read_manifest
@@ -296,7 +296,7 @@ def _crew(params: Mapping[str, Any]) -> Crew:
     return ThisProcess()
 
 
-def _columns(command: click.Command) -> dict[str, click.Parameter]:
+def _columns(command: click.Command) -> dict[str, click.Option]:
     """Column → the option that it sets, which bears its first long name."""
     return {
         parameter.opts[0].removeprefix("--").replace("-", "_"): parameter
@@ -306,7 +306,7 @@ def _columns(command: click.Command) -> dict[str, click.Parameter]:
 
 
 def _parameters(
-    ctx: click.Context, columns: Mapping[str, click.Parameter], row: ManifestRow, base: str
+    ctx: click.Context, columns: Mapping[str, click.Option], row: ManifestRow, base: str
 ) -> dict[str, Any]:
     """The row's values as click would have parsed them."""
     from roicrop.job import INPUTS
@@ -322,7 +322,7 @@ def _parameters(
         if option.multiple:
             value = value if isinstance(value, list) else str(value).split(";")
             value = [str(each) for each in value]
-        elif not isinstance(value, bool):
+        elif not (option.is_flag and isinstance(value, bool)):
             value = str(value)
         assert option.name is not None
         values[option.name] = option.type_cast_value(ctx, value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import DEFAULT, SETTINGS
+from roicrop.conventions import COMMANDS, DEFAULT, Operator
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _DIFFER: Final = 3  # the exit status
     metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
-    shell_complete=declaring.complete_conventions("align", "pool"),
+    shell_complete=declaring.complete_conventions(*COMMANDS),
     help="Convention (RoIAlign's or RoIPool's) or exported model to compare; repeat for each. May "
     "have settings of its own: sampling_ratio=4, mode=max, aligned=false.",
 )
@@ -79,24 +80,23 @@ def command(**params: Any) -> int:
     from roicrop.comparison import (
         Gallery,
         as_record,
+        choose,
         compare,
         in_words,
-        read_variants,
-        reading_convention,
         split_variant,
     )
     from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    names = _names(params)
-    variants = read_variants(names, {name: params[name] for name in SETTINGS})
+    chosen = choose(partial(_names, params), params)
+    names = [variant.name for variant in chosen.usual]
     params = jobs.with_model(params, *(split_variant(name)[0] for name in names))
-    rows = [variant.convention for variant in variants]
     with (
-        jobs.open_job(jobs.request_of(params, reading_convention(variants), *rows)) as job,
+        jobs.open_job(chosen.request(params)) as job,
         room_for_pictures(params["viz"]),
     ):
         jobs.require_scale(job)
+        variants = chosen.of(job)
         gallery = None
         if params["viz"]:
             gallery = Gallery(
@@ -134,11 +134,11 @@ def command(**params: Any) -> int:
     return 0 if comparison.agrees else _DIFFER
 
 
-def _names(params: options.Parameters) -> list[str]:
+def _names(params: options.Parameters, operator: Operator) -> list[str]:
     """Everything that is compared, --convention first."""
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
-        names.insert(0, params["convention"] or DEFAULT["align"])
+        names.insert(0, params["convention"] or DEFAULT[operator])
     return names
 
 

@@ -21,13 +21,18 @@ def command(as_json: bool) -> None:
     rows = list(CONVENTIONS.values())
     cells = [in_words.TABLE_HEADER, *map(in_words.table_row, rows)]
     if as_json:
-        default = {name: operator for operator, name in DEFAULT.items()}
-        table = [{**dataclasses.asdict(r), "default_of": default.get(r.name)} for r in rows]
+        table = [
+            {
+                **dataclasses.asdict(row),
+                "default_of": row.operator if DEFAULT[row.operator] == row.name else None,
+            }
+            for row in rows
+        ]
         click.echo(json_line(table))
         return
     click.echo("\n".join(in_columns(cells, "l" * len(cells[0]))))
     for row in rows:
-        click.echo(f"\n{row.name}: {row.program}")
+        click.echo(f"\n{in_words.named(row)}: {row.program}")
         click.echo(click.wrap_text(row.surprise, 78, "  ", "  "))
         click.echo(click.wrap_text(f"Verified: {row.verified}.", 78, "  ", "  "))
     cells = [("level rule", *in_words.LEVEL_HEADER)]

@@ -79,11 +79,10 @@ def complete_conventions(*operators: Operator) -> _Complete:
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        names = [
-            CompletionItem(row.name, help=row.program)
-            for row in CONVENTIONS.values()
-            if row.operator in operators and row.name.startswith(incomplete)
-        ]
-        return names or complete_files(ctx, param, incomplete)
+        names: dict[str, CompletionItem] = {}  # of rows of one name the best known
+        for row in CONVENTIONS.values():
+            if row.operator in operators and row.name.startswith(incomplete):
+                names.setdefault(row.name, CompletionItem(row.name, help=row.program))
+        return [*names.values()] or complete_files(ctx, param, incomplete)
 
     return complete

@@ -91,7 +91,8 @@ def command(**params: Any) -> int:
     differ = [each for each in explanations if not each.agrees]
     for each in differ:
         report.warn(
-            f"box {each.source.box}: the values do not add up to what {convention.operator} gives",
+            f"box {each.source.box}: the values do not add up to what "
+            f"{each.plan.convention.operator} gives",
             loud=True,
         )
     return 1 if differ else 0

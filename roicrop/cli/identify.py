@@ -8,7 +8,7 @@ import click
 
 from roicrop.cli import declaring, options, report
 from roicrop.cli.failures import answer
-from roicrop.conventions import CONVENTIONS, DEFAULT, lookup
+from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
 
@@ -32,7 +32,7 @@ def command(**params: Any) -> int:
     from roicrop import identification as identify
     from roicrop import job as jobs
 
-    any_convention = lookup(DEFAULT["align"], "align"), *CONVENTIONS.values()
+    any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
     with jobs.open_job(identify.leniently(request)) as job:
         with (

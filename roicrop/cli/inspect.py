@@ -10,7 +10,7 @@ import click
 from roicrop import __version__
 from roicrop.cli import declaring, options
 from roicrop.cli.failures import FAILURES, answer, in_one_line, tell
-from roicrop.conventions import CONVENTIONS, DEFAULT
+from roicrop.conventions import DEFAULT, PLAIN
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.text import json_line, one_line
 
@@ -52,7 +52,7 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
     from roicrop import inspection
     from roicrop import job as jobs
 
-    any_convention = CONVENTIONS[DEFAULT["align"]], *CONVENTIONS.values()
+    any_convention = PLAIN[DEFAULT["align"]], *PLAIN.values()
     how = jobs.request_of({**params, "features": "", "boxes": ""}, *any_convention)
     run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []

@@ -204,7 +204,7 @@ PLACING: Final = together(
     ),
     lie_option(
         "--box-format",
-        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx"]),
+        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
         help="What the four numbers of a box are, whatever its file says.",
     ),
     lie_option(
@@ -330,11 +330,37 @@ def _convention(default: str, *operators: Operator) -> Decorator[Any]:
     )
 
 
-_SAMPLING: Final = together(
-    _SAMPLING_RATIO, _MODE, _ALIGNED, _MIN_SIZE, _INTERPOLATION, _EXTRAPOLATION_VALUE
+_TURNED = together(
+    rule_option(
+        "--angle",
+        type=click.Choice(SETTINGS["angle"].choices),
+        help="Unit of boxes' angles.  [default: the convention's]",
+    ),
+    rule_option(
+        "--clockwise/--no-clockwise",
+        default=None,
+        help="Turn boxes with a positive angle clockwise.  [default: the convention's way]",
+    ),
 )
-ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"], "align"), _SAMPLING)
-POOL: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["pool"], "pool"), _MODE)
+_POSITION_SENSITIVE = rule_option(
+    "--position-sensitive", is_flag=True, help="Pool each bin from channels of its own (R-FCN)."
+)
+_SAMPLING: Final = together(
+    _POSITION_SENSITIVE,
+    _SAMPLING_RATIO,
+    _MODE,
+    _ALIGNED,
+    _MIN_SIZE,
+    _INTERPOLATION,
+    _EXTRAPOLATION_VALUE,
+    _TURNED,
+)
+_ALIGNS: Final[tuple[Operator, ...]] = "align", "align-rotated", "ps-align"
+_POOLS: Final[tuple[Operator, ...]] = "pool", "ps-pool"
+ALIGN: Final = together(_OUTPUT_SIZE, _convention(DEFAULT["align"], *_ALIGNS), _SAMPLING)
+POOL: Final = together(
+    _OUTPUT_SIZE, _convention(DEFAULT["pool"], *_POOLS), _POSITION_SENSITIVE, _MODE
+)
 EITHER: Final = together(
     rule_option(
         "--op",
@@ -345,7 +371,7 @@ EITHER: Final = together(
         help="RoIAlign or RoIPool.",
     ),
     _OUTPUT_SIZE,
-    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", "align", "pool"),
+    _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", *_ALIGNS, *_POOLS),
     _SAMPLING,
 )
 

@@ -15,7 +15,7 @@ import click
 
 from roicrop import __version__
 from roicrop.cli.failures import say
-from roicrop.conventions import Convention, overrides
+from roicrop.conventions import Convention, in_words, overrides
 from roicrop.text import headed, json_line, many, one_line
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     options = [f"{o} {_value(both)}".strip() for o, both in overriding_options(row).items()]
     changed = f", but {', '.join(options)}" if options else ""
     beside = f"; beside it {summary.beside.name}" if summary.beside else ""
-    yield summary.command, f"{row.name}{changed}{beside}"
+    yield summary.command, f"{in_words.named(row)}{changed}{beside}"
     yield from input_lines(summary)
     if summary.cropped is not None:
         yield "output", _output(summary.cropped, summary.seconds)

@@ -96,7 +96,7 @@ def command(**params: Any) -> None:
     explored = None
     with (
         jobs.open_job(jobs.request_of(params, conventions[0])) as job,
-        room_for_pictures(params["place"]),
+        room_for_pictures(None if page else params["place"]),
     ):
         jobs.require_scale(job)
         if page:

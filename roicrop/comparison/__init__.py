@@ -13,11 +13,12 @@ from roicrop.comparison.contrast import Contrast
 from roicrop.comparison.gallery import Gallery
 from roicrop.comparison.of_job import compare
 from roicrop.comparison.records import as_record
-from roicrop.comparison.variants import Variant, read_variants, reading_convention, split_variant
+from roicrop.comparison.variants import Chosen, Variant, choose, read_variants, split_variant
 from roicrop.comparison.words import in_words
 
 __all__ = [
     "TOLERANCE",
+    "Chosen",
     "Comparison",
     "Contrast",
     "Gallery",
@@ -28,9 +29,9 @@ __all__ = [
     "Variant",
     "WorstBox",
     "as_record",
+    "choose",
     "compare",
     "in_words",
     "read_variants",
-    "reading_convention",
     "split_variant",
 ]

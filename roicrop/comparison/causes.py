@@ -48,6 +48,8 @@ def causes(first: Convention, second: Convention, *, pyramid: bool = False) -> l
 
 _DECIDES: Final = {
     "operator": "rounding to cells",
+    "angle": "turn",
+    "clockwise": "turn",
     "offset_before": "shift",
     "offset_after": "shift",
     "added_pixel": "end corner",
@@ -69,6 +71,9 @@ _DECIDES: Final = {
     "normalized": "coordinates",
     "inner": "coordinates",
     "rounding": "rounding of corners",
+    "pixels": "rounding of corners",
+    "end_cell": "end corner",
+    "unread": "border",
     "interpolation": "interpolation",
     "level_rule": "choice of level",
 }
@@ -76,7 +81,7 @@ _SAMPLING: Final = frozenset(
     (
         *("offset_before", "offset_after", "added_pixel", "added_cell", "clipped", "min_size"),
         *("sampling_ratio", "min_samples", "positions", "sample_at", "shared"),
-        *("border", "rounding"),
+        *("border", "rounding", "pixels", "end_cell", "unread"),
     )
 )
 _OF_THE_BOX: Final = frozenset(("order", "normalized", "inner"))

@@ -44,7 +44,8 @@ def contrasts(
     first, second = plans
     of_cells = [plan.kind == "cell" for plan in plans]
     if not any(of_cells):
-        yield from _begin(plans, k, names, cells_per_pixel)
+        turns = list(_turn(plans, k, names))
+        yield from turns or _begin(plans, k, names, cells_per_pixel)
         yield from _size(plans, k, names)
         yield from _count(plans, k, names)
         yield from _rounding(plans, k)
@@ -76,6 +77,25 @@ _ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates d
 
 def _reductions(plans: Plans) -> tuple[str, str]:
     return plans[0].convention.reduction, plans[1].convention.reduction
+
+
+def _turn(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
+    """Boxes with an angle: how far each is turned, in degrees."""
+    degrees = []
+    for turn in (plan.turn(k) for plan in plans):
+        if turn is None:
+            return
+        degrees.append(math.degrees(math.atan2(float(turn.sin), float(turn.cos))))
+    if abs(math.remainder(degrees[1] - degrees[0], 360)) < _SAME_ANGLE:
+        return
+    one, other = (
+        f"{brief(abs(angle))}° {'clockwise' if angle < 0 else 'counter-clockwise'}"
+        for angle in degrees
+    )
+    yield Contrast("turn", f"{names[0]} turns the box by {one}, {names[1]} by {other}", *degrees)
+
+
+_SAME_ANGLE: Final = 1e-3  # degrees
 
 
 def _begin(

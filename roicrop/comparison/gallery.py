@@ -50,11 +50,13 @@ class Gallery:
         pooled = [one.channels_first(one.pool(row))[0] for row in rows]
         plans = [one.plan(row) for row in rows]
         channel = worst.channel if self._channel is None else self._channel
-        shown = draw.Shown.of(one.channels_first(one.features), channel)
         crops = [
             draw.Crop(plan, 0, np.asarray(values[channel], np.float64), (0, 0))
             for plan, values in zip(plans, pooled, strict=True)
         ]
+        apart = np.abs(crops[1].values - crops[0].values)
+        features, bin_ = one.channels_first(one.features), draw.default_bin(apart)
+        shown = draw.Shown.of_bin(features, channel, plans[0], bin_)
         picture = draw.overlay(
             shown,
             (crops[0], crops[1]),

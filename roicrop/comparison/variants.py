@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, resolve
+from roicrop.conventions import CONVENTIONS, SETTINGS, Convention, Operator, resolve
 from roicrop.errors import ArgumentError
+from roicrop.job import Job, Parameters, Request, operators_of, request_of, settings_of
 from roicrop.models import find_node, is_model
 from roicrop.text import choice
 
@@ -25,27 +27,74 @@ class Variant:
     convention: Convention
 
 
-def read_variants(texts: Sequence[str | Convention], shared: Settings) -> list[Variant]:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is compared of boxes along the axes, and of boxes with an angle; or why it cannot be."""
+
+    along: list[Variant] | ArgumentError
+    turned: list[Variant] | ArgumentError
+
+    @property
+    def usual(self) -> list[Variant]:
+        """What can be, boxes along the axes first; ArgumentError where nothing can."""
+        if not isinstance(self.along, ArgumentError):
+            return self.along
+        if isinstance(self.turned, ArgumentError):
+            raise self.along
+        return self.turned
+
+    def request(self, params: Parameters) -> Request:
+        """What the options ask for, with the convention that each kind of boxes is read by."""
+        rows = [variant.convention for variant in self.usual]
+        reading = next((row for row in rows if row.order == "xyxy"), rows[0])
+        request = request_of(params, reading, *rows)
+        turned = self.turned
+        row = turned if isinstance(turned, ArgumentError) else turned[0].convention
+        return dataclasses.replace(request, turned=row)
+
+    def of(self, job: Job) -> list[Variant]:
+        """What is compared on a job, which took that request."""
+        variants = self.turned if job.convention.turned else self.along
+        assert not isinstance(variants, ArgumentError)
+        return variants
+
+
+def choose(texts: Callable[[Operator], Sequence[str | Convention]], params: Parameters) -> Chosen:
+    """What is compared under these options; texts: what there is for an operator, as below."""
+
+    def read(*operators: Operator) -> list[Variant] | ArgumentError:
+        try:
+            shared = settings_of(params, operators[0])
+            return read_variants(texts(operators[0]), shared, operators)
+        except ArgumentError as error:
+            return error
+
+    return Chosen(read(*operators_of(params, "align", "pool")), read("align-rotated"))
+
+
+def read_variants(
+    texts: Sequence[str | Convention],
+    shared: Settings,
+    operators: Sequence[Operator] = ("align", "pool"),
+) -> list[Variant]:
     """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each, or a row of one's own.
 
     shared: settings, as `conventions.resolve` takes them, for every text that does not set them
         itself.
+    operators: whose conventions are meant, first of all of the one that has most of the names.
 
     Raises ArgumentError, which quotes the text, and where there are not two of them.
     """
-    variants = [_variant(each, shared) for each in texts]
+    names = [split_variant(each)[0] for each in texts if isinstance(each, str)]
+    having = {op: sum((op, name) in CONVENTIONS for name in names) for op in operators}
+    order = sorted(operators, key=lambda op: -having[op])
+    variants = [_variant(each, shared, order) for each in texts]
     for name, times in Counter(variant.name for variant in variants).items():
         if times > 1:
             raise ArgumentError(f"{name} is compared with itself: name each only once")
     if len(variants) < 2:
         raise ArgumentError("there is nothing to compare: name at least two conventions")
     return variants
-
-
-def reading_convention(variants: Sequence[Variant]) -> Convention:
-    """The variant whose order of coordinates a file has that names none: pixels, where any has."""
-    rows = [variant.convention for variant in variants]
-    return next((row for row in rows if row.order == "xyxy"), rows[0])
 
 
 def split_variant(text: str) -> tuple[str, str]:
@@ -57,17 +106,26 @@ def split_variant(text: str) -> tuple[str, str]:
     return name.strip(), "".join(settings)
 
 
-def _variant(given: str | Convention, shared: Settings) -> Variant:
+def _variant(given: str | Convention, shared: Settings, operators: Sequence[Operator]) -> Variant:
     if isinstance(given, Convention):
+        if given.operator not in operators:
+            raise ArgumentError(f"the convention {given.name} is for `{given.operator}`")
         return Variant(given.name, _with(given.name, given, {}, shared))
-    return Variant(given.strip(), _convention(given.strip(), shared))
+    return Variant(given.strip(), _convention(given.strip(), shared, operators))
 
 
-def _convention(text: str, shared: Settings) -> Convention:
+def _convention(text: str, shared: Settings, operators: Sequence[Operator]) -> Convention:
     name, settings = split_variant(text)
-    row = find_node(name).computed().convention if is_model(name) else CONVENTIONS.get(name)
-    if row is None:
-        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, CONVENTIONS)}")
+    rows = [CONVENTIONS[op, name] for op in operators if (op, name) in CONVENTIONS]
+    if is_model(name):
+        node = find_node(name)
+        rows = [node.computed().convention]
+        if rows[0].operator not in operators:
+            raise ArgumentError(f"{node.where} is a {node.operator}, which the others are not")
+    if not rows:
+        known = [row.name for row in CONVENTIONS.values() if row.operator in operators]
+        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, known)}")
+    row = rows[0]
     own = dict(_setting(text, part) for part in settings.split(",") if part)
     return _with(text, row, own, shared)
 

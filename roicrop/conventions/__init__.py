@@ -20,9 +20,13 @@ from roicrop.conventions.resolving import (
 from roicrop.conventions.settings import SETTINGS
 from roicrop.conventions.table import (
     ALIGNED_OFFSET,
+    COMMANDS,
     CONVENTIONS,
     DEFAULT,
+    FUNCTIONS,
     LOWEST_FLOAT32,
+    PLAIN,
+    Angle,
     Border,
     Convention,
     CoordinateOrder,
@@ -38,11 +42,15 @@ from roicrop.conventions.table import (
 
 __all__ = [
     "ALIGNED_OFFSET",
+    "COMMANDS",
     "CONVENTIONS",
     "DEFAULT",
+    "FUNCTIONS",
     "LEVEL_RULES",
     "LOWEST_FLOAT32",
+    "PLAIN",
     "SETTINGS",
+    "Angle",
     "Border",
     "Convention",
     "CoordinateOrder",

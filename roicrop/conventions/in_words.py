@@ -9,6 +9,12 @@ from roicrop.conventions.relevance import matters
 from roicrop.conventions.table import Convention, Kind, Operator, Reduction
 from roicrop.text import measure, minus
 
+
+def named(row: Convention) -> str:
+    """Its name, and its operator where another has such a name: "torchvision (ps-align)"."""
+    return row.name if row.operator in ("align", "pool") else f"{row.name} ({row.operator})"
+
+
 TABLE_HEADER: Final = (
     "convention", "for", "shift", "at least", "samples", "reduction", "outside", "corners",
 )  # fmt: skip
@@ -60,13 +66,15 @@ def _samples(row: Convention) -> str:
 
 def operator_name(row: Convention) -> str:
     """What the operator is called: "RoIAlign", "Exact RoIAlign", "Crop-and-resize", "RoIPool"."""
+    if row.turned or row.position_sensitive:
+        return OPERATORS[row.operator]
     return _OPERATOR_NAMES[row.kind]
 
 
 def rules(row: Convention) -> str:
     """The rules in a line: "2×2 samples a bin, avg, corners moved −0.5 cells: torchvision …"."""
     if row.kind == "cell":
-        return f"RoIPool, {row.mode}{_moved(row)}: {row.program}"
+        return f"{operator_name(row)}, {row.mode}{_moved(row)}: {row.program}"
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
     samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
@@ -132,7 +140,13 @@ _OPERATOR_NAMES: Final[dict[Kind, str]] = {
     "piece": "Exact RoIAlign",
     "cell": "RoIPool",
 }
-OPERATORS: Final[dict[Operator, str]] = {"align": "RoIAlign", "pool": "RoIPool"}
+OPERATORS: Final[dict[Operator, str]] = {
+    "align": "RoIAlign",
+    "pool": "RoIPool",
+    "align-rotated": "Rotated RoIAlign",
+    "ps-align": "Position-sensitive RoIAlign",
+    "ps-pool": "Position-sensitive RoIPool",
+}
 """What an operator is called, whatever its convention."""
 _ROUNDED: Final = {
     "half-away": "rounded",

@@ -63,7 +63,6 @@ _DECIDING: Final = ("operator", "positions", "sampling_ratio", "mode", "normaliz
 _SAMPLED: Final = ("sample", "point", "piece")
 _OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "added_cell": _SAMPLED,
-    "min_size": _SAMPLED,
     "sampling_ratio": _SAMPLED,
     "positions": ("sample", "point"),
     "min_samples": ("sample",),
@@ -71,6 +70,8 @@ _OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "shared": ("sample",),
     "border": _SAMPLED,
     "rounding": ("cell",),
+    "end_cell": ("cell",),
+    "unread": ("cell",),
     "max_over": ("sample", "point"),
     "interpolation": _SAMPLED,
 }
@@ -92,9 +93,13 @@ def _of_pixels(row: Convention) -> bool:
 
 _IF: Final[Mapping[str, Callable[[Convention], bool]]] = {
     **dict.fromkeys(
-        ("offset_before", "offset_after", "added_pixel", "added_cell", "clipped", "min_size"),
+        ("offset_before", "offset_after", "added_pixel", "added_cell", "clipped", "pixels"),
         _of_pixels,
     ),
+    "min_size": lambda row: not row.normalized and (row.kind != "cell" or row.rounding == "none"),
+    "end_cell": lambda row: row.rounding != "none",
+    "angle": lambda row: row.turned,
+    "clockwise": lambda row: row.turned,
     "min_samples": lambda row: row.sampling_ratio == "adaptive",
     "sample_at": lambda row: row.positions != "corners",
     "shared": lambda row: row.positions == "corners",

@@ -12,6 +12,8 @@ from roicrop.conventions.table import (
     ALIGNED_OFFSET,
     CONVENTIONS,
     DEFAULT,
+    FUNCTIONS,
+    Angle,
     Convention,
     Interpolation,
     Mode,
@@ -26,12 +28,13 @@ def lookup(name: str, operator: Operator) -> Convention:
     """The row of that name for that operator, or an ArgumentError that lists the names."""
     if operator == "pool" and name in _POOL_IS_FAST_RCNN:
         name = DEFAULT["pool"]
-    row = CONVENTIONS.get(name)
-    if row is None or row.operator != operator:
+    row = CONVENTIONS.get((operator, name))
+    if row is None:
         known = [each.name for each in CONVENTIONS.values() if each.operator == operator]
-        what = f"no convention {quoted(name)}"
-        if row is not None:
-            what = f"the convention {name} is for `{row.operator}`, not `{operator}`"
+        what = f"no convention {quoted(name)} for {FUNCTIONS[operator]}"
+        others = [f"`{each.operator}`" for each in CONVENTIONS.values() if each.name == name]
+        if others:
+            what = f"the convention {name} is for {' and '.join(others)}, not `{operator}`"
         raise ArgumentError(f"{what}: {choice(name, known)}")
     return row
 
@@ -59,6 +62,8 @@ def resolve(
     interpolation: Interpolation | None = None,
     extrapolation_value: float | None = None,
     level_rule: str | None = None,
+    angle: Angle | None = None,
+    clockwise: bool | None = None,
 ) -> Convention:
     """The row, with what was asked for in place of its own values.
 
@@ -66,19 +71,19 @@ def resolve(
     `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
     none and one cell. `min_size` is in cells; "none" leaves RoIs as small as they are.
     `interpolation` and `extrapolation_value` are for crop-and-resize only. `level_rule` is a name
-    from `LEVEL_RULES`.
+    from `LEVEL_RULES`. `angle` ("degrees" or "radians") and `clockwise` are for rotated boxes.
     """
     if not isinstance(convention, (str, Convention)):
         raise ArgumentError(f"convention is {kind_of(convention)}: give a name or a Convention")
     row = lookup(convention, operator) if isinstance(convention, str) else convention
     if row.operator != operator:
-        raise ArgumentError(f"convention {row.name} is not one of roi_{operator}'s: name another")
+        raise ArgumentError(
+            f"convention {row.name} is not one of {FUNCTIONS[operator]}'s: name another"
+        )
     if sampling_ratio is not None:
         row = dataclasses.replace(row, sampling_ratio=_checked_ratio(sampling_ratio, row))
     if aligned is not None:
-        if type(aligned).__name__ not in ("bool", "bool_"):  # NumPy's own is bool_ before 2.0
-            raise ArgumentError(f"aligned is {kind_of(aligned)}: give True or False")
-        _check_applies("aligned", row)
+        _check_flag("aligned", aligned, row)
         row = dataclasses.replace(
             row,
             offset_after=ALIGNED_OFFSET if aligned else 0.0,
@@ -92,7 +97,17 @@ def resolve(
     if mode is not None:
         if str(mode) not in ("avg", "max"):
             raise ArgumentError(f"mode {quoted(mode)} is not known: choose avg or max")
+        if mode != row.mode:
+            _check_applies("mode", row)
         row = dataclasses.replace(row, mode=mode)
+    if angle is not None:
+        _check_applies("angle", row)
+        if str(angle) not in ("degrees", "radians"):
+            raise ArgumentError(f"angle {quoted(angle)} is not known: choose degrees or radians")
+        row = dataclasses.replace(row, angle=angle)
+    if clockwise is not None:
+        _check_flag("clockwise", clockwise, row)
+        row = dataclasses.replace(row, clockwise=bool(clockwise))
     for name, value in (
         ("interpolation", interpolation),
         ("extrapolation_value", extrapolation_value),
@@ -114,6 +129,8 @@ def resolve(
             f"sampling_ratio is {row.sampling_ratio:,}: give at most {MOST_SAMPLES}, or exact, "
             "the integral, which the average of more samples does not differ from"
         )
+    if row.turned and row.sampling_ratio == "exact":
+        raise ArgumentError("boxes with an angle have no exact integral: give a sampling ratio")
     if row.mode == "max" and row.sampling_ratio == "exact":
         raise ArgumentError("an exact integral has no maximum: use mode avg or a sampling ratio")
     return row
@@ -143,7 +160,7 @@ MOST_SAMPLES_OF_BOX: Final = 1 << 24
 
 def overrides(row: Convention) -> dict[str, tuple[object, object]]:
     """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
-    return differing(CONVENTIONS[row.name], row)
+    return differing(CONVENTIONS[row.operator, row.name], row)
 
 
 def differing(first: Convention, second: Convention) -> dict[str, tuple[object, object]]:
@@ -175,6 +192,12 @@ def _check_applies(name: str, row: Convention) -> None:
     """ArgumentError for an option that would make another operator of the row, or no other."""
     if name not in row.options:
         raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
+
+
+def _check_flag(name: str, value: object, row: Convention) -> None:
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's own is bool_ before 2.0
+        raise ArgumentError(f"{name} is {kind_of(value)}: give True or False")
+    _check_applies(name, row)
 
 
 def _same(a: object, b: object) -> bool:

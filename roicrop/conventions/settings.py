@@ -53,6 +53,8 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
         "aligned": _one_of({"true": True, "false": False}),
         "interpolation": _one_of({"bilinear": "bilinear", "nearest": "nearest"}),
         "extrapolation_value": Setting("a number", float),
+        "angle": _one_of({"degrees": "degrees", "radians": "radians"}),
+        "clockwise": _one_of({"true": True, "false": False}),
         "level_rule": _one_of({name: name for name in LEVEL_RULES}),
     }
 )

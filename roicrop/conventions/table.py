@@ -20,14 +20,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Operator = Literal["align", "pool"]
+Operator = Literal["align", "pool", "align-rotated", "ps-align", "ps-pool"]
 Mode = Literal["avg", "max"]
 Reduction = Literal["avg", "max", "corner-max"]
 SamplingRatio = int | Literal["adaptive", "exact"]
 Positions = Literal["scaled-step", "step-scaled", "fraction", "corners"]
 Border = Literal["clamp", "repeat", "inside", "continue", "zero", "extrapolate"]
 Rounding = Literal["half-away", "half-even", "none"]
-Reversed = Literal["mirror", "raise"]
+Pixels = Literal["as-given", "rounded", "moved-and-rounded"]
+Reversed = Literal["mirror", "raise", "raise-if-adaptive", "nothing"]
+Angle = Literal["degrees", "radians"]
 CoordinateOrder = Literal["xyxy", "yxyx"]
 Interpolation = Literal["bilinear", "nearest"]
 Kind = Literal["sample", "point", "piece", "cell"]
@@ -41,7 +43,11 @@ class Convention:
     program: the operator it reproduces, as its own documentation calls it.
     surprise: one sentence on what catches people out.
     verified: the program and version that golden values hold it to, or what it was derived from.
-    operator: "align" samples points; "pool" rounds to cells.
+    operator: "align" samples points; "pool" rounds to cells; "align-rotated" samples boxes that are
+        turned about their centre; "ps-align" and "ps-pool" are position-sensitive: bin (p, q) of
+        output channel c reads input channel (c · PH + p) · PW + q.
+    angle: the unit of a turned box's angle. clockwise: whether a positive one turns it clockwise on
+        the screen, where y points down.
     offset_before: added to image coordinates before scaling, in pixels.
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
     added_pixel: added to x2 and y2 besides, in pixels before scaling.
@@ -66,6 +72,10 @@ class Convention:
         to 0 over the cell beyond its last; "extrapolate" gives `void` to any bin whose sample lies
         outside [0, size − 1].
     rounding: how RoIPool makes cells of corners; without it, edges of bins alone become cells.
+    pixels: whether corners are "rounded" to whole pixels, half away from zero, before scaling, and
+        whether `added_pixel` is added before that ("moved-and-rounded") or after it.
+    end_cell: whether the cell of a rounded end corner belongs to the box.
+    unread: cells at the end of each axis of the map that no bin reaches.
     mode: the reduction unless another is asked for.
     max_over: what a maximum is taken over: "samples" (interpolated values) or "corners" (the four
         weighted neighbours of each sample).
@@ -73,7 +83,9 @@ class Convention:
     void: the value of a bin that has no sample or no cell, under mode "avg";
         under "max" it is `void_max`.
     reversed_boxes: what a box with x2 < x1 or y2 < y1 gives where sizes may be negative:
-        "mirror" (a mirrored crop with a fixed ratio, no samples with an adaptive one), or "raise".
+        "mirror" (a mirrored crop with a fixed ratio, no samples with an adaptive one, which refuses
+        what is reversed along one axis only), "nothing" (that too has no samples), or an error:
+        "raise", or "raise-if-adaptive".
     order: the order of a box's four coordinates in the framework's own argument.
     normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
     inner: those are made of pixels as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and not as
@@ -81,8 +93,7 @@ class Convention:
     interpolation: how a sample reads the map.
     level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
     options: what else may be asked of it, that does not make another operator of it: of
-        "sampling_ratio", "aligned" and "min_size". (A mode may be asked of any, and RoIPool takes
-        nothing else.)
+        "sampling_ratio", "aligned", "min_size", "mode", "angle" and "clockwise".
     """
 
     name: str
@@ -90,6 +101,8 @@ class Convention:
     surprise: str
     verified: str
     operator: Operator = "align"
+    angle: Angle = "degrees"
+    clockwise: bool = False
     offset_before: float = 0.0
     offset_after: float = 0.0
     added_pixel: float = 0.0
@@ -104,6 +117,9 @@ class Convention:
     shared: bool = False
     border: Border = "clamp"
     rounding: Rounding = "half-away"
+    pixels: Pixels = "as-given"
+    end_cell: bool = True
+    unread: int = 0
     mode: Mode = "avg"
     max_over: Literal["samples", "corners"] = "samples"
     max_start: float = -math.inf
@@ -115,7 +131,7 @@ class Convention:
     inner: bool = False
     interpolation: Interpolation = "bilinear"
     level_rule: str = "torchvision"
-    options: tuple[str, ...] = ("sampling_ratio", "aligned", "min_size")
+    options: tuple[str, ...] = ("sampling_ratio", "aligned", "min_size", "mode")
 
     @property
     def aligned(self) -> bool:
@@ -134,11 +150,26 @@ class Convention:
         "sample": samples inside the bin; "point": one sample where the bin stands for it, from
         corner to corner of the box; "piece": pieces of an exact integral; "cell": whole cells.
         """
-        if self.operator == "pool":
+        if self.operator in ("pool", "ps-pool"):
             return "cell"
         if self.positions == "corners" and self.sampling_ratio == 1:
             return "point"
         return "piece" if self.sampling_ratio == "exact" else "sample"
+
+    @property
+    def turned(self) -> bool:
+        """Whether boxes have an angle."""
+        return self.operator == "align-rotated"
+
+    @property
+    def box_numbers(self) -> int:
+        """How many numbers a box has: four corners, or centre, size and angle."""
+        return 5 if self.turned else 4
+
+    @property
+    def position_sensitive(self) -> bool:
+        """Whether each bin reads channels of its own."""
+        return self.operator in ("ps-align", "ps-pool")
 
     @property
     def points_apart(self) -> int:
@@ -217,7 +248,7 @@ _TENSORFLOW = Convention(
     border="extrapolate",
     order="yxyx",
     normalized=True,
-    options=(),
+    options=("mode",),
 )
 
 _TF_FASTER_RCNN = Convention(
@@ -231,7 +262,7 @@ _TF_FASTER_RCNN = Convention(
     positions="corners",
     border="inside",
     mode="max",
-    options=(),
+    options=("mode",),
 )
 
 _TENSORPACK = dataclasses.replace(
@@ -242,7 +273,7 @@ _TENSORPACK = dataclasses.replace(
     "four samples a bin.",
     verified="derived from the source of tensorpack",
     sampling_ratio=2,
-    options=(),
+    options=("mode",),
 )
 
 _FIRST_PYTORCH = Convention(
@@ -257,7 +288,7 @@ _FIRST_PYTORCH = Convention(
     positions="corners",
     shared=True,
     border="continue",
-    options=(),
+    options=("mode",),
 )
 
 _TENSORRT_PYRAMID = Convention(
@@ -271,7 +302,7 @@ _TENSORRT_PYRAMID = Convention(
     clipped=True,
     min_samples=1,
     border="repeat",
-    options=("sampling_ratio",),
+    options=("sampling_ratio", "mode"),
 )
 
 _FAST_RCNN = Convention(
@@ -282,8 +313,48 @@ _FAST_RCNN = Convention(
     verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
     operator="pool",
     mode="max",
-    options=(),
+    options=("mode",),
     max_start=LOWEST_FLOAT32,
+)
+
+_ROTATED = Convention(
+    name="detectron2",
+    operator="align-rotated",
+    program="detectron2 ROIAlignRotated",
+    surprise="The angle is in degrees and turns the box counter-clockwise on the screen; bins are "
+    "numbered from the box's own upper left corner, wherever that has been turned to.",
+    verified="derived from the CPU source of detectron2",
+    offset_after=ALIGNED_OFFSET,
+    reversed_boxes="raise",
+    level_rule="detectron2",
+    options=("sampling_ratio", "aligned", "min_size", "angle", "clockwise"),
+)
+
+_PS_ALIGN = Convention(
+    name="torchvision",
+    operator="ps-align",
+    program="torchvision.ops.ps_roi_align",
+    surprise="Cell centres are sampled, which roi_align has to be asked for, and with an adaptive "
+    "ratio a box of no size gives NaN.",
+    verified="torchvision 0.29.1",
+    offset_after=ALIGNED_OFFSET,
+    void=math.nan,
+    reversed_boxes="nothing",
+    options=("sampling_ratio", "aligned", "min_size"),
+)
+
+_R_FCN = Convention(
+    name="r-fcn",
+    operator="ps-pool",
+    program="R-FCN PSROIPooling (Caffe), paddle.vision.ops.psroi_pool",
+    surprise="Corners are rounded in pixels and not in cells, and the end corner is a pixel "
+    "further than it says.",
+    verified="Paddle 3.3.1",
+    added_pixel=1.0,
+    min_size=0.1,
+    rounding="none",
+    pixels="rounded",
+    options=(),
 )
 
 _ROWS = (
@@ -407,7 +478,7 @@ _ROWS = (
         min_size=0.0,
         void=math.nan,
         void_max=math.nan,
-        options=("sampling_ratio",),
+        options=("sampling_ratio", "mode"),
         level_rule="mmdet",
     ),
     _FIRST_PYTORCH,
@@ -444,7 +515,7 @@ _ROWS = (
         min_size=0.0,
         sampling_ratio="exact",
         border="zero",
-        options=(),
+        options=("mode",),
     ),
     _FAST_RCNN,
     dataclasses.replace(
@@ -466,11 +537,114 @@ _ROWS = (
         rounding="none",
         added_pixel=1.0,
     ),
+    _ROTATED,
+    dataclasses.replace(
+        _ROTATED,
+        name="mmcv",
+        program="mmcv.ops.roi_align_rotated (aligned=True, clockwise=False)",
+        surprise="The angle is in radians, and models of mmrotate turn boxes clockwise, which is "
+        "an argument of its own.",
+        verified="derived from the CPU source of mmcv 2.x",
+        angle="radians",
+        aligned_min_size=None,
+        level_rule="mmdet",
+    ),
+    dataclasses.replace(
+        _ROTATED,
+        name="openvino",
+        program="OpenVINO ROIAlignRotated-15 (clockwise_mode=false)",
+        surprise="The angle is in radians; positions are detectron2's but for rounding.",
+        verified="OpenVINO 2026.4.1",
+        angle="radians",
+        positions="step-scaled",
+        reversed_boxes="raise-if-adaptive",
+        level_rule="openvino",
+    ),
+    dataclasses.replace(
+        _ROTATED,
+        name="mxnet",
+        program="mxnet.contrib.RROIAlign",
+        surprise="Cells are sampled at their upper left corner, half a cell off, and a box is "
+        "never smaller than one cell.",
+        verified="MXNet 1.9.1",
+        offset_after=0.0,
+        min_size=1.0,
+        level_rule="torchvision",
+    ),
+    _PS_ALIGN,
+    dataclasses.replace(
+        _PS_ALIGN,
+        name="mxnet",
+        program="mxnet.contrib.ROIAlign(position_sensitive=True)",
+        surprise="Cells are sampled at their upper left corner, half a cell off, and a box is "
+        "never smaller than one cell.",
+        verified="MXNet 1.9.1",
+        offset_after=0.0,
+        min_size=1.0,
+        void=0.0,
+    ),
+    Convention(
+        name="torchvision",
+        operator="ps-pool",
+        program="torchvision.ops.ps_roi_pool",
+        surprise="The cell of the rounded end corner is left out, and the last row and column of "
+        "the map are never read.",
+        verified="torchvision 0.29.1",
+        end_cell=False,
+        unread=1,
+        options=(),
+    ),
+    _R_FCN,
+    dataclasses.replace(
+        _R_FCN,
+        name="openvino",
+        program="OpenVINO PSROIPooling, mode=average",
+        surprise="Corners are rounded in pixels and not in cells; a pixel is added to the end "
+        "corner before that, which differs from R-FCN's rule for corners at −n.5.",
+        verified="OpenVINO 2026.4.1",
+        pixels="moved-and-rounded",
+    ),
 )
 
-CONVENTIONS: Final[Mapping[str, Convention]] = MappingProxyType({row.name: row for row in _ROWS})
-"""By name, the best known first: where several are the same, this is the order to name them in."""
+CONVENTIONS: Final[Mapping[tuple[Operator, str], Convention]] = MappingProxyType(
+    {(row.operator, row.name): row for row in _ROWS}
+)
+"""By operator and name, the best known first: where several are the same, this is the order to name
+them in."""
+
+PLAIN: Final[Mapping[str, Convention]] = MappingProxyType(
+    {row.name: row for row in _ROWS if row.operator in ("align", "pool")}
+)
+"""RoIAlign's and RoIPool's by their names, which no two of these share."""
+
+FUNCTIONS: Final[Mapping[Operator, str]] = MappingProxyType(
+    {
+        "align": "roi_align",
+        "pool": "roi_pool",
+        "align-rotated": "roi_align_rotated",
+        "ps-align": "ps_roi_align",
+        "ps-pool": "ps_roi_pool",
+    }
+)
+"""What the operator's function is called."""
+
+COMMANDS: Final[Mapping[Operator, tuple[Operator, str]]] = MappingProxyType(
+    {
+        "align": ("align", ""),
+        "pool": ("pool", ""),
+        "align-rotated": ("align", ""),
+        "ps-align": ("align", "--position-sensitive"),
+        "ps-pool": ("pool", "--position-sensitive"),
+    }
+)
+"""The command that pools by it, and its option; boxes with an angle need none."""
 
 DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
-    {"align": "mask-rcnn", "pool": "fast-rcnn"}
+    {
+        "align": "mask-rcnn",
+        "pool": "fast-rcnn",
+        "align-rotated": "detectron2",
+        "ps-align": "torchvision",
+        "ps-pool": "torchvision",
+    }
 )

@@ -136,7 +136,9 @@ class Album:
         job.check_channel(options.channel)
         check_bin(options.bin, job.request.output_size)
         self._job = job
-        self._conventions = conventions
+        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
+        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
         self._options = options
         self._survey = survey
         self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
@@ -185,15 +187,18 @@ class Album:
             features = on_map.channels_first(on_map.features)
             pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
             mean = None if options.channel is not None else Shown.of(features, None)
+            row_of = self._conventions[0]
             for k, row in enumerate(on_map.rows.tolist()):
                 one = on_map.take(np.array([row], dtype=np.intp))
                 channel = self._channel([values[k] for values in pooled])
-                shown = mean if mean and channel is None else Shown.of(features, channel)
                 crops, chosen = [], options.bin
                 for convention, values in zip(self._conventions, pooled, strict=True):
                     values_shown = over_channels(values[k], channel)
                     chosen = chosen or default_bin(values_shown)
                     crops.append(Crop(one.plan(convention), 0, values_shown, chosen))
+                shown = mean
+                if shown is None or channel is not None or row_of.position_sensitive:
+                    shown = Shown.of_bin(features, channel, crops[0].plan, crops[0].bin)
                 yield Figure(
                     shown,
                     tuple(crops),

@@ -112,7 +112,8 @@ class Crop:
         """RoIPool: the cell that a bin has its value from, where one channel is shown."""
         rows, columns = self.cells(p, q)
         seen = shown.values[rows.start : rows.stop, columns.start : columns.stop]
-        if shown.several or not seen.size or np.isnan(seen).all():
+        average = self.plan.convention.mode == "avg"
+        if average or shown.several or not seen.size or np.isnan(seen).all():
             return None
         row, column = np.unravel_index(int(np.nanargmax(seen)), seen.shape)
         return rows.start + int(row), columns.start + int(column)
@@ -154,6 +155,8 @@ class Points:
 def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
     along_y, along_x = plan.samples(k)
+    if plan.turn(k) is not None:
+        return _turned_points(view, plan, k)
     ys, gap_y = _places(along_y, view.rows, view.cell_y)
     xs, gap_x = _places(along_x, view.columns, view.cell_x)
     i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
@@ -162,6 +165,25 @@ def points(view: View, plan: Plan, k: int) -> Points:
     at = [a.astype(np.float64) for a in (ys.position[i], xs.position[j])]
     read = [a.astype(np.float64) for a in (ys.read_at[i], xs.read_at[j])]
     return Points(at[0], at[1], read[0], read[1], state, min(gap_y, gap_x))
+
+
+def _turned_points(view: View, plan: Plan, k: int) -> Points:
+    """The same of a box that is turned, whose samples are pairs; of very many, some."""
+    ys, xs = plan.samples(k)
+    at, read = (
+        [getattr(samples, name).astype(np.float64) for samples in (ys, xs)]
+        for name in ("position", "read_at")
+    )
+    state = np.where(ys.inside, (ys.clamped | xs.clamped).astype(np.int64), 2)
+    seen = np.ones(len(ys), dtype=bool)
+    for of, span, cell in zip(
+        at, (view.rows, view.columns), (view.cell_y, view.cell_x), strict=True
+    ):
+        seen &= (of >= span.low - 8.0 / cell) & (of <= span.high + 8.0 / cell)
+    some = np.flatnonzero(seen)
+    some = some[:: len(some) // _MOST_PLACES**2 + 1]
+    steps = (float(axis.bin_size[k]) / max(axis.count[k], 1) * view.cell for axis in plan.axes)
+    return Points(at[0][some], at[1][some], read[0][some], read[1][some], state[some], min(steps))
 
 
 def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float]:

@@ -343,8 +343,13 @@ def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> S
         notes.append(f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high.")
     said = paragraph(" ".join(filter(None, dict.fromkeys(notes))), INNER)
     subject, true = drawings[0].subject, drawings[0].true
+    plan, k = drawings[0].crop.plan, drawings[0].crop.k
     (y0, x0), (y1, x1) = (true.pixel_of(*corner) for corner in true.outline[[0, 2]].tolist())
     corners = f"x {tidy(x0)} to {tidy(x1)}, y {tidy(y0)} to {tidy(y1)} pixels"
+    if turn := plan.turn(k):
+        height, width = (n / each for n, each in zip(true.cells, true.per_pixel, strict=True))
+        corners = f"center {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
+        corners += f"{tidy(height)} pixels, angle {tidy(float(turn.angle), 4)}"
     file, image = (
         shorten(clean(text), SMALL, INNER / 3).replace(" ", "\u00a0")
         for text in (subject.file, subject.image)
@@ -360,10 +365,12 @@ def settings(plan: Plan, k: int) -> str:
     rule = plan.convention
     (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
     said = [
-        f"convention {rule.name}",
+        f"convention {in_words.named(rule)}",
         f"{bins_y}×{bins_x} bins",
         in_words.reduction(rule, plan.count(k)),
     ]
+    if rule.turned:
+        said.append(f"{rule.angle}, {'' if rule.clockwise else 'counter-'}clockwise")
     if plan.kind in ("sample", "piece"):
         said.append("aligned" if rule.aligned else "not aligned")
         if rule.offset_before:

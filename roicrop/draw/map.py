@@ -20,6 +20,7 @@ from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, rea
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.sheet import NOTHING, Block, Sheet
 from roicrop.draw.view import Span, View
+from roicrop.sampling import Plan
 from roicrop.text import Format, format_for, round_step
 
 Box = tuple[float, float, float, float]
@@ -55,6 +56,17 @@ class Shown:
         values, several = over_channels(features, channel), channel is None and len(features) > 1
         words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
         return cls(values, words, several)
+
+    @classmethod
+    def of_bin(
+        cls, features: NDArray[Any], channel: int | None, plan: Plan, bin_: tuple[int, int]
+    ) -> Shown:
+        """The same of what a bin reads, which may be channels of its own."""
+        if not plan.convention.position_sensitive:
+            return cls.of(features, channel)
+        (p, q), (down, across) = bin_, plan.output_size
+        shown = cls.of(features[p * across + q :: down * across], channel)
+        return replace(shown, words=f"{shown.words}, those of bin {p},{q}")
 
     @property
     def map_size(self) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class Explanation:
     """Where the pooled values of one box and one channel come from.
 
     source: what the box is. plan, k: where it is sampled. channel: whose features these are.
-    features: (H, W), that channel of the map.
+    features: (H, W), that channel of the map; or (PH · PW, H, W), for each bin its own.
     pooled: (PH, PW), what the operator gave for that box and channel.
     terms: what a text calls what a bin is made of.
     """
@@ -33,7 +33,8 @@ class Explanation:
     def __init__(
         self, source: Source, plan: Plan, k: int, channel: int, features: Array, pooled: Array
     ) -> None:
-        assert features.shape == plan.map_size
+        features = features if features.ndim == 3 else features[np.newaxis]
+        assert features.shape[1:] == plan.map_size
         assert pooled.shape == plan.output_size
         self.source = source
         self.plan = plan
@@ -63,7 +64,8 @@ class Explanation:
     ) -> Iterator[tuple[Bin, Iterator[Reading]]]:
         """Bins as in `bins`, each with what its terms read, but at most `most` terms in all."""
         for bin_ in self.bins(only):
-            yield bin_, map(self._reading, islice(bin_.terms, most))
+            features = self.features_of(bin_.row, bin_.column)
+            yield bin_, map(partial(self._reading, features), islice(bin_.terms, most))
             if most is not None:
                 most = max(most - len(bin_.terms), 0)
 
@@ -71,6 +73,12 @@ class Explanation:
         """How many terms `listing` leaves out: those beyond `most`, and a huge box's outside."""
         terms = [bin_.terms for bin_ in self.bins(only)]
         return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
+
+    def features_of(self, p: int, q: int) -> Array:
+        """(H, W) what a bin reads."""
+        bins, (_, across) = self.features, self.plan.output_size
+        features: Array = bins[(p * across + q) % len(bins)]
+        return features
 
     @cached_property
     def largest(self) -> float:
@@ -94,11 +102,11 @@ class Explanation:
         if void:
             value = row.void_value
         elif row.mode == "avg":
-            total, divisor = terms.sum(self.features), terms.divisor
+            total, divisor = terms.sum(self.features_of(p, q)), terms.divisor
             value = total / divisor if divisor else 0.0
         else:
             start = max(row.max_start, 0.0) if zero else row.max_start
-            value = terms.largest(self.features, row.reduction, start)
+            value = terms.largest(self.features_of(p, q), row.reduction, start)
         return Bin(
             row=p,
             column=q,
@@ -121,8 +129,8 @@ class Explanation:
             tolerance += unit if math.isfinite(unit) else math.inf
         return tolerance
 
-    def _reading(self, term: Term) -> Reading:
-        features = tuple(float(self.features[tap.row, tap.column]) for tap in term.taps)
+    def _reading(self, map_: Array, term: Term) -> Reading:
+        features = tuple(float(map_[tap.row, tap.column]) for tap in term.taps)
         products = [tap.weight * v for tap, v in zip(term.taps, features, strict=True)]
         value = sum(products)
         if self.plan.convention.reduction == "corner-max":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from roicrop.errors import BoxError
@@ -24,7 +25,10 @@ def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanatio
         _require_pooled(job, row)
     found: dict[int, Explanation] = {}
     for on_map in job.by_map(rows):
-        features = on_map.channels_first(on_map.features)[channel].copy()  # which others overwrite
+        # The channel, or those of each of its bins; copied, because others overwrite it.
+        bins = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
+        features = on_map.channels_first(on_map.features)[channel * bins : (channel + 1) * bins]
+        features = features.copy()
         pooled = on_map.channels_first(on_map.pool())
         plan = on_map.plan()
         for k, row in enumerate(on_map.rows.tolist()):

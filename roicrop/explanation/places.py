@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from roicrop.explanation.account import Explanation
 from roicrop.explanation.preamble import operand
 from roicrop.explanation.terms import Bin
-from roicrop.sampling import Axis, Samples
+from roicrop.sampling import Axis, Samples, Turn
 from roicrop.text import INDENT, brief, exact, in_column, table, under_one_another
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
     """Along each axis: the formula for a sample's place, and at most so many samples."""
+    if turn := explanation.plan.turn(explanation.k):
+        yield from _turned(explanation, bin_, turn)
+        return
     for name, index, axis, p, samples, cells in _sides(explanation, bin_):
         if not len(samples):
             continue
@@ -31,6 +34,16 @@ def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
             "rrlll",
             INDENT * 2,
         )
+
+
+def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
+    """The formulas for a sample's place in the box, down and across from its centre, and in all."""
+    axes = zip("vu", "ij", explanation.plan.axes, (bin_.row, bin_.column), strict=True)
+    for name, index, axis, p in axes:
+        yield f"{INDENT}{name} = {_position(axis, explanation.k, p, index, name)}"
+    cos, sin = operand(turn.cos), operand(turn.sin)
+    yield f"{INDENT}y = v × {cos} − u × {sin} + {operand(turn.y)}"
+    yield f"{INDENT}x = v × {sin} + u × {cos} + {operand(turn.x)}"
 
 
 def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:

@@ -35,7 +35,7 @@ def _heading(explanation: Explanation) -> Iterator[str]:
     image = printable(source.image)
     yield f"{in_words.OPERATORS[row.operator]} of box {source.box}, image {image} of {source.file}"
     yield f"Convention {row.name}: {row.program}"
-    changed = overrides(row) if row.name in CONVENTIONS else {}
+    changed = overrides(row) if (row.operator, row.name) in CONVENTIONS else {}
     if changed:
         yield "  but " + ", ".join(f"{name} {own} → {now}" for name, (own, now) in changed.items())
     yield f"{bins_y} × {bins_x} bins, each {in_words.bin_of(row)}"
@@ -76,7 +76,11 @@ def _box(explanation: Explanation) -> Iterator[str]:
         [f"  {name}", *(column[r] for column in columns), note]
         for r, (name, _, note) in enumerate(rows)
     ]
-    yield from table([["Box", "x1", "y1", "x2", "y2", ""], *lines], "lrrrrl")
+    yield from table([["Box", *plan.corner_names, ""], *lines], "lrrrrl")
+    if turn := plan.turn(explanation.k):
+        way = "clockwise" if row.clockwise else "counter-clockwise"
+        cos, sin = exact(turn.cos), exact(turn.sin)
+        yield f"  turned {exact(turn.angle)} {row.angle} {way}: cosine {cos}, sine {sin}"
 
 
 _CENTRES: Final = "; the centre of cell i is at i"

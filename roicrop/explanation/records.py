@@ -133,6 +133,7 @@ def _head(explanation: Explanation) -> Record:
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
         "corners": dataclasses.asdict(plan.corners(k, source.corners)),
+        **({"turn": dataclasses.asdict(turn)} if (turn := plan.turn(k)) else {}),
         **{name: _axis(axis, k) for name, axis in zip("yx", plan.axes, strict=True)},
         "agrees": explanation.agrees,
     }

@@ -72,7 +72,9 @@ def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, li
         points = [next(iter(b.terms)) for b in bins]
         return [("y", [exact(point.y) for point in points]), ("x", [exact(p.x) for p in points])]
     of_rows, of_columns = (_spans(axis, k) for axis in plan.axes)
-    return [("y", [of_rows[b.row] for b in bins]), ("x", [of_columns[b.column] for b in bins])]
+    names = ("down the box", "across it") if plan.turn(k) else ("y", "x")
+    spans = [of_rows[b.row] for b in bins], [of_columns[b.column] for b in bins]
+    return list(zip(names, spans, strict=True))
 
 
 def _spans(axis: Axis, k: int) -> list[str]:

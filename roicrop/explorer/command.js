@@ -39,7 +39,7 @@ function commandOf(verb, { row, words, map }, bin, output) {
     if (x2 < x1 || y2 < y1) reading.push("--on-bad-box", "keep");
   } else if (!isFraction) reading = dropped(reading, "--image-size");
   const taken = [
-    "roicrop", verb, command.features, isInFile() ? command.boxes : "-", ...output, ...rules,
+    "roicrop", verb, command.features ?? "", isInFile() ? command.boxes : "-", ...output, ...rules,
     "--output-size", state.bins.join("x"), "--channel", `${content.channels[state.channel]}`,
     "--box", isInFile() ? `${box.number}` : "0", "--bin", bin.join(","),
     ...(verb === "show" && command.photo !== null ? ["--photo", command.photo] : []),

@@ -21,7 +21,7 @@ import { Pooling } from "./pooling.js";
  */
 /** @typedef {[number, number, number]} Colour */
 /**
- * @typedef {{features: string, boxes: string, options: string[], of_moved: string[],
+ * @typedef {{features: string | null, boxes: string, options: string[], of_moved: string[],
  *   fractions_of: string[], by_rule: boolean, normalized: boolean, photo: string | null}} Command
  */
 /**

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from roicrop import __version__
-from roicrop.conventions import ALIGNED_OFFSET, CONVENTIONS, Convention, overrides
+from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, overrides
 from roicrop.draw import check_bin, colour, drawable
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
@@ -95,7 +95,7 @@ class Content:
             "aligned_offset": ALIGNED_OFFSET,
             "conventions": [
                 *given,
-                *(_convention(each, each.name) for each in CONVENTIONS.values()),
+                *(_convention(each, each.name) for each in PLAIN.values()),
             ],
             "start": {
                 "conventions": [keys.get(each.name, each.name) for each in self._conventions],
@@ -103,8 +103,8 @@ class Content:
                 "channel": options.channel or 0,
             },
             "command": {
-                "features": job.request.features,
-                "boxes": job.request.boxes,
+                "features": job.request.features if job.request.maps is None else None,
+                "boxes": job.request.boxes if job.request.given is None else "-",
                 "options": option_words(job.request, [n for n in OPTIONS if n not in _NOT_OF_BOX]),
                 "of_moved": option_words(job.request, [n for n in OPTIONS if n in _OF_MAPS]),
                 "fractions_of": option_words(job.request, ["image_size"]),
@@ -245,7 +245,7 @@ def _jobs_by_rule(job: Job) -> Mapping[str, Job]:
     if job.level_rule is None:
         return {"": job}
     found = {job.convention.level_rule: job}
-    for row in CONVENTIONS.values():
+    for row in PLAIN.values():
         if row.level_rule not in found:
             try:
                 found[row.level_rule] = job.under(row)

@@ -67,7 +67,9 @@ export function startControls({ save, copy, zoom, map }) {
       button("+", () => zoom(1.25), "Zoom in"),
       putBack(),
       button("Save picture", save, "Save what is seen as PNG"),
-      button("Copy command", copy, "Copy the command that draws this"),
+      ...(content.command.features === null
+        ? [] // maps in memory, which no command reads
+        : [button("Copy command", copy, "Copy the command that draws this")]),
     ),
   );
 }

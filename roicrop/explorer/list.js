@@ -122,11 +122,16 @@ export function startList() {
     if (listed.length && !listed.includes(state.box)) set({ box: listed[0] });
     else showList();
   });
-  list.addEventListener("keydown", (event) => {
+  /** @param {KeyboardEvent} event */
+  const move = (event) => {
     const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     step(by);
+  };
+  list.addEventListener("keydown", move);
+  document.addEventListener("keydown", (event) => {
+    if (event.target === document.body) move(event); // nothing else has the keys
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") list.focus();

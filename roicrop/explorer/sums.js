@@ -1,5 +1,6 @@
 // The sum of one bin, worked through as `roicrop explain` does.
 
+import { content } from "./content.js";
 import { button, element, table } from "./dom.js";
 import { brief, exact, operand } from "./numbers.js";
 import { cellRange, exactEdges, pointsApart } from "./planner.js";
@@ -28,7 +29,7 @@ export function sumOf({ convention, row, pooling }, bin, copy) {
     element("div", { class: "axes" }, ...axes(pooling, bin)),
     bin.isVoid ? null : terms(pooling, bin),
     ...result(pooling, bin),
-    button("Copy as roicrop explain", copy),
+    content.command.features === null ? null : button("Copy as roicrop explain", copy),
   );
 }
 

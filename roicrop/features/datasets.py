@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import h5py
@@ -70,6 +70,7 @@ class MapFile:
         self._home = Home.of(self.path, external=allow_external)
         is_numpy = held is None and numpy_kind(self.path)
         self.file: Any = held or (Archive(self.path) if is_numpy else hdf5.open_file(self.path))
+        self._opened = lru_cache(2)(hdf5.get)  # a dataset and its group, which several ask for
 
     def __enter__(self) -> MapFile:
         return self
@@ -101,7 +102,7 @@ class MapFile:
         """What is at a path that exists."""
         if not self.is_hdf5:
             return self.file.arrays.get(path, self.file)
-        return hdf5.get(self.file, path)
+        return self._opened(self.file, path)
 
     def holds(self, path: str) -> bool:
         """Whether there is a dataset or a group at a path."""
@@ -145,7 +146,7 @@ class MapFile:
             raise FeatureError(f"{where_in(self.file, full)} is no dataset or group: {self._holds}")
         if isinstance(thing, (h5py.Group, Archive)):
             return self._group(full)
-        found = _found(full, thing)
+        found = _found(full, thing.id if self.is_hdf5 else thing)
         if found.problem:
             raise FeatureError(f"{where_in(self.file, full)} {found.problem}")
         return Chosen(full, [found])
@@ -233,7 +234,7 @@ class MapFile:
             inner = f"{before}/{name}/{after}".rstrip("/")
             dataset = self._find(inner) if after else None
             if isinstance(dataset, h5py.Dataset):
-                one = _found(inner, dataset)
+                one = _found(inner, dataset.id)
                 if problem := why_no_map(one.shape, one.dtype, (3,)):
                     raise FeatureError(f"{where_in(self.file, inner)} {problem}")
                 maps.append(one)
@@ -259,6 +260,7 @@ def patterns_of(path: str, maps: Sequence[Found]) -> list[str]:
 
 
 def _found(path: str, dataset: Any) -> Found:
+    """dataset: h5py's id of one, or an `Array`."""
     dtype = hdf5.dtype_of(dataset)
     identity = None if isinstance(dataset, Array) else hdf5.identity(dataset)
     problem = why_no_map(dataset.shape, dtype)

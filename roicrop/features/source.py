@@ -359,8 +359,8 @@ class FeatureSource:
             layout, origin = self._layout_of(path)
             assert found.dtype is not None
             stored = StoredMap(path, found.shape, found.dtype, (layout or "CHW")[-3:], origin)
-            for first in (*self._maps.values(),)[:1]:
-                _check_alike(first, stored, where_in(self._file.file, path))
+            first = next(iter(self._maps.values()), stored)
+            _check_alike(first, stored, where_in(self._file.file, path))
             self._maps[path] = stored
         return self._maps[path]
 

@@ -90,54 +90,69 @@ def find(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
 
 def links(group: h5py.Group) -> list[str]:
     """The names in a group: first of what is stored in place, then of what is linked."""
+    return [_decoded(name) for _, name in _links(group)]
+
+
+def _links(group: h5py.Group) -> list[tuple[bool, bytes]]:
     found: list[tuple[bool, bytes]] = []
     group.id.links.iterate(
         lambda name, info: found.append((info.type != h5py.h5l.TYPE_HARD, name)), info=True
     )
-    return [name.decode("utf-8", "surrogateescape") for _, name in sorted(found)]
+    return sorted(found)
 
 
 def walk(
     group: h5py.Group, path: str, why_not: Callable[[str, str], str | None]
-) -> Iterator[tuple[str, h5py.Dataset | str]]:
+) -> Iterator[tuple[str, h5py.h5d.DatasetID | str]]:
     """Every dataset below a group, with its path; or why a link is not followed.
+
+    Of a dataset it gives h5py's id, which knows its shape and dtype: there may be millions.
 
     path: the group's own. why_not: why another file (as a link in a file names it) is not opened.
     Links are followed, after what is stored in place, and each group is entered once.
     """
-    return _walk(group, path.rstrip("/"), why_not, set())
+    entered: set[tuple[int, int]] = set()
+    waiting = [_inside(group, path.rstrip("/"), why_not, entered)]
+    while waiting:  # not by recursion: a file may nest groups deeper than Python calls
+        for inner, child in waiting[-1]:
+            if isinstance(child, h5py.h5g.GroupID):
+                waiting.append(_inside(h5py.Group(child), inner, why_not, entered))
+                break
+            if isinstance(child, (h5py.h5d.DatasetID, str)):
+                yield inner, child
+        else:
+            waiting.pop()
 
 
-def _walk(
+def _inside(
     group: h5py.Group,
     prefix: str,
     why_not: Callable[[str, str], str | None],
     entered: set[tuple[int, int]],
-) -> Iterator[tuple[str, h5py.Dataset | str]]:
-    if identity(group) in entered:
+) -> Iterator[tuple[str, Any]]:
+    """What is in a group, unless it was entered before: h5py's ids; or why one has none."""
+    if identity(group.id) in entered:
         return
-    entered.add(identity(group))
-    for name in links(group):
-        path = f"{prefix}/{name}"
-        link = _link(group, name)
+    entered.add(identity(group.id))
+    for is_link, name in _links(group):
+        path = f"{prefix}/{_decoded(name)}"
+        link = _link(group, _decoded(name)) if is_link else None
         refused = why_not(group.file.filename, link[0]) if link is not None and link[0] else None
         if refused is not None and link is not None:
             yield path, f"is a link to {link[0]}::{link[1]}, {refused}"
             continue
         try:
-            child = get(group, name)
+            child = group[name].id if is_link else h5py.h5o.open(group.id, name)
         except H5PY_ERRORS as error:
-            yield path, CIRCLE if "too many links" in str(error) else broken(group, name)
-            continue
-        if isinstance(child, h5py.Group):
-            yield from _walk(child, path, why_not, entered)
-        elif isinstance(child, h5py.Dataset):
+            is_circle = "too many links" in str(error)
+            yield path, CIRCLE if is_circle else broken(group, _decoded(name))
+        else:
             yield path, child
 
 
-def identity(thing: h5py.Dataset | h5py.Group) -> tuple[int, int]:
-    """What two paths to the same object have in common."""
-    info = h5py.h5o.get_info(thing.id)
+def identity(thing: Any) -> tuple[int, int]:
+    """What two paths to the same object (h5py's id of it) have in common."""
+    info = h5py.h5o.get_info(thing)
     return info.fileno, info.addr
 
 
@@ -160,14 +175,18 @@ def _link(group: h5py.Group, path: str) -> tuple[str, str] | None:
     except H5PY_ERRORS:
         return None
     file, target = value if isinstance(value, tuple) else (b"", value)
-    return os.fsdecode(file), target.decode("utf-8", "surrogateescape")
+    return os.fsdecode(file), _decoded(target)
 
 
 def _encoded(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def dtype_of(dataset: h5py.Dataset) -> np.dtype[Any] | None:
+def _decoded(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def dtype_of(dataset: Any) -> np.dtype[Any] | None:
     """The stored type, or None for one that NumPy lacks."""
     try:
         dtype: np.dtype[Any] = dataset.dtype

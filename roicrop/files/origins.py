@@ -90,10 +90,10 @@ def _problems(
     if dataset.external:
         yield from _raw(dataset, home, files)
     if dataset.is_virtual:
-        if hdf5.identity(dataset) in above:
+        if hdf5.identity(dataset.id) in above:
             yield "is virtual, and made of itself"
             return
-        yield from _virtual(dataset, home, files, {*above, hdf5.identity(dataset)})
+        yield from _virtual(dataset, home, files, {*above, hdf5.identity(dataset.id)})
 
 
 def _raw(dataset: h5py.Dataset, home: Home, files: list[str]) -> Iterator[str]:

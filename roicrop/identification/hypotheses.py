@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat
 from roicrop.conventions import (
-    CONVENTIONS,
+    PLAIN,
     Convention,
     Mode,
     SamplingRatio,
@@ -25,7 +25,7 @@ RATIOS: Final[tuple[SamplingRatio, ...]] = ("adaptive", 1, 2, 3, 4, "exact")
 SCALES: Final = tuple(2.0**-n for n in range(7))
 _MODES: Final[tuple[Mode, ...]] = ("avg", "max")
 _LEAST: Final[tuple[float | Literal["none"] | None, ...]] = (None, "none", 1.0)
-_FAME: Final = {name: place for place, name in enumerate(CONVENTIONS)}
+_FAME: Final = {name: place for place, name in enumerate(PLAIN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +165,13 @@ def _simplicity(row: Convention) -> tuple[int, int, int]:
 def _unusual(row: Convention) -> int:
     """How many options its name needs besides those that people give to the framework's own."""
     usual = {"--mode"} if row.kind != "cell" else set()
-    if CONVENTIONS[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
+    if PLAIN[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
         usual.add("--sampling-ratio")
     return len(convention_options(row).keys() - usual)
 
 
 def _rows() -> Iterator[Convention]:
-    for own in CONVENTIONS.values():
+    for own in PLAIN.values():
         for ratio in (None, *RATIOS):
             for mode in _MODES:
                 for aligned, least in itertools.product((None, True, False), _LEAST):

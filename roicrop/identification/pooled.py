@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.errors import PooledError
+from roicrop.errors import ArgumentError, PooledError
 from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
 from roicrop.outputs import POOLED, Stored, StoredArray, open_stored
@@ -69,8 +69,13 @@ def open_pooled(
     Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
+    if job.convention.turned:
+        raise ArgumentError(
+            f"identify tries operators of boxes along the axes, and {job.table.source.name} has "
+            "boxes with an angle: compare conventions instead"
+        )
     if not isinstance(spec, str):
-        array = StoredArray("pooled", spec.shape, spec.dtype, spec)
+        array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
         yield _checked(lambda rows: spec[rows], array, job, progress)
         return
     with open_stored(spec, allow_external=job.request.allow_external) as stored:

@@ -14,7 +14,7 @@ from roicrop.errors import FeatureError
 from roicrop.files import numpy_kind
 from roicrop.inspection.reports import PooledFile
 from roicrop.inspection.values import Values
-from roicrop.outputs import POOLED, open_stored
+from roicrop.outputs import POOLED, StoredArray, open_stored
 
 _MARK: Final = "roicrop_version"
 _NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # fields of their own
@@ -30,21 +30,22 @@ def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | N
 
     kind = numpy_kind(path)
     with open_stored(path, allow_external=allow_external) as stored:
-        arrays = stored.arrays()
+        pooled: StoredArray | None = None
         if kind == "npy":
-            (pooled,) = arrays.values()
-            if len(pooled.shape) != 4 or pooled.dtype.kind != "f":
+            (name,) = stored.arrays()
+            pooled = stored.array(name)
+            if pooled and (len(pooled.shape) != 4 or pooled.dtype.kind != "f"):
                 raise FeatureError(
                     f"{path} holds {pooled.shape} {pooled.dtype}, not pooled boxes: "
                     "feature maps are read from HDF5"
                 )
-        elif _MARK in stored.attributes and (own := stored.array(POOLED)) is not None:
-            pooled = own
-        elif kind == "npz":
-            raise FeatureError(
-                f"{path} is an .npz that roicrop did not write: feature maps are read from HDF5"
-            )
-        else:
+        elif _MARK in stored.attributes:
+            name, pooled = POOLED, stored.array(POOLED)
+        if pooled is None:
+            if kind == "npz":
+                raise FeatureError(
+                    f"{path} is an .npz that roicrop did not write: feature maps are read from HDF5"
+                )
             return None
         return _pooled_file(
             path,
@@ -52,9 +53,9 @@ def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | N
             dtype=pooled.dtype,
             said=stored.attributes,
             columns={
-                name.removeprefix("/"): array.shape
-                for name, array in arrays.items()
-                if array.where != pooled.where
+                other.removeprefix("/"): array.shape
+                for other, array in stored.arrays().items()
+                if other != name
             },
             values=sample(pooled.values, pooled.where),
         )
@@ -70,7 +71,7 @@ def _pooled_file(
     values: Values,
 ) -> PooledFile:
     convention = said.get("convention")
-    changed, strange = _changed(convention, said.get("rules"))
+    changed, strange = _changed(said.get("operator"), convention, said.get("rules"))
     return PooledFile(
         path=path,
         size=Path(path).stat().st_size,
@@ -86,12 +87,12 @@ def _pooled_file(
 
 
 def _changed(
-    convention: object, rules: object
+    operator: object, convention: object, rules: object
 ) -> tuple[dict[str, tuple[object, object]], list[str]]:
     """What differs from the convention as this version knows it, and what it does not know."""
     if convention is None:
         return {}, []
-    own = CONVENTIONS.get(str(convention))
+    own = CONVENTIONS.get((str(operator), str(convention)))  # type: ignore[call-overload, arg-type, unused-ignore]
     if own is None:
         return {}, [f"made by the convention {convention}, which this version does not know"]
     try:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from roicrop.job.asking import convention_of, request_of, with_model
+from roicrop.job.asking import (
+    Parameters,
+    convention_of,
+    operators_of,
+    request_of,
+    settings_of,
+    with_model,
+)
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
@@ -67,6 +74,7 @@ __all__ = [
     "ManifestRow",
     "OnMap",
     "Outcome",
+    "Parameters",
     "Photo",
     "Photos",
     "Placed",
@@ -95,6 +103,7 @@ __all__ = [
     "match_files",
     "names_levels",
     "open_job",
+    "operators_of",
     "option_words",
     "other_orders",
     "overriding_options",
@@ -106,6 +115,7 @@ __all__ = [
     "result_options",
     "rules",
     "run",
+    "settings_of",
     "stride_that_covers",
     "stride_that_fits",
     "with_model",

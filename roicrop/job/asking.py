@@ -7,9 +7,18 @@ that was not given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from roicrop.conventions import DEFAULT, SETTINGS, Convention, Operator, resolve
+from roicrop.conventions import (
+    COMMANDS,
+    CONVENTIONS,
+    DEFAULT,
+    FUNCTIONS,
+    SETTINGS,
+    Convention,
+    Operator,
+    resolve,
+)
 from roicrop.errors import ArgumentError
 from roicrop.job.command_line import OPTIONS
 from roicrop.job.request import Request
@@ -59,15 +68,51 @@ def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
 
 
 def convention_of(params: Parameters, operator: Operator) -> Convention:
-    """The row that the operator's options name, with what they override."""
+    """The row that the options of `align` or `pool` name, with what they override.
+
+    Of boxes without an angle, if options do not say; `request_of` adds that for the others.
+    """
+    (operator,) = operators_of(params, operator)
     name: str | Convention = params.get("convention") or DEFAULT[operator]
     if is_model(str(name)):
         name = find_node(str(name)).computed_as(operator)
-    return resolve(
-        name,
-        operator,
-        **{name: params.get(name) for name in SETTINGS},
-    )
+        operator = name.operator
+    elif operator == "align" and (operator, name) not in CONVENTIONS:
+        operator = "align-rotated" if ("align-rotated", name) in CONVENTIONS else operator
+    return resolve(name, operator, **settings_of(params, operator))
+
+
+def operators_of(params: Parameters, *commands: Operator) -> tuple[Operator, ...]:
+    """What these commands, of `align` and `pool`, compute with these options."""
+    if params.get("position_sensitive"):
+        return tuple(op for op, (of, flag) in COMMANDS.items() if of in commands and flag)
+    said = [params.get(name) is not None for name in _OF_ANGLES]
+    if "align" in commands and (any(said) or params.get("box_format") == "cxcywha"):
+        return ("align-rotated",)
+    return commands
+
+
+_OF_ANGLES: Final = ("angle", "clockwise")
+
+
+def settings_of(params: Parameters, operator: Operator) -> dict[str, Any]:
+    """What options put in place of an operator's rules, as `resolve` takes it."""
+    known = [name for name in SETTINGS if operator == "align-rotated" or name not in _OF_ANGLES]
+    return {name: params.get(name) for name in known}
+
+
+def _turned(params: Parameters, row: Convention) -> Convention | ArgumentError:
+    """The row for boxes with an angle, or why there is none."""
+    if row.turned:
+        return row
+    if row.position_sensitive or row.kind == "cell":
+        name = FUNCTIONS[row.operator]
+        return ArgumentError(f"{name} takes boxes along the axes: use `roicrop align`")
+    name = params.get("convention") or DEFAULT["align-rotated"]
+    try:
+        return resolve(name, "align-rotated", **settings_of(params, "align-rotated"))
+    except ArgumentError as error:
+        return error
 
 
 def request_of(params: Parameters, row: Convention, *beside: Convention) -> Request:
@@ -90,4 +135,5 @@ def request_of(params: Parameters, row: Convention, *beside: Convention) -> Requ
     names = ("features", "boxes", "maps", "given", "model", *OPTIONS)
     asked = {name: params[name] for name in names if params.get(name) is not None}
     asked |= {"spatial_scale": scale, "scale_origin": origin}
-    return Request(**asked, convention=row)
+    said = params.get("angle") is not None
+    return Request(**asked, convention=row, turned=_turned(params, row), angle_is_said=said)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable, find_bad
 from roicrop.errors import FeatureError
@@ -15,6 +18,7 @@ from roicrop.job.image_sizes import against_sizes
 from roicrop.job.job import Job
 
 _FEW: Final = 4  # boxes, which may well lie in one corner
+_TURN: Final = 2 * math.pi + 1e-3  # radians
 _CORNER: Final = 4  # times smaller than the map along both axes
 
 
@@ -39,6 +43,8 @@ def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
     than where their boxes lie.
     """
     said = [Caution(text, loud=True) for text in job.table.warnings]
+    if unit := _in_another_unit(job):
+        said.append(unit)
     if sizes := against_sizes(job):
         said.append(Caution(sizes, loud=True))
     for check in _CHECKS[:-2] if sizes else _CHECKS:
@@ -69,7 +75,7 @@ def _none_chosen(job: Job, _: Fit) -> Caution | None:
 
 
 def _in_first_pixel(job: Job, _: Fit) -> Caution | None:
-    corners = job.corners[job.is_pooled]
+    corners = job.hulls[job.is_pooled]
     if job.request.normalized or not corners.size or corners.min() < 0 or corners.max() > 1:
         return None
     text = "every box lies in the first pixel of its image"
@@ -131,8 +137,29 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
 
 def other_orders(table: BoxTable) -> list[BoxFormat]:
     """What else a table's numbers may mean: what a header calls x1, y1, x2, y2 is hardly y, x."""
+    if table.angle is not None:
+        return []
     orders = BOX_FORMATS[:3] if table.box_format_origin == "header" else BOX_FORMATS
     return [order for order in orders if order != table.box_format]
+
+
+def _in_another_unit(job: Job) -> Caution | None:
+    """Angles whose range fits the other unit."""
+    angle = job.table.angle
+    if angle is None or job.request.angle_is_said or not np.any(known := angle[np.isfinite(angle)]):
+        return None
+    most, unit = float(np.abs(known).max()), job.convention.angle
+    if unit == "degrees" and (most > _TURN or len(np.unique(known)) < _FEW):
+        return None
+    if unit == "radians" and most <= _TURN:
+        return None
+    other = "radians" if unit == "degrees" else "degrees"
+    return Caution(
+        f"angles are between {known.min():.4g} and {known.max():.4g}, and {job.convention.name} "
+        f"takes {unit}: if these are {other}, give --angle {other}; --angle {unit} says that they "
+        "are not",
+        loud=True,
+    )
 
 
 def _in_a_corner(job: Job, _: Fit) -> Caution | None:

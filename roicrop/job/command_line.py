@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final
 
-from roicrop.conventions import CONVENTIONS, Convention, overrides, resolve
+from roicrop.conventions import COMMANDS, CONVENTIONS, Convention, overrides, resolve
 from roicrop.job.request import Request
 
 
 def command_line(request: Request, output: str) -> list[str]:
     """The words of a command that does what is asked; `--stride` is said as `--spatial-scale`."""
     row = request.convention
-    words = ["roicrop", row.operator, request.features, request.boxes, "-o", output]
+    command, flag = COMMANDS[row.operator]
+    words = ["roicrop", command, request.features, request.boxes, "-o", output]
+    words += [flag] if flag else []
     words += ["--convention", row.name]
     for name, text in convention_options(row).items():
         words += [name, text] if text else [name]
@@ -42,7 +44,9 @@ def option_words(request: Request, names: Iterable[str]) -> list[str]:
 def result_options(request: Request) -> dict[str, str]:
     """What the result depends on besides the files: option → value, "" for none."""
     row, usual = request.convention, {each.name: each.default for each in fields(Request)}
-    options = {"--op": row.operator, "--convention": row.name, **convention_options(row)}
+    command, flag = COMMANDS[row.operator]
+    options = {"--op": command, **({flag: ""} if flag else {})}
+    options |= {"--convention": row.name, **convention_options(row)}
     for field, write in OPTIONS.items():
         value = getattr(request, field)
         if field not in _NOT_OF_RESULT and (value != usual[field] or field == "output_size"):
@@ -79,10 +83,12 @@ def overriding_options(row: Convention) -> dict[str, tuple[object, object] | Non
     options: dict[str, tuple[object, object] | None] = {
         option(field): changed[field] for field in _OVERRIDING if field in changed
     }
-    own = CONVENTIONS[row.name]
+    own = CONVENTIONS[row.operator, row.name]
     if "offset_after" in changed:
         options["--aligned" if row.aligned else "--no-aligned"] = None
         own = resolve(own, own.operator, aligned=row.aligned)
+    if "clockwise" in changed:
+        options["--clockwise" if row.clockwise else "--no-clockwise"] = None
     if row.min_size != own.min_size:
         options[option("min_size")] = _or_none(own.min_size), _or_none(row.min_size)
     return options
@@ -130,5 +136,5 @@ OPTIONS: Final[dict[str, Callable[[Any], str]]] = {
 """Fields of a request that an option sets → how the option's value is written."""
 
 _NOT_OF_RESULT: Final = ("threads", "memory", "images")  # the last is a file
-_OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void", "level_rule")
+_OVERRIDING: Final = ("sampling_ratio", "mode", "interpolation", "void", "level_rule", "angle")
 _CALLED: Final = {"labels": "--label", "void": "--extrapolation-value"}

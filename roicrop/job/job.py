@@ -23,6 +23,7 @@ from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.on_map import Corners, OnMap, Placed, Rows
 from roicrop.job.request import Request
+from roicrop.operators import channels_of
 from roicrop.text import many
 
 
@@ -190,8 +191,22 @@ class Job:
     def cells(self) -> Corners:
         """(K, 4) xyxy in feature coordinates, under the job's convention."""
         with np.errstate(over="ignore"):
-            cells: Corners = self.corners * self.cells_per_pixel[:, _XYXY]
+            cells: Corners = self.hulls * self.cells_per_pixel[:, _XYXY]
         return cells
+
+    @property
+    def hulls(self) -> Corners:
+        """(K, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
+        angle = self.table.angle
+        if angle is None:
+            return self.corners
+        first, last = self.corners[:, :2], self.corners[:, 2:]
+        radians = np.deg2rad(angle) if self.convention.angle == "degrees" else angle
+        with np.errstate(invalid="ignore"):
+            cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
+        width, height = np.abs(last - first).T / 2
+        half = np.stack([width * cos + height * sin, width * sin + height * cos], axis=1)
+        return np.concatenate([(first + last) / 2 - half, (first + last) / 2 + half], axis=1)
 
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
@@ -222,7 +237,8 @@ class Job:
     @property
     def pooled_shape(self) -> tuple[int, int, int, int]:
         """(K, C, PH, PW), or (K, PH, PW, C) for channels last."""
-        (bins_y, bins_x), channels = self.request.output_size, self.source.channels
+        bins_y, bins_x = bins = self.request.output_size
+        channels = channels_of(self.convention, self.source.channels, bins)
         if self.source.channels_last:
             return len(self), bins_y, bins_x, channels
         return len(self), channels, bins_y, bins_x
@@ -258,9 +274,10 @@ class Job:
         return i // self.source.levels
 
     def check_channel(self, channel: int | None) -> None:
-        """ArgumentError for a channel that the maps lack."""
-        if channel is not None and channel >= self.source.channels:
-            last = self.source.channels - 1
+        """ArgumentError for a channel that the maps, or what is pooled of them, lack."""
+        channels = channels_of(self.convention, self.source.channels, self.request.output_size)
+        if channel is not None and channel >= channels:
+            last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def rows_of(self, numbers: Iterable[int]) -> Rows:
@@ -309,7 +326,7 @@ class Job:
         if not self.scale_matters:
             return None
         return stride_that_fits(
-            self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY],
+            self.hulls * self.frames.input_scale[self.frames.of_box][:, _XYXY],
             self.box_map_size,
         )
 

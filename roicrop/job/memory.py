@@ -35,11 +35,13 @@ class Memory:
             count = rounded
         with self._given:
             self._given.wait_for(lambda: self._taken + count + beside <= self._limit)
-            self._taken += count + beside
             # What has been in use before is in memory already, and in the cache perhaps.
             for i, buffer in enumerate(self._free):
-                if buffer.nbytes == count:
+                larger = self._taken + buffer.nbytes + beside
+                if count <= buffer.nbytes <= 2 * count and larger <= self._limit:
+                    self._taken = larger
                     return self._free.pop(i)
+            self._taken += count + beside
             while (
                 self._free and self._taken + sum(each.nbytes for each in self._free) > self._limit
             ):

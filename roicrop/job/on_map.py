@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from roicrop import operators, sampling
 from roicrop.arguments import checked_corners
 from roicrop.conventions import Convention
-from roicrop.errors import BoxError
+from roicrop.errors import ArgumentError, BoxError
 from roicrop.job.subject import Subject
 from roicrop.precision import coordinate_dtype
 
@@ -81,7 +81,7 @@ class Placed:
     def boxes(self, convention: Convention | None = None) -> Corners:
         """(n, 4) xyxy as `sampling.plan` takes them: of the image that the network saw.
 
-        Pixels, or fractions where the convention is normalised.
+        Pixels, or fractions where the convention is normalised; (n, 5) for boxes with an angle.
         """
         job, convention = self.job, convention or self.job.convention
         if convention.normalized and job.request.normalized:
@@ -96,7 +96,22 @@ class Placed:
                 )
             else:
                 boxes = corners * job.frames.input_scale[m, _XYXY]
+        if convention.turned:
+            return self._turned(boxes)
         return boxes
+
+    def _turned(self, boxes: Corners) -> Corners:
+        """(n, 5) centre, size and angle of boxes that are given by the corners they would have."""
+        angle = self.job.table.angle
+        assert angle is not None
+        scale_y, scale_x = self.job.frames.input_scale[self.job.frames.number(self.map)].tolist()
+        if abs(scale_y - scale_x) > _UNEVEN * scale_x:
+            raise ArgumentError(
+                f"boxes with an angle are no rectangles at an input scale of {scale_x:g} along x "
+                f"and {scale_y:g} along y: give --input-scale one number"
+            )
+        first, last = boxes[:, :2], boxes[:, 2:]
+        return np.column_stack([(first + last) / 2, last - first, angle[self.rows]])
 
     def plan(
         self, convention: Convention | None = None, output_size: tuple[int, int] | None = None
@@ -223,17 +238,16 @@ class OnMap(Placed):
             return self._pool_under(job, convention, output_size, out)
         boxes = self.boxes(convention)
         with self._named():
-            pooled: Features = _OPERATORS[convention.operator](
+            return operators.crop(
                 self.features,
                 [boxes if convention.order == "xyxy" else boxes[:, _YXYX]],
                 output_size or self.job.request.output_size,
                 self.spatial_scale,
-                convention=convention,
-                layout=self.job.layout,
-                threads=self.job.request.threads,
-                out=out,
+                convention,
+                self.job.layout,
+                self.job.request.threads,
+                out,
             )
-        return pooled
 
     def under(self, convention: Convention) -> OnMap:
         """The same boxes on the one map that a convention's level rule takes them all from."""
@@ -256,7 +270,7 @@ class OnMap(Placed):
     ) -> Features:
         """Pool boxes from the maps that another level rule takes them from; zeros from none."""
         size = output_size or self.job.request.output_size
-        channels = self.job.source.channels
+        channels = operators.channels_of(convention, self.job.source.channels, size)
         last = self.job.source.channels_last
         shape = (len(self), *size, channels) if last else (len(self), channels, *size)
         pooled = np.zeros(shape, self.features.dtype) if out is None else out
@@ -272,7 +286,7 @@ class OnMap(Placed):
         return np.moveaxis(values, -1, -3) if self.job.source.channels_last else values
 
 
-_OPERATORS: Final[dict[str, Any]] = {"align": operators.roi_align, "pool": operators.roi_pool}
+_UNEVEN: Final = 0.01  # by which a resized image's sides differ at most, to whole pixels
 _INNER: Final = np.array([[0.0, 0.0, 1.0, 1.0]])  # pixels that end corners are moved by
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2
 _YXYX: Final = [1, 0, 3, 2]

@@ -6,6 +6,7 @@ by blocks of channels, so that little of it is in memory at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -54,7 +55,7 @@ class Part:
         job's source.
     span: the window, of the images from the first to the last.
     wanted: the pieces of the window that have a cell which is read.
-    channels: how many a block has.
+    channels: how many a block has; pooled: how many of them a channel of the output takes.
     """
 
     rows: Rows
@@ -63,12 +64,18 @@ class Part:
     span: Span
     wanted: NDArray[np.bool_]
     channels: int
+    pooled: int = 1
 
     @property
     def blocks(self) -> list[slice]:
         """The blocks of channels."""
         every = self.windows.shape[1]
-        return [slice(c, min(c + self.channels, every)) for c in range(0, every, self.channels)]
+        each = -(-self.channels // self.pooled) * self.pooled
+        return [slice(c, min(c + each, every)) for c in range(0, every, each)]
+
+    def pooled_from(self, block: slice) -> slice:
+        """The channels of the output that are pooled from a block."""
+        return slice(block.start // self.pooled, block.stop // self.pooled)
 
     def read(self, block: slice, buffer: NDArray[np.uint8], each: Callable[..., Any]) -> Features:
         """(N, C, h, w) a block of the window, in a buffer. each: `map`, or that of threads."""
@@ -90,7 +97,7 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
             yield _part(some, limits)
 
 
-_BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
+_BLOCK_BYTES: Final = 11 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
 _SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
@@ -198,10 +205,15 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
         channels = _channels_of_one(boxes, span, limits)
     else:
         pieces = max(1, min(_BLOCK_BYTES, limits.memory // limits.threads) // one)
-        channels = min(windows.piece[1] * pieces, windows.shape[1])
+        blocks = -(-windows.shape[1] // (windows.piece[1] * pieces))
+        # All of a size, so that their buffers are.
+        each = -(-windows.shape[1] // (windows.piece[1] * blocks))
+        channels = min(windows.piece[1] * each, windows.shape[1])
     maps = boxes.job.map_index[boxes.rows].tolist()
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
-    return Part(boxes.rows, windows, numbers, span, _wanted(boxes), channels)
+    job = boxes.job
+    pooled = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
+    return Part(boxes.rows, windows, numbers, span, _wanted(boxes), channels, pooled)
 
 
 def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:

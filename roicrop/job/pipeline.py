@@ -51,6 +51,7 @@ def open_job(request: Request) -> Job:
         before = Unchanged(inputs)
         everything = _read_boxes(request, source.images)
         before.check()
+        request = request.of_boxes(everything)
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
@@ -189,6 +190,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
+        "angle": table.angle,
         "level": job.level if source.level_names else None,
         "source_index": table.source_index if job.leaves_out else None,
         "image": table.image,

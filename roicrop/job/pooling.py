@@ -115,7 +115,7 @@ class _Block:
                 placed.pool_window(
                     window[self._part.numbers[placed.map] - images.start],
                     (height.start, width.start),
-                    out[first:end, self._channels],
+                    out[first:end, self._part.pooled_from(self._channels)],
                     threads=self._threads,
                 )
                 first = end

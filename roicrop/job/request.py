@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from roicrop.boxes import BoxFormat, BoxTable, FileFormat, boxes_in_memory, read_boxes
-from roicrop.conventions import Convention, checked_bins
+from roicrop.conventions import CONVENTIONS, DEFAULT, Convention, checked_bins
 from roicrop.errors import ArgumentError
 from roicrop.features import FeatureSource, open_features
 from roicrop.files.npy import InMemory
@@ -21,6 +22,8 @@ class Request:
 
     features, boxes, images: as on the command line.
     convention: the row, with what options put in place of its own values.
+    angle_is_said: whether the unit of angles was asked for.
+    turned: the row for boxes with an angle, or why there is none; None is the default.
     model: the node of an exported model that the convention, the output size and the scale come
         from, where options say nothing else; None if there is none.
     output_size: (PH, PW).
@@ -43,6 +46,8 @@ class Request:
     features: str
     boxes: str
     convention: Convention
+    angle_is_said: bool = field(default=False, repr=False)
+    turned: Convention | ArgumentError | None = field(default=None, repr=False)
     model: str | None = None
     output_size: tuple[int, int] = (7, 7)
     spatial_scale: float | None = None
@@ -80,6 +85,30 @@ class Request:
         if self.inclusive and self.normalized:
             raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
         checked_bins(self.convention, self.output_size)
+
+    def of_boxes(self, table: BoxTable) -> Request:
+        """The request with the convention that boxes take, which may have an angle.
+
+        Raises ArgumentError where it is for the other kind.
+        """
+        row = self.convention
+        if table.angle is None:
+            if row.turned:
+                raise ArgumentError(
+                    f"{table.source.name} has no angle, and the convention {row.name} is for boxes "
+                    "with one: name its column angle, or choose another --convention"
+                )
+            return self
+        if self.normalized or self.inclusive:
+            raise ArgumentError(
+                "boxes with an angle are in pixels: leave out --normalized and --inclusive"
+            )
+        if row.turned:
+            return self
+        if isinstance(self.turned, ArgumentError):
+            raise ArgumentError(f"{table.source.name} has boxes with an angle: {self.turned}")
+        turned = self.turned or CONVENTIONS["align-rotated", DEFAULT["align-rotated"]]
+        return dataclasses.replace(self, convention=turned)
 
     def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
         """The features that a text means, opened as the request says; see `open_features`."""

@@ -45,6 +45,7 @@ class Writing:
         self._reduce, self._bins = reduce, bins
         self._free = deque(np.empty((most, *row), computed) for _ in range(2))
         self._filled: list[tuple[Rows, Sequence[Future[None]]]] = []
+        self._used = 0
         self._writes: deque[tuple[Future[int], int, Features]] = deque()
         self._thread = ThreadPoolExecutor(1, "roicrop-write")
 
@@ -70,18 +71,17 @@ class Writing:
         Rows of one call stay together, as far as a buffer holds them. `fill` follows each.
         """
         while len(rows):
-            used = sum(len(some) for some, _ in self._filled)
-            if used and used + len(rows) > self.most:
+            if self._used and self._used + len(rows) > self.most:
                 self._write()
-                used = 0
             if not self._free:
                 self._await_write()
             part, rows = rows[: self.most], rows[self.most :]
-            yield part, self._free[0][used : used + len(part)]
+            yield part, self._free[0][self._used : self._used + len(part)]
 
     def fill(self, rows: Rows, by: Sequence[Future[None]]) -> None:
         """Say that the place of these rows, the latest given, is full when these are done."""
         self._filled.append((rows, by))
+        self._used += len(rows)
 
     def _write(self) -> None:
         """Start to write what the present buffer holds, as soon as it is full."""
@@ -89,7 +89,7 @@ class Writing:
             rows = np.concatenate([some for some, _ in self._filled])
             futures = [future for _, by in self._filled for future in by]
             buffer = self._free.popleft()
-            self._filled = []
+            self._filled, self._used = [], 0
             write = self._thread.submit(self._put, rows, buffer, futures)
             self._writes.append((write, len(rows), buffer))
 

@@ -1,18 +1,19 @@
 """The NumPy core: applies a plan with whole-array operations, box by box.
 
-Both matrices of a plan are applied by `reduceat`, which never adds one bin's cells to another's: a
+The matrices of a plan are applied by `reduceat`, which never adds one bin's cells to another's: a
 cell without weight stays without influence, whatever it holds.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.sampling import AxisPlan, Float, SeparablePlan, plan
+from roicrop.sampling import AxisPlan, Bool, Float, SeparablePlan, TurnedPlan, plan
 
 NAME: Final = "numpy"
 WORK_AT_ONCE: Final = 1 << 27
@@ -55,7 +56,18 @@ def crop(
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
                 row = start + k if rows is None else rows[start + k]
-                _pool_box(_Window(features[image], *origin), planned, k, out[row])
+                window = _Window(features[image], *origin)
+                if isinstance(planned, TurnedPlan):
+                    _pool_turned(window, planned, k, out[row])
+                    continue
+                assert isinstance(planned, SeparablePlan)
+                if convention.position_sensitive:
+                    _pool_by_position(window, planned, k, out[row])
+                else:
+                    y, x = (
+                        _Bins(axis, k * axis.bins, axis.bins) for axis in (planned.y, planned.x)
+                    )
+                    _pool_box(window, y, x, out[row])
 
 
 class _Window(NamedTuple):
@@ -75,81 +87,128 @@ class _Window(NamedTuple):
                 raise ValueError("a box reads cells outside the window of the map")
 
 
+class _Bins(NamedTuple):
+    """So many bins of an axis of some boxes, from one on."""
+
+    axis: AxisPlan
+    first: int
+    bins: int
+
+    @property
+    def ptr(self) -> NDArray[np.int64]:
+        """Where each one's rows begin, and where the last one's end."""
+        return self.axis.rows.bin_ptr[self.first : self.first + self.bins + 1]
+
+    @property
+    def rows(self) -> slice:
+        """Their rows."""
+        return slice(int(self.ptr[0]), int(self.ptr[-1]))
+
+    @property
+    def cells(self) -> NDArray[np.int32]:
+        """The cells that they read."""
+        rows, row_ptr = self.rows, self.axis.rows.row_ptr
+        return self.axis.rows.cells[row_ptr[rows.start] : row_ptr[rows.stop]]
+
+    def of(self, per_bin: Bool) -> Bool:
+        """Their part of what each bin has one of."""
+        return per_bin[self.first : self.first + self.bins]
+
+
 def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
     ratio = convention.sampling_ratio
     samples = sum(out.shape[2:]) * (ratio if isinstance(ratio, int) else 1)
+    if convention.turned:
+        samples = math.prod(out.shape[2:]) * (ratio**2 if isinstance(ratio, int) else 1)
     return max(1, min(4096, _TAPS // (2 * (sum(map_size) + samples))))
 
 
-def _pool_box(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
-    y_cells, x_cells = _cells_of_box(planned.y, k), _cells_of_box(planned.x, k)
+def _pool_turned(window: _Window, planned: TurnedPlan, k: int, out: Float) -> None:
+    bins, rows = math.prod(out.shape[1:]), planned.rows
+    row_ptr = rows.row_ptr[k * bins : (k + 1) * bins + 1]
+    taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
+    y, x = np.divmod(rows.cells[taps], planned.x.size)
+    if len(y):
+        window.check(y, x)
+    y, x, weights = y - window.top, x - window.left, rows.weights[taps]
+    channels = max(1, _VALUES // max(len(y), 1))
+    for c in range(0, len(window.cells), channels):
+        cells = window.cells[c : c + channels, y, x].astype(weights.dtype, copy=False)
+        pooled = _reduceat(np.add, cells * weights, row_ptr - row_ptr[0], 1)
+        pooled[:, rows.void[k * bins : (k + 1) * bins]] = planned.convention.void_value
+        out[c : c + channels] = pooled.reshape(-1, *out.shape[1:])
+
+
+def _pool_by_position(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
+    """Each bin from channels of its own, as a box of one bin."""
+    y, x = planned.y, planned.x
+    for p, q in np.ndindex(y.bins, x.bins):
+        cells = window.cells[p * x.bins + q :: y.bins * x.bins]
+        own = _Bins(y, k * y.bins + p, 1), _Bins(x, k * x.bins + q, 1)
+        _pool_box(window._replace(cells=cells), *own, out[:, p : p + 1, q : q + 1])
+
+
+def _pool_box(window: _Window, y: _Bins, x: _Bins, out: Float) -> None:
+    y_cells, x_cells = y.cells, x.cells
     if len(y_cells) and len(x_cells):
         window.check(y_cells, x_cells)
     else:  # nothing is read, wherever the window is
         nothing = np.zeros((), window.cells.dtype)
-        window = _Window(np.broadcast_to(nothing, (len(window.cells), *planned.map_size)), 0, 0)
-    left = int(x_cells.min(initial=planned.x.size))
+        size = y.axis.size, x.axis.size
+        window = _Window(np.broadcast_to(nothing, (len(window.cells), *size)), 0, 0)
+    left = int(x_cells.min(initial=x.axis.size))
     right = max(int(x_cells.max(initial=-1)) + 1, left)
-    rows, taps = _rows_of_box(planned.y, k), max(len(y_cells), 1)
+    rows, taps = y.rows, max(len(y_cells), 1)
     of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(window.cells), channels):
         some = window.cells[c : c + channels]
         blocks = [
-            some[:, :, x - window.left : min(x + columns, right) - window.left]
-            for x in range(left, right, columns)
+            some[:, :, at - window.left : min(at + columns, right) - window.left]
+            for at in range(left, right, columns)
         ]
         first = window.top, left
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], planned, k, first)
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], y, x, first)
 
 
-def _pool(blocks: list[Float], planned: SeparablePlan, k: int, first: tuple[int, int]) -> Float:
+def _pool(blocks: list[Float], y: _Bins, x: _Bins, first: tuple[int, int]) -> Float:
     """Of some channels, from blocks of columns side by side, whose first cell is `first`."""
-    row_convention = planned.convention
-    over_taps = np.fmax if _takes_maximum_of_taps(row_convention) else np.add
-    parts = [_cells_to_rows(block, planned.y, k, first[0], over_taps, axis=1) for block in blocks]
+    row = y.axis.convention
+    over_taps = np.fmax if _takes_maximum_of_taps(row) else np.add
+    parts = [_cells_to_rows(block, y, first[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    rows = _cells_to_rows(rows, planned.x, k, first[1], over_taps, axis=2)
-    pooled = _rows_to_bins(_rows_to_bins(rows, planned.y, k, axis=1), planned.x, k, axis=2)
-    if row_convention.mode == "max":
-        start = row_convention.max_start
-        least = np.where(planned.zero_candidate(k), max(start, 0.0), start)
+    rows = _cells_to_rows(rows, x, first[1], over_taps, axis=2)
+    pooled = _rows_to_bins(_rows_to_bins(rows, y, axis=1), x, axis=2)
+    if row.mode == "max":
+        zero = y.of(y.axis.rows.zero)[:, None] | x.of(x.axis.rows.zero)
+        least = np.where(zero, max(row.max_start, 0.0), row.max_start)
         pooled = np.fmax(pooled, least.astype(pooled.dtype))
-    pooled[:, planned.void(k)] = row_convention.void_value
+    void = y.of(y.axis.rows.void)[:, None] | x.of(x.axis.rows.void)
+    pooled[:, void] = row.void_value
     return pooled
 
 
 def _takes_maximum_of_taps(convention: Convention) -> bool:
-    if convention.operator == "pool":
+    if convention.kind == "cell":
         return convention.mode == "max"
     return convention.reduction == "corner-max"
 
 
-def _cells_of_box(axis: AxisPlan, k: int) -> NDArray[np.int32]:
-    rows = _rows_of_box(axis, k)
-    return axis.rows.cells[axis.rows.row_ptr[rows.start] : axis.rows.row_ptr[rows.stop]]
-
-
-def _rows_of_box(axis: AxisPlan, k: int) -> slice:
-    return slice(*axis.rows.bin_ptr[[k * axis.bins, (k + 1) * axis.bins]].tolist())
-
-
 def _cells_to_rows(
-    values: Float, plan_: AxisPlan, k: int, first_cell: int, over_taps: np.ufunc, *, axis: int
+    values: Float, bins: _Bins, first_cell: int, over_taps: np.ufunc, *, axis: int
 ) -> Float:
-    rows = _rows_of_box(plan_, k)
-    row_ptr = plan_.rows.row_ptr[rows.start : rows.stop + 1]
+    rows = bins.axis.rows
+    row_ptr = rows.row_ptr[bins.rows.start : bins.rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
-    weights = plan_.rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
+    weights = rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies all of what is not contiguous.
-    cells = values[(slice(None),) * axis + (plan_.rows.cells[taps] - first_cell,)]
+    cells = values[(slice(None),) * axis + (rows.cells[taps] - first_cell,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
 
 
-def _rows_to_bins(values: Float, plan_: AxisPlan, k: int, *, axis: int) -> Float:
-    bin_ptr = plan_.rows.bin_ptr[k * plan_.bins : (k + 1) * plan_.bins + 1]
-    return _reduceat(np.fmax, values, bin_ptr - bin_ptr[0], axis)
+def _rows_to_bins(values: Float, bins: _Bins, *, axis: int) -> Float:
+    return _reduceat(np.fmax, values, bins.ptr - bins.ptr[0], axis)
 
 
 def _reduceat(ufunc: np.ufunc, values: Float, ptr: NDArray[np.int64], axis: int) -> Float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from roicrop.conventions import Convention, Operator, lookup, resolve
+from roicrop.conventions import COMMANDS, Convention, Operator, lookup, resolve
 from roicrop.errors import ArgumentError, ModelError
 from roicrop.text import printable
 
@@ -144,8 +144,11 @@ class RoiNode:
     def computed_as(self, operator: Operator) -> Convention:
         """That convention; ArgumentError where it is another operator's."""
         row = self.computed().convention
-        if row.operator != operator:
-            raise ArgumentError(f"{self.where} is a {self.operator}: use `roicrop {row.operator}`")
+        command, flag = COMMANDS[row.operator]
+        if row.operator != operator and command != COMMANDS[operator][0]:
+            raise ArgumentError(
+                f"{self.where} is a {self.operator}: use `roicrop {command}{flag and ' '}{flag}`"
+            )
         return row
 
     def surprises(self) -> list[str]:

@@ -13,12 +13,12 @@ from roicrop.errors import ArgumentError, OutputError
 
 @contextmanager
 def room_for_pictures(place: str | None) -> Iterator[None]:
-    """A directory for pictures, made if need be, unless the place is a picture, a page or nothing.
+    """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
 
     One that was made is gone again when the work fails and it is still empty. OutputError where
     there can be none.
     """
-    directory = Path(place) if place and not (is_page(place) or is_picture(Path(place))) else None
+    directory = None if place is None or is_picture(Path(place)) else Path(place)
     if directory is None or directory.is_dir():
         yield
         return

@@ -27,7 +27,15 @@ _NUMPY: Final = (".npy", ".npz")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredArray:
+class Outline:
+    """What an array is, before it is opened."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray(Outline):
     """An array in an open file.
 
     where: the file, and its path in it if there could be others.
@@ -35,8 +43,6 @@ class StoredArray:
     """
 
     where: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     values: Any
 
 
@@ -54,7 +60,7 @@ class Stored(Protocol):
     def array(self, path: str) -> StoredArray | None:
         """The array at a path, as `/pooled`; FeatureError if it is there and cannot be read."""
 
-    def arrays(self) -> dict[str, StoredArray]:
+    def arrays(self) -> dict[str, Outline]:
         """Every array there is, by its path; `array` says whether its values can be read."""
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
@@ -104,14 +110,16 @@ class _NumpyFile:
         self._whole: dict[str, NDArray[Any]] = {}
 
     def array(self, path: str) -> StoredArray | None:
-        return self.arrays().get(f"/{path.lstrip('/')}")
+        path = f"/{path.lstrip('/')}"
+        if path not in self.arrays():
+            return None
+        array, where = self._archive.arrays[path], self.path
+        where = f"{where}::{path}" if self._archive.is_zip else where
+        return StoredArray(array.shape, array.dtype, where, array)
 
-    def arrays(self) -> dict[str, StoredArray]:
-        lone = not self._archive.is_zip
+    def arrays(self) -> dict[str, Outline]:
         return {
-            path: StoredArray(
-                self.path if lone else f"{self.path}::{path}", array.shape, array.dtype, array
-            )
+            path: Outline(array.shape, array.dtype)
             for path, array in self._archive.walk()
             if not (self.attributes and path == f"/{ATTRIBUTES}")
         }
@@ -143,22 +151,23 @@ class _Hdf5File:
 
         with hdf5.named_errors(f"{self.path}::{path}"):
             dataset = hdf5.find(self._file, path)
-            if not hasattr(dataset, "shape"):
+            if dataset is None or not hasattr(dataset, "shape"):
                 return None
             origins = origins_of(dataset, self._home)
             if origins.problem:
                 raise FeatureError(f"{self.path}::{path} {origins.problem}")
             self._watched.add(origins.files)
-            return self._stored(path, dataset)
+            where = f"{self.path}::{path}"
+            return StoredArray(dataset.shape or (), dataset.dtype, where, dataset)
 
-    def arrays(self) -> dict[str, StoredArray]:
+    def arrays(self) -> dict[str, Outline]:
         from roicrop.files import hdf5
 
         with hdf5.named_errors(self.path):
             return {
-                path: self._stored(path, dataset)
+                path: Outline(dataset.shape or (), dtype)
                 for path, dataset in hdf5.walk(self._file, "/", self._home.why_not)
-                if not isinstance(dataset, str) and hdf5.dtype_of(dataset) is not None
+                if not isinstance(dataset, str) and (dtype := hdf5.dtype_of(dataset)) is not None
             }
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
@@ -167,6 +176,3 @@ class _Hdf5File:
         with hdf5.named_errors(array.where):
             values: NDArray[Any] = array.values[rows]
         return values
-
-    def _stored(self, path: str, dataset: h5py.Dataset) -> StoredArray:
-        return StoredArray(f"{self.path}::{path}", dataset.shape or (), dataset.dtype, dataset)

@@ -17,6 +17,7 @@ the cells that these read. There is no second place that knows where an operator
     Axis            one axis of the boxes in numbers: corners, sizes, counts, roundings
     AxisPlan        the same with its samples and its rows, from `samples` and `rows`
     SeparablePlan   two of them: the one kind of plan for boxes along the axes
+    TurnedPlan      for boxes with an angle, whose one matrix is no product
 
 The exact integral needs no rule of its own. On the unit interval between two cell centres the
 interpolated map is linear, so its integral over a piece of that interval is the piece's length
@@ -26,14 +27,15 @@ times the value at the piece's middle: one weighted sample for each cell that a 
 from __future__ import annotations
 
 from roicrop.sampling.arrays import Bool, Float, Int
-from roicrop.sampling.axes import check_reversed
 from roicrop.sampling.axis import Axis, Number, Step
 from roicrop.sampling.levels import Levels, assign
-from roicrop.sampling.plan import Corners, Plan
+from roicrop.sampling.plan import Corners, Plan, Turn
+from roicrop.sampling.planning import check_reversed, plan
 from roicrop.sampling.rows import Rows
 from roicrop.sampling.samples import Samples
-from roicrop.sampling.separable import AxisPlan, SeparablePlan, plan
+from roicrop.sampling.separable import AxisPlan, SeparablePlan
 from roicrop.sampling.terms import CORNERS, GridTerms, State, Tap, Term, Terms
+from roicrop.sampling.turned import TurnedPlan
 
 __all__ = [
     "CORNERS",
@@ -55,6 +57,8 @@ __all__ = [
     "Tap",
     "Term",
     "Terms",
+    "Turn",
+    "TurnedPlan",
     "assign",
     "check_reversed",
     "plan",

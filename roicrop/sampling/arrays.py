@@ -27,8 +27,14 @@ def pointers(lengths: NDArray[Any]) -> Int:
 
 def round_half_away(v: Float) -> Int:
     """Rounded as C's round() does, as whole numbers."""
+    return whole(rounded_half_away(v))
+
+
+def rounded_half_away(v: Float) -> Float:
+    """Rounded as C's round() does."""
     towards_zero = np.trunc(v)
-    return whole(towards_zero + np.copysign(np.abs(v - towards_zero) >= 0.5, v))
+    rounded: Float = towards_zero + np.copysign(np.abs(v - towards_zero) >= 0.5, v)
+    return rounded.astype(v.dtype, copy=False)
 
 
 def round_half_even(v: Float) -> Int:

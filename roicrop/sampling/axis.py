@@ -117,7 +117,7 @@ class Axis:
         size: Number = self.end[k] - self.begin[k]
         if self._is_rounded:
             assert self.rounded is not None
-            size = self.rounded[k, 1] - self.rounded[k, 0] + 1
+            size = self.rounded[k, 1] - self.rounded[k, 0] + int(self.convention.end_cell)
         elif self.convention.normalized:
             size = self.length[k]
         elif self.convention.kind != "cell":
@@ -141,6 +141,10 @@ class Axis:
         row = self.convention
         if self.rounded is not None:
             rule = _ROUNDINGS.get(row.rounding)
+            if rule is None and row.min_size is not None:
+                yield Step(
+                    "size", f"at least {row.min_size:g}", self.size_before(k), self.length[k]
+                )
             if rule is not None:
                 yield Step("first cell", rule, self.begin[k], self.rounded[k, 0])
                 yield Step("last cell", rule, self.end[k], self.rounded[k, 1])
@@ -163,7 +167,8 @@ class Axis:
         if self.rounded is None:
             return
         before, after = self.quantized_edges(k)
-        first, on_map = self.rounded[k, 0] * self._is_rounded, np.clip(after[p], 0, self.size)
+        first = self.rounded[k, 0] * self._is_rounded
+        on_map = np.clip(after[p], 0, self.size - self.convention.unread)
         yield Step("first cell of the bin", "down", before[p, 0], after[p, 0] - first)
         yield Step("cell after the bin", "up", before[p, 1], after[p, 1] - first)
         yield Step("first cell of the bin", "to the map", after[p, 0], on_map[0])

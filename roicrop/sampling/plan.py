@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Convention, Kind
 from roicrop.sampling.arrays import Bool, Float, Int
-from roicrop.sampling.axis import Axis, Step
+from roicrop.sampling.axis import Axis, Number, Step
 from roicrop.sampling.rows import Rows
 from roicrop.sampling.samples import Samples
 from roicrop.sampling.terms import Terms
@@ -31,6 +32,27 @@ class Corners:
     fractions: NDArray[Any] | None
     feature: NDArray[Any] | None
     index: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a box is turned about its centre.
+
+    angle: as it was given, in the convention's unit. cos, sin: of that which turns it
+        counter-clockwise. y, x: the centre, in index coordinates.
+    """
+
+    angle: Number
+    cos: Number
+    sin: Number
+    y: Number
+    x: Number
+
+    def of(self, own: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+        """Places (v, u) of the box's own axes, down and across from its centre: y and x of each."""
+        v, u = np.asarray(own, dtype=np.float64).T
+        cos, sin = float(self.cos), float(self.sin)
+        return np.stack([v * cos - u * sin + float(self.y), v * sin + u * cos + float(self.x)], 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +97,15 @@ class Plan(ABC):
         """(PH, PW), in bins."""
         return self.y.bins, self.x.bins
 
+    @property
+    def corner_names(self) -> tuple[str, str, str, str]:
+        """What the four numbers of `corners` are called."""
+        return "x1", "y1", "x2", "y2"
+
+    def turn(self, k: int) -> Turn | None:
+        """How box k is turned; None where boxes lie along the axes."""
+        return None
+
     def count(self, k: int) -> tuple[int, int]:
         """Samples a bin along y and x; both below 0 where a reversed box has none."""
         return int(self.y.count[k]), int(self.x.count[k])
@@ -103,6 +134,7 @@ class Plan(ABC):
     def samples(self, k: int) -> tuple[Samples, Samples]:
         """Every sample of box k, along y and along x: all pairs of them are what it reads.
 
+        Of a box that is turned, y and x of each sample, with the numbers p · PW + q for their bins.
         Those out of range are included, but of a box that has over a million samples along an axis.
         """
 
@@ -110,13 +142,13 @@ class Plan(ABC):
     def terms(self, k: int, p: int, q: int) -> Terms:
         """Everything that a bin of box k is made of."""
 
-    @abstractmethod
     def cells(self, k: int, p: int, q: int) -> tuple[range, range]:
         """The rows and columns of the map that a bin of whole cells takes."""
+        raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
 
-    @abstractmethod
     def bins_of_cells(self, k: int) -> Int:
         """(H, W): how many of the bins of box k, which are of whole cells, take each cell."""
+        raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
 
     @abstractmethod
     def weights(self, k: int) -> NDArray[np.float64]:

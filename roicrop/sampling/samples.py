@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError
 from roicrop.sampling.arrays import Bool, Float, Int, ragged, round_half_away
 from roicrop.sampling.axis import Axis, exact_edges, pool_edges
@@ -72,10 +73,7 @@ def samples_of(axis: Axis, *, in_range_only: bool) -> Samples:
     else:
         bin_, index, position = _grid(axis, in_range_only)
         share = np.ones(len(bin_))
-    read = _read_nearest if axis.convention.interpolation == "nearest" else _read_bilinear
-    samples = Samples(
-        bin_, index, position, *read(position, axis.convention.border, axis.size), share
-    )
+    samples = Samples(bin_, index, position, *read_map(position, axis.convention, axis.size), share)
     if in_range_only and not samples.inside.all():
         return samples.where(samples.inside)
     return samples
@@ -89,11 +87,12 @@ def _cells(axis: Axis) -> Samples:
 
 def pool_cells(axis: Axis) -> tuple[Int, Int]:
     """RoIPool: every cell that a bin covers, bin by bin, and before it its bin."""
-    cells = np.clip(pool_edges(axis)[1], 0, axis.size).reshape(-1, 2)
+    cells = np.clip(pool_edges(axis)[1], 0, axis.size - axis.convention.unread).reshape(-1, 2)
     bin_, offset = ragged(np.maximum(cells[:, 1] - cells[:, 0], 0))
     return bin_, cells[bin_, 0] + offset
 
 
+_Read = tuple[Bool, Float, Int, Int, Float, Float]
 _SEARCH_FROM: Final = 64  # samples a bin beyond which those in range are searched for
 
 
@@ -123,6 +122,17 @@ def _position(axis: Axis, bin_: Int, index: Int) -> Float:
     if axis.convention.positions == "step-scaled":
         return begin + p_real * bin_size + bin_size / count * i_half
     return begin + p_real * bin_size + i_half * bin_size / count
+
+
+def positions_of(axis: Axis) -> Float:
+    """Every position on an axis, bin by bin."""
+    return _grid(axis, False)[2]
+
+
+def read_map(position: Float, convention: Convention, size: int) -> _Read:
+    """What is read there: `inside`, `read_at`, `low`, `high` and their weights, as in `Samples`."""
+    read = _read_nearest if convention.interpolation == "nearest" else _read_bilinear
+    return read(position, convention.border, size)
 
 
 def _search_in_range(axis: Axis) -> tuple[Int, Int]:
@@ -161,9 +171,6 @@ def _pieces(axis: Axis) -> tuple[Int, Int, NDArray[np.float64], NDArray[np.float
     left = (first[bin_] + index).astype(np.float64)
     a, b = np.maximum(left, low[bin_]), np.minimum(left + 1.0, high[bin_])
     return bin_, index, (a + b) * 0.5, b - a
-
-
-_Read = tuple[Bool, Float, Int, Int, Float, Float]
 
 
 def _read_bilinear(position: Float, border: str, size: int) -> _Read:

@@ -192,27 +192,14 @@ class SeparablePlan(Plan):
         return either
 
 
-def plan(
-    boxes: Float,
+def separable_plan(
+    corners: Float,
     map_size: tuple[int, int],
     output_size: tuple[int, int],
-    *,
     convention: Convention,
-    spatial_scale: float = 1.0,
-    dtype: type[np.float32] | type[np.float64] = np.float32,
+    spatial_scale: float,
 ) -> SeparablePlan:
-    """The plan for K boxes on a map of (H, W) cells.
-
-    boxes: (K, 4) xyxy, in image coordinates (fractions of size − 1 where the convention is
-        normalized), finite.
-    output_size: (PH, PW).
-    dtype: the precision of the coordinates; the frameworks use that of the map.
-
-    Raises BoxError, naming the box, for one that the convention refuses.
-    """
-    corners: Float = np.reshape(boxes, (-1, 4)).astype(dtype, copy=False)
-    # The positions of samples far enough away are infinite, and so out of range.
-    with np.errstate(under="ignore", over="ignore"):
-        axes = axes_of(corners, map_size, output_size, convention, spatial_scale)
+    """The plan for K boxes along the axes; arguments as in `plan`."""
+    axes = axes_of(corners, map_size, output_size, convention, spatial_scale)
     y, x = (AxisPlan(**vars(axis)) for axis in axes)
     return SeparablePlan(convention, spatial_scale, corners, y, x)

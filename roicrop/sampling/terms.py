@@ -118,8 +118,8 @@ class GridTerms(Terms):
     def sum(self, features: Array) -> float:
         """Cell by cell, because there may be more terms than anyone can go through."""
         (rows, weights_y), (columns, weights_x) = _per_cell(self.y), _per_cell(self.x)
-        read = features[np.ix_(rows, columns)].astype(np.float64)
         with np.errstate(all="ignore"):
+            read = features[np.ix_(rows, columns)].astype(np.float64)
             return float(weights_y @ read @ weights_x)
 
     def largest(self, features: Array, reduction: Reduction, start: float) -> float:
@@ -138,6 +138,43 @@ class GridTerms(Terms):
             y = _side(self.y, i)
             for j in columns:
                 yield _term(y, along_x.get(j) or along_x.setdefault(j, _side(self.x, j)))
+
+
+class PairedTerms(Terms):
+    """Samples whose y and x go together."""
+
+    def __init__(self, y: Samples, x: Samples, count: tuple[int, int], divisor: float) -> None:
+        self.y, self.x = y, x
+        self.count, self.divisor = count, divisor
+        self._moved = y.clamped | x.clamped
+        self.outside = self.total - int(y.inside.sum())
+        self.clamped = int(self._moved.sum())
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __iter__(self) -> Iterator[Term]:
+        return (_term(_side(self.y, s), _side(self.x, s)) for s in range(len(self)))
+
+    def in_range(self) -> Iterator[Term]:
+        """See `Terms.in_range`."""
+        inside = np.flatnonzero(self.y.inside).tolist()
+        return (_term(_side(self.y, s), _side(self.x, s)) for s in inside)
+
+    def sum(self, features: Array) -> float:
+        """See `Terms.sum`."""
+        y, x, total = self.y, self.x, 0.0
+        with np.errstate(all="ignore"):
+            for rows, weight_y in ((y.low, y.weight_low), (y.high, y.weight_high)):
+                for columns, weight_x in ((x.low, x.weight_low), (x.high, x.weight_high)):
+                    weights = weight_y.astype(np.float64) * weight_x
+                    products = weights * features[rows, columns]
+                    total += float(products[weights != 0].sum())
+        return total
+
+    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+        """None of these operators has a maximum."""
+        raise NotImplementedError(reduction)
 
 
 _AT_ONCE: Final = 1 << 18  # terms whose values are held at a time

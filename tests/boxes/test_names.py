@@ -111,12 +111,6 @@ def test_what_is_missing_is_said_with_the_columns_there_are() -> None:
     )
 
 
-def test_an_angle_beside_corners_is_warned_of() -> None:
-    (warning,) = csv_table("x1,y1,x2,y2,angle\n1,2,3,4,0.5\n").warnings
-    assert warning == "boxes.csv line 1: angle is not read: boxes are taken as not rotated"
-    assert not csv_table("x1,y1,x2,y2,label\n1,2,3,4,0.5\n").warnings
-
-
 # --- --columns ---------------------------------------------------------------------------------
 
 

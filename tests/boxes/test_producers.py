@@ -82,7 +82,7 @@ CIRCLE = {"shape_attributes": {"name": "circle", "cx": 1, "cy": 2, "r": 3}}
             "[1, 2] is not four numbers",
         ),
         ([{"bbox": [1, 2, 3, 4, 0.5]}], "bbox has five numbers: --box-format says"),
-        ([{"bbox": [1, 2, 3, 4], "bbox_mode": 4}], "bbox_mode is 4: it must be 0"),
+        ([{"bbox": [1, 2, 3, 4], "bbox_mode": 5}], "bbox_mode is 5: it must be 0"),
         ([{"bbox": [1, 2, 3, 4], "bbox_mode": m} for m in (0, 1)], "bbox_mode is 1: it must be 0"),
         ([{"bbox": [1, 2, 3, 4], "bbox_mode": [0]}], "bbox_mode is [0]: it must be 0"),
         ([{"boxes": [[1, 2, 3, 4]], "scores": [0.5, 0.6]}], "scores has 2 values for 1 box"),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from roicrop.cli.main import COMMANDS
+from roicrop.conventions import COMMANDS as COMMANDS_OF
 from roicrop.conventions import CONVENTIONS
 from tests.command_line import run_process
 
-ALIGN = [row.name for row in CONVENTIONS.values() if row.operator == "align"]
-POOL = [row.name for row in CONVENTIONS.values() if row.operator == "pool"]
+EVERY = list(CONVENTIONS.values())
+ALIGN, POOL = (
+    list(dict.fromkeys(row.name for row in EVERY if COMMANDS_OF[row.operator][0] == command))
+    for command in ("align", "pool")
+)
 
 
 def completed(line: str) -> list[tuple[str, str]]:
@@ -52,7 +56,7 @@ def test_conventions_are_completed_for_the_operator() -> None:
     files = "maps.h5 boxes.csv"
     assert completed(f"roicrop align {files} --convention ") == [("plain", n) for n in ALIGN]
     assert completed(f"roicrop pool {files} --convention ") == [("plain", n) for n in POOL]
-    both = [("plain", name) for name in CONVENTIONS]
+    both = [("plain", name) for name in dict.fromkeys(row.name for row in EVERY)]
     assert completed(f"roicrop compare {files} --with ") == both
     assert completed(f"roicrop compare {files} --with det") == [("plain", "detectron2")]
 

@@ -13,7 +13,7 @@ from roicrop import kernels
 from roicrop.cli.declaring import HEADINGS, Option
 from roicrop.cli.main import COMMANDS, Commands
 from roicrop.cli.main import roicrop as group
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import CONVENTIONS, in_words
 from tests.command_line import run
 
 
@@ -119,18 +119,18 @@ def test_unknown_commands_and_missing_arguments_are_one_line_and_status_2() -> N
 def test_conventions_lists_every_row_and_its_surprise() -> None:
     text = " ".join(run("conventions").out.split())
     for row in CONVENTIONS.values():
-        assert f"{row.name}: {row.program}" in text
+        assert f"{in_words.named(row)}: {row.program}" in text
         assert row.surprise in text
 
 
 def test_conventions_as_json_are_the_table() -> None:
     table = json.loads(run("conventions", "--json").out)
-    assert [row["name"] for row in table] == list(CONVENTIONS)
-    by_name = {row["name"]: row for row in table}
-    assert by_name["mask-rcnn"]["default_of"] == "align"
-    assert by_name["fast-rcnn"]["default_of"] == "pool"
-    assert by_name["openvino"]["void"] == "nan"
-    assert by_name["detectron2"]["offset_after"] == -0.5
+    assert [(row["operator"], row["name"]) for row in table] == list(CONVENTIONS)
+    by_name = {(row["operator"], row["name"]): row for row in table}
+    assert by_name["align", "mask-rcnn"]["default_of"] == "align"
+    assert by_name["pool", "fast-rcnn"]["default_of"] == "pool"
+    assert by_name["align", "openvino"]["void"] == "nan"
+    assert by_name["align-rotated", "detectron2"]["offset_after"] == -0.5
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from roicrop.comparison.ablation import Ablation
 from roicrop.comparison.causes import causes
 from roicrop.comparison.contrast import Contrast, contrasts
 from roicrop.comparison.tally import Apart, Spread, Tally
-from roicrop.conventions import CONVENTIONS, Convention, differing, resolve
+from roicrop.conventions import PLAIN, Convention, differing, resolve
 from roicrop.errors import ArgumentError
 from roicrop.operators import plan
 
@@ -32,15 +32,15 @@ SCALE = 0.25
 
 
 def row(name: str, **settings: Any) -> Convention:
-    return resolve(name, CONVENTIONS[name].operator, **settings)
+    return resolve(name, PLAIN[name].operator, **settings)
 
 
 def rows() -> list[Convention]:
     """Every convention, each also with the other reduction where it has one, and some ratios."""
-    found = [*CONVENTIONS.values()]
+    found = [*PLAIN.values()]
     found += [
         row(each.name, mode="max" if each.mode == "avg" else "avg")
-        for each in CONVENTIONS.values()
+        for each in PLAIN.values()
         if each.sampling_ratio != "exact"
     ]
     found += [row("tensorflow", interpolation="nearest"), row("detectron2", sampling_ratio="exact")]
@@ -278,7 +278,7 @@ def contrast(first: Convention, second: Convention, box: int = 0) -> dict[str, C
 
 
 def test_the_same_plan_has_no_contrasts() -> None:
-    for each in CONVENTIONS.values():
+    for each in PLAIN.values():
         assert contrast(each, each) == {}
 
 

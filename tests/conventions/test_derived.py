@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, resolve
+from roicrop.conventions import PLAIN, resolve
 from roicrop.job import Request, pipeline
 from tests.conventions.literally import IMPLEMENTATIONS, first_pytorch_plain
 
@@ -39,7 +39,7 @@ BOXES: Any = np.array(
 
 def cropped(place: Path, name: str, bins: tuple[int, int], **options: Any) -> np.ndarray:
     """(K, C, PH, PW) from files, where pixels become what the convention takes."""
-    row = CONVENTIONS[name]
+    row = PLAIN[name]
     with h5py.File(place / "maps.h5", "w") as file:
         file["features"] = MAP
         file["features"].attrs["stride"] = 1 / SCALE
@@ -84,4 +84,4 @@ def test_mmdetection_1_gives_nan_for_a_box_of_no_size_and_an_adaptive_count() ->
 
 def test_a_derived_row_says_so() -> None:
     for name in IMPLEMENTATIONS:
-        assert CONVENTIONS[name].verified.startswith("derived from")
+        assert PLAIN[name].verified.startswith("derived from")

@@ -22,7 +22,7 @@ import pytest
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, lookup
+from roicrop.conventions import PLAIN, Convention, lookup
 from roicrop.errors import BoxError
 from tests import reference
 from tests.conventions.literally import IMPLEMENTATIONS
@@ -90,8 +90,8 @@ def test_the_plan_samples_where_the_reference_does(peer: str, case: Record) -> N
     plan = roicrop.plan(boxes, size, output_size, scale, convention=row, dtype=dtype)
     for k, box in enumerate(in_xyxy(boxes, row)):
         ys, xs = reference.samples(box, size, output_size, scale, row, dtype)
-        assert np.array_equal(plan.y.samples(k).position, ys.ravel())
-        assert np.array_equal(plan.x.samples(k).position, xs.ravel())
+        assert np.array_equal(plan.samples(k)[0].position, ys.ravel())
+        assert np.array_equal(plan.samples(k)[1].position, xs.ravel())
 
 
 @cases(outcome="pooled", prefix="positions")
@@ -141,7 +141,7 @@ def test_every_convention_is_held_to_golden_values_or_says_what_it_is_derived_fr
     held = {case["convention"] for peer in PEERS for case in golden(peer)[0]["cases"]}
     held |= {"openvino-extractor", "openvino-extractor-aligned"}  # in operators/test_pyramids.py
     derived = {"detectron2", "mmcv", "prroi", *IMPLEMENTATIONS}  # these in test_derived.py
-    assert held | derived == set(CONVENTIONS)
+    assert held | derived == set(PLAIN)
     assert not held & derived
 
 
@@ -150,7 +150,7 @@ def test_a_verified_row_names_the_version_that_gave_its_golden_values(peer: str)
     about = golden(peer)[0]
     version = next(iter(about["versions"].values()))
     for name in {case["convention"] for case in about["cases"]}:
-        assert version in CONVENTIONS[name].verified
+        assert version in PLAIN[name].verified
 
 
 def test_detectron2_is_torchvision_with_its_aligned_boxes() -> None:

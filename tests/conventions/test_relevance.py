@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, effective, idle_in_both, matters
+from roicrop.conventions import PLAIN, Convention, effective, idle_in_both, matters
 
 MAPS = np.random.default_rng(8).standard_normal((1, 2, 9, 11))
 BOXES = np.array(
@@ -39,7 +39,7 @@ OTHER_VALUES: dict[str, Any] = {
 }
 ROWS = [
     dataclasses.replace(row, mode=mode)
-    for row in CONVENTIONS.values()
+    for row in PLAIN.values()
     for mode in ("avg", "max")
     if (row.kind, mode) != ("piece", "max")
 ]
@@ -75,15 +75,15 @@ def test_the_effective_row_computes_the_same(row: Convention) -> None:
 
 
 def test_a_field_is_idle_only_if_no_row_between_the_two_needs_it() -> None:
-    mask_rcnn, onnx = CONVENTIONS["mask-rcnn"], CONVENTIONS["onnx"]
+    mask_rcnn, onnx = PLAIN["mask-rcnn"], PLAIN["onnx"]
     maximum = dataclasses.replace(mask_rcnn, mode="max")
     assert {"max_over", "max_start", "void_max"} <= idle_in_both(mask_rcnn, onnx)
     assert "void" not in idle_in_both(mask_rcnn, onnx)
     assert "void" in idle_in_both(maximum, maximum)
     assert "max_over" not in idle_in_both(maximum, onnx)
-    exact = CONVENTIONS["prroi"]
+    exact = PLAIN["prroi"]
     assert "positions" in idle_in_both(exact, exact)
     assert "positions" not in idle_in_both(exact, mask_rcnn)
     # Whole cells take no number of samples, and neither do points, but samples come between.
-    pool, points = CONVENTIONS["fast-rcnn"], CONVENTIONS["tensorflow"]
+    pool, points = PLAIN["fast-rcnn"], PLAIN["tensorflow"]
     assert "sampling_ratio" not in idle_in_both(pool, points)

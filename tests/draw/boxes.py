@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from roicrop import operators
-from roicrop.conventions import CONVENTIONS, Operator, SamplingRatio
+from roicrop.conventions import PLAIN, Operator, SamplingRatio
 from roicrop.draw import Crop, Shown, Subject, default_bin, panel
 from roicrop.draw.map import over_channels
 from roicrop.draw.sheet import Sheet
@@ -52,7 +52,7 @@ def crop(
 ) -> Crop:
     """The plan of one box, and what it pools."""
     boxes = np.array([box], dtype=np.float64)
-    operator: Operator = CONVENTIONS[convention].operator
+    operator: Operator = PLAIN[convention].operator
     plan = operators.plan(
         boxes,
         features.shape[1:],

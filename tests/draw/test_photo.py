@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from roicrop import job as jobs
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 from roicrop.draw import Crop, Shown, album, panel
 from roicrop.draw.sheet import Sheet
 from roicrop.job import Photos, Request
@@ -48,7 +48,7 @@ def coco(name: str) -> None:
 def found(boxes: str = "boxes.csv", photo: str | None = None) -> Path | None:
     if boxes == "boxes.csv":
         write_boxes(boxes=[(0, 8, 8, 28, 28)])
-    request = Request(features="maps/maps.h5", boxes=boxes, convention=CONVENTIONS["mask-rcnn"])
+    request = Request(features="maps/maps.h5", boxes=boxes, convention=PLAIN["mask-rcnn"])
     with jobs.open_job(request) as job:
         (placed,) = job.placed()
         photograph = Photos(photo).of(placed, 0)

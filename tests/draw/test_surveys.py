@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roicrop import operators
-from roicrop.conventions import CONVENTIONS, Operator
+from roicrop.conventions import PLAIN, Operator
 from roicrop.draw import Shown, Subject
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from tests.draw.boxes import BOXES, FEATURES, PHOTO, STRIDE, Box, assert_legible, crop, text_of
@@ -85,7 +85,7 @@ def test_coverage_is_the_adjoint_of_an_average(convention: str, box: Box) -> Non
 
 @pytest.mark.parametrize("convention", ["fast-rcnn", "mask-rcnn"])
 def test_coverage_of_a_maximum_is_that_of_the_winners(convention: str) -> None:
-    row = CONVENTIONS[convention]
+    row = PLAIN[convention]
     operator: Operator = row.operator
     boxes = np.array([[0, 20.0, 20, 90, 70]])
     plan = operators.plan(boxes[:, 1:], (24, 30), 3, 1 / STRIDE, 2 if operator == "align" else None,

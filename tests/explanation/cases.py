@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import PLAIN, Convention, resolve
 from roicrop.errors import BoxError
 from roicrop.explanation import (
     Bin,
@@ -35,7 +35,7 @@ NOTEBOOK_BOX = (1.0, 4.0, 4.0, 4.0)
 NOISE = np.random.default_rng(4).standard_normal((20, 30), dtype=np.float32)
 RULES = [
     resolve(name, row.operator, mode=mode, sampling_ratio=ratio)
-    for name, row in CONVENTIONS.items()
+    for name, row in PLAIN.items()
     for mode in ("avg", "max")
     for ratio in (None, 1, 3, "adaptive", "exact")
     if ratio is None or "sampling_ratio" in row.options
@@ -53,7 +53,7 @@ def explain(
 ) -> Explanation:
     """The explanation of one xyxy box on an (H, W) map."""
     if isinstance(row, str):
-        row = CONVENTIONS[row]
+        row = PLAIN[row]
     boxes = np.array([box])
     planned = plan(
         boxes,

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import roicrop
 from roicrop import job as jobs
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, OutputError
 from roicrop.explorer import Page as Made
 from roicrop.explorer import explore
@@ -172,13 +173,34 @@ def test_a_page_is_shown_in_a_notebook_and_saved() -> None:
         page.save("page.html")
 
 
+def test_python_makes_the_page_that_the_command_writes() -> None:
+    assert run("show", "maps.h5", "boxes.csv", "-o", "page.html", "--both").status == 0
+    page = roicrop.explore("maps.h5", "boxes.csv", both=True)
+    assert page.html == html()
+
+
+def test_arrays_are_explored_without_commands(browser: Browser) -> None:
+    boxes = np.array([[0, 8, 8, 40, 40.0], [1, 3, 4, 50, 60]])
+    made = roicrop.explore(MAPS, boxes, (2, 2), 1 / STRIDE, convention="paddle", channel=1)
+    made.save("page.html")
+    wanted = roicrop.roi_align(MAPS, boxes, (2, 2), 1 / STRIDE, convention="paddle")[:, 1]
+    page = browser.new_page()
+    page.goto(Path("page.html").absolute().as_uri())
+    for k in range(2):
+        values = page.evaluate("k => roicrop.pool(k, 'paddle').values()", k)
+        np.testing.assert_allclose(values, wanted[k], atol=1e-5)
+    assert page.get_by_role("button", name="Save what is seen").count() == 1
+    assert page.get_by_role("button", name="Copy").count() == 0
+    page.close()
+
+
 def test_boxes_of_a_pyramid_are_on_their_level_under_each_rule(browser: Browser) -> None:
     boxes = [(0, 10, 10, 40, 50), (0, 20, 20, 200, 180), (0, 0, 0, 470, 470)]
     write_boxes(boxes=boxes)
     request = Request(
         features=str(SAMPLES / "pyramid.h5"),
         boxes="boxes.csv",
-        convention=CONVENTIONS["detectron2"],
+        convention=PLAIN["detectron2"],
         output_size=(2, 2),
         levels=("stride16", "stride32"),
     )
@@ -186,7 +208,7 @@ def test_boxes_of_a_pyramid_are_on_their_level_under_each_rule(browser: Browser)
         explore(job).save("page.html")
         wanted = {}
         for name in ("detectron2", "mmcv", "matterport"):
-            row = CONVENTIONS[name]
+            row = PLAIN[name]
             pooled = np.zeros((len(boxes), 2, 2))
             for on_map in job.under(row).by_map():
                 pooled[on_map.rows] = on_map.channels_first(on_map.pool(row))[:, 0]
@@ -209,7 +231,7 @@ def test_fractions_and_resized_images_are_placed_as_the_job_has_them(browser: Br
     request = Request(
         features="maps.h5",
         boxes="boxes.csv",
-        convention=CONVENTIONS["mask-rcnn"],
+        convention=PLAIN["mask-rcnn"],
         normalized=True,
         input_scale=(0.5, 0.25),
         output_size=(3, 3),
@@ -221,7 +243,7 @@ def test_fractions_and_resized_images_are_placed_as_the_job_has_them(browser: Br
         for name in ("mask-rcnn", "tensorflow", "matterport", "fast-rcnn"):
             with jobs.open_job(asked) as job:
                 (on_map,) = job.by_map()
-                pooled = on_map.pool(CONVENTIONS[name])[:, 0]
+                pooled = on_map.pool(PLAIN[name])[:, 0]
             for k in range(2):
                 found = page.evaluate("([k, name]) => roicrop.pool(k, name).values()", [k, name])
                 np.testing.assert_allclose(found, pooled[k], atol=1e-5)

@@ -53,6 +53,10 @@ def test_boxes_are_listed_with_pictures_and_found_by_image_id_and_label(page: Pa
 
 
 def test_arrow_keys_choose_boxes_and_bins(page: Page) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    assert state(page)["box"] == 1
+    page.keyboard.press("ArrowUp")
     page.locator("#list").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from roicrop import job as jobs
-from roicrop.conventions import CONVENTIONS, Convention, resolve
+from roicrop.conventions import PLAIN, Convention, resolve
 from roicrop.errors import BoxError
 from roicrop.explanation import Explanation, Source
 from roicrop.explorer import explore
@@ -67,7 +67,7 @@ def write(path: Path, dtype: str, corners: np.ndarray) -> Request:
     return Request(
         features=str(path / "maps.h5"),
         boxes=str(path / "boxes.csv"),
-        convention=CONVENTIONS["mask-rcnn"],
+        convention=PLAIN["mask-rcnn"],
         output_size=BINS,
         on_bad_box="keep",
         image_size=(HEIGHT * STRIDE, WIDTH * STRIDE),
@@ -148,10 +148,10 @@ def explained(plan: SeparablePlan, k: int, features: np.ndarray) -> np.ndarray:
 
 def test_every_convention_is_offered(opened: tuple[Job, Page]) -> None:
     _, page = opened
-    assert set(page.evaluate("roicrop.conventions")) == set(CONVENTIONS)
+    assert set(page.evaluate("roicrop.conventions")) == set(PLAIN)
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("convention", PLAIN.values(), ids=lambda row: row.name)
 def test_the_page_samples_to_the_bit_and_sums_as_explain_does(
     opened: tuple[Job, Page], convention: Convention
 ) -> None:
@@ -177,7 +177,7 @@ def test_what_is_asked_of_a_convention_is_as_the_options_have_it(
     opened: tuple[Job, Page], name: str, asked: Mapping[str, Any], options: Mapping[str, Any]
 ) -> None:
     job, page = opened
-    row = resolve(name, CONVENTIONS[name].operator, **options)
+    row = resolve(name, PLAIN[name].operator, **options)
     hold(job, page, row, range(0, BOXES, 4), **asked)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import roicrop
 from roicrop import job as jobs
-from roicrop.conventions import CONVENTIONS, resolve
+from roicrop.conventions import PLAIN, resolve
 from roicrop.explorer import Page as Made
 from roicrop.explorer import explore
 from roicrop.job import Request
@@ -46,7 +46,7 @@ def request(folder: Path, **changes: Any) -> Request:
     given = {
         "features": str(folder / "maps.h5"),
         "boxes": str(folder / "boxes.json"),
-        "convention": CONVENTIONS["detectron2"],
+        "convention": PLAIN["detectron2"],
         "output_size": BINS,
     }
     return Request(**{**given, **changes})

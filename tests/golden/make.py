@@ -3,10 +3,11 @@
     python tests/golden/make.py --peer torchvision        in an environment that has it
     python tests/golden/make.py --python torchvision=envs/tv/bin/python --python paddle=…
 
-The first writes `torchvision.npz` beside this file, and `torchvision_pyramids.npz`; the second does
-so for each framework, with the interpreter of the environment that has it. Every case runs in a
-process of its own, except for pyramids, because some frameworks crash or never return on boxes that
-are only unusual. Needs NumPy and a system that forks.
+The first writes `torchvision.npz` beside this file, and `torchvision_pyramids.npz` and
+`torchvision_operators.npz`; the second does so for each framework, with the interpreter of the
+environment that has it. Every case runs in a process of its own, except for pyramids and other
+operators, because some frameworks crash or never return on boxes that are only unusual. Needs NumPy
+and a system that forks.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.golden import pyramids  # noqa: E402
+from tests.golden import operators, pyramids  # noqa: E402
 from tests.golden.cases import CASES, Case  # noqa: E402
 from tests.golden.peers import PEERS, load  # noqa: E402
 
@@ -38,21 +39,25 @@ MEMORY = 4 << 30
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", choices=CASES, action="append", default=[])
+    peers = dict.fromkeys([*CASES, *operators.PEERS])
+    parser.add_argument("--peer", choices=peers, action="append", default=[])
     parser.add_argument("--python", metavar="PEER=PYTHON", action="append", default=[])
     arguments = parser.parse_args()
     for peer in arguments.peer:
-        make(peer)
+        installed = load(peer)
+        if peer in CASES:
+            make(peer, installed)
+        if peer in operators.PEERS:
+            operators.make(peer, installed)
     for pair in arguments.python:
         peer, _, python = pair.partition("=")
         subprocess.run([python, __file__, "--peer", peer], check=True)
 
 
-def make(peer: str) -> None:
+def make(peer: str, installed: dict[str, str]) -> None:
     """Run every case of a peer that is installed here, and write its file."""
     arrays: dict[str, Any] = {}
     records = []
-    installed = load(peer)
     for case in CASES[peer]():
         features, boxes = case.inputs()
         outcome, pooled = run_apart(peer, case)

@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "openvino": ("openvino",),
     "paddle": ("paddlepaddle",),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "mxnet": ("mxnet",),
 }
 
 

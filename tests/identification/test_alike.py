@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, lookup, resolve
+from roicrop.conventions import PLAIN, lookup, resolve
 from roicrop.errors import ArgumentError
 from roicrop.identification.hypotheses import all_rules
 from tests.command_line import run
@@ -46,7 +46,7 @@ def test_what_gives_the_tensor_to_the_bit_is_named_alone_and_the_others_beside_i
 def test_no_option_makes_a_convention_another_operator() -> None:
     named = [(row, rules) for rules in all_rules() for row in rules.conventions]
     for name in ("prroi", "tensorflow"):
-        own = CONVENTIONS[name]
+        own = PLAIN[name]
         assert {row.kind for row, _ in named if row.name == name} == {own.kind}
         for option in ({"sampling_ratio": 2}, {"aligned": True}, {"min_size": "none"}):
             with pytest.raises(ArgumentError, match="does not apply to the convention"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roicrop.conventions import CONVENTIONS, Convention, lookup
+from roicrop.conventions import PLAIN, Convention, lookup
 from tests.command_line import run
 from tests.identification.tensors import (
     BASE,
@@ -39,7 +39,7 @@ def shifted(by: Any, row: Convention = BASE) -> Array:
     ],
 )
 def test_a_shift_is_named_by_its_size(place: Path, by: Any, name: str) -> None:
-    verdict = identified(place, shifted(by, CONVENTIONS[name]))
+    verdict = identified(place, shifted(by, PLAIN[name]))
     nearest, residual = verdict.nearest, verdict.residual
     assert nearest is not None
     assert residual is not None
@@ -145,7 +145,7 @@ def test_corners_half_way_between_cells_are_what_such_boxes_have_in_common(place
     boxes = np.round(BOXES / STRIDE) * STRIDE
     boxes[::4, 0] += STRIDE / 2
     write(place, boxes=boxes)
-    pool = CONVENTIONS["fast-rcnn"]
+    pool = PLAIN["fast-rcnn"]
     pooled = crop(pool, boxes)
     pooled[::4] = crop(pool, boxes - [STRIDE / 2, 0, 0, 0])[::4]
     residual = identified(place, pooled).residual
@@ -158,12 +158,12 @@ def test_roipool_that_differs_only_for_corners_at_half_a_cell_is_found_and_said(
 ) -> None:
     boxes = np.round(BOXES / STRIDE * 2) / 2 * STRIDE
     write(place, boxes=boxes)
-    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn-half-even"], boxes))
+    np.save(place / "crops.npy", crop(PLAIN["fast-rcnn-half-even"], boxes))
     said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert "crops.npy is fast-rcnn-half-even\n" in said.out
     assert "only for corners at .5" in said.out
     write(place, boxes=np.round(boxes / STRIDE) * STRIDE)
-    np.save(place / "crops.npy", crop(CONVENTIONS["fast-rcnn"], np.round(boxes / STRIDE) * STRIDE))
+    np.save(place / "crops.npy", crop(PLAIN["fast-rcnn"], np.round(boxes / STRIDE) * STRIDE))
     said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert "crops.npy is fast-rcnn\n" in said.out
     assert "no box has a corner half-way between cells" in said.out

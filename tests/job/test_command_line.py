@@ -19,7 +19,8 @@ COMMANDS = {"align": align.command, "pool": pool.command}
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
                  "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
-                     "interpolation", "extrapolation_value", "level_rule"}  # fmt: skip
+                     "interpolation", "extrapolation_value", "level_rule", "angle", "clockwise",
+                     "position_sensitive"}  # fmt: skip
 
 positive = st.floats(1e-3, 1e3)
 counts = st.integers(1, 2**31 - 1)
@@ -41,6 +42,8 @@ def conventions(draw: st.DrawFn) -> Convention:
         "aligned": st.booleans(),
         "min_size": st.sampled_from(("none", 0.0, 1.0, 2.5)),
         "interpolation": st.sampled_from(("bilinear", "nearest")),
+        "angle": st.sampled_from(("degrees", "radians")),
+        "clockwise": st.booleans(),
         "extrapolation_value": st.sampled_from((0.0, -3.5, 1e-5, 255.0)),
     }
     row = own
@@ -90,10 +93,19 @@ def parse(words: list[str]) -> Request:
     return request_of(params, convention_of(params, operator))  # type: ignore[arg-type]
 
 
+def of_turned_boxes(request: Request) -> Request:
+    """What becomes of a request where the file's boxes have an angle."""
+    assert isinstance(request.turned, Convention)
+    return dataclasses.replace(request, convention=request.turned)
+
+
 @settings(max_examples=60)
 @given(requests())
 def test_a_request_written_as_a_command_is_parsed_to_an_equal_one(request: Request) -> None:
-    assert repr(parse(command_line(request, "out.h5"))) == repr(request)
+    parsed = parse(command_line(request, "out.h5"))
+    if request.convention.turned:
+        parsed = of_turned_boxes(parsed)
+    assert repr(parsed) == repr(request)
 
 
 def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
@@ -108,4 +120,5 @@ def test_every_option_of_a_crop_is_written_or_is_of_the_result() -> None:
 def test_every_option_that_is_written_is_a_field_of_the_request() -> None:
     fields = {field.name for field in dataclasses.fields(Request)}
     files = {"features", "boxes", "model"}
-    assert {*OPTIONS} == fields - files - {"maps", "given", "convention", "scale_origin"}
+    of_rows = {"convention", "turned", "angle_is_said"}
+    assert {*OPTIONS} == fields - files - of_rows - {"maps", "given", "scale_origin"}

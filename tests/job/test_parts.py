@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 
 import roicrop
 from roicrop.chunks import Pieces
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import crop, open_job, pooling
-from roicrop.sampling import AxisPlan, plan
+from roicrop.sampling import AxisPlan, SeparablePlan, plan
 from tests.job.jobs import ask, crop_to
 
 MAPS = np.random.default_rng(4).standard_normal((5, 6, 40, 50)).astype(np.float32)
@@ -54,7 +54,7 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         "memory": draw(st.sampled_from([20_000, 100_000, 10**9])) + 24 * int(np.prod(chunks)),
         "threads": draw(st.integers(1, 3)),
         "rows": draw(st.sampled_from([1, 1 << 14, 1 << 20])),
-        "row": CONVENTIONS[draw(st.sampled_from(["mask-rcnn", "detectron2", "fast-rcnn"]))],
+        "row": PLAIN[draw(st.sampled_from(["mask-rcnn", "detectron2", "fast-rcnn"]))],
     }
 
 
@@ -88,11 +88,11 @@ def test_neither_memory_nor_chunks_nor_threads_change_a_bit(
     np.testing.assert_array_equal(pooled, expected)
 
 
-@pytest.mark.parametrize("name", [row.name for row in CONVENTIONS.values()])
+@pytest.mark.parametrize("name", [row.name for row in PLAIN.values()])
 @given(st.data())
 @settings(max_examples=5)
 def test_bounds_hold_all_that_a_box_reads(name: str, data: st.DataObject) -> None:
-    row = CONVENTIONS[name]
+    row = PLAIN[name]
     number = st.floats(-60, 120, width=32)
     corners = data.draw(st.lists(st.tuples(*[number] * 4), min_size=1, max_size=20))
     boxes = np.array(corners, np.float32) / (50 if row.normalized else 1)
@@ -217,11 +217,12 @@ def test_a_map_of_640_gigabytes_takes_400_megabytes(work: Path) -> None:
     peak = re.search(r"VmHWM:\s*(\d+) kB", done.stdout)
     assert peak is not None
     assert int(peak[1]) * 1024 < 400e6
-    planned = plan(np.array(rows), (50_000, 50_000), (7, 7), convention=CONVENTIONS["mask-rcnn"])
+    planned = plan(np.array(rows), (50_000, 50_000), (7, 7), convention=PLAIN["mask-rcnn"])
     with h5py.File("huge.h5") as file, h5py.File("out.h5") as out:
         for k in range(0, 60, 20):
             top, bottom, left, right = planned.extent()[k].tolist()
             part = file["features"][:, top:bottom, left:right]
+            assert isinstance(planned, SeparablePlan)
             y, x = _matrix(planned.y, k, top, bottom), _matrix(planned.x, k, left, right)
             np.testing.assert_allclose(out["pooled"][k], y @ part @ x.T, rtol=1e-5, atol=1e-5)
 

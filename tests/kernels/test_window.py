@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from roicrop import kernels
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 from roicrop.errors import BoxError
 from roicrop.kernels import numpy_core
 from roicrop.precision import coordinate_dtype, pooled_dtype
@@ -81,7 +81,7 @@ def windowed(features: Array, window: Window) -> Array:
 
 
 @each_core
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 5)
 def test_a_window_that_has_the_cells_that_boxes_read_gives_the_same_bits(
@@ -146,7 +146,7 @@ def test_a_window_that_lacks_a_cell_that_a_box_reads_is_an_error(
 @each_core
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_a_window_of_a_large_box_gives_the_same_bits(core: str, layout: str) -> None:
-    row = dataclasses.replace(CONVENTIONS["detectron2"])
+    row = dataclasses.replace(PLAIN["detectron2"])
     features = np.random.default_rng(0).standard_normal((1, 20, 300, 420)).astype(np.float32)
     if layout == "NHWC":
         features = np.ascontiguousarray(features.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)

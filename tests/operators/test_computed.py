@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, LOWEST_FLOAT32
+from roicrop.conventions import LOWEST_FLOAT32, PLAIN
 from roicrop.errors import BoxError
 from tests.crops import STRIDES, Crop, crops
 from tests.operators.maps import BOXES, MAP
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.core
 Array = NDArray[Any]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 2)
 def test_a_crop_is_what_the_definitions_give(name: str, data: st.DataObject) -> None:
@@ -48,12 +48,12 @@ def test_the_notebooks_example_has_its_samples_and_its_average_divided_by_their_
     pooled = roicrop.roi_align(features, [[1, *box]], 4, sampling_ratio=2, layout="NHWC")
     assert pooled[0, 0, 0].tolist() == [92.75, 93.75]
     plan = roicrop.plan([box], (5, 5), 4, sampling_ratio=2)
-    y, x = plan.y.samples(0).position.tolist(), plan.x.samples(0).position.tolist()
+    y, x = plan.samples(0)[0].position.tolist(), plan.samples(0)[1].position.tolist()
     assert y == [4.0625, 4.1875, 4.3125, 4.4375, 4.5625, 4.6875, 4.8125, 4.9375]
     assert x == [1.1875, 1.5625, 1.9375, 2.3125, 2.6875, 3.0625, 3.4375, 3.8125]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_a_cell_that_a_bin_does_not_weigh_never_contributes(name: str, data: st.DataObject) -> None:
@@ -81,7 +81,7 @@ def test_a_cell_that_a_bin_does_not_weigh_never_contributes(name: str, data: st.
 @pytest.mark.parametrize("name", ["mask-rcnn", "detectron2", "onnx", "prroi", "fast-rcnn"])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_strides_do_not_change_a_bit(name: str, dtype: str) -> None:
-    row = CONVENTIONS[name]
+    row = PLAIN[name]
     crop = Crop(row, MAP.astype(dtype), "NCHW", BOXES[:, 0].astype(int), BOXES[:, 1:], (3, 5), 0.9)
     plain = crop.pooled()
     for layout in STRIDES:

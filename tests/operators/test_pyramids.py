@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS, LEVEL_RULES
+from roicrop.conventions import LEVEL_RULES, PLAIN
 from roicrop.errors import ArgumentError, BoxError
 from tests import reference_levels
 from tests.golden import pyramids
@@ -68,7 +68,7 @@ def test_every_rule_is_held_to_golden_values_or_says_what_it_is_derived_from() -
             assert any(version in LEVEL_RULES[rule].verified for version in versions(about))
     assert set(LEVEL_RULES) - held == {"detectron"}
     assert LEVEL_RULES["detectron"].verified.startswith("derived")
-    assert {row.level_rule for row in CONVENTIONS.values()} <= set(LEVEL_RULES)
+    assert {row.level_rule for row in PLAIN.values()} <= set(LEVEL_RULES)
 
 
 def versions(about: Record) -> list[str]:
@@ -182,8 +182,8 @@ def test_the_extractors_conventions_are_held_to_what_openvino_gave() -> None:
     held = {case["options"]["convention"] for case in about["crops"]}
     assert held == {"openvino-extractor", "openvino-extractor-aligned"}
     for name in held:
-        assert versions(about)[0] in CONVENTIONS[name].verified
-        assert CONVENTIONS[name].level_rule == "openvino"
+        assert versions(about)[0] in PLAIN[name].verified
+        assert PLAIN[name].level_rule == "openvino"
 
 
 @pytest.mark.core
@@ -199,7 +199,7 @@ def test_every_box_is_a_crop_of_its_map_in_the_order_of_the_boxes(
     options: Any = {"convention": convention, "layout": layout}
     chosen: Any = {"canonical_size": 28, "canonical_level": 3}
     pooled = roicrop.multiscale_roi_align(maps, boxes, (3, 2), SCALES, **options, **chosen)
-    rule = CONVENTIONS[convention].level_rule
+    rule = PLAIN[convention].level_rule
     levels = roicrop.assign_levels(boxes[:, 1:], SCALES, rule=rule, **chosen)
     assert set(levels) == {0, 1, 2, 3}
     for k, level in enumerate(levels):

@@ -60,7 +60,9 @@ def test_a_bare_tensor_is_the_only_array_of_its_file(tmp_path: Path) -> None:
     write(tmp_path / "a.npy")
     with open_stored(f"{tmp_path / 'a.npy'}") as stored:
         assert stored.attributes == {}
-        ((path, array),) = stored.arrays().items()
+        (path,) = stored.arrays()
+        array = stored.array(path)
+        assert array is not None
         assert array.where == str(tmp_path / "a.npy")
         np.testing.assert_array_equal(some_rows(stored, path)[2], ROWS[1:])
 

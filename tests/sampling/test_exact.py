@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import roicrop
-from roicrop.conventions import CONVENTIONS
+from roicrop.conventions import PLAIN
 
 pytestmark = pytest.mark.core
 
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 HEIGHT, WIDTH = 9, 11
 MAP = np.random.default_rng(5).uniform(-1, 1, (HEIGHT, WIDTH))
 NAMES = ("prroi", "detectron2", "mask-rcnn")
-AVERAGES = [name for name, row in CONVENTIONS.items() if "sampling_ratio" in row.options]
+AVERAGES = [name for name, row in PLAIN.items() if "sampling_ratio" in row.options]
 
 
 def exact(
@@ -66,7 +66,7 @@ def test_exact_pooling_is_the_integral_of_the_surface(
     name: str, box: tuple[float, float, float, float]
 ) -> None:
     fine = 2000
-    row = CONVENTIONS[name]
+    row = PLAIN[name]
     x1, y1, x2, y2 = np.array(box) + row.offset_after
     if row.min_size is not None:
         x2, y2 = max(x2, x1 + row.min_size), max(y2, y1 + row.min_size)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import roicrop
 from roicrop import kernels, sampling
-from roicrop.conventions import CONVENTIONS, Convention
+from roicrop.conventions import PLAIN, Convention
 from roicrop.errors import BoxError
 from tests import reference
 from tests.crops import crops, variants
@@ -23,7 +23,7 @@ from tests.crops import crops, variants
 Array = NDArray[Any]
 
 FIELDS = ("bin_ptr", "row_ptr", "cells", "weights", "void", "zero")
-BOXES = 1_000_000 // len(CONVENTIONS) + 1
+BOXES = 1_000_000 // len(PLAIN) + 1
 
 
 def random_boxes(rng: np.random.Generator, count: int, size: tuple[int, int]) -> Array:
@@ -52,7 +52,7 @@ def unrefused(boxes: Array, row: Convention) -> Array:
 
 @pytest.mark.core
 @pytest.mark.skipif(kernels.NAME == "numpy", reason="the NumPy core has no plan of its own")
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
     compiled = importlib.import_module("roicrop.kernels._compiled")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -67,16 +67,16 @@ def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
             dtype
         )
         plan = sampling.plan(boxes, size, bins, convention=row, spatial_scale=scale, dtype=dtype)
-        for number, axis in enumerate((plan.y, plan.x)):
+        for number, matrix in enumerate(plan.matrices):
             own = compiled.plan_arrays(
                 boxes, size, bins, number, convention=row, spatial_scale=scale
             )
             for field, values in zip(FIELDS, own, strict=True):
-                expected = getattr(axis.rows, field).astype(values.dtype)
+                expected = getattr(matrix, field).astype(values.dtype)
                 assert values.tobytes() == expected.tobytes(), (row, size, bins, scale, field)
 
 
-@pytest.mark.parametrize("name", [n for n, r in CONVENTIONS.items() if r.operator == "align"])
+@pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObject) -> None:
@@ -98,7 +98,7 @@ def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObje
             assert len(samples) == max(int(axis.count[k]), 0) * axis.bins
 
 
-@pytest.mark.parametrize("name", [n for n, r in CONVENTIONS.items() if r.operator == "align"])
+@pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_an_averages_weights_are_its_samples_weights_over_their_number(
@@ -127,7 +127,7 @@ def test_an_averages_weights_are_its_samples_weights_over_their_number(
 
 def test_samples_tell_what_became_of_them() -> None:
     plan = roicrop.plan([[-2.0, 0.0, 2.0, 4.0]], (3, 3), 1, sampling_ratio=4)
-    x, y = plan.x.samples(0), plan.y.samples(0)
+    x, y = plan.samples(0)[1], plan.samples(0)[0]
     assert x.position.tolist() == [-1.5, -0.5, 0.5, 1.5]
     assert x.inside.tolist() == [False, True, True, True]
     assert x.clamped.tolist() == [False, True, False, False]
@@ -146,7 +146,7 @@ def test_the_range_of_samples_includes_minus_1_and_the_maps_size() -> None:
     for position, inside in ((-1.0, True), (-1.0000001, False), (3.0, True), (beyond, False)):
         box = [position - 0.5, position - 0.5, position + 0.5, position + 0.5]
         plan = roicrop.plan([box], (3, 3), 1, sampling_ratio=1, dtype=np.float64)
-        assert plan.y.samples(0).inside.tolist() == [inside]
+        assert plan.samples(0)[0].inside.tolist() == [inside]
         assert plan.void(0).tolist() == [[False]]
 
 
@@ -169,7 +169,7 @@ def test_crop_and_resize_has_its_points_on_the_corners_and_its_edges_between() -
     feature, index = corners.feature, corners.index
     assert feature is None
     assert index.tolist() == [0, 2, 4, 6]
-    assert plan.y.samples(0).position.tolist() == [2, 4, 6]
+    assert plan.samples(0)[0].position.tolist() == [2, 4, 6]
     assert plan.y.edges(0).tolist() == [1, 3, 5, 7]
 
 
@@ -183,8 +183,9 @@ def test_roipools_plan_tells_each_rounding() -> None:
     third = np.float32(7) / np.float32(3)
     assert before.tolist() == [[0, third], [third, 2 * third], [2 * third, 3 * third]]
     assert after.tolist() == [[2, 5], [4, 7], [6, 9]]
-    assert [x.bin_cells(0, p) for p in range(3)] == [range(2, 5), range(4, 7), range(6, 7)]
-    assert plan.y.bin_cells(0, 0) == range(4)
+    across = [plan.cells(0, 0, q)[1] for q in range(3)]
+    assert across == [range(2, 5), range(4, 7), range(6, 7)]
+    assert plan.cells(0, 0, 0)[0] == range(4)
 
 
 @pytest.mark.parametrize("half", [0.5, -0.5, 2.5, -2.5])
@@ -194,22 +195,22 @@ def test_roipool_rounds_halves_away_from_zero(half: float) -> None:
     assert plan.x.rounded[0, 0] == half + np.copysign(0.5, half)
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("size", [1e9, 9e17])
 def test_a_box_however_large_costs_only_what_falls_on_the_map(name: str, size: float) -> None:
     for row in variants(name):
         box = [-size, -size, size / 2, size / 2]
         plan = roicrop.plan([box], (20, 30), 3, convention=row, operator=row.operator)
-        for axis in (plan.y, plan.x):
-            assert len(axis.rows.cells) <= 1000
+        for rows, samples in zip(plan.matrices, plan.samples(0), strict=True):
+            assert len(rows.cells) <= 1000
             if row.operator == "align":
-                assert len(axis.samples(0)) <= 1000
+                assert len(samples) <= 1000
 
 
 def test_a_plan_says_what_its_bins_are_made_of() -> None:
     kinds = {"detectron2": "sample", "tensorflow": "point", "prroi": "piece", "fast-rcnn": "cell"}
     for name, kind in kinds.items():
-        row = CONVENTIONS[name]
+        row = PLAIN[name]
         plan = roicrop.plan([[0, 0, 1, 1]], (9, 9), 1, convention=name, operator=row.operator)
         assert plan.kind == kind
 
@@ -223,7 +224,7 @@ def test_bins_are_outlined_on_a_map_whose_cells_have_their_centres_at_whole_numb
     assert pool.tolist() == [[0.5, 4], [0.5, 6.5], [4.5, 6.5], [4.5, 4]]
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 4)
 def test_a_boxs_extent_holds_the_cells_of_its_terms_and_no_more(

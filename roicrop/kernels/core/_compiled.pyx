@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from roicrop.errors import KernelError
+from roicrop.sampling import plan
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
@@ -23,6 +24,7 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
     cdef enum class Positions: scaled_step, step_scaled, fraction, corners
     cdef enum class Border: clamp, repeat, inside, continued, zero, extrapolate
     cdef enum class Rounding: half_away, half_even, none
+    cdef enum class Pixels: as_given, rounded, moved_and_rounded
     cdef enum class Ratio: fixed, adaptive, exact
 
     cdef cppclass Convention:
@@ -30,6 +32,9 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         Positions positions
         Border border
         Rounding rounding
+        Pixels pixels
+        bint end_cell
+        int64_t unread
         Ratio ratio
         Reduction reduction
         int64_t samples
@@ -66,6 +71,9 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         int bins_y
         int bins_x
         int threads
+        bint own_channels
+        const void* turned
+        const int64_t* counts
 
     cdef cppclass AxisPlan[Sum]:
         vector[int32_t] bin_ptr
@@ -75,11 +83,17 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         vector[uint8_t] is_void
         vector[uint8_t] zero
 
+    cdef cppclass TurnedPlan[Sum]:
+        vector[int64_t] ptr
+        vector[int64_t] cells
+        vector[Sum] weights
+
     cdef cppclass Kernel:
         pass
 
     void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
     AxisPlan[Sum] plan_axis[Sum](const Arguments&, int) except +
+    TurnedPlan[Sum] plan_turned[Sum](const Arguments&) except +
     const Kernel* kernel_for(const char*)
     const char* best_level()
 
@@ -142,8 +156,29 @@ def crop(
     if rows is not None:
         a.rows = <const int64_t*> _memory(rows)
     a.out = <char*> _memory(out)
+    a.own_channels = convention.position_sensitive
+    kept = _set_turned(&a, boxes, convention)
     with nogil:
         crop_boxes(a, _kernel[0])
+
+
+cdef _set_turned(Arguments* a, boxes, convention):
+    """Hand on what `roicrop.sampling` says of boxes with an angle; what is returned must be kept."""
+    a.turned = NULL
+    a.counts = NULL
+    if not convention.turned:
+        return
+    numbers, counts = plan(
+        boxes,
+        (a.map_size[0], a.map_size[1]),
+        (a.bins_y, a.bins_x),
+        convention=convention,
+        spatial_scale=a.spatial_scale,
+        dtype=boxes.dtype.type,
+    ).in_own_axes()
+    a.turned = _memory(numbers)
+    a.counts = <const int64_t*> _memory(counts)
+    return numbers, counts
 
 
 cdef void* _memory(array) except? NULL:
@@ -170,6 +205,36 @@ def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale
         return _arrays(real64, np.float64)
     single = plan_axis[float](a, axis)
     return _arrays(single, np.float32)
+
+
+def turned_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
+    """This core's own plan of boxes with an angle, to be held against `roicrop.sampling.plan`.
+
+    boxes: (K, 5) float32 or float64, contiguous.
+    Returns row_ptr, cells and weights, as in `sampling.TurnedPlan`.
+    """
+    cdef Arguments a
+    cdef TurnedPlan[float] single
+    cdef TurnedPlan[double] real64
+    a.convention = _convention(convention)
+    a.spatial_scale = spatial_scale
+    a.count = len(boxes)
+    a.map_size[0], a.map_size[1] = map_size
+    a.bins_y, a.bins_x = output_size
+    kept = _set_turned(&a, boxes, convention)
+    if boxes.dtype == np.float64:
+        real64 = plan_turned[double](a)
+        return (
+            _copied(real64.ptr.data(), real64.ptr.size(), np.int64),
+            _copied(real64.cells.data(), real64.cells.size(), np.int64),
+            _copied(real64.weights.data(), real64.weights.size(), np.float64),
+        )
+    single = plan_turned[float](a)
+    return (
+        _copied(single.ptr.data(), single.ptr.size(), np.int64),
+        _copied(single.cells.data(), single.cells.size(), np.int64),
+        _copied(single.weights.data(), single.weights.size(), np.float32),
+    )
 
 
 ctypedef fused PlanOf:
@@ -199,7 +264,7 @@ cdef Convention _convention(row) except *:
     cdef Convention c
     ratio = row.sampling_ratio
     reduction = row.reduction
-    c.op = Operator.pool if row.operator == "pool" else Operator.align
+    c.op = Operator.pool if row.kind == "cell" else Operator.align
     c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
                    "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
     c.border = {"clamp": Border.clamp, "repeat": Border.repeat, "inside": Border.inside,
@@ -207,13 +272,17 @@ cdef Convention _convention(row) except *:
                 "extrapolate": Border.extrapolate}[row.border]
     c.rounding = {"half-away": Rounding.half_away, "half-even": Rounding.half_even,
                   "none": Rounding.none}[row.rounding]
+    c.pixels = {"as-given": Pixels.as_given, "rounded": Pixels.rounded,
+                "moved-and-rounded": Pixels.moved_and_rounded}[row.pixels]
+    c.end_cell = row.end_cell
+    c.unread = row.unread
     c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)
     c.samples = ratio if c.ratio == Ratio.fixed else 0
     if reduction == "avg":
         c.reduction = Reduction.sum
     elif reduction == "corner-max":
         c.reduction = Reduction.corner_maximum
-    elif row.operator == "pool":
+    elif row.kind == "cell":
         c.reduction = Reduction.maximum
     else:
         c.reduction = Reduction.sample_maximum

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <new>
+#include <memory>
 
 #include "batch.hpp"
 #include "parallel.hpp"
@@ -32,16 +32,15 @@ inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<doub
 
 class Scratch {
 public:
-    explicit Scratch(std::int64_t bytes)
-        : memory_(static_cast<char*>(::operator new(std::size_t(bytes), alignment))) {}
-    ~Scratch() { ::operator delete(memory_, alignment); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    char* at(std::int64_t bytes) const { return memory_ + bytes; }
+    // Aligned by hand: C libraries lose memory between blocks of an alignment of their own.
+    explicit Scratch(std::int64_t bytes) : memory_(new char[std::size_t(bytes + line_bytes)]) {}
+    char* at(std::int64_t bytes) const {
+        const auto start = reinterpret_cast<std::uintptr_t>(memory_.get()) + line_bytes - 1;
+        return reinterpret_cast<char*>(start / line_bytes * line_bytes) + bytes;
+    }
 
 private:
-    static constexpr std::align_val_t alignment{line_bytes};
-    char* const memory_;
+    const std::unique_ptr<char[]> memory_;
 };
 
 std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
@@ -124,6 +123,7 @@ private:
 }  // namespace
 
 void crop(const Arguments& arguments, const Kernel& kernel) {
+    if (arguments.turned || arguments.own_channels) return crop_sparse(arguments, kernel);
     if (arguments.element == Element::real64)
         Cropping<double>(arguments, kernel).run();
     else

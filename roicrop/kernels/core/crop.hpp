@@ -26,6 +26,10 @@ struct Arguments {
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
+    bool own_channels;           // position-sensitive
+    const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
+                                 // begin and bin size along y and x, cosine, sine, and the centre's y and x;
+    const std::int64_t* counts;  // (K, 2) samples a bin. Both null where there are no angles
 };
 
 inline std::ptrdiff_t element_bytes(Element element) {
@@ -35,6 +39,18 @@ inline std::ptrdiff_t element_bytes(Element element) {
 
 // std::invalid_argument where a box reads a cell that the window lacks.
 void crop(const Arguments&, const Kernel&);
+// The same of bins that are pooled one by one: turned, or with channels of their own.
+void crop_sparse(const Arguments&, const Kernel&);
+
+// The plan of turned boxes: bin b of box k has the cells and weights from ptr[n] to before ptr[n + 1], where
+// n = k · bins + b; a cell is row · W + column.
+template <class Sum>
+struct TurnedPlan {
+    std::vector<std::int64_t> ptr, cells;
+    std::vector<Sum> weights;
+};
+template <class Sum>
+TurnedPlan<Sum> plan_turned(const Arguments&);
 
 // The plan alone, of one axis (0 is y), as the kernel would apply it.
 template <class Sum>

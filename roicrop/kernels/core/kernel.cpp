@@ -9,6 +9,7 @@
 
 #include "kernel.hpp"
 #include "pack.hpp"
+#include "sparse_kernel.hpp"
 #include "vectors.hpp"
 
 namespace roicrop {
@@ -430,7 +431,7 @@ void real64(Element, Reduction reduction, const Task<double>& task) {
 }  // namespace
 
 namespace LEVEL {
-const Kernel kernel = {single, real64};
+const Kernel kernel = {single, real64, sparse_single, sparse_real64};
 }
 
 }  // namespace roicrop

@@ -91,9 +91,14 @@ struct Task {
     char *panel, *row_buffer, *tile, *staged;
 };
 
+template <class Sum>
+struct SparseTask;
+
 struct Kernel {
     void (*single)(Element, Reduction, const Task<float>&);
     void (*real64)(Element, Reduction, const Task<double>&);
+    void (*sparse_single)(Element, const SparseTask<float>&);
+    void (*sparse_real64)(Element, const SparseTask<double>&);
 };
 
 namespace baseline {

@@ -20,6 +20,7 @@ enum class Operator { align, pool };
 enum class Positions { scaled_step, step_scaled, fraction, corners };
 enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
 enum class Rounding { half_away, half_even, none };
+enum class Pixels { as_given, rounded, moved_and_rounded };
 enum class Ratio { fixed, adaptive, exact };
 
 // A convention, as far as the plan and the kernel need it.
@@ -30,6 +31,9 @@ struct Convention {
     Ratio ratio;
     Reduction reduction;
     Rounding rounding;
+    Pixels pixels;
+    bool end_cell;
+    std::int64_t unread;
     std::int64_t samples;  // where the ratio is fixed
     std::int64_t min_samples, points_apart;
     bool nearest, normalized, clipped;
@@ -102,8 +106,11 @@ public:
             middle = 0.5 * double(low + high) * double(span);
         } else {
             const Sum before = Sum(c.offset_before), after = Sum(c.offset_after);
-            begin = (low + before) * scale_;
-            end = (high + before + Sum(c.added_pixel)) * scale_;
+            low = low + before, high = high + before;
+            if (c.pixels == Pixels::moved_and_rounded) high = high + Sum(c.added_pixel);
+            if (c.pixels != Pixels::as_given) low = std::round(low), high = std::round(high);
+            if (c.pixels != Pixels::moved_and_rounded) high = high + Sum(c.added_pixel);
+            begin = low * scale_, end = high * scale_;
             if (c.clipped) {
                 if (end < begin) std::swap(begin, end);
                 begin = std::clamp(begin, Sum(0), Sum(size_)), end = std::clamp(end, Sum(0), Sum(size_));
@@ -131,14 +138,14 @@ public:
     auto pooled_roi(Sum begin, Sum end) const -> Roi {
         const Rounding rounding = convention_.rounding;
         if (rounding == Rounding::none) {
-            const Sum length = end - begin;
+            const Sum length = std::max(end - begin, Sum(convention_.min_size));
             return {begin, end, length, length / Sum(bins_), 0, 0};
         }
         const auto rounded = [=](Sum v) {
             return rounding == Rounding::half_even ? whole(std::nearbyint(v)) : rounded_half_away(v);
         };
         const std::int64_t first = rounded(begin), last = rounded(end);
-        const Sum length = Sum(std::max<std::int64_t>(last - first + 1, 1));
+        const Sum length = Sum(std::max<std::int64_t>(last - first + convention_.end_cell, 1));
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
@@ -166,7 +173,8 @@ private:
     auto append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
         const bool rounds = convention_.rounding != Rounding::none;
         const auto edge = [&](Sum v) {
-            return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0, size_);
+            return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0,
+                                            size_ - convention_.unread);
         };
         const Sum low = Sum(bin) * roi.bin_size, high = (Sum(bin) + Sum(1)) * roi.bin_size;
         std::int64_t begin = 0, end = 0;

@@ -1,0 +1,110 @@
+// The kernel of bins that are pooled one by one: taps into accumulators, for a cache line of channels.
+
+#pragma once
+
+#include "pack.hpp"
+#include "sparse.hpp"
+
+namespace roicrop {
+namespace {
+
+constexpr int longest_run = 256;  // taps that are summed together, so that long sums stay accurate
+
+template <class Element, class Sum>
+class SparsePool {
+public:
+    explicit SparsePool(const SparseTask<Sum>& task) : task_(task) {}
+
+    void run() const {
+        if (task_.packs) pack_rectangle();
+        for (int i = 0; i < task_.count; ++i) {
+            const SparseBox<Sum>& box = *task_.boxes[i];
+            for (int b = 0; b < task_.bins; ++b) {
+                const int bin = task_.first_bin + b;
+                Element* const to = tile() + b * line;
+                if (task_.packs)
+                    pool(to, box, bin, [this](const Tap<Sum>& tap, int v) {
+                        return load<Sum>(cell(tap.y - task_.top, tap.x - task_.left) + v * width<Sum>);
+                    });
+                else
+                    pool(to, box, bin, [this](const Tap<Sum>& tap, int v) { return gathered(tap, v); });
+            }
+            write(box.out);
+        }
+    }
+
+private:
+    static constexpr int line = lanes<Element>, vectors = line / width<Sum>;
+
+    Element* tile() const { return reinterpret_cast<Element*>(task_.tile); }
+    Element* cell(std::ptrdiff_t y, std::ptrdiff_t x) const {
+        return reinterpret_cast<Element*>(task_.panel) + (y * task_.width + x) * line;
+    }
+
+    void pack_rectangle() const {
+        const Strides& in = task_.in;
+        constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
+        const bool as_it_is = is_element<Element>(task_.number) && in.x == sizeof(Element);
+        for (int y = 0; y < task_.height; ++y) {
+            const char* const from = task_.map + (task_.top + y) * in.y + task_.left * in.x;
+            if (as_it_is) {
+                pack_planes<Element, run>(cell(y, 0), from, in.channel, task_.channels, task_.width);
+                continue;
+            }
+            for (int x = 0; x < task_.width; ++x)
+                gather_of(task_.number)(cell(y, x), from + x * in.x, in.channel, task_.channels);
+        }
+    }
+
+    // Of a box that is too large to be packed.
+    Vector<Sum> gathered(const Tap<Sum>& tap, int v) const {
+        alignas(line_bytes) Element channels[line] = {};
+        const char* const from = task_.map + tap.y * task_.in.y + tap.x * task_.in.x;
+        gather_of(task_.number)(channels, from, task_.in.channel, task_.channels);
+        return load<Sum>(channels + v * width<Sum>);
+    }
+
+    template <class Load>
+    __attribute__((always_inline)) void pool(Element* to, const SparseBox<Sum>& box, int bin,
+                                             Load load_tap) const {
+        const Tap<Sum>* tap = box.taps + box.ptr[bin];
+        const Tap<Sum>* const end = box.taps + box.ptr[bin + 1];
+        Vector<Sum> total[vectors] = {};
+        while (tap < end) {
+            Vector<Sum> acc[2][vectors] = {};
+            const Tap<Sum>* const stop = tap + std::min<std::ptrdiff_t>(end - tap, longest_run);
+            for (; tap + 1 < stop; tap += 2)
+#pragma GCC unroll 8
+                for (int v = 0; v < vectors; ++v) {
+                    acc[0][v] += tap[0].weight * load_tap(tap[0], v);
+                    acc[1][v] += tap[1].weight * load_tap(tap[1], v);
+                }
+            for (; tap < stop; ++tap)
+                for (int v = 0; v < vectors; ++v) acc[0][v] += tap->weight * load_tap(*tap, v);
+            for (int v = 0; v < vectors; ++v) total[v] += acc[0][v] + acc[1][v];
+        }
+        for (int v = 0; v < vectors; ++v)
+            store(to + v * width<Sum>, box.is_void[bin] ? splat(Sum(task_.void_value)) : total[v]);
+    }
+
+    void write(char* to) const {
+        to += task_.first_channel * task_.out.channel;
+        for (int c = 0; c < task_.channels; ++c, to += task_.out.channel)
+            for (int b = 0; b < task_.bins; ++b) {
+                const int y = (task_.first_bin + b) / task_.bins_x, x = (task_.first_bin + b) % task_.bins_x;
+                std::memcpy(to + y * task_.out.y + x * task_.out.x, tile() + b * line + c, sizeof(Element));
+            }
+    }
+
+    const SparseTask<Sum>& task_;
+};
+
+void sparse_single(Element element, const SparseTask<float>& task) {
+    if (element == Element::half) return SparsePool<half, float>(task).run();
+    SparsePool<float, float>(task).run();
+}
+
+void sparse_real64(Element, const SparseTask<double>& task) { SparsePool<double, double>(task).run(); }
+
+}  // namespace
+}  // namespace roicrop
