@@ -26,6 +26,7 @@ DOCUMENTS: Final = tuple(
         "docs/conventions.md",
         "docs/explorer.md",
         "docs/files.md",
+        "docs/operators.md",
         "docs/pictures.md",
         "docs/python.md",
         "docs/pyramids.md",

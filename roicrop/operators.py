@@ -373,12 +373,13 @@ def crop_window(
     spatial_scale: float,
     threads: int,
     map_size: tuple[int, int],
-    origin: tuple[int, int],
+    origin: tuple[int, int] = (0, 0),
+    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
 ) -> None:
     """Pool boxes of one image from a window of its map, to the bit as from all of it.
 
     window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
-        (H, W), and has all cells that the boxes read.
+        (H, W), and has all cells that the boxes read. places: as in `kernels.Core`.
     boxes: (K, 4), in the convention's own order, or (K, 5) with an angle. out: (K, C, PH, PW), with
         any strides.
 
@@ -387,7 +388,7 @@ def crop_window(
     bins = int(out.shape[2]), int(out.shape[3])
     given = boxes_of([boxes], 1, convention.box_numbers)
     call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
-    call.crop_into(out, threads, map_size=map_size, origin=origin)
+    call.crop_into(out, threads, map_size=map_size, origin=origin, places=places)
 
 
 def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:

@@ -198,7 +198,9 @@ def explore(
     image = None if photo is None else os.fspath(photo)
     asked = explorer.Options(channel=channel, bin=bin, photo=image)
     with _opened(jobs.request_of(params, rows[0])) as job:
-        return explorer.explore(job, rows, asked, max_size=max_size or explorer.MAX_SIZE)
+        return explorer.explore(
+            job, rows if both else None, asked, max_size=max_size or explorer.MAX_SIZE
+        )
 
 
 def explain(

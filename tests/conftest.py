@@ -17,8 +17,11 @@ from tests import command_line
 
 PLACE_VARIABLE = "ROICROP_TEST_FROM"
 
-hypothesis.settings.register_profile("here", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# Few, for a suite that is run often; `make fuzz` tries as many as there is time for.
+hypothesis.settings.register_profile("here", deadline=None, max_examples=40)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=40, derandomize=True, print_blob=True
+)
 hypothesis.settings.register_profile("few", deadline=None, max_examples=12)
 hypothesis.settings.load_profile("ci" if "CI" in os.environ else "here")
 

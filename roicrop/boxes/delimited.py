@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft, is_number
+from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import (
     ANY,
     INDEX_NAMES,
@@ -28,6 +28,7 @@ from roicrop.boxes.names import (
 from roicrop.boxes.records import NESTED, Records
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
+from roicrop.files.numbers import is_number
 from roicrop.files.text import blocks
 from roicrop.text import many
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft, boxes_of
+from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
@@ -29,6 +29,7 @@ from roicrop.boxes.names import (
 from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import ROTATED, Source
 from roicrop.errors import BoxError
+from roicrop.files.numbers import boxes_of
 from roicrop.files.text import blocks, opened, parse_json, parse_json_lines, read_text, shown
 from roicrop.text import listing, printable
 

@@ -88,7 +88,7 @@ def read_boxes(
     file, inner = split_spec(os.fspath(path))
     with _reading():
         if format is None and PurePath(file).suffix.lower() in _ARRAY_SUFFIXES:
-            table = _read_array(file, inner, reading, allow_external).build(file)
+            table = _read_array(file, inner, reading, allow_external)
         else:
             source = Source(os.fspath(path))
             reader = _READERS[format or _format_by_name(source)]
@@ -138,10 +138,10 @@ def _format_by_name(source: Source) -> FileFormat:
     return _SUFFIXES[suffix]
 
 
-def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draft:
+def _read_array(path: str, inner: str, reading: Reading, external: bool) -> BoxTable:
     from roicrop.files import arrays  # imports h5py: only where it is wanted
 
-    array = arrays.read_table(path, inner, usual="boxes", external=external)
+    array, files = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
     widths = (5, 6) if reading.box_format == ROTATED else (4, 5)
     if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in widths):
@@ -150,7 +150,8 @@ def _read_array(path: str, inner: str, reading: Reading, external: bool) -> Draf
             "(K, 5) with an image's index first or a score last, and of the format "
             f"{ROTATED} one more; --columns names other columns"
         )
-    return draft_of_matrix(array.astype(np.float64), source, reading, "array", {})
+    table = draft_of_matrix(array.astype(np.float64), source, reading, "array", {}).build(path)
+    return dataclasses.replace(table, source=Source(path, files=tuple(files)))
 
 
 def _with_images(table: BoxTable, path: str) -> BoxTable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft, boxes_of, five, is_number, numbers_of
+from roicrop.boxes.columns import Draft, five
 from roicrop.boxes.names import (
     ANY,
     CORNERS,
@@ -25,6 +25,7 @@ from roicrop.boxes.names import (
 )
 from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat, Source
 from roicrop.errors import BoxError
+from roicrop.files.numbers import boxes_of, is_number, numbers_of
 from roicrop.files.text import shown
 from roicrop.text import printable
 

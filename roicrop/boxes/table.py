@@ -106,10 +106,12 @@ class Source:
 
     path: the file as the user named it, "-" for standard input.
     lines: line (from 1) of each row (K,), in formats that are written line by line.
+    files: those that hold the values, where HDF5 has some of them elsewhere.
     """
 
     path: str
     lines: Lines | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -9,6 +9,6 @@ where the interpreter's lock would be in the way, and `windows` puts the axes in
 from __future__ import annotations
 
 from roicrop.chunks.pieces import Pieces
-from roicrop.chunks.windows import Windows
+from roicrop.chunks.windows import Lines, Windows, count_of
 
-__all__ = ["Pieces", "Windows"]
+__all__ = ["Lines", "Pieces", "Windows", "count_of"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise, product
 from typing import Any, Final
 
 import h5py
@@ -38,6 +38,7 @@ class Pieces:
     piece: (d,) how many cells along each axis are read together: a chunk, or some of a row.
     piece_bytes: what it takes to unpack a piece, beside its place in the result.
     way: how they are read, in words.
+    is_hdf5: whether the dataset is h5py's.
     raw: whether chunks are unpacked here.
     """
 
@@ -52,14 +53,14 @@ class Pieces:
         self._dataset, self._where, self._convert = dataset, where, convert
         self.shape: Place = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
-        self._is_hdf5 = isinstance(dataset, h5py.Dataset)
+        self.is_hdf5 = isinstance(dataset, h5py.Dataset)
         self.piece: Place = dataset.chunks or (
             _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
-            if self._is_hdf5
+            if self.is_hdf5
             else (*(1 for _ in dataset.shape[:-2]), *dataset.shape[-2:])
         )
         self._chunk_bytes = math.prod(self.piece) * self.dtype.itemsize
-        pipeline, why_not = _pipeline_of(dataset) if self._is_hdf5 else (None, "row by row")
+        pipeline, why_not = _pipeline_of(dataset) if self.is_hdf5 else (None, "row by row")
         self._pipeline = pipeline
         self.raw = pipeline is not None
         self.way = f"chunk by chunk, {pipeline.way}" if pipeline else why_not
@@ -101,6 +102,37 @@ class Pieces:
         for _ in each(read_chunk, np.argwhere(wanted).tolist()):
             pass
 
+    def gather(
+        self,
+        out: Array,
+        lines: Sequence[NDArray[np.int64]],
+        each: Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]] = map,
+    ) -> None:
+        """Fill `out` with the cells where lines of the dataset cross, piece by piece.
+
+        lines: along each axis those that are wanted, ascending. each: as in `read`.
+        """
+        parts = [list(_by_piece(of, p)) for of, p in zip(lines, self.piece, strict=True)]
+
+        def gather_piece(each_axis: tuple[tuple[int, slice], ...]) -> None:
+            at = tuple(i * p for (i, _), p in zip(each_axis, self.piece, strict=True))
+            place = tuple(run for _, run in each_axis)
+            its = [of[run] for of, run in zip(lines, place, strict=True)]
+            stored = self._stored(at) if self._pipeline else None
+            if stored is not None:
+                cells = self._unpacked(at, *stored)
+            else:
+                at = tuple(int(of[0]) for of in its)
+                ends = (int(of[-1]) + 1 for of in its)
+                cells = self._values(tuple(slice(a, end) for a, end in zip(at, ends, strict=True)))
+            for axis, (of, first) in enumerate(zip(its, at, strict=True)):
+                if len(of) < cells.shape[axis]:
+                    cells = cells.take(of - first, axis)
+            self._put(out, place, cells)
+
+        for _ in each(gather_piece, product(*parts)):
+            pass
+
     def _cells(self, region: Region, first: Place, start: Place, shape: Place) -> Region:
         """The cells of a region of pieces, counted from the part's first cell, and no others."""
         return tuple(
@@ -121,7 +153,7 @@ class Pieces:
     @property
     def _is_direct(self) -> bool:
         return (
-            self._is_hdf5
+            self.is_hdf5
             and self._convert is None
             and self.dtype.kind == "f"
             and self.dtype.isnative
@@ -135,7 +167,7 @@ class Pieces:
             self._put(out, cells, self._values(source))
 
     def _values(self, source: Region) -> Array:
-        if self._is_hdf5:
+        if self.is_hdf5:
             values: Array = self._dataset[source]
             return values
         # An array of a NumPy file reads what its first slice spans, of one stream.
@@ -150,12 +182,16 @@ class Pieces:
 
     def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
         """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""
-        assert self._pipeline is not None
         stored = self._stored(at)
         if stored is None:
             self._read_region(out, start, cells)
             return
-        mask, raw = stored
+        inside = tuple(s - a for s, a in zip(start, at, strict=True))
+        self._put(out, cells, self._unpacked(at, *stored)[_moved(cells, inside)])
+
+    def _unpacked(self, at: Place, mask: int, raw: bytes) -> Array:
+        """A chunk from what is stored of it."""
+        assert self._pipeline is not None
         try:
             whole = self._pipeline.undo(raw, mask, self._chunk_bytes, self._room)
         except filters.Damaged as damage:
@@ -163,9 +199,7 @@ class Pieces:
                 f"{self._where} cannot be read: the chunk at {at} is damaged: {damage}; bring the "
                 "file back from where it was written"
             ) from None
-        chunk = np.frombuffer(whole, self.dtype).reshape(self.piece)
-        inside = tuple(s - a for s, a in zip(start, at, strict=True))
-        self._put(out, cells, chunk[_moved(cells, inside)])
+        return np.frombuffer(whole, self.dtype).reshape(self.piece)
 
     def _put(self, out: Array, cells: Region, values: Array) -> None:
         out[cells] = self._convert(values) if self._convert else values
@@ -202,6 +236,14 @@ def runs(wanted: NDArray[np.bool_]) -> Iterator[Region]:
     edges = [0, *(np.flatnonzero(differ) + 1).tolist(), len(wanted)]
     for a, b in pairwise(edges):
         yield from ((slice(a, b), *inner) for inner in runs(wanted[a]))
+
+
+def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]]:
+    """The pieces along an axis that have some of these lines, and which of them each has."""
+    pieces, starts = np.unique(lines // size, return_index=True)
+    ends = [*starts[1:].tolist(), len(lines)]
+    for piece, start, end in zip(pieces.tolist(), starts.tolist(), ends, strict=True):
+        yield piece, slice(start, end)
 
 
 def _moved(cells: Region, by: Place) -> Region:

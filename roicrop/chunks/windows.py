@@ -13,6 +13,16 @@ from roicrop.files import hdf5
 
 _AXES: Final = "NCHW"
 Window = NDArray[np.floating[Any]]
+Lines = slice | NDArray[np.int64]  # rows or columns of a map: from one to another, or a list
+
+
+def count_of(lines: Lines) -> int:
+    """How many there are."""
+    return int(lines.stop - lines.start) if isinstance(lines, slice) else len(lines)
+
+
+def _listed(lines: Lines) -> NDArray[np.int64]:
+    return np.arange(lines.start, lines.stop) if isinstance(lines, slice) else lines
 
 
 class Windows:
@@ -28,6 +38,11 @@ class Windows:
         self.piece = self._in_order(pieces.piece)
         self.shape = self._in_order(pieces.shape)
         self.dtype = dtype
+
+    @property
+    def gathers(self) -> bool:
+        """Whether rows and columns that are listed can be read without those between them."""
+        return self._pieces.is_hdf5
 
     @property
     def spare(self) -> int:
@@ -50,8 +65,8 @@ class Windows:
         self,
         images: slice,
         channels: slice,
-        height: slice,
-        width: slice,
+        height: Lines,
+        width: Lines,
         buffer: NDArray[np.uint8],
         wanted: NDArray[np.bool_] | None = None,
         each: Callable[..., Any] = map,
@@ -60,13 +75,21 @@ class Windows:
 
         buffer: at least `bytes`, to put them in. wanted: which of its pieces, as in `grid`, or all;
         other cells are anything. each: `map`, or that of several threads.
+        height, width: rows and columns of the maps; where they are listed, all that is where these
+        cross is read.
 
         Raises FeatureError.
         """
-        spans = dict(zip(_AXES, (images, channels, height, width), strict=True))
+        lines: tuple[Lines, ...] = (images, channels, height, width)
+        spans = dict(zip(_AXES, map(_listed, lines), strict=True))
         stored = [spans[axis] for axis in self._layout]
-        start = tuple(run.start for run in stored)
-        shape = tuple(run.stop - run.start for run in stored)
+        shape = tuple(map(len, stored))
+        out: Window = np.ndarray(shape, self.dtype, buffer)
+        if not (isinstance(height, slice) and isinstance(width, slice)):
+            with hdf5.named_errors(self._where):
+                self._pieces.gather(out, stored, each)
+            return self._as_maps(out)
+        start = tuple(int(run[0]) for run in stored)
         grid = self._pieces.grid(start, shape)
         if wanted is None:
             wanted = np.ones(self.grid(height, width), dtype=bool)
@@ -74,8 +97,11 @@ class Windows:
         ordered = wanted if self._layout.index("H") < self._layout.index("W") else wanted.T
         lengths = [n if axis in "HW" else 1 for axis, n in zip(self._layout, grid, strict=True)]
         with hdf5.named_errors(self._where):
-            out: Window = np.ndarray(shape, self.dtype, buffer)
             self._pieces.read(out, start, np.broadcast_to(ordered.reshape(lengths), grid), each)
+        return self._as_maps(out)
+
+    def _as_maps(self, out: Window) -> Window:
+        """(N, C, h, w) a view of what lies as in the file."""
         whole = out if "N" in self._layout else out[np.newaxis]
         order = self._layout if "N" in self._layout else f"N{self._layout}"
         return whole.transpose([order.index(axis) for axis in _AXES])

@@ -100,7 +100,7 @@ def command(**params: Any) -> None:
     ):
         jobs.require_scale(job)
         if page:
-            explored = _explore(params, job, conventions)
+            explored = _explore(params, job, conventions if params["both"] else [job.convention])
         else:
             pictures = _draw(params, job, conventions)
         beside = conventions[1] if params["both"] else None

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from roicrop import __version__
-from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, overrides
+from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, in_words, overrides
 from roicrop.draw import check_bin, colour, drawable
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
@@ -53,6 +53,12 @@ class Content:
     def __init__(self, job: Job, conventions: Sequence[Convention], options: Options) -> None:
         job.check_channel(options.channel)
         check_bin(options.bin, job.request.output_size)
+        for row in conventions:
+            if row.turned or row.position_sensitive:
+                raise ArgumentError(
+                    f"a page does not know {in_words.OPERATORS[row.operator]}: "
+                    "draw pictures, with a PLACE that is a directory or ends in .png"
+                )
         if max(job.request.output_size) > MOST_BINS:
             raise ArgumentError(f"a page shows at most {MOST_BINS} bins along an axis")
         self._job = job

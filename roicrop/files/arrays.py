@@ -14,8 +14,12 @@ from roicrop.files.unchanged import Unchanged
 from roicrop.text import listing, printable
 
 
-def read_table(path: str, inner: str, usual: str, *, external: bool = False) -> NDArray[Any]:
-    """The array of rank 2 called `inner`; where that is "", the only one, or the `usual` one.
+def read_table(
+    path: str, inner: str, usual: str, *, external: bool = False
+) -> tuple[NDArray[Any], list[str]]:
+    """The array of rank 2 called `inner`, and the files that hold it.
+
+    Where `inner` is "" it is the only one, or the `usual` one.
 
     external: whether what is outside the file's folder is read, and raw storage.
 
@@ -24,7 +28,7 @@ def read_table(path: str, inner: str, usual: str, *, external: bool = False) -> 
     where = f"{printable(path)}::{printable(inner)}" if inner else printable(path)
     if PurePath(path).suffix.lower() in HDF5_SUFFIXES:
         return _from_hdf5(path, inner.strip("/") or usual, where, external)
-    return _from_numpy(path, inner.strip("/"), usual, where)
+    return _from_numpy(path, inner.strip("/"), usual, where), [path]
 
 
 def _from_numpy(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
@@ -39,7 +43,7 @@ def _from_numpy(path: str, inner: str, usual: str, where: str) -> NDArray[Any]:
         return arrays[key][()]
 
 
-def _from_hdf5(path: str, inner: str, where: str, external: bool) -> NDArray[Any]:
+def _from_hdf5(path: str, inner: str, where: str, external: bool) -> tuple[NDArray[Any], list[str]]:
     with hdf5.open_file(path) as file, hdf5.named_errors(where):
         dataset = hdf5.find(file, f"/{inner}")
         if dataset is None or not hasattr(dataset, "shape"):
@@ -54,7 +58,7 @@ def _from_hdf5(path: str, inner: str, where: str, external: bool) -> NDArray[Any
         before = Unchanged(found.files)
         array: NDArray[Any] = dataset[()]
         before.check()
-        return array
+        return array, [path, *found.files]
 
 
 def _check_rank(array: Any, where: str) -> None:

@@ -18,6 +18,7 @@ from roicrop.boxes import BoxTable
 from roicrop.conventions import Convention, LevelRule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
+from roicrop.files import split_spec
 from roicrop.job.fitting import Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
@@ -249,6 +250,7 @@ class Job:
         return [
             *self.source.watched.paths,
             *filter(None, [self.table.source.path, self.request.images]),
+            *([split_spec(self.request.model)[0]] if self.request.model else []),
         ]
 
     @property

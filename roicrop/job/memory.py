@@ -48,6 +48,10 @@ class Memory:
                 self._free.pop()
         return np.empty(count, np.uint8)
 
+    def threads(self, count: int, beside: int, most: int) -> int:
+        """How many threads, at least one, may each take so much beside a buffer of that size."""
+        return max(1, min(most, (self._limit - count) // max(beside, 1)))
+
     def give(self, buffer: NDArray[np.uint8]) -> None:
         """Give a buffer back."""
         with self._given:

@@ -131,12 +131,11 @@ class Placed:
         """The same map with some of these boxes, by their rows in the job."""
         return dataclasses.replace(self, rows=rows)
 
-    def pool_window(
-        self, window: Features, origin: tuple[int, int], out: Features, *, threads: int
-    ) -> None:
+    def pool_window(self, window: Features, out: Features, *, threads: int, **place: Any) -> None:
         """Pool the boxes from a window of the map that has all cells they read.
 
-        window: (C, h, w), which begins at cell `origin` (y, x). out: (n, C, PH, PW). BoxError names
+        window: (C, h, w). place: where on the map, as `origin` or `places` of `kernels.Core.crop`.
+        out: (n, C, PH, PW). BoxError names
         a box that the convention refuses.
         """
         row = self.job.convention
@@ -150,7 +149,7 @@ class Placed:
                 spatial_scale=self.spatial_scale,
                 threads=threads,
                 map_size=self.job.source.map_size(self.map),
-                origin=origin,
+                **place,
             )
 
     def check_range(self) -> None:

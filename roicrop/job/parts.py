@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.chunks import Windows
+from roicrop.chunks import Lines, Windows, count_of
 from roicrop.errors import BoxError
 from roicrop.job.on_map import Features, Placed, Rows
 
 if TYPE_CHECKING:
     from roicrop.job.job import Job
 
-Span = tuple[slice, slice, slice]  # images, rows and columns of the maps of a dataset
+Span = tuple[slice, Lines, Lines]  # images, rows and columns of the maps of a dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ class Limits:
 class Part:
     """Some boxes, and the window of the maps that holds every cell they read.
 
+    The window of a large box that reads few cells has only the rows and columns which it reads.
+
     rows: (n,) in the job; those of an image stand together, and ascend.
     windows: the maps of the dataset that these are in; numbers: in it, by their numbers in the
         job's source.
     span: the window, of the images from the first to the last.
-    wanted: the pieces of the window that have a cell which is read.
+    wanted: the pieces of the window that have a cell which is read; None is all.
     channels: how many a block has; pooled: how many of them a channel of the output takes.
     """
 
@@ -62,7 +64,7 @@ class Part:
     windows: Windows
     numbers: dict[int, int]
     span: Span
-    wanted: NDArray[np.bool_]
+    wanted: NDArray[np.bool_] | None
     channels: int
     pooled: int = 1
 
@@ -81,6 +83,15 @@ class Part:
         """(N, C, h, w) a block of the window, in a buffer. each: `map`, or that of threads."""
         images, height, width = self.span
         return self.windows.read(images, block, height, width, buffer, self.wanted, each)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the window is on the map, as `kernels.Core.crop` takes it."""
+        _, height, width = self.span
+        if isinstance(height, slice) and isinstance(width, slice):
+            return {"origin": (height.start, width.start)}
+        size = self.windows.shape[2:]
+        return {"places": tuple(map(_places, (height, width), size))}
 
     def bytes(self, block: slice) -> int:
         """What a block takes; reading it takes `windows.spare` more."""
@@ -201,6 +212,12 @@ def _is_sparse(boxes: _Boxes, span: Span) -> bool:
 def _part(boxes: _Boxes, limits: Limits) -> Part:
     windows, span = boxes.windows, boxes.span
     one = _bytes(windows, span, windows.piece[1])
+    if one > _BLOCK_BYTES and len(boxes.rows) == 1 and windows.gathers:
+        (placed,) = boxes.job.placed(boxes.rows)
+        lines: Span = (span[0], *placed.plan().lines())
+        crossings = _bytes(windows, lines, windows.piece[1])
+        if crossings < one // _SPARSE:
+            span, one = lines, crossings
     if one > limits.memory:
         channels = _channels_of_one(boxes, span, limits)
     else:
@@ -213,7 +230,8 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
     job = boxes.job
     pooled = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
-    return Part(boxes.rows, windows, numbers, span, _wanted(boxes), channels, pooled)
+    wanted = _wanted(boxes) if isinstance(span[1], slice) else None
+    return Part(boxes.rows, windows, numbers, span, wanted, channels, pooled)
 
 
 def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
@@ -256,6 +274,13 @@ def _bytes(windows: Windows, span: Span, channels: int) -> int:
     return windows.bytes(*_shape(span, channels)) + windows.spare
 
 
+def _places(lines: Lines, size: int) -> NDArray[np.int32]:
+    """(size,) where each row or column of a map is among these, −1 for those that are not."""
+    places = np.full(size, -1, np.int32)
+    places[lines] = np.arange(count_of(lines))
+    return places
+
+
 def _shape(span: Span, channels: int) -> tuple[int, int, int, int]:
-    images, height, width = (int(run.stop) - int(run.start) for run in span)
+    images, height, width = map(count_of, span)
     return images, channels, height, width

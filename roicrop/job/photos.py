@@ -53,11 +53,12 @@ class Photos:
         self._below: dict[Path, dict[str, list[Path]]] = {}
 
     def check(self, placed: Sequence[Placed]) -> None:
-        """ArgumentError for a named one that is no image, or not that of all these boxes."""
-        if self._named is None:
-            return
+        """Look for those of all these boxes, so that they count as inputs.
+
+        ArgumentError for a named one that is no image, or not that of all these boxes.
+        """
         images = {each.image for each in placed}
-        if len(images) > 1:
+        if self._named is not None and len(images) > 1:
             raise ArgumentError(
                 f"--photo {self._named} is one image, and the boxes to draw are on "
                 f"{len(images)}: choose boxes of one image"
@@ -72,7 +73,8 @@ class Photos:
         """
         if placed.map not in self._found:
             look = self._look_for if self._named is None else self._check_named
-            self._found[placed.map] = look(placed, row)
+            photo = self._found[placed.map] = look(placed, row)
+            placed.job.source.watched.add([str(photo.path)] if photo else [])
         return self._found[placed.map]
 
     def _check_named(self, placed: Placed, row: int) -> Photo:

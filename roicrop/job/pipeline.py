@@ -55,7 +55,7 @@ def open_job(request: Request) -> Job:
         if not request.levels and names_levels(everything, source):
             source.close()
             source = undo.enter_context(request.open_features(request.features, pyramids=False))
-        source.watched.add(inputs)
+        source.watched.add([*inputs, *everything.source.files])
         if source.level_names is None or request.level_column is not None:
             _refuse_level_options(request, is_pyramid=source.level_names is not None)
         table = everything.select(

@@ -98,6 +98,7 @@ class _Block:
         """uses: how often `pool` will be called, after which nothing is left in memory."""
         self._job, self._part, self._channels = job, part, channels
         self._memory, self._uses, self._threads = memory, uses, threads
+        self._reading = memory.threads(part.bytes(channels), part.windows.spare, threads)
         self._lock = Lock()
         self._buffer: NDArray[np.uint8] | None = None
         self._window: Features | None = None
@@ -108,27 +109,26 @@ class _Block:
             window = self._read()
             if self._job.source.channels_last:
                 out = out.transpose(0, 3, 1, 2)
-            images, height, width = self._part.span
-            first = 0
+            images, first = self._part.span[0], 0
             for placed in self._job.placed(rows):
                 end = first + len(placed)
                 placed.pool_window(
                     window[self._part.numbers[placed.map] - images.start],
-                    (height.start, width.start),
                     out[first:end, self._part.pooled_from(self._channels)],
                     threads=self._threads,
+                    **self._part.place,
                 )
                 first = end
         finally:
             self._used()
 
     def _read(self) -> Features:
-        part, spare = self._part, self._part.windows.spare
+        part, spare = self._part, self._part.windows.spare * self._reading
         with self._lock:
             if self._window is None:
                 self._buffer = buffer = self._memory.take(part.bytes(self._channels), spare)
                 try:
-                    with _mapping(self._threads) as each:
+                    with _mapping(self._reading) as each:
                         self._window = part.read(self._channels, buffer, each)
                 except BaseException:
                     self._memory.lift()  # nobody is to wait for what is not given back

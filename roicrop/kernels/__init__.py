@@ -45,6 +45,7 @@ class Core(Protocol):
         threads: int,
         map_size: tuple[int, int] | None = None,
         origin: tuple[int, int] = (0, 0),
+        places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
         rows: NDArray[np.int64] | None = None,
     ) -> None:
         """Pool every box into `out`.
@@ -59,6 +60,8 @@ class Core(Protocol):
         map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
             that of the whole map, and the result the same to the bit; `origin` is the cell of the
             map that the window begins with. Cells outside the window are never read.
+        places: in place of `origin`, for a window of some rows and columns of the map, (H,) where
+            in it each row is and (W,) each column, contiguous; −1 for those that it lacks.
         rows: (K,) the row of `out` for each box, contiguous; None is row k for box k. Rows that
             are no box's stay as they are.
 

@@ -35,6 +35,7 @@ def crop(
     threads: int,
     map_size: tuple[int, int] | None = None,
     origin: tuple[int, int] = (0, 0),
+    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
     rows: NDArray[np.int64] | None = None,
 ) -> None:
     """Pool every box into `out`.
@@ -56,7 +57,7 @@ def crop(
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
                 row = start + k if rows is None else rows[start + k]
-                window = _Window(features[image], *origin)
+                window = _Window(features[image], *(places or origin))
                 if isinstance(planned, TurnedPlan):
                     _pool_turned(window, planned, k, out[row])
                     continue
@@ -71,20 +72,29 @@ def crop(
 
 
 class _Window(NamedTuple):
-    """The cells (C, h, w) of a map that are here, the first of them at (top, left)."""
+    """The cells (C, h, w) of a map that are here.
+
+    y, x: the row and the column of the map that they begin with, or where each row and each column
+        of the map is among them, −1 for those that are not here.
+    """
 
     cells: Float
-    top: int
-    left: int
+    y: _Places
+    x: _Places
 
-    def check(self, y_cells: NDArray[np.int32], x_cells: NDArray[np.int32]) -> None:
-        """That it has what a box reads."""
-        for cells, first, size in (
-            (y_cells, self.top, self.cells.shape[1]),
-            (x_cells, self.left, self.cells.shape[2]),
-        ):
-            if not (first <= cells.min() and cells.max() < first + size):
+    def at(self, y: NDArray[Any], x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Rows and columns of the map, which a box reads, as those of the window."""
+        placed = [
+            places[cells] if isinstance(places, np.ndarray) else cells - places
+            for cells, places in ((y, self.y), (x, self.x))
+        ]
+        for cells, size in zip(placed, self.cells.shape[1:], strict=True):
+            if cells.min() < 0 or cells.max() >= size:
                 raise ValueError("a box reads cells outside the window of the map")
+        return placed[0], placed[1]
+
+
+_Places = int | NDArray[np.int32]
 
 
 class _Bins(NamedTuple):
@@ -129,8 +139,8 @@ def _pool_turned(window: _Window, planned: TurnedPlan, k: int, out: Float) -> No
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     y, x = np.divmod(rows.cells[taps], planned.x.size)
     if len(y):
-        window.check(y, x)
-    y, x, weights = y - window.top, x - window.left, rows.weights[taps]
+        y, x = window.at(y, x)
+    weights = rows.weights[taps]
     channels = max(1, _VALUES // max(len(y), 1))
     for c in range(0, len(window.cells), channels):
         cells = window.cells[c : c + channels, y, x].astype(weights.dtype, copy=False)
@@ -151,7 +161,7 @@ def _pool_by_position(window: _Window, planned: SeparablePlan, k: int, out: Floa
 def _pool_box(window: _Window, y: _Bins, x: _Bins, out: Float) -> None:
     y_cells, x_cells = y.cells, x.cells
     if len(y_cells) and len(x_cells):
-        window.check(y_cells, x_cells)
+        y_cells, x_cells = window.at(y_cells, x_cells)
     else:  # nothing is read, wherever the window is
         nothing = np.zeros((), window.cells.dtype)
         size = y.axis.size, x.axis.size
@@ -163,21 +173,20 @@ def _pool_box(window: _Window, y: _Bins, x: _Bins, out: Float) -> None:
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(window.cells), channels):
         some = window.cells[c : c + channels]
-        blocks = [
-            some[:, :, at - window.left : min(at + columns, right) - window.left]
-            for at in range(left, right, columns)
-        ]
-        first = window.top, left
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], y, x, first)
+        blocks = [some[:, :, at : min(at + columns, right)] for at in range(left, right, columns)]
+        places = y_cells, x_cells - left
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], y, x, places)
 
 
-def _pool(blocks: list[Float], y: _Bins, x: _Bins, first: tuple[int, int]) -> Float:
-    """Of some channels, from blocks of columns side by side, whose first cell is `first`."""
+def _pool(
+    blocks: list[Float], y: _Bins, x: _Bins, places: tuple[NDArray[Any], NDArray[Any]]
+) -> Float:
+    """Of some channels, from blocks of columns side by side. places: there, of the bins' cells."""
     row = y.axis.convention
     over_taps = np.fmax if _takes_maximum_of_taps(row) else np.add
-    parts = [_cells_to_rows(block, y, first[0], over_taps, axis=1) for block in blocks]
+    parts = [_cells_to_rows(block, y, places[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    rows = _cells_to_rows(rows, x, first[1], over_taps, axis=2)
+    rows = _cells_to_rows(rows, x, places[1], over_taps, axis=2)
     pooled = _rows_to_bins(_rows_to_bins(rows, y, axis=1), x, axis=2)
     if row.mode == "max":
         zero = y.of(y.axis.rows.zero)[:, None] | x.of(x.axis.rows.zero)
@@ -195,14 +204,14 @@ def _takes_maximum_of_taps(convention: Convention) -> bool:
 
 
 def _cells_to_rows(
-    values: Float, bins: _Bins, first_cell: int, over_taps: np.ufunc, *, axis: int
+    values: Float, bins: _Bins, places: NDArray[Any], over_taps: np.ufunc, *, axis: int
 ) -> Float:
     rows = bins.axis.rows
     row_ptr = rows.row_ptr[bins.rows.start : bins.rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     weights = rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies all of what is not contiguous.
-    cells = values[(slice(None),) * axis + (rows.cells[taps] - first_cell,)]
+    cells = values[(slice(None),) * axis + (places,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
 

@@ -189,6 +189,14 @@ class Plan(ABC):
             has |= rows.void.reshape(len(self), -1).any(axis=1)
         return has
 
+    def lines(self) -> tuple[Int, Int]:
+        """The rows and the columns of the map that hold every cell which a box reads, ascending.
+
+        All within `bounds`, unless the plan knows of fewer; never none.
+        """
+        top, end, left, right = self.bounds().T
+        return np.arange(top.min(), end.max()), np.arange(left.min(), right.max())
+
     @abstractmethod
     def tiles(self, size: tuple[int, int]) -> Bool:
         """(rows, columns) the map cut into tiles of a size: those with a cell that a box reads."""

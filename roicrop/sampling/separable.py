@@ -180,6 +180,11 @@ class SeparablePlan(Plan):
         extent[(extent[:, 1] == 0) | (extent[:, 3] == 0)] = 0
         return extent
 
+    def lines(self) -> tuple[Int, Int]:
+        """See `Plan.lines`."""
+        y, x = (np.unique(axis.rows.cells).astype(np.int64) for axis in (self.y, self.x))
+        return (y, x) if len(y) and len(x) else super().lines()
+
     def tiles(self, size: tuple[int, int]) -> Bool:
         """See `Plan.tiles`."""
         y, x = self.y.tiles(size[0]), self.x.tiles(size[1])

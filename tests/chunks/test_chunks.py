@@ -83,6 +83,19 @@ def test_what_is_wanted_is_as_hdf5_reads_it_and_the_rest_is_not_touched(
     assert (out[~cells] == -7).all()
 
 
+@given(stored(), st.data())
+def test_crossings_of_lines_are_as_hdf5_reads_them(
+    case: tuple[h5py.Dataset, np.dtype[Any]], data: st.DataObject
+) -> None:
+    dataset, dtype = case
+    lines = [
+        np.unique(data.draw(st.lists(st.integers(0, n - 1), min_size=1))) for n in dataset.shape
+    ]
+    out = np.full([len(each) for each in lines], -7, dtype)
+    Pieces(dataset, "maps.h5::/maps").gather(out, lines)
+    np.testing.assert_array_equal(out, dataset[...][np.ix_(*lines)].astype(dtype))
+
+
 @given(hnp.arrays(bool, st.tuples(*[st.integers(1, 5)] * 3)))
 def test_runs_are_what_is_true_once_each(wanted: np.ndarray) -> None:
     times = np.zeros(wanted.shape, int)

@@ -37,7 +37,7 @@ def _is_refused(box: Box) -> bool:
     return (box[2] < box[0]) != (box[3] < box[1])
 
 
-@settings(max_examples=120)
+@settings(max_examples=25)
 @given(box=BOXES, bins=BINS, convention=_ALIGN | st.just("fast-rcnn"), photo=st.booleans())
 def test_nothing_overlaps_in_a_panel(
     box: Box, bins: tuple[int, int], convention: str, photo: bool
@@ -48,7 +48,7 @@ def test_nothing_overlaps_in_a_panel(
     assert_legible(sheet)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(box=BOXES, bins=BINS, photo=st.booleans())
 def test_nothing_overlaps_side_by_side(box: Box, bins: tuple[int, int], photo: bool) -> None:
     pair = crop(box, bins), crop(box, bins, convention="fast-rcnn")
@@ -56,7 +56,7 @@ def test_nothing_overlaps_side_by_side(box: Box, bins: tuple[int, int], photo: b
     assert_legible(both(Shown.of(FEATURES, 1), pair, subject=SUBJECT, photo=shown))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(box=BOXES, bins=BINS, name=_ALIGN | st.just("fast-rcnn"))
 def test_nothing_overlaps_in_an_overlay(box: Box, bins: tuple[int, int], name: str) -> None:
     ratio = 1 if _is_refused(box) and name not in ("prroi", "fast-rcnn") else None

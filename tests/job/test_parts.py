@@ -20,7 +20,7 @@ import roicrop
 from roicrop.chunks import Pieces
 from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import crop, open_job, pooling
+from roicrop.job import crop, open_job, parts, pooling
 from roicrop.sampling import AxisPlan, SeparablePlan, plan
 from tests.job.jobs import ask, crop_to
 
@@ -135,6 +135,55 @@ def test_a_chunk_is_read_if_a_box_reads_a_cell_of_it(
     crop_to("out.h5", ask(features="parts.h5", output_size=(2, 2), spatial_scale=1.0))
     assert set(read) == set(product([1], [0, 3], [4, 14, 24, 34], [6, 18, 30, 42]))
     assert set(read.values()) == {1}
+
+
+@pytest.mark.parametrize("layout", AXES)
+def test_a_box_over_a_map_larger_than_memory_reads_the_cells_it_names(
+    work: Path, read: Counter[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    maps = np.zeros((1, 4, 1400, 1300), np.float32)
+    maps[:, :, ::3] = np.random.default_rng(1).standard_normal(maps[:, :, ::3].shape)
+    stored = maps.transpose(AXES[layout])
+    with h5py.File("parts.h5", "w") as file:
+        chunks = tuple({1: 1, 4: 4}.get(n, 25) for n in stored.shape)
+        dataset = file.create_dataset("features", data=stored, chunks=chunks, compression="lzf")
+        dataset.attrs["layout"] = layout
+    Path("boxes.csv").write_text("x1,y1,x2,y2\n0,0,1300,1400\n")
+    monkeypatch.setattr(parts, "_BLOCK_BYTES", 1 << 20)
+    request = ask(features="parts.h5", memory=1 << 20, spatial_scale=1.0, output_size=(7, 7))
+    pooled = crop_to("out.h5", request)
+    expected = roicrop.roi_align(maps, [np.array([[0, 0, 1300, 1400]])], 7, sampling_ratio=2)
+    if layout.endswith("C"):
+        expected = expected.transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(pooled, expected)
+    assert set(read.values()) == {1}
+    # 14 samples each way, of two neighbouring cells each, which at most one chunk's edge parts.
+    assert 14 * 14 <= len(read) <= 28 * 28
+
+
+def test_a_box_over_all_of_50_000_squared_reads_784_of_160_000_chunks(
+    work: Path, read: Counter[tuple[int, ...]]
+) -> None:
+    with h5py.File("parts.h5", "w") as file:
+        maps = file.create_dataset(
+            "features", (64, 50_000, 50_000), "f4", chunks=(16, 250, 250), compression="lzf"
+        )
+        maps[:, 1785:1787, 48_214:48_216] = 8  # all cells of one of the four samples of a bin
+    Path("boxes.csv").write_text("x1,y1,x2,y2\n0,0,50000,50000\n")
+    request = ask(features="parts.h5", memory=300_000_000, spatial_scale=1.0, output_size=(7, 7))
+    pooled = crop_to("out.h5", request)
+    assert len(read) == 784
+    assert set(read.values()) == {1}
+    assert (pooled[0, :, 0, 6] == 2).all()
+    assert pooled.sum() == 64 * 2
+    wide = ask(
+        features="parts.h5",
+        memory=300_000_000,
+        spatial_scale=1.0,
+        convention=PLAIN["torchvision"],
+    )
+    with pytest.raises(BoxError, match=r"line 2 reads from 50,000×50,000 .*--memory"):
+        crop_to("refused.h5", wide)
 
 
 def test_a_chunk_of_several_images_is_unpacked_once(

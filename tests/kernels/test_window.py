@@ -68,6 +68,29 @@ def cells_read(crop: Crop) -> tuple[Array, Array]:
     return np.unique(named[0]).astype(int), np.unique(named[1]).astype(int)
 
 
+@each_core
+def test_large_boxes_are_summed_alike_from_few_of_their_rows(core: str) -> None:
+    features = np.random.default_rng(0).standard_normal((1, 3, 1500, 1400), np.float32)
+    row = PLAIN["mask-rcnn"]
+    box = np.array([[3.0, 5, 1390, 1490]])
+    case = Crop(row, features, "NCHW", np.array([0]), box, (7, 7), 1.0)
+    some, places = lines_of(features, cells_read(case))
+    assert some[0, 0].size == 28 * 28
+    found = crop(core, case, some, map_size=(1500, 1400), places=places)
+    np.testing.assert_array_equal(found, crop(core, case, features))
+
+
+def lines_of(features: Array, cells: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+    """Some rows and columns of a map, without those between, and where each of the map's is."""
+    named = [each if len(each) else np.array([0]) for each in cells]
+    some = np.ascontiguousarray(features[:, :, named[0]][..., named[1]])
+    places = []
+    for size, each in zip(features.shape[2:], named, strict=True):
+        places.append(np.full(size, -1, np.int32))
+        places[-1][each] = np.arange(len(each))
+    return some, (places[0], places[1])
+
+
 def windowed(features: Array, window: Window) -> Array:
     """The window of a map, in memory of its own whose surroundings are poisoned."""
     view = features[:, :, window[0], window[1]]
@@ -104,6 +127,9 @@ def test_a_window_that_has_the_cells_that_boxes_read_gives_the_same_bits(
         origin = window[0].start, window[1].start
         found = crop(core, case, features, map_size=map_size, origin=origin)
         assert found.tobytes() == expected.tobytes()
+    some, places = lines_of(case.features, cells)
+    found = crop(core, case, some, map_size=map_size, places=places)
+    assert found.tobytes() == expected.tobytes()
 
 
 @each_core

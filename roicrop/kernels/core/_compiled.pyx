@@ -57,6 +57,7 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         double spatial_scale
         int64_t map_size[2]
         int64_t origin[2]
+        const int32_t* places[2]
         Element element
         Number number
         const char* features
@@ -129,6 +130,7 @@ def crop(
     threads,
     map_size=None,
     origin=(0, 0),
+    places=None,
     rows=None,
 ):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
@@ -138,6 +140,12 @@ def crop(
     a.spatial_scale = spatial_scale
     a.map_size[0], a.map_size[1] = map_size or features.shape[2:]
     a.origin[0], a.origin[1] = origin
+    a.places[0] = a.places[1] = NULL
+    if places is not None:
+        for d in range(2):
+            if places[d].dtype != np.int32 or len(places[d]) != a.map_size[d]:
+                raise ValueError("places are an int32 for each row and each column of the map")
+            a.places[d] = <const int32_t*> _memory(places[d])
     a.element = {"e": Element.half, "f": Element.single, "d": Element.real64}[out.dtype.char]
     a.number.kind = ord(features.dtype.kind)
     a.number.bytes = features.dtype.itemsize

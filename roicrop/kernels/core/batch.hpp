@@ -38,6 +38,7 @@ struct Chunk {
     int boxes = 0;
     AxisPlan<Sum> y, x;
     std::vector<std::int64_t> y_place, x_place, column;
+    std::vector<std::int64_t> height, width;  // by box: cells of the map from the first to the last
     std::vector<std::int32_t> column_ptr, number;  // by box; by cell, while a box is planned
 
     std::int64_t taps_and_bins() const {
@@ -118,11 +119,21 @@ private:
         for (int box = 0; box < chunk.boxes; ++box) {
             const auto y_begin = chunk.y.cells.size(), x_begin = chunk.x.cells.size();
             planner.append(&chunk.y, &chunk.x, corners + box * 4);
-            for (auto t = y_begin; t < chunk.y.cells.size(); ++t) chunk.y.cells[t] -= std::int32_t(a_.origin[0]);
-            for (auto t = x_begin; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] -= std::int32_t(a_.origin[1]);
+            chunk.height.push_back(to_window(chunk.y.cells, y_begin, 0));
+            chunk.width.push_back(to_window(chunk.x.cells, x_begin, 1));
             place_columns(chunk, std::int32_t(x_begin), std::int32_t(chunk.x.cells.size()));
         }
         chunk.y_place.resize(chunk.y.cells.size());
+    }
+
+    // A box's cells from the map to the window; how many they span on the map.
+    std::int64_t to_window(std::vector<std::int32_t>& cells, std::size_t begin, int axis) const {
+        Range range;
+        for (auto t = begin; t < cells.size(); ++t) {
+            range.add(cells[t]);
+            cells[t] = a_.in_window(axis, cells[t]);
+        }
+        return range.size();
     }
 
     // The cells that a box's taps along x name become its columns.
@@ -154,8 +165,9 @@ private:
             const bool reads = y.size() && x.size();
             if (reads && !(y.within(window_y) && x.within(window_x)))
                 throw std::invalid_argument("a box reads cells outside the window of the map");
-            const bool large = reads && (y.size() > longest_segment || y.size() * x.size() > packed_cells);
-            const int segment = large ? int(std::clamp<std::int64_t>(packed_cells / x.size(), 1, longest_segment))
+            const std::int64_t height = chunk.height[std::size_t(box)], width = chunk.width[std::size_t(box)];
+            const bool large = reads && (height > longest_segment || height * width > packed_cells);
+            const int segment = large ? int(std::clamp<std::int64_t>(packed_cells / width, 1, longest_segment))
                                       : longest_segment;
             columns_ = std::max<std::int64_t>(columns_, chunk.column_ptr[std::size_t(box) + 1] -
                                                             chunk.column_ptr[std::size_t(box)]);

@@ -14,6 +14,8 @@ struct Arguments {
     double spatial_scale;
     std::int64_t map_size[2];  // of the whole map
     std::int64_t origin[2];    // of the window that `features` is of it
+    // In place of that: where each row and column of the map is in the window; −1 where it is not.
+    const std::int32_t* places[2];
     Element element;           // of the output
     Number number;             // of the map
     const char* features;      // (N, C, H, W)
@@ -26,6 +28,11 @@ struct Arguments {
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
+
+    // A row (axis 0) or a column of the map, in the window.
+    std::int32_t in_window(int axis, std::int32_t cell) const {
+        return places[axis] ? places[axis][cell] : cell - std::int32_t(origin[axis]);
+    }
     bool own_channels;           // position-sensitive
     const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
                                  // begin and bin size along y and x, cosine, sine, and the centre's y and x;

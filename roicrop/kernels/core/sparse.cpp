@@ -184,8 +184,8 @@ private:
         Range y, x;
         for (auto t = box.ptr[0]; t < box.ptr[bins_]; ++t) {
             Tap<Sum>& tap = plan.taps[std::size_t(t)];
-            tap.y -= std::int32_t(a_.origin[0]);
-            tap.x -= std::int32_t(a_.origin[1]);
+            tap.y = a_.in_window(0, tap.y);
+            tap.x = a_.in_window(1, tap.x);
             y.add(tap.y);
             x.add(tap.x);
         }

@@ -1,0 +1,88 @@
+"""Numbers from lists and text, with what is wrong with which row."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.files.text import shown
+from roicrop.text import quoted
+
+Array = NDArray[np.float64]
+
+_AT_ONCE: Final = 1 << 16
+_DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
+
+
+def boxes_of(lists: list[Any], width: int | None = None) -> tuple[Array, dict[int, str]]:
+    """(n, width) float64 from lists of that many numbers, and what is wrong with which.
+
+    width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
+    null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
+    """
+    widths = {len(box) for box in lists if type(box) is list}
+    width = width or (5 if 5 in widths and 4 not in widths else 4)
+    boxes, faults = np.empty((len(lists), width)), {}  # its pages are taken as lists are given up
+    for start in range(0, len(lists), _AT_ONCE):
+        some = lists[start : start + _AT_ONCE]
+        end = start + len(some)
+        if {*map(type, some)} == {list} and {*map(len, some)} == {width}:
+            numbers = _float64(chain.from_iterable, some, len(some) * width)
+            if numbers is not None:
+                boxes[start:end] = numbers.reshape(-1, width)
+                lists[start:end] = [None] * len(some)
+                continue
+        for row, box in enumerate(some, start):
+            fits = isinstance(box, list) and len(box) == width
+            numbers = _float64(iter, box, width) if fits else None
+            boxes[row] = np.nan if numbers is None else numbers
+            if numbers is None and box not in (None, [], {}, ""):
+                faults[row] = f"{shown(box)} is not {'five' if width == 5 else 'four'} numbers"
+    return boxes, faults
+
+
+def numbers_of(values: Sequence[Any] | Array) -> tuple[Array, dict[int, str]]:
+    """(n,) float64, NaN for null and empty text, and what is no number, by its row."""
+    numbers = values if isinstance(values, np.ndarray) else _float64(iter, values, len(values))
+    if numbers is not None:
+        return numbers, {}
+    numbers, faults = np.full(len(values), np.nan), {}
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            if is_number(value):
+                numbers[row] = float(value)
+            elif value.strip():
+                faults[row] = f"{quoted(value, 60)} is not a number"
+                if _DECIMAL_COMMA.fullmatch(value):
+                    faults[row] += " (a decimal comma: write a point)"
+        elif (number := _float64(iter, [value], 1)) is not None:
+            numbers[row] = number[0]
+        elif value is not None:
+            faults[row] = f"{shown(value)} is not a number"
+    return numbers, faults
+
+
+def is_number(cell: str) -> bool:
+    """Whether text is a number, and not what Python alone takes for one: 1_0, other digits."""
+    cell = cell.strip()
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return cell.isascii() and "_" not in cell
+
+
+def _float64(
+    items: Callable[[Sequence[Any]], Any], values: Sequence[Any], count: int
+) -> Array | None:
+    """The items of values; None if one is not a number, or an integer beyond float64."""
+    if set(map(type, items(values))) <= {int, float}:
+        with contextlib.suppress(OverflowError):
+            return np.fromiter(items(values), np.float64, count)
+    return None
