@@ -245,19 +245,15 @@ private:
         regions_.push_back(region);
     }
 
-    // Note the scanlines and columns of a region that some box reads.
+    // Note the scanlines of a region that some box reads.
     void touch(Region& region) {
-        auto& touched = touched_.emplace_back(std::size_t(region.height + region.width / pack_block + 1));
-        std::uint8_t *const scanlines = touched.data(), *const blocks = scanlines + region.height;
+        std::vector<std::uint8_t>& touched = touched_.emplace_back(std::size_t(region.height + 1));
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
             const std::int32_t *const row_ptr = box->y.row_ptr, *const bin_ptr = box->y.bin_ptr;
-            const std::int32_t begin = row_ptr[bin_ptr[0]], end = row_ptr[bin_ptr[box->y.bins]];
-            if (begin == end || box->columns == 0) continue;
-            for (auto t = begin; t < end; ++t) scanlines[box->y.cell[t] - region.y] = 1;
-            for (int i = 0; i < box->columns; ++i) blocks[(box->column[i] - region.x) / pack_block] = 1;
+            for (auto t = row_ptr[bin_ptr[0]]; box->columns && t < row_ptr[bin_ptr[box->y.bins]]; ++t)
+                touched[std::size_t(box->y.cell[t] - region.y)] = 1;
         }
-        region.scanlines = scanlines;
-        region.column_blocks = blocks;
+        region.scanlines = touched.data();
     }
 
     void pool() {
@@ -328,7 +324,7 @@ private:
     std::vector<const Unit*> order_;
     std::vector<Box> boxes_;
     std::vector<Region> regions_;
-    std::vector<std::vector<std::uint8_t>> touched_;    // scanlines and columns of regions
+    std::vector<std::vector<std::uint8_t>> touched_;    // scanlines of regions
     std::int64_t panel_bytes_ = 0, columns_ = 0;        // the most that any region needs
     std::int64_t most_boxes_ = 0, most_cells_ = 0;      // of a region
     int lines_ = 0;                                     // of a panel's cell

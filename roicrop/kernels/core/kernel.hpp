@@ -14,7 +14,7 @@ using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
 
 constexpr int line_bytes = 64;   // a cache line
 constexpr int column_block = 4;  // the columns of a box are listed in multiples of this
-constexpr int pack_block = 16;   // columns that are packed together
+constexpr int pack_block = 16;   // columns that are transposed together
 
 enum class Element { half, single, real64 };
 
@@ -113,7 +113,7 @@ struct Region {
     int lines;                // cache lines of a cell of the panel; 0: the map is read as it is
     int y, x, height, width;  // of the rectangle, in cells
     std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
-    const std::uint8_t *scanlines, *column_blocks;  // which of the rectangle some box reads
+    const std::uint8_t* scanlines;  // which of the rectangle some box reads
     bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
 };
 

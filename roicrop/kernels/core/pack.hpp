@@ -98,44 +98,37 @@ inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::
     }
 }
 
-// Columns of one scanline, from the panel's `to` and the map's `from` on.
-template <class Element>
-void pack_columns(const Task& task, char* to, const char* from, int columns) {
-    const int channels = task.channels;
-    const Number number = task.call->number;
-    const std::ptrdiff_t cell = task.region->lines * line_bytes;
-    const std::ptrdiff_t next_channel = task.call->strides[1], next = task.call->strides[3];
-    if (is_element<Element>(number) && next_channel == number.bytes)
-        return copy_cells(to, cell, from, next, channels * number.bytes, columns);
-    const Gather gather = gather_of(number);
-    if (next != number.bytes || task.region->lines > 1) {
-        for (int x = 0; x < columns; ++x)
-            gather(to + x * cell, from + x * next, next_channel, channels, number.swapped);
-        return;
-    }
-    Element* const cells = reinterpret_cast<Element*>(to);
-    constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
-    if (is_element<Element>(number)) return pack_planes<Element, run>(cells, from, next_channel, channels, columns);
-    alignas(line_bytes) Element block[lanes<Element>][pack_block];
-    for (int c = 0; c < channels; ++c)
-        gather(block[c], from + c * next_channel, next, columns, number.swapped);
-    pack_planes<Element, run>(cells, reinterpret_cast<const char*>(block), sizeof block[0], channels,
-                              columns);
-}
-
-// One scanline of a region, as far as boxes read it, from the map's scanline at `from`.
+// One scanline of a region, from the map's at `from`.
 template <class Element>
 void pack_scanline(const Task& task, char* to, const char* from) {
     const Region& region = *task.region;
-    const int columns = std::min(pack_block, region.width);
-    for (int x = 0; x < region.width; x += pack_block) {
-        if (!region.column_blocks[x / pack_block]) continue;
-        const int begin = std::min(x, region.width - columns);
-        pack_columns<Element>(task, to + begin * region.lines * line_bytes,
-                              from + (region.x + begin) * task.call->strides[3], columns);
+    const Number number = task.call->number;
+    const std::ptrdiff_t cell = region.lines * line_bytes, channel = task.call->strides[1], x = task.call->strides[3];
+    const bool same = is_element<Element>(number), neighbours = x == number.bytes && region.lines == 1;
+    constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
+    Element* const cells = reinterpret_cast<Element*>(to);
+    from += region.x * x;
+    if (same && channel == number.bytes)
+        return copy_cells(to, cell, from, x, task.channels * number.bytes, region.width);
+    if (same && neighbours)
+        return pack_planes<Element, run>(cells, from, channel, task.channels, region.width);
+    const Gather gather = gather_of(number);
+    if (!neighbours) {
+        for (int i = 0; i < region.width; ++i)
+            gather(to + i * cell, from + i * x, channel, task.channels, number.swapped);
+        return;
+    }
+    for (int i = 0; i < region.width; i += pack_block) {
+        const int columns = std::min(pack_block, region.width - i);
+        alignas(line_bytes) Element block[lanes<Element>][pack_block];
+        for (int c = 0; c < task.channels; ++c)
+            gather(block[c], from + i * x + c * channel, x, columns, number.swapped);
+        pack_planes<Element, run>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
+                                  sizeof block[0], task.channels, columns);
     }
 }
 
+// What boxes read of a region.
 template <class Element>
 void pack(const Task& task, const char* map) {
     const Region& region = *task.region;

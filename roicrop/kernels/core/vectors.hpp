@@ -29,16 +29,30 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 
-template <class Sum>
-struct VectorOf {
-    typedef Sum type __attribute__((vector_size(vector_bytes)));
-    typedef Sum anywhere __attribute__((vector_size(vector_bytes), aligned(1), may_alias));
+// n numbers side by side, in a register and anywhere in memory.
+template <class Number, int n>
+struct RunOf {
+    typedef Number type __attribute__((vector_size(n * sizeof(Number))));
+    typedef Number anywhere __attribute__((vector_size(n * sizeof(Number)), aligned(1), may_alias));
 };
-template <class Sum>
-using Vector = typename VectorOf<Sum>::type;
+template <class Number, int n>
+using Run = typename RunOf<Number, n>::type;
 
+template <class Number, int n>
+inline Run<Number, n> load_run(const void* from) {
+    return *static_cast<const typename RunOf<Number, n>::anywhere*>(from);
+}
+
+template <class Number, int n>
+inline void store_run(void* to, Run<Number, n> run) {
+    *static_cast<typename RunOf<Number, n>::anywhere*>(to) = run;
+}
+
+// As many as an instruction takes.
 template <class Sum>
 constexpr int width = vector_bytes / int(sizeof(Sum));
+template <class Sum>
+using Vector = Run<Sum, width<Sum>>;
 
 template <class Sum>
 inline Vector<Sum> splat(Sum value) {
@@ -55,12 +69,12 @@ using Binary16 = _Float16;
 // The next `width<Sum>` elements, as sums.
 template <class Sum>
 inline Vector<Sum> load(const Sum* from) {
-    return *reinterpret_cast<const typename VectorOf<Sum>::anywhere*>(from);
+    return load_run<Sum, width<Sum>>(from);
 }
 
 template <class Sum>
 inline void store(Sum* to, Vector<Sum> v) {
-    *reinterpret_cast<typename VectorOf<Sum>::anywhere*>(to) = v;
+    store_run<Sum, width<Sum>>(to, v);
 }
 
 template <class Sum>
@@ -155,25 +169,6 @@ inline void finish_streams() {
 #if defined(__SSE2__)
     _mm_sfence();
 #endif
-}
-
-// n elements that are transposed together.
-template <class Element, int n>
-struct RunOf {
-    typedef Element type __attribute__((vector_size(n * sizeof(Element))));
-    typedef Element anywhere __attribute__((vector_size(n * sizeof(Element)), aligned(1), may_alias));
-};
-template <class Element, int n>
-using Run = typename RunOf<Element, n>::type;
-
-template <class Element, int n>
-inline Run<Element, n> load_run(const char* from) {
-    return *reinterpret_cast<const typename RunOf<Element, n>::anywhere*>(from);
-}
-
-template <class Element, int n>
-inline void store_run(Element* to, Run<Element, n> run) {
-    *reinterpret_cast<typename RunOf<Element, n>::anywhere*>(to) = run;
 }
 
 // Element i of a pair of vectors, taken alternately from one and the other.
