@@ -1,9 +1,9 @@
 """`python tests/kernels/sanitize.py`: the kernel tests under sanitizers, at every vector level.
 
 The compiled core is built twice, in folders of its own: once with the address and the
-undefined-behaviour sanitizer, once with that for threads. Each build runs tests of the kernels and
-operators with every level of vector instructions that the processor has. Any finding ends the
-process that made it, and so fails the run.
+undefined-behaviour sanitizer, once with that for threads. Each build runs tests of the kernels with
+every level of vector instructions that the processor has. Any finding ends the process that made it,
+and so fails the run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("baseline", "avx2", "avx512")
-# Those that measure memory or forbid it know nothing of what a sanitizer adds.
-TESTS = (
-    "tests/kernels/test_same_bits.py",
-    "tests/kernels/test_window.py",
-    "tests/operators/test_computed.py",
+# Few, since each is slower by two orders of magnitude: every path of the kernels (`levels.py`), windows,
+# unusual memory, large and turned boxes, and calls beside one another.
+TESTS = ("test_same_bits.py", "test_window.py", "test_sparse.py")
+CHOSEN = (
+    "large_boxes_go_where or share_memory or dimension_of_one or where_in_memory or several_threads "
+    "or test_window or test_sparse"
 )
 SANITIZERS = {
     "address,undefined": (
@@ -38,6 +39,8 @@ UNSHUFFLED = ("setarch", "-R") if sys.platform == "linux" else ()
 START = """
 import sys
 sys.meta_path = [finder for finder in sys.meta_path if "Mesonpy" not in type(finder).__name__]
+from tests.kernels import levels
+levels.results()
 import pytest
 sys.exit(pytest.main(sys.argv[1:]))
 """
@@ -66,7 +69,7 @@ def main() -> int:
                 pytest += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
                 # Few examples of each property: every one is slower by an order of magnitude.
                 profile = ["--hypothesis-profile=few"]
-                chosen = [str(place / test) for test in TESTS]
+                chosen = ["-k", CHOSEN, *(str(place / "tests/kernels" / test) for test in TESTS)]
                 run = subprocess.run(
                     [*pytest, *profile, "--import-mode=importlib", *chosen],
                     cwd=place,

@@ -52,7 +52,7 @@ struct Unit {
 template <class Sum>
 struct Chunk {
     AxisPlan<Sum> y, x;  // x names columns, not cells
-    std::vector<std::int32_t> column;
+    std::vector<std::int64_t> column;
     std::vector<Unit> units;
 };
 
@@ -118,7 +118,7 @@ private:
             for (std::size_t i = 0; i < number.size(); ++i)
                 if (number[i] == 0) {
                     number[i] = box.columns++;
-                    chunk.column.push_back(unit.x.begin + std::int32_t(i));
+                    chunk.column.push_back(unit.x.begin + std::int64_t(i));
                 }
             for (auto t = x; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] = number_at(t);
             for (; box.columns % column_block; ++box.columns) chunk.column.push_back(chunk.column.back());
@@ -242,6 +242,9 @@ private:
             panel_bytes_ = std::max(panel_bytes_, scanlines * region.pitch);
             touch(region);
         }
+        const std::int64_t step = region.lines ? region.lines * line_bytes : a_.strides[3];
+        for (const Box* box = region.boxes; box < region.boxes + region.count; ++box)
+            for (int i = 0; i < box->columns; ++i) box->column[i] *= step;
         regions_.push_back(region);
     }
 
@@ -260,7 +263,7 @@ private:
         const std::int64_t most = channels_of_task();
         const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x;
         // Vectors go past the end of what is short.
-        const std::int64_t tile = in_lines((bins + line_) * (most + line_) * sizeof(Sum));
+        const std::int64_t tile = in_lines((bins + line_) * (most + cells_out_ * line_) * sizeof(Sum));
         const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
         const std::int64_t all = panel + buffers + 2 * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);

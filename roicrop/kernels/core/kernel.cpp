@@ -95,39 +95,38 @@ __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, 
 template <int n>
 struct Vectors {
     static constexpr int count = n;
-    int channel, last;
+    int channel, last;  // of the cell; from there on
+    int before;         // of the vectors before them, if none began earlier
 
     template <class Sum>
-    int at(int v) const {
-        return v + 1 == n ? last : channel + v * width<Sum>;
+    std::ptrdiff_t at(int v) const {
+        return n > 1 && v + 1 == n ? last : v * width<Sum>;
     }
 };
 
-// The cells of a map or panel: where (0, 0) is or would be, and the bytes to the next along y and x.
-struct Cells {
+// The scanlines of a map or panel: where cell (0, 0) is or would be, and the bytes from one to the next.
+struct Scanlines {
     const char* at;
-    std::ptrdiff_t y, x;
+    std::ptrdiff_t next;
+
+    Scanlines from(std::ptrdiff_t bytes) const { return {at + bytes, next}; }
 };
 
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
 template <class Element, Reduction reduction, int vectors, class Sum>
-__attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some, const Box& box,
+__attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> some, const Box& box,
                                     const Axis& y, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
-    const std::int32_t* const end = box.column + box.columns;
+    const std::int64_t* const end = box.column + box.columns;
     const int segment = box.segment;
     for (int row = first_row; row < first_row + rows; ++row) {
-        for (const std::int32_t* column = box.column; column < end; column += columns) {
-            const char* from[columns][vectors];
+        for (const std::int64_t* column = box.column; column < end; column += columns) {
+            const char* from[columns];
 #pragma GCC unroll 8
-            for (int g = 0; g < columns; ++g)
-#pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v)
-                    from[g][v] = cells.at + column[g] * cells.x +
-                                 some.template at<Sum>(v) * std::ptrdiff_t(sizeof(Element));
+            for (int g = 0; g < columns; ++g) from[g] = map.at + column[g];
             const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
-                return load<Sum>(reinterpret_cast<const Element*>(from[g][v] + cell * cells.y));
+                return load<Sum>(reinterpret_cast<const Element*>(from[g] + cell * map.next) + some.template at<Sum>(v));
             };
             Accumulators<Sum, columns, vectors> acc;
             reduce_row<reduction>(acc, y, row, segment, T::template start<Sum>, load_tap);
@@ -205,12 +204,15 @@ public:
           call_(*task.call),
           region_(*task.region),
           map_(region_.map + task.first_channel * call_.strides[1]),
+          read_{map_, call_.strides[2]},
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
           last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
           pitch_(task.out_cells ? std::max(task.channels, width<Sum>) : lanes<Element>),
           rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
 
     void run() {
+        if (region_.lines)
+            read_ = {task_.panel - region_.y * region_.pitch - region_.x * region_.lines * line_bytes, region_.pitch};
         if (region_.lines && !region_.in_bands) pack<Element>(task_, map_);
         for (int i = 0; i < region_.count; ++i) pool_box(region_.boxes + i);
         if (task_.streams) finish_streams();
@@ -272,22 +274,17 @@ private:
     // Rows of the plan along y, from `row` on.
     template <class To>
     void pool_rows(Bins<To> to, int row, int rows, bool continues) {
-        const auto& in = call_.strides;
-        Cells cells{map_, in[2], in[3]};
-        if (region_.lines) {
-            cells = {task_.panel, region_.pitch, region_.lines * line_bytes};
-            cells.at -= region_.y * cells.y + region_.x * cells.x;
-        }
         if (region_.in_bands) fill_in_bands(row);
         for_each_vectors([&](auto some) {
             const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * some.count * width<Sum>;
-            Sum* const buffers = row_buffer(some.channel);
+            Sum* const buffers = row_buffer(some.before);
+            const Bins<To> bins{to.at + some.channel, to.next, to.below, to.streams};
             if (!region_.in_bands)
-                down<Element, reduction>(buffers, cells, some, *box_, box_->y, row, rows, false);
-            if (rows == 1) return pool_across<1>(to, buffers, buffer, some, continues);
-            if (rows == 2) return pool_across<2>(to, buffers, buffer, some, continues);
-            if (rows == 3) return pool_across<3>(to, buffers, buffer, some, continues);
-            return pool_across<4>(to, buffers, buffer, some, continues);
+                down<Element, reduction>(buffers, read_.from(some.channel * size), some, *box_, box_->y, row, rows, false);
+            if (rows == 1) return pool_across<1>(bins, buffers, buffer, some, continues);
+            if (rows == 2) return pool_across<2>(bins, buffers, buffer, some, continues);
+            if (rows == 3) return pool_across<3>(bins, buffers, buffer, some, continues);
+            return pool_across<4>(bins, buffers, buffer, some, continues);
         });
     }
 
@@ -302,7 +299,7 @@ private:
 
     // The row buffer of a row of the plan whose scanlines are packed segment by segment.
     void fill_in_bands(int row) {
-        const Cells cells{task_.panel - region_.x * std::ptrdiff_t(line_bytes), region_.pitch, line_bytes};
+        const Scanlines panel = read_.from(region_.y * region_.pitch);
         const int begin = box_->y.row_ptr[row], end = box_->y.row_ptr[row + 1];
         int tap = begin;
         do {
@@ -310,13 +307,13 @@ private:
             std::int32_t scanline[longest_sum];
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
-                pack_scanline<Element>(task_, task_.panel + t * cells.y,
+                pack_scanline<Element>(task_, task_.panel + t * region_.pitch,
                                        map_ + box_->y.cell[tap + t] * call_.strides[2]);
             }
             const std::int32_t row_ptr[] = {0, taps};
             const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(box_->y.weight) + tap, nullptr, nullptr};
             for_each_vectors([&](auto some) {
-                down<Element, reduction>(row_buffer(some.channel), cells, some, *box_, band, 0, 1, tap > begin);
+                down<Element, reduction>(row_buffer(some.before), panel.from(some.channel * size), some, *box_, band, 0, 1, tap > begin);
             });
             tap += taps;
         } while (tap < end);
@@ -334,8 +331,8 @@ private:
         for (int v = 0; v < vectors_;) {
             const auto next = [&, left = vectors_ - v](auto n) {
                 if (n > left) return false;
-                const int channel = v * width<Sum>;
-                with(Vectors<n>{channel, std::min(channel + (n - 1) * width<Sum>, last_)});
+                const int channel = n == 1 ? std::min(v * width<Sum>, last_) : v * width<Sum>;
+                with(Vectors<n>{channel, std::min((n - 1) * width<Sum>, last_ - channel), v * width<Sum>});
                 v += n;
                 return true;
             };
@@ -419,6 +416,7 @@ private:
     const Arguments& call_;
     const Region& region_;
     const char* const map_;
+    Scanlines read_;              // of the map or the panel
     const int vectors_, last_;    // of a cell; the channel with which the last begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
     const int rows_together_;

@@ -98,7 +98,7 @@ struct Axis {
 
 struct Box {
     Axis y, x;
-    const std::int32_t* column;  // cells along x that are read, in order, the last repeated
+    std::int64_t* column;        // bytes to each cell along x that is read, in order, the last repeated
     int columns;                 // a multiple of column_block
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
     bool flagged;                // whether a bin is void, or considers 0
