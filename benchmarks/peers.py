@@ -95,6 +95,30 @@ def roicrop(
     return Contender(name, threads, run, result, tolerance=tolerance)
 
 
+IN_NEW_MEMORY: Final = " in new memory"
+
+
+def in_new_memory(workload: Workload, threads: int) -> Iterator[Contender]:
+    """roicrop and ONNX Runtime as users call them: each call allocates its result."""
+    latest: dict[str, Any] = {}
+
+    def contender(name: str, call: Callable[[], Array], convention: str) -> Contender:
+        def run() -> None:
+            latest[name] = None  # kept, it would be in the way of the next one
+            latest[name] = call()
+
+        return Contender(name + IN_NEW_MEMORY, threads, run, lambda: latest[name], convention)
+
+    def own() -> Array:
+        return crop(workload, workload.features, "detectron2", threads=threads)
+
+    yield contender(OWN, own, "detectron2")
+    if any(peer.name == "onnxruntime" and not peer.why_missing() for peer in PEERS):
+        feeds = _onnx_feeds(workload)
+        session = _onnx_session(workload, feeds, threads)
+        yield contender("onnxruntime", lambda: session.run(None, feeds)[0], "onnx")
+
+
 def crop(workload: Workload, features: Array, convention: str, **options: Any) -> Array:
     """The workload by roicrop's array API, on that map and under that convention."""
     if workload.operator == "pool":  # all mean the same by it
@@ -158,16 +182,8 @@ def _torchvision(workload: Workload, threads: int) -> Contender:
 def _onnxruntime(workload: Workload, threads: int) -> Contender:
     import onnxruntime
 
-    onnxruntime.set_default_logger_severity(3)  # it warns that its maximum is to change
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # It is fastest when its workers wait for work actively; they shall not while others are timed.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
     feeds = _onnx_feeds(workload)
-    session = onnxruntime.InferenceSession(
-        _onnx_model(workload, feeds), options, providers=["CPUExecutionProvider"]
-    )
+    session = _onnx_session(workload, feeds, threads)
     out = zeros(workload.pooled_shape, np.float32)
     binding = session.io_binding()
     for name, array in feeds.items():
@@ -178,6 +194,20 @@ def _onnxruntime(workload: Workload, threads: int) -> Contender:
         session.run_with_iobinding(binding)
 
     return Contender("onnxruntime", threads, run, lambda: out, "onnx")
+
+
+def _onnx_session(workload: Workload, feeds: dict[str, Array], threads: int) -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)  # it warns that its maximum is to change
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # It is fastest when its workers wait for work actively; they shall not while others are timed.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(
+        _onnx_model(workload, feeds), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _onnx_feeds(workload: Workload) -> dict[str, Array]:

@@ -47,11 +47,11 @@ class Verdict:
 # A peer's figure is its time by roicrop's: "mean" is the geometric mean over a suite's workloads,
 # "least" and "most" are those of the workload where it is smallest and largest.
 TARGETS: Final = (
-    Target("align, onnxruntime, mean", "RoIAlign: times faster than ONNX Runtime", 8),
+    Target("align in new memory, onnxruntime, mean", "RoIAlign: times faster than ONNX Runtime", 8),
+    Target("align, onnxruntime, mean", "… with results in memory that is there already", 10),
     Target("align, onnxruntime, least", "… on each of the six workloads", 4),
     Target("align, torchvision, mean", "RoIAlign: times faster than torchvision", 20),
     Target("align on one thread, torchvision, mean", "… on one thread", 12),
-    Target("align, onnxruntime, mean", "RoIAlign: times faster than ONNX Runtime", 10, aim=True),
     Target("align, by memory floor, mean", "RoIAlign: by the memory floor", at_most=2.5, aim=True),
     Target("pool, torchvision, mean", "RoIPool: times faster than torchvision", 20),
     Target("maximum, most", "RoIAlign, maximum: by the time of the average", at_most=4),

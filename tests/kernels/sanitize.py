@@ -2,8 +2,8 @@
 
 The compiled core is built twice, in folders of its own: once with the address and the
 undefined-behaviour sanitizer, once with that for threads. Each build runs tests of the kernels with
-every level of vector instructions that the processor has. Any finding ends the process that made it,
-and so fails the run.
+every level of vector instructions that the processor has. Any finding ends the process that made
+it, and so fails the run.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("baseline", "avx2", "avx512")
-# Few, since each is slower by two orders of magnitude: every path of the kernels (`levels.py`), windows,
-# unusual memory, large and turned boxes, and calls beside one another.
+# Few, since each is slower by two orders of magnitude: every path of the kernels (`levels.py`),
+# windows, unusual memory, large and turned boxes, and calls beside one another.
 TESTS = ("test_same_bits.py", "test_window.py", "test_sparse.py")
 CHOSEN = (
-    "large_boxes_go_where or share_memory or dimension_of_one or where_in_memory or several_threads "
-    "or test_window or test_sparse"
+    "large_boxes_go_where or share_memory or dimension_of_one or where_in_memory "
+    "or several_threads or test_window or test_sparse"
 )
 SANITIZERS = {
     "address,undefined": (
