@@ -88,12 +88,15 @@ private:
     }
 
     void write(char* to) const {
-        to += task_.first_channel * task_.out.channel;
-        for (int c = 0; c < task_.channels; ++c, to += task_.out.channel)
-            for (int b = 0; b < task_.bins; ++b) {
-                const int y = (task_.first_bin + b) / task_.bins_x, x = (task_.first_bin + b) % task_.bins_x;
-                std::memcpy(to + y * task_.out.y + x * task_.out.x, tile() + b * line + c, sizeof(Element));
-            }
+        const int rows = std::max(1, task_.bins / task_.bins_x), columns = task_.bins / rows;
+        to += task_.first_channel * task_.out.channel + task_.first_bin / task_.bins_x * task_.out.y +
+              task_.first_bin % task_.bins_x * task_.out.x;
+        for (int c = 0; c < task_.channels; ++c, to += task_.out.channel) {
+            const Element* from = tile() + c;
+            for (int y = 0; y < rows; ++y)
+                for (int x = 0; x < columns; ++x, from += line)
+                    std::memcpy(to + y * task_.out.y + x * task_.out.x, from, sizeof(Element));
+        }
     }
 
     const SparseTask<Sum>& task_;
