@@ -28,8 +28,7 @@ const LOST = "#e81e2c";
  */
 export function drawMarks(ink, view, pooling, box, at, chosen, cell, nth) {
   const colour = css(content.palette.bins[nth]);
-  frame(ink, view, box, 8, "rgba(24, 28, 34, 0.6)");
-  frame(ink, view, box, 6, "#ffffff");
+  drawBox(ink, view, box);
   const bins = outlines(pooling);
   specks(ink, view, pooling);
   for (const line of bins.lines) stroke(ink, view, line, 1.25, colour);
@@ -48,6 +47,13 @@ export function drawMarks(ink, view, pooling, box, at, chosen, cell, nth) {
   if (!cell) return;
   const [row, column] = cell;
   frame(ink, view, rectangle([row - 0.5, column - 0.5, row + 0.5, column + 0.5]), 2, "#ffffff", [5, 3]);
+}
+
+/** The box alone. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
+export function drawBox(ink, view, box) {
+  frame(ink, view, box, 8, "rgba(24, 28, 34, 0.6)");
+  frame(ink, view, box, 6, "#ffffff");
+  handles(ink, view, box);
 }
 
 /** @param {Rectangle} of @returns {Outline} */
@@ -163,7 +169,9 @@ function specks(ink, view, pooling) {
 
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin */
 function samples(ink, view, pooling, bin) {
-  const radius = bin.listed > 64 ? 2.5 : 5;
+  const { y: ofY, x: ofX } = pooling.plan;
+  const apart = Math.min(...[ofY, ofX].map((axis) => Math.abs(axis.step) / Math.max(axis.count, 1)));
+  const radius = Math.min(Math.max(0.35 * apart * view.cell, 1.5), 5);
   if (bin.listed > MOST_SPECKS) return;
   for (const { y, x } of pooling.terms(bin)) {
     const at = /** @type {const} */ ([toX(view, x.position), toY(view, y.position)]);

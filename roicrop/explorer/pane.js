@@ -4,7 +4,7 @@ import { cellsPerPixel, content, pixelsOf } from "./content.js";
 import { element } from "./dom.js";
 import { Grid } from "./grid.js";
 import { drawMap, rulers } from "./heat.js";
-import { drawMarks, outlines, plainest, turned } from "./marks.js";
+import { drawBox, drawMarks, outlines, plainest, turned } from "./marks.js";
 import { Pointer } from "./pointer.js";
 import { brief } from "./numbers.js";
 import { hover, set, shownBox, shownCorners, state } from "./state.js";
@@ -107,7 +107,8 @@ export class Pane {
       : fitted(spans ?? [[0, 1], [0, 1]], map.size, width, height);
     const perPixel = cellsPerPixel(map, row);
     drawMap(ink, this.view, map, state.channel, shownBox(), perPixel, state.fade, this.redraw);
-    if (!refused) {
+    if (refused) drawBox(ink, this.view, this.box);
+    else {
       const framed = pooling.bin(...bin);
       const chosen = this.#term(framed) ?? plainest(pooling, framed);
       drawMarks(ink, this.view, pooling, this.box, bin, chosen, hover.cell, this.nth);

@@ -26,7 +26,7 @@ export function sumOf({ convention, row, pooling }, bin, copy) {
     "section",
     { class: "sum", "aria-label": heading },
     element("h3", {}, heading, " ", element("small", {}, what)),
-    element("div", { class: "axes" }, ...axes(pooling, bin)),
+    element("div", { class: "axes", tabindex: "0", role: "group", "aria-label": "Samples" }, ...axes(pooling, bin)),
     bin.isVoid ? null : terms(pooling, bin),
     ...result(pooling, bin),
     content.command.features === null ? null : button("Copy as roicrop explain", copy),
