@@ -24,7 +24,7 @@ import { Pooling } from "./pooling.js";
 /** @typedef {[number, number, number]} Colour */
 /**
  * @typedef {{features: string | null, boxes: string, options: string[], of_moved: string[],
- *   fractions_of: string[], by_rule: boolean, normalized: boolean, photo: string | null}} Command
+ *   fractions_of: string[], by_rule: boolean, photo: string | null}} Command
  */
 /**
  * @typedef {object} Content
@@ -35,7 +35,6 @@ import { Pooling } from "./pooling.js";
  * @property {boolean} normalized
  * @property {Pair} output_size
  * @property {number} most_bins
- * @property {number} all_channels
  * @property {number[]} channels
  * @property {string} left_out
  * @property {Row} defaults
