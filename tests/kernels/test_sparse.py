@@ -63,7 +63,9 @@ def test_both_cores_give_the_same(key: tuple[Operator, str], dtype: type[np.floa
             MAP.astype(dtype), np.arange(len(boxes)) % 2, boxes.astype(dtype), out,
             convention=row, spatial_scale=0.25, threads=2,
         )  # fmt: skip
-    np.testing.assert_allclose(*pooled, rtol=0, atol=4e-6 if dtype is np.float32 else 1e-13)
+    np.testing.assert_allclose(
+        pooled[0], pooled[1], rtol=0, atol=4e-6 if dtype is np.float32 else 1e-13
+    )
 
 
 @pytest.mark.core
