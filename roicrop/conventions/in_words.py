@@ -32,11 +32,16 @@ def table_row(row: Convention) -> tuple[str, ...]:
     end += ", clipped" if row.clipped else ""
     least = "" if row.min_size is None else measure(f"{row.min_size:g}", "cell")
     cells = row.kind == "cell"
+    rounded = "rounded in pixels" if row.pixels != "as-given" else _ROUNDED[row.rounding]
+    end += "" if row.end_cell else ", end cell left out"
+    end += f", last {measure(str(row.unread), 'cell')} of the map left out" if row.unread else ""
+    if row.turned:
+        end += f", {row.angle}"
     return (
         row.name,
         row.operator,
-        _ROUNDED[row.rounding] + end if cells else before + after + end,
-        ("1 cell" if row.rounding != "none" else "") if cells else least,
+        rounded + end if cells else before + after + end,
+        "1 cell" if cells and row.rounding != "none" else least,
         "cells" if cells else _samples(row),
         row.mode,
         row.border if matters("border", row) else "left out",

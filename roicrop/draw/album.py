@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import closing, contextmanager
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import partial
+from itertools import chain, groupby, islice, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -27,7 +26,7 @@ from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.explanation import is_points, write_points
-from roicrop.job import Job, OnMap, Photo, Photos, Placed, Rows, Subject
+from roicrop.job import Job, OnMap, Photos, Placed, Processes, Rows
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -56,50 +55,31 @@ class Options:
 
 @dataclass(frozen=True)
 class Figure:
-    """One box to draw, with all that takes: other processes have neither job nor maps.
+    """One figure to draw, with all that takes: other processes have neither job nor maps.
 
-    files: the figure, then a table of points for each plan, or none.
+    sheet: lays it out. files: the figure, and its tables. tables: write them, each to a path.
     """
 
-    shown: Shown
-    crops: tuple[Crop, ...]
-    subject: Subject
-    photo: Photo | None
+    sheet: Callable[[], Sheet]
     files: Sequence[Path]
     overwrite: bool
+    tables: Sequence[Callable[..., None]] = ()
 
     def draw(self) -> list[Path]:
         """Write the files; those that were not there before. Of a failure nothing is left."""
         from roicrop import draw
 
         made: list[Path] = []
-        png, *tables = self.files
         try:
-            with _noting(png, made):
-                draw.save(self.sheet(), png, overwrite=self.overwrite)
-            for path, crop in zip(tables, self.crops, strict=False):
-                with _noting(path, made):
-                    write_points(crop.plan, 0, path, subject=self.subject, overwrite=self.overwrite)
+            writers: list[Callable[..., None]] = [partial(draw.save, self.sheet()), *self.tables]
+            for path, write in zip(self.files, writers, strict=False):
+                new = not path.exists()
+                write(path=path, overwrite=self.overwrite)
+                made += [path] if new else []
         except BaseException:
             remove(made)
             raise
         return made
-
-    def sheet(self) -> Sheet:
-        """The figure itself."""
-        if len(self.crops) == 1:
-            return panel(self.shown, self.crops[0], subject=self.subject, photo=self.photo)
-        pair = self.crops[0], self.crops[1]
-        return both(self.shown, pair, subject=self.subject, photo=self.photo)
-
-
-@contextmanager
-def _noting(path: Path, made: list[Path]) -> Iterator[None]:
-    """Remember a file that is written inside, unless it replaces one."""
-    new = not path.exists()
-    yield
-    if new:
-        made.append(path)
 
 
 def remove(files: Sequence[Path]) -> None:
@@ -199,42 +179,35 @@ class Album:
                 shown = mean
                 if shown is None or channel is not None or row_of.position_sensitive:
                     shown = Shown.of_bin(features, channel, crops[0].plan, crops[0].bin)
+                layout = partial(panel, shown, crops[0])
+                if len(crops) == 2:
+                    layout = partial(both, shown, (crops[0], crops[1]))
+                subject, photo = on_map.subject(row), self._photos.of(one, row)
                 yield Figure(
-                    shown,
-                    tuple(crops),
-                    on_map.subject(row),
-                    self._photos.of(one, row),
+                    partial(layout, subject=subject, photo=photo),
                     self._files.get(row, ()),
                     self._overwrite,
+                    [partial(write_points, crop.plan, 0, subject=subject) for crop in crops],
                 )
 
-    def _surveys(self) -> Generator[Survey]:
-        survey: Survey | None = None
-        for on_map in self._job.by_map(self._rows):
-            key = self._key(on_map.map)
-            if survey is None or survey.key != key:
-                if survey is not None:
-                    yield survey
-                survey = self._survey_on(on_map, key)
-            self._add(survey, on_map)
-        if survey is not None:
-            yield survey
+    def _surveys(self) -> Generator[Figure]:
+        def key(on_map: OnMap) -> int:
+            return self._key(on_map.map)
 
-    def _survey_on(self, on_map: OnMap, key: int) -> Survey:
+        for its, on_maps in groupby(self._job.by_map(self._rows), key):
+            survey: Survey | None = None
+            for on_map in on_maps:
+                survey = survey or self._survey_on(on_map)
+                self._add(survey, on_map)
+            if survey is not None:
+                yield Figure(survey.compose, self._files.get(its, ()), self._overwrite)
+
+    def _survey_on(self, on_map: OnMap) -> Survey:
         """One of no boxes yet."""
         shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
         photo = self._photos.of(on_map, int(on_map.rows[0]))
-        return Survey(
-            name=self._survey or "overview",
-            shown=shown,
-            items=[],
-            amount=np.zeros(shown.map_size),
-            cells_per_pixel=on_map.cells_per_pixel,
-            photo=photo,
-            key=key,
-            file=self._files[key][0] if self._files else None,
-            overwrite=self._overwrite,
-        )
+        name, amount = self._survey or "overview", np.zeros(shown.map_size)
+        return Survey(name, shown, [], amount, on_map.cells_per_pixel, photo)
 
     def _add(self, survey: Survey, on_map: OnMap) -> None:
         table, names = self._job.table, self._job.source.level_names
@@ -310,37 +283,29 @@ def _is_own(path: Path) -> bool:
     return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
-def _drawn(
-    figures: Iterator[Figure | Survey], count: int, threads: int | None
-) -> Iterator[list[Path]]:
+def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterator[list[Path]]:
     """Draw them; the files that each made, in any order."""
     workers = min(threads or os.cpu_count() or 1, count // (_WORTH_WORKERS // 2))
     if workers < 2:
         yield from (figure.draw() for figure in figures)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_signals) as pool:
-        waiting: set[Future[list[Path]]] = set()
-        try:
-            for figure in figures:
-                waiting.add(pool.submit(figure.draw))
-                if len(waiting) >= 3 * workers:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+    crew, waiting = Processes(workers), set[Future[list[Path]]]()
+    try:
+        with crew.executor() as pool:
+            for figure in chain(figures, repeat(None)):
+                if figure is not None:
+                    waiting.add(pool.submit(figure.draw))
+                if not waiting:
+                    return
+                if figure is None or len(waiting) >= 3 * workers:
+                    done = crew.wait(waiting)
+                    waiting -= done
                     yield from (future.result() for future in done)
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future in waiting:
-                if future.done() and not future.cancelled() and not future.exception():
-                    remove(future.result())
-            raise
-
-
-def _leave_signals() -> None:
-    """Ctrl-C is for the process that started the workers, which then stops them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except BaseException:
+        for future in waiting:
+            if future.done() and not future.cancelled() and not future.exception():
+                remove(future.result())
+        raise
 
 
 def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:

@@ -133,30 +133,6 @@ class Brush:
             wings = (base_x - aside_x, base_y + aside_y), (base_x + aside_x, base_y - aside_y)
             self.polygon([(x1, y1), *wings], paint)
 
-    def specks(
-        self,
-        y: NDArray[np.float64],
-        x: NDArray[np.float64],
-        colours: NDArray[np.uint8],
-        size: float,
-        strength: float,
-    ) -> None:
-        """A square of that size around each point: for more points than anybody could draw.
-
-        colours: (n, 3). strength: of the paint, from 0 to 1.
-        """
-        canvas = np.array(self._image)
-        side = max(round(size * self._finer), 1)
-        top, left = (np.rint(at * self._finer - side / 2).astype(np.int64) for at in (y, x))
-        seen = (top >= 0) & (left >= 0)
-        seen &= (top < len(canvas) - side) & (left < canvas.shape[1] - side)
-        top, left, paint = top[seen], left[seen], strength * colours[seen]
-        before = canvas.copy()
-        for i, j in np.ndindex(side, side):
-            under = before[top + i, left + j]
-            canvas[top + i, left + j] = (paint + (1 - strength) * under).astype(np.uint8)
-        self._image.paste(Image.fromarray(canvas))
-
     def _fine(self, x: float, y: float) -> tuple[int, int]:
         x, y = self._near(x, y)
         return round(x * self._finer), round(y * self._finer)

@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
 from roicrop.draw.map import Shown
-from roicrop.draw.sheet import Entry
-from roicrop.draw.view import Span, TrueBox, View, spans_of, true_box
+from roicrop.draw.sheet import Entry, framed
+from roicrop.draw.view import TrueBox, View, spans_of, true_box
 from roicrop.job import Subject
-from roicrop.sampling import Plan, Samples, Term
+from roicrop.sampling import Plan, Term
 from roicrop.text import distance, measure, tidy
 
 Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordinates
 
 SHADOW: Final = (*INK, 140)
 _SAME: Final = 5e-3  # cells below which nobody sees a shift
-_LEAST_GAP: Final = 3.0  # pixels between samples below which they are specks
-_MOST_MARKS: Final = 20_000
-_MOST_PLACES: Final = 600  # of samples along an axis
+_SAME_PLACE: Final = 0.25  # pixels
+_LEAST_GAP: Final = 3.5  # pixels between samples, below which …
+_THINNED: Final = 8.0  # … only some are drawn, that far from one another
 _MOST_TERMS: Final = 3000  # of the one bin that are looked at one by one
 _LEAST_CENTRED: Final = 14.0  # pixels a cell from which on centres are marked
 
@@ -133,10 +133,10 @@ def side_lengths(outline: Outline) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Points:
-    """Where the samples of all bins lie: those in sight, those at one place once.
+    """Where the samples of all bins lie: those in sight, as far as there is room for marks.
 
     y, x, read_y, read_x: (n,) index coordinates; state: 0 inside, 1 clamped, 2 outside.
-    gap: pixels between neighbours.
+    gap: pixels between neighbours. thinned: whether there is not room for all.
     """
 
     y: NDArray[np.float64]
@@ -145,57 +145,42 @@ class Points:
     read_x: NDArray[np.float64]
     state: NDArray[np.int64]
     gap: float
-
-    @property
-    def crowded(self) -> bool:
-        """Whether there is no room for marks."""
-        return self.gap < _LEAST_GAP or len(self.y) > _MOST_MARKS
+    thinned: bool
 
 
 def points(view: View, plan: Plan, k: int) -> Points:
     """The samples of box k in sight."""
-    along_y, along_x = plan.samples(k)
-    if plan.turn(k) is not None:
-        return _turned_points(view, plan, k)
-    ys, gap_y = _places(along_y, view.rows, view.cell_y)
-    xs, gap_x = _places(along_x, view.columns, view.cell_x)
-    i, j = (a.ravel() for a in np.indices((len(ys), len(xs))))
-    inside = ys.inside[i] & xs.inside[j]
-    state = np.where(inside, (ys.clamped[i] | xs.clamped[j]).astype(np.int64), 2)
-    at = [a.astype(np.float64) for a in (ys.position[i], xs.position[j])]
-    read = [a.astype(np.float64) for a in (ys.read_at[i], xs.read_at[j])]
-    return Points(at[0], at[1], read[0], read[1], state, min(gap_y, gap_x))
-
-
-def _turned_points(view: View, plan: Plan, k: int) -> Points:
-    """The same of a box that is turned, whose samples are pairs; of very many, some."""
-    ys, xs = plan.samples(k)
-    at, read = (
-        [getattr(samples, name).astype(np.float64) for samples in (ys, xs)]
-        for name in ("position", "read_at")
-    )
-    state = np.where(ys.inside, (ys.clamped | xs.clamped).astype(np.int64), 2)
-    seen = np.ones(len(ys), dtype=bool)
-    for of, span, cell in zip(
-        at, (view.rows, view.columns), (view.cell_y, view.cell_x), strict=True
+    both, cells, turned = plan.samples(k), (view.cell_y, view.cell_x), plan.turn(k) is not None
+    pixels, seen, gap = [], [], 40.0
+    for samples, axis, cell, span in zip(
+        both, plan.axes, cells, (view.rows, view.columns), strict=True
     ):
-        seen &= (of >= span.low - 8.0 / cell) & (of <= span.high + 8.0 / cell)
-    some = np.flatnonzero(seen)
-    some = some[:: len(some) // _MOST_PLACES**2 + 1]
-    steps = (float(axis.bin_size[k]) / max(axis.count[k], 1) * view.cell for axis in plan.axes)
-    return Points(at[0][some], at[1][some], read[0][some], read[1][some], state[some], min(steps))
+        at = samples.position.astype(np.float64)
+        seen.append((at >= span.low - 8.0 / cell) & (at <= span.high + 8.0 / cell))
+        pixels.append(np.where(seen[-1], at, 0.0) * cell)
+        gaps = np.diff(np.sort(pixels[-1][seen[-1]]))
+        if turned:
+            gaps = np.array([float(axis.bin_size[k]) / max(int(axis.count[k]), 1) * view.cell])
+        gap = float(gaps[gaps > _SAME_PLACE].min(initial=gap))
+    room = _THINNED if gap < _LEAST_GAP else _SAME_PLACE
+    places = [np.rint(each / room) for each in pixels]
+    if turned:
+        i = j = _first(places[0] * (1 << 20) + places[1], seen[0] & seen[1])
+    else:  # all pairs
+        i, j = (_first(*each) for each in zip(places, seen, strict=True))
+        i, j = (each.ravel() for each in np.meshgrid(i, j, indexing="ij"))
+    (ys, xs), pairs = both, list(zip(both, (i, j), strict=True))
+    inside, moved = ys.inside[i] & xs.inside[j], ys.clamped[i] | xs.clamped[j]
+    at_y, at_x = (samples.position[n].astype(np.float64) for samples, n in pairs)
+    read_y, read_x = (samples.read_at[n].astype(np.float64) for samples, n in pairs)
+    state = np.where(inside, moved.astype(np.int64), 2)
+    return Points(at_y, at_x, read_y, read_x, state, max(gap, room), room == _THINNED)
 
 
-def _places(samples: Samples, span: Span, cell: float) -> tuple[Samples, float]:
-    """The samples of an axis that are drawn, and the pixels between neighbours."""
-    at = samples.position.astype(np.float64)
-    reach = 8.0 / cell
-    seen = np.flatnonzero((at >= span.low - reach) & (at <= span.high + reach))
-    places, first = np.unique(np.rint(at[seen] * (cell * 4)), return_index=True)
-    gaps = np.diff(places) / 4
-    drawn = np.zeros(len(at), dtype=bool)
-    drawn[seen[first[:: len(first) // _MOST_PLACES + 1]]] = True
-    return samples.where(drawn), float(gaps.min()) if gaps.size else 40.0
+def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The numbers of the first sample at each place."""
+    numbers = np.flatnonzero(seen)
+    return numbers[np.sort(np.unique(places[numbers], return_index=True)[1])]
 
 
 @dataclass(frozen=True)
@@ -291,8 +276,7 @@ def box_entry(drawing: Drawing) -> Entry:
         text += f", out of sight (arrow): {' and '.join(gone)}"
     elif not (view.rows.covers(rows) and view.columns.covers(columns)):
         text += ", which goes on beyond the picture"
-    example = rectangle(7, 6, 27, 18)
-    return Entry(lambda brush: brush.outline(example, 4.0, BOX), text)
+    return Entry(framed(4.0, BOX), text)
 
 
 def shift(drawing: Drawing) -> str:

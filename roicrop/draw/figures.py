@@ -9,39 +9,13 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
+from roicrop.draw import colour, sheet
 from roicrop.draw.canvas import Brush, rectangle
-from roicrop.draw.colour import (
-    BEYOND,
-    FIRST,
-    INFINITE,
-    MINUS_INFINITE,
-    NOT_A_NUMBER,
-    SECOND,
-    Colour,
-    Scale,
-    scale_of_difference,
-)
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
 from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
 from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, photo_block
-from roicrop.draw.sheet import (
-    GAP,
-    INNER,
-    NOTHING,
-    Block,
-    Entry,
-    Sheet,
-    colour_bar,
-    column,
-    head,
-    legend,
-    page,
-    paragraph,
-    row,
-    side_by_side,
-)
 from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
 from roicrop.job import Photo, Subject
 from roicrop.sampling import Plan
@@ -54,10 +28,10 @@ _MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
 _LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
 _ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
 _NO_SPANS: Final[tuple[Spans, Spans]] = ((), ())
-Step = tuple[Block, Block]
+Step = tuple[sheet.Block, sheet.Block]
 
 
-def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> Sheet:
+def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> sheet.Sheet:
     """One box under one plan in three steps: on the photograph, on the map, pooled.
 
     photo: of the image; without it there are two steps.
@@ -66,7 +40,7 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
     below = crop.plan.output_size[1] > _MOST_BESIDE
     wide = below or columns.size >= _WIDE * rows.size
     if wide:
-        width = INNER - GUTTER - BRACKETS - (0 if below else _GRID + GAP)
+        width = sheet.INNER - GUTTER - BRACKETS - (0 if below else _GRID + sheet.GAP)
         view = fit(rows, columns, shown.map_size, width, (240, 420))
     else:
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
@@ -74,37 +48,39 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
     scale, first = shown.scale(view, crop.values[~crop.void]), 2 if photo else 1
     on_map = _on_map(first, drawing, scale, art.spans(drawing))
     inset = _inset([drawing], scale, 720 if wide else _GRID)
-    said, values = _result(first + 1, crop, scale, INNER if below else _GRID, 420)
-    last = said, column(values, _bar(scale, shown), NOTHING if wide else inset, gap=14)
+    said, values = _result(first + 1, crop, scale, sheet.INNER if below else _GRID, 420)
+    last = said, sheet.column(values, _bar(scale, shown), sheet.NOTHING if wide else inset, gap=14)
     entries, beside = _entries([drawing], shown), False
     lines = [[on_map, last]]
     if wide:
-        on_map = on_map[0], column(on_map[1], inset, gap=14)
+        on_map = on_map[0], sheet.column(on_map[1], inset, gap=14)
         lines = [[on_map], [last]] if below else [[on_map, last]]
     if photo:
-        left = view.width if wide else INNER - on_map[1].width - 2 * GAP - _GRID
+        left = view.width if wide else sheet.INNER - on_map[1].width - 2 * sheet.GAP - _GRID
         picture = _on_photo(photo, drawing, left, on_map[1].height)
         narrow = picture.width < left - _LEGEND  # the legend is beside it, or else below
-        words = legend(entries, left - picture.width - GAP if narrow else _GRID if wide else left)
-        free = picture.height if wide or narrow else on_map[1].height - picture.height - GAP
+        words = sheet.legend(
+            entries, left - picture.width - sheet.GAP if narrow else _GRID if wide else left
+        )
+        free = picture.height if wide or narrow else on_map[1].height - picture.height - sheet.GAP
         beside = words.height <= free and not below
         if wide:
             lines.insert(0, [_photo_step(drawing, picture, left)])
             lines[0] += [(_empty(words.width), words)] if beside else []
         else:
-            around = row if narrow else column
-            body = around(picture, words if beside else NOTHING, gap=GAP)
+            around = sheet.row if narrow else sheet.column
+            body = around(picture, words if beside else sheet.NOTHING, gap=sheet.GAP)
             lines[0].insert(0, _photo_step(drawing, body, left))
-    blocks = [side_by_side(*line) for line in lines]
+    blocks = [sheet.side_by_side(*line) for line in lines]
     title = f"{in_words.operator_name(crop.plan.convention)} of box {subject.box}"
-    return _page(title, [*blocks, legend([] if beside else entries, INNER)], [drawing])
+    return _page(title, [*blocks, sheet.legend([] if beside else entries, sheet.INNER)], [drawing])
 
 
 def both(
     shown: Shown, crops: tuple[Crop, Crop], *, subject: Subject, photo: Photo | None = None
-) -> Sheet:
+) -> sheet.Sheet:
     """Two operators on one box, side by side; the rest is as in `panel`."""
-    side = (INNER - GAP) // 2
+    side = (sheet.INNER - sheet.GAP) // 2
     view = fit(*_region(crops, subject), shown.map_size, side - GUTTER, (200, 560))
     scale = shown.scale(view, *(crop.values[~crop.void] for crop in crops))
     drawings = [Drawing(crop, view, subject, shown) for crop in crops]
@@ -112,14 +88,15 @@ def both(
     maps = [_on_map(first, drawing, scale) for drawing in drawings]
     insets = [_inset([drawing], scale, side) for drawing in drawings]
     grids = [_result(first + 1, crop, scale, side, 270) for crop in crops]
-    blocks = [side_by_side(*maps), row(*insets), side_by_side(*grids)]
+    below = sheet.row(*(sheet.Block(side, each.height, each.place) for each in insets))
+    blocks = [sheet.side_by_side(*maps), below, sheet.side_by_side(*grids)]
     if photo:
         on_photo = _photo_step(drawings[0], _on_photo(photo, drawings[0], side, 260), _GRID)
-        room = INNER - on_photo[1].width - 2 * GAP
-        words = column(legend(entries, room), _bar(scale, shown), gap=16)
-        blocks.insert(0, side_by_side(on_photo, (_empty(room), words)))
+        room = sheet.INNER - on_photo[1].width - 2 * sheet.GAP
+        words = sheet.column(sheet.legend(entries, room), _bar(scale, shown), gap=16)
+        blocks.insert(0, sheet.side_by_side(on_photo, (_empty(room), words)))
     else:
-        blocks += [_bar(scale, shown), legend(entries, INNER)]
+        blocks += [_bar(scale, shown), sheet.legend(entries, sheet.INNER)]
     names = " and ".join(in_words.operator_name(crop.plan.convention) for crop in crops)
     return _page(f"{names} of box {subject.box}", blocks, drawings)
 
@@ -131,7 +108,7 @@ def overlay(
     names: tuple[str, str],
     subject: Subject,
     photo: Photo | None = None,
-) -> Sheet:
+) -> sheet.Sheet:
     """Two conventions' bins and samples over one another, and where their results differ.
 
     names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
@@ -145,49 +122,51 @@ def overlay(
     view = fit(*_region(pair, subject), shown.map_size, 600, (300, 640))
     scale, signed = (
         shown.scale(view, *(crop.values[~crop.void] for crop in pair)),
-        scale_of_difference(difference),
+        colour.scale_of_difference(difference),
     )
     drawings = [
-        Drawing(pair[0], view, subject, shown, FIRST, ink=FIRST),
-        Drawing(pair[1], view, subject, shown, SECOND, dashed=True, ink=SECOND),
+        Drawing(pair[0], view, subject, shown, colour.FIRST, ink=colour.FIRST),
+        Drawing(pair[1], view, subject, shown, colour.SECOND, dashed=True, ink=colour.SECOND),
     ]
     map_, factor = map_block(shown, view, scale, _marks(drawings))
-    room = (INNER - map_.width - 2 * GAP) // 2
+    room = (sheet.INNER - map_.width - 2 * sheet.GAP) // 2
     results: list[Step] = []
     for values, void, name, colours, its in (
-        (pair[0].values, pair[0].void, names[0], [FIRST], scale),
-        (pair[1].values, pair[1].void, names[1], [SECOND], scale),
+        (pair[0].values, pair[0].void, names[0], [colour.FIRST], scale),
+        (pair[1].values, pair[1].void, names[1], [colour.SECOND], scale),
         (difference, pair[0].void & pair[1].void, "difference: second − first",
-         [FIRST, SECOND], signed),
+         [colour.FIRST, colour.SECOND], signed),
     ):  # fmt: skip
         block, power = grid(values, void, its, room, 300, worst, colours)
-        results.append((paragraph(_with(name, power), room, SMALL), block))
+        results.append((sheet.paragraph(_with(name, power), room, SMALL), block))
     one, other = (float(crop.values[p, q]) for crop in pair)
     said = [brief(v, 4, powers=True) for v in (other - one, one, other)]
     text = (
         f"They differ most in bin {p},{q} of {shown.words}, by {said[0]}: "
         f"{names[0]} gives {said[1]}, {names[1]} {said[2]}."
     )
-    bars = [_bar(scale, shown, room), colour_bar(signed, "Colors of the difference", room)]
-    words = column(paragraph(text, room), *bars, gap=12)
-    right = column(side_by_side(*results[:2]), row(column(*results[2], gap=8), words), gap=18)
+    bars = [_bar(scale, shown, room), sheet.colour_bar(signed, "Colors of the difference", room)]
+    words = sheet.column(sheet.paragraph(text, room), *bars, gap=12)
+    right = sheet.column(
+        sheet.side_by_side(*results[:2]), sheet.row(sheet.column(*results[2], gap=8), words), gap=18
+    )
     looks = [
-        Entry(_look(drawing), f"bins and samples of {name}")
+        sheet.Entry(_look(drawing), f"bins and samples of {name}")
         for drawing, name in zip(drawings, names, strict=True)
     ]
     entries = [*looks, *_entries(drawings, shown)]
-    inset, below = _inset(drawings, scale, map_.width), legend(entries, map_.width)
+    inset, below = _inset(drawings, scale, map_.width), sheet.legend(entries, map_.width)
     if photo:
         picture = _on_photo(photo, drawings[0], 240, 240)
-        below = row(picture, legend(entries, map_.width - picture.width - GAP))
-    left = column(map_, inset, below, gap=18)
+        below = sheet.row(picture, sheet.legend(entries, map_.width - picture.width - sheet.GAP))
+    left = sheet.column(map_, inset, below, gap=18)
     seen = _with(f"framed: bin {p},{q}", factor)
     steps = [
-        (head("1\u00a0\u00a0Where each one reads", seen, left.width), left),
-        (head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width), right),
+        (sheet.head("1\u00a0\u00a0Where each one reads", seen, left.width), left),
+        (sheet.head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width), right),
     ]
     return _page(
-        f"{names[0]} and {names[1]} on box {subject.box}", [side_by_side(*steps)], drawings
+        f"{names[0]} and {names[1]} on box {subject.box}", [sheet.side_by_side(*steps)], drawings
     )
 
 
@@ -209,12 +188,12 @@ def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     return rows, columns
 
 
-def _inset(drawings: Sequence[Drawing], scale: Scale, room: int) -> Block:
+def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet.Block:
     """What one bin reads, or some of it, where the map shows it too small; else nothing."""
     view, shown, crops = drawings[0].view, drawings[0].shown, [each.crop for each in drawings]
     sides = np.ptp([view.corners(crop.framed) for crop in crops], axis=1)
     if min(sides.min(), view.cell) >= _LEAST_SEEN:
-        return NOTHING
+        return sheet.NOTHING
     # As many cells as make the bin large enough, and at least the four that are read.
     least, most = _ENLARGED
     thin = min(min(side_lengths(crop.framed)) for crop in crops)
@@ -226,12 +205,12 @@ def _inset(drawings: Sequence[Drawing], scale: Scale, room: int) -> Block:
         spans.append(Span(low - 0.2, min(span.high, low + cells) + 0.2))
     larger = fit(spans[0], spans[1], shown.map_size, room - GUTTER, (200, 260))
     if larger.cell_y * larger.cell_x < 2 * view.cell_y * view.cell_x:
-        return NOTHING
+        return sheet.NOTHING
     on_it = [replace(each, view=larger) for each in drawings]
     labels = ART[crops[0].plan.kind].labels(on_it[0]) if len(on_it) == 1 else []
     block, factor = map_block(shown, larger, scale, _marks(on_it), labels)
-    caption = paragraph(_with(f"enlarged: {drawings[0].bin_name}", factor), room, SMALL)
-    return column(caption, block, gap=6)
+    caption = sheet.paragraph(_with(f"enlarged: {drawings[0].bin_name}", factor), room, SMALL)
+    return sheet.column(caption, block, gap=6)
 
 
 def _marks(drawings: Sequence[Drawing]) -> Callable[[Brush], None]:
@@ -245,35 +224,35 @@ def _marks(drawings: Sequence[Drawing]) -> Callable[[Brush], None]:
     return draw
 
 
-def _empty(width: int) -> Block:
+def _empty(width: int) -> sheet.Block:
     """What has a width and no height, as a head that says nothing."""
-    return Block(width, 1, lambda sheet, x, y: None)
+    return sheet.Block(width, 1, lambda sheet, x, y: None)
 
 
 def _with(text: str, factor: str) -> str:
     return f"{text} (numbers {factor})" if factor else text
 
 
-def _step(number: int, text: str, more: str, block: Block) -> Step:
-    return head(f"{number}\u00a0\u00a0{text}", more, block.width), block
+def _step(number: int, text: str, more: str, block: sheet.Block) -> Step:
+    return sheet.head(f"{number}\u00a0\u00a0{text}", more, block.width), block
 
 
-def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> Block:
+def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> sheet.Block:
     """The photograph in a frame of at most that size."""
     view, true = drawing.view.unstretched(width, height), drawing.true
     box = replace(drawing, view=view).box
     return photo_block(photo.image, view, drawing.shown.map_size, true.per_pixel, box)
 
 
-def _photo_step(drawing: Drawing, body: Block, width: int) -> Step:
+def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Step:
     y, x = drawing.true.per_pixel
     more = f"one square is one cell: {tidy(1 / x)}×{tidy(1 / y)} pixels"
-    wider = Block(max(body.width, width), body.height, body.place)
+    wider = sheet.Block(max(body.width, width), body.height, body.place)
     return _step(1, "The box on the image", more, wider)
 
 
 def _on_map(
-    number: int, drawing: Drawing, scale: Scale, spans: tuple[Spans, Spans] = _NO_SPANS
+    number: int, drawing: Drawing, scale: colour.Scale, spans: tuple[Spans, Spans] = _NO_SPANS
 ) -> Step:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
     labels: Sequence[Label] = art.labels(drawing)
@@ -288,8 +267,8 @@ def _on_map(
     return _step(number, f"{name} {art.reads}", more, block)
 
 
-def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> Step:
-    block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [FIRST])
+def _result(number: int, crop: Crop, scale: colour.Scale, room: int, height: int) -> Step:
+    block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [colour.FIRST])
     way = {"avg": "average", "max": "largest", "corner-max": "largest weighted corner"}
     said = ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
     value = brief(float(crop.values[crop.bin]), 4, powers=True)
@@ -297,11 +276,11 @@ def _result(number: int, crop: Crop, scale: Scale, room: int, height: int) -> St
     return _step(number, said[0].upper() + said[1:], more, block)
 
 
-def _bar(scale: Scale, shown: Shown, width: int = _GRID) -> Block:
-    return colour_bar(scale, f"Colors: {shown.words}", width)
+def _bar(scale: colour.Scale, shown: Shown, width: int = _GRID) -> sheet.Block:
+    return sheet.colour_bar(scale, f"Colors: {shown.words}", width)
 
 
-def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[Entry]:
+def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
     """The legend: the box, what each kind has, and what else has a colour."""
     view, crops = drawings[0].view, [drawing.crop for drawing in drawings]
     found = [box_entry(drawings[0])]
@@ -317,23 +296,23 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[Entry]:
         found.append(_plain(", or ".join(striped), None))
     values = np.concatenate([shown.seen(view)[0].ravel(), *(c.values.ravel() for c in crops)])
     lowest = f"{brief(LOWEST_FLOAT32, 5)}: where a maximum starts, and stays if it meets no number"
-    for holds, colour, name in (
-        (np.isnan(values), NOT_A_NUMBER, "NaN (not a number)"),
-        (values == np.inf, INFINITE, "∞ (infinity)"),
-        (values == -np.inf, MINUS_INFINITE, "−∞ (minus infinity)"),
-        (np.isfinite(values) & (values <= LOWEST_FLOAT32), BEYOND, lowest),
+    for holds, its, name in (
+        (np.isnan(values), colour.NOT_A_NUMBER, "NaN (not a number)"),
+        (values == np.inf, colour.INFINITE, "∞ (infinity)"),
+        (values == -np.inf, colour.MINUS_INFINITE, "−∞ (minus infinity)"),
+        (np.isfinite(values) & (values <= LOWEST_FLOAT32), colour.BEYOND, lowest),
     ):
         if holds.any():
-            found.append(_plain(name, colour))
+            found.append(_plain(name, its))
     return found
 
 
-def _plain(text: str, background: Colour | None) -> Entry:
+def _plain(text: str, background: colour.Colour | None) -> sheet.Entry:
     """A background that says it all."""
-    return Entry(lambda brush: None, text, background)
+    return sheet.Entry(lambda brush: None, text, background)
 
 
-def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> Sheet:
+def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
     """The figure with what is odd about it, and below what it is of, with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
     notes = [*map(shift, drawings)]
@@ -341,7 +320,7 @@ def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> S
         notes.append(f"Cells are drawn {tidy(ratio, 1)} times as high as wide.")
     elif ratio < 0.99:
         notes.append(f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high.")
-    said = paragraph(" ".join(filter(None, dict.fromkeys(notes))), INNER)
+    said = sheet.paragraph(" ".join(filter(None, dict.fromkeys(notes))), sheet.INNER)
     subject, true = drawings[0].subject, drawings[0].true
     plan, k = drawings[0].crop.plan, drawings[0].crop.k
     (y0, x0), (y1, x1) = (true.pixel_of(*corner) for corner in true.outline[[0, 2]].tolist())
@@ -351,13 +330,13 @@ def _page(title: str, blocks: Sequence[Block], drawings: Sequence[Drawing]) -> S
         corners = f"center {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
         corners += f"{tidy(height)} pixels, angle {tidy(float(turn.angle), 4)}"
     file, image = (
-        shorten(clean(text), SMALL, INNER / 3).replace(" ", "\u00a0")
+        shorten(clean(text), SMALL, sheet.INNER / 3).replace(" ", "\u00a0")
         for text in (subject.file, subject.image)
     )
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
     small += [settings(d.crop.plan, d.crop.k) for d in drawings]
-    return page(title, [*blocks, said], small)
+    return sheet.page(title, [*blocks, said], small)
 
 
 def settings(plan: Plan, k: int) -> str:

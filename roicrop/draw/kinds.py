@@ -19,7 +19,7 @@ from roicrop.draw.canvas import Brush, Corners, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.drawing import SHADOW, Crop, Drawing
 from roicrop.draw.map import Box, Label, Spans, meet
-from roicrop.draw.sheet import SWATCH, TEAL, Entry
+from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
 from roicrop.draw.view import Span, View, spans_of
 from roicrop.text import brief, measure, tidy
 
@@ -64,13 +64,9 @@ def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
 
 
 def small(drawing: Drawing, brush: Brush) -> None:
-    """Every sample: small where the map is read, full where it is not; at last, specks."""
+    """Every sample: small where the map is read, full where it is not."""
     found, view = drawing.points, drawing.view
     at_y, at_x = view.y(found.y), view.x(found.x)
-    if found.crowded:
-        colours = np.array([drawing.ink, MOVED, LOST], dtype=np.uint8)[found.state]
-        brush.specks(at_y, at_x, colours, min(0.35 * found.gap, 1.5), 0.6)
-        return
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
     for n in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
         _tie(brush, at_x[n], at_y[n], *drawing.pixels(found.read_y[n], found.read_x[n]), radius)
@@ -114,7 +110,8 @@ def _own_samples(drawing: Drawing, brush: Brush) -> None:
             brush.line(*at, *to, width + 1.6, (*INK, 200))
             brush.line(*at, *to, width, drawing.ink)
             brush.dot(*to, max(width / 2, 2.5), drawing.ink, 0.8)
-    for term in [] if drawing.points.crowded else drawing.crop.terms:
+    some = [chosen] if chosen else []
+    for term in some if drawing.points.thinned else drawing.crop.terms:
         x, y = drawing.pixels(term.y, term.x)
         if math.isfinite(x + y):
             if term.state == "clamped":
@@ -155,14 +152,15 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     alone = rows == columns == 1
     bins = "the one bin" if alone else f"its {rows}×{columns} bins, {drawing.bin_name} framed"
     found = [Entry(_bins_example, bins)] if drawing.ink == POINT else []
-    if them.crowded:
-        found.append(Entry(_crowd_example, "samples, too many to tell apart"))
-    elif drawing.ink == POINT:
+    if drawing.ink == POINT:
         if any(term.state == "inside" for term in crop.terms):
-            own = f"{what} of {drawing.bin_name}"
+            own = f"{what} of {drawing.bin_name}" + (", one of them" if them.thinned else "")
             found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5), own))
-        if not alone and (them.state == 0).any():
-            found.append(Entry(_small_example, "those of other bins"))
+        if them.thinned or (not alone and (them.state == 0).any()):
+            text = (
+                "all samples, drawn where there is room" if them.thinned else "those of other bins"
+            )
+            found.append(Entry(_small_example, text))
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell")
         one = "a piece" if kind == "piece" else "a sample"
@@ -171,13 +169,15 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     if drawing.centred:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
         found.append(mark)
-    if moved := int((them.state == 1).sum()):
-        text = f"outside the outermost centers ({moved}): read where its line ends"
+    moved, lost = (int((them.state == n).sum()) for n in (1, 2))
+    counts = [f" ({n})" if n and not them.thinned else "" for n in (moved, lost)]
+    if moved:
+        text = f"outside the outermost centers{counts[0]}: read where its line ends"
         found.append(Entry(_moved_example, text, None))
-    if lost := int((them.state == 2).sum()):
+    if lost:
         row = crop.plan.convention
         so = f"its bin is {tidy(row.void_value)}" if row.border == "extrapolate" else "counts as 0"
-        text = f"too far outside ({lost}): {so}"
+        text = f"too far outside{counts[1]}: {so}"
         found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5, 2), text, None))
     return found
 
@@ -192,11 +192,6 @@ def _bins_example(brush: Brush) -> None:
 def _small_example(brush: Brush) -> None:
     for x in (-8, 0, 8):
         brush.dot(_WIDE / 2 + x, _HIGH / 2, 1.7, (*POINT, 190))
-
-
-def _crowd_example(brush: Brush) -> None:
-    y, x = (a.ravel() for a in np.mgrid[4.0:21.0:2.0, 4.0:31.0:2.0])
-    brush.specks(y, x, np.full((len(y), 3), 255, np.uint8), 0.7, 0.6)
 
 
 def _weights_example(brush: Brush) -> None:
@@ -320,20 +315,17 @@ def _if_overlapping(cells: Sequence[range]) -> Spans:
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     crop = drawing.crop
-
-    def frame(text: str, inset: float, width: float, colour: Colour, dashed: bool = False) -> Entry:
-        corners = rectangle(inset, 6, _WIDE - inset, _HIGH - 6)
-        return Entry(lambda b: b.outline(corners, width, colour, dashed=dashed), text)
-
     rounded = crop.plan.convention.rounding != "none"
     what = "the box in whole cells" if rounded else "the box, its end a pixel further"
-    found = [frame(what, 7, 2.4, drawing.colour)]
+    found = [Entry(framed(2.4, drawing.colour), what)]
     if all(crop.cells(*crop.bin)):
-        found.append(frame(f"the cells of {drawing.bin_name}", 7, 4.0, drawing.colour))
+        found.append(Entry(framed(4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:
-        found.append(frame("its largest", 11, 3.4, POINT))
+        found.append(Entry(framed(3.4, POINT, inset=11), "its largest"))
         if crop.plan.output_size != (1, 1) and drawing.view.cell >= _LEAST_WINNER:
-            found.append(frame("the largest of other bins", 10, 1.3, POINT, True))
+            found.append(
+                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest of other bins")
+            )
     if _moves(drawing):
         text = "how far an edge was moved; + is outwards"
         found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))

@@ -202,7 +202,7 @@ def map_block(
     written = None
     if numbered and view.cell_y >= _LINE and 0 < seen.size <= _MOST_NUMBERS:
         written = fitting(scale, seen, view.cell_x - 2)
-    picture = _marked(view, lambda: heat_map(shown, view, scale), marks, labels)
+    picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         left, top = x + GUTTER, y + above.height
@@ -222,8 +222,8 @@ def map_block(
     return Block(width, above.height + view.height + _LINE + 2, place), factor
 
 
-def _marked(
-    view: View, ground: Callable[[], Brush], marks: Marks, labels: Sequence[Label]
+def marked(
+    view: View, ground: Callable[[], Brush], marks: Marks, labels: Sequence[Label] = ()
 ) -> Block:
     """A raster with marks on it, and over them labels."""
 
@@ -397,4 +397,4 @@ def photo_block(
         _lay(photo, canvas, view, per_pixel=per_pixel)
         return _with_cells(canvas, view, map_size)
 
-    return _marked(view, ground, marks, labels)
+    return marked(view, ground, marks, labels)

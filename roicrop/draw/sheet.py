@@ -270,6 +270,14 @@ def legend(entries: Sequence[Entry], width: int) -> Block:
     return column(*(row(*line, gap=24) for line in lines), gap=8)
 
 
+def framed(
+    width: float, colour: Colour, *, dashed: bool = False, inset: float = 7.0
+) -> Callable[[Brush], None]:
+    """An outline, as the example of an entry."""
+    corners = rectangle(inset, 6, SWATCH[0] - inset, SWATCH[1] - 6)
+    return lambda brush: brush.outline(corners, width, colour, dashed=dashed)
+
+
 def _swatch(entry: Entry) -> Block:
     width, height = SWATCH
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import in_words
-from roicrop.draw.canvas import Brush, Corners, rectangle
+from roicrop.draw import sheet
+from roicrop.draw.canvas import Brush, Corners
 from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
 from roicrop.draw.drawing import Crop, Outline, draw_box
 from roicrop.draw.grid import grid
@@ -24,25 +24,9 @@ from roicrop.draw.map import (
     Shown,
     heat_map,
     map_block,
+    marked,
     meet,
     photo_block,
-)
-from roicrop.draw.sheet import (
-    GAP,
-    INNER,
-    SWATCH,
-    Block,
-    Entry,
-    Sheet,
-    colour_bar,
-    column,
-    head,
-    legend,
-    page,
-    paragraph,
-    raster,
-    row,
-    side_by_side,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
 from roicrop.job import Photo, Subject
@@ -87,7 +71,6 @@ class Survey:
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
     amount: (H, W) how much each cell contributes to all, for coverage.
-    key: of the image, or for coverage the map, that it is of. file: where it goes, if anywhere.
     """
 
     name: SurveyName
@@ -96,26 +79,14 @@ class Survey:
     amount: NDArray[np.float64]
     cells_per_pixel: tuple[float, float]
     photo: Photo | None
-    key: int
-    file: Path | None
-    overwrite: bool
 
-    def draw(self) -> list[Path]:
-        """Write the figure; the file, if it was not there before."""
-        from roicrop import draw
-
-        assert self.file is not None
-        new = not self.file.exists()
-        draw.save(self.sheet(), self.file, overwrite=self.overwrite)
-        return [self.file] if new else []
-
-    def sheet(self) -> Sheet:
+    def compose(self) -> sheet.Sheet:
         """The figure, laid out and not yet drawn."""
         self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
         subject, convention = self.items[0].subject, self.items[0].crop.plan.convention
         said = [subject.file, f"image {subject.image}", self.shown.words]
-        return page(title, blocks, [" · ".join([*said, f"convention {convention.name}"])])
+        return sheet.page(title, blocks, [" · ".join([*said, f"convention {convention.name}"])])
 
     def outline(self, item: Item) -> Outline:
         """A box in index coordinates of the map that is shown."""
@@ -126,10 +97,10 @@ class Survey:
         """Some of the map, or all of it, as large as there is room for beside a photograph."""
         height, width = self.shown.map_size
         spans = spans or (Span(-0.5, height - 0.5), Span(-0.5, width - 0.5))
-        room = (INNER - GAP) // 2 if self.photo else 900
+        room = (sheet.INNER - sheet.GAP) // 2 if self.photo else 900
         return fit(*spans, self.shown.map_size, room - GUTTER, (120, 800))
 
-    def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> Block:
+    def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
         """What a view shows, on the photograph."""
         assert self.photo is not None
         size, per_pixel = self.shown.map_size, self.cells_per_pixel
@@ -141,7 +112,7 @@ class Survey:
         return _LEVELS[scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
 
 
-def _overview(survey: Survey) -> tuple[str, list[Block]]:
+def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     view, items = survey.view(), survey.items
     scale = survey.shown.scale(view)
     boxes = [view.corners(survey.outline(item)) for item in items]
@@ -166,32 +137,27 @@ def _overview(survey: Survey) -> tuple[str, list[Block]]:
     texts = list(labels.values())
     map_, _ = map_block(survey.shown, view, scale, marks, texts, numbered=False)
     height, width = survey.shown.map_size
-    steps = [(head("On the map", f"{height}×{width} cells", map_.width), map_)]
+    steps = [(sheet.head("On the map", f"{height}×{width} cells", map_.width), map_)]
     if survey.photo:
         size = "{}×{} pixels".format(*survey.photo.image.size)
         picture = survey.on_photo(view, marks, texts)
-        steps.insert(0, (head("On the image", size, view.width), picture))
+        steps.insert(0, (sheet.head("On the image", size, view.width), picture))
     entries = []
     for level, colour in colours.items():
         count = sum(item.level == level for item in items)
         text = f"{many(count, 'box', 'boxes')} on level {level}" if level else "a box"
         text += " with number and score" if scored and few else " with its number" if few else ""
-        entries.append(Entry(_box_example(colour, 2.2), text))
+        entries.append(sheet.Entry(sheet.framed(2.2, colour), text))
     if not few:
         entries = entries if len(entries) > 1 else []
         which = "with the highest scores" if scored else "that are largest"
         what = f"{len(named)} of those {which}, numbered"
-        entries.append(Entry(_box_example(BOX, 2.2), what))
+        entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
         rest = f"the other {len(items) - len(named):,} boxes"
-        entries.append(Entry(_box_example((*BOX, faint), 0.75), rest))
-    bar = colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
+        entries.append(sheet.Entry(sheet.framed(0.75, (*BOX, faint)), rest))
+    bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
-    return title, [side_by_side(*steps), row(bar, legend(entries, 700))]
-
-
-def _box_example(colour: Colour, width: float) -> Callable[[Brush], None]:
-    corners = rectangle(7, 6, SWATCH[0] - 7, SWATCH[1] - 6)
-    return lambda brush: brush.outline(corners, width, colour)
+    return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
 
 
 def _labels(
@@ -221,25 +187,25 @@ def _labels(
     return found
 
 
-def _sheet(survey: Survey) -> tuple[str, list[Block]]:
+def _sheet(survey: Survey) -> tuple[str, list[sheet.Block]]:
     items, count = survey.items[:_MOST_TILES], len(survey.items)
-    side = ((INNER - (_TILES - 1) * GAP) // _TILES - 8) // 2
+    side = ((sheet.INNER - (_TILES - 1) * sheet.GAP) // _TILES - 8) // 2
     values = [item.crop.values[~item.crop.void] for item in items]
     scale = scale_of([v[np.isfinite(v)] for v in values], (-np.inf, np.inf))
     tiles = [_tile(survey, item, scale, side) for item in items]
-    lines = [row(*tiles[n : n + _TILES]) for n in range(0, len(tiles), _TILES)]
+    lines = [sheet.row(*tiles[n : n + _TILES]) for n in range(0, len(tiles), _TILES)]
     bins = "×".join(map(str, items[0].crop.plan.output_size))
     said = f"Left {'the image' if survey.photo else 'the map'} around each box, "
     said += f"right its {bins} pooled values."
     if count > len(items):
         said += f" These are the first {len(items)} of {count:,}: choose others with --box."
-    bar = colour_bar(scale, f"Colors of pooled values: {survey.shown.words}", _BAR)
+    bar = sheet.colour_bar(scale, f"Colors of pooled values: {survey.shown.words}", _BAR)
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name} of {many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
-    return title, [paragraph(said, INNER), column(*lines, gap=16), bar]
+    return title, [sheet.paragraph(said, sheet.INNER), sheet.column(*lines, gap=16), bar]
 
 
-def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> Block:
+def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     outline, size = survey.outline(item), survey.shown.map_size
     rows, columns = (in_sight(*each) for each in zip(spans_of(outline), size, strict=True))
     view = fit(rows, columns, size, side, (side, side))
@@ -247,16 +213,16 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> Block:
     def marks(brush: Brush) -> None:
         draw_box(brush, view, outline, survey.colour(item))
 
-    def draw() -> Any:
-        brush = heat_map(survey.shown, view, survey.shown.scale(view))
-        marks(brush)
-        return brush.finish()
-
-    picture = survey.on_photo(view, marks) if survey.photo else raster(side, side, draw)
+    shown, picture = (
+        survey.shown,
+        marked(view, lambda: heat_map(shown, view, shown.scale(view)), marks),
+    )
+    if survey.photo:
+        picture = survey.on_photo(view, marks)
     pooled, _ = grid(item.crop.values, item.crop.void, scale, side, side, bare=True)
     caption = f"{item.label} · {item.level}" if item.level else item.label
-    above = paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
-    return column(above, row(picture, pooled, gap=8), gap=2)
+    above = sheet.paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
+    return sheet.column(above, sheet.row(picture, pooled, gap=8), gap=2)
 
 
 def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
@@ -285,7 +251,7 @@ def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
     return amount
 
 
-def _coverage(survey: Survey) -> tuple[str, list[Block]]:
+def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     items, size, total = survey.items, survey.shown.map_size, survey.amount
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
     seen = zip(spans_of(outlines[0]), size, strict=True)
@@ -304,16 +270,16 @@ def _coverage(survey: Survey) -> tuple[str, list[Block]]:
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")
     what = f"box {items[0].subject.box}" if one else what
     of = f"sum of its weights in {'the' if one else 'all'} {bins[0]}×{bins[1]} bins of {what}"
-    steps = [(head("How much each cell contributes", of, map_.width), map_)]
+    steps = [(sheet.head("How much each cell contributes", of, map_.width), map_)]
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
-        steps.insert(0, (head(where, "", view.width), survey.on_photo(view, marks)))
-    bar = colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
+        steps.insert(0, (sheet.head(where, "", view.width), survey.on_photo(view, marks)))
+    bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
     said = f"{many(int((total > 0).sum()), 'cell')} of {total.size:,} read. All weights sum to "
     said += f"{tidy(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name}: the cells that {what} read{'s' if one else ''}"
-    return title, [side_by_side(*steps), row(bar, paragraph(said, 700))]
+    return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.paragraph(said, 700))]
 
 
 _COMPOSE: Final = {"overview": _overview, "sheet": _sheet, "coverage": _coverage}

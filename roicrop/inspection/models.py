@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
+from roicrop.conventions import COMMANDS
 from roicrop.inspection.reports import ModelFile, ModelNode
 from roicrop.job import convention_options
 from roicrop.models import Meaning, RoiNode, program_of, read_nodes
@@ -34,7 +35,9 @@ def _node(node: RoiNode) -> ModelNode:
 
 def _command(meaning: Meaning) -> list[str]:
     row = meaning.convention
-    words = ["roicrop", row.operator, "FEATURES", "BOXES", "-o", "OUT.h5", "--convention", row.name]
+    command, flag = COMMANDS[row.operator]
+    words = ["roicrop", command, "FEATURES", "BOXES", "-o", "OUT.h5", *([flag] if flag else [])]
+    words += ["--convention", row.name]
     for name, value in convention_options(row).items():
         words += [name, value] if value else [name]
     words += ["--output-size", "{}x{}".format(*meaning.output_size)]

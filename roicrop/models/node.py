@@ -169,6 +169,8 @@ class RoiNode:
         settings: dict[str, Any] = {}
         if "sampling_ratio" in self.attributes and not choice.differs:
             settings["sampling_ratio"] = self._whole("sampling_ratio")
+        if "clockwise_mode" in self.attributes:
+            settings["clockwise"] = bool(self._value("clockwise_mode"))
         if "mode" in self.attributes and choice.operator == "align":
             settings["mode"] = self._value("mode")
         if settings.get("mode") not in (None, "avg", "max"):
@@ -334,21 +336,29 @@ NODE_TYPES: Final = (
         since=15,
         defaults={**_OPENVINO_SIZES, "sampling_ratio": REQUIRED, "clockwise_mode": REQUIRED},
         size=("pooled_h", "pooled_w"),
-        choices={
-            "": Choice("openvino-half-pixel-for-nn", differs="boxes are turned by an angle"),
-        },
+        choices={"": Choice("openvino", "align-rotated")},
     ),
     NodeType(
         program="OpenVINO",
         operator="PSROIPooling",
         since=1,
-        defaults={"output_dim": REQUIRED, "group_size": REQUIRED, "spatial_scale": REQUIRED},
+        defaults={
+            "output_dim": REQUIRED,
+            "group_size": REQUIRED,
+            "spatial_scale": REQUIRED,
+            "mode": "average",
+            "spatial_bins_x": 1,
+            "spatial_bins_y": 1,
+        },
         size=("group_size",),
+        chosen_by="mode",
         choices={
-            "": Choice(
-                "mmcv-pool",
-                "pool",
-                differs="each bin averages channels of its own (position-sensitive)",
+            "average": Choice("openvino", "ps-pool"),
+            "bilinear": Choice(
+                "openvino",
+                "ps-pool",
+                differs="bins are cut into spatial_bins_y × spatial_bins_x blocks, each sampled by "
+                "crop-and-resize from channels of its own",
             ),
         },
     ),

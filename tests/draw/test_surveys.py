@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,6 @@ from roicrop.draw import Shown, Subject
 from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
 from tests.draw.boxes import BOXES, FEATURES, PHOTO, STRIDE, Box, assert_legible, crop, text_of
 
-HERE = Path("figure.png")
-
 
 def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: bool = True) -> Survey:
     items, amount = [], np.zeros((24, 30))
@@ -28,7 +25,7 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
         items.append(Item(n, subject, found, n / 7 if score else None, None))
     shown, scale = Shown.of(FEATURES, None), (1 / STRIDE, 1 / STRIDE)
     picture = PHOTO if photo else None
-    return Survey(name, shown, items, amount, scale, picture, 0, HERE, overwrite=False)
+    return Survey(name, shown, items, amount, scale, picture)
 
 
 @pytest.mark.parametrize("name", ["overview", "sheet", "coverage"])
@@ -37,11 +34,11 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
 def test_nothing_overlaps_in_a_survey(
     name: SurveyName, boxes: list[Box], photo: bool, score: bool
 ) -> None:
-    assert_legible(survey(name, boxes, photo=photo, score=score).sheet())
+    assert_legible(survey(name, boxes, photo=photo, score=score).compose())
 
 
 def test_an_overview_names_each_box_with_its_score() -> None:
-    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).sheet())
+    said = text_of(survey("overview", [(10, 10, 60, 60), (100, 90, 160, 150)]).compose())
     for part in ("2 boxes of image page", "0: 0", "1: 0.14", "On the image", "On the map"):
         assert part in said
 
@@ -49,7 +46,7 @@ def test_an_overview_names_each_box_with_its_score() -> None:
 def test_an_overview_of_many_boxes_numbers_the_best_and_counts_the_rest() -> None:
     boxes: list[Box] = [(n % 31 * 7, n // 31 * 5, n % 31 * 7 + 20, n // 31 * 5 + 20)
                         for n in range(1000)]  # fmt: skip
-    sheet = survey("overview", boxes).sheet()
+    sheet = survey("overview", boxes).compose()
     said = text_of(sheet)
     assert_legible(sheet)
     (numbered,) = map(int, re.findall(r"(\d+) of those with the highest scores, numbered", said))
@@ -57,13 +54,13 @@ def test_an_overview_of_many_boxes_numbers_the_best_and_counts_the_rest() -> Non
     assert f"the other {1000 - numbered} boxes" in said
     assert "999: 142.71" in said
     assert "0: 0 " not in said
-    largest = text_of(survey("overview", boxes, score=False).sheet())
+    largest = text_of(survey("overview", boxes, score=False).compose())
     assert "of those that are largest, numbered" in largest
 
 
 def test_a_sheet_says_which_boxes_it_leaves_out() -> None:
     boxes: list[Box] = [(10, 10, 60, 60)] * 61
-    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).sheet())
+    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).compose())
 
 
 @pytest.mark.parametrize("convention", ["mask-rcnn", "detectron2", "prroi", "tensorflow"])

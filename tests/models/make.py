@@ -214,13 +214,23 @@ def by_openvino_runtime(path: Path) -> NDArray[np.float32] | None:
 
     model = ov.Core().read_model(path)
     names = [each.any_name for each in model.inputs]
-    if path.stem in ("rotated", "extractor"):
+    if path.stem == "extractor":
         return None
     weights = path.with_suffix(".bin")
-    pooled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(_arguments(names))
+    arguments = _arguments(names)
+    if path.stem == "rotated":
+        arguments[names[1]] = turned(inputs()[1])
+    pooled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(arguments)
     weights.unlink(missing_ok=True)
     value: NDArray[np.float32] = np.array(pooled[0])
     return value
+
+
+def turned(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(K, 5) centre, size and an angle in radians, of boxes with the image number first."""
+    first, last = boxes[:, 1:3], boxes[:, 3:]
+    angle = np.linspace(-2, 3, len(boxes))
+    return np.column_stack([(first + last) / 2, last - first, angle]).astype(np.float32)
 
 
 def _arguments(names: list[str]) -> dict[str, Any]:

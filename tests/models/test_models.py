@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import roicrop
+from roicrop import operators
 from roicrop.errors import ModelError
 from roicrop.models import RoiNode, find_node, is_model, read_nodes
-from tests.models.make import inputs
+from tests.models.make import inputs, turned
 
 HERE = Path(__file__).parent
 MODELS = sorted([*HERE.glob("*.onnx"), *HERE.glob("*.xml")], key=lambda path: path.name)
@@ -31,18 +31,19 @@ def refusal(spec: object) -> str:
 def test_the_named_convention_gives_what_the_models_own_runtime_gives(path: Path) -> None:
     with np.load(HERE / "values.npz") as values:
         if path.name not in values:
-            assert path.stem in ("custom", "extractor", "opset22-max", "rotated", "two")
+            assert path.stem in ("custom", "extractor", "opset22-max", "two")
             return
         expected = values[path.name]
     meaning = only(path.name).meaning()
     if meaning is None or meaning.differs:
-        assert path.stem in ("bilinear", "position-sensitive")
+        assert path.stem == "bilinear"
         return
-    operator = roicrop.roi_align if meaning.convention.operator == "align" else roicrop.roi_pool
     features, boxes = inputs()
     assert meaning.spatial_scale is not None
-    pooled = operator(
-        features, boxes, meaning.output_size, meaning.spatial_scale, convention=meaning.convention
+    if meaning.convention.turned:
+        boxes = np.column_stack([boxes[:, 0], turned(boxes)])
+    pooled = operators.crop(
+        features, boxes, meaning.output_size, meaning.spatial_scale, meaning.convention
     )
     np.testing.assert_allclose(pooled, expected, rtol=0, atol=1e-5 * np.abs(features).max())
 
@@ -108,11 +109,19 @@ def test_a_pyramids_extractor_gives_a_stride_for_each_level() -> None:
     assert (meaning.strides, meaning.spatial_scale) == ((4.0, 8.0), None)
 
 
-@pytest.mark.parametrize("name", ["rotated.xml", "position-sensitive.xml"])
-def test_what_no_convention_computes_names_the_nearest_and_what_differs(name: str) -> None:
-    meaning = only(name).meaning()
+def test_what_no_convention_computes_names_the_nearest_and_what_differs() -> None:
+    meaning = only("bilinear.xml").meaning()
     assert meaning is not None
     assert meaning.differs
+
+
+def test_rotated_and_position_sensitive_nodes_are_conventions_of_their_own() -> None:
+    turned_row = only("rotated.xml").computed().convention
+    assert (turned_row.operator, turned_row.name) == ("align-rotated", "openvino")
+    assert turned_row.clockwise
+    assert turned_row.sampling_ratio == 2
+    row = only("position-sensitive.xml").computed().convention
+    assert (row.operator, row.name) == ("ps-pool", "openvino")
 
 
 def test_models_are_told_by_their_suffix() -> None:
