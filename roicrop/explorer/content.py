@@ -105,6 +105,7 @@ class Content:
             "dtype": job.source.dtype.name,
             "coordinates": coordinate_dtype(job.source.dtype).__name__,
             "normalized": job.request.normalized,
+            "angle": job.convention.angle,
             "output_size": job.request.output_size,
             "most_bins": MOST_BINS,
             "defaults": {
