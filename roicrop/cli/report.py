@@ -92,7 +92,7 @@ class RunSummary:
 
         seconds = time.perf_counter() - start
         fit = job.fit()
-        warned = cautions(job, fit)
+        warned = cropped.cautions if cropped else cautions(job, fit)
         return cls(command, seconds, job, fit, warned, cropped, pictures, page, beside)
 
 
