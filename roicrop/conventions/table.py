@@ -171,6 +171,10 @@ class Convention:
         """Whether each bin reads channels of its own."""
         return self.operator in ("ps-align", "ps-pool")
 
+    def own_channels(self, bins: tuple[int, int]) -> int:
+        """How many channels of a map one of the output is pooled from: one, or one for each bin."""
+        return math.prod(bins) if self.position_sensitive else 1
+
     @property
     def points_apart(self) -> int:
         """With the positions "corners": how many points on the first of the next bin lies."""
