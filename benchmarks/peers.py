@@ -99,7 +99,7 @@ IN_NEW_MEMORY: Final = " in new memory"
 
 
 def in_new_memory(workload: Workload, threads: int) -> Iterator[Contender]:
-    """roicrop and ONNX Runtime as users call them: each call allocates its result."""
+    """The work of roicrop and ONNX Runtime as users call them: each call allocates its result."""
     latest: dict[str, Any] = {}
 
     def contender(name: str, call: Callable[[], Array], convention: str) -> Contender:
