@@ -117,8 +117,7 @@ class Album:
         check_bin(options.bin, job.request.output_size)
         self._job = job
         self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
-        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
-            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
+        check_pair(job, conventions)
         self._options = options
         self._survey = survey
         self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
@@ -306,6 +305,12 @@ def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterat
             if future.done() and not future.cancelled() and not future.exception():
                 remove(future.result())
         raise
+
+
+def check_pair(job: Job, conventions: Sequence[Convention]) -> None:
+    """ArgumentError for two conventions where only one can be shown."""
+    if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
+        raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
 
 
 def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
