@@ -40,8 +40,8 @@ SUITES: Final = (
     "--json",
     "json_path",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the results go; beside it a table (.md) and scaling.png. "
-    "Whole runs go to benchmarks/results.json unless told otherwise.",
+    help="Where the results go; beside it a table (.md) and scaling.png. Whole runs go to "
+    "benchmarks/results.json unless told otherwise; what is there already, --only adds to.",
 )
 def main(
     only: str, seconds: float, threads: int, alone: bool, quick: bool, json_path: Path | None
@@ -75,6 +75,8 @@ def main(
     if json_path:
         versions = {peer.name: peer.version for peer in present}
         findings = report.Findings(machine, versions, missing, sections, verdicts)
+        if only and json_path.exists():
+            findings = report.added_to(json_path, findings)
         report.write(json_path, report.as_json(findings))
         report.write(json_path.with_suffix(".md"), report.as_markdown(findings))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import roicrop
 from benchmarks.results import Measurement, Section
-from benchmarks.targets import Verdict
+from benchmarks.targets import Verdict, judge
 from roicrop import arguments, kernels
 
 
@@ -47,6 +47,33 @@ def machine() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "load before": round(os.getloadavg()[0], 2),
     }
+
+
+def added_to(path: Path, found: Findings) -> Findings:
+    """A partial run's sections in place of those that the whole run in that file has.
+
+    Each gets a note that says when it was taken, and under what load.
+    """
+    whole = json.loads(path.read_text("utf-8"))
+    taken = (
+        f"Taken by itself on {found.machine['date']}, load before {found.machine['load before']}."
+    )
+    sections = {
+        each["name"]: Section(
+            **{**each, "measurements": [Measurement(**one) for one in each["measurements"]]}
+        )
+        for each in whole["sections"]
+    }
+    for section in found.sections:
+        section.notes.append(taken)
+        sections[section.name] = section
+    return Findings(
+        whole["machine"],
+        whole["peers"] | found.peers,
+        whole["missing"],
+        list(sections.values()),
+        judge({k: v for each in sections.values() for k, v in each.figures.items()}),
+    )
 
 
 def as_json(findings: Findings) -> str:
