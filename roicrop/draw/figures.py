@@ -192,7 +192,8 @@ def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet
     """What one bin reads, or some of it, where the map shows it too small; else nothing."""
     view, shown, crops = drawings[0].view, drawings[0].shown, [each.crop for each in drawings]
     sides = np.ptp([view.corners(crop.framed) for crop in crops], axis=1)
-    if min(sides.min(), view.cell) >= _LEAST_SEEN:
+    nothing = all(crop.void[crop.bin] for crop in crops)
+    if nothing or min(sides.min(), view.cell) >= _LEAST_SEEN:
         return sheet.NOTHING
     # As many cells as make the bin large enough, and at least the four that are read.
     least, most = _ENLARGED
