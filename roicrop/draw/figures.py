@@ -15,7 +15,7 @@ from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, s
 from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, photo_block
+from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, marked, photograph
 from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
 from roicrop.job import Photo, Subject
 from roicrop.sampling import Plan
@@ -241,8 +241,8 @@ def _step(number: int, text: str, more: str, block: sheet.Block) -> Step:
 def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> sheet.Block:
     """The photograph in a frame of at most that size."""
     view, true = drawing.view.unstretched(width, height), drawing.true
-    box = replace(drawing, view=view).box
-    return photo_block(photo.image, view, drawing.shown.map_size, true.per_pixel, box)
+    size, box = drawing.shown.map_size, replace(drawing, view=view).box
+    return marked(view, lambda: photograph(photo.image, view, size, true.per_pixel), box)
 
 
 def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Step:

@@ -134,6 +134,15 @@ def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
     return _with_cells(canvas, view, shown.map_size)
 
 
+def photograph(
+    photo: Image.Image, view: View, map_size: tuple[int, int], per_pixel: tuple[float, float]
+) -> Brush:
+    """The same with the photograph, cropped as the map is. per_pixel: cells a pixel, y and x."""
+    canvas = Image.fromarray(stripes(view.height, view.width))
+    _lay(photo, canvas, view, per_pixel=per_pixel)
+    return _with_cells(canvas, view, map_size)
+
+
 def _lay(
     picture: Image.Image,
     canvas: Image.Image,
@@ -377,24 +386,3 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
             sheet.text(x + at_x, y + at_y - _LINE / 2, text, TICK, MUTED, align=0.5)
 
     return Block(width, height, place)
-
-
-def photo_block(
-    photo: Image.Image,
-    view: View,
-    map_size: tuple[int, int],
-    per_pixel: tuple[float, float],
-    marks: Marks,
-    labels: Sequence[Label] = (),
-) -> Block:
-    """The photograph, cropped as the map is, with the borders of the cells and marks on it.
-
-    per_pixel: cells a pixel, along y and along x.
-    """
-
-    def ground() -> Brush:
-        canvas = Image.fromarray(stripes(view.height, view.width))
-        _lay(photo, canvas, view, per_pixel=per_pixel)
-        return _with_cells(canvas, view, map_size)
-
-    return marked(view, ground, marks, labels)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from roicrop.draw.map import (
     map_block,
     marked,
     meet,
-    photo_block,
+    photograph,
 )
 from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
 from roicrop.job import Photo, Subject
@@ -102,9 +103,10 @@ class Survey:
 
     def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
         """What a view shows, on the photograph."""
-        assert self.photo is not None
-        size, per_pixel = self.shown.map_size, self.cells_per_pixel
-        return photo_block(self.photo.image, view, size, per_pixel, marks, labels)
+        photo, size = self.photo, self.shown.map_size
+        assert photo is not None
+        ground = partial(photograph, photo.image, view, size, self.cells_per_pixel)
+        return marked(view, ground, marks, labels)
 
     def colour(self, item: Item) -> Colour:
         """By its level, the finest first."""
@@ -223,32 +225,6 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     caption = f"{item.label} · {item.level}" if item.level else item.label
     above = sheet.paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
     return sheet.column(above, sheet.row(picture, pooled, gap=8), gap=2)
-
-
-def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
-    """(H, W) how much each cell counts in all bins of a box: the operator's adjoint, of ones.
-
-    For an average that is the sum of its weights. For a maximum it is that of the one term which a
-    bin has its value from, as the mean over channels; features: (C, H, W).
-    """
-    plan, k = crop.plan, crop.k
-    if plan.convention.mode == "avg":
-        return plan.weights(k)
-    amount = np.zeros(plan.map_size)
-    for p, q in np.ndindex(plan.output_size):
-        terms = [term.taps for term in plan.terms(k, p, q) if term.taps]
-        if not terms:
-            continue
-        values = np.zeros((len(terms), len(features)))
-        with np.errstate(invalid="ignore"):
-            for n, taps in enumerate(terms):
-                for tap in taps:
-                    values[n] += features[:, tap.row, tap.column].astype(np.float64) * tap.weight
-        best = np.nan_to_num(values, nan=-np.inf).argmax(axis=0)
-        for n, times in zip(*np.unique(best, return_counts=True), strict=True):
-            for tap in terms[n]:
-                amount[tap.row, tap.column] += times / len(features) * tap.weight
-    return amount
 
 
 def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:

@@ -8,6 +8,7 @@ the cores that pool: that they agree is what it has to say about them.
 from __future__ import annotations
 
 from roicrop.explanation.account import TOLERANCE, Explanation
+from roicrop.explanation.coverage import coverage
 from roicrop.explanation.of_job import explain
 from roicrop.explanation.points import is_points, write_points
 from roicrop.explanation.records import as_csv, as_json, as_record, as_rows
@@ -26,6 +27,7 @@ __all__ = [
     "as_record",
     "as_rows",
     "as_trace",
+    "coverage",
     "explain",
     "in_words",
     "is_points",

@@ -16,7 +16,7 @@ import numpy as np
 
 from roicrop import __version__
 from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, in_words, overrides
-from roicrop.draw import check_bin, colour, drawable
+from roicrop.draw import colour
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
@@ -52,7 +52,7 @@ class Content:
 
     def __init__(self, job: Job, conventions: Sequence[Convention], options: Options) -> None:
         job.check_channel(options.channel)
-        check_bin(options.bin, job.request.output_size)
+        job.check_bin(options.bin)
         for row in conventions:
             if row.turned or row.position_sensitive:
                 raise ArgumentError(
@@ -64,7 +64,7 @@ class Content:
         self._job = job
         self._conventions = conventions
         self._options = options
-        self._rows = drawable(job, options.boxes, None)
+        self._rows = job.drawable(options.boxes, None)
         if not len(self._rows):
             raise BoxError(f"{job.table.source.name} has no box to show that can be pooled")
         self._photos = Photos(options.photo)
