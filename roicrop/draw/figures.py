@@ -16,9 +16,9 @@ from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
 from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, marked, photograph
-from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
+from roicrop.draw.view import Span, fit, in_sight, spans_of
+from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
-from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
@@ -182,7 +182,7 @@ def _look(drawing: Drawing) -> Callable[[Brush], None]:
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     """The rows and columns that have to be seen: the box, the bins, what one reads, and more."""
     first = crops[0].plan
-    box = true_box(subject, first, crops[0].k).outline
+    box = subject.true_box(first, crops[0].k).outline
     seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
     rows, columns = (in_sight(*each) for each in zip(spans_of(seen), first.map_size, strict=True))
     return rows, columns
@@ -336,29 +336,7 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
     )
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
-    small += [settings(d.crop.plan, d.crop.k) for d in drawings]
+    for each in drawings:  # a line may end between two settings, but not within one
+        settings = settings_of(each.crop.plan, each.crop.k)
+        small.append("\u00a0· ".join(setting.replace(" ", "\u00a0") for setting in settings))
     return sheet.page(title, [*blocks, said], small)
-
-
-def settings(plan: Plan, k: int) -> str:
-    """Every parameter in use, whether the convention's own or not."""
-    rule = plan.convention
-    (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
-    said = [
-        f"convention {in_words.named(rule)}",
-        f"{bins_y}×{bins_x} bins",
-        in_words.reduction(rule, plan.count(k)),
-    ]
-    if rule.turned:
-        said.append(f"{rule.angle}, {'' if rule.clockwise else 'counter-'}clockwise")
-    if plan.kind in ("sample", "piece"):
-        said.append("aligned" if rule.aligned else "not aligned")
-        if rule.offset_before:
-            said.append(f"corners moved {tidy(rule.offset_before)} pixels before scaling")
-        if rule.min_size:
-            said.append(f"boxes at least {tidy(rule.min_size)} cell")
-    if plan.kind == "point":
-        said.append(f"{rule.interpolation} interpolation")
-    said += [f"spatial scale {tidy(plan.spatial_scale, 6)}", f"map of {height}×{width} cells"]
-    # A line may end between two settings, but not within one.
-    return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)

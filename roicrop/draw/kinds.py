@@ -255,7 +255,7 @@ def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
 
 def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
     """The edges that rounding moved: an arrow from where each was to where it is, and how far."""
-    view, was, now = drawing.view, drawing.true.spans, spans_of(drawing.crop.whole)
+    view, was, now = drawing.view, spans_of(drawing.true.outline), spans_of(drawing.crop.whole)
     found: list[tuple[Box, Label]] = []
     for n, before, after, outwards in (
         (1, was[1].low, now[1].low, -1),

@@ -29,7 +29,7 @@ from roicrop.draw.map import (
     meet,
     photograph,
 )
-from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
+from roicrop.draw.view import Span, View, fit, in_sight, spans_of
 from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
@@ -92,7 +92,7 @@ class Survey:
     def outline(self, item: Item) -> Outline:
         """A box in index coordinates of the map that is shown."""
         subject = replace(item.subject, cells_per_pixel=self.cells_per_pixel)
-        return true_box(subject, item.crop.plan, item.crop.k).outline
+        return subject.true_box(item.crop.plan, item.crop.k).outline
 
     def view(self, spans: tuple[Span, Span] | None = None) -> View:
         """Some of the map, or all of it, as large as there is room for beside a photograph."""

@@ -12,6 +12,7 @@ from roicrop.explanation.coverage import coverage
 from roicrop.explanation.of_job import explain
 from roicrop.explanation.points import is_points, write_points
 from roicrop.explanation.records import as_csv, as_json, as_record, as_rows
+from roicrop.explanation.settings import settings_of
 from roicrop.explanation.terms import Bin, Reading, Source
 from roicrop.explanation.trace import as_trace
 from roicrop.explanation.words import in_words
@@ -31,5 +32,6 @@ __all__ = [
     "explain",
     "in_words",
     "is_points",
+    "settings_of",
     "write_points",
 ]
