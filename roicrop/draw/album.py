@@ -191,16 +191,14 @@ class Album:
                 )
 
     def _surveys(self) -> Generator[Figure]:
-        def key(on_map: OnMap) -> int:
-            return self._key(on_map.map)
-
-        for its, on_maps in groupby(self._job.by_map(self._rows), key):
+        on_maps = self._job.by_map(self._rows)
+        for key, its in groupby(on_maps, lambda on_map: self._key(on_map.map)):
             survey: Survey | None = None
-            for on_map in on_maps:
+            for on_map in its:
                 survey = survey or self._survey_on(on_map)
                 self._add(survey, on_map)
             if survey is not None:
-                yield Figure(survey.compose, self._files.get(its, ()), self._overwrite)
+                yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
 
     def _survey_on(self, on_map: OnMap) -> Survey:
         """One of no boxes yet."""
@@ -256,9 +254,15 @@ class Album:
             figures = dict.fromkeys(names, place)
         else:
             figures = {key: place / f"{kind}-{name}.png" for key, name in names.items()}
-        files = {key: [png, *self._tables(png, operators)] for key, png in figures.items()}
+        listed = self._options.points and not self._survey
+        ends = [".csv"] if len(operators) == 1 else [f"-{name}.csv" for name in operators]
+        files = {
+            key: [png, *(png.with_name(png.stem + end) for end in ends if listed)]
+            for key, png in figures.items()
+        }
         for path in chain.from_iterable(files.values()):
-            overwrite = self._options.overwrite or (self._options.replace_own and _is_own(path))
+            own = is_points(path) if path.suffix == ".csv" else is_own(path)
+            overwrite = self._options.overwrite or (self._options.replace_own and own)
             refuse_unfit(path, overwrite=overwrite, inputs=self._job.input_files)
         return files
 
@@ -270,17 +274,6 @@ class Album:
             name += f"-{levels[placed.map % len(levels)]}"
         plain = re.sub(r"[^\w.-]+", "_", name)
         return plain if plain == name else f"{plain}-{placed.image}"
-
-    def _tables(self, png: Path, operators: Sequence[str]) -> list[Path]:
-        if not self._options.points or self._survey:
-            return []
-        if len(operators) == 1:
-            return [png.with_suffix(".csv")]
-        return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
-
-
-def _is_own(path: Path) -> bool:
-    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterator[list[Path]]:

@@ -262,17 +262,13 @@ def box_entry(drawing: Drawing) -> Entry:
     text = f"the box: {tidy(width)} × {tidy(height)} cells"
     if min(height, width) < 0:
         text += ", corners reversed"
-    gone = [
-        f"{measure(tidy(far), 'cell')} {way}"
-        for far, way in (
-            (view.columns.low - columns.high, "to the left"),
-            (columns.low - view.columns.high, "to the right"),
-            (view.rows.low - rows.high, "up"),
-            (rows.low - view.rows.high, "down"),
-        )
-        if far > 0
-    ]
-    if gone:
+    far = {
+        "to the left": view.columns.low - columns.high,
+        "to the right": columns.low - view.columns.high,
+        "up": view.rows.low - rows.high,
+        "down": rows.low - view.rows.high,
+    }
+    if gone := [f"{measure(tidy(n), 'cell')} {way}" for way, n in far.items() if n > 0]:
         text += f", out of sight (arrow): {' and '.join(gone)}"
     elif not (view.rows.covers(rows) and view.columns.covers(columns)):
         text += ", which goes on beyond the picture"

@@ -15,8 +15,8 @@ from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, s
 from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, marked, photograph
-from roicrop.draw.view import Span, fit, in_sight, spans_of
+from roicrop.draw.map import BRACKETS, Shown, Spans, map_block, marked, photograph
+from roicrop.draw.view import GUTTER, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
 from roicrop.text import brief, tidy
@@ -120,10 +120,8 @@ def overlay(
     p, q = worst = default_bin(np.abs(difference))
     pair = [replace(crop, bin=worst) for crop in crops]
     view = fit(*_region(pair, subject), shown.map_size, 600, (300, 640))
-    scale, signed = (
-        shown.scale(view, *(crop.values[~crop.void] for crop in pair)),
-        colour.scale_of_difference(difference),
-    )
+    scale = shown.scale(view, *(crop.values[~crop.void] for crop in pair))
+    signed = colour.scale_of_difference(difference)
     drawings = [
         Drawing(pair[0], view, subject, shown, colour.FIRST, ink=colour.FIRST),
         Drawing(pair[1], view, subject, shown, colour.SECOND, dashed=True, ink=colour.SECOND),
@@ -256,8 +254,7 @@ def _on_map(
     number: int, drawing: Drawing, scale: colour.Scale, spans: tuple[Spans, Spans] = _NO_SPANS
 ) -> Step:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
-    labels: Sequence[Label] = art.labels(drawing)
-    marks = _marks([drawing])
+    labels, marks = art.labels(drawing), _marks([drawing])
     block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
@@ -294,7 +291,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
         given = " or ".join(dict.fromkeys(tidy(v) for v in void))
         striped.append(f"a bin with nothing to pool, which gives {given}")
     if striped:
-        found.append(_plain(", or ".join(striped), None))
+        found.append(sheet.Entry(lambda brush: None, ", or ".join(striped), None))
     values = np.concatenate([shown.seen(view)[0].ravel(), *(c.values.ravel() for c in crops)])
     lowest = f"{brief(LOWEST_FLOAT32, 5)}: where a maximum starts, and stays if it meets no number"
     for holds, its, name in (
@@ -304,13 +301,8 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
         (np.isfinite(values) & (values <= LOWEST_FLOAT32), colour.BEYOND, lowest),
     ):
         if holds.any():
-            found.append(_plain(name, its))
+            found.append(sheet.Entry(lambda brush: None, name, its))
     return found
-
-
-def _plain(text: str, background: colour.Colour | None) -> sheet.Entry:
-    """A background that says it all."""
-    return sheet.Entry(lambda brush: None, text, background)
 
 
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:

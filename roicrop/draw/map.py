@@ -19,7 +19,7 @@ from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.sheet import NOTHING, Block, Sheet
-from roicrop.draw.view import Span, View
+from roicrop.draw.view import GUTTER, Span, View
 from roicrop.sampling import Plan
 from roicrop.text import Format, format_for, round_step
 
@@ -27,7 +27,6 @@ Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
 Spans = Sequence[Span | None]
 
-GUTTER: Final = 36  # for the row numbers
 BRACKETS: Final = 74  # the most that they take beside a map
 _GAP: Final = 4
 _LANE: Final = 22

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, Literal
 
 import numpy as np
@@ -17,19 +17,8 @@ from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
 from roicrop.draw.drawing import Crop, Outline, draw_box
 from roicrop.draw.grid import grid
 from roicrop.draw.lettering import SMALL, shorten
-from roicrop.draw.map import (
-    GUTTER,
-    Box,
-    Label,
-    Marks,
-    Shown,
-    heat_map,
-    map_block,
-    marked,
-    meet,
-    photograph,
-)
-from roicrop.draw.view import Span, View, fit, in_sight, spans_of
+from roicrop.draw.map import Label, Marks, Shown, heat_map, map_block, marked, meet, photograph
+from roicrop.draw.view import GUTTER, Span, View, fit, in_sight, spans_of
 from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
@@ -110,8 +99,11 @@ class Survey:
 
     def colour(self, item: Item) -> Colour:
         """By its level, the finest first."""
-        scales = sorted({other.crop.plan.spatial_scale for other in self.items}, reverse=True)
-        return _LEVELS[scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
+        return _LEVELS[self._scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
+
+    @cached_property
+    def _scales(self) -> list[float]:
+        return sorted({item.crop.plan.spatial_scale for item in self.items}, reverse=True)
 
 
 def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
@@ -170,7 +162,6 @@ def _labels(
     boxes: their corners in pixels. first: numbers of items.
     """
     found: dict[int, Label] = {}
-    taken: list[Box] = []
     for n in first:
         (left, top), (right, bottom) = np.min(boxes[n], axis=0), np.max(boxes[n], axis=0)
         *_, wide, high = Label(items[n].label, 0.0, 0.0).box
@@ -182,9 +173,9 @@ def _labels(
             (left - wide - 2, (top + bottom) / 2),
         ):
             label = Label(items[n].label, float(at_x), float(at_y))
-            if label.within(view) == label and not meet(label.box, taken):
+            others = [other.box for other in found.values()]
+            if label.within(view) == label and not meet(label.box, others):
                 found[n] = label
-                taken.append(label.box)
                 break
     return found
 

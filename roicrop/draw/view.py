@@ -6,7 +6,6 @@ really is, at feature coordinate − ½, so that a convention that samples elsew
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -17,6 +16,7 @@ from roicrop.draw.canvas import Corners
 
 Index = TypeVar("Index", float, NDArray[np.float64])
 
+GUTTER: Final = 36  # pixels beside a frame, for the row numbers
 LEAST_CELLS: Final = 2.2
 MOST_STRETCH: Final = 4.0  # how much higher than wide a cell may be, or wider than high
 _EDGE: Final = 0.5
@@ -54,15 +54,10 @@ class Span:
         return self.low <= other.low and other.high <= self.high
 
 
-def span_of(values: Iterable[float]) -> Span:
-    """The span of some coordinates."""
-    found = list(values)
-    return Span(float(min(found)), float(max(found)))
-
-
 def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
     """The rows and the columns that (n, 2) corners, y and x each, lie between."""
-    return span_of(outline[:, 0]), span_of(outline[:, 1])
+    (top, left), (bottom, right) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    return Span(top, bottom), Span(left, right)
 
 
 @dataclass(frozen=True, slots=True)
