@@ -30,21 +30,27 @@ core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
 run = ROICROP_KERNEL=$(core) $(python)
 from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 
-.PHONY: demo test fuzz sanitize bench docs lint types format wheel clean
+.PHONY: demo about-demo test fuzz sanitize bench docs lint types format wheel clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
+bins := --convention detectron2 --output-size 3
 roicrop := $(user)/bin/roicrop
 
-demo: $(user)/installed-$(COMPILED)
+demo: about-demo $(user)/installed-$(COMPILED)
 	@mkdir -p demo
-	$(roicrop) align $(sample) -o demo/align.h5 --viz demo --channel 4 --overwrite
-	$(roicrop) pool $(sample) -o demo/pool.h5 --overwrite
-	$(roicrop) show $(sample) -o demo --box 2 --both --channel 4 --overwrite
+	$(roicrop) align $(sample) -o demo/align.h5 $(bins) --viz demo --channel 4 --overwrite
+	$(roicrop) pool $(sample) -o demo/pool.h5 --output-size 3 --overwrite
+	$(roicrop) show $(sample) -o demo $(bins) --box 1 --both --channel 4
 	@echo
-	@echo 'The five names on sample_data/badge.png, found by a text detector, are pooled to 7×7 bins.'
-	@echo 'demo/align.h5, demo/pool.h5   the tensors: dataset /pooled, one row for each box'
-	@echo 'demo/align-box-0.png to -4    where every value came from: bins and sampling points'
-	@echo 'demo/both-box-2.png           look here first: RoIPool rounds the edges, RoIAlign does not'
+	@echo 'Five names on sample_data/badge.png, which a text detector found, pooled to 3×3 bins. Look at'
+	@echo '  demo/both-box-1.png         first: RoIPool moves the box to whole cells, RoIAlign does not'
+	@echo '  demo/align-box-0.png to -4  each box on the photograph, on the map, and its pooled values'
+	@echo '  demo/align.h5, demo/pool.h5 the tensors: dataset /pooled, one row for each box'
+	@echo 'Then activate the environment and try a command of your own:'
+	@echo '  . $(user)/bin/activate && roicrop --help'
+
+about-demo:
+	@echo 'Installing roicrop in $(user) (about a minute the first time), then cropping the sample data.'
 
 test: $(venv)/installed-test
 	$(from_here) ROICROP_KERNEL=$(core) $(python) -m pytest

@@ -52,14 +52,14 @@ def speed() -> str:
     """How fast it was beside the frameworks, where the benchmarks left their results."""
     figures = _figures()
     faster = [
-        f"{figures[figure]:.0f} times as fast as {name}'s"
+        f"{figures[figure]:.0f} times as fast as {name}"
         for name, figure in _PEERS.items()
         if figure in figures
     ]
     if not faster:
         return f"{_HOW} times it beside the frameworks' own operators."
     return (
-        f"On a CPU, RoIAlign was {' and '.join(faster)}, as the geometric mean of six workloads:\n"
+        f"On a CPU, RoIAlign runs {' and '.join(faster)} (geometric mean of six workloads);\n"
         f"[benchmarks/results.md](benchmarks/results.md) has all figures, and {_HOW}\n"
         "says how they were taken."
     )

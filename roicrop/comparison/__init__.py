@@ -7,14 +7,20 @@ nothing here knows a convention by its name.
 
 from __future__ import annotations
 
-from roicrop.comparison.ablation import Reason
-from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, Refusals, Tolerance, WorstBox
+from roicrop.comparison.comparison import (
+    TOLERANCE,
+    Comparison,
+    Gallery,
+    Pair,
+    Refusals,
+    Tolerance,
+    WorstBox,
+    compare,
+)
 from roicrop.comparison.contrast import Contrast
-from roicrop.comparison.gallery import Gallery
-from roicrop.comparison.of_job import compare
-from roicrop.comparison.records import as_record
+from roicrop.comparison.report import as_record, in_words
 from roicrop.comparison.variants import Chosen, Variant, choose, read_variants, split_variant
-from roicrop.comparison.words import in_words
+from roicrop.comparison.why import Reason
 
 __all__ = [
     "TOLERANCE",

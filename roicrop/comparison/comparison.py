@@ -1,14 +1,28 @@
-"""What comes of comparing conventions."""
+"""A job's boxes under several conventions: pool them all once, then look at where they differ.
+
+The first pass goes through every box and keeps running sums. The second goes back to few boxes, the
+worst of each pair and some from all over the file, and tries which rules make the difference there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
 from typing import Final
 
-from roicrop.comparison.ablation import Reason
-from roicrop.comparison.contrast import Contrast
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.comparison.contrast import Contrast, contrasts
 from roicrop.comparison.tally import Spread, Tally, Worst
 from roicrop.comparison.variants import Variant
+from roicrop.comparison.why import Ablation, Reason
+from roicrop.conventions import overrides
+from roicrop.errors import ArgumentError, BoxError
+from roicrop.job import Job, OnMap, Rows
+from roicrop.outputs import refuse_unfit
 
 TOLERANCE: Final = 1e-5
 """How far apart two conventions may be that agree, for features of at most 1 in size."""
@@ -83,3 +97,297 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether every pair does."""
         return all(pair.agrees for pair in self.pairs)
+
+
+_EVERYWHERE: Final = 32  # boxes that are looked at beside the worst
+
+
+class Study:
+    """Two variants of a job: which rules make them differ, and what the worst boxes look like.
+
+    rows: the boxes to look at: the worst, and some from all over the file; none where no box
+        differs.
+    """
+
+    def __init__(self, job: Job, first: Variant, second: Variant, tally: Tally) -> None:
+        self._first, self._second = first, second
+        self._tally = tally
+        self._ablation = Ablation(
+            first.convention, second.convention, pyramid=job.source.level_names is not None
+        )
+        self._worst = {worst.row: worst for worst in tally.worst}
+        self._found: dict[int, WorstBox] = {}
+        self._picture: str | None = None
+        self.rows: Rows = np.array(list(self._worst), dtype=np.intp)
+        if self._worst:
+            self.rows = np.union1d(self.rows, _everywhere(job))
+        self._drawn = next(
+            (row for row in self._worst if _on_one_map(job, row, first, second)), None
+        )
+
+    def look(self, on_map: OnMap, gallery: Gallery | None) -> None:
+        """Look at boxes on their map, of those in `rows`."""
+        for row in on_map.rows.tolist():
+            one = on_map.take(np.array([row], dtype=np.intp))
+            try:
+                reasons = self._ablation.add(one.pool)
+            except BoxError:  # one of the two refuses it
+                continue
+            if row in self._worst:
+                self._found[row] = self._describe(row, one, reasons)
+            if gallery is not None and row == self._drawn:
+                self._picture = gallery.draw(one, self._worst[row], self._first, self._second)
+
+    def _describe(self, row: int, one: OnMap, reasons: list[Reason]) -> WorstBox:
+        names = self._first.name, self._second.name
+        placed = [one.under(v.convention) for v in (self._first, self._second)]
+        if placed[0].map != placed[1].map:
+            return WorstBox(self._worst[row], [_levels_apart(row, placed, names)], reasons)
+        first, second = (
+            on_map.plan(v.convention)
+            for on_map, v in zip(placed, (self._first, self._second), strict=True)
+        )
+        idle = {reason.cause for reason in reasons if reason.is_idle}
+        found = contrasts((first, second), 0, names, placed[0].cells_per_pixel)
+        telling = [contrast for contrast in found if contrast.what not in idle]
+        return WorstBox(self._worst[row], telling, reasons)
+
+    def pair(self, refused: int) -> Pair:
+        """All that is known of the two; `refused`: boxes that only one of them takes."""
+        return Pair(
+            self._first,
+            self._second,
+            self._tally,
+            refused,
+            self._ablation.boxes,
+            self._ablation.reasons,
+            [self._found[row] for row in self._worst],
+            self._picture,
+        )
+
+
+def _on_one_map(job: Job, row: int, first: Variant, second: Variant) -> bool:
+    levels = {int(job.under(v.convention).level[row]) for v in (first, second)}
+    return len(levels) == 1
+
+
+def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Contrast:
+    """Two rules take the box from different maps of a pyramid, or one of them from none."""
+    taken = []
+    for on_map in placed:
+        level = int(on_map.job.level[row])
+        taken.append("no level" if level < 0 else (on_map.job.source.level_names or [])[level])
+    text = f"{names[0]} takes the box from {taken[0]}, {names[1]} from {taken[1]}"
+    return Contrast("level", text, *taken)
+
+
+def _everywhere(job: Job) -> Rows:
+    """Boxes that are pooled, evenly spaced."""
+    rows = np.flatnonzero(job.is_pooled)
+    at = np.linspace(0, len(rows) - 1, min(len(rows), _EVERYWHERE)).astype(np.intp)
+    return rows[at]
+
+
+Bool = NDArray[np.bool_]
+
+
+def compare(
+    job: Job,
+    variants: Sequence[Variant],
+    *,
+    tolerance: float | None = None,
+    listed: int = 3,
+    gallery: Gallery | None = None,
+    progress: Callable[[int], object] = lambda boxes: None,
+) -> Comparison:
+    """Pool every box of a job under each variant, and compare each two of them.
+
+    float16 maps are pooled in float32: their own rounding would hide what differs.
+
+    tolerance: the largest absolute difference of values that agree; None is as in `Tolerance`.
+    listed: how many of the worst boxes of each pair are named, at least 1.
+    gallery: where the worst box of each pair is drawn.
+    progress: called with the number of boxes that have been pooled since it was called last.
+
+    Raises ArgumentError for a tolerance that is not a finite number from 0 on, and OutputError for
+    a picture that cannot be written.
+    """
+    if tolerance is not None and not 0 <= tolerance < np.inf:
+        raise ArgumentError(f"--tolerance {tolerance}: give a number from 0 on")
+    for variant in variants:
+        if job.source.level_names is None and "level_rule" in overrides(variant.convention):
+            raise ArgumentError(
+                f"{variant.name}: a level rule is for a pyramid, and {job.source.name} is not one: "
+                "leave it out, or name its levels with --levels"
+            )
+    first_pass = _FirstPass(job, variants, tolerance, listed)
+    first_pass.run(progress)
+    return Comparison(
+        list(variants),
+        first_pass.refusals,
+        first_pass.spread,
+        first_pass.tolerance,
+        _second_pass(job, variants, first_pass, gallery),
+    )
+
+
+_CHUNK_BYTES: Final = 64 << 20  # of pooled values and their differences at a time
+_TEMPORARIES: Final = 4  # arrays of differences and what is made of them, in float64
+_MESSAGES: Final = 5  # refused boxes whose reasons are kept
+
+
+class _FirstPass:
+    """Every box under every variant. tallies and refused_by_one are for each two of them."""
+
+    def __init__(
+        self, job: Job, variants: Sequence[Variant], given: float | None, listed: int
+    ) -> None:
+        self._job = job
+        self._variants = variants
+        self._given = given
+        self._tolerances: list[float] = []
+        self.spread = Spread()
+        self.refusals = [Refusals() for _ in variants]
+        self.tallies = [Tally(listed) for _ in _pairs(variants)]
+        self.refused_by_one = [0 for _ in _pairs(variants)]
+        values = int(np.prod(job.pooled_shape[1:]))
+        self._most = max(1, _CHUNK_BYTES // (8 * values * (len(variants) + _TEMPORARIES)))
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What was used for the maps so far."""
+        used = self._tolerances or [TOLERANCE if self._given is None else self._given]
+        return Tolerance(self._given, min(used), max(used))
+
+    def run(self, progress: Callable[[int], object]) -> None:
+        """Go through all boxes."""
+        for on_map in map(_at_least_float32, self._job.by_map()):
+            largest = self.spread.add(on_map.features)
+            given = self._given
+            self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
+            for start in range(0, len(on_map), self._most):
+                chunk = on_map.take(on_map.rows[start : start + self._most])
+                self._add(chunk)
+                progress(len(chunk))
+
+    def _add(self, on_map: OnMap) -> None:
+        rows = on_map.rows
+        takes = [self._takes(on_map, n) for n in range(len(self._variants))]
+        pooled = [
+            on_map.take(rows[its]).pool(variant.convention)
+            for its, variant in zip(takes, self._variants, strict=True)
+        ]
+        for n, (a, b) in enumerate(_pairs(self._variants)):
+            both = takes[a] & takes[b]
+            self.refused_by_one[n] += int((takes[a] != takes[b]).sum())
+            self.tallies[n].add(
+                rows[both],
+                pooled[a][both[takes[a]]],
+                pooled[b][both[takes[b]]],
+                self._tolerances[-1],
+                channels_last=self._job.source.channels_last,
+            )
+
+    def _takes(self, on_map: OnMap, n: int) -> Bool:
+        """(n,) the boxes that a variant does not refuse. Only reversed ones ever are."""
+        convention, refusals, rows = self._variants[n].convention, self.refusals[n], on_map.rows
+        x1, y1, x2, y2 = self._job.corners[rows].T
+        takes = np.ones(len(rows), dtype=np.bool_)
+        for k in np.flatnonzero((x2 < x1) | (y2 < y1)).tolist():
+            try:
+                on_map.take(rows[k : k + 1]).check_reversed(convention)
+            except BoxError as error:
+                takes[k] = False
+                refusals.count += 1
+                if len(refusals.messages) < _MESSAGES:
+                    refusals.messages.append(error.said)
+        return takes
+
+
+def _second_pass(
+    job: Job, variants: Sequence[Variant], first_pass: _FirstPass, gallery: Gallery | None
+) -> list[Pair]:
+    """The boxes that tell most, again."""
+    studies = [
+        Study(job, variants[a], variants[b], tally)
+        for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
+    ]
+    rows = np.unique(np.concatenate([study.rows for study in studies]))
+    for on_map in map(_at_least_float32, job.by_map(rows)):
+        for study in studies:
+            its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
+            study.look(on_map.take(its_rows), gallery)
+    return [
+        study.pair(refused)
+        for study, refused in zip(studies, first_pass.refused_by_one, strict=True)
+    ]
+
+
+def _pairs(variants: Sequence[Variant]) -> list[tuple[int, int]]:
+    return list(combinations(range(len(variants)), 2))
+
+
+def _at_least_float32(on_map: OnMap) -> OnMap:
+    if on_map.features.dtype.itemsize >= 4:
+        return on_map
+    return on_map.with_features(on_map.features.astype(np.float32))
+
+
+class Gallery:
+    """One picture for each two variants: both sampling grids over one another, and the difference.
+
+    place: a directory that is there.
+    channel: the one that is shown; None is the one in which a box differs most.
+
+    Raises ArgumentError for a channel that the maps lack, and OutputError for a place that cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        place: str,
+        variants: Sequence[Variant],
+        *,
+        channel: int | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        job.check_channel(channel)
+        self._place = Path(place)
+        self._channel = channel
+        self._overwrite = overwrite
+        for pair in combinations(variants, 2):
+            refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
+
+    def draw(self, one: OnMap, worst: Worst, first: Variant, second: Variant) -> str:
+        """Draw the one box on its map; the file that was written."""
+        from roicrop import draw
+        from roicrop.job import Photos
+
+        rows = first.convention, second.convention
+        one = one.under(rows[0])
+        pooled = [one.channels_first(one.pool(row))[0] for row in rows]
+        plans = [one.plan(row) for row in rows]
+        channel = worst.channel if self._channel is None else self._channel
+        crops = [
+            draw.Crop(plan, 0, np.asarray(values[channel], np.float64), (0, 0))
+            for plan, values in zip(plans, pooled, strict=True)
+        ]
+        apart = np.abs(crops[1].values - crops[0].values)
+        features, bin_ = one.channels_first(one.features), draw.default_bin(apart)
+        shown = draw.Shown.of_bin(features, channel, plans[0], bin_)
+        picture = draw.overlay(
+            shown,
+            (crops[0], crops[1]),
+            names=(first.name, second.name),
+            subject=one.subject(worst.row),
+            photo=Photos(None).of(one, worst.row),
+        )
+        path = self._file(first, second)
+        draw.save(picture, path, overwrite=self._overwrite)
+        return str(path)
+
+    def _file(self, first: Variant, second: Variant) -> Path:
+        # Windows has no files with colons; no convention has an underscore in its name.
+        name = f"{first.name}-vs-{second.name}.png".replace(":", "_")
+        return self._place / name

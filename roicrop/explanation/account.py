@@ -1,9 +1,10 @@
-"""One box and one channel: every bin, every sample of it, and what they come to in float64."""
+"""What one box reads: every bin, every sample of it, and what they come to in float64."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Final
@@ -11,9 +12,129 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.errors import ArgumentError
-from roicrop.explanation.terms import NAMES, Bin, Reading, Source
-from roicrop.sampling import CORNERS, Plan, Term
+from roicrop.conventions import Kind
+from roicrop.errors import ArgumentError, BoxError
+from roicrop.job import Job
+from roicrop.sampling import CORNERS, Levels, Plan, Tap, Term, Terms
+
+NAMES: Final[dict[Kind, str]] = {
+    "sample": "samples",
+    "point": "samples",
+    "piece": "pieces",
+    "cell": "cells",
+}
+"""What a text calls the terms of a bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelReason:
+    """Why a box is on its level: `levels` of that one box, and the names of all levels."""
+
+    levels: Levels
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The level's name."""
+        return self.names[int(self.levels.index[0])]
+
+    def record(self) -> dict[str, Any]:
+        """Everything about it, as JSON has it."""
+        levels, rule = self.levels, self.levels.rule
+        return {
+            "name": self.name,
+            "index": int(levels.index[0]),
+            "names": list(self.names),
+            "rule": rule.name,
+            "canonical_size": rule.canonical_size,
+            "canonical_level": rule.canonical_level,
+            "area": float(levels.area[0]),
+            "root": float(levels.root[0]),
+            "divisor": float(levels.size),
+            "logarithm": float(levels.logarithm[0]),
+            "level": float(levels.level[0]),
+            "rounded": float(levels.rounded[0]),
+            "finest": levels.finest,
+            "coarsest": levels.finest + levels.maps - 1,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a plan does not know of the box that it is for.
+
+    file: where the map came from: "page.h5::/features".
+    image: the image's name or number.
+    box: the box's number in its file.
+    corners: x1, y1, x2, y2 in pixels of the original image; None is the plan's own box.
+    level: why the box is on its level of a pyramid; None where there is none.
+    input_scale: (sy, sx), from those pixels to those of the image that the network saw.
+    """
+
+    file: str
+    image: str
+    box: int
+    corners: tuple[float, float, float, float] | None = None
+    input_scale: tuple[float, float] = (1.0, 1.0)
+    level: LevelReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A term, and what it reads of one channel.
+
+    features: those of the cells of its taps.
+    value: Σ weight · feature, or for a corner maximum the largest product (0 where a corner has no
+        weight).
+    """
+
+    term: Term
+    features: tuple[float, ...]
+    value: float
+
+    @property
+    def taps(self) -> Iterator[tuple[Tap, float]]:
+        """Each cell that it reads, and the feature there."""
+        return zip(self.term.taps, self.features, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin.
+
+    row, column: its number.
+    terms: what it is made of.
+    void: it has no terms, or a convention that extrapolates has one outside: `value` is a given.
+    zero: a maximum over it considers 0 too.
+    sum: Σ value · share over all terms; None for a maximum and for a void bin.
+    divisor: what the sum is divided by; None likewise.
+    value: what the bin comes to, in float64.
+    pooled: what the operator wrote, which `agrees` if it is within `tolerance` of that.
+    """
+
+    row: int
+    column: int
+    terms: Terms
+    void: bool
+    zero: bool
+    sum: float | None
+    divisor: float | None
+    value: float
+    pooled: float
+    tolerance: float
+
+    @property
+    def difference(self) -> float:
+        """Between what was pooled and what the bin comes to; NaN where one is NaN."""
+        if self.pooled == self.value or (math.isnan(self.pooled) and math.isnan(self.value)):
+            return 0.0
+        return abs(self.pooled - self.value)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within the tolerance."""
+        return self.difference <= self.tolerance
+
 
 Array = NDArray[Any]
 
@@ -138,3 +259,54 @@ class Explanation:
             numbers = [v for v in (*products, *weightless) if not math.isnan(v)]
             value = max(numbers, default=math.nan)
         return Reading(term, features, value)
+
+
+def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanation]:
+    """Where the pooled values of one channel of each of these boxes come from.
+
+    boxes: their numbers in the file.
+
+    Raises BoxError for a box that does not exist or is not pooled, and ArgumentError for a channel
+    that the maps lack.
+    """
+    job.check_channel(channel)
+    rows = job.rows_of(boxes)
+    for row in rows.tolist():
+        _require_pooled(job, row)
+    found: dict[int, Explanation] = {}
+    for on_map in job.by_map(rows):
+        # The channel, or those of each of its bins; copied, because others overwrite it.
+        bins = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
+        features = on_map.channels_first(on_map.features)[channel * bins : (channel + 1) * bins]
+        features = features.copy()
+        pooled = on_map.channels_first(on_map.pool())
+        plan = on_map.plan()
+        for k, row in enumerate(on_map.rows.tolist()):
+            x1, y1, x2, y2 = job.corners[row].tolist()
+            source = Source(
+                file=on_map.file,
+                image=job.image_name(on_map.image),
+                box=int(job.table.source_index[row]),
+                corners=(x1, y1, x2, y2),
+                input_scale=job.source.input_scale(on_map.map),
+                level=_reason(job, row),
+            )
+            found[row] = Explanation(source, plan, k, channel, features, pooled[k, channel])
+    return [found[row] for row in rows.tolist()]
+
+
+def _require_pooled(job: Job, row: int) -> None:
+    if job.is_pooled[row]:
+        return
+    why = "the box is bad, so its values are zeros that come from nowhere"
+    if job.image_index[row] >= 0 and job.level[row] < 0 and job.level_rule:
+        why = f"the level rule {job.level_rule.name} puts a box of this size on no level, so its "
+        why += "values are zeros"
+    raise BoxError(f"{job.where(row)}: {why}: choose another with --box")
+
+
+def _reason(job: Job, row: int) -> LevelReason | None:
+    names = job.source.level_names
+    if names is None or job.level_rule is None:
+        return None
+    return LevelReason(job.why_on_level(row), tuple(names))

@@ -1,4 +1,4 @@
-"""An explanation as records: JSON with everything, CSV with one row for each term of a bin.
+"""An explanation as data: JSON with everything, CSV with a row per term, a listing of samples.
 
 Numbers are written as the float64 that they equal; those that JSON lacks are text ("nan", "inf",
 "-inf"), as they are in CSV. What does not apply is null in JSON, and empty in CSV.
@@ -12,9 +12,8 @@ from itertools import chain
 from typing import Any, Final
 
 from roicrop import __version__
-from roicrop.explanation.account import Explanation
-from roicrop.explanation.levels import level_record
-from roicrop.explanation.terms import Bin, Reading
+from roicrop.errors import ArgumentError
+from roicrop.explanation.account import Bin, Explanation, Reading
 from roicrop.sampling import CORNERS, Axis, Term
 from roicrop.text import csv_lines, json_lines
 
@@ -129,7 +128,7 @@ def _head(explanation: Explanation) -> Record:
         "output_size": plan.output_size,
         "spatial_scale": plan.spatial_scale,
         "input_scale": source.input_scale,
-        "level": None if source.level is None else level_record(source.level),
+        "level": None if source.level is None else source.level.record(),
         "coordinates": plan.boxes.dtype.name,
         "box": source.box,
         "corners": dataclasses.asdict(plan.corners(k, source.corners)),
@@ -209,3 +208,38 @@ def _sample(reading: Reading) -> Record:
         "value": reading.value,
         "share": term.share,
     }
+
+
+def as_trace(
+    explanation: Explanation, only: tuple[int, int] | None = None, most: int | None = None
+) -> Iterator[str]:
+    """Six lines and an empty one for each sample, in index coordinates, y before x.
+
+    They are the box's start, the bin, its size, the samples in it, the sample, and where it is
+    before clamping, in the plan's own precision.
+
+    only: this bin. most: at most so many samples.
+
+    Raises ArgumentError for RoIPool and the exact integral, which have no samples.
+    """
+    if without := _NO_SAMPLES.get(explanation.plan.kind):
+        raise ArgumentError(f"a trace lists samples, and {without} has none")
+    return _lines(explanation, only, most)
+
+
+_NO_SAMPLES: Final = {"cell": "RoIPool", "piece": "the exact integral"}
+
+
+def _lines(
+    explanation: Explanation, only: tuple[int, int] | None, most: int | None
+) -> Iterator[str]:
+    (y, x), k = explanation.plan.axes, explanation.k
+    for bin_, readings in explanation.listing(only, most):
+        for term in (reading.term for reading in readings):
+            yield f"{y.begin[k]!s} {x.begin[k]!s}"
+            yield f"{bin_.row} {bin_.column}"
+            yield f"{y.bin_size[k]!s} {x.bin_size[k]!s}"
+            yield f"{y.count[k]} {x.count[k]}"
+            yield f"{term.row} {term.column}"
+            yield f"{term.y!s} {term.x!s}"
+            yield ""

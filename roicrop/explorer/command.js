@@ -1,7 +1,7 @@
 // The command that makes what is seen: the same box, bin and channel under the same rules.
 
-import { content, imageOf } from "./content.js";
-import { shownBox, shownCorners, state } from "./state.js";
+import { content, imageOf, isTurned } from "./content.js";
+import { shownAngle, shownBox, shownCorners, state } from "./state.js";
 
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./state.js").Seen} Seen */
@@ -13,7 +13,7 @@ export function quoted(word) {
 
 /** Whether BOXES can be read again, and has the box where it is seen. */
 function isInFile() {
-  return !state.moved && content.command.boxes !== "-";
+  return !state.moved && state.angle === null && content.command.boxes !== "-";
 }
 
 /**
@@ -26,8 +26,9 @@ function commandOf(verb, { row, words, map }, bin, output) {
   const box = shownBox();
   let reading = isInFile() ? command.options : [...command.of_moved];
   let rules = words;
+  const [x1, y1, x2, y2] = shownCorners();
   if (!isInFile()) {
-    reading.push("--boxes-format", "csv", "--box-format", "xyxy", ...(content.normalized ? ["--normalized"] : []));
+    reading.push("--boxes-format", "csv", "--box-format", isTurned ? "cxcywha" : "xyxy", ...(content.normalized ? ["--normalized"] : []));
     if (isFraction) reading.push(...command.fractions_of);
     const { on_image: image } = imageOf(box);
     if (image !== null) reading.push("--on-image", image);
@@ -35,7 +36,6 @@ function commandOf(verb, { row, words, map }, bin, output) {
       reading.push("--level-column", "level");
       rules = dropped(rules, "--level-rule");
     }
-    const [x1, y1, x2, y2] = shownCorners();
     if (x2 < x1 || y2 < y1) reading.push("--on-bad-box", "keep");
   } else if (!isFraction) reading = dropped(reading, "--image-size");
   const taken = [
@@ -48,7 +48,9 @@ function commandOf(verb, { row, words, map }, bin, output) {
   const line = taken.map(quoted).join(" ");
   if (isInFile()) return line;
   const level = map && map.level !== null ? [",level", `,${map.level}`] : ["", ""];
-  const rows = [`x1,y1,x2,y2${level[0]}`, `${shownCorners().join(",")}${level[1]}`];
+  const turned = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, shownAngle()];
+  const [names, numbers] = isTurned ? ["cx,cy,w,h,angle", turned] : ["x1,y1,x2,y2", [x1, y1, x2, y2]];
+  const rows = [`${names}${level[0]}`, `${numbers.join(",")}${level[1]}`];
   return `printf '%s\\n' ${rows.map(quoted).join(" ")} | ${line}`;
 }
 

@@ -1,13 +1,15 @@
 // What the page holds: boxes, maps, photographs and conventions, as Python wrote them.
 
-import { planOf, unknownOf } from "./planner.js";
+import { unknownOf } from "./known.js";
+import { planOf } from "./planner.js";
 import { Pooling } from "./pooling.js";
 
 /** @typedef {import("./planner.js").Row} Row */
 /** @typedef {[number, number, number, number]} Corners x1, y1, x2, y2 */
 /** @typedef {[number, number]} Pair along y and along x */
 /**
- * @typedef {{number: number, image: number, xyxy: Corners, map: Record<string, number | null>,
+ * `angle` is that of a box that is turned, whose corners are those that it would have otherwise.
+ * @typedef {{number: number, image: number, xyxy: Corners, angle?: number, map: Record<string, number | null>,
  *   id?: string, label?: string, score?: number}} Box
  */
 /** @typedef {{number: number, name: string, on_image: string | null, photo: string | null}} Picture */
@@ -83,6 +85,9 @@ export const notOffered = content.conventions
   .filter((each) => lacking(each))
   .map((each) => `${each.label}: the page ${lacking(each)}`);
 
+/** Whether boxes have an angle. */
+export const isTurned = content.boxes[0].angle !== undefined;
+
 /** What may be asked of a convention in place of its own rules. @typedef {{ratio: number | "adaptive" | "exact" | null, aligned: boolean | null, mode: "avg" | "max" | null}} Asked */
 
 /**
@@ -108,10 +113,16 @@ export function rowOf(convention, asked) {
     } else not.push("cannot be aligned otherwise");
   }
   if (asked.mode !== null && asked.mode !== row.mode) {
-    if (row.sampling_ratio !== "exact") {
+    if (!row.options.includes("mode")) not.push("takes nothing else of a bin");
+    else if (row.sampling_ratio !== "exact") {
       row.mode = asked.mode;
       words.push("--mode", asked.mode);
     } else not.push("has no maximum, for it is an integral");
+  }
+  if (row.sampling_ratio === "exact" && isTurned) {
+    row.sampling_ratio = revived(convention.fields).sampling_ratio ?? defaults.sampling_ratio;
+    words.splice(words.indexOf("--sampling-ratio"), 2);
+    not.push("has no exact integral");
   }
   if (row.sampling_ratio === "exact" && row.mode === "max") {
     row.mode = "avg";
@@ -151,12 +162,13 @@ export function cellsPerPixel(map, row) {
   return [map.input_scale[0] * map.scale, map.input_scale[1] * map.scale];
 }
 
-/** A box as the planner takes it. @param {Corners} xyxy @param {FeatureMap} map @param {Row} row */
-function planned(xyxy, map, row) {
+/** A box as the planner takes it. @param {Corners} xyxy @param {number | null} angle @param {FeatureMap} map @param {Row} row */
+function planned(xyxy, angle, map, row) {
   const corners = pixelsOf(xyxy, map);
   if (!row.normalized) {
     const [y, x] = map.input_scale;
-    return [corners[0] * x, corners[1] * y, corners[2] * x, corners[3] * y];
+    const [x1, y1, x2, y2] = [corners[0] * x, corners[1] * y, corners[2] * x, corners[3] * y];
+    return angle === null ? [x1, y1, x2, y2] : [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, angle];
   }
   if (content.normalized) return xyxy;
   const inner = Number(row.inner);
@@ -170,10 +182,11 @@ const real = content.coordinates === "float32" ? Math.fround : (value) => value;
 
 /**
  * A box pooled from a map: `channel` is a place in `content.channels`.
- * @param {Corners} xyxy @param {FeatureMap} map @param {Row} row @param {Pair} bins @param {number} channel
+ * @param {Corners} xyxy @param {number | null} angle @param {FeatureMap} map @param {Row} row
+ * @param {Pair} bins @param {number} channel
  */
-export function pooled(xyxy, map, row, bins, channel) {
-  const plan = planOf(row, planned(xyxy, map, row), map.size, bins, map.scale, real);
+export function pooled(xyxy, angle, map, row, bins, channel) {
+  const plan = planOf(row, planned(xyxy, angle, map, row), map.size, bins, map.scale, real);
   const [height, width] = map.size;
   return new Pooling(plan, { values: featuresOf(map, channel), height, width });
 }

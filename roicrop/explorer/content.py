@@ -15,8 +15,20 @@ from typing import Any, Final
 import numpy as np
 
 from roicrop import __version__
+<<<<<<< HEAD
 from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, in_words, overrides
 from roicrop.draw import colour
+=======
+from roicrop.conventions import (
+    ALIGNED_OFFSET,
+    COMMANDS,
+    CONVENTIONS,
+    Convention,
+    in_words,
+    overrides,
+)
+from roicrop.draw import check_bin, colour, drawable
+>>>>>>> main
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
@@ -54,7 +66,7 @@ class Content:
         job.check_channel(options.channel)
         job.check_bin(options.bin)
         for row in conventions:
-            if row.turned or row.position_sensitive:
+            if row.position_sensitive:
                 raise ArgumentError(
                     f"a page does not know {in_words.OPERATORS[row.operator]}: "
                     "draw pictures, with a PLACE that is a directory or ends in .png"
@@ -69,7 +81,13 @@ class Content:
             raise BoxError(f"{job.table.source.name} has no box to show that can be pooled")
         self._photos = Photos(options.photo)
         self._photos.check(job.placed(self._rows))
-        self.by_rule = _jobs_by_rule(job)
+        turned = job.convention.turned
+        self._others = [
+            row
+            for row in CONVENTIONS.values()
+            if row.turned == turned and not row.position_sensitive
+        ]
+        self.by_rule = _jobs_by_rule(job, self._others)
         images = job.image_index[self._rows]
         self.images = list(dict.fromkeys(images.tolist()))
         self._of_image = {i: self._rows[images == i] for i in self.images}
@@ -101,7 +119,7 @@ class Content:
             "aligned_offset": ALIGNED_OFFSET,
             "conventions": [
                 *given,
-                *(_convention(each, each.name) for each in PLAIN.values()),
+                *(_convention(each, each.name) for each in self._others),
             ],
             "start": {
                 "conventions": [keys.get(each.name, each.name) for each in self._conventions],
@@ -140,6 +158,8 @@ class Content:
                 "xyxy": job.xyxy[k].tolist(),
                 "map": {rule: _map_of(each, k) for rule, each in self.by_rule.items()},
             }
+            if table.angle is not None:
+                record["angle"] = float(table.angle[k])
             if table.id is not None:
                 record["id"] = printable(table.id[k])
             if table.label is not None:
@@ -246,12 +266,12 @@ def as_text(value: object) -> str:
     return json.dumps(plain(value), separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _jobs_by_rule(job: Job) -> Mapping[str, Job]:
+def _jobs_by_rule(job: Job, conventions: Sequence[Convention]) -> Mapping[str, Job]:
     """Level rule → the job with its boxes on the maps of that rule; "" where there is no rule."""
     if job.level_rule is None:
         return {"": job}
     found = {job.convention.level_rule: job}
-    for row in PLAIN.values():
+    for row in conventions:
         if row.level_rule not in found:
             try:
                 found[row.level_rule] = job.under(row)
@@ -283,7 +303,7 @@ def _convention(row: Convention, key: str) -> Record:
         "label": " ".join([row.name, *options]),
         "program": row.program,
         "surprise": row.surprise,
-        "words": ["--op", row.operator, "--convention", row.name, *options],
+        "words": ["--op", COMMANDS[row.operator][0], "--convention", row.name, *options],
         "fields": fields,
     }
 

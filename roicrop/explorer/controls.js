@@ -1,8 +1,8 @@
 // What is chosen above the maps: conventions, the channel, bins and samples, the view, what to save.
 
-import { content, fromPixels, imageOf, offered, pixelsOf } from "./content.js";
+import { content, fromPixels, imageOf, isTurned, offered, pixelsOf } from "./content.js";
 import { button, byId, element } from "./dom.js";
-import { readRatio, set, shownBox, shownCorners, state } from "./state.js";
+import { readRatio, set, shownAngle, shownBox, shownCorners, state } from "./state.js";
 
 /** @typedef {import("./content.js").Corners} Corners */
 /** @typedef {import("./content.js").FeatureMap} FeatureMap */
@@ -152,16 +152,29 @@ function corners(mapNow) {
     }
   });
   const title = "Corners in pixels; up and down keys move one by a tenth of a cell";
+  const legend = isTurned ? "Box before it is turned: x1 y1 x2 y2, and its angle" : "Box, in pixels: x1 y1 x2 y2";
   return element(
     "fieldset",
     { title },
-    element("legend", {}, "Box, in pixels: x1 y1 x2 y2"),
+    element("legend", {}, legend),
     ...fields,
+    isTurned ? angle() : null,
   );
 }
 
+function angle() {
+  const field = element("input", { type: "number", step: "any", "aria-label": "angle" });
+  field.addEventListener("change", () => {
+    if (Number.isFinite(field.valueAsNumber)) set({ angle: field.valueAsNumber });
+  });
+  shows.push(() => {
+    if (field.valueAsNumber !== shownAngle()) field.value = `${shownAngle()}`;
+  });
+  return field;
+}
+
 function putBack() {
-  const made = button("Put the box back", () => set({ moved: null }));
-  shows.push(() => (made.hidden = state.moved === null));
+  const made = button("Put the box back", () => set({ moved: null, angle: null }));
+  shows.push(() => (made.hidden = state.moved === null && state.angle === null));
   return made;
 }

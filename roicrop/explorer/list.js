@@ -87,7 +87,10 @@ function thumbnail(canvas, box) {
   const [y, x] = photograph ? [1, 1] : cellsPerPixel(map, row);
   const [x1, y1, x2, y2] = pixelsOf(box.xyxy, map);
   const [wide, tall] = [Math.abs(x2 - x1) * x, Math.abs(y2 - y1) * y];
-  const scale = Math.min(canvas.width / Math.max(wide * 1.3, 3), canvas.height / Math.max(tall * 1.3, 3));
+  const radians = (box.angle ?? 0) * (row.angle === "degrees" ? Math.PI / 180 : 1);
+  const [cos, sin] = [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
+  const [across, down] = [wide * cos + tall * sin, wide * sin + tall * cos];
+  const scale = Math.min(canvas.width / Math.max(across * 1.3, 3), canvas.height / Math.max(down * 1.3, 3));
   if (!(scale > 0)) return;
   ink.setTransform(scale, 0, 0, scale, canvas.width / 2 - ((x1 + x2) / 2) * x * scale, canvas.height / 2 - ((y1 + y2) / 2) * y * scale);
   ink.imageSmoothingEnabled = Boolean(photograph);
@@ -95,7 +98,10 @@ function thumbnail(canvas, box) {
   ink.resetTransform();
   ink.lineWidth = 3;
   ink.strokeStyle = "#ffffff";
-  ink.strokeRect((canvas.width - wide * scale) / 2, (canvas.height - tall * scale) / 2, wide * scale, tall * scale);
+  ink.translate(canvas.width / 2, canvas.height / 2);
+  ink.rotate(row.clockwise ? radians : -radians);
+  ink.strokeRect((-wide * scale) / 2, (-tall * scale) / 2, wide * scale, tall * scale);
+  ink.resetTransform();
 }
 
 export function showList() {

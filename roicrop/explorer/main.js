@@ -168,7 +168,7 @@ Object.assign(globalThis, {
       const convention = /** @type {import("./content.js").Convention} */ (offered.get(key));
       const { row } = rowOf(convention, asked);
       const map = mapOf(box, row);
-      return map && pooled(box.xyxy, map, row, bins, state.channel);
+      return map && pooled(box.xyxy, box.angle ?? null, map, row, bins, state.channel);
     },
   },
 });

@@ -11,7 +11,9 @@ import { toX, toY } from "./view.js";
 /** @typedef {import("./pooling.js").Pooling} Pooling */
 /** @typedef {import("./pooling.js").Bin} Bin */
 /** @typedef {import("./pooling.js").Term} Term */
+/** @typedef {import("./planner.js").Turn} Turn */
 /** @typedef {[number, number, number, number]} Rectangle top, left, bottom, right in index coordinates */
+/** @typedef {Pair[]} Outline corners, y and x each, in order around it */
 
 const MOST_SPECKS = 8000;
 const INK = "#181c22";
@@ -21,13 +23,12 @@ const LOST = "#e81e2c";
 /**
  * Everything over one map. `box` is where it really is; `chosen` the term whose cells are shown.
  * @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling
- * @param {Rectangle} box @param {Pair} at the framed bin @param {Term | null} chosen
+ * @param {Outline} box @param {Pair} at the framed bin @param {Term | null} chosen
  * @param {Pair | null} cell that is pointed at @param {number} nth of the conventions
  */
 export function drawMarks(ink, view, pooling, box, at, chosen, cell, nth) {
   const colour = css(content.palette.bins[nth]);
-  frame(ink, view, box, 8, "rgba(24, 28, 34, 0.6)");
-  frame(ink, view, box, 6, "#ffffff");
+  drawBox(ink, view, box);
   const bins = outlines(pooling);
   specks(ink, view, pooling);
   for (const line of bins.lines) stroke(ink, view, line, 1.25, colour);
@@ -43,7 +44,36 @@ export function drawMarks(ink, view, pooling, box, at, chosen, cell, nth) {
     if (chosen) weights(ink, view, chosen);
   }
   handles(ink, view, box);
-  if (cell) frame(ink, view, [cell[0] - 0.5, cell[1] - 0.5, cell[0] + 0.5, cell[1] + 0.5], 2, "#ffffff", [5, 3]);
+  if (!cell) return;
+  const [row, column] = cell;
+  frame(ink, view, rectangle([row - 0.5, column - 0.5, row + 0.5, column + 0.5]), 2, "#ffffff", [5, 3]);
+}
+
+/** The box alone. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
+export function drawBox(ink, view, box) {
+  frame(ink, view, box, 8, "rgba(24, 28, 34, 0.6)");
+  frame(ink, view, box, 6, "#ffffff");
+  handles(ink, view, box);
+}
+
+/** @param {Rectangle} of @returns {Outline} */
+function rectangle([top, left, bottom, right]) {
+  return [[top, left], [top, right], [bottom, right], [bottom, left]];
+}
+
+/** Places on a box's own axes, on the map. @param {Turn | null} turn @param {Outline} own @returns {Outline} */
+export function turned(turn, own) {
+  if (!turn) return own;
+  const { cos, sin, y, x } = turn;
+  return own.map(([v, u]) => [v * cos - u * sin + y, v * sin + u * cos + x]);
+}
+
+/** The other way. @param {Turn | null} turn @param {Pair} at @returns {Pair} */
+export function turnedBack(turn, [atY, atX]) {
+  if (!turn) return [atY, atX];
+  const { cos, sin, y, x } = turn;
+  const [down, across] = [atY - y, atX - x];
+  return [down * cos + across * sin, across * cos - down * sin];
 }
 
 /** The bins on the map. @param {Pooling} pooling */
@@ -51,20 +81,21 @@ export function outlines({ plan }) {
   const [y, x] = [edgesOf(plan.y), edgesOf(plan.x)];
   const [top, bottom] = [y[0], y[y.length - 1]];
   const [left, right] = [x[0], x[x.length - 1]];
-  /** @type {Rectangle} */
-  const whole = [top, left, bottom, right];
-  /** @type {(p: number, q: number) => Rectangle} */
-  const of = (p, q) => [y[p], x[q], y[p + 1], x[q + 1]];
-  /** @type {Rectangle[]} */
+  /** @type {(of: Rectangle) => Outline} */
+  const on = (of) => turned(plan.turn, rectangle(of));
+  const whole = on([top, left, bottom, right]);
+  /** @type {(p: number, q: number) => Outline} */
+  const of = (p, q) => on([y[p], x[q], y[p + 1], x[q + 1]]);
   const inner = [
-    ...y.slice(1, -1).map((at) => /** @type {Rectangle} */ ([at, left, at, right])),
-    ...x.slice(1, -1).map((at) => /** @type {Rectangle} */ ([top, at, bottom, at])),
+    ...y.slice(1, -1).map((at) => turned(plan.turn, [[at, left], [at, right]])),
+    ...x.slice(1, -1).map((at) => turned(plan.turn, [[top, at], [bottom, at]])),
   ];
   return { whole, of, lines: inner };
 }
 
-/** The bin that holds index coordinates, if one does. @param {Pooling} pooling @param {Pair} at @returns {Pair | null} */
-export function binAt({ plan }, at) {
+/** The bin that holds index coordinates, if one does. @param {Pooling} pooling @param {Pair} place @returns {Pair | null} */
+export function binAt({ plan }, place) {
+  const at = turnedBack(plan.turn, place);
   const found = [plan.y, plan.x].map((axis, n) => {
     const edges = edgesOf(axis);
     return edges.slice(1).findIndex((edge, p) => {
@@ -92,19 +123,21 @@ export function plainest(pooling, bin) {
   return found;
 }
 
-/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Rectangle} of @param {number} width @param {string} colour @param {number[]} [dash] */
-function frame(ink, view, [top, left, bottom, right], width, colour, dash = []) {
+/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} of @param {number} width @param {string} colour @param {number[]} [dash] */
+function frame(ink, view, of, width, colour, dash = []) {
   ink.lineWidth = width;
   ink.strokeStyle = colour;
   ink.lineJoin = "miter";
   ink.setLineDash(dash);
-  const [x, y] = [toX(view, left), toY(view, top)];
-  ink.strokeRect(x, y, toX(view, right) - x, toY(view, bottom) - y);
+  ink.beginPath();
+  for (const [y, x] of of) ink.lineTo(toX(view, x), toY(view, y));
+  ink.closePath();
+  ink.stroke();
   ink.setLineDash([]);
 }
 
-/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Rectangle} of from, to @param {number} width @param {string} colour */
-function stroke(ink, view, [y0, x0, y1, x1], width, colour) {
+/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} of from, to @param {number} width @param {string} colour */
+function stroke(ink, view, [[y0, x0], [y1, x1]], width, colour) {
   ink.lineWidth = width;
   ink.strokeStyle = colour;
   ink.beginPath();
@@ -127,22 +160,19 @@ function dot(ink, x, y, radius, fill, edge) {
 
 /** The samples of all bins, small. @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling */
 function specks(ink, view, pooling) {
-  if (pooling.plan.kind === "cell" || pooling.plan.kind === "piece") return;
-  const ys = pooling.y.flatMap((side) => side.samples);
-  const xs = pooling.x.flatMap((side) => side.samples);
-  if (ys.length * xs.length > MOST_SPECKS) return;
-  for (const y of ys) {
-    for (const x of xs) {
-      const out = !y.inside || !x.inside;
-      dot(ink, toX(view, x.position), toY(view, y.position), 1.6, out ? LOST : "rgba(255, 255, 255, 0.75)");
-    }
+  if (pooling.plan.kind === "piece") return;
+  for (const [y, x] of pooling.everyPair(MOST_SPECKS)) {
+    const out = !y.inside || !x.inside;
+    dot(ink, toX(view, x.position), toY(view, y.position), 1.6, out ? LOST : "rgba(255, 255, 255, 0.75)");
   }
 }
 
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin */
 function samples(ink, view, pooling, bin) {
-  const radius = bin.y.length * bin.x.length > 64 ? 2.5 : 5;
-  if (bin.y.length * bin.x.length > MOST_SPECKS) return;
+  const { y: ofY, x: ofX } = pooling.plan;
+  const apart = Math.min(...[ofY, ofX].map((axis) => Math.abs(axis.step) / Math.max(axis.count, 1)));
+  const radius = Math.min(Math.max(0.35 * apart * view.cell, 1.5), 5);
+  if (bin.listed > MOST_SPECKS) return;
   for (const { y, x } of pooling.terms(bin)) {
     const at = /** @type {const} */ ([toX(view, x.position), toY(view, y.position)]);
     if (!y.inside || !x.inside) {
@@ -180,7 +210,7 @@ function lines(ink, view, { y, x, taps }) {
   for (const [more, colour] of /** @type {[number, string][]} */ ([[2.5, INK], [0, "#ffffff"]])) {
     for (const tap of taps) {
       const width = 1.2 + 7 * Math.min(Math.abs(tap.weight), 1) + more;
-      stroke(ink, view, [y.readAt, x.readAt, tap.row, tap.column], width, colour);
+      stroke(ink, view, [[y.readAt, x.readAt], [tap.row, tap.column]], width, colour);
     }
   }
 }
@@ -211,13 +241,13 @@ function label(ink, view, text, x, y) {
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin */
 function pieces(ink, view, pooling, bin) {
   const { y, x } = outlineOf(pooling, bin);
-  for (const at of cuts(y)) stroke(ink, view, [at, x[0], at, x[1]], 1, "#ffffff");
-  for (const at of cuts(x)) stroke(ink, view, [y[0], at, y[1], at], 1, "#ffffff");
+  for (const at of cuts(y)) stroke(ink, view, [[at, x[0]], [at, x[1]]], 1, "#ffffff");
+  for (const at of cuts(x)) stroke(ink, view, [[y[0], at], [y[1], at]], 1, "#ffffff");
 }
 
 /** @param {Pooling} pooling @param {Bin} bin */
 function outlineOf(pooling, { p, q }) {
-  const [top, left, bottom, right] = outlines(pooling).of(p, q);
+  const [[top, left], , [bottom, right]] = outlines(pooling).of(p, q);
   return { y: [top, bottom], x: [left, right] };
 }
 
@@ -228,7 +258,7 @@ function cuts([low, high]) {
   return found;
 }
 
-/** RoIPool: the bin's cells, the winning ones, and how far edges moved. @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin @param {Rectangle} box @param {string} colour */
+/** RoIPool: the bin's cells, the winning ones, and how far edges moved. @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin @param {Outline} box @param {string} colour */
 function pool(ink, view, pooling, bin, box, colour) {
   const { y, x, row } = pooling.plan;
   const [top, bottom] = cellRange(y, bin.p);
@@ -239,8 +269,7 @@ function pool(ink, view, pooling, bin, box, colour) {
     }
   }
   if (top < bottom && left < right) {
-    /** @type {Rectangle} */
-    const cells = [top - 0.5, left - 0.5, bottom - 0.5, right - 0.5];
+    const cells = rectangle([top - 0.5, left - 0.5, bottom - 0.5, right - 0.5]);
     frame(ink, view, cells, 6, "rgba(24, 28, 34, 0.55)");
     frame(ink, view, cells, 3.5, colour);
   }
@@ -254,11 +283,12 @@ function winner(ink, view, pooling, bin, width, dash) {
   if (!first) return;
   const [row, column] = [first.y.low, first.x.low];
   const inset = 0.5 - Math.min(4 / view.cell, 0.2);
-  frame(ink, view, [row - inset, column - inset, row + inset, column + inset], width, "#ffffff", dash);
+  const cell = rectangle([row - inset, column - inset, row + inset, column + inset]);
+  frame(ink, view, cell, width, "#ffffff", dash);
 }
 
-/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Rectangle} box @param {Pair} rows @param {Pair} columns @param {string} colour */
-function arrows(ink, view, [top, left, bottom, right], rows, columns, colour) {
+/** @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box @param {Pair} rows @param {Pair} columns @param {string} colour */
+function arrows(ink, view, [[top, left], , [bottom, right]], rows, columns, colour) {
   const [middleY, middleX] = [(top + bottom) / 2, (left + right) / 2];
   const moves = /** @type {[Rectangle, number][]} */ ([
     [[top, middleX, rows[0] - 0.5, middleX], top - (rows[0] - 0.5)],
@@ -268,8 +298,9 @@ function arrows(ink, view, [top, left, bottom, right], rows, columns, colour) {
   ]);
   for (const [line, outwards] of moves) {
     if (Math.abs(outwards) < 0.05) continue;
-    stroke(ink, view, line, 4, INK);
-    stroke(ink, view, line, 2.5, colour);
+    const ends = /** @type {Outline} */ ([line.slice(0, 2), line.slice(2)]);
+    stroke(ink, view, ends, 4, INK);
+    stroke(ink, view, ends, 2.5, colour);
     const [x, y] = [toX(view, line[3]), toY(view, line[2])];
     const [dy, dx] = [Math.sign(line[2] - line[0]), Math.sign(line[3] - line[1])];
     head(ink, x, y, dx, dy, colour);
@@ -294,16 +325,14 @@ function head(ink, x, y, dx, dy, colour) {
   ink.stroke();
 }
 
-/** What the corners are moved by. @param {CanvasRenderingContext2D} ink @param {View} view @param {Rectangle} box */
-function handles(ink, view, [top, left, bottom, right]) {
+/** What the corners are moved by. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
+function handles(ink, view, box) {
   ink.lineWidth = 1.5;
-  for (const y of [top, bottom]) {
-    for (const x of [left, right]) {
-      const at = /** @type {const} */ ([toX(view, x) - 5, toY(view, y) - 5, 10, 10]);
-      ink.fillStyle = "#ffffff";
-      ink.fillRect(...at);
-      ink.strokeStyle = INK;
-      ink.strokeRect(...at);
-    }
+  for (const [y, x] of box) {
+    const at = /** @type {const} */ ([toX(view, x) - 5, toY(view, y) - 5, 10, 10]);
+    ink.fillStyle = "#ffffff";
+    ink.fillRect(...at);
+    ink.strokeStyle = INK;
+    ink.strokeRect(...at);
   }
 }

@@ -26,7 +26,7 @@ export function fixed(value, decimals) {
 export function alike(values, digits) {
   const finite = values.flat().filter(Number.isFinite).map(Math.abs);
   const most = Math.max(...finite, 0);
-  const decimals = digits - 1 - Math.floor(Math.log10(most || 1));
+  const decimals = most ? digits - 1 - Math.floor(Math.log10(most)) : 0;
   const plain = most < 10 ** 5 && decimals <= 5;
   return values.map((line) =>
     line.map((value) =>

@@ -4,7 +4,7 @@ import { cellsPerPixel, content, pixelsOf } from "./content.js";
 import { element } from "./dom.js";
 import { Grid } from "./grid.js";
 import { drawMap, rulers } from "./heat.js";
-import { drawMarks, outlines, plainest } from "./marks.js";
+import { drawBox, drawMarks, outlines, plainest, turned } from "./marks.js";
 import { Pointer } from "./pointer.js";
 import { brief } from "./numbers.js";
 import { hover, set, shownBox, shownCorners, state } from "./state.js";
@@ -14,7 +14,7 @@ import { WORDS, takes } from "./words.js";
 
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./state.js").Seen} Seen */
-/** @typedef {import("./marks.js").Rectangle} Rectangle */
+/** @typedef {import("./marks.js").Outline} Outline */
 /** @typedef {import("./view.js").View} View */
 
 export class Pane {
@@ -46,10 +46,8 @@ export class Pane {
   /** What the conventions read, so that two panes show the same part. @param {Seen} seen @returns {[Pair, Pair] | null} */
   static spans({ map, row, pooling }) {
     if (!map || !pooling) return null;
-    const box = boxOn(map, row);
-    const { whole } = outlines(pooling);
-    const ys = [box[0], box[2], whole[0], whole[2]];
-    const xs = [box[1], box[3], whole[1], whole[3]];
+    const all = [...boxOn(map, row, pooling.plan.turn), ...outlines(pooling).whole];
+    const [ys, xs] = [all.map(([y]) => y), all.map(([, x]) => x)];
     return [
       [Math.min(...ys), Math.max(...ys)],
       [Math.min(...xs), Math.max(...xs)],
@@ -62,7 +60,7 @@ export class Pane {
     const { convention, row, map, pooling, values, refused, not } = seen;
     const kind = pooling?.plan.kind ?? "sample";
     const words = WORDS[kind];
-    this.heading.textContent = `${words.operator} ${words.reads}`;
+    this.heading.textContent = `${pooling?.plan.turn ? "Rotated " : ""}${words.operator} ${words.reads}`;
     const but = not.length ? ` It ${not.join(" and ")}.` : "";
     this.more.textContent = `${convention.label}: ${convention.program}. ${convention.surprise}${but}`;
     const fed = new Map();
@@ -109,7 +107,8 @@ export class Pane {
       : fitted(spans ?? [[0, 1], [0, 1]], map.size, width, height);
     const perPixel = cellsPerPixel(map, row);
     drawMap(ink, this.view, map, state.channel, shownBox(), perPixel, state.fade, this.redraw);
-    if (!refused) {
+    if (refused) drawBox(ink, this.view, this.box);
+    else {
       const framed = pooling.bin(...bin);
       const chosen = this.#term(framed) ?? plainest(pooling, framed);
       drawMarks(ink, this.view, pooling, this.box, bin, chosen, hover.cell, this.nth);
@@ -134,10 +133,11 @@ export class Pane {
     return null;
   }
 
-  /** Where the box is on the map, in index coordinates. @returns {Rectangle} */
+  /** Where the box is on the map, in index coordinates. @returns {Outline} */
   get box() {
-    const { map, row } = /** @type {Seen} */ (this.seen);
-    return boxOn(/** @type {import("./content.js").FeatureMap} */ (map), row);
+    const { map, row, pooling } = /** @type {Seen} */ (this.seen);
+    const on = /** @type {import("./content.js").FeatureMap} */ (map);
+    return boxOn(on, row, pooling?.plan.turn ?? null);
   }
 
   /** Look at another part. @param {[number, number, number] | null} view */
@@ -146,9 +146,18 @@ export class Pane {
   }
 }
 
-/** @param {import("./content.js").FeatureMap} map @param {import("./content.js").Row} row @returns {Rectangle} */
-function boxOn(map, row) {
+/**
+ * The box where it really is: its corner first that is its upper left one before it is turned.
+ * @param {import("./content.js").FeatureMap} map @param {import("./content.js").Row} row
+ * @param {import("./planner.js").Turn | null} turn @returns {Outline}
+ */
+function boxOn(map, row, turn) {
   const [x1, y1, x2, y2] = pixelsOf(shownCorners(), map);
   const [y, x] = cellsPerPixel(map, row);
-  return [y1 * y - 0.5, x1 * x - 0.5, y2 * y - 0.5, x2 * x - 0.5];
+  const [top, left, bottom, right] = [y1 * y - 0.5, x1 * x - 0.5, y2 * y - 0.5, x2 * x - 0.5];
+  const center = { y: (top + bottom) / 2, x: (left + right) / 2 };
+  const upright = /** @type {Outline} */ ([[top, left], [top, right], [bottom, right], [bottom, left]]);
+  if (!turn) return upright;
+  const own = upright.map(([a, b]) => /** @type {Pair} */ ([a - center.y, b - center.x]));
+  return turned({ ...turn, ...center }, own);
 }

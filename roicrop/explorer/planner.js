@@ -15,54 +15,8 @@
  * @typedef {{index: number, position: number, inside: boolean, readAt: number, low: number,
  *   high: number, weightLow: number, weightHigh: number, share: number}} Sample
  */
-/** @typedef {{row: Row, kind: Kind, y: Axis, x: Axis, refused: string}} Plan */
-
-/** @typedef {(value: any) => boolean} Knows */
-/** @type {(...values: any[]) => Knows} */
-const oneOf = (...values) => (value) => values.includes(value);
-/** @type {Knows} */
-const number = (value) => typeof value === "number";
-/** @type {Knows} */
-const whatever = () => true;
-
-/** Field → whether the planner knows a value of it. @type {Record<string, Knows>} */
-const KNOWN = {
-  operator: oneOf("align", "pool"),
-  offset_before: number,
-  offset_after: number,
-  added_pixel: number,
-  added_cell: number,
-  clipped: oneOf(true, false),
-  min_size: (value) => value === null || number(value),
-  aligned_min_size: whatever,
-  sampling_ratio: (value) => value === "adaptive" || value === "exact" || number(value),
-  positions: oneOf("scaled-step", "step-scaled", "fraction", "corners"),
-  min_samples: number,
-  sample_at: number,
-  shared: oneOf(true, false),
-  border: oneOf("clamp", "repeat", "inside", "continue", "zero", "extrapolate"),
-  rounding: oneOf("half-away", "half-even", "none"),
-  mode: oneOf("avg", "max"),
-  max_over: oneOf("samples", "corners"),
-  max_start: number,
-  void: number,
-  void_max: number,
-  reversed_boxes: oneOf("mirror", "raise"),
-  normalized: oneOf(true, false),
-  inner: oneOf(true, false),
-  interpolation: oneOf("bilinear", "nearest"),
-  order: whatever, // how a framework's own argument is laid out
-  level_rule: whatever, // the map of a box is given
-  options: whatever, // what else may be asked of a row
-};
-
-/** What is not known of a convention, by its fields that are not at default. @param {Row} fields */
-export function unknownOf(fields) {
-  for (const [name, value] of Object.entries(fields)) {
-    if (!(name in KNOWN) || !KNOWN[name](value)) return `${name} = ${JSON.stringify(value)}`;
-  }
-  return "";
-}
+/** Of the angle that turns a box counter-clockwise, and its center. @typedef {{cos: number, sin: number, y: number, x: number}} Turn */
+/** @typedef {{row: Row, kind: Kind, y: Axis, x: Axis, refused: string, turn: Turn | null}} Plan */
 
 /** @param {Row} row @returns {Kind} */
 export function kindOf(row) {
@@ -72,22 +26,44 @@ export function kindOf(row) {
 }
 
 /**
- * The plan for a box: x1, y1, x2, y2 in pixels of the network's image, or fractions if normalized.
- * Sizes of the map in cells and of the output in bins are height and width; scale is cells a pixel.
+ * The plan for a box: x1, y1, x2, y2 in pixels of the network's image, or fractions if normalized; or
+ * center x and y, width, height and angle where the convention turns boxes. Sizes of the map in
+ * cells and of the output in bins are height and width; scale is cells a pixel.
  * @param {Row} row @param {number[]} box @param {[number, number]} size
  * @param {[number, number]} bins @param {number} scale @param {Real} real @returns {Plan}
  */
 export function planOf(row, box, size, bins, scale, real) {
-  const [x1, y1, x2, y2] = box.map(real);
-  const y = axisOf(y1, y2, row, scale, size[0], bins[0], real);
-  const x = axisOf(x1, x2, row, scale, size[1], bins[1], real);
-  let refused = "";
-  if (row.reversed_boxes === "raise" && (y.length < 0 || x.length < 0)) refused = "reversed boxes";
-  if (row.sampling_ratio === "adaptive") {
-    if (y.count * x.count < 0) refused = "boxes that are reversed along one axis only";
-    if (y.count === 0 || x.count === 0) y.count = x.count = 0;
+  const isTurned = row.operator === "align-rotated";
+  const numbers = box.map(real);
+  const [y, x] = [0, 1].map((n) => {
+    if (isTurned) return ownAxis(numbers[3 - n], row, scale, size[n], bins[n], real);
+    return axisOf(numbers[1 - n], numbers[3 - n], row, scale, size[n], bins[n], real);
+  });
+  const isAdaptive = row.sampling_ratio === "adaptive";
+  const rule = row.reversed_boxes === "raise-if-adaptive" && isAdaptive ? "raise" : row.reversed_boxes;
+  let refused = rule === "raise" && (y.length < 0 || x.length < 0) ? "reversed boxes" : "";
+  if (isAdaptive && rule !== "nothing" && y.count * x.count < 0) {
+    refused ||= "boxes that are reversed along one axis only";
   }
-  return { row, kind: y.kind, y, x, refused };
+  const hasNone = isTurned ? y.count <= 0 || x.count <= 0 : y.count === 0 || x.count === 0;
+  if ((isAdaptive || isTurned) && hasNone) y.count = x.count = 0;
+  return { row, kind: y.kind, y, x, refused, turn: isTurned ? turnOf(numbers, row, scale, real) : null };
+}
+
+/** How a box is turned about its center. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
+function turnOf([centerX, centerY, , , angle], row, scale, real) {
+  const radians = row.angle === "degrees" ? real((angle * Math.PI) / 180) : angle;
+  const turned = row.clockwise ? -radians : radians;
+  const [y, x] = [centerY, centerX].map((v) => real(real(v * real(scale)) + real(row.offset_after)));
+  return { cos: real(Math.cos(turned)), sin: real(Math.sin(turned)), y, x };
+}
+
+/** An axis of a turned box, from its center. @param {number} side @param {Row} row @param {number} scale @param {number} size @param {number} bins @param {Real} real */
+function ownAxis(side, row, scale, size, bins, real) {
+  const [given, kind] = [real(side * real(scale)), kindOf(row)];
+  const length = atLeast(given, row, real);
+  const begin = real(-length / 2);
+  return along({ row, kind, real, size, bins, begin, end: real(begin + given), length, step: 0, count: 0, cells: null });
 }
 
 /**
@@ -114,8 +90,7 @@ function axisOf(low, high, row, scale, size, bins, real) {
     axis.begin = real(begin + real(row.offset_after));
     axis.end = real(end + real(row.offset_after));
     if (kind === "cell") return cellsOf(axis);
-    axis.length = real(real(axis.end - axis.begin) + real(row.added_cell));
-    if (row.min_size !== null) axis.length = Math.max(axis.length, real(row.min_size));
+    axis.length = atLeast(real(real(axis.end - axis.begin) + real(row.added_cell)), row, real);
     middle = axis.begin + 0.5 * axis.length;
   }
   if (row.positions === "corners") {
@@ -126,14 +101,18 @@ function axisOf(low, high, row, scale, size, bins, real) {
     else axis.begin = real(middle);
     return { ...axis, cells: null };
   }
-  axis.step = real(axis.length / bins);
+  return along({ ...axis, cells: null });
+}
+
+/** An axis with samples inside its bins. @param {Axis} axis @returns {Axis} */
+function along(axis) {
+  const { row } = axis;
+  axis.step = axis.real(axis.length / axis.bins);
   if (row.sampling_ratio === "adaptive") {
     axis.count = whole(Math.ceil(axis.step));
     if (row.min_samples) axis.count = Math.max(axis.count, row.min_samples);
-  } else if (row.sampling_ratio !== "exact") {
-    axis.count = row.sampling_ratio;
-  }
-  return { ...axis, cells: null };
+  } else if (row.sampling_ratio !== "exact") axis.count = row.sampling_ratio;
+  return axis;
 }
 
 /** RoIPool's axis. @param {Omit<Axis, "cells">} axis @returns {Axis} */
@@ -144,7 +123,7 @@ function cellsOf(axis) {
   let length = real(Math.max(last - first + 1, 1));
   if (axis.row.rounding === "none") {
     [first, last] = [whole(Math.floor(begin)), whole(Math.ceil(end)) - 1];
-    length = real(end - begin);
+    length = atLeast(real(end - begin), axis.row, real);
   }
   return { ...axis, length, step: real(length / bins), cells: [first, last] };
 }
@@ -192,11 +171,29 @@ export function samplesOf(axis, p) {
   }
   if (axis.kind === "piece") return piecesOf(axis, p);
   let [from, to] = [0, Math.max(axis.count, 0)];
-  if (to > SEARCH_FROM) [from, to] = inRange(axis, p);
+  if (to > 64) [from, to] = inRange(axis, p);
   return range(from, to).map((i) => read(i, positionOf(axis, p, i), 1, axis, axis.real));
 }
 
-const SEARCH_FROM = 64;
+/**
+ * The samples of a bin of a turned box, y and x, which count only if both are in range.
+ * @param {Plan} plan @param {Turn} turn @param {number} p @param {number} q @returns {[Sample, Sample][]}
+ */
+export function turnedSamples({ y, x }, turn, p, q) {
+  const { real } = y;
+  const places = range(0, x.count).map((j) => positionOf(x, q, j));
+  return range(0, y.count).flatMap((i) => {
+    const v = positionOf(y, p, i);
+    return places.map((u, j) => {
+      const atY = real(real(real(v * turn.cos) - real(u * turn.sin)) + turn.y);
+      const atX = real(real(real(v * turn.sin) + real(u * turn.cos)) + turn.x);
+      const [a, b] = [read(i, atY, 1, y, real), read(j, atX, 1, x, real)];
+      a.inside = b.inside = a.inside && b.inside;
+      if (!a.inside) a.weightLow = a.weightHigh = b.weightLow = b.weightHigh = 0;
+      return pair(a, b);
+    });
+  });
+}
 
 /** Where sample i of bin p lies. @param {Axis} axis @param {number} p @param {number} i */
 function positionOf(axis, p, i) {
@@ -286,14 +283,17 @@ function read(index, position, share, axis, real) {
   return { ...at, low: clip(low, 0, last), high: clip(high, 0, last), weightLow, weightHigh };
 }
 
-const MOST_INT = 2 ** 31 - 1;
 /** @type {(v: number, low: number, high: number) => number} */
 const clip = (v, low, high) => Math.min(Math.max(v, low), high);
 /** A whole number as a C int has it. @type {Real} */
-const whole = (v) => (Number.isNaN(v) ? 0 : clip(v, -MOST_INT, MOST_INT));
+const whole = (v) => (Number.isNaN(v) ? 0 : clip(v, 1 - 2 ** 31, 2 ** 31 - 1));
 /** @type {Real} */
 const halfAway = (v) => Math.trunc(v) + (Math.abs(v % 1) >= 0.5 ? Math.sign(v) : 0);
 /** @type {Real} */
 const halfEven = (v) => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
 /** @type {(from: number, to: number) => number[]} */
 const range = (from, to) => Array.from({ length: Math.max(to - from, 0) }, (_, n) => from + n);
+/** @type {(y: Sample, x: Sample) => [Sample, Sample]} */
+const pair = (y, x) => [y, x];
+/** A size after the convention's minimum. @type {(length: number, row: Row, real: Real) => number} */
+const atLeast = (length, row, real) => row.min_size === null ? length : Math.max(length, real(row.min_size));

@@ -2,7 +2,7 @@
 
 import { cellsPerPixel, fromPixels, pixelsOf } from "./content.js";
 import { ARROWS } from "./grid.js";
-import { binAt } from "./marks.js";
+import { binAt, turnedBack } from "./marks.js";
 import { hover, point, set, shownCorners, state } from "./state.js";
 import { cellAt, middleOf, toIndex, toX, toY, zoomed } from "./view.js";
 
@@ -11,7 +11,24 @@ import { cellAt, middleOf, toIndex, toX, toY, zoomed } from "./view.js";
 /** @typedef {import("./pane.js").Pane} Pane */
 /** Which corners follow the pointer: of y1 or y2, of x1 or x2; or the map does. @typedef {{y: ("y1" | "y2")[], x: ("x1" | "x2")[]} | "map"} Grip */
 
-const NEAR = 9; // pixels
+const NEAR = 11; // pixels
+
+/** @type {Exclude<Grip, "map">[]} */
+const CORNERS = [
+  { y: ["y1"], x: ["x1"] },
+  { y: ["y1"], x: ["x2"] },
+  { y: ["y2"], x: ["x2"] },
+  { y: ["y2"], x: ["x1"] },
+];
+
+/** Whether a convex outline holds a place. @param {import("./marks.js").Outline} outline @param {Pair} at */
+function holds(outline, [y, x]) {
+  const sides = outline.map(([y0, x0], n) => {
+    const [y1, x1] = outline[(n + 1) % outline.length];
+    return Math.sign((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0));
+  });
+  return !(sides.includes(1) && sides.includes(-1));
+}
 
 export class Pointer {
   /** @param {Pane} pane */
@@ -48,18 +65,10 @@ export class Pointer {
   #grip(event) {
     const { view, box } = this.pane;
     if (!view) return "map";
-    const [top, left, bottom, right] = box;
-    const y = /** @type {const} */ ({ y1: toY(view, top), y2: toY(view, bottom) });
-    const x = /** @type {const} */ ({ x1: toX(view, left), x2: toX(view, right) });
-    /** @param {number} a @param {number} b */
-    const near = (a, b) => Math.abs(a - b) <= NEAR;
-    const ys = /** @type {("y1" | "y2")[]} */ (["y2", "y1"]).filter((name) => near(y[name], event.offsetY));
-    const xs = /** @type {("x1" | "x2")[]} */ (["x2", "x1"]).filter((name) => near(x[name], event.offsetX));
-    if (ys.length && xs.length) return { y: ys.slice(0, 1), x: xs.slice(0, 1) };
-    const [low, high] = [Math.min(y.y1, y.y2), Math.max(y.y1, y.y2)];
-    const [from, to] = [Math.min(x.x1, x.x2), Math.max(x.x1, x.x2)];
-    const inside = event.offsetY >= low && event.offsetY <= high && event.offsetX >= from && event.offsetX <= to;
-    return inside ? { y: ["y1", "y2"], x: ["x1", "x2"] } : "map";
+    const corners = box.map(([y, x]) => Math.hypot(toX(view, x) - event.offsetX, toY(view, y) - event.offsetY));
+    const nearest = [2, 0, 1, 3].find((n) => corners[n] <= NEAR);
+    if (nearest !== undefined) return CORNERS[nearest];
+    return holds(box, toIndex(view, event.offsetX, event.offsetY)) ? { y: ["y1", "y2"], x: ["x1", "x2"] } : "map";
   }
 
   /** @param {PointerEvent} event */
@@ -85,8 +94,16 @@ export class Pointer {
     if (!seen?.map || !view) return;
     const [y, x] = cellsPerPixel(seen.map, seen.row);
     const moved = [...pixelsOf(corners, seen.map)];
-    for (const name of grip.y) moved[name === "y1" ? 1 : 3] += dy / y;
-    for (const name of grip.x) moved[name === "x1" ? 0 : 2] += dx / x;
+    const turn = seen.pooling?.plan.turn ?? null;
+    if (turn && grip.y.length === 1) {
+      // A turned box grows about its center.
+      const [down, across] = turnedBack({ ...turn, y: 0, x: 0 }, [dy, dx]);
+      const [tall, wide] = [grip.y[0] === "y2" ? down / y : -down / y, grip.x[0] === "x2" ? across / x : -across / x];
+      for (const [n, by] of [-wide, -tall, wide, tall].entries()) moved[n] += by;
+    } else {
+      for (const name of grip.y) moved[name === "y1" ? 1 : 3] += dy / y;
+      for (const name of grip.x) moved[name === "x1" ? 0 : 2] += dx / x;
+    }
     const steps = moved.map((v) => Math.round(v * 100) / 100);
     set({ moved: fromPixels(/** @type {Corners} */ (steps), seen.map), view: state.view ?? middleOf(view) });
   }
@@ -120,13 +137,10 @@ export class Pointer {
     /** @type {Pair | null} */
     let found = null;
     let best = most;
-    const { y: ys, x: xs } = pooling.bin(...bin);
-    if (ys.length * xs.length > 4000) return null;
-    for (const y of ys) {
-      for (const x of xs) {
-        const away = Math.hypot(y.position - at[0], x.position - at[1]);
-        if (away < best) [best, found] = [away, [y.index, x.index]];
-      }
+    if (pooling.bin(...bin).listed > 4000) return null;
+    for (const [y, x] of pooling.pairs(...bin)) {
+      const away = Math.hypot(y.position - at[0], x.position - at[1]);
+      if (away < best) [best, found] = [away, [y.index, x.index]];
     }
     return found;
   }
@@ -165,7 +179,7 @@ export class Pointer {
 
   /** @returns {Pair} */
   #middleCell() {
-    const [top, left, bottom, right] = this.pane.box;
+    const [[top, left], , [bottom, right]] = this.pane.box;
     return [Math.round((top + bottom) / 2), Math.round((left + right) / 2)];
   }
 

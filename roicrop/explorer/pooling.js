@@ -1,6 +1,6 @@
 // What a plan's bins come to on one channel of a map, in float64, and how much each cell counts.
 
-import { exactEdges, samplesOf } from "./planner.js";
+import { exactEdges, samplesOf, turnedSamples } from "./planner.js";
 
 /** @typedef {import("./planner.js").Plan} Plan */
 /** @typedef {import("./planner.js").Axis} Axis */
@@ -12,10 +12,10 @@ import { exactEdges, samplesOf } from "./planner.js";
  * @typedef {{y: Sample, x: Sample, taps: Tap[], share: number, value: number}} Term
  */
 /**
- * One bin: `count` is that of its terms along y and x, `left` how many of these are not listed;
- * `sum` and `divisor` are NaN for a maximum.
- * @typedef {{p: number, q: number, y: Sample[], x: Sample[], count: [number, number],
- *   left: number, isVoid: boolean, zero: boolean, sum: number, divisor: number, value: number}} Bin
+ * One bin: `count` is that of its terms along y and x, `listed` how many of these there are to look
+ * at; `sum` and `divisor` are NaN for a maximum.
+ * @typedef {{p: number, q: number, count: [number, number], listed: number, isVoid: boolean,
+ *   zero: boolean, sum: number, divisor: number, value: number}} Bin
  */
 
 /** A plan with the samples of its bins, which are found once. */
@@ -24,8 +24,11 @@ export class Pooling {
   constructor(plan, features) {
     this.plan = plan;
     this.features = features;
-    this.y = sidesOf(plan.y);
-    this.x = sidesOf(plan.x);
+    /** What there is along each axis; of a turned box, nothing. */
+    this.y = plan.turn ? [] : sidesOf(plan.y);
+    this.x = plan.turn ? [] : sidesOf(plan.x);
+    /** The samples of a turned box by their bin. @type {Map<string, [Sample, Sample][]>} */
+    this.turned = new Map();
   }
 
   /** @returns {[number, number]} */
@@ -35,25 +38,51 @@ export class Pooling {
 
   /** @param {number} p @param {number} q @returns {Bin} */
   bin(p, q) {
+    if (this.plan.turn) return this.#turnedBin(p, q);
     const { row, kind } = this.plan;
     const [y, x] = [this.y[p], this.x[q]];
     const isVoid = y.isVoid || x.isVoid;
     const zero = y.zero || x.zero;
     /** @type {[number, number]} */
     const count = [y.count, x.count];
-    const left = count[0] * count[1] - y.samples.length * x.samples.length;
-    const bin = { p, q, y: y.samples, x: x.samples, count, left, isVoid, zero };
+    const bin = { p, q, count, listed: y.samples.length * x.samples.length, isVoid, zero };
     if (isVoid) {
       const value = row.mode === "avg" ? row.void : row.void_max;
       return { ...bin, sum: NaN, divisor: NaN, value };
     }
     if (row.mode === "avg") {
-      const divisor = kind === "piece" ? y.length * x.length : this.#divisor(bin);
+      const divisor = kind === "piece" ? y.length * x.length : this.#divisor(count);
       const sum = this.#sum(y, x);
       return { ...bin, sum, divisor, value: divisor ? sum / divisor : 0 };
     }
     const start = zero ? Math.max(row.max_start, 0) : row.max_start;
     return { ...bin, sum: NaN, divisor: NaN, value: this.#largest(y, x, start) };
+  }
+
+  /** A bin of a turned box, which is an average. @param {number} p @param {number} q @returns {Bin} */
+  #turnedBin(p, q) {
+    const { row, y, x } = this.plan;
+    const bin = { p, q, count: /** @type {[number, number]} */ ([y.count, x.count]), zero: false };
+    const listed = y.count * x.count;
+    if (!listed) return { ...bin, listed, isVoid: true, sum: NaN, divisor: NaN, value: row.void };
+    let sum = 0;
+    for (const [a, b] of this.pairs(p, q)) sum += this.#term(a, b).value;
+    return { ...bin, listed, isVoid: false, sum, divisor: listed, value: sum / listed };
+  }
+
+  /** What a bin is made of, of y and of x. @param {number} p @param {number} q @returns {[Sample, Sample][]} */
+  pairs(p, q) {
+    const { turn } = this.plan;
+    if (!turn) return [...this.#product(p, q)];
+    const key = `${p},${q}`;
+    const found = this.turned.get(key) ?? turnedSamples(this.plan, turn, p, q);
+    this.turned.set(key, found);
+    return found;
+  }
+
+  /** @param {number} p @param {number} q @returns {Generator<[Sample, Sample]>} */
+  *#product(p, q) {
+    for (const y of this.y[p].samples) for (const x of this.x[q].samples) yield [y, x];
   }
 
   /** Every bin's value, row by row. */
@@ -65,7 +94,8 @@ export class Pooling {
 
   /** The terms of a bin, those out of range included. @param {Bin} bin @returns {Generator<Term>} */
   *terms(bin) {
-    for (const y of bin.y) for (const x of bin.x) yield this.#term(y, x);
+    const pairs = this.plan.turn ? this.pairs(bin.p, bin.q) : this.#product(bin.p, bin.q);
+    for (const [y, x] of pairs) yield this.#term(y, x);
   }
 
   /**
@@ -73,6 +103,7 @@ export class Pooling {
    * @param {number} row @param {number} column
    */
   fedBy(row, column) {
+    if (this.plan.turn) return this.#fedByTurned(row, column);
     const fed = [];
     const isAverage = this.plan.row.mode === "avg";
     for (const [p, y] of this.y.entries()) {
@@ -90,6 +121,32 @@ export class Pooling {
       }
     }
     return fed;
+  }
+
+  /** @param {number} row @param {number} column */
+  #fedByTurned(row, column) {
+    const fed = [];
+    const [height, width] = this.bins;
+    for (let p = 0; p < height; p++) {
+      for (let q = 0; q < width; q++) {
+        const bin = this.bin(p, q);
+        let weight = 0;
+        for (const { taps } of this.terms(bin)) {
+          for (const tap of taps) if (tap.row === row && tap.column === column) weight += tap.weight;
+        }
+        if (weight) fed.push({ p, q, share: weight / bin.divisor });
+      }
+    }
+    return fed;
+  }
+
+  /** Every sample of the box, at most so many; none of whole cells. @param {number} most @returns {[Sample, Sample][]} */
+  everyPair(most) {
+    const { kind, y, x } = this.plan;
+    if (kind === "cell" || y.count * y.bins * x.count * x.bins > most) return [];
+    const [height, width] = this.bins;
+    const bins = Array.from({ length: height * width }, (_, n) => n);
+    return bins.flatMap((n) => this.pairs(Math.floor(n / width), n % width));
   }
 
   /** The terms that a maximum is. @param {Bin} bin */
@@ -115,10 +172,10 @@ export class Pooling {
     return this.features.values[row * this.features.width + column];
   }
 
-  /** Samples are divided by how many the frameworks count, listed or not. @param {{y: Sample[], x: Sample[]}} bin */
-  #divisor({ y, x }) {
-    const { kind, y: ofY, x: ofX } = this.plan;
-    return kind === "cell" ? y.length * x.length : ofY.count * ofX.count;
+  /** Samples are divided by how many the frameworks count, listed or not. @param {[number, number]} cells */
+  #divisor(cells) {
+    const { kind, y, x } = this.plan;
+    return kind === "cell" ? cells[0] * cells[1] : y.count * x.count;
   }
 
   /** @param {Side} y @param {Side} x */

@@ -1,17 +1,17 @@
 // What is shown: one object, which the address can hold behind its #, and who is told of changes.
 
-import { content, mapOf, offered, pooled, rowOf } from "./content.js";
+import { content, isTurned, mapOf, offered, pooled, rowOf } from "./content.js";
 
 /** @typedef {import("./content.js").Corners} Corners */
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./content.js").Row} Row */
 /**
  * box: its place in `content.boxes`. bin: null is that with the largest value. conventions: keys, one
- * or two. channel: a place in `content.channels`. moved: null is the box where its file has it.
+ * or two. channel: a place in `content.channels`. moved, angle: null is as the file has the box.
  * view: the index coordinates in the middle, and pixels a cell; null shows the whole box.
  * @typedef {{box: number, bin: Pair | null, conventions: string[], channel: number, bins: Pair,
  *   ratio: number | "adaptive" | "exact" | null, aligned: boolean | null, mode: "avg" | "max" | null,
- *   fade: number, moved: Corners | null, view: [number, number, number] | null}} State
+ *   fade: number, moved: Corners | null, angle: number | null, view: [number, number, number] | null}} State
  */
 /** What the pointer or the keyboard is at, for the time being. @typedef {{bin: Pair | null, cell: Pair | null, term: Pair | null}} Hover */
 
@@ -27,6 +27,7 @@ const START = {
   mode: null,
   fade: 0.2,
   moved: null,
+  angle: null,
   view: null,
 };
 if (!START.conventions.length) START.conventions = [...offered.keys()].slice(0, 1);
@@ -48,7 +49,7 @@ export function onChange(listener) {
 /** @param {Partial<State>} changes */
 export function set(changes) {
   const other = changes.box !== undefined && changes.box !== state.box;
-  state = { ...state, ...(other ? { moved: null, view: null } : {}), ...changes };
+  state = { ...state, ...(other ? { moved: null, angle: null, view: null } : {}), ...changes };
   if (state.bin && state.bin.some((b, n) => b >= state.bins[n])) state.bin = null;
   if (other) hover = { bin: null, cell: null, term: null };
   tell();
@@ -81,6 +82,11 @@ export function shownCorners() {
   return state.moved ?? shownBox().xyxy;
 }
 
+/** Its angle, if boxes have one. */
+export function shownAngle() {
+  return state.angle ?? shownBox().angle ?? null;
+}
+
 /** What one convention makes of the box. @typedef {ReturnType<typeof seen>} Seen */
 
 /** @param {string} key */
@@ -88,7 +94,7 @@ export function seen(key) {
   const convention = /** @type {import("./content.js").Convention} */ (offered.get(key));
   const { row, words, not } = rowOf(convention, state);
   const map = mapOf(shownBox(), row);
-  const pooling = map && pooled(shownCorners(), map, row, state.bins, state.channel);
+  const pooling = map && pooled(shownCorners(), shownAngle(), map, row, state.bins, state.channel);
   const refused = pooling?.plan.refused ?? "";
   const values = pooling && !refused ? pooling.values() : null;
   return { convention, row, words, not, map, pooling, refused, values };
@@ -118,6 +124,7 @@ export function asHash() {
   if (state.mode !== null) at.set("mode", state.mode);
   if (state.fade !== START.fade) at.set("fade", `${state.fade}`);
   if (state.moved) at.set("corners", state.moved.join(","));
+  if (state.angle !== null) at.set("angle", `${state.angle}`);
   if (state.view) at.set("view", state.view.join(","));
   return `#${at.toString().replaceAll("%2C", ",")}`;
 }
@@ -150,6 +157,7 @@ export function fromHash(hash) {
   const fade = numbers("fade", 1);
   if (fade) next.fade = Math.min(Math.max(fade[0], 0), 1);
   next.moved = /** @type {Corners | null} */ (numbers("corners", 4));
+  if (isTurned) next.angle = numbers("angle", 1)?.[0] ?? null;
   const view = /** @type {[number, number, number] | null} */ (numbers("view", 3));
   if (view && view[2] > 0) next.view = view;
   return next;

@@ -26,7 +26,7 @@ export function sumOf({ convention, row, pooling }, bin, copy) {
     "section",
     { class: "sum", "aria-label": heading },
     element("h3", {}, heading, " ", element("small", {}, what)),
-    element("div", { class: "axes" }, ...axes(pooling, bin)),
+    element("div", { class: "axes", tabindex: "0", role: "group", "aria-label": "Samples" }, ...axes(pooling, bin)),
     bin.isVoid ? null : terms(pooling, bin),
     ...result(pooling, bin),
     content.command.features === null ? null : button("Copy as roicrop explain", copy),
@@ -34,10 +34,12 @@ export function sumOf({ convention, row, pooling }, bin, copy) {
 }
 
 /** @param {Pooling} pooling @param {Bin} bin */
-function axes({ plan }, bin) {
+function axes(pooling, bin) {
+  const { plan } = pooling;
+  if (plan.turn) return [turnedAxes(pooling, plan.turn, bin)];
   const sides = /** @type {const} */ ([
-    ["y", "i", plan.y, bin.p, bin.y, "rows"],
-    ["x", "j", plan.x, bin.q, bin.x, "columns"],
+    ["y", "i", plan.y, bin.p, pooling.y[bin.p].samples, "rows"],
+    ["x", "j", plan.x, bin.q, pooling.x[bin.q].samples, "columns"],
   ]);
   return sides.map(([name, index, axis, p, samples, cells]) => {
     const { said, head, rows } = { sample: sampled, point: sampled, piece: cut, cell: covered }[plan.kind](
@@ -45,6 +47,25 @@ function axes({ plan }, bin) {
     );
     return element("div", {}, element("p", {}, said), rows.length ? table(head, rows) : null);
   });
+}
+
+/** The formulas for a place in the box, down and across from its center, and on the map. @param {Pooling} pooling @param {import("./planner.js").Turn} turn @param {Bin} bin */
+function turnedAxes(pooling, turn, bin) {
+  const { y, x } = pooling.plan;
+  const [cos, sin] = [operand(turn.cos), operand(turn.sin)];
+  const lines = [
+    `v = ${positionText("v", y, bin.p, "i")}`,
+    `u = ${positionText("u", x, bin.q, "j")}`,
+    `y = v × ${cos} − u × ${sin} + ${operand(turn.y)}`,
+    `x = v × ${sin} + u × ${cos} + ${operand(turn.x)}`,
+  ];
+  const rows = pooling.pairs(bin.p, bin.q).slice(0, MOST_TERMS).map(([a, b]) => [
+    `${a.index},${b.index}`,
+    ...[a, b].flatMap((sample) => [exact(sample.position), a.inside ? movedText(y, sample) : ""]),
+    a.inside ? "" : "out of range",
+  ]);
+  const said = lines.map((text) => element("p", {}, text));
+  return element("div", {}, ...said, rows.length ? table(["i,j", "y", "", "x", "", ""], rows) : null);
 }
 
 /** @typedef {(name: string, index: string, axis: Axis, p: number, samples: Sample[], cells: string) => {said: string, head: string[], rows: string[][]}} Side */
@@ -166,7 +187,7 @@ function terms(pooling, bin) {
     ...(kind === "piece" ? ["area", "value × area"] : []), "",
   ];
   const head = element("tr", {}, ...columns.map((text) => element("th", { scope: "col" }, text)));
-  const more = bin.count[0] * bin.count[1] - Math.min(bin.y.length * bin.x.length, MOST_TERMS);
+  const more = bin.count[0] * bin.count[1] - Math.min(bin.listed, MOST_TERMS);
   const made = element("table", { class: "terms" }, element("thead", {}, head), body);
   made.addEventListener("pointerleave", () => point({ term: null }));
   return element(

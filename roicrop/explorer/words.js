@@ -44,7 +44,8 @@ export function takes(row, kind) {
 }
 
 /** What the colors and marks mean that are there. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
-export function legendOf({ plan, y, x }) {
+export function legendOf(pooling) {
+  const { plan } = pooling;
   const { kind } = plan;
   /** @type {[string, string][]} */
   const found = [
@@ -56,7 +57,9 @@ export function legendOf({ plan, y, x }) {
   else found.push(["sample", kind === "piece" ? "the middle of a piece" : "a sample"]);
   if (kind !== "cell") found.push(["lines", "the cells that it reads, the thicker, the more"]);
   if (kind === "cell" || kind === "piece") return found;
-  const all = [...y, ...x].flatMap((side) => side.samples);
+  const all = pooling.plan.turn
+    ? pooling.everyPair(20_000).flat()
+    : [...pooling.y, ...pooling.x].flatMap((side) => side.samples);
   const moved = all.some((sample) => sample.inside && sample.readAt !== sample.position);
   if (moved) found.push(["moved", "a sample beyond the last centers, which is read at the edge"]);
   if (all.some((sample) => !sample.inside)) found.push(["lost", "one out of range"]);

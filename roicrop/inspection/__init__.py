@@ -8,8 +8,7 @@ Files are read as the commands read them; of features, a bounded part is looked 
 
 from __future__ import annotations
 
-from roicrop.inspection.contained import contained
-from roicrop.inspection.files import Looked, here, look_at, look_together
+from roicrop.inspection.files import Looked, contained, here, look_at, look_together
 from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
 from roicrop.inspection.words import in_words
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import h5py
 
-from roicrop.boxes import BOX_SUFFIXES, BoxTable
-from roicrop.errors import FeatureError
+from roicrop.boxes import BOX_SUFFIXES, BoxTable, find_bad
+from roicrop.errors import BoxError, FeatureError, RoicropError
+from roicrop.features import FeatureSource
 from roicrop.files import HDF5_SUFFIXES, numpy_kind, what_it_is
 from roicrop.files.npy import Archive
 from roicrop.inspection.boxes import look_at_boxes
 from roicrop.inspection.pooled import look_at_pooled
 from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
+from roicrop.job import ImageAssignment, Job, assign_images, names_levels, placing_cautions
 from roicrop.models import is_model
 
 if TYPE_CHECKING:
     from roicrop.job import Request
+
 
 _T = TypeVar("_T")
 _MOST_BINS: Final = 14  # along an axis: maps are seldom as small
@@ -78,7 +85,7 @@ def look_together(
     none, with all. run: `here` or `contained`.
     """
     for spec, table in _pairs(looked):
-        from roicrop.inspection.together import hold_together  # imports h5py: only for pairs
+        from roicrop.inspection.files import hold_together  # imports h5py: only for pairs
 
         yield run(hold_together, spec, table, how)
 
@@ -126,3 +133,127 @@ def _is_pooled(path: str) -> bool:
     sides = ({*array.shape[2:]}, {*array.shape[1:3]})
     square = any(len(side) == 1 and max(side) <= _MOST_BINS for side in sides)
     return array.ndim == 4 and array.dtype.kind == "f" and square
+
+
+def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
+    """Put boxes on the maps of `file.h5` or `file.h5::/path`, and see how they lie.
+
+    `how` is what the command line says of files; which ones it names does not matter.
+    """
+    try:
+        with how.open_features(spec) as source:
+            if how.levels or not names_levels(table, source):
+                return _look(spec, source, table, how)
+        with how.open_features(spec, pyramids=False) as source:
+            return _look(spec, source, table, how)
+    except (FeatureError, BoxError) as error:
+        return Together(spec, table.source.path, fits=False, problem=str(error))
+
+
+def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
+    assignment = assign_images(
+        table, source, on_image=how.on_image, ids_are_indices=how.ids_are_indices
+    )
+    table = table.warned(assignment.warnings)
+    job = _job(source, table, assignment, how)
+    fit = job.fit()
+    warned = placing_cautions(job, fit)
+    placed = (assignment.index >= 0) & ~find_bad(job.corners).not_finite
+    return Together(
+        features=spec,
+        boxes=table.source.path,
+        fits=not (assignment.missing or any(caution.loud for caution in warned)),
+        matched=assignment.how,
+        images=source.images,
+        images_with_boxes=job.images_read,
+        missing=assignment.missing,
+        on_no_image=int((assignment.index < 0).sum()),
+        scales=tuple(
+            {"stride": 1 / scale.value, "spatial_scale": scale.value, "origin": scale.origin}
+            for scale in job.scales
+        ),
+        count=len(job),
+        on_map=int(placed.sum()) - fit.partly,
+        outside_partly=fit.partly - fit.wholly,
+        outside_wholly=fit.wholly,
+        beyond=fit.beyond,
+        stride_that_fits=job.stride_that_fits(),
+        warnings=tuple(caution.text for caution in warned),
+    )
+
+
+def _job(source: FeatureSource, table: BoxTable, assignment: ImageAssignment, how: Request) -> Job:
+    return Job(
+        how,
+        source,
+        table,
+        assignment.index,
+        is_pooled=assignment.index >= 0,
+        matched=assignment.how,
+        boxes_in_file=len(table),
+        bad=int((assignment.index < 0).sum()),
+    )
+
+
+SECONDS: Final = 60  # that a file may take
+
+
+def contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
+    """What `function(path, *more)` gives or raises.
+
+    Raises FeatureError where the process dies, or is not done after SECONDS.
+    """
+    context = multiprocessing.get_context("spawn")  # HDF5 and threads do not survive a fork
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(send, function, path, *more), daemon=True)
+    with _without_ctrl_c():
+        process.start()
+    send.close()
+    try:
+        if not receive.poll(SECONDS):
+            raise FeatureError(
+                f"{path} is not read after {SECONDS} s: it is damaged so that HDF5 does not come "
+                "to an end, or very large; the other files were looked at"
+            )
+        done, answer = receive.recv()
+    except EOFError:
+        process.join()
+        raise FeatureError(
+            f"{path} is damaged: the process that read it died ({_death(process.exitcode)})"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        receive.close()
+    if not done:
+        raise answer
+    return answer  # type: ignore[no-any-return]
+
+
+def _answer(send: Connection, function: Callable[..., Any], *args: Any) -> None:
+    if hasattr(signal, "alarm"):
+        signal.alarm(SECONDS + 10)  # whether or not somebody is left to wait
+    try:
+        send.send((True, function(*args)))
+    except (RoicropError, OSError, MemoryError) as error:
+        send.send((False, error))
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """What is started inside never hears of Ctrl-C, which a terminal sends to it too."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _death(status: int | None) -> str:
+    try:
+        return signal.Signals(-(status or 0)).name
+    except ValueError:
+        return f"status {status}"

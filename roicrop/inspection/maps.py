@@ -23,14 +23,42 @@ from roicrop.features import (
     stored,
 )
 from roicrop.files import hdf5, split_spec
-from roicrop.inspection.oddities import MOST_UNPACKED, group_of, odd_together, odd_unpacking
 from roicrop.inspection.reports import FeatureFile, MapDataset
-from roicrop.inspection.sample import sample, unpacked_at_once
-from roicrop.inspection.values import MOST_VALUES, Values
+from roicrop.inspection.values import MOST_VALUES, Values, sample, unpacked_at_once
 from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
+
+
+MOST_UNPACKED: Final = 256 << 20  # bytes, to read one value
+
+
+def odd_unpacking(dataset: Any) -> Iterator[str]:
+    """Whether it can be read in parts."""
+    if (unpacked := unpacked_at_once(dataset)) > MOST_UNPACKED:
+        yield (
+            f"{unpacked >> 20:,} MiB are unpacked for any one value, so none was sampled: "
+            "store it in smaller chunks"
+        )
+
+
+def odd_together(found: Sequence[Found]) -> Iterator[str]:
+    """Whether datasets were meant as a group of images, and are none."""
+    alone = [one for one in found if len(one.shape) == 4 and one.shape[0] == 1]
+    shapes = Counter((group_of(one), one.shape) for one in alone)
+    for (group, _), count in shapes.items():
+        if count > 1:
+            yield (
+                f"{group} holds {count} datasets of one image each, but a group of images has "
+                "datasets of rank 3: leave out their first axis to crop from all of them at once"
+            )
+
+
+def group_of(found: Found) -> str:
+    """The path of the group that a dataset is in."""
+    return found.path.rpartition("/")[0] or "/"
+
 
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
 _MOST_DATASETS: Final = 500  # that are looked at; of more there is only the number

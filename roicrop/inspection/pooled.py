@@ -26,7 +26,7 @@ def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | N
     None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
     for one that is damaged.
     """
-    from roicrop.inspection.sample import sample
+    from roicrop.inspection.values import sample
 
     kind = numpy_kind(path)
     with open_stored(path, allow_external=allow_external) as stored:

@@ -149,9 +149,7 @@ def _in_another_unit(job: Job) -> Caution | None:
     if angle is None or job.request.angle_is_said or not np.any(known := angle[np.isfinite(angle)]):
         return None
     most, unit = float(np.abs(known).max()), job.convention.angle
-    if unit == "degrees" and (most > _TURN or len(np.unique(known)) < _FEW):
-        return None
-    if unit == "radians" and most <= _TURN:
+    if (most <= _TURN) == (unit == "radians"):
         return None
     other = "radians" if unit == "degrees" else "degrees"
     return Caution(

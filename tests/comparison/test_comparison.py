@@ -14,10 +14,9 @@ from hypothesis.extra import numpy as arrays
 
 from roicrop import roi_align, roi_pool
 from roicrop.comparison import read_variants
-from roicrop.comparison.ablation import Ablation
-from roicrop.comparison.causes import causes
 from roicrop.comparison.contrast import Contrast, contrasts
 from roicrop.comparison.tally import Apart, Spread, Tally
+from roicrop.comparison.why import Ablation, causes
 from roicrop.conventions import PLAIN, Convention, differing, resolve
 from roicrop.errors import ArgumentError
 from roicrop.operators import plan

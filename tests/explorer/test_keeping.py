@@ -36,6 +36,7 @@ def test_an_address_restores_a_view(page: Page, browser: Browser, folder: Path) 
         "mode": "max",
         "fade": 0.6,
         "moved": [1, 2, 30.5, 40],
+        "angle": None,
         "view": [2.5, 3.5, 22],
     }
     assert page.url.partition("#")[2] == address[1:]

@@ -147,9 +147,6 @@ def test_what_a_page_cannot_show_is_said_in_a_line(options: list[str], said: str
 
 
 def test_what_the_page_does_not_know_is_refused_in_a_line() -> None:
-    Path("turned.csv").write_text("image_index,cx,cy,w,h,angle\n0,30,40,20,10,30\n")
-    said = run("show", "maps.h5", "turned.csv", "-o", "page.html").error
-    assert said.startswith("a page does not know Rotated RoIAlign: draw pictures")
     asked = ["--position-sensitive", "--output-size", "2"]
     said = run("show", "maps.h5", "boxes.csv", "-o", "page.html", *asked).error
     assert said.startswith("a page does not know Position-sensitive RoIAlign: draw pictures")

@@ -46,6 +46,16 @@ def test_show_draws_all_boxes_on_the_image_of_a_box(figure: Any) -> None:
         assert written.convert("RGB").tobytes() == drawn.convert("RGB").tobytes()
 
 
+def test_explore_is_the_page_that_the_command_writes(tmp_path: Path) -> None:
+    assert run("show", *FILES, "-o", "page.html").status == 0
+    page = roicrop.explore(*FILES)
+    assert page.html == Path("page.html").read_text("utf-8")
+    assert "<iframe" in page._repr_html_()
+    page = roicrop.explore(*ARRAYS, spatial_scale=SCALE, both=True)
+    page.save(tmp_path / "arrays.html")
+    assert page.boxes == 3
+
+
 def test_explain_prints_as_the_command_and_has_its_records() -> None:
     asked = ["explain", *FILES, "--bin", "6,2", "--convention", "onnx", "--channel", "3"]
     options: dict[str, Any] = {"bin": (6, 2), "convention": "onnx", "channel": 3}
@@ -126,6 +136,7 @@ def test_boxes_come_in_the_same_forms_everywhere(images: int) -> None:
         assert len(roicrop.plan(boxes, size, 2, SCALE).boxes) == len(table)
         assert len(roicrop.assign_levels(boxes, [SCALE])) == len(table)
         assert str(roicrop.explain(maps, boxes, 0, 2, SCALE)) == expected
+    for boxes in forms[:: len(forms) - 1]:
         assert roicrop.identify(maps, boxes, pooled, SCALE).ok
         assert roicrop.compare(maps, boxes, ["onnx", "detectron2"], 2, SCALE).ok
         assert roicrop.show(maps, boxes, 0, 2, SCALE).mode == "RGB"

@@ -13,11 +13,10 @@ from roicrop.errors import KernelError
 from roicrop.sampling import plan
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy
 from libcpp.vector cimport vector
 
 
-cdef extern from "crop.hpp" namespace "roicrop" nogil:
+cdef extern from "plan.hpp" namespace "roicrop" nogil:
     cdef enum class Element: half, single, real64
     cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
     cdef enum class Operator: align, pool
@@ -37,15 +36,10 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         int64_t unread
         Ratio ratio
         Reduction reduction
-        int64_t samples
-        int64_t min_samples, points_apart
+        int64_t samples, min_samples, points_apart
         bint nearest, normalized, clipped
-        double added_pixel, added_cell, sample_at
-        double offset_before
-        double offset_after
-        double min_size
-        double maximum_start
-        double void_value
+        double added_pixel, added_cell, sample_at, offset_before, offset_after
+        double min_size, maximum_start, void_value
 
     cdef cppclass Number:
         char kind
@@ -63,58 +57,46 @@ cdef extern from "crop.hpp" namespace "roicrop" nogil:
         const char* features
         Py_ssize_t shape[4]
         Py_ssize_t strides[4]
+        Py_ssize_t out_strides[4]
         const int64_t* image_index
         const int64_t* rows
         const void* boxes
         int64_t count
         char* out
-        Py_ssize_t out_strides[4]
-        int bins_y
-        int bins_x
-        int threads
+        int bins_y, bins_x, threads
         bint own_channels
         const void* turned
         const int64_t* counts
 
     cdef cppclass AxisPlan[Sum]:
-        vector[int32_t] bin_ptr
-        vector[int32_t] row_ptr
-        vector[int32_t] cells
+        vector[int32_t] bin_ptr, row_ptr, cells
         vector[Sum] weights
-        vector[uint8_t] is_void
-        vector[uint8_t] zero
+        vector[uint8_t] is_void, zero
 
     cdef cppclass TurnedPlan[Sum]:
-        vector[int64_t] ptr
-        vector[int64_t] cells
+        vector[int64_t] ptr, cells
         vector[Sum] weights
 
     cdef cppclass Kernel:
-        pass
+        const char* level
 
     void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
-    AxisPlan[Sum] plan_axis[Sum](const Arguments&, int) except +
+    cdef cppclass BoxPlanner[Sum]:
+        BoxPlanner(const Arguments&) except +
+        bint append(AxisPlan[Sum]&, AxisPlan[Sum]&, const Sum*) except +
+
     TurnedPlan[Sum] plan_turned[Sum](const Arguments&) except +
     const Kernel* kernel_for(const char*)
-    const char* best_level()
 
 
-cdef const Kernel* _kernel
-
-
-def _choose_level():
-    global _kernel
-    wanted = os.environ.get("ROICROP_SIMD") or best_level().decode()
-    _kernel = kernel_for(wanted.encode())
-    if _kernel is NULL:
-        raise KernelError(
-            f"ROICROP_SIMD={wanted} is not to be had: choose baseline, avx2 or avx512, "
-            f"of which this processor's best is {best_level().decode()}"
-        )
-    return wanted
-
-
-LEVEL = _choose_level()
+_wanted = os.environ.get("ROICROP_SIMD", "")
+cdef const Kernel* _kernel = kernel_for(_wanted.encode())
+if _kernel is NULL:
+    raise KernelError(
+        f"ROICROP_SIMD={_wanted} is not to be had: choose baseline, avx2 or avx512, "
+        f"of which this processor's best is {kernel_for(b'').level.decode()}"
+    )
+LEVEL = _kernel.level.decode()
 NAME = f"compiled ({LEVEL})"
 WORK_AT_ONCE = 1 << 31
 
@@ -136,9 +118,7 @@ def crop(
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Arguments a
     cdef int d
-    a.convention = _convention(convention)
-    a.spatial_scale = spatial_scale
-    a.map_size[0], a.map_size[1] = map_size or features.shape[2:]
+    _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
     a.origin[0], a.origin[1] = origin
     a.places[0] = a.places[1] = NULL
     if places is not None:
@@ -151,12 +131,10 @@ def crop(
     a.number.bytes = features.dtype.itemsize
     a.number.swapped = not features.dtype.isnative
     a.threads = threads
-    a.count = len(boxes)
     for d in range(4):
         a.shape[d] = features.shape[d]
         a.strides[d] = features.strides[d]
         a.out_strides[d] = out.strides[d]
-    a.bins_y, a.bins_x = out.shape[2:]
     a.features = <const char*> _memory(features)
     a.image_index = <const int64_t*> _memory(image_index)
     a.boxes = _memory(boxes)
@@ -193,79 +171,62 @@ cdef void* _memory(array) except? NULL:
     return <void*> <size_t> array.ctypes.data
 
 
-def plan_arrays(boxes, map_size, output_size, axis, *, convention, spatial_scale):
-    """One axis (0 is y) of this core's own plan, to be held against `roicrop.sampling.plan`.
+def plan_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
+    """This core's own plan, to be held against `roicrop.sampling.plan`.
 
     boxes: (K, 4) float32 or float64, contiguous, xyxy.
-    Returns bin_ptr, row_ptr, cells, weights, void and zero, as in `sampling.AxisPlan`.
+    Returns of y and x the lists bin_ptr, row_ptr, cells, weights, void and zero, as in
+    `sampling.AxisPlan`.
     """
     cdef Arguments a
-    cdef AxisPlan[float] single
-    cdef AxisPlan[double] real64
-    a.convention = _convention(convention)
-    a.spatial_scale = spatial_scale
-    a.count = len(boxes)
-    a.map_size[0], a.map_size[1] = map_size
-    a.bins_y, a.bins_x = output_size
-    a.boxes = _memory(boxes)
+    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
     if boxes.dtype == np.float64:
-        real64 = plan_axis[double](a, axis)
-        return _arrays(real64, np.float64)
-    single = plan_axis[float](a, axis)
-    return _arrays(single, np.float32)
+        return _planned[double](a, <const double*> _memory(boxes))
+    return _planned[float](a, <const float*> _memory(boxes))
 
 
 def turned_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
-    """This core's own plan of boxes with an angle, to be held against `roicrop.sampling.plan`.
+    """The same of boxes with an angle.
 
     boxes: (K, 5) float32 or float64, contiguous.
-    Returns row_ptr, cells and weights, as in `sampling.TurnedPlan`.
+    Returns the lists row_ptr, cells and weights, as in `sampling.TurnedPlan`.
     """
     cdef Arguments a
     cdef TurnedPlan[float] single
     cdef TurnedPlan[double] real64
+    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
+    kept = _set_turned(&a, boxes, convention)
+    if boxes.dtype == np.float64:
+        real64 = plan_turned[double](a)
+        return real64.ptr, real64.cells, real64.weights
+    single = plan_turned[float](a)
+    return single.ptr, single.cells, single.weights
+
+
+cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_scale):
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.count = len(boxes)
     a.map_size[0], a.map_size[1] = map_size
     a.bins_y, a.bins_x = output_size
-    kept = _set_turned(&a, boxes, convention)
-    if boxes.dtype == np.float64:
-        real64 = plan_turned[double](a)
-        return (
-            _copied(real64.ptr.data(), real64.ptr.size(), np.int64),
-            _copied(real64.cells.data(), real64.cells.size(), np.int64),
-            _copied(real64.weights.data(), real64.weights.size(), np.float64),
-        )
-    single = plan_turned[float](a)
+
+
+ctypedef fused Real:
+    float
+    double
+
+
+cdef _planned(Arguments& a, const Real* corners):
+    cdef AxisPlan[Real] y, x
+    cdef BoxPlanner[Real]* planner = new BoxPlanner[Real](a)
+    cdef int64_t k
+    for k in range(a.count):
+        planner.append(y, x, corners + 4 * k)
+    del planner
     return (
-        _copied(single.ptr.data(), single.ptr.size(), np.int64),
-        _copied(single.cells.data(), single.cells.size(), np.int64),
-        _copied(single.weights.data(), single.weights.size(), np.float32),
+        (y.bin_ptr, y.row_ptr, y.cells, y.weights, y.is_void, y.zero),
+        (x.bin_ptr, x.row_ptr, x.cells, x.weights, x.is_void, x.zero),
     )
-
-
-ctypedef fused PlanOf:
-    AxisPlan[float]
-    AxisPlan[double]
-
-
-cdef _arrays(PlanOf& plan, dtype):
-    return (
-        _copied(plan.bin_ptr.data(), plan.bin_ptr.size(), np.int32),
-        _copied(plan.row_ptr.data(), plan.row_ptr.size(), np.int32),
-        _copied(plan.cells.data(), plan.cells.size(), np.int32),
-        _copied(plan.weights.data(), plan.weights.size(), dtype),
-        _copied(plan.is_void.data(), plan.is_void.size(), np.bool_),
-        _copied(plan.zero.data(), plan.zero.size(), np.bool_),
-    )
-
-
-cdef _copied(const void* source, size_t count, dtype):
-    array = np.empty(count, dtype=dtype)
-    if count:
-        memcpy(_memory(array), source, array.nbytes)
-    return array
 
 
 cdef Convention _convention(row) except *:

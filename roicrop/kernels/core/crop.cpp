@@ -1,7 +1,12 @@
-// Hand out (region, channels) to the threads, with scratch to work in, and choose the kernel for this
-// processor.
-
-#include "crop.hpp"
+// From boxes to what the kernel is given: plan a batch of boxes, gather those that lie together, and
+// hand out the work to the threads.
+//
+//   batch   some thousand boxes, fewer on a large map: bounds the memory of plans
+//   region  some boxes of one image, and the rectangle that is packed once for all of them
+//   task    a region, some channels
+//
+// Nothing here decides a number, except how the sums of a large box are cut, and that is by the box
+// alone: so results depend neither on the number of threads nor on the company that a box has.
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -11,39 +16,45 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <stdexcept>
+#include <vector>
 
-#include "batch.hpp"
 #include "parallel.hpp"
+#include "plan.hpp"
 
 namespace roicrop {
 namespace {
 
-constexpr std::int64_t streamed_bytes = 8 << 20;      // an output from which caches are left out
-constexpr std::int64_t values_a_thread = 1 << 18;     // less is quicker without one more thread
-constexpr std::int64_t row_buffer_bytes = 8 * line_bytes;  // of a column
-constexpr std::int64_t chunk_bytes = 8 * line_bytes;  // of a cell: what the kernel takes at once
+constexpr std::int64_t batch_boxes = 4096;
+constexpr std::int64_t batch_taps = 1 << 20;
+constexpr std::int64_t chunk_boxes = 64;            // at most, planned by one thread at a time
+constexpr std::int64_t longest_segment = 1024;      // taps: longer sums would lose too much
+constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are cut no further: 4 MiB of panel
+constexpr std::int64_t shared_cells = 1 << 17;      // of a region, where there is scratch for it
+constexpr std::int64_t near_cells = 1 << 12;        // of a region of a channels-last map
+constexpr std::int64_t near_bytes = 1 << 19;        // what stays in the second-level cache beside others
+constexpr std::int64_t scratch_bytes = 18 << 20;    // of all threads
+constexpr std::int64_t streamed_bytes = 8 << 20;    // an output from which caches are left out
+constexpr std::int64_t values_a_thread = 1 << 18;   // less is quicker without one more thread
+constexpr std::int64_t most_lines = 8;              // of a cell that the kernel takes at once
 
-inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<float>& task) {
-    kernel.single(a.element, a.convention.reduction, task);
-}
-inline void run_kernel(const Kernel& kernel, const Arguments& a, const Task<double>& task) {
-    kernel.real64(a.element, a.convention.reduction, task);
-}
+// A box, and what it reads.
+struct Unit {
+    Box box;
+    Range y, x;  // cells
+    std::int64_t image;
+    std::size_t first_column;  // of its chunk's
 
-class Scratch {
-public:
-    // Aligned by hand: C libraries lose memory between blocks of an alignment of their own.
-    explicit Scratch(std::int64_t bytes) : memory_(new char[std::size_t(bytes + line_bytes)]) {}
-    char* at(std::int64_t bytes) const {
-        const auto start = reinterpret_cast<std::uintptr_t>(memory_.get()) + line_bytes - 1;
-        return reinterpret_cast<char*>(start / line_bytes * line_bytes) + bytes;
-    }
-
-private:
-    const std::unique_ptr<char[]> memory_;
+    std::int64_t cells() const { return y.size() * x.size(); }
 };
 
-std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
+// Some boxes, as one thread planned them.
+template <class Sum>
+struct Chunk {
+    AxisPlan<Sum> y, x;  // x names columns, not cells
+    std::vector<std::int32_t> column;
+    std::vector<Unit> units;
+};
 
 // One call, batch by batch.
 template <class Sum>
@@ -52,72 +63,277 @@ public:
     Cropping(const Arguments& a, const Kernel& kernel)
         : a_(a),
           kernel_(kernel),
-          size_(element_bytes(a.element)),
-          out_cells_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
-          packs_(!(out_cells_ && a.strides[3] != size_ && a.strides[1] == size_ &&
-                   a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped)),
-          batch_(a, packs_) {}
+          size_(a.element == Element::half ? 2 : sizeof(Sum)),
+          line_(line_bytes / size_),
+          cells_out_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
+          reads_in_place_(cells_out_ && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_ &&
+                          a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped) {}
 
     void run() {
-        while (batch_.next()) pool_batch();
+        while (end_ < a_.count) {
+            plan();
+            make_regions();
+            pool();
+        }
     }
 
 private:
-    void pool_batch() {
-        const auto& regions = batch_.regions();
-        const std::int64_t each = std::min(channels_of_task(std::int64_t(regions.size())),
-                                           std::max<std::int64_t>(a_.shape[1], line_bytes / size_));
-        const std::int64_t blocks = (a_.shape[1] + each - 1) / each;
-        const std::int64_t bins =
-            out_cells_ ? std::min<std::int64_t>(batch_.unit_rows(), most_rows) * a_.bins_x : batch_.tile_bins();
-        const std::int64_t panel = batch_.panel_bytes();
-        const std::int64_t buffers = batch_.columns() * row_buffer_bytes;
-        // Vectors go past the end of what is short.
-        const std::int64_t tile = in_lines((bins + line_bytes / sizeof(Sum)) * each * sizeof(Sum) + line_bytes);
-        const std::int64_t all = panel + buffers + 2 * tile;
-        const std::int64_t useful =
-            std::min(1 + batch_.work() * a_.shape[1] / values_a_thread, scratch_bytes / all);
-        const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
-        const Scratch scratch(threads * all);
-        const std::int64_t tasks = std::int64_t(regions.size()) * blocks;
+    void plan() {
+        // At most about twice as many taps as this has a box.
+        const std::int64_t taps_of_a_box = a_.map_size[0] + a_.map_size[1] +
+                                           (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
+        const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
+        const std::int64_t first = end_, left = a_.count - first, batches = (left + most - 1) / most;
+        const std::int64_t boxes = (left + batches - 1) / batches;
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, chunk_boxes);
+        const std::int64_t chunks = (boxes + each - 1) / each;
+        chunks_.assign(std::size_t(chunks), {});
         std::atomic<std::int64_t> next{0};
+        in_parallel(int(std::min<std::int64_t>(a_.threads, chunks / 2 + 1)), [&](int) {
+            BoxPlanner<Sum> planner(a_);
+            for (std::int64_t i = next++; i < chunks; i = next++)
+                plan_chunk(chunks_[std::size_t(i)], planner, first + i * each,
+                           first + std::min((i + 1) * each, boxes));
+        });
+        end_ += boxes;
+    }
+
+    void plan_chunk(Chunk<Sum>& chunk, BoxPlanner<Sum>& planner, std::int64_t first, std::int64_t end) const {
+        std::vector<std::int32_t> number;
+        for (std::int64_t k = first; k < end; ++k) {
+            Unit unit{{}, {}, {}, a_.image_index[k], chunk.column.size()};
+            Box& box = unit.box;
+            const auto y = chunk.y.cells.size(), x = chunk.x.cells.size();
+            box.flagged = planner.append(chunk.y, chunk.x, static_cast<const Sum*>(a_.boxes) + k * 4);
+            const std::int64_t height = to_window(chunk.y.cells, y, 0, unit.y);
+            const std::int64_t width = to_window(chunk.x.cells, x, 1, unit.x);
+            if (unit.cells() && !(is_here(unit.y, 0) && is_here(unit.x, 1)))
+                throw std::invalid_argument("a box reads cells outside the window of the map");
+            // The cells that taps along x name become columns.
+            number.assign(std::size_t(unit.x.size()), -1);
+            const auto number_at = [&](auto t) -> auto& {
+                return number[std::size_t(chunk.x.cells[t] - unit.x.begin)];
+            };
+            for (auto t = x; t < chunk.x.cells.size(); ++t) number_at(t) = 0;
+            for (std::size_t i = 0; i < number.size(); ++i)
+                if (number[i] == 0) {
+                    number[i] = box.columns++;
+                    chunk.column.push_back(unit.x.begin + std::int32_t(i));
+                }
+            for (auto t = x; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] = number_at(t);
+            for (; box.columns % column_block; ++box.columns) chunk.column.push_back(chunk.column.back());
+            box.segment = longest_segment;
+            if (height * width > packed_cells)
+                box.segment = int(std::clamp<std::int64_t>(packed_cells / width, 1, longest_segment));
+            box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
+            chunk.units.push_back(unit);
+        }
+        for (std::size_t k = 0; k < chunk.units.size(); ++k) {
+            Unit& unit = chunk.units[k];
+            unit.box.y = axis_of(chunk.y, k, a_.bins_y);
+            unit.box.x = axis_of(chunk.x, k, a_.bins_x);
+            unit.box.column = chunk.column.data() + unit.first_column;
+        }
+    }
+
+    static Axis axis_of(const AxisPlan<Sum>& plan, std::size_t box, int bins) {
+        const std::size_t bin = box * std::size_t(bins);
+        return {bins,
+                plan.bin_ptr.data() + bin,
+                plan.row_ptr.data(),
+                plan.cells.data(),
+                plan.weights.data(),
+                plan.is_void.data() + bin,
+                plan.zero.data() + bin};
+    }
+
+    // A box's cells from the map to the window, where they are `here`; how many they span on the map.
+    std::int64_t to_window(std::vector<std::int32_t>& cells, std::size_t begin, int axis, Range& here) const {
+        Range on_map;
+        for (auto t = begin; t < cells.size(); ++t) {
+            on_map.add(cells[t]);
+            cells[t] = in_window(a_, axis, cells[t]);
+            here.add(cells[t]);
+        }
+        return on_map.size();
+    }
+
+    bool is_here(Range cells, int axis) const { return cells.begin >= 0 && cells.end <= a_.shape[2 + axis]; }
+
+    void make_regions() {
+        order_.clear();
+        std::int64_t cells = 0;
+        columns_ = panel_bytes_ = 0;
+        for (const Chunk<Sum>& chunk : chunks_)
+            for (const Unit& unit : chunk.units) {
+                order_.push_back(&unit);
+                cells += unit.cells();
+                columns_ = std::max<std::int64_t>(columns_, unit.box.columns);
+            }
+        const std::int64_t boxes = std::int64_t(order_.size());
+        boxes_.clear();
+        boxes_.reserve(order_.size());
+        regions_.clear();
+        touched_.clear();
+        most_cells_ = std::clamp(scratch_bytes / line_bytes / a_.threads, packed_cells, shared_cells);
+        const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_;
+        const bool fills_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes == 0;
+        lines_ = cells_out_ && !fills_lines ? int(std::min(lines, most_lines)) : 1;
+        // Enough regions that each thread has some lines of some region.
+        const std::int64_t enough = (4 * a_.threads * lines_ + lines - 1) / lines;
+        most_boxes_ = std::max<std::int64_t>(32, boxes / enough + 1);
+        if (reads_in_place_) {
+            most_cells_ = near_cells;
+            // Boxes that are near as they lie are read where they are: there is nothing to gain.
+            if (cells / boxes * a_.shape[1] * size_ < near_bytes) {
+                lines_ = 0;
+                most_boxes_ = std::clamp<std::int64_t>(boxes / (8 * a_.threads), 1, 32);
+            }
+        }
+        std::stable_sort(order_.begin(), order_.end(), [](auto a, auto b) { return a->image < b->image; });
+        for (auto first = order_.begin(); first != order_.end();) {
+            const auto last = std::find_if(first, order_.end(),
+                                           [&](auto unit) { return unit->image != (*first)->image; });
+            split(&*first, &*first + (last - first));
+            first = last;
+        }
+    }
+
+    // One region, if together they fit and touch no more cells than they do alone; else their
+    // rectangle is halved along its longer side.
+    void split(const Unit** first, const Unit** last) {
+        Range y, x;
+        std::int64_t alone = 0;
+        for (const Unit** unit = first; unit < last; ++unit) {
+            if ((*unit)->cells() == 0) continue;
+            y.add((*unit)->y);
+            x.add((*unit)->x);
+            alone += (*unit)->cells();
+        }
+        if (alone == 0) y = x = {0, 0};
+        const std::int64_t together = y.size() * x.size(), count = last - first;
+        if (count == 1 || (count <= most_boxes_ && together <= std::min(alone, most_cells_)))
+            return add_region(first, last, y, x, alone);
+        const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
+            const Range range = by_y ? unit->y : unit->x;
+            return range.begin + range.end;
+        };
+        const Unit** middle = first + count / 2;
+        std::nth_element(first, middle, last, [&](auto a, auto b) { return middle_of(a) < middle_of(b); });
+        split(first, middle);
+        split(middle, last);
+    }
+
+    void add_region(const Unit** first, const Unit** last, Range y, Range x, std::int64_t alone) {
+        Region region{};
+        region.map = a_.features + (*first)->image * a_.strides[0];
+        region.boxes = boxes_.data() + boxes_.size();
+        region.count = int(last - first);
+        for (const Unit** unit = first; unit < last; ++unit) boxes_.push_back((*unit)->box);
+        const std::int64_t cells = y.size() * x.size();
+        region.lines = reads_in_place_ && (cells > near_cells || alone < 4 * cells) ? 0 : lines_;
+        if (region.lines) {
+            region.y = y.begin, region.x = x.begin;
+            region.height = int(y.size()), region.width = int(x.size());
+            // Odd: keeps scanlines out of one another's cache sets.
+            region.pitch = (x.size() * region.lines | 1) * line_bytes;
+            region.in_bands = cells > most_cells_;
+            const std::int64_t scanlines = region.in_bands ? region.boxes->segment : y.size();
+            panel_bytes_ = std::max(panel_bytes_, scanlines * region.pitch);
+            touch(region);
+        }
+        regions_.push_back(region);
+    }
+
+    // Note the scanlines and columns of a region that some box reads.
+    void touch(Region& region) {
+        auto& touched = touched_.emplace_back(std::size_t(region.height + region.width / pack_block + 1));
+        std::uint8_t *const scanlines = touched.data(), *const blocks = scanlines + region.height;
+        for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
+            const std::int32_t *const row_ptr = box->y.row_ptr, *const bin_ptr = box->y.bin_ptr;
+            const std::int32_t begin = row_ptr[bin_ptr[0]], end = row_ptr[bin_ptr[box->y.bins]];
+            if (begin == end || box->columns == 0) continue;
+            for (auto t = begin; t < end; ++t) scanlines[box->y.cell[t] - region.y] = 1;
+            for (int i = 0; i < box->columns; ++i) blocks[(box->column[i] - region.x) / pack_block] = 1;
+        }
+        region.scanlines = scanlines;
+        region.column_blocks = blocks;
+    }
+
+    void pool() {
+        const std::int64_t most = channels_of_task();
+        const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x;
+        // Vectors go past the end of what is short.
+        const std::int64_t tile = in_lines((bins + line_) * (most + line_) * sizeof(Sum));
+        const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
+        const std::int64_t all = panel + buffers + 2 * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
+        const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
+        const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
+        // Aligned by hand: C libraries lose memory between blocks of an alignment of their own.
+        if (threads * all > scratch_size_) {
+            scratch_.reset();
+            scratch_.reset(new char[std::size_t(threads * all + line_bytes)]);
+            scratch_size_ = threads * all;
+        }
+        char* const scratch = scratch_.get() + (-reinterpret_cast<std::intptr_t>(scratch_.get()) & (line_bytes - 1));
+        std::vector<Task> tasks;
+        for (const Region& region : regions_)
+            for (std::int64_t c = 0, channels = 0; c < a_.shape[1]; c += channels) {
+                const std::int64_t left = a_.shape[1] - c;
+                channels = std::min({left, most, region.lines ? region.lines * line_ : most});
+                // What is read as it is has at least a vector.
+                if (!region.lines && left - channels < line_) channels = left;
+                Task task{};
+                task.call = &a_;
+                task.out_cells = cells_out_;
+                task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
+                task.region = &region;
+                task.first_channel = int(c), task.channels = int(channels);
+                tasks.push_back(task);
+            }
+        std::atomic<std::size_t> next{0};
         in_parallel(threads, [&](int thread) {
-            Task<Sum> task{};
-            task.in = {a_.strides[1], a_.strides[2], a_.strides[3]};
-            task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
-            task.number = a_.number;
-            task.packs = packs_;
-            task.out_cells = out_cells_;
-            task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
-            task.maximum_start = a_.convention.maximum_start;
-            task.void_value = a_.convention.void_value;
-            task.panel = scratch.at(thread * all);
-            task.row_buffer = task.panel + panel;
-            task.tile = task.row_buffer + buffers;
-            task.staged = task.tile + tile;
-            for (std::int64_t i = next++; i < tasks; i = next++) {
-                task.region = &regions[std::size_t(i / blocks)];
-                task.first_channel = int(i % blocks * each);
-                task.channels = int(std::min(each, a_.shape[1] - task.first_channel));
-                run_kernel(kernel_, a_, task);
+            for (std::size_t i = next++; i < tasks.size(); i = next++) {
+                Task task = tasks[i];
+                task.panel = scratch + thread * all;
+                task.row_buffer = task.panel + panel;
+                task.staged = task.row_buffer + buffers;
+                task.tile = task.staged + tile;
+                kernel_.pool(task);
             }
         });
     }
 
-    // A cache line of a panel; of cells that are read where they are all, or what gives each thread some.
-    std::int64_t channels_of_task(std::int64_t regions) const {
-        if (packs_) return line_bytes / size_;
-        const std::int64_t chunk = chunk_bytes / size_, chunks = (a_.shape[1] + chunk - 1) / chunk;
-        const std::int64_t enough = (4 * a_.threads + regions - 1) / regions;
-        const std::int64_t blocks = a_.threads == 1 ? 1 : std::clamp<std::int64_t>(enough, 1, chunks);
-        return (chunks + blocks - 1) / blocks * chunk;
+    static std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
+
+    // At most: of a panel a cache line; where channels are last all that the kernel takes at once, some
+    // times, so that each thread has some and a tile stays near.
+    std::int64_t channels_of_task() const {
+        if (!cells_out_) return line_;
+        const std::int64_t at_once = most_lines * line_, regions = std::int64_t(regions_.size());
+        const std::int64_t blocks = a_.threads == 1 ? 1 : (4 * a_.threads + regions - 1) / regions;
+        const std::int64_t room = near_bytes / (std::int64_t(a_.bins_y) * a_.bins_x * sizeof(Sum));
+        const std::int64_t wanted = std::min(room, (a_.shape[1] + blocks - 1) / blocks);
+        const std::int64_t times = std::max<std::int64_t>((wanted + at_once - 1) / at_once, 1);
+        return std::min(times * at_once, a_.shape[1]);
     }
 
     const Arguments& a_;
     const Kernel& kernel_;
-    const std::ptrdiff_t size_;
-    const bool out_cells_, packs_;
-    Batch<Sum> batch_;
+    const std::int64_t size_, line_;  // bytes of an element, elements of a cache line
+    const bool cells_out_;            // a bin's channels are neighbours
+    const bool reads_in_place_;       // as are a cell's, and they are what the output has
+    std::int64_t end_ = 0;            // the box after the last that was planned
+    std::vector<Chunk<Sum>> chunks_;
+    std::vector<const Unit*> order_;
+    std::vector<Box> boxes_;
+    std::vector<Region> regions_;
+    std::vector<std::vector<std::uint8_t>> touched_;    // scanlines and columns of regions
+    std::int64_t panel_bytes_ = 0, columns_ = 0;        // the most that any region needs
+    std::int64_t most_boxes_ = 0, most_cells_ = 0;      // of a region
+    int lines_ = 0;                                     // of a panel's cell
+    std::unique_ptr<char[]> scratch_;
+    std::int64_t scratch_size_ = 0;
 };
 
 }  // namespace
@@ -130,18 +346,6 @@ void crop(const Arguments& arguments, const Kernel& kernel) {
         Cropping<float>(arguments, kernel).run();
 }
 
-template <class Sum>
-AxisPlan<Sum> plan_axis(const Arguments& arguments, int axis) {
-    auto planner = box_planner<Sum>(arguments);
-    AxisPlan<Sum> plan;
-    for (std::int64_t box = 0; box < arguments.count; ++box)
-        planner.append(axis == 0 ? &plan : nullptr, axis == 0 ? nullptr : &plan,
-                       static_cast<const Sum*>(arguments.boxes) + box * 4);
-    return plan;
-}
-template AxisPlan<float> plan_axis(const Arguments&, int);
-template AxisPlan<double> plan_axis(const Arguments&, int);
-
 #if defined(__x86_64__)
 // Not every compiler's __builtin_cpu_supports knows it.
 static bool has_f16c() {
@@ -150,7 +354,8 @@ static bool has_f16c() {
 }
 #endif
 
-const char* best_level() {
+const Kernel* kernel_for(const char* level) {
+    const auto wanted = [level](const Kernel& kernel) { return !*level || !std::strcmp(level, kernel.level); };
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -158,21 +363,10 @@ const char* best_level() {
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
-    if (v3 && v4) return "avx512";
-    if (v3) return "avx2";
+    if (v3 && v4 && wanted(avx512::kernel)) return &avx512::kernel;
+    if (v3 && wanted(avx2::kernel)) return &avx2::kernel;
 #endif
-    return "baseline";
-}
-
-const Kernel* kernel_for(const char* level) {
-    const auto is = [level](const char* name) { return std::strcmp(level, name) == 0; };
-    if (is("baseline")) return &baseline::kernel;
-#if defined(__x86_64__)
-    const auto has = [](const char* name) { return std::strcmp(best_level(), name) == 0; };
-    if (is("avx2") && (has("avx2") || has("avx512"))) return &avx2::kernel;
-    if (is("avx512") && has("avx512")) return &avx512::kernel;
-#endif
-    return nullptr;
+    return wanted(baseline::kernel) ? &baseline::kernel : nullptr;
 }
 
 }  // namespace roicrop

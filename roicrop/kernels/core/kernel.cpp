@@ -16,8 +16,8 @@ namespace roicrop {
 namespace {
 
 constexpr int most_accumulators = 8;
-// Columns, and rows of the plan, that are worked on together where a cell is so many vectors.
-constexpr int together(int vectors) { return std::min(most_rows, most_accumulators / vectors); }
+constexpr int most_rows = 4;       // of the plan, in row buffers at once
+constexpr int longest_sum = 1024;  // taps of x
 
 template <class Sum, int groups, int vectors>
 using Accumulators = Vector<Sum>[groups][vectors];
@@ -52,138 +52,133 @@ inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
         for (int v = 0; v < vectors; ++v) acc[g][v] = splat(value);
 }
 
-// Some taps of one row of the plan.
-template <class Sum>
-struct Row {
-    const std::int64_t* place;
-    const Sum* weight;
-    std::int64_t taps;
-
-    // Cuts the first of them off.
-    Row segment(int most) {
-        Row first = *this;
-        first.taps = std::min<std::int64_t>(taps, most);
-        place += first.taps;
-        weight += first.taps;
-        taps -= first.taps;
-        return first;
-    }
-};
-
-template <class Sum>
-inline Row<Sum> row_of(const Axis<Sum>& axis, int row) {
-    const std::int32_t begin = axis.row_ptr[row];
-    return {axis.place + begin, axis.weight + begin, axis.row_ptr[row + 1] - begin};
-}
-
 // The micro-kernel, of both passes: taps into accumulators. A group is a column of the map or panel on
 // the way down, a row buffer on the way across; a vector holds channels.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
-                                                  Load load_tap) {
-    for (std::int64_t t = 0; t < row.taps; ++t) {
-        const Sum weight = row.weight[t];
-        const std::int64_t place = row.place[t];
+__attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis& axis,
+                                                  int tap, int end, Load load_tap) {
+    const Sum* const weights = static_cast<const Sum*>(axis.weight);
+    for (; tap < end; ++tap) {
+        const Sum weight = weights[tap];
+        const std::ptrdiff_t cell = axis.cell[tap];
 #pragma GCC unroll 8
         for (int g = 0; g < groups; ++g)
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v)
-                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(place, g, v));
+                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(cell, g, v));
     }
 }
 
-// The same of a long row, cut in segments: a sum of very many terms would lose too much.
+// A row whatever its length: a long one is cut in segments, since a sum of very many terms would lose
+// too much. Accumulators stay in registers only if no function is given them.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& acc, Row<Sum> row,
-                                           int segment, Sum start, Load load_tap) {
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
+                                                      const Axis& axis, int row, int segment, Sum start,
+                                                      Load load_tap) {
+    const int end = axis.row_ptr[row + 1];
+    int tap = axis.row_ptr[row];
     fill(acc, start);
-    reduce<reduction>(acc, row.segment(segment), load_tap);
-    while (row.taps) {
+    reduce<reduction, Sum>(acc, axis, tap, std::min(tap + segment, end), load_tap);
+    while (__builtin_expect(end - tap > segment, false)) {
+        tap += segment;
         Accumulators<Sum, groups, vectors> more;
         fill(more, Taps<reduction>::template start<Sum>);
-        reduce<reduction>(more, row.segment(segment), load_tap);
+        reduce<reduction, Sum>(more, axis, tap, std::min(tap + segment, end), load_tap);
         for (int g = 0; g < groups; ++g)
             for (int v = 0; v < vectors; ++v)
                 acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
     }
 }
 
-// A row whatever its length. Accumulators stay in registers only if no function is given them.
-template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
-                                                      const Row<Sum>& row, int segment, Sum start,
-                                                      Load load_tap) {
-    fill(acc, start);
-    if (__builtin_expect(row.taps <= segment, true)) return reduce<reduction>(acc, row, load_tap);
-    Accumulators<Sum, groups, vectors> whole;
-    reduce_long<reduction>(whole, row, segment, start, load_tap);
-#pragma GCC unroll 8
-    for (int g = 0; g < groups; ++g)
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
-}
+// Some vectors of a cell, from `channel` on. The last may begin before the end of the one before it:
+// so cells need not be whole vectors.
+template <int n>
+struct Vectors {
+    static constexpr int count = n;
+    int channel, last;
+
+    template <class Sum>
+    int at(int v) const {
+        return v + 1 == n ? last : channel + v * width<Sum>;
+    }
+};
+
+// The cells of a map or panel: where (0, 0) is or would be, and the bytes to the next along y and x.
+struct Cells {
+    const char* at;
+    std::ptrdiff_t y, x;
+};
 
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
-template <class Element, Reduction reduction, int vectors, bool part, class Sum>
-__attribute__((noinline)) void down(char* row_buffers, const char* cells, const Box<Sum>& box,
-                                    const Axis<Sum>& y, int first_row, int rows, bool continues,
-                                    int channels) {
+template <class Element, Reduction reduction, int vectors, class Sum>
+__attribute__((noinline)) void down(Sum* to, Cells cells, Vectors<vectors> some, const Box& box,
+                                    const Axis& y, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
+    const std::int32_t* const end = box.column + box.columns;
     const int segment = box.segment;
-    Sum* to = reinterpret_cast<Sum*>(row_buffers);
-    const std::int64_t* const end = box.column + box.columns;
-    for (int r = 0; r < rows; ++r) {
-    const Row<Sum> row = row_of(y, first_row + r);
-    for (const std::int64_t* column = box.column; column < end; column += columns) {
-        const auto load_tap = [cells, column, channels](std::int64_t place, int g, int v) {
-            const Element* const from = reinterpret_cast<const Element*>(cells + place + column[g]);
-            if constexpr (part) return load_part<Sum>(from, channels);
-            return load<Sum>(from + v * width<Sum>);
-        };
-        Accumulators<Sum, columns, vectors> acc;
-        reduce_row<reduction>(acc, row, segment, T::template start<Sum>, load_tap);
+    for (int row = first_row; row < first_row + rows; ++row) {
+        for (const std::int32_t* column = box.column; column < end; column += columns) {
+            const char* from[columns][vectors];
 #pragma GCC unroll 8
-        for (int g = 0; g < columns; ++g)
+            for (int g = 0; g < columns; ++g)
 #pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v, to += width<Sum>)
-                store(to, __builtin_expect(continues, false) ? T::combined(load<Sum>(to), acc[g][v])
-                                                             : acc[g][v]);
-    }
+                for (int v = 0; v < vectors; ++v)
+                    from[g][v] = cells.at + column[g] * cells.x +
+                                 some.template at<Sum>(v) * std::ptrdiff_t(sizeof(Element));
+            const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
+                return load<Sum>(reinterpret_cast<const Element*>(from[g][v] + cell * cells.y));
+            };
+            Accumulators<Sum, columns, vectors> acc;
+            reduce_row<reduction>(acc, y, row, segment, T::template start<Sum>, load_tap);
+#pragma GCC unroll 8
+            for (int g = 0; g < columns; ++g)
+#pragma GCC unroll 8
+                for (int v = 0; v < vectors; ++v, to += width<Sum>)
+                    store(to, __builtin_expect(continues, false) ? T::combined(load<Sum>(to), acc[g][v])
+                                                                 : acc[g][v]);
+        }
     }
 }
 
-constexpr int longest_sum = 1024;  // taps of x
+// Where bins go, a tile or the output: the elements from one to the next, and to the one below.
+template <class To>
+struct Bins {
+    To* at;
+    std::ptrdiff_t next, below;
+    bool streams;
+
+    Bins row(int p) const { return {at + p * below, next, below, streams}; }
+};
 
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
-// samples these are of one bin, otherwise of a bin each. `pitch`: numbers of the tile, from bin to bin.
-template <Reduction reduction, int rows, int vectors, class Sum>
-__attribute__((noinline)) void across(Sum* to, std::ptrdiff_t pitch, const char* row_buffers,
-                                      std::ptrdiff_t buffer_bytes, const Axis<Sum>& x, Sum start,
-                                      bool continues) {
+// samples these are of one bin, otherwise of a bin each.
+template <Reduction reduction, int rows, int vectors, class Sum, class To>
+__attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
+                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& x,
+                                      Sum start, bool continues) {
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
-    constexpr std::ptrdiff_t cell = vectors * vector_bytes;
-    const auto load_tap = [&](std::int64_t column, int r, int v) {
-        const char* const from = row_buffers + column * cell + r * buffer_bytes;
-        return load<Sum>(reinterpret_cast<const Sum*>(from) + v * width<Sum>);
+    const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
+        return load<Sum>(row_buffers + (column * vectors + v) * width<Sum> + r * buffer);
     };
-    const std::ptrdiff_t below = x.bins * pitch;
-    for (int bin = 0; bin < x.bins; ++bin, to += pitch) {
+    for (int bin = 0; bin < x.bins; ++bin, to.at += to.next) {
         Accumulators<Sum, rows, vectors> acc;
         if constexpr (!of_samples) {
-            reduce_row<reduction>(acc, row_of(x, x.bin_ptr[bin]), longest_sum, start, load_tap);
+            reduce_row<reduction>(acc, x, x.bin_ptr[bin], longest_sum, start, load_tap);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v)
-                    store(to + r * below + v * width<Sum>, acc[r][v]);
+                for (int v = 0; v < vectors; ++v) {
+                    To* const at = to.at + r * to.below + some.template at<Sum>(v);
+                    to.streams ? stream(at, acc[r][v]) : store(at, acc[r][v]);
+                }
         } else {
             // A row's best, then the rows', as if sample came after sample: of zeros the first wins.
             Accumulators<Sum, rows, vectors> best;
             fill(best, -std::numeric_limits<Sum>::infinity());
             for (int row = x.bin_ptr[bin]; row < x.bin_ptr[bin + 1]; ++row) {
                 fill(acc, Sum(0));
-                reduce<reduction>(acc, row_of(x, row), load_tap);
+                reduce<reduction, Sum>(acc, x, x.row_ptr[row], x.row_ptr[row + 1], load_tap);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
@@ -191,7 +186,7 @@ __attribute__((noinline)) void across(Sum* to, std::ptrdiff_t pitch, const char*
             }
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v) {
-                Sum* const bin_of = to + v * width<Sum>;
+                To* const bin_of = to.at + some.template at<Sum>(v);
                 Vector<Sum> of_bin = continues ? load<Sum>(bin_of) : splat(start);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; ++r) of_bin = larger(best[r][v], of_bin);
@@ -205,166 +200,192 @@ __attribute__((noinline)) void across(Sum* to, std::ptrdiff_t pitch, const char*
 template <class Element, Reduction reduction, class Sum>
 class Pool {
 public:
-    explicit Pool(const Task<Sum>& task)
+    explicit Pool(const Task& task)
         : task_(task),
-          box_(task.region->boxes),
+          call_(*task.call),
+          region_(*task.region),
+          map_(region_.map + task.first_channel * call_.strides[1]),
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
-          part_(!task.packs && task.channels < width<Sum>),
-          pitch_(task.packs ? lanes<Element> : part_ ? width<Sum> : task.channels),
-          rows_together_(std::min(rows_of(std::min(vectors_, most_accumulators)),
-                                  task.region->in_bands ? 1 : most_rows)) {}
+          last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
+          pitch_(task.out_cells ? std::max(task.channels, width<Sum>) : lanes<Element>),
+          rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
 
     void run() {
-        if (task_.packs && !task_.region->in_bands) pack<Element>(task_);
-        for (int i = 0; i < task_.region->count; ++i, ++box_) pool_box();
+        if (region_.lines && !region_.in_bands) pack<Element>(task_, map_);
+        for (int i = 0; i < region_.count; ++i) pool_box(region_.boxes + i);
         if (task_.streams) finish_streams();
     }
 
 private:
     static constexpr bool of_samples = reduction == Reduction::sample_maximum;
-    // Of samples there are accumulators for the largest too.
+    // What tiles are made of where channels are last: see `across`, which takes a maximum back from there.
+    using Cell = std::conditional_t<of_samples, Sum, Element>;
+    static constexpr std::ptrdiff_t size = sizeof(Element);
+
+    // Rows that are worked on together where a cell is so many vectors. Of samples there are
+    // accumulators for the largest too.
     static constexpr int rows_of(int vectors) {
-        return std::max(1, together(vectors) / (of_samples && vectors > 1 ? 2 : 1));
+        const int rows = std::min(most_rows, most_accumulators / vectors);
+        return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    void pool_box() {
-        const Axis<Sum>& y = box_->y;
+    void pool_box(const Box* box) {
+        box_ = box;
+        if (!task_.out_cells) {
+            pool_into(tile_bins<Sum>());
+            return write_planes();
+        }
+        const std::ptrdiff_t(&out)[4] = call_.out_strides;
+        char* const to = box->out + task_.first_channel * size;
+        const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
+        const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
+        if (fits && !of_samples && !box->flagged && task_.channels >= width<Sum>)
+            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
+                                           task_.streams});
+        pool_into(tile_bins<Cell>());
+        write_cells();
+    }
+
+    template <class To>
+    Bins<To> tile_bins() const {
+        return {reinterpret_cast<To*>(task_.tile), pitch_, box_->x.bins * pitch_, false};
+    }
+
+    template <class To>
+    void pool_into(Bins<To> to) {
+        const Axis& y = box_->y;
         for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
-            Sum* const tile = reinterpret_cast<Sum*>(task_.tile) + (task_.out_cells ? 0 : below(bin));
+            const Bins<To> row = to.row(bin);
             if (!of_samples) {
                 bins = std::min(rows_together_, y.bins - bin);
-                pool_rows(tile, y.bin_ptr[bin], bins, false);
+                pool_rows(row, y.bin_ptr[bin], bins, false);
             } else {
                 const int begin = y.bin_ptr[bin], end = y.bin_ptr[bin + 1];
-                if (begin == end) set_bins(tile, Sum(task_.maximum_start));
-                for (int row = begin; row < end; row += rows_together_)
-                    pool_rows(tile, row, std::min(rows_together_, end - row), row > begin);
+                for (int r = begin; r < end; r += rows_together_)
+                    pool_rows(row, r, std::min(rows_together_, end - r), r > begin);
             }
             if (box_->flagged)
-                for (int b = 0; b < bins; ++b) finish(tile + below(b), bin + b);
-            if (task_.out_cells) write_cells(tile, bin, bins);
+                for (int b = 0; b < bins; ++b) finish(row.row(b), bin + b);
         }
-        if (!task_.out_cells) write_planes();
     }
 
-    std::ptrdiff_t below(int bins) const { return bins * pitch_ * box_->x.bins; }
-
-    // Rows of the plan along y, from `row` on, into the tile.
-    void pool_rows(Sum* tile, int row, int rows, bool continues) {
-        const Axis<Sum>& y = box_->y;
-        const char* const cells = task_.packs ? task_.panel + task_.region->origin
-                                              : task_.region->map + task_.first_channel * task_.in.channel;
-        if (task_.region->in_bands) fill_in_bands(row);
-        for_each_chunk([&](auto vectors, auto part, int channel) {
-            const std::ptrdiff_t buffer_bytes = box_->columns * vectors * vector_bytes;
-            char* buffers = row_buffer(channel);
-            if (!task_.region->in_bands)
-                down<Element, reduction, vectors, part>(buffers, cells + channel * sizeof(Element), *box_,
-                                                        y, row, rows, false, task_.channels);
-            Sum* const at = tile + channel;
-            if (rows == 1) return pool_across<1, vectors>(at, buffers, buffer_bytes, continues);
-            if (rows == 2) return pool_across<2, vectors>(at, buffers, buffer_bytes, continues);
-            if (rows == 3) return pool_across<3, vectors>(at, buffers, buffer_bytes, continues);
-            return pool_across<4, vectors>(at, buffers, buffer_bytes, continues);
+    // Rows of the plan along y, from `row` on.
+    template <class To>
+    void pool_rows(Bins<To> to, int row, int rows, bool continues) {
+        const auto& in = call_.strides;
+        Cells cells{map_, in[2], in[3]};
+        if (region_.lines) {
+            cells = {task_.panel, region_.pitch, region_.lines * line_bytes};
+            cells.at -= region_.y * cells.y + region_.x * cells.x;
+        }
+        if (region_.in_bands) fill_in_bands(row);
+        for_each_vectors([&](auto some) {
+            const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * some.count * width<Sum>;
+            Sum* const buffers = row_buffer(some.channel);
+            if (!region_.in_bands)
+                down<Element, reduction>(buffers, cells, some, *box_, box_->y, row, rows, false);
+            if (rows == 1) return pool_across<1>(to, buffers, buffer, some, continues);
+            if (rows == 2) return pool_across<2>(to, buffers, buffer, some, continues);
+            if (rows == 3) return pool_across<3>(to, buffers, buffer, some, continues);
+            return pool_across<4>(to, buffers, buffer, some, continues);
         });
     }
 
-    template <int rows, int vectors>
-    void pool_across(Sum* to, const char* buffers, std::ptrdiff_t buffer_bytes, bool continues) {
+    template <int rows, int vectors, class To>
+    void pool_across(Bins<To> to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some,
+                     bool continues) {
         if constexpr (rows <= rows_of(vectors)) {
-            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : task_.maximum_start);
-            across<reduction, rows, vectors>(to, pitch_, buffers, buffer_bytes, box_->x, start, continues);
+            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
+            across<reduction, rows>(to, buffers, buffer, some, box_->x, start, continues);
         }
     }
 
     // The row buffer of a row of the plan whose scanlines are packed segment by segment.
     void fill_in_bands(int row) {
-        const Region<Sum>& region = *task_.region;
-        const char* const map = region.map + task_.first_channel * task_.in.channel;
-        Row<Sum> rest = row_of(box_->y, row);
-        bool continues = false;
+        const Cells cells{task_.panel - region_.x * std::ptrdiff_t(line_bytes), region_.pitch, line_bytes};
+        const int begin = box_->y.row_ptr[row], end = box_->y.row_ptr[row + 1];
+        int tap = begin;
         do {
-            Row<Sum> band = rest.segment(box_->segment);
-            std::int64_t place[longest_sum];
-            for (std::int64_t t = 0; t < band.taps; ++t) {
-                place[t] = t * region.pitch;
-                pack_scanline<Element>(task_, task_.panel + place[t], map + band.place[t]);
+            const int taps = std::min(end - tap, box_->segment);
+            std::int32_t scanline[longest_sum];
+            for (int t = 0; t < taps; ++t) {
+                scanline[t] = t;
+                pack_scanline<Element>(task_, task_.panel + t * cells.y,
+                                       map_ + box_->y.cell[tap + t] * call_.strides[2]);
             }
-            const std::int32_t row_ptr[] = {0, std::int32_t(band.taps)};
-            const Axis<Sum> y{1, nullptr, row_ptr, place, band.weight, nullptr, nullptr};
-            for_each_chunk([&](auto vectors, auto, int channel) {
-                down<Element, reduction, vectors, false>(
-                    row_buffer(channel), task_.panel + region.origin + channel * sizeof(Element), *box_,
-                    y, 0, 1, continues, 0);
+            const std::int32_t row_ptr[] = {0, taps};
+            const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(box_->y.weight) + tap, nullptr, nullptr};
+            for_each_vectors([&](auto some) {
+                down<Element, reduction>(row_buffer(some.channel), cells, some, *box_, band, 0, 1, tap > begin);
             });
-            continues = true;
-        } while (rest.taps);
+            tap += taps;
+        } while (tap < end);
     }
 
-    // Those of chunks of channels are one after the other where all are kept.
-    char* row_buffer(int channel) const {
-        return task_.row_buffer + (task_.region->in_bands ? channel * box_->columns * sizeof(Sum) : 0);
+    // Those of a cell's vectors are one after the other where all are kept.
+    Sum* row_buffer(int channel) const {
+        Sum* const buffers = reinterpret_cast<Sum*>(task_.row_buffer);
+        return region_.in_bands ? buffers + std::ptrdiff_t(channel) * box_->columns : buffers;
     }
 
-    // A cell's channels, some vectors at a time. The last vector that is not full begins earlier, and
-    // makes again what the one before it made; where there is none before it, it is read in part.
+    // A cell's channels, as many vectors at a time as there are accumulators for.
     template <class Do>
-    void for_each_chunk(Do with) {
-        constexpr std::false_type whole;
-        if (part_) return with(std::integral_constant<int, 1>{}, std::true_type{}, 0);
-        const int full = task_.packs ? vectors_ : task_.channels / width<Sum>;
-        int v = 0;
-        for (; v + 8 <= full; v += 8) with(std::integral_constant<int, 8>{}, whole, v * width<Sum>);
-        if (full & 4) with(std::integral_constant<int, 4>{}, whole, v * width<Sum>), v += 4;
-        if (full & 2) with(std::integral_constant<int, 2>{}, whole, v * width<Sum>), v += 2;
-        if (full & 1) with(std::integral_constant<int, 1>{}, whole, v * width<Sum>);
-        if (full < vectors_) with(std::integral_constant<int, 1>{}, whole, task_.channels - width<Sum>);
+    void for_each_vectors(Do with) {
+        for (int v = 0; v < vectors_;) {
+            const auto next = [&, left = vectors_ - v](auto n) {
+                if (n > left) return false;
+                const int channel = v * width<Sum>;
+                with(Vectors<n>{channel, std::min(channel + (n - 1) * width<Sum>, last_)});
+                v += n;
+                return true;
+            };
+            next(std::integral_constant<int, 8>{}) || next(std::integral_constant<int, 4>{}) ||
+                next(std::integral_constant<int, 2>{}) || next(std::integral_constant<int, 1>{});
+        }
     }
 
-    // One p's bins.
-    void set_bins(Sum* tile, Sum value) const {
-        for (std::ptrdiff_t i = 0; i < below(1); i += width<Sum>) store(tile + i, splat(value));
-    }
-
-    // What flags say of the bins of one p.
-    void finish(Sum* cell, int bin) const {
-        const Axis<Sum>&y = box_->y, &x = box_->x;
-        for (int q = 0; q < x.bins; ++q, cell += pitch_)
-            for (int c = 0; c < pitch_; ++c) {
-                if ((y.zero[bin] | x.zero[q]) && cell[c] < 0) cell[c] = 0;
-                if (y.is_void[bin] | x.is_void[q]) cell[c] = Sum(task_.void_value);
+    // What flags say of one row of bins.
+    template <class To>
+    void finish(Bins<To> row, int p) const {
+        const Axis&y = box_->y, &x = box_->x;
+        const bool is_empty = of_samples && y.bin_ptr[p] == y.bin_ptr[p + 1];  // nothing was written yet
+        for (int q = 0; q < x.bins; ++q, row.at += row.next)
+            for (int v = 0; v < vectors_; ++v) {
+                To* const at = row.at + std::min(v * width<Sum>, last_);
+                Vector<Sum> bin = is_empty ? splat(Sum(call_.convention.maximum_start)) : load<Sum>(at);
+                if (y.zero[p] | x.zero[q]) bin = bin < 0 ? Vector<Sum>{} : bin;
+                store(at, y.is_void[p] | x.is_void[q] ? splat(Sum(call_.convention.void_value)) : bin);
             }
     }
 
-    // Channels last: the tile's cells are the output's, but for their type.
-    void write_cells(const Sum* tile, int first_bin, int bins) {
-        constexpr std::ptrdiff_t size = sizeof(Element);
-        const std::ptrdiff_t channels = task_.channels, cells = std::ptrdiff_t(bins) * box_->x.bins;
-        const Strides& out = task_.out;
-        const char* from = reinterpret_cast<const char*>(tile);
-        if (!std::is_same_v<Element, Sum> || pitch_ != channels) {
-            Element* const staged = reinterpret_cast<Element*>(task_.staged);
-            // Each cell is written over the end of the one before it.
-            const std::ptrdiff_t together = pitch_ == channels ? cells * channels : channels;
-            for (std::ptrdiff_t i = 0; i * together < cells * channels; ++i)
-                for (std::ptrdiff_t c = 0; c < together; c += width<Sum>)
-                    store(staged + i * together + c, load<Sum>(tile + i * pitch_ + c));
+    // Channels last: the tile's cells are the output's, but mostly for their type.
+    void write_cells() {
+        const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
+        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
+        const char* from = task_.tile;
+        if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
+            const Cell* cell = reinterpret_cast<const Cell*>(from);
+            Element* to = reinterpret_cast<Element*>(task_.staged);
+            // Each is written over the end of the one before it.
+            for (int bin = 0; bin < bins_y * bins_x; ++bin, cell += pitch_, to += channels)
+                for (int c = 0; c < channels; c += width<Sum>) store(to + c, load<Sum>(cell + c));
             from = task_.staged;
         }
-        char* to = box_->out + task_.first_channel * size + first_bin * out.y;
-        if (out.x == channels * size && (bins == 1 || out.y == box_->x.bins * out.x))
-            return copy(to, from, cells * out.x, task_.streams);
-        for (int p = 0; p < bins; ++p)
-            for (int q = 0; q < box_->x.bins; ++q, from += channels * size)
-                copy(to + p * out.y + q * out.x, from, channels * size, task_.streams);
+        const auto& out = call_.out_strides;
+        char* const to = box_->out + task_.first_channel * size;
+        if (out[3] == bytes && (bins_y == 1 || out[2] == bins_x * bytes))
+            return copy(to, from, bins_y * bins_x * bytes, task_.streams);
+        for (int p = 0; p < bins_y; ++p)
+            for (int q = 0; q < bins_x; ++q, from += bytes)
+                copy(to + p * out[2] + q * out[3], from, bytes, task_.streams);
     }
 
     // Channels first: the tile is transposed, and what the output holds is copied from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
-        const int bins = box_->y.bins * box_->x.bins;
+        const int bins_y = box_->y.bins, bins_x = box_->x.bins, bins = bins_y * bins_x;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
-        Element* const planes = reinterpret_cast<Element*>(task_.staged);
+        Element* planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
             // With fewer bins than a vector has numbers, what a channel writes too much is the next
             // one's, which writes it again.
@@ -378,40 +399,36 @@ private:
                 for (int i = 0; i < n; ++i) store(planes + (c + i) * bins + first, block[i]);
             }
         }
-        copy_planes(planes);
-    }
-
-    void copy_planes(const Element* planes) {
-        constexpr std::ptrdiff_t size = sizeof(Element);
-        const Strides& out = task_.out;
-        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
-        char* to = box_->out + task_.first_channel * out.channel;
-        const std::ptrdiff_t row = bins_x * size, plane = bins_y * row;
-        const bool neighbours = out.x == size && (bins_y == 1 || out.y == row);
-        if (neighbours && out.channel == plane)
-            return copy(to, planes, plane * task_.channels, task_.streams);
-        for (int c = 0; c < task_.channels; ++c, to += out.channel, planes += bins_y * bins_x) {
+        const auto& out = call_.out_strides;
+        char* to = box_->out + task_.first_channel * out[1];
+        const std::ptrdiff_t plane = bins * size;
+        const bool neighbours = out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
+        if (neighbours && out[1] == plane) return copy(to, planes, plane * task_.channels, task_.streams);
+        for (int c = 0; c < task_.channels; ++c, to += out[1], planes += bins) {
             if (neighbours) {
                 copy(to, planes, plane, task_.streams);
                 continue;
             }
             for (int p = 0; p < bins_y; ++p)
                 for (int q = 0; q < bins_x; ++q)
-                    std::memcpy(to + p * out.y + q * out.x, planes + p * bins_x + q, size);
+                    std::memcpy(to + p * out[2] + q * out[3], planes + p * bins_x + q, size);
         }
     }
 
-    const Task<Sum>& task_;
-    const Box<Sum>* box_;
-    const int vectors_;  // of a cell
-    const bool part_;
+    const Task& task_;
+    const Arguments& call_;
+    const Region& region_;
+    const char* const map_;
+    const int vectors_, last_;    // of a cell; the channel with which the last begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
     const int rows_together_;
+    const Box* box_ = nullptr;
 };
 
-template <class Element, class Sum>
-void by_reduction(Reduction reduction, const Task<Sum>& task) {
-    switch (reduction) {
+template <class Element>
+void pool_elements(const Task& task) {
+    using Sum = std::conditional_t<std::is_same_v<Element, half>, float, Element>;
+    switch (task.call->convention.reduction) {
         case Reduction::sum: return Pool<Element, Reduction::sum, Sum>(task).run();
         case Reduction::sample_maximum: return Pool<Element, Reduction::sample_maximum, Sum>(task).run();
         case Reduction::corner_maximum: return Pool<Element, Reduction::corner_maximum, Sum>(task).run();
@@ -419,19 +436,20 @@ void by_reduction(Reduction reduction, const Task<Sum>& task) {
     }
 }
 
-void single(Element element, Reduction reduction, const Task<float>& task) {
-    if (element == Element::half) return by_reduction<half>(reduction, task);
-    by_reduction<float>(reduction, task);
-}
-
-void real64(Element, Reduction reduction, const Task<double>& task) {
-    by_reduction<double>(reduction, task);
+void pool(const Task& task) {
+    switch (task.call->element) {
+        case Element::half: return pool_elements<half>(task);
+        case Element::single: return pool_elements<float>(task);
+        case Element::real64: return pool_elements<double>(task);
+    }
 }
 
 }  // namespace
 
+#define NAME_OF(level) #level
+#define NAMED(level) NAME_OF(level)
 namespace LEVEL {
-const Kernel kernel = {single, real64, sparse_single, sparse_real64};
+const Kernel kernel = {NAMED(LEVEL), pool, sparse<float>, sparse<double>};
 }
 
 }  // namespace roicrop

@@ -1,4 +1,4 @@
-// What the kernel is given: plain pointers and numbers, prepared by batch.hpp and crop.cpp.
+// What the core and its kernel are given: plain pointers and numbers.
 //
 // This header is read by objects that are built for different processors, so nothing in it may
 // become a function that the linker could share between them.
@@ -12,11 +12,9 @@ namespace roicrop {
 
 using half = std::uint16_t;  // the bits of an IEEE binary16; sums are float
 
-constexpr int line_bytes = 64;     // a cache line
-constexpr int column_block = 4;    // the columns of a box are listed in multiples of this
-constexpr int pack_block = 16;     // columns that are packed together
-constexpr int most_rows = 4;       // of the plan, in row buffers at once
-constexpr int slack = line_bytes;  // that vectors may go past the end of scratch
+constexpr int line_bytes = 64;   // a cache line
+constexpr int column_block = 4;  // the columns of a box are listed in multiples of this
+constexpr int pack_block = 16;   // columns that are packed together
 
 enum class Element { half, single, real64 };
 
@@ -35,70 +33,108 @@ enum class Reduction {
     maximum,         // the largest cell
 };
 
+enum class Operator { align, pool };
+enum class Positions { scaled_step, step_scaled, fraction, corners };
+enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
+enum class Rounding { half_away, half_even, none };
+enum class Pixels { as_given, rounded, moved_and_rounded };
+enum class Ratio { fixed, adaptive, exact };
+
+// A convention, as far as the plan and the kernel need it: fields as in roicrop.conventions.
+struct Convention {
+    Operator op;
+    Positions positions;
+    Border border;
+    Ratio ratio;
+    Reduction reduction;
+    Rounding rounding;
+    Pixels pixels;
+    bool end_cell;
+    std::int64_t unread;
+    std::int64_t samples;  // where the ratio is fixed
+    std::int64_t min_samples, points_apart;
+    bool nearest, normalized, clipped;
+    double offset_before, offset_after, added_pixel, added_cell, sample_at;
+    double min_size;  // −infinity where there is none
+    double maximum_start, void_value;
+};
+
+// One call of the core.
+struct Arguments {
+    Convention convention;
+    double spatial_scale;
+    std::int64_t map_size[2];  // of the whole map
+    std::int64_t origin[2];    // of the window that `features` is of it
+    // In place of that: where each row and column of the map is in the window; −1 where it is not.
+    const std::int32_t* places[2];
+    Element element;           // of the output
+    Number number;             // of the map
+    const char* features;      // (N, C, H, W)
+    std::ptrdiff_t shape[4], strides[4];
+    const std::int64_t* image_index;  // (K,)
+    const void* boxes;                // (K, 4) xyxy; double for Element::real64, else float
+    std::int64_t count;
+    const std::int64_t* rows;  // (K,) the row of `out` for each box; null where row k is box k's
+    char* out;                 // (rows, C, PH, PW)
+    std::ptrdiff_t out_strides[4];
+    int bins_y, bins_x;
+    int threads;
+    bool own_channels;           // position-sensitive
+    const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
+                                 // begin and bin size along y and x, cosine, sine, and the centre's y and x;
+    const std::int64_t* counts;  // (K, 2) samples a bin. Both null where there are no angles
+};
+
 // The plan of one axis of one box: bin b has the rows bin_ptr[b] … bin_ptr[b + 1], row r the taps
 // row_ptr[r] … row_ptr[r + 1].
-template <class Sum>
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    // Of each tap: along y the bytes to its scanline, along x the number of its column.
-    const std::int64_t* place;
-    const Sum* weight;
+    const std::int32_t* cell;     // of each tap; along x the number of a column
+    const void* weight;           // double for Element::real64, else float
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
-// A box, or some of its bins along y.
-template <class Sum>
 struct Box {
-    Axis<Sum> y, x;
-    const std::int64_t* column;  // bytes to each that is read, the last repeated
+    Axis y, x;
+    const std::int32_t* column;  // cells along x that are read, in order, the last repeated
     int columns;                 // a multiple of column_block
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
     bool flagged;                // whether a bin is void, or considers 0
     char* out;                   // channel 0, bin (0, 0)
 };
 
-// A rectangle of one image, and the boxes that are pooled from it.
-template <class Sum>
+// Some boxes of one image, and the rectangle of it that is packed for them.
 struct Region {
-    const char* map;        // channel 0 of the rectangle's first cell
-    int height, width;      // cells
-    std::ptrdiff_t pitch;   // bytes from one scanline of the panel to the next
-    std::ptrdiff_t origin;  // bytes from where columns are counted to the map or panel
+    const char* map;          // channel 0 of the window's cell (0, 0)
+    const Box* boxes;
+    int count;
+    int lines;                // cache lines of a cell of the panel; 0: the map is read as it is
+    int y, x, height, width;  // of the rectangle, in cells
+    std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
     const std::uint8_t *scanlines, *column_blocks;  // which of the rectangle some box reads
     bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
-    const Box<Sum>* boxes;
-    int count;
-};
-
-struct Strides {
-    std::ptrdiff_t channel, y, x;  // bytes
 };
 
 // One region, some channels.
-template <class Sum>
 struct Task {
-    const Region<Sum>* region;
+    const Arguments* call;
+    bool out_cells;  // the channels of a bin are neighbours in the output; else mostly its bins are
+    bool streams;    // the output takes more memory than caches have
+    char *panel, *row_buffer, *staged, *tile;  // scratch, each at the beginning of a cache line
+    const Region* region;
     int first_channel, channels;
-    Strides in, out;
-    Number number;
-    bool packs;           // else the map's cells are read where they are
-    bool out_cells;       // the channels of a bin are neighbours in the output; else mostly its bins are
-    bool streams;         // the output takes more memory than caches have
-    double maximum_start, void_value;
-    // Scratch, each at the beginning of a cache line.
-    char *panel, *row_buffer, *tile, *staged;
 };
 
 template <class Sum>
 struct SparseTask;
 
 struct Kernel {
-    void (*single)(Element, Reduction, const Task<float>&);
-    void (*real64)(Element, Reduction, const Task<double>&);
-    void (*sparse_single)(Element, const SparseTask<float>&);
-    void (*sparse_real64)(Element, const SparseTask<double>&);
+    const char* level;
+    void (*pool)(const Task&);
+    void (*sparse_single)(const SparseTask<float>&);
+    void (*sparse_real64)(const SparseTask<double>&);
 };
 
 namespace baseline {
@@ -110,5 +146,13 @@ extern const Kernel kernel;
 namespace avx512 {
 extern const Kernel kernel;
 }
+
+// The kernel for this processor's best level, or for the one named; null if it has no such level.
+const Kernel* kernel_for(const char* level);
+
+// Pools the boxes of a call. std::invalid_argument where one reads a cell that the window lacks.
+void crop(const Arguments&, const Kernel&);
+// The same of bins that are pooled one by one: turned, or with channels of their own.
+void crop_sparse(const Arguments&, const Kernel&);
 
 }  // namespace roicrop

@@ -5,12 +5,53 @@
 
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
 #include "kernel.hpp"
-#include "numbers.hpp"
 #include "vectors.hpp"
 
 namespace roicrop {
 namespace {
+
+// Reads so many numbers, `step` bytes apart, as elements that are neighbours. half, float and double
+// are gathered as they are, all else as float.
+using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int count, bool swapped);
+
+template <class From, class To = float>
+void gather(void* to, const char* from, std::ptrdiff_t any_step, int count, bool any_swapped) {
+    const auto all = [&](auto step, auto swapped) {
+        for (int i = 0; i < count; ++i) {
+            constexpr int size = sizeof(From);
+            char bytes[size];
+            for (int b = 0; b < size; ++b) bytes[b] = from[i * step + (swapped ? size - 1 - b : b)];
+            From number;
+            std::memcpy(&number, bytes, sizeof number);
+            static_cast<To*>(to)[i] = To(number);
+        }
+    };
+    if (any_step == sizeof(From) && !any_swapped)  // vectors
+        return all(std::integral_constant<int, sizeof(From)>{}, std::false_type{});
+    all(any_step, any_swapped);
+}
+
+inline Gather gather_of(Number number) {
+    const bool is_signed = number.kind == 'i', is_real = number.kind == 'f';
+    switch (number.bytes) {
+        case 1: return is_signed ? gather<std::int8_t> : gather<std::uint8_t>;
+        case 2: return is_real ? gather<half, half> : is_signed ? gather<std::int16_t> : gather<std::uint16_t>;
+        case 4: return is_real ? gather<float> : is_signed ? gather<std::int32_t> : gather<std::uint32_t>;
+        case 8: return is_real ? gather<double, double> : is_signed ? gather<std::int64_t> : gather<std::uint64_t>;
+        default: return gather<long double>;
+    }
+}
+
+// Whether a number can be read without conversion.
+template <class Element>
+bool is_element(Number number) {
+    return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
+}
 
 // Channels of a cell of the panel: a cache line.
 template <class Element>
@@ -44,49 +85,64 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     }
 }
 
-// The columns of one scanline from the panel's `to` and the map's `from` on.
-template <class Element, class Sum>
-void pack_columns(const Task<Sum>& task, Gather gather, Element* to, const char* from, int columns) {
-    const Strides& in = task.in;
-    if (in.x != task.number.bytes) {  // not neighbours: one cell after the other
-        for (int x = 0; x < columns; ++x, to += lanes<Element>, from += in.x) {
-            alignas(line_bytes) Element cell[lanes<Element>] = {};
-            gather(cell, from, in.channel, task.channels);
-            std::memcpy(to, cell, line_bytes);
-        }
+// Cells of a channels-last map lie so far apart that the processor does not see them coming.
+inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::ptrdiff_t next, int bytes,
+                       int columns) {
+    constexpr int ahead = 16, piece = 16;
+    for (int x = 0; x < columns; ++x, to += to_next, from += next) {
+        for (int i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * next + i);
+        int i = 0;
+        for (; i + line_bytes <= bytes; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
+        for (; i + piece <= bytes; i += piece) std::memcpy(to + i, from + i, piece);
+        std::memcpy(to + i, from + i, std::size_t(bytes - i));
+    }
+}
+
+// Columns of one scanline, from the panel's `to` and the map's `from` on.
+template <class Element>
+void pack_columns(const Task& task, char* to, const char* from, int columns) {
+    const int channels = task.channels;
+    const Number number = task.call->number;
+    const std::ptrdiff_t cell = task.region->lines * line_bytes;
+    const std::ptrdiff_t next_channel = task.call->strides[1], next = task.call->strides[3];
+    if (is_element<Element>(number) && next_channel == number.bytes)
+        return copy_cells(to, cell, from, next, channels * number.bytes, columns);
+    const Gather gather = gather_of(number);
+    if (next != number.bytes || task.region->lines > 1) {
+        for (int x = 0; x < columns; ++x)
+            gather(to + x * cell, from + x * next, next_channel, channels, number.swapped);
         return;
     }
+    Element* const cells = reinterpret_cast<Element*>(to);
     constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
-    if (is_element<Element>(task.number))
-        return pack_planes<Element, run>(to, from, in.channel, task.channels, columns);
+    if (is_element<Element>(number)) return pack_planes<Element, run>(cells, from, next_channel, channels, columns);
     alignas(line_bytes) Element block[lanes<Element>][pack_block];
-    for (int c = 0; c < task.channels; ++c, from += in.channel)
-        gather(block[c], from, in.x, columns);
-    const char* const gathered = reinterpret_cast<const char*>(block);
-    pack_planes<Element, run>(to, gathered, sizeof block[0], task.channels, columns);
+    for (int c = 0; c < channels; ++c)
+        gather(block[c], from + c * next_channel, next, columns, number.swapped);
+    pack_planes<Element, run>(cells, reinterpret_cast<const char*>(block), sizeof block[0], channels,
+                              columns);
 }
 
-// One scanline of a region, as far as boxes read it.
-template <class Element, class Sum>
-void pack_scanline(const Task<Sum>& task, char* to, const char* from) {
-    const Region<Sum>& region = *task.region;
-    const Gather gather = gather_of(task.number);
+// One scanline of a region, as far as boxes read it, from the map's scanline at `from`.
+template <class Element>
+void pack_scanline(const Task& task, char* to, const char* from) {
+    const Region& region = *task.region;
+    const int columns = std::min(pack_block, region.width);
     for (int x = 0; x < region.width; x += pack_block) {
         if (!region.column_blocks[x / pack_block]) continue;
-        const int columns = std::min(pack_block, region.width);
         const int begin = std::min(x, region.width - columns);
-        pack_columns(task, gather, reinterpret_cast<Element*>(to + begin * line_bytes),
-                     from + begin * task.in.x, columns);
+        pack_columns<Element>(task, to + begin * region.lines * line_bytes,
+                              from + (region.x + begin) * task.call->strides[3], columns);
     }
 }
 
-template <class Element, class Sum>
-void pack(const Task<Sum>& task) {
-    const Region<Sum>& region = *task.region;
-    const char* const map = region.map + task.first_channel * task.in.channel;
+template <class Element>
+void pack(const Task& task, const char* map) {
+    const Region& region = *task.region;
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
-            pack_scanline<Element>(task, task.panel + y * region.pitch, map + y * task.in.y);
+            pack_scanline<Element>(task, task.panel + y * region.pitch,
+                                   map + (region.y + y) * task.call->strides[2]);
 }
 
 }  // namespace

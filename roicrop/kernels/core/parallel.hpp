@@ -2,9 +2,8 @@
 
 #pragma once
 
-#include <atomic>
-#include <exception>
-#include <thread>
+#include <functional>
+#include <future>
 #include <vector>
 
 namespace roicrop {
@@ -13,25 +12,15 @@ namespace roicrop {
 // must be shared out by the workers themselves. What one of them throws is thrown here.
 template <class Work>
 void in_parallel(int threads, Work work) {
-    std::exception_ptr failure = nullptr;
-    std::atomic_flag failed = ATOMIC_FLAG_INIT;
-    const auto guarded = [&](int thread) {
-        try {
-            work(thread);
-        } catch (...) {
-            if (!failed.test_and_set()) failure = std::current_exception();
-        }
-    };
-    std::vector<std::thread> others;
-    others.reserve(std::size_t(threads - 1));
+    std::vector<std::future<void>> others;
+    others.reserve(std::size_t(threads));
     try {
-        for (int i = 1; i < threads; ++i) others.emplace_back(guarded, i);
+        for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, std::ref(work), i));
     } catch (...) {
         // No more threads are to be had, or no memory for one: those that run take all the work.
     }
-    guarded(0);
-    for (std::thread& other : others) other.join();
-    if (failure) std::rethrow_exception(failure);
+    work(0);
+    for (std::future<void>& other : others) other.get();
 }
 
 }  // namespace roicrop

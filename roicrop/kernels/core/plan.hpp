@@ -16,32 +16,6 @@
 
 namespace roicrop {
 
-enum class Operator { align, pool };
-enum class Positions { scaled_step, step_scaled, fraction, corners };
-enum class Border { clamp, repeat, inside, continued, zero, extrapolate };
-enum class Rounding { half_away, half_even, none };
-enum class Pixels { as_given, rounded, moved_and_rounded };
-enum class Ratio { fixed, adaptive, exact };
-
-// A convention, as far as the plan and the kernel need it.
-struct Convention {
-    Operator op;
-    Positions positions;
-    Border border;
-    Ratio ratio;
-    Reduction reduction;
-    Rounding rounding;
-    Pixels pixels;
-    bool end_cell;
-    std::int64_t unread;
-    std::int64_t samples;  // where the ratio is fixed
-    std::int64_t min_samples, points_apart;
-    bool nearest, normalized, clipped;
-    double offset_before, offset_after, added_pixel, added_cell, sample_at;
-    double min_size;  // −infinity where there is none
-    double maximum_start, void_value;
-};
-
 // Cells from `begin` to before `end`.
 struct Range {
     std::int32_t begin = INT32_MAX, end = 0;
@@ -55,21 +29,17 @@ struct Range {
     std::int64_t size() const { return std::max(end - begin, 0); }
 };
 
+// A row (axis 0) or a column of the map, in the window.
+inline std::int32_t in_window(const Arguments& a, int axis, std::int32_t cell) {
+    return a.places[axis] ? a.places[axis][cell] : cell - std::int32_t(a.origin[axis]);
+}
+
 // One axis of many boxes; fields as in sampling.AxisPlan.
 template <class Sum>
 struct AxisPlan {
     std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, cells;
     std::vector<Sum> weights;
     std::vector<std::uint8_t> is_void, zero;
-
-    void clear() {
-        bin_ptr.assign(1, 0);
-        row_ptr.assign(1, 0);
-        cells.clear();
-        weights.clear();
-        is_void.clear();
-        zero.clear();
-    }
 };
 
 constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
@@ -89,7 +59,11 @@ template <class Sum>
 class AxisPlanner {
 public:
     AxisPlanner(const Convention& convention, double spatial_scale, std::int64_t size, int bins)
-        : convention_(convention), scale_(Sum(spatial_scale)), size_(size), bins_(bins) {}
+        : convention_(convention),
+          scale_(Sum(spatial_scale)),
+          size_(size),
+          bins_(bins),
+          band_(std::size_t(size)) {}
 
     struct Roi {
         Sum begin, end, length, bin_size;
@@ -149,7 +123,9 @@ public:
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
-    void append(AxisPlan<Sum>& to, const Roi& roi) {
+    // Whether a bin is void, or considers 0.
+    bool append(AxisPlan<Sum>& to, const Roi& roi) {
+        bool flagged = false;
         for (int bin = 0; bin < bins_; ++bin) {
             const auto [is_void, zero] = convention_.op == Operator::pool
                                              ? append_pooled(to, roi, bin)
@@ -157,7 +133,9 @@ public:
             to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
             to.is_void.push_back(is_void);
             to.zero.push_back(zero);
+            flagged |= is_void | zero;
         }
+        return flagged;
     }
 
 private:
@@ -204,15 +182,16 @@ private:
         };
         if (convention_.reduction == Reduction::sum) {
             // What the samples give to each cell, low before high, in the samples' order.
-            const Range band = width == 0 ? Range{0, 0} : reach(roi, bin);
-            band_.assign(std::size_t(band.size()), 0.0);
+            Range band;
             for_each_sample(roi, bin, [&](const Sample& s) {
                 see(s);
-                band_[std::size_t(s.low - band.begin)] += s.weight_low * s.share;
-                band_[std::size_t(s.high - band.begin)] += s.weight_high * s.share;
+                band.add({std::int32_t(s.low), std::int32_t(s.high) + 1});
+                band_[std::size_t(s.low)] += s.weight_low * s.share;
+                band_[std::size_t(s.high)] += s.weight_high * s.share;
             });
             for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
-                const Sum weight = Sum(band_[std::size_t(cell - band.begin)] / std::abs(width));
+                const double sum = std::exchange(band_[std::size_t(cell)], 0.0);
+                const Sum weight = Sum(sum / std::abs(width));
                 if (weight != 0) tap(to, cell, weight);
             }
             end_row(to);
@@ -232,22 +211,6 @@ private:
             case Reduction::corner_maximum: return {is_void, (missing && !is_void) || weightless};
             default: return {is_void, missing && !is_void};
         }
-    }
-
-    // Cells that include all that the samples of a bin give something to.
-    Range reach(const Roi& roi, int bin) const {
-        const bool exact = convention_.ratio == Ratio::exact;
-        if (!exact && roi.count <= 0) return {0, 0};
-        const double one = exact ? exact_edge(roi, bin) : position(roi, bin, 0);
-        const double other = exact ? exact_edge(roi, bin + 1) : position(roi, bin, roi.count - 1);
-        double low = std::floor(std::min(one, other)), high = std::floor(std::max(one, other));
-        if (convention_.border == Border::continued) low -= 1;
-        if (convention_.border != Border::repeat && (high < -1 || low > double(size_))) return {0, 0};
-        const auto cell = [&](double v) {
-            return std::int32_t(std::clamp(v, 0.0, double(size_ - 1)));
-        };
-        // A sample that is clamped to cell 0 names cell 1 too, if with no weight.
-        return {cell(low), cell(std::max(high, 0.0) + 1) + 1};
     }
 
     // The samples of a bin that are in range, in their order.
@@ -352,23 +315,38 @@ private:
     const Sum scale_;
     const std::int64_t size_;
     const int bins_;
-    std::vector<double> band_;
+    std::vector<double> band_;  // by cell, zeros between bins
 };
 
 // Both axes of a box.
 template <class Sum>
 struct BoxPlanner {
-    const Convention& convention;
-    AxisPlanner<Sum> y, x;
+    explicit BoxPlanner(const Arguments& a)
+        : convention(a.convention),
+          y(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
+          x(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
-    void append(AxisPlan<Sum>* to_y, AxisPlan<Sum>* to_x, const Sum* corners) {
+    // Whether some bin is void, or considers 0.
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, const Sum* corners) {
         auto roi_y = y.roi(corners[1], corners[3]), roi_x = x.roi(corners[0], corners[2]);
         // A box whose sample grid is empty along one axis has no samples along the other.
         if (convention.ratio == Ratio::adaptive && (roi_y.count == 0 || roi_x.count == 0))
             roi_y.count = roi_x.count = 0;
-        if (to_y) y.append(*to_y, roi_y);
-        if (to_x) x.append(*to_x, roi_x);
+        return y.append(to_y, roi_y) | x.append(to_x, roi_x);
     }
+
+    const Convention& convention;
+    AxisPlanner<Sum> y, x;
 };
+
+// The plan of turned boxes: bin b of box k has the cells and weights from ptr[n] to before ptr[n + 1], where
+// n = k · bins + b; a cell is row · W + column.
+template <class Sum>
+struct TurnedPlan {
+    std::vector<std::int64_t> ptr, cells;
+    std::vector<Sum> weights;
+};
+template <class Sum>
+TurnedPlan<Sum> plan_turned(const Arguments&);
 
 }  // namespace roicrop

@@ -7,8 +7,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "crop.hpp"
 #include "parallel.hpp"
+#include "plan.hpp"
 
 namespace roicrop {
 namespace {
@@ -98,12 +98,11 @@ private:
 template <class Sum>
 class PairPlanner {
 public:
-    explicit PairPlanner(const Arguments& a) : a_(a), planner_(box_planner<Sum>(a)) {}
+    explicit PairPlanner(const Arguments& a) : a_(a), planner_(a) {}
 
     void append(Plan<Sum>& to, std::int64_t box) {
-        y_.clear();
-        x_.clear();
-        planner_.append(&y_, &x_, static_cast<const Sum*>(a_.boxes) + box * 4);
+        y_ = x_ = {};
+        planner_.append(y_, x_, static_cast<const Sum*>(a_.boxes) + box * 4);
         for (std::size_t p = 0; p < y_.is_void.size(); ++p)
             for (std::size_t q = 0; q < x_.is_void.size(); ++q) {
                 for (auto i = first(y_, p); i < first(y_, p + 1); ++i)
@@ -184,8 +183,8 @@ private:
         Range y, x;
         for (auto t = box.ptr[0]; t < box.ptr[bins_]; ++t) {
             Tap<Sum>& tap = plan.taps[std::size_t(t)];
-            tap.y = a_.in_window(0, tap.y);
-            tap.x = a_.in_window(1, tap.x);
+            tap.y = in_window(a_, 0, tap.y);
+            tap.x = in_window(a_, 1, tap.x);
             y.add(tap.y);
             x.add(tap.x);
         }
@@ -227,7 +226,7 @@ private:
     }
 
     void pool() {
-        const std::int64_t lanes = line_bytes / element_bytes(a_.element), channels = a_.shape[1] / own_;
+        const std::int64_t lanes = line_bytes / (a_.element == Element::half ? 2 : sizeof(Sum)), channels = a_.shape[1] / own_;
         const std::int64_t blocks = (channels + lanes - 1) / lanes, tile = bins_ / own_ * line_bytes;
         const std::int64_t all = std::int64_t(tasks_.size()) * blocks * own_;
         std::int64_t panel = 0;
@@ -241,20 +240,17 @@ private:
                 task.first_bin = int(i % own_);
                 task.first_channel = int(i / own_ % blocks * lanes);
                 task.channels = int(std::min<std::int64_t>(lanes, channels - task.first_channel));
-                task.in = {a_.strides[1] * own_, a_.strides[2], a_.strides[3]};
-                task.out = {a_.out_strides[1], a_.out_strides[2], a_.out_strides[3]};
+                task.call = &a_;
+                task.next_channel = a_.strides[1] * own_;
                 task.map = a_.features + (*task.boxes)->image * a_.strides[0] +
-                           task.first_bin * a_.strides[1] + task.first_channel * task.in.channel;
-                task.number = a_.number;
+                           task.first_bin * a_.strides[1] + task.first_channel * task.next_channel;
                 task.bins = bins_ / own_;
-                task.bins_x = a_.bins_x;
-                task.void_value = a_.convention.void_value;
                 task.panel = scratch.get() + (-reinterpret_cast<std::intptr_t>(scratch.get()) & (line_bytes - 1));
                 task.tile = task.panel + panel;
                 if constexpr (sizeof(Sum) == sizeof(float))
-                    kernel_.sparse_single(a_.element, task);
+                    kernel_.sparse_single(task);
                 else
-                    kernel_.sparse_real64(a_.element, task);
+                    kernel_.sparse_real64(task);
             }
         });
     }

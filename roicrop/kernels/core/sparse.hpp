@@ -27,15 +27,14 @@ struct SparseBox {
 // Some boxes of one image, some channels, and some bins: all, or the one that these channels are for.
 template <class Sum>
 struct SparseTask {
-    const char* map;  // the first of the channels, cell (0, 0)
-    Strides in, out;
-    Number number;
+    const Arguments* call;
+    const char* map;              // the first of the channels, cell (0, 0)
+    std::ptrdiff_t next_channel;  // bytes, in the map
     int top, left, height, width;  // the rectangle that is packed
     bool packs;
-    int first_channel, channels, first_bin, bins, bins_x;
+    int first_channel, channels, first_bin, bins;
     const SparseBox<Sum>* const* boxes;
     int count;
-    double void_value;
     char *panel, *tile;  // scratch, each at the beginning of a cache line
 };
 

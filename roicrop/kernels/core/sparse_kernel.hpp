@@ -42,25 +42,27 @@ private:
     }
 
     void pack_rectangle() const {
-        const Strides& in = task_.in;
+        const auto& in = task_.call->strides;
+        const Number number = task_.call->number;
         constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
-        const bool as_it_is = is_element<Element>(task_.number) && in.x == sizeof(Element);
+        const bool as_it_is = is_element<Element>(number) && in[3] == sizeof(Element);
         for (int y = 0; y < task_.height; ++y) {
-            const char* const from = task_.map + (task_.top + y) * in.y + task_.left * in.x;
+            const char* const from = task_.map + (task_.top + y) * in[2] + task_.left * in[3];
             if (as_it_is) {
-                pack_planes<Element, run>(cell(y, 0), from, in.channel, task_.channels, task_.width);
+                pack_planes<Element, run>(cell(y, 0), from, task_.next_channel, task_.channels, task_.width);
                 continue;
             }
             for (int x = 0; x < task_.width; ++x)
-                gather_of(task_.number)(cell(y, x), from + x * in.x, in.channel, task_.channels);
+                gather_of(number)(cell(y, x), from + x * in[3], task_.next_channel, task_.channels, number.swapped);
         }
     }
 
     // Of a box that is too large to be packed.
     Vector<Sum> gathered(const Tap<Sum>& tap, int v) const {
         alignas(line_bytes) Element channels[line] = {};
-        const char* const from = task_.map + tap.y * task_.in.y + tap.x * task_.in.x;
-        gather_of(task_.number)(channels, from, task_.in.channel, task_.channels);
+        const Arguments& a = *task_.call;
+        const char* const from = task_.map + tap.y * a.strides[2] + tap.x * a.strides[3];
+        gather_of(a.number)(channels, from, task_.next_channel, task_.channels, a.number.swapped);
         return load<Sum>(channels + v * width<Sum>);
     }
 
@@ -84,27 +86,29 @@ private:
             for (int v = 0; v < vectors; ++v) total[v] += acc[0][v] + acc[1][v];
         }
         for (int v = 0; v < vectors; ++v)
-            store(to + v * width<Sum>, box.is_void[bin] ? splat(Sum(task_.void_value)) : total[v]);
+            store(to + v * width<Sum>, box.is_void[bin] ? splat(Sum(task_.call->convention.void_value)) : total[v]);
     }
 
     void write(char* to) const {
-        to += task_.first_channel * task_.out.channel;
-        for (int c = 0; c < task_.channels; ++c, to += task_.out.channel)
+        const auto& out = task_.call->out_strides;
+        const int bins_x = task_.call->bins_x;
+        to += task_.first_channel * out[1];
+        for (int c = 0; c < task_.channels; ++c, to += out[1])
             for (int b = 0; b < task_.bins; ++b) {
-                const int y = (task_.first_bin + b) / task_.bins_x, x = (task_.first_bin + b) % task_.bins_x;
-                std::memcpy(to + y * task_.out.y + x * task_.out.x, tile() + b * line + c, sizeof(Element));
+                const int y = (task_.first_bin + b) / bins_x, x = (task_.first_bin + b) % bins_x;
+                std::memcpy(to + y * out[2] + x * out[3], tile() + b * line + c, sizeof(Element));
             }
     }
 
     const SparseTask<Sum>& task_;
 };
 
-void sparse_single(Element element, const SparseTask<float>& task) {
-    if (element == Element::half) return SparsePool<half, float>(task).run();
-    SparsePool<float, float>(task).run();
+template <class Sum>
+void sparse(const SparseTask<Sum>& task) {
+    if constexpr (std::is_same_v<Sum, float>)
+        if (task.call->element == Element::half) return SparsePool<half, float>(task).run();
+    SparsePool<Sum, Sum>(task).run();
 }
-
-void sparse_real64(Element, const SparseTask<double>& task) { SparsePool<double, double>(task).run(); }
 
 }  // namespace
 }  // namespace roicrop

@@ -40,39 +40,17 @@ using Vector = typename VectorOf<Sum>::type;
 template <class Sum>
 constexpr int width = vector_bytes / int(sizeof(Sum));
 
-template <class Element>
-struct SumOfElement {
-    using type = Element;
-};
-template <>
-struct SumOfElement<half> {
-    using type = float;
-};
-template <class Element>
-using SumOf = typename SumOfElement<Element>::type;
-
 template <class Sum>
 inline Vector<Sum> splat(Sum value) {
     return value - Vector<Sum>{};
 }
 
-inline half to_half(float value) {
-    std::uint32_t word;
-    std::memcpy(&word, &value, sizeof word);
-    const half sign = half(word >> 16 & 0x8000u);
-    word &= 0x7fffffffu;
-    if (word > 0x7f800000u) return half(sign | 0x7e00u);   // NaN
-    if (word >= 0x477ff000u) return half(sign | 0x7c00u);  // 65520 and above round to infinity
-    if (word < 0x38800000u) {  // below 2⁻¹⁴: adding ½ leaves the half's bits, rounded, at the end
-        float magnitude;
-        std::memcpy(&magnitude, &word, sizeof magnitude);
-        magnitude += 0.5f;
-        std::memcpy(&word, &magnitude, sizeof word);
-        return half(sign | (word - 0x3f000000u));
-    }
-    const std::uint32_t odd = word >> 13 & 1u;  // ties go to even
-    return half(sign | (word - 0x38000000u + 0xfffu + odd) >> 13);
-}
+// The compiler's own binary16: it converts without instructions for that, too.
+#if defined(__ARM_FP16_FORMAT_IEEE)
+using Binary16 = __fp16;
+#else
+using Binary16 = _Float16;
+#endif
 
 // The next `width<Sum>` elements, as sums.
 template <class Sum>
@@ -92,32 +70,11 @@ inline Vector<Sum> load(const half* from) {
 #elif defined(__AVX2__)
     return (Vector<Sum>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 #else
-    typedef half Halves __attribute__((vector_size(vector_bytes / 2), aligned(1), may_alias));
-    typedef std::uint32_t Words __attribute__((vector_size(vector_bytes)));
-    const Words bits = __builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words);
-    const Words rest = bits & 0x7fffu;
-    // Multiplying by 2¹¹² rebases the exponent, and makes subnormals normal.
-    const Words finite = (Words)((Vector<Sum>)(rest << 13) * 0x1p112f);
-    const Words special = (0u - ((rest + 0x400u) >> 15)) & 0x7f800000u;  // infinity and NaN
-    return (Vector<Sum>)(finite | special | (bits & 0x8000u) << 16);
-#endif
-}
-
-// The first few of them, and zeros.
-template <class Sum, class Element>
-inline Vector<Sum> load_part(const Element* from, int count) {
-#if defined(__AVX512BW__) && defined(__AVX512VL__)
-    const unsigned mask = (1u << count) - 1;
-    if constexpr (std::is_same_v<Element, half>)
-        return (Vector<Sum>)_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(__mmask16(mask), from));
-    else if constexpr (std::is_same_v<Element, float>)
-        return (Vector<Sum>)_mm512_maskz_loadu_ps(__mmask16(mask), from);
-    else
-        return (Vector<Sum>)_mm512_maskz_loadu_pd(__mmask8(mask), from);
-#else
-    Element some[width<Sum>] = {};
-    std::memcpy(some, from, std::size_t(count) * sizeof(Element));
-    return load<Sum>(some);
+    Vector<Sum> sums;
+    Binary16 halves[width<Sum>];
+    std::memcpy(halves, from, sizeof halves);
+    for (int i = 0; i < width<Sum>; ++i) sums[i] = halves[i];
+    return sums;
 #endif
 }
 
@@ -138,35 +95,16 @@ inline void store(half* to, Vector<float> v) {
 #elif defined(__AVX2__)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(v));
 #else
-    half bits[width<float>];
-    for (int i = 0; i < width<float>; ++i) bits[i] = to_half(v[i]);
-    std::memcpy(to, bits, sizeof bits);
+    Binary16 halves[width<float>];
+    for (int i = 0; i < width<float>; ++i) halves[i] = Binary16(v[i]);
+    std::memcpy(to, halves, sizeof halves);
 #endif
 }
 
-// The larger of each pair; NaN in `v` never wins.
-inline Vector<float> larger(Vector<float> v, Vector<float> best) {
-#if defined(__AVX512F__)
-    return (Vector<float>)_mm512_max_ps((__m512)v, (__m512)best);
-#elif defined(__AVX2__)
-    return (Vector<float>)_mm256_max_ps((__m256)v, (__m256)best);
-#elif defined(__SSE2__)
-    return (Vector<float>)_mm_max_ps((__m128)v, (__m128)best);
-#else
+// The larger of each pair, in one instruction; NaN in `v` never wins.
+template <class V>
+inline V larger(V v, V best) {
     return v > best ? v : best;
-#endif
-}
-
-inline Vector<double> larger(Vector<double> v, Vector<double> best) {
-#if defined(__AVX512F__)
-    return (Vector<double>)_mm512_max_pd((__m512d)v, (__m512d)best);
-#elif defined(__AVX2__)
-    return (Vector<double>)_mm256_max_pd((__m256d)v, (__m256d)best);
-#elif defined(__SSE2__)
-    return (Vector<double>)_mm_max_pd((__m128d)v, (__m128d)best);
-#else
-    return v > best ? v : best;
-#endif
 }
 
 // To memory past the caches: right for what is larger than they are. `to` lies where a vector may.
@@ -178,6 +116,16 @@ inline void stream(Sum* to, Vector<Sum> v) {
     _mm256_stream_ps(reinterpret_cast<float*>(to), (__m256)v);
 #elif defined(__SSE2__)
     _mm_stream_ps(reinterpret_cast<float*>(to), (__m128)v);
+#else
+    store(to, v);
+#endif
+}
+
+inline void stream(half* to, Vector<float> v) {
+#if defined(__AVX512F__)
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves(v));
+#elif defined(__AVX2__)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to), halves(v));
 #else
     store(to, v);
 #endif

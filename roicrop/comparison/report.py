@@ -1,13 +1,13 @@
-"""A comparison as text: how far apart each two are, why, and on which boxes most."""
+"""A comparison as text and as JSON has it: how far apart each two are, why, and on which boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from roicrop.comparison.ablation import Reason
 from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, WorstBox
 from roicrop.comparison.tally import Spread
+from roicrop.comparison.why import Reason
 from roicrop.conventions import Convention, effective
 from roicrop.job import Job
 from roicrop.text import INDENT, brief, exact, headed, many, table
@@ -220,3 +220,87 @@ def _number(value: float) -> str:
 
 def _boxes(count: int) -> str:
     return many(count, "box", "boxes")
+
+
+Record = dict[str, Any]
+
+
+def as_record(comparison: Comparison, job: Job) -> Record:
+    """Everything, in Python's own types; NaN and infinities are floats still.
+
+    job: what was compared, for the names of boxes and images.
+    """
+    spread, tolerance = comparison.spread, comparison.tolerance
+    return {
+        "agree": comparison.agrees,
+        "tolerance": {
+            "given": tolerance.given,
+            "least": tolerance.least,
+            "most": tolerance.most,
+        },
+        "feature_values": {
+            "finite": spread.count,
+            "mean": spread.mean,
+            "standard_deviation": spread.deviation,
+            "largest_magnitude": spread.largest,
+        },
+        "refusals": [
+            {"name": variant.name, "boxes": refusals.count, "messages": refusals.messages}
+            for variant, refusals in zip(comparison.variants, comparison.refusals, strict=True)
+        ],
+        "pairs": [_pair_record(pair, comparison, job) for pair in comparison.pairs],
+    }
+
+
+def _pair_record(pair: Pair, comparison: Comparison, job: Job) -> Record:
+    tally, relative = pair.tally, comparison.spread.relative
+    return {
+        "first": pair.first.name,
+        "second": pair.second.name,
+        "agree": pair.agrees,
+        "boxes": tally.boxes,
+        "boxes_beyond_tolerance": tally.differ,
+        "boxes_unequal": tally.unequal,
+        "boxes_refused_by_one": pair.refused,
+        "values": tally.values,
+        "incomparable_values": tally.incomparable,
+        "largest": tally.largest,
+        "mean": tally.mean,
+        "largest_relative": relative(tally.largest),
+        "mean_relative": relative(tally.mean),
+        "why": [_reason_record(reason) for reason in pair.reasons],
+        "why_of_boxes": pair.studied,
+        "worst": [_worst_record(found, comparison, job) for found in pair.worst],
+        "picture": pair.picture,
+    }
+
+
+def _reason_record(reason: Reason) -> Record:
+    return {
+        "cause": reason.cause,
+        "fields": {name: list(both) for name, both in reason.fields.items()},
+        "remains": reason.remains,
+        "incomparable_remains": reason.incomparable_remains,
+    }
+
+
+def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
+    box = found.box
+    return {
+        "box": int(job.table.source_index[box.row]),
+        "where": job.where(box.row),
+        "image": job.image_name(int(job.image_index[box.row])),
+        "corners": job.corners[box.row].tolist(),
+        "largest": box.largest,
+        "largest_relative": comparison.spread.relative(box.largest),
+        "mean": box.mean,
+        "incomparable_values": box.incomparable,
+        "bin": list(box.bin),
+        "channel": box.channel,
+        "values": list(box.values),
+        "why": [_reason_record(reason) for reason in found.reasons],
+        "contrasts": [
+            {"what": c.what, "text": c.text, "first": c.first, "second": c.second}
+            for c in found.contrasts
+        ],
+    }
