@@ -7,21 +7,11 @@ the cores that pool: that they agree is what it has to say about them.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from roicrop.explanation.account import TOLERANCE, Explanation
-from roicrop.explanation.coverage import coverage
-from roicrop.explanation.of_job import explain
-from roicrop.explanation.points import is_points, write_points
-from roicrop.explanation.records import as_csv, as_json, as_record, as_rows
-from roicrop.explanation.settings import settings_of
-from roicrop.explanation.terms import Bin, Reading, Source
-from roicrop.explanation.trace import as_trace
-=======
 from roicrop.explanation.account import TOLERANCE, Bin, Explanation, Reading, Source, explain
+from roicrop.explanation.coverage import coverage
 from roicrop.explanation.points import is_points, write_points
 from roicrop.explanation.records import as_csv, as_json, as_record, as_rows, as_trace
->>>>>>> main
-from roicrop.explanation.words import in_words
+from roicrop.explanation.words import in_words, settings_of
 
 __all__ = [
     "TOLERANCE",

@@ -15,10 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from roicrop import __version__
-<<<<<<< HEAD
-from roicrop.conventions import ALIGNED_OFFSET, PLAIN, Convention, in_words, overrides
-from roicrop.draw import colour
-=======
 from roicrop.conventions import (
     ALIGNED_OFFSET,
     COMMANDS,
@@ -27,8 +23,7 @@ from roicrop.conventions import (
     in_words,
     overrides,
 )
-from roicrop.draw import check_bin, colour, drawable
->>>>>>> main
+from roicrop.draw import colour
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
