@@ -19,6 +19,7 @@ built := $(venv)/build-$(COMPILED)
 user := .venv-user
 user_python := $(user)/bin/python
 tsc := $(venv)/node_modules/.bin/tsc
+prettier := $(venv)/node_modules/.bin/prettier --print-width 100
 in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 compiled_option := --config-settings=setup-args=-Dcompiled=$(COMPILED)
@@ -30,7 +31,7 @@ core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
 run = ROICROP_KERNEL=$(core) $(python)
 from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
 
-.PHONY: demo about-demo test fuzz sanitize bench docs lint types format wheel clean
+.PHONY: demo about-demo test fuzz sanitize bench docs lint lint-page format wheel clean
 
 sample := sample_data/features.h5 sample_data/boxes.json
 bins := --convention detectron2 --output-size 3
@@ -75,15 +76,16 @@ lint: $(venv)/installed-test
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory types; \
-	else echo 'There is no npm here: the JavaScript of roicrop/explorer is not type-checked'; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-page; \
+	else echo 'There is no npm here: the JavaScript of roicrop/explorer is not checked'; fi
 
-# The JavaScript, by what its comments say of types.
-types: $(tsc)
+# The JavaScript: by what its comments say of types, and how it is laid out.
+lint-page: $(tsc)
 	$(tsc) --project tests/explorer/tsconfig.json
+	$(prettier) --check --log-level warn roicrop/explorer/*.js
 
 $(tsc):
-	npm install --silent --no-save --no-package-lock --prefix $(venv) typescript@7.0.2
+	npm install --silent --no-save --no-package-lock --prefix $(venv) typescript@7.0.2 prettier@3.10.1
 
 format: $(venv)/installed-test
 	$(python) -m ruff check --fix

@@ -20,6 +20,7 @@ SUITES: Final = (
     "variants",
     "channels_last",
     "pyramid",
+    "operators",
     "simd",
     "one_box",
     "scaling",

@@ -392,7 +392,10 @@ def _asked(
 
 def _check_names(options: Mapping[str, Any]) -> None:
     """TypeError, as Python's own, for a keyword that is no option."""
-    known = {*jobs.OPTIONS, *SETTINGS, "stride", "label"} - {"labels", "spatial_scale"}
+    known = {*jobs.OPTIONS, *SETTINGS, "stride", "label", "position_sensitive"} - {
+        "labels",
+        "spatial_scale",
+    }
     for name in options:
         if name not in known:
             raise TypeError(f"unexpected keyword argument {name!r}: {choice(name, known)}")

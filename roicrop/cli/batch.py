@@ -14,7 +14,7 @@ import click
 
 from roicrop import __version__
 from roicrop.arguments import default_threads
-from roicrop.cli import cropping, declaring, options, report
+from roicrop.cli import bars, cropping, declaring, options, report
 from roicrop.cli.failures import FAILURES, in_one_line, tell
 from roicrop.errors import ArgumentError, ManifestError, OutputError
 from roicrop.job import ManifestRow
@@ -65,13 +65,13 @@ _SHARED: Final = (
 )
 @declaring.running_option(
     "--workers",
-    type=options.COUNT,
+    type=declaring.COUNT,
     help="Processes to share the rows among; one that dies costs only its row.  "
     "[default: this one]",
 )
 @declaring.running_option(
     "--shard",
-    type=options.SHARD,
+    type=declaring.SHARD,
     help="Do only every Nth row, starting with the Ith: one of N runs that share the rows and DIR.",
 )
 @declaring.running_option(
@@ -139,7 +139,7 @@ class _Batch:
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
-            report.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+            bars.rows_progress(len(self._rows), quiet=quiet) as self._progress,
         ):
             for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)

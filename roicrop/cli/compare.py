@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roicrop.cli import declaring, options, report
+from roicrop.cli import bars, declaring, options, report
 from roicrop.cli.failures import answer
 from roicrop.conventions import COMMANDS, DEFAULT, Operator
 from roicrop.text import json_line
@@ -36,13 +36,13 @@ _DIFFER: Final = 3  # the exit status
 )
 @declaring.output_option(
     "--tolerance",
-    type=options.TOLERANCE,
+    type=declaring.TOLERANCE,
     help="Largest absolute difference between values that agree.  "
     "[default: 1e-5 × the largest |feature| of the map, at least 1e-5]",
 )
 @declaring.output_option(
     "--worst",
-    type=options.COUNT,
+    type=declaring.COUNT,
     default="3",
     show_default=True,
     help="List the N boxes that differ most.",
@@ -58,7 +58,7 @@ _DIFFER: Final = 3  # the exit status
 @declaring.picture_option(
     "--channel",
     metavar="N",
-    type=options.CHANNEL,
+    type=declaring.CHANNEL,
     help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
@@ -106,7 +106,7 @@ def command(**params: Any) -> int:
                 channel=params["channel"],
                 overwrite=params["overwrite"],
             )
-        with report.progress(len(job), quiet=params["quiet"]) as progress:
+        with bars.progress(len(job), quiet=params["quiet"]) as progress:
             comparison = compare(
                 job,
                 variants,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from roicrop.cli import options, report
+from roicrop.cli import bars, options, report
 from roicrop.cli.options import Parameters
 from roicrop.conventions import Operator
 
@@ -19,7 +19,7 @@ def run(params: Parameters, operator: Operator) -> None:
     from roicrop.job import run as carry_out
 
     made = task(params, operator, partial(report.RunSummary.of, operator))
-    progress = partial(report.progress, quiet=params["quiet"])
+    progress = partial(bars.progress, quiet=params["quiet"])
     summary = carry_out(made, progress).said
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 

@@ -1,14 +1,16 @@
-"""How commands are declared: options under headings, and what the shell completes."""
+"""How commands are declared: options under headings, their types, and what the shell completes."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from roicrop.conventions import CONVENTIONS, Operator
+from roicrop.conventions import CONVENTIONS, SETTINGS, Operator
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -86,3 +88,143 @@ def complete_conventions(*operators: Operator) -> _Complete:
         return [*names.values()] or complete_files(ctx, param, incomplete)
 
     return complete
+
+
+class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
+    """A value that a function reads from text, raising ValueError where it cannot."""
+
+    def __init__(
+        self, metavar: str, expected: str, read: Callable[[str], Any], *, names: bool = False
+    ) -> None:
+        self.name = metavar
+        self._expected = expected
+        self._read = read
+        self._names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What help shows in place of the value."""
+        return self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value; a usage error says what was expected."""
+        if not isinstance(value, str):
+            return value
+        try:
+            if "_" in value and not self._names:  # Python would read 1_0
+                raise ValueError
+            return self._read(value)
+        except ValueError:
+            self.fail(f"{value!r} is not {self._expected}.", param, ctx)
+
+
+def _read_count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 2**31:
+        raise ValueError
+    return number
+
+
+def _read_positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError
+    return number
+
+
+def _read_score(text: str) -> float:
+    number = float(text)
+    if math.isnan(number):  # nothing is at least that
+        raise ValueError
+    return number
+
+
+def _read_tolerance(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError
+    return number
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    height, width = map(_read_count, text.lower().split("x"))
+    return height, width
+
+
+def _read_output_size(text: str) -> tuple[int, int]:
+    return _read_size(text if "x" in text.lower() else f"{text}x{text}")
+
+
+def _read_input_scale(text: str) -> tuple[float, float]:
+    """(sy, sx); the option is written x first."""
+    x, y = map(_read_positive, text.split(",") if "," in text else (text, text))
+    return y, x
+
+
+def _read_strides(text: str) -> tuple[float, ...]:
+    return tuple(map(_read_positive, text.split(",")))
+
+
+def _read_rows(text: str) -> tuple[range, ...]:
+    """Numbers and ranges, both ends included."""
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        ranges.append(range(int(first), int(last if dash else first) + 1))
+        if ranges[-1].start < 0 or not ranges[-1]:
+            raise ValueError
+    return tuple(ranges)
+
+
+def _read_memory(text: str) -> int:
+    """Bytes from 300MB, 1.5GiB or 2G."""
+    found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?)b?", text.lower())
+    if not found:
+        raise ValueError
+    number, prefix, binary = found.groups()
+    count = int(float(number) * (1024 if binary else 1000) ** ["", *"kmgt"].index(prefix))
+    if not 0 < count < 2**63:
+        raise ValueError
+    return count
+
+
+def _read_shard(text: str) -> tuple[int, int]:
+    first, _, count = text.partition("/")
+    shard = _read_count(first), _read_count(count)
+    if shard[0] > shard[1]:
+        raise ValueError
+    return shard
+
+
+def _read_bin(text: str) -> tuple[int, int]:
+    row, column = map(int, text.split(","))
+    return row, column
+
+
+def _read_columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise ValueError
+    return names
+
+
+COUNT: Final = _Text("N", "a whole number above 0", _read_count)
+SHARD: Final = _Text("I/N", "one of how many, from 1, as in 3/16", _read_shard)
+MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
+NUMBER: Final = _Text("NUMBER", "a number", _read_score)
+SCORE: Final = _Text("NUMBER", "a number", _read_score)
+POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
+TOLERANCE: Final = _Text("NUMBER", "a number, 0 or above", _read_tolerance)
+IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
+OUTPUT_SIZE: Final = _Text("N|HxW", "a number of bins, as in 7 or 7x7", _read_output_size)
+INPUT_SCALE: Final = _Text(
+    "S|SX,SY", "one scale or two, above 0, as in 0.5 or 0.5,0.25", _read_input_scale
+)
+RATIO: Final = _Text(
+    "N|adaptive|exact", SETTINGS["sampling_ratio"].expected, SETTINGS["sampling_ratio"].parse
+)
+MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_size"].parse)
+ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
+BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
+STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
+COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
+CHANNEL: Final = click.IntRange(min=0)

@@ -25,7 +25,7 @@ _MOST_RECORDS: Final = 100_000
 @declaring.which_option(
     "--box",
     "boxes_explained",
-    type=options.ROWS,
+    type=declaring.ROWS,
     default="0",
     show_default=True,
     help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
@@ -33,13 +33,13 @@ _MOST_RECORDS: Final = 100_000
 @declaring.which_option(
     "--bin",
     "only",
-    type=options.BIN,
+    type=declaring.BIN,
     help="Explain this bin, with every number behind it.  [default: all, a line each]",
 )
 @declaring.which_option(
     "--channel",
     metavar="N",
-    type=options.CHANNEL,
+    type=declaring.CHANNEL,
     default=0,
     show_default=True,
     help="Channel whose values are explained.",
@@ -58,7 +58,7 @@ _MOST_RECORDS: Final = 100_000
 )
 @declaring.output_option(
     "--limit",
-    type=options.COUNT,
+    type=declaring.COUNT,
     help="List at most N samples, or bins, of a box.  "
     f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )

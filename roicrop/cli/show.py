@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roicrop.cli import declaring, options, report
+from roicrop.cli import bars, declaring, options, report
 from roicrop.conventions import Convention, pool_beside
 from roicrop.errors import ArgumentError
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @declaring.which_option(
     "--box",
     "boxes_drawn",
-    type=options.ROWS,
+    type=declaring.ROWS,
     help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
     "[default: the first 8; for one figure per image and for a page, all]",
 )
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @options.DRAWING
 @declaring.picture_option(
     "--max-size",
-    type=options.MEMORY_SIZE,
+    type=declaring.MEMORY_SIZE,
     help="How large a page may be, as in 5MB: channels are left out first, then photographs, then "
     "images.  [default: 20MB]",
 )
@@ -115,7 +115,7 @@ def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -
     drawing = params["place"], conventions, params["boxes_drawn"], survey
     with (
         options.album(params, job, *drawing, replace_own=True) as album,
-        report.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
+        bars.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
     ):
         return album.draw(progress)
 
@@ -133,7 +133,7 @@ def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]
         photo=params["photo"],
         boxes=params["boxes_drawn"],
     )
-    with report.progress(None, quiet=params["quiet"], unit="maps") as progress:
+    with bars.progress(None, quiet=params["quiet"], unit="maps") as progress:
         page = explorer.explore(
             job,
             conventions,

@@ -53,7 +53,6 @@ def causes(first: Convention, second: Convention, *, pyramid: bool = False) -> l
 
 _DECIDES: Final = {
     "operator": "rounding to cells",
-    "angle": "turn",
     "clockwise": "turn",
     "offset_before": "shift",
     "offset_after": "shift",

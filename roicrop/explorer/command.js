@@ -28,7 +28,13 @@ function commandOf(verb, { row, words, map }, bin, output) {
   let rules = words;
   const [x1, y1, x2, y2] = shownCorners();
   if (!isInFile()) {
-    reading.push("--boxes-format", "csv", "--box-format", isTurned ? "cxcywha" : "xyxy", ...(content.normalized ? ["--normalized"] : []));
+    reading.push(
+      "--boxes-format",
+      "csv",
+      "--box-format",
+      isTurned ? "cxcywha" : "xyxy",
+      ...(content.normalized ? ["--normalized"] : []),
+    );
     if (isFraction) reading.push(...command.fractions_of);
     const { on_image: image } = imageOf(box);
     if (image !== null) reading.push("--on-image", image);
@@ -39,9 +45,20 @@ function commandOf(verb, { row, words, map }, bin, output) {
     if (x2 < x1 || y2 < y1) reading.push("--on-bad-box", "keep");
   } else if (!isFraction) reading = dropped(reading, "--image-size");
   const taken = [
-    "roicrop", verb, command.features ?? "", isInFile() ? command.boxes : "-", ...output, ...rules,
-    "--output-size", state.bins.join("x"), "--channel", `${content.channels[state.channel]}`,
-    "--box", isInFile() ? `${box.number}` : "0", "--bin", bin.join(","),
+    "roicrop",
+    verb,
+    command.features ?? "",
+    isInFile() ? command.boxes : "-",
+    ...output,
+    ...rules,
+    "--output-size",
+    state.bins.join("x"),
+    "--channel",
+    `${content.channels[state.channel]}`,
+    "--box",
+    isInFile() ? `${box.number}` : "0",
+    "--bin",
+    bin.join(","),
     ...(verb === "show" && command.photo !== null ? ["--photo", command.photo] : []),
     ...reading,
   ];
@@ -49,7 +66,9 @@ function commandOf(verb, { row, words, map }, bin, output) {
   if (isInFile()) return line;
   const level = map && map.level !== null ? [",level", `,${map.level}`] : ["", ""];
   const turned = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, shownAngle()];
-  const [names, numbers] = isTurned ? ["cx,cy,w,h,angle", turned] : ["x1,y1,x2,y2", [x1, y1, x2, y2]];
+  const [names, numbers] = isTurned
+    ? ["cx,cy,w,h,angle", turned]
+    : ["x1,y1,x2,y2", [x1, y1, x2, y2]];
   const rows = [`${names}${level[0]}`, `${numbers.join(",")}${level[1]}`];
   return `printf '%s\\n' ${rows.map(quoted).join(" ")} | ${line}`;
 }
@@ -65,7 +84,12 @@ export function drawing(seen, bin) {
   const name = `box-${shownBox().number}`;
   return seen
     .filter((each) => each.values)
-    .map((each, n) => commandOf("show", each, bin, ["-o", seen.length > 1 ? `${name}-${n + 1}.png` : `${name}.png`]))
+    .map((each, n) =>
+      commandOf("show", each, bin, [
+        "-o",
+        seen.length > 1 ? `${name}-${n + 1}.png` : `${name}.png`,
+      ]),
+    )
     .join(" && ");
 }
 

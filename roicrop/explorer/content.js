@@ -168,7 +168,9 @@ function planned(xyxy, angle, map, row) {
   if (!row.normalized) {
     const [y, x] = map.input_scale;
     const [x1, y1, x2, y2] = [corners[0] * x, corners[1] * y, corners[2] * x, corners[3] * y];
-    return angle === null ? [x1, y1, x2, y2] : [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, angle];
+    return angle === null
+      ? [x1, y1, x2, y2]
+      : [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, angle];
   }
   if (content.normalized) return xyxy;
   const inner = Number(row.inner);

@@ -20,7 +20,11 @@ function labelled(label, field) {
  * @param {() => string} now @param {(value: string) => void} choose
  */
 function chooser(label, options, now, choose) {
-  const field = element("select", {}, ...options.map(([value, text]) => element("option", { value }, text)));
+  const field = element(
+    "select",
+    {},
+    ...options.map(([value, text]) => element("option", { value }, text)),
+  );
   field.addEventListener("change", () => choose(field.value));
   shows.push(() => (field.value = now()));
   return labelled(label, field);
@@ -28,9 +32,16 @@ function chooser(label, options, now, choose) {
 
 /** @param {{save: () => void, copy: () => void, zoom: (factor: number) => void, map: () => FeatureMap | null}} actions */
 export function startControls({ save, copy, zoom, map }) {
-  const conventions = [...offered.values()].map((each) => /** @type {[string, string]} */ ([each.key, each.label]));
+  const conventions = [...offered.values()].map(
+    (each) => /** @type {[string, string]} */ ([each.key, each.label]),
+  );
   byId("controls").append(
-    chooser("Convention", conventions, () => state.conventions[0], (key) => set({ conventions: [key, ...state.conventions.slice(1)] })),
+    chooser(
+      "Convention",
+      conventions,
+      () => state.conventions[0],
+      (key) => set({ conventions: [key, ...state.conventions.slice(1)] }),
+    ),
     chooser(
       "Beside it",
       [["", "nothing"], ...conventions],
@@ -47,13 +58,21 @@ export function startControls({ save, copy, zoom, map }) {
     ratio(),
     chooser(
       "Aligned",
-      [["", "as it is"], ["true", "yes"], ["false", "no"]],
+      [
+        ["", "as it is"],
+        ["true", "yes"],
+        ["false", "no"],
+      ],
       () => `${state.aligned ?? ""}`,
       (value) => set({ aligned: value ? value === "true" : null }),
     ),
     chooser(
       "A bin takes",
-      [["", "as it is"], ["avg", "the average"], ["max", "the largest"]],
+      [
+        ["", "as it is"],
+        ["avg", "the average"],
+        ["max", "the largest"],
+      ],
       () => state.mode ?? "",
       (value) => set({ mode: /** @type {import("./state.js").State["mode"]} */ (value || null) }),
     ),
@@ -102,7 +121,9 @@ function ratio() {
   shows.push(() => {
     const now = `${state.ratio ?? ""}`;
     const values = usual.includes(now) ? usual : [...usual, now];
-    field.replaceChildren(...values.map((value) => element("option", { value }, value || "as it is")));
+    field.replaceChildren(
+      ...values.map((value) => element("option", { value }, value || "as it is")),
+    );
     field.value = now;
   });
   return labelled("Samples a bin", field);
@@ -122,7 +143,9 @@ function fader() {
 /** The corners as numbers. @param {() => FeatureMap | null} mapNow */
 function corners(mapNow) {
   const names = ["x1", "y1", "x2", "y2"];
-  const fields = names.map((name) => element("input", { type: "number", step: "any", "aria-label": `${name} in pixels` }));
+  const fields = names.map((name) =>
+    element("input", { type: "number", step: "any", "aria-label": `${name} in pixels` }),
+  );
   /** @param {number} n */
   const change = (n) => {
     const map = mapNow();
@@ -152,7 +175,9 @@ function corners(mapNow) {
     }
   });
   const title = "Corners in pixels; up and down keys move one by a tenth of a cell";
-  const legend = isTurned ? "Box before it is turned: x1 y1 x2 y2, and its angle" : "Box, in pixels: x1 y1 x2 y2";
+  const legend = isTurned
+    ? "Box before it is turned: x1 y1 x2 y2, and its angle"
+    : "Box, in pixels: x1 y1 x2 y2";
   return element(
     "fieldset",
     { title },

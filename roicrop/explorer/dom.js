@@ -28,7 +28,11 @@ export function table(head, rows) {
   return element(
     "table",
     {},
-    element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
+    element(
+      "thead",
+      {},
+      element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text))),
+    ),
     element(
       "tbody",
       {},
@@ -39,7 +43,11 @@ export function table(head, rows) {
 
 /** @param {string} label @param {() => void} press @param {string} [title] */
 export function button(label, press, title) {
-  const made = element("button", { type: "button", ...(title ? { title, "aria-label": title } : {}) }, label);
+  const made = element(
+    "button",
+    { type: "button", ...(title ? { title, "aria-label": title } : {}) },
+    label,
+  );
   made.addEventListener("click", press);
   return made;
 }

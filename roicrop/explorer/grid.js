@@ -44,7 +44,8 @@ export class Grid {
         cell.classList.toggle("fed", share !== undefined);
         cell.tabIndex = isFramed ? 0 : -1;
         cell.setAttribute("aria-selected", `${isFramed}`);
-        const gives = share === undefined ? "" : `, ${brief(share * 100, 3)} % from the cell pointed at`;
+        const gives =
+          share === undefined ? "" : `, ${brief(share * 100, 3)} % from the cell pointed at`;
         cell.setAttribute("aria-label", `bin ${p},${q}: ${brief(value)}${gives}`);
         cell.title = `bin ${p},${q}: ${brief(value)}`;
       }
@@ -64,7 +65,9 @@ export class Grid {
       }),
     );
     this.table.classList.toggle("small", width > 7);
-    this.table.replaceChildren(...this.cells.map((line) => element("tr", { role: "row" }, ...line)));
+    this.table.replaceChildren(
+      ...this.cells.map((line) => element("tr", { role: "row" }, ...line)),
+    );
   }
 
   /** @param {KeyboardEvent} event */
@@ -79,4 +82,9 @@ export class Grid {
 }
 
 /** Which way an arrow key points, down and across. @type {Record<string, Pair>} */
-export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const ARROWS = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};

@@ -23,7 +23,8 @@ export function heatOf(map, channel) {
     const values = featuresOf(map, channel);
     const range = rangeOf(map, channel);
     const pixels = new ImageData(width, height);
-    for (let i = 0; i < width * height; i++) pixels.data.set([...colourOf(values[i], range), 255], 4 * i);
+    for (let i = 0; i < width * height; i++)
+      pixels.data.set([...colourOf(values[i], range), 255], 4 * i);
     canvas.getContext("2d")?.putImageData(pixels, 0, 0);
     if (drawn.size > 64) drawn.clear();
     drawn.set(key, canvas);
@@ -56,7 +57,12 @@ const NUMBERS_FROM = 30; // pixels a cell
  */
 export function drawMap(ink, view, map, channel, box, perPixel, fade, ready) {
   const [height, width] = map.size;
-  const place = /** @type {const} */ ([toX(view, -0.5), toY(view, -0.5), width * view.cell, height * view.cell]);
+  const place = /** @type {const} */ ([
+    toX(view, -0.5),
+    toY(view, -0.5),
+    width * view.cell,
+    height * view.cell,
+  ]);
   stripes(ink, view);
   const photograph = photographOf(imageOf(box), ready);
   ink.save();
@@ -137,11 +143,13 @@ function numbers(ink, view, map, channel, fade) {
     for (let column = columns.from; column < columns.to; column++) {
       const value = values[row * map.size[1] + column];
       const at = /** @type {const} */ ([toX(view, column), toY(view, row)]);
-      const text = Number.isFinite(value) && decimals <= 6 ? fixed(value, decimals) : brief(value, 2);
+      const text =
+        Number.isFinite(value) && decimals <= 6 ? fixed(value, decimals) : brief(value, 2);
       const colour = colourOf(value, range);
       ink.fillStyle = readableOn(colour);
       if (fade > 0.15) {
-        ink.strokeStyle = ink.fillStyle === "#ffffff" ? "rgba(0,0,0,0.55)" : "rgba(255,255,255,0.6)";
+        ink.strokeStyle =
+          ink.fillStyle === "#ffffff" ? "rgba(0,0,0,0.55)" : "rgba(255,255,255,0.6)";
         ink.strokeText(text, ...at, view.cell - 4);
       }
       ink.fillText(text, ...at, view.cell - 4);

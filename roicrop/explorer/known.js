@@ -2,7 +2,10 @@
 
 /** @typedef {(value: any) => boolean} Knows */
 /** @type {(...values: any[]) => Knows} */
-const oneOf = (...values) => (value) => values.includes(value);
+const oneOf =
+  (...values) =>
+  (value) =>
+    values.includes(value);
 /** @type {Knows} */
 const number = (value) => typeof value === "number";
 /** @type {Knows} */

@@ -30,7 +30,9 @@ function moreOf(box) {
 
 /** @param {Box} box */
 function textOf(box) {
-  return [`${box.number}`, box.id, box.label, imageOf(box).name].filter((text) => text !== undefined);
+  return [`${box.number}`, box.id, box.label, imageOf(box).name].filter(
+    (text) => text !== undefined,
+  );
 }
 
 /** Those that a search finds: one with every word in something that is said of it. @param {string} words */
@@ -49,7 +51,8 @@ const drawer = new IntersectionObserver((entries) => {
     if (!isIntersecting) continue;
     drawer.unobserve(target);
     const canvas = target.querySelector("canvas");
-    if (canvas) thumbnail(canvas, content.boxes[Number(/** @type {HTMLElement} */ (target).dataset.box)]);
+    if (canvas)
+      thumbnail(canvas, content.boxes[Number(/** @type {HTMLElement} */ (target).dataset.box)]);
   }
 });
 
@@ -73,7 +76,9 @@ function fill() {
   const more = all.length - listed.length;
   byId("more").textContent = !all.length
     ? "No box is called that."
-    : more ? `… and ${more} more: search for them.` : "";
+    : more
+      ? `… and ${more} more: search for them.`
+      : "";
 }
 
 /** The surroundings of a box on the photograph, or on the map. @param {HTMLCanvasElement} canvas @param {Box} box */
@@ -90,9 +95,19 @@ function thumbnail(canvas, box) {
   const radians = (box.angle ?? 0) * (row.angle === "degrees" ? Math.PI / 180 : 1);
   const [cos, sin] = [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
   const [across, down] = [wide * cos + tall * sin, wide * sin + tall * cos];
-  const scale = Math.min(canvas.width / Math.max(across * 1.3, 3), canvas.height / Math.max(down * 1.3, 3));
+  const scale = Math.min(
+    canvas.width / Math.max(across * 1.3, 3),
+    canvas.height / Math.max(down * 1.3, 3),
+  );
   if (!(scale > 0)) return;
-  ink.setTransform(scale, 0, 0, scale, canvas.width / 2 - ((x1 + x2) / 2) * x * scale, canvas.height / 2 - ((y1 + y2) / 2) * y * scale);
+  ink.setTransform(
+    scale,
+    0,
+    0,
+    scale,
+    canvas.width / 2 - ((x1 + x2) / 2) * x * scale,
+    canvas.height / 2 - ((y1 + y2) / 2) * y * scale,
+  );
   ink.imageSmoothingEnabled = Boolean(photograph);
   ink.drawImage(photograph ?? heatOf(map, state.channel), 0, 0);
   ink.resetTransform();
@@ -130,7 +145,16 @@ export function startList() {
   });
   /** @param {KeyboardEvent} event */
   const move = (event) => {
-    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }[event.key];
+    const by = {
+      ArrowDown: 1,
+      ArrowRight: 1,
+      ArrowUp: -1,
+      ArrowLeft: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -Infinity,
+      End: Infinity,
+    }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     step(by);

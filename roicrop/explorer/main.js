@@ -8,7 +8,17 @@ import { showList, startList, nameOf } from "./list.js";
 import { brief } from "./numbers.js";
 import { Pane } from "./pane.js";
 import { download, pictureOf } from "./picture.js";
-import { asHash, fromHash, hover, largestBin, onChange, seen, set, shownBox, state } from "./state.js";
+import {
+  asHash,
+  fromHash,
+  hover,
+  largestBin,
+  onChange,
+  seen,
+  set,
+  shownBox,
+  state,
+} from "./state.js";
 import { zoomed } from "./view.js";
 import { legendOf } from "./words.js";
 
@@ -51,10 +61,13 @@ function draw() {
 
 /** @param {[Pair, Pair][]} all @returns {[Pair, Pair]} */
 function union(all) {
-  const [y, x] = [0, 1].map((n) => /** @type {Pair} */ ([
-    Math.min(...all.map((each) => each[n][0])),
-    Math.max(...all.map((each) => each[n][1])),
-  ]));
+  const [y, x] = [0, 1].map(
+    (n) =>
+      /** @type {Pair} */ ([
+        Math.min(...all.map((each) => each[n][0])),
+        Math.max(...all.map((each) => each[n][1])),
+      ]),
+  );
   return [y, x];
 }
 
@@ -70,13 +83,17 @@ function showCell() {
     return;
   }
   const value = brief(first.pooling.feature(...cell));
-  const fed = shown.filter(({ values }) => values).map(({ pooling, convention }) => {
-    const bins = pooling?.fedBy(...cell) ?? [];
-    const some = bins.slice(0, 6).map(({ p, q, share }) => `bin ${p},${q} with ${brief(share, 3)}`);
-    const more = bins.length > 6 ? ` and ${bins.length - 6} more` : "";
-    const name = shown.length > 1 ? ` by ${convention.label}` : "";
-    return `${bins.length ? `feeds ${some.join(", ")}${more}` : "feeds no bin"}${name}`;
-  });
+  const fed = shown
+    .filter(({ values }) => values)
+    .map(({ pooling, convention }) => {
+      const bins = pooling?.fedBy(...cell) ?? [];
+      const some = bins
+        .slice(0, 6)
+        .map(({ p, q, share }) => `bin ${p},${q} with ${brief(share, 3)}`);
+      const more = bins.length > 6 ? ` and ${bins.length - 6} more` : "";
+      const name = shown.length > 1 ? ` by ${convention.label}` : "";
+      return `${bins.length ? `feeds ${some.join(", ")}${more}` : "feeds no bin"}${name}`;
+    });
   place.textContent = `Cell [${cell.join(", ")}] is ${value}: ${fed.join("; ")}.`;
 }
 
@@ -132,8 +149,11 @@ function start() {
     `${content.boxes.length} boxes of ${content.source} on ${content.features}${images}. ` +
     "A box becomes a grid of bins, and each bin pools the cells of the map that it covers.";
   byId("left-out").hidden = !content.left_out;
-  byId("left-out").textContent = `Left out to keep the page small: ${content.left_out}. --max-size makes room.`;
-  byId("not-offered").textContent = notOffered.length ? `Not offered: ${notOffered.join("; ")}.` : "";
+  byId("left-out").textContent =
+    `Left out to keep the page small: ${content.left_out}. --max-size makes room.`;
+  byId("not-offered").textContent = notOffered.length
+    ? `Not offered: ${notOffered.join("; ")}.`
+    : "";
   startList();
   startControls({
     save,
@@ -163,7 +183,12 @@ Object.assign(globalThis, {
     state: () => state,
     set,
     /** @param {number} k @param {string} key @param {import("./content.js").Asked} [asked] @param {Pair} [bins] */
-    pool: (k, key, asked = { ratio: null, aligned: null, mode: null }, bins = content.output_size) => {
+    pool: (
+      k,
+      key,
+      asked = { ratio: null, aligned: null, mode: null },
+      bins = content.output_size,
+    ) => {
       const box = content.boxes[k];
       const convention = /** @type {import("./content.js").Convention} */ (offered.get(key));
       const { row } = rowOf(convention, asked);

@@ -46,7 +46,14 @@ export function drawMarks(ink, view, pooling, box, at, chosen, cell, nth) {
   handles(ink, view, box);
   if (!cell) return;
   const [row, column] = cell;
-  frame(ink, view, rectangle([row - 0.5, column - 0.5, row + 0.5, column + 0.5]), 2, "#ffffff", [5, 3]);
+  frame(
+    ink,
+    view,
+    rectangle([row - 0.5, column - 0.5, row + 0.5, column + 0.5]),
+    2,
+    "#ffffff",
+    [5, 3],
+  );
 }
 
 /** The box alone. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
@@ -58,7 +65,12 @@ export function drawBox(ink, view, box) {
 
 /** @param {Rectangle} of @returns {Outline} */
 function rectangle([top, left, bottom, right]) {
-  return [[top, left], [top, right], [bottom, right], [bottom, left]];
+  return [
+    [top, left],
+    [top, right],
+    [bottom, right],
+    [bottom, left],
+  ];
 }
 
 /** Places on a box's own axes, on the map. @param {Turn | null} turn @param {Outline} own @returns {Outline} */
@@ -87,8 +99,18 @@ export function outlines({ plan }) {
   /** @type {(p: number, q: number) => Outline} */
   const of = (p, q) => on([y[p], x[q], y[p + 1], x[q + 1]]);
   const inner = [
-    ...y.slice(1, -1).map((at) => turned(plan.turn, [[at, left], [at, right]])),
-    ...x.slice(1, -1).map((at) => turned(plan.turn, [[top, at], [bottom, at]])),
+    ...y.slice(1, -1).map((at) =>
+      turned(plan.turn, [
+        [at, left],
+        [at, right],
+      ]),
+    ),
+    ...x.slice(1, -1).map((at) =>
+      turned(plan.turn, [
+        [top, at],
+        [bottom, at],
+      ]),
+    ),
   ];
   return { whole, of, lines: inner };
 }
@@ -163,14 +185,22 @@ function specks(ink, view, pooling) {
   if (pooling.plan.kind === "piece") return;
   for (const [y, x] of pooling.everyPair(MOST_SPECKS)) {
     const out = !y.inside || !x.inside;
-    dot(ink, toX(view, x.position), toY(view, y.position), 1.6, out ? LOST : "rgba(255, 255, 255, 0.75)");
+    dot(
+      ink,
+      toX(view, x.position),
+      toY(view, y.position),
+      1.6,
+      out ? LOST : "rgba(255, 255, 255, 0.75)",
+    );
   }
 }
 
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin */
 function samples(ink, view, pooling, bin) {
   const { y: ofY, x: ofX } = pooling.plan;
-  const apart = Math.min(...[ofY, ofX].map((axis) => Math.abs(axis.step) / Math.max(axis.count, 1)));
+  const apart = Math.min(
+    ...[ofY, ofX].map((axis) => Math.abs(axis.step) / Math.max(axis.count, 1)),
+  );
   const radius = Math.min(Math.max(0.35 * apart * view.cell, 1.5), 5);
   if (bin.listed > MOST_SPECKS) return;
   for (const { y, x } of pooling.terms(bin)) {
@@ -193,7 +223,10 @@ function samples(ink, view, pooling, bin) {
 
 /** @param {CanvasRenderingContext2D} ink @param {number} x @param {number} y @param {number} radius */
 function cross(ink, x, y, radius) {
-  for (const [width, colour] of /** @type {[number, string][]} */ ([[4.5, "#ffffff"], [2.5, LOST]])) {
+  for (const [width, colour] of /** @type {[number, string][]} */ ([
+    [4.5, "#ffffff"],
+    [2.5, LOST],
+  ])) {
     ink.lineWidth = width;
     ink.strokeStyle = colour;
     ink.beginPath();
@@ -207,10 +240,22 @@ function cross(ink, x, y, radius) {
 
 /** A sample's lines to its cells, the thicker, the more. @param {CanvasRenderingContext2D} ink @param {View} view @param {Term} term */
 function lines(ink, view, { y, x, taps }) {
-  for (const [more, colour] of /** @type {[number, string][]} */ ([[2.5, INK], [0, "#ffffff"]])) {
+  for (const [more, colour] of /** @type {[number, string][]} */ ([
+    [2.5, INK],
+    [0, "#ffffff"],
+  ])) {
     for (const tap of taps) {
       const width = 1.2 + 7 * Math.min(Math.abs(tap.weight), 1) + more;
-      stroke(ink, view, [[y.readAt, x.readAt], [tap.row, tap.column]], width, colour);
+      stroke(
+        ink,
+        view,
+        [
+          [y.readAt, x.readAt],
+          [tap.row, tap.column],
+        ],
+        width,
+        colour,
+      );
     }
   }
 }
@@ -241,8 +286,28 @@ function label(ink, view, text, x, y) {
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin */
 function pieces(ink, view, pooling, bin) {
   const { y, x } = outlineOf(pooling, bin);
-  for (const at of cuts(y)) stroke(ink, view, [[at, x[0]], [at, x[1]]], 1, "#ffffff");
-  for (const at of cuts(x)) stroke(ink, view, [[y[0], at], [y[1], at]], 1, "#ffffff");
+  for (const at of cuts(y))
+    stroke(
+      ink,
+      view,
+      [
+        [at, x[0]],
+        [at, x[1]],
+      ],
+      1,
+      "#ffffff",
+    );
+  for (const at of cuts(x))
+    stroke(
+      ink,
+      view,
+      [
+        [y[0], at],
+        [y[1], at],
+      ],
+      1,
+      "#ffffff",
+    );
 }
 
 /** @param {Pooling} pooling @param {Bin} bin */
@@ -274,7 +339,8 @@ function pool(ink, view, pooling, bin, box, colour) {
     frame(ink, view, cells, 3.5, colour);
   }
   winner(ink, view, pooling, bin, 3, []);
-  if (y.cells && x.cells && row.rounding !== "none") arrows(ink, view, box, y.cells, x.cells, colour);
+  if (y.cells && x.cells && row.rounding !== "none")
+    arrows(ink, view, box, y.cells, x.cells, colour);
 }
 
 /** @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling @param {Bin} bin @param {number} width @param {number[]} dash */

@@ -19,7 +19,10 @@ export function brief(value, digits = 7) {
 
 /** With so many decimals. @param {number} value @param {number} decimals */
 export function fixed(value, decimals) {
-  return value.toFixed(decimals).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+  return value
+    .toFixed(decimals)
+    .replace(/^-(?=[0.]*$)/, "")
+    .replace("-", "−");
 }
 
 /** Numbers of one table: all with as many decimals as leave the largest so many digits. @param {number[][]} values @param {number} digits */

@@ -71,7 +71,8 @@ export class Pane {
     this.#work(seen, bin, explain);
     if (!map || !pooling) {
       this.result.textContent = "No value";
-      this.gives.textContent = "This convention’s level rule takes the box from no map: its values are 0.";
+      this.gives.textContent =
+        "This convention’s level rule takes the box from no map: its values are 0.";
       return;
     }
     if (refused) {
@@ -81,7 +82,8 @@ export class Pane {
       const value = values ? values[bin[0]][bin[1]] : NaN;
       const way = takes(row, kind).replace(/^./, (letter) => letter.toUpperCase());
       this.result.textContent = `A bin is ${way.replace(/^T/, "t")}`;
-      const count = kind === "sample" ? `, ${pooling.plan.y.count}×${pooling.plan.x.count} samples each` : "";
+      const count =
+        kind === "sample" ? `, ${pooling.plan.y.count}×${pooling.plan.x.count} samples each` : "";
       this.gives.textContent = `${state.bins.join("×")} bins${count}; bin ${bin.join(",")} is ${brief(value, 4)}`;
     }
     this.#draw(seen, bin, spans);
@@ -91,7 +93,9 @@ export class Pane {
   #work(seen, bin, explain) {
     if (this.sum.contains(document.activeElement)) return;
     const { pooling, values } = seen;
-    this.sum.replaceChildren(...(pooling && values ? [sumOf(seen, pooling.bin(...bin), explain)] : []));
+    this.sum.replaceChildren(
+      ...(pooling && values ? [sumOf(seen, pooling.bin(...bin), explain)] : []),
+    );
   }
 
   /** @param {Seen} seen @param {Pair} bin @param {[Pair, Pair] | null} spans */
@@ -100,11 +104,22 @@ export class Pane {
     const ink = this.canvas.getContext("2d");
     if (!map || !pooling || !ink || !width) return;
     const ratio = devicePixelRatio || 1;
-    Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+    Object.assign(this.canvas, {
+      width: Math.round(width * ratio),
+      height: Math.round(height * ratio),
+    });
     ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.view = state.view
       ? viewAt(state.view, width, height)
-      : fitted(spans ?? [[0, 1], [0, 1]], map.size, width, height);
+      : fitted(
+          spans ?? [
+            [0, 1],
+            [0, 1],
+          ],
+          map.size,
+          width,
+          height,
+        );
     const perPixel = cellsPerPixel(map, row);
     drawMap(ink, this.view, map, state.channel, shownBox(), perPixel, state.fade, this.redraw);
     if (refused) drawBox(ink, this.view, this.box);
@@ -156,7 +171,12 @@ function boxOn(map, row, turn) {
   const [y, x] = cellsPerPixel(map, row);
   const [top, left, bottom, right] = [y1 * y - 0.5, x1 * x - 0.5, y2 * y - 0.5, x2 * x - 0.5];
   const center = { y: (top + bottom) / 2, x: (left + right) / 2 };
-  const upright = /** @type {Outline} */ ([[top, left], [top, right], [bottom, right], [bottom, left]]);
+  const upright = /** @type {Outline} */ ([
+    [top, left],
+    [top, right],
+    [bottom, right],
+    [bottom, left],
+  ]);
   if (!turn) return upright;
   const own = upright.map(([a, b]) => /** @type {Pair} */ ([a - center.y, b - center.x]));
   return turned({ ...turn, ...center }, own);

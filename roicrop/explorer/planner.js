@@ -40,30 +40,35 @@ export function planOf(row, box, size, bins, scale, real) {
     return axisOf(numbers[1 - n], numbers[3 - n], row, scale, size[n], bins[n], real);
   });
   const isAdaptive = row.sampling_ratio === "adaptive";
-  const rule = row.reversed_boxes === "raise-if-adaptive" && isAdaptive ? "raise" : row.reversed_boxes;
+  const rule =
+    row.reversed_boxes === "raise-if-adaptive" && isAdaptive ? "raise" : row.reversed_boxes;
   let refused = rule === "raise" && (y.length < 0 || x.length < 0) ? "reversed boxes" : "";
   if (isAdaptive && rule !== "nothing" && y.count * x.count < 0) {
     refused ||= "boxes that are reversed along one axis only";
   }
   const hasNone = isTurned ? y.count <= 0 || x.count <= 0 : y.count === 0 || x.count === 0;
   if ((isAdaptive || isTurned) && hasNone) y.count = x.count = 0;
-  return { row, kind: y.kind, y, x, refused, turn: isTurned ? turnOf(numbers, row, scale, real) : null };
+  const turn = isTurned ? turnOf(numbers, row, scale, real) : null;
+  return { row, kind: y.kind, y, x, refused, turn };
 }
 
 /** How a box is turned about its center. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
 function turnOf([centerX, centerY, , , angle], row, scale, real) {
   const radians = row.angle === "degrees" ? real((angle * Math.PI) / 180) : angle;
   const turned = row.clockwise ? -radians : radians;
-  const [y, x] = [centerY, centerX].map((v) => real(real(v * real(scale)) + real(row.offset_after)));
+  const half = real(row.offset_after);
+  const [y, x] = [centerY, centerX].map((v) => real(real(v * real(scale)) + half));
   return { cos: real(Math.cos(turned)), sin: real(Math.sin(turned)), y, x };
 }
 
 /** An axis of a turned box, from its center. @param {number} side @param {Row} row @param {number} scale @param {number} size @param {number} bins @param {Real} real */
 function ownAxis(side, row, scale, size, bins, real) {
-  const [given, kind] = [real(side * real(scale)), kindOf(row)];
-  const length = atLeast(given, row, real);
-  const begin = real(-length / 2);
-  return along({ row, kind, real, size, bins, begin, end: real(begin + given), length, step: 0, count: 0, cells: null });
+  const axis = blank(row, size, bins, real);
+  const given = real(side * real(scale));
+  axis.length = atLeast(given, row, real);
+  axis.begin = real(-axis.length / 2);
+  axis.end = real(axis.begin + given);
+  return along(axis);
 }
 
 /**
@@ -71,8 +76,7 @@ function ownAxis(side, row, scale, size, bins, real) {
  * @param {number} size @param {number} bins @param {Real} real @returns {Axis}
  */
 function axisOf(low, high, row, scale, size, bins, real) {
-  const kind = kindOf(row);
-  const axis = { row, kind, real, size, bins, begin: 0, end: 0, length: 0, step: 0, count: 0 };
+  const axis = blank(row, size, bins, real);
   let middle;
   if (row.normalized) {
     const span = real(size - 1);
@@ -89,7 +93,7 @@ function axisOf(low, high, row, scale, size, bins, real) {
     }
     axis.begin = real(begin + real(row.offset_after));
     axis.end = real(end + real(row.offset_after));
-    if (kind === "cell") return cellsOf(axis);
+    if (axis.kind === "cell") return cellsOf(axis);
     axis.length = atLeast(real(real(axis.end - axis.begin) + real(row.added_cell)), row, real);
     middle = axis.begin + 0.5 * axis.length;
   }
@@ -99,9 +103,15 @@ function axisOf(low, high, row, scale, size, bins, real) {
     axis.count = row.sampling_ratio;
     if (steps) axis.step = real(real(axis.length / real(steps)) * real(apart));
     else axis.begin = real(middle);
-    return { ...axis, cells: null };
+    return axis;
   }
-  return along({ ...axis, cells: null });
+  return along(axis);
+}
+
+/** @param {Row} row @param {number} size @param {number} bins @param {Real} real @returns {Axis} */
+function blank(row, size, bins, real) {
+  const numbers = { begin: 0, end: 0, length: 0, step: 0, count: 0 };
+  return { row, kind: kindOf(row), real, size, bins, ...numbers, cells: null };
 }
 
 /** An axis with samples inside its bins. @param {Axis} axis @returns {Axis} */
@@ -115,7 +125,7 @@ function along(axis) {
   return axis;
 }
 
-/** RoIPool's axis. @param {Omit<Axis, "cells">} axis @returns {Axis} */
+/** RoIPool's axis. @param {Axis} axis @returns {Axis} */
 function cellsOf(axis) {
   const { begin, end, bins, real } = axis;
   const rounded = axis.row.rounding === "half-away" ? halfAway : halfEven;
@@ -139,31 +149,23 @@ export function edgesOf(axis) {
   const before = row.positions === "corners" && !row.shared ? 0.5 / pointsApart(row) : 0;
   const begin = cells && row.rounding !== "none" ? cells[0] : axis.begin;
   const step = axis.kind === "piece" ? axis.length / axis.bins : axis.step;
-  const shift = cells ? 0.5 : 0;
-  return Array.from({ length: axis.bins + 1 }, (_, p) => begin + (p - before) * step - shift);
+  return range(0, axis.bins + 1).map((p) => begin + (p - before) * step - (cells ? 0.5 : 0));
 }
 
 /** RoIPool: the first cell of a bin and the one after its last, on the map. @param {Axis} axis @param {number} p */
 export function cellRange(axis, p) {
-  const { real, row, cells, step } = axis;
-  let from = real(real(p) * step);
-  let to = real(real(p + 1) * step);
-  if (row.rounding === "none") {
-    from = whole(Math.floor(real(from + axis.begin)));
-    to = whole(Math.ceil(real(to + axis.begin)));
-    if (!(axis.length > 0)) from = to = 0;
-  } else {
-    const first = /** @type {[number, number]} */ (cells)[0];
-    from = Math.floor(from) + first;
-    to = Math.ceil(to) + first;
+  const { real, step, begin, size } = axis;
+  const [from, to] = [real(real(p) * step), real(real(p + 1) * step)];
+  if (axis.row.rounding === "none") {
+    if (!(axis.length > 0)) return [0, 0];
+    const first = whole(Math.floor(real(from + begin)));
+    return [clip(first, 0, size), clip(whole(Math.ceil(real(to + begin))), 0, size)];
   }
-  return [clip(from, 0, axis.size), clip(to, 0, axis.size)];
+  const [first] = axis.cells ?? [0];
+  return [clip(Math.floor(from) + first, 0, size), clip(Math.ceil(to) + first, 0, size)];
 }
 
-/**
- * What a bin is made of along one axis; of very many samples only those in range.
- * @param {Axis} axis @param {number} p @returns {Sample[]}
- */
+/** Of very many samples only those in range. @param {Axis} axis @param {number} p @returns {Sample[]} */
 export function samplesOf(axis, p) {
   if (axis.kind === "cell") {
     const [from, to] = cellRange(axis, p);
@@ -190,7 +192,7 @@ export function turnedSamples({ y, x }, turn, p, q) {
       const [a, b] = [read(i, atY, 1, y, real), read(j, atX, 1, x, real)];
       a.inside = b.inside = a.inside && b.inside;
       if (!a.inside) a.weightLow = a.weightHigh = b.weightLow = b.weightHigh = 0;
-      return pair(a, b);
+      return [a, b];
     });
   });
 }
@@ -258,10 +260,7 @@ const IN_RANGE = {
   extrapolate: (v, size) => v >= 0 && v <= size - 1,
 };
 
-/**
- * @param {number} index @param {number} position @param {number} share @param {Axis} axis
- * @param {Real} real @returns {Sample}
- */
+/** @type {(index: number, at: number, share: number, axis: Axis, real: Real) => Sample} */
 function read(index, position, share, axis, real) {
   const { row, size } = axis;
   const last = size - 1;
@@ -293,7 +292,6 @@ const halfAway = (v) => Math.trunc(v) + (Math.abs(v % 1) >= 0.5 ? Math.sign(v) :
 const halfEven = (v) => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
 /** @type {(from: number, to: number) => number[]} */
 const range = (from, to) => Array.from({ length: Math.max(to - from, 0) }, (_, n) => from + n);
-/** @type {(y: Sample, x: Sample) => [Sample, Sample]} */
-const pair = (y, x) => [y, x];
 /** A size after the convention's minimum. @type {(length: number, row: Row, real: Real) => number} */
-const atLeast = (length, row, real) => row.min_size === null ? length : Math.max(length, real(row.min_size));
+const atLeast = (length, row, real) =>
+  row.min_size === null ? length : Math.max(length, real(row.min_size));

@@ -65,10 +65,14 @@ export class Pointer {
   #grip(event) {
     const { view, box } = this.pane;
     if (!view) return "map";
-    const corners = box.map(([y, x]) => Math.hypot(toX(view, x) - event.offsetX, toY(view, y) - event.offsetY));
+    const corners = box.map(([y, x]) =>
+      Math.hypot(toX(view, x) - event.offsetX, toY(view, y) - event.offsetY),
+    );
     const nearest = [2, 0, 1, 3].find((n) => corners[n] <= NEAR);
     if (nearest !== undefined) return CORNERS[nearest];
-    return holds(box, toIndex(view, event.offsetX, event.offsetY)) ? { y: ["y1", "y2"], x: ["x1", "x2"] } : "map";
+    return holds(box, toIndex(view, event.offsetX, event.offsetY))
+      ? { y: ["y1", "y2"], x: ["x1", "x2"] }
+      : "map";
   }
 
   /** @param {PointerEvent} event */
@@ -98,14 +102,20 @@ export class Pointer {
     if (turn && grip.y.length === 1) {
       // A turned box grows about its center.
       const [down, across] = turnedBack({ ...turn, y: 0, x: 0 }, [dy, dx]);
-      const [tall, wide] = [grip.y[0] === "y2" ? down / y : -down / y, grip.x[0] === "x2" ? across / x : -across / x];
+      const [tall, wide] = [
+        grip.y[0] === "y2" ? down / y : -down / y,
+        grip.x[0] === "x2" ? across / x : -across / x,
+      ];
       for (const [n, by] of [-wide, -tall, wide, tall].entries()) moved[n] += by;
     } else {
       for (const name of grip.y) moved[name === "y1" ? 1 : 3] += dy / y;
       for (const name of grip.x) moved[name === "x1" ? 0 : 2] += dx / x;
     }
     const steps = moved.map((v) => Math.round(v * 100) / 100);
-    set({ moved: fromPixels(/** @type {Corners} */ (steps), seen.map), view: state.view ?? middleOf(view) });
+    set({
+      moved: fromPixels(/** @type {Corners} */ (steps), seen.map),
+      view: state.view ?? middleOf(view),
+    });
   }
 
   /** @param {PointerEvent} event */
@@ -113,7 +123,10 @@ export class Pointer {
     const { drag } = this;
     this.drag = null;
     if (!drag || drag.moved || !this.pane.view || !this.pane.seen?.pooling) return;
-    const bin = binAt(this.pane.seen.pooling, toIndex(this.pane.view, event.offsetX, event.offsetY));
+    const bin = binAt(
+      this.pane.seen.pooling,
+      toIndex(this.pane.view, event.offsetX, event.offsetY),
+    );
     if (bin) set({ bin });
   }
 
@@ -126,7 +139,8 @@ export class Pointer {
     const grip = this.#grip(event);
     const one = grip !== "map" && grip.y.length === 1 && grip.x.length === 1;
     const falling = grip !== "map" && (grip.y[0] === "y1") === (grip.x[0] === "x1");
-    this.pane.canvas.style.cursor = grip === "map" ? "grab" : one ? (falling ? "nwse-resize" : "nesw-resize") : "move";
+    this.pane.canvas.style.cursor =
+      grip === "map" ? "grab" : one ? (falling ? "nwse-resize" : "nesw-resize") : "move";
     point({ bin, cell: cellAt(at, seen.map.size), term: this.#nearest(bin, at, 12 / view.cell) });
   }
 

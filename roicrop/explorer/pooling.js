@@ -132,7 +132,8 @@ export class Pooling {
         const bin = this.bin(p, q);
         let weight = 0;
         for (const { taps } of this.terms(bin)) {
-          for (const tap of taps) if (tap.row === row && tap.column === column) weight += tap.weight;
+          for (const tap of taps)
+            if (tap.row === row && tap.column === column) weight += tap.weight;
         }
         if (weight) fed.push({ p, q, share: weight / bin.divisor });
       }
@@ -250,7 +251,8 @@ function sideOf(axis, p) {
     return { ...side, length: Math.abs(other - one), isVoid: one === other };
   }
   const inside = samples.filter((sample) => sample.inside);
-  const isVoid = axis.row.border === "extrapolate" ? inside.length !== axis.count : axis.count === 0;
+  const isVoid =
+    axis.row.border === "extrapolate" ? inside.length !== axis.count : axis.count === 0;
   let zero = axis.row.mode === "max" && inside.length !== axis.count && !isVoid;
   if (axis.row.mode === "max" && axis.row.max_over === "corners") {
     zero ||= inside.some((sample) => !sample.weightLow || !sample.weightHigh);

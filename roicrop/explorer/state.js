@@ -147,7 +147,10 @@ export function fromHash(hash) {
   if (bins && whole(bins, 1, content.most_bins)) next.bins = bins;
   const bin = /** @type {Pair | null} */ (numbers("bin", 2));
   if (bin && whole(bin, 0) && bin.every((b, n) => b < next.bins[n])) next.bin = bin;
-  const keys = (at.get("convention") ?? "").split(",").filter((key) => offered.has(key)).slice(0, 2);
+  const keys = (at.get("convention") ?? "")
+    .split(",")
+    .filter((key) => offered.has(key))
+    .slice(0, 2);
   if (keys.length) next.conventions = keys;
   const channel = content.channels.findIndex((each) => `${each}` === at.get("channel"));
   if (channel >= 0) next.channel = channel;

@@ -26,7 +26,11 @@ export function sumOf({ convention, row, pooling }, bin, copy) {
     "section",
     { class: "sum", "aria-label": heading },
     element("h3", {}, heading, " ", element("small", {}, what)),
-    element("div", { class: "axes", tabindex: "0", role: "group", "aria-label": "Samples" }, ...axes(pooling, bin)),
+    element(
+      "div",
+      { class: "axes", tabindex: "0", role: "group", "aria-label": "Samples" },
+      ...axes(pooling, bin),
+    ),
     bin.isVoid ? null : terms(pooling, bin),
     ...result(pooling, bin),
     content.command.features === null ? null : button("Copy as roicrop explain", copy),
@@ -42,9 +46,9 @@ function axes(pooling, bin) {
     ["x", "j", plan.x, bin.q, pooling.x[bin.q].samples, "columns"],
   ]);
   return sides.map(([name, index, axis, p, samples, cells]) => {
-    const { said, head, rows } = { sample: sampled, point: sampled, piece: cut, cell: covered }[plan.kind](
-      name, index, axis, p, [...samples], cells,
-    );
+    const { said, head, rows } = { sample: sampled, point: sampled, piece: cut, cell: covered }[
+      plan.kind
+    ](name, index, axis, p, [...samples], cells);
     return element("div", {}, element("p", {}, said), rows.length ? table(head, rows) : null);
   });
 }
@@ -59,13 +63,21 @@ function turnedAxes(pooling, turn, bin) {
     `y = v × ${cos} − u × ${sin} + ${operand(turn.y)}`,
     `x = v × ${sin} + u × ${cos} + ${operand(turn.x)}`,
   ];
-  const rows = pooling.pairs(bin.p, bin.q).slice(0, MOST_TERMS).map(([a, b]) => [
-    `${a.index},${b.index}`,
-    ...[a, b].flatMap((sample) => [exact(sample.position), a.inside ? movedText(y, sample) : ""]),
-    a.inside ? "" : "out of range",
-  ]);
+  const rows = pooling
+    .pairs(bin.p, bin.q)
+    .slice(0, MOST_TERMS)
+    .map(([a, b]) => [
+      `${a.index},${b.index}`,
+      ...[a, b].flatMap((sample) => [exact(sample.position), a.inside ? movedText(y, sample) : ""]),
+      a.inside ? "" : "out of range",
+    ]);
   const said = lines.map((text) => element("p", {}, text));
-  return element("div", {}, ...said, rows.length ? table(["i,j", "y", "", "x", "", ""], rows) : null);
+  return element(
+    "div",
+    {},
+    ...said,
+    rows.length ? table(["i,j", "y", "", "x", "", ""], rows) : null,
+  );
 }
 
 /** @typedef {(name: string, index: string, axis: Axis, p: number, samples: Sample[], cells: string) => {said: string, head: string[], rows: string[][]}} Side */
@@ -75,12 +87,14 @@ function sampled(name, index, axis, p, samples, cells) {
   return {
     said: `${name} = ${positionText(name, axis, p, index)}`,
     head: [index, name, "", cells, "weights"],
-    rows: samples.slice(0, MOST_TERMS).map((sample) => [
-      `${sample.index}`,
-      exact(sample.position),
-      movedText(axis, sample),
-      ...neighbours(sample),
-    ]),
+    rows: samples
+      .slice(0, MOST_TERMS)
+      .map((sample) => [
+        `${sample.index}`,
+        exact(sample.position),
+        movedText(axis, sample),
+        ...neighbours(sample),
+      ]),
   };
 }
 
@@ -90,12 +104,14 @@ function cut(name, index, axis, p, samples, cells) {
   return {
     said: `${name} from ${brief(low)} to ${brief(high)}, cut at the cells’ centers`,
     head: [index, "middle", "length", cells, "weights"],
-    rows: samples.slice(0, MOST_TERMS).map((sample) => [
-      `${sample.index}`,
-      brief(sample.position),
-      brief(sample.share),
-      ...neighbours(sample, brief),
-    ]),
+    rows: samples
+      .slice(0, MOST_TERMS)
+      .map((sample) => [
+        `${sample.index}`,
+        brief(sample.position),
+        brief(sample.share),
+        ...neighbours(sample, brief),
+      ]),
   };
 }
 
@@ -123,8 +139,10 @@ function positionText(name, axis, p, index) {
   const step = operand(axis.step);
   const half = row.sample_at ? `(${index} + ½)` : index;
   const count = exact(axis.count);
-  if (row.positions === "scaled-step") return `${begin} + ${p} × ${step} + ${half} × ${step} / ${count}`;
-  if (row.positions === "step-scaled") return `${begin} + ${p} × ${step} + (${step} / ${count}) × ${half}`;
+  if (row.positions === "scaled-step")
+    return `${begin} + ${p} × ${step} + ${half} × ${step} / ${count}`;
+  if (row.positions === "step-scaled")
+    return `${begin} + ${p} × ${step} + (${step} / ${count}) × ${half}`;
   if (row.positions === "fraction") return `${begin} + ${step} × (${p} + ${half} / ${count})`;
   if (axis.kind === "point" && axis.bins === 1) {
     return `½ × (${name}1 + ${name}2)${row.normalized ? ` × (${axis.size} − 1)` : ""}`;
@@ -146,7 +164,10 @@ function movedText(axis, sample) {
 /** The cells that a sample reads, and their weights. @param {Sample} sample @param {(value: number) => string} text */
 function neighbours(sample, text = exact) {
   const read = cellsRead(sample);
-  return [read.map(([cell]) => `${cell}`).join(", "), read.map(([, weight]) => text(weight)).join(", ")];
+  return [
+    read.map(([cell]) => `${cell}`).join(", "),
+    read.map(([, weight]) => text(weight)).join(", "),
+  ];
 }
 
 /** A line for each cell of each term. @param {Pooling} pooling @param {Bin} bin */
@@ -182,19 +203,35 @@ function terms(pooling, bin) {
       body.append(line);
     }
   }
-  const columns = kind === "cell" ? ["[row, column]", "feature", ""] : [
-    "i,j", "[row, column]", "weight", "feature", "product", "value",
-    ...(kind === "piece" ? ["area", "value × area"] : []), "",
-  ];
+  const columns =
+    kind === "cell"
+      ? ["[row, column]", "feature", ""]
+      : [
+          "i,j",
+          "[row, column]",
+          "weight",
+          "feature",
+          "product",
+          "value",
+          ...(kind === "piece" ? ["area", "value × area"] : []),
+          "",
+        ];
   const head = element("tr", {}, ...columns.map((text) => element("th", { scope: "col" }, text)));
   const more = bin.count[0] * bin.count[1] - Math.min(bin.listed, MOST_TERMS);
   const made = element("table", { class: "terms" }, element("thead", {}, head), body);
   made.addEventListener("pointerleave", () => point({ term: null }));
   return element(
     "div",
-    { class: "scroll", tabindex: "0", role: "group", "aria-label": `What bin ${bin.p},${bin.q} reads` },
+    {
+      class: "scroll",
+      tabindex: "0",
+      role: "group",
+      "aria-label": `What bin ${bin.p},${bin.q} reads`,
+    },
     made,
-    more > 0 ? element("p", {}, `… ${more} more ${WORDS[kind].units} are not listed, but counted`) : null,
+    more > 0
+      ? element("p", {}, `… ${more} more ${WORDS[kind].units} are not listed, but counted`)
+      : null,
   );
 }
 
@@ -202,15 +239,22 @@ function terms(pooling, bin) {
 function result({ plan }, bin) {
   const { row, kind } = plan;
   /** @param {string} text @param {string} [strong] */
-  const line = (text, strong = "") => element("p", { class: "result" }, text, element("strong", {}, strong));
+  const line = (text, strong = "") =>
+    element("p", { class: "result" }, text, element("strong", {}, strong));
   if (bin.isVoid) {
-    const none = { sample: "no samples", point: "no samples", piece: "a bin of no size", cell: "no cells" };
+    const none = {
+      sample: "no samples",
+      point: "no samples",
+      piece: "a bin of no size",
+      cell: "no cells",
+    };
     const why = bin.count[0] * bin.count[1] ? "a sample is outside" : none[kind];
     return [line(`${why}: the convention gives `, brief(bin.value))];
   }
   if (!Number.isNaN(bin.divisor)) {
     const counts = kind === "cell" ? bin.count : [plan.y.count, plan.x.count].map(exact);
-    const by = kind === "piece" ? `${brief(bin.divisor)}, the bin’s area` : `(${counts.join(" × ")})`;
+    const by =
+      kind === "piece" ? `${brief(bin.divisor)}, the bin’s area` : `(${counts.join(" × ")})`;
     return [line(`sum ${brief(bin.sum)} / ${by} = `, brief(bin.value))];
   }
   const notes = [];

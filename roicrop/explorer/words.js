@@ -39,7 +39,8 @@ export const WORDS = {
 export function takes(row, kind) {
   if (kind === "point" && row.max_over === "samples") return "its one sample";
   if (row.mode === "avg") return `the average of its ${WORDS[kind].all}`;
-  if (kind !== "cell" && row.max_over === "corners") return "the largest weighted neighbor of its samples";
+  if (kind !== "cell" && row.max_over === "corners")
+    return "the largest weighted neighbor of its samples";
   return `the largest of its ${WORDS[kind].all}`;
 }
 

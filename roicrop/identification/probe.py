@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
 from roicrop.errors import BoxError
-from roicrop.identification.agreement import allowance
-from roicrop.identification.hypotheses import Layout, Reading
+from roicrop.identification.confirm import allowance
+from roicrop.identification.hypotheses import Layout, Reading, reread
 from roicrop.identification.pooled import Pooled
-from roicrop.identification.rereading import reread
 from roicrop.job import Features, Job, OnMap, Rows
 
 Array = NDArray[Any]

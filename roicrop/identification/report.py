@@ -10,10 +10,8 @@ from typing import Any, Final
 from roicrop import conventions
 from roicrop.boxes import find_bad
 from roicrop.conventions import Convention, effective
-from roicrop.identification.agreement import COORDINATE, HALF, RELATIVE
-from roicrop.identification.alternatives import Alternative
-from roicrop.identification.confirm import Trial
-from roicrop.identification.verdict import Verdict
+from roicrop.identification.confirm import COORDINATE, HALF, RELATIVE, Trial
+from roicrop.identification.verdict import Alternative, Verdict
 from roicrop.job import Job, command_line, convention_options, rules
 from roicrop.text import headed
 

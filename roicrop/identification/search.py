@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention, coarse
-from roicrop.identification.agreement import apart, in_tolerances
+from roicrop.identification.confirm import apart, in_tolerances
 from roicrop.identification.hypotheses import (
     SCALES,
     Hypothesis,
@@ -25,11 +25,13 @@ from roicrop.identification.hypotheses import (
     Reading,
     Rules,
     all_rules,
+    given_reading,
     readings,
+    reread,
+    stacked,
 )
 from roicrop.identification.pooled import Pooled
 from roicrop.identification.probe import Probe
-from roicrop.identification.rereading import given_reading, reread, stacked
 from roicrop.job import Job
 
 Array = NDArray[Any]

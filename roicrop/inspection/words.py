@@ -8,6 +8,7 @@ from functools import singledispatch
 from itertools import chain
 from typing import Final
 
+from roicrop.conventions.in_words import OPERATORS
 from roicrop.inspection.reports import (
     BoxFile,
     FeatureFile,
@@ -23,7 +24,6 @@ from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
 _NAMED: Final = 5  # images, labels and the like that are named
-_OPERATORS: Final = {"align": "RoIAlign", "pool": "RoIPool"}
 _TOLD: Final = frozenset({"roicrop_version", "operator", "features", "dataset", "boxes", "images"})
 
 
@@ -66,7 +66,9 @@ def _(file: PooledFile) -> Iterator[str]:
     if file.convention:
         changes = [f"{rule} {ran} (its own: {own})" for rule, (own, ran) in file.changed.items()]
         but = f", but {', '.join(changes)}" if changes else ""
-        operator = _OPERATORS.get(str(said.get("operator")), "pooled")
+        operator = {str(op): name for op, name in OPERATORS.items()}.get(
+            str(said.get("operator")), "pooled"
+        )
         yield _line("made by", f"{operator} as {file.convention} has it{but}")
     for name in ("features", "dataset", "boxes", "images"):
         if name in said:

@@ -343,6 +343,10 @@ class Job:
 
     def fit(self) -> Fit:
         """How many boxes have zero size, or lie outside their map."""
+        return self._fit
+
+    @cached_property
+    def _fit(self) -> Fit:
         return fit(self.cells, self.box_map_size)
 
     def stride_that_fits(self) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from threading import Condition
 from typing import Final
@@ -12,10 +13,34 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.errors import ArgumentError
 
+
+@cache
 def default_memory() -> int:
     """A quarter of the machine's memory, or of what the control group allows, and 2 GB at most."""
     return min([_of_machine() // 4, *(limit // 4 for limit in _of_group()), _MOST])
+
+
+def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
+    """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
+
+    There are two such buffers, and the core takes some for itself, as far as that is not most of
+    what there is. row: bytes of one pooled box. ArgumentError where two of them are too much.
+    """
+    rows = max(1, min(_ROWS_BYTES, memory // 8) // row)
+    core = min(_CORE_BYTES * threads, memory // 4)
+    windows = memory - 2 * rows * row - core
+    if windows < memory // 4:
+        raise ArgumentError(
+            f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "
+            f"give --memory {4 * row} or more"
+        )
+    return windows, rows
+
+
+_ROWS_BYTES: Final = 8 << 20  # of a buffer of rows; more would leave the processor's cache
+_CORE_BYTES: Final = 18 << 20  # of scratch, and plans, that a call of the core may take
 
 
 class Memory:

@@ -97,13 +97,18 @@ class Placed:
             else:
                 boxes = corners * job.frames.input_scale[m, _XYXY]
         if convention.turned:
-            return self._turned(boxes)
+            return self._turned(boxes, convention)
         return boxes
 
-    def _turned(self, boxes: Corners) -> Corners:
-        """(n, 5) centre, size and angle of boxes that are given by the corners they would have."""
+    def _turned(self, boxes: Corners, convention: Convention) -> Corners:
+        """(n, 5) centre, size and angle of boxes that are given by the corners they would have.
+
+        The file's angles are in the unit of the job's own convention.
+        """
         angle = self.job.table.angle
         assert angle is not None
+        if convention.angle != self.job.convention.angle:
+            angle = (np.deg2rad if convention.angle == "radians" else np.rad2deg)(angle)
         scale_y, scale_x = self.job.frames.input_scale[self.job.frames.number(self.map)].tolist()
         if abs(scale_y - scale_x) > _UNEVEN * scale_x:
             raise ArgumentError(

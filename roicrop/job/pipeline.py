@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
 from roicrop.files import Unchanged, split_spec
 from roicrop.job.assign import ImageAssignment, assign_images
-from roicrop.job.cautions import cautions
+from roicrop.job.cautions import Caution, cautions
 from roicrop.job.job import Job
 from roicrop.job.levels import levels_given
 from roicrop.job.parameters import parameters, varying_scales
@@ -113,12 +113,14 @@ class Cropped:
 
     shape: (K, C, PH, PW), or (K, PH, PW, C) for channels last; (K, C) if reduced.
     non_finite: how many of the values are NaN or infinite.
+    cautions: what there is to warn of.
     """
 
     path: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     non_finite: int
+    cautions: Sequence[Caution]
 
 
 def crop(
@@ -163,9 +165,11 @@ def crop(
     ) as output:
         non_finite = pool_all(job, output, spec.dtype, progress, reduce)
         finish()
-        cautions(job, job.fit())  # what is too damaged to be warned of is an error, and no output
+        warned = cautions(
+            job, job.fit()
+        )  # what is too damaged to be warned of is an error, and no output
         job.source.watched.check()
-    return Cropped(path, spec.shape, spec.dtype, non_finite)
+    return Cropped(path, spec.shape, spec.dtype, non_finite, warned)
 
 
 def _require_room(path: str, spec: OutputSpec) -> None:

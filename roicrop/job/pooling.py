@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.arguments import default_threads
-from roicrop.errors import ArgumentError
-from roicrop.job.memory import Memory, default_memory
+from roicrop.job.memory import Memory, default_memory, shares
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Reduce, Writing
@@ -70,23 +69,10 @@ def pool_all(
     return to.non_finite
 
 
-_ROWS_BYTES: Final = 8 << 20  # of a buffer of pooled rows; more would leave the processor's cache
-_CORE_BYTES: Final = 32 << 20  # what a call of the core may take beside its input and output
-
-
 def _limits(job: Job, threads: int) -> Limits:
-    """What remains of the memory beside two buffers of pooled rows and the core's own."""
-    memory = job.request.memory or default_memory()
     row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
-    rows = max(1, min(min(_ROWS_BYTES, memory // 8) // row, len(job)))
-    core = min(_CORE_BYTES * threads, memory // 4) if memory > _CORE_BYTES else 0
-    left = memory - 2 * rows * row - core
-    if left < memory // 2:
-        raise ArgumentError(
-            f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "
-            f"give --memory {4 * row} or more"
-        )
-    return Limits(left, threads, rows)
+    windows, rows = shares(job.request.memory or default_memory(), threads, row)
+    return Limits(windows, threads, min(rows, len(job)))
 
 
 class _Block:

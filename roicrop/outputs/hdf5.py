@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -83,12 +83,26 @@ def _fill(root: h5py.File, content: Content) -> None:
         dtype = h5py.string_dtype() if column.dtype == object else column.dtype
         dataset = root.create_dataset(name, data=column, dtype=dtype)
         if (names := f"{name}_names") in content.attributes:
-            dataset.attrs[names] = plain_attribute(content.attributes[names])
-    for name, value in {**content.attributes, **_nexus(content.spec)}.items():
-        root.attrs[name] = plain_attribute(value)
+            _describe(dataset, {names: content.attributes[names]})
+    _describe(root, {**content.attributes, **_nexus(content.spec)})
     # Where NeXus had them before 2014, and readers of that age look.
-    root["pooled"].attrs["signal"] = 1
-    root["pooled"].attrs["axes"] = ":".join(content.spec.axes)
+    _describe(root["pooled"], {"signal": 1, "axes": ":".join(content.spec.axes)})
+
+
+def _describe(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
+    """Add attributes that are not there yet, in half the time that h5py takes to ask whether."""
+    import h5py
+    from h5py import h5a, h5s, h5t
+
+    texts, scalar = h5py.string_dtype(), h5s.create(h5s.SCALAR)
+    text, in_memory = h5t.py_create(texts, logical=True), h5t.py_create(texts)
+    for name, value in attributes.items():
+        plain = plain_attribute(value)
+        is_text = isinstance(plain, (str, list))
+        data = np.array(plain, texts) if is_text else np.asarray(plain)
+        kind = text if is_text else h5t.py_create(data.dtype, logical=True)
+        space = h5s.create_simple(data.shape) if data.shape else scalar
+        h5a.create(thing.id, name.encode(), kind, space).write(data, in_memory if is_text else kind)
 
 
 def _create_pooled(root: h5py.File, content: Content) -> None:

@@ -141,7 +141,8 @@ def test_compare_says_which_way_boxes_are_turned() -> None:
     assert result.status == 3
     assert "turn  clockwise False → True" in result.out
     assert "30° counter-clockwise, detectron2:clockwise=true by 30° clockwise" in result.out
-    result = run(*words, "--with", "openvino:angle=degrees")
+    # Angles are converted to the unit that a convention takes, and these are degrees.
+    result = run(*words, "--with", "openvino", "--with", "mmcv", "--convention", "detectron2")
     assert result.status == 0
     answer = roicrop.compare(
         "big.h5", TURNED, ["detectron2", "mxnet"], 3, box_format="cxcywha", stride=8

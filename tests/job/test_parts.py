@@ -20,7 +20,7 @@ import roicrop
 from roicrop.chunks import Pieces
 from roicrop.conventions import PLAIN
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import crop, open_job, parts, pooling
+from roicrop.job import crop, memory, open_job, parts
 from roicrop.sampling import AxisPlan, SeparablePlan, plan
 from tests.job.jobs import ask, crop_to
 
@@ -76,7 +76,7 @@ def test_neither_memory_nor_chunks_nor_threads_change_a_bit(
         threads=case["threads"],
         spatial_scale=1.0,
     )
-    monkeypatch.setattr(pooling, "_ROWS_BYTES", case["rows"])
+    monkeypatch.setattr(memory, "_ROWS_BYTES", case["rows"])
     pooled = crop_to("out.h5", request, overwrite=True)
 
     back = np.argsort(AXES[case["layout"]])
@@ -201,7 +201,7 @@ def test_many_boxes_of_one_image_are_pooled_from_chunks_unpacked_once(
 ) -> None:
     boxes = np.array([(0, 1.0, 1.0, 49.0, 39.0)] * 50)
     _chunked((1, 2, 20, 25), boxes)
-    monkeypatch.setattr(pooling, "_ROWS_BYTES", 1000)
+    monkeypatch.setattr(memory, "_ROWS_BYTES", 1000)
     crop_to("out.h5", ask(features="parts.h5", spatial_scale=1.0))
     assert set(read.values()) == {1}
 

@@ -15,7 +15,7 @@ import roicrop
 from roicrop.chunks import Windows
 from roicrop.conventions import resolve
 from roicrop.errors import OutputError
-from roicrop.job import Request, crop, open_job, pooling
+from roicrop.job import Request, crop, memory, open_job
 from tests.job.jobs import (
     BATCH,
     BOXES,
@@ -70,7 +70,7 @@ def test_many_boxes_of_one_image_are_pooled_in_chunks(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = crop_to("whole.h5")
-    monkeypatch.setattr(pooling, "_ROWS_BYTES", 2 * whole[0].nbytes)
+    monkeypatch.setattr(memory, "_ROWS_BYTES", 2 * whole[0].nbytes)
     np.testing.assert_array_equal(crop_to("chunks.h5"), whole)
 
 

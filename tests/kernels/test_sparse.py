@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import roicrop
 from roicrop import kernels, sampling
-from roicrop.conventions import resolve
+from roicrop.conventions import CONVENTIONS, Operator, resolve
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.operators import crop_window
 from tests.golden.operators import BOXES, NOISE
@@ -26,6 +26,7 @@ TURNED = np.column_stack(
     ]
 )
 MAP = RANDOM.standard_normal((2, 40, 31, 37)).astype(np.float32)
+OWN = [key for key, row in CONVENTIONS.items() if row.turned or row.position_sensitive]
 NAMES = ("detectron2", "mmcv", "openvino", "mxnet")
 
 
@@ -46,6 +47,25 @@ def test_the_compiled_plan_of_rotated_boxes_is_samplings_to_the_bit(
     found = compiled.turned_arrays(boxes, (31, 37), (3, 5), convention=row, spatial_scale=0.25)
     for one, name in zip(found, ("row_ptr", "cells", "weights"), strict=True):
         assert np.array_equal(one, getattr(rows, name))
+
+
+@pytest.mark.skipif(kernels.NAME == "numpy", reason="there is no compiled core")
+@pytest.mark.parametrize("key", OWN, ids=" ".join)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_cores_give_the_same(key: tuple[Operator, str], dtype: type[np.float32]) -> None:
+    row = CONVENTIONS[key]
+    boxes = TURNED if row.turned else np.concatenate([BOXES["along"], BOXES["no size"]]) * 4
+    channels = 40 if row.turned else 10
+    cores = [importlib.import_module(f"roicrop.kernels.{n}") for n in ("_compiled", "numpy_core")]
+    pooled = np.full((2, len(boxes), channels, 2, 2), 7, dtype)
+    for core, out in zip(cores, pooled, strict=True):
+        core.crop(
+            MAP.astype(dtype), np.arange(len(boxes)) % 2, boxes.astype(dtype), out,
+            convention=row, spatial_scale=0.25, threads=2,
+        )  # fmt: skip
+    np.testing.assert_allclose(
+        pooled[0], pooled[1], rtol=0, atol=4e-6 if dtype is np.float32 else 1e-13
+    )
 
 
 @pytest.mark.core

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t batch_boxes = 4096, chunk_boxes = 16;  // planned before any is pooled; by one thread
 constexpr std::int64_t batch_taps = 1 << 20;                  // with which a batch ends early
+constexpr std::size_t few = 64;                 // of what is sorted
 constexpr std::int64_t packed_cells = 1 << 17;  // of a rectangle, at most: 8 MiB of panel
 constexpr std::int64_t wasted = 4;              // times the cells that its boxes have by themselves
 
@@ -79,7 +80,12 @@ private:
     }
 
     void add_up(Plan<Sum>& to, double samples) {
-        std::stable_sort(gifts_.begin(), gifts_.end(), [](auto& a, auto& b) { return a.cell < b.cell; });
+        const auto before = [](const Gift& a, const Gift& b) { return a.cell < b.cell; };
+        if (gifts_.size() > few)
+            std::stable_sort(gifts_.begin(), gifts_.end(), before);
+        else  // without the memory that it takes
+            for (auto gift = gifts_.begin(); gift != gifts_.end(); ++gift)
+                std::rotate(std::upper_bound(gifts_.begin(), gift, *gift, before), gift, gift + 1);
         for (auto gift = gifts_.begin(); gift != gifts_.end();) {
             const std::int64_t cell = gift->cell, y = cell / a_.map_size[1];
             double sum = 0;

@@ -91,13 +91,15 @@ private:
 
     void write(char* to) const {
         const auto& out = task_.call->out_strides;
-        const int bins_x = task_.call->bins_x;
-        to += task_.first_channel * out[1];
-        for (int c = 0; c < task_.channels; ++c, to += out[1])
-            for (int b = 0; b < task_.bins; ++b) {
-                const int y = (task_.first_bin + b) / bins_x, x = (task_.first_bin + b) % bins_x;
-                std::memcpy(to + y * out[2] + x * out[3], tile() + b * line + c, sizeof(Element));
-            }
+        const int bins_x = task_.call->bins_x, first_y = task_.first_bin / bins_x, first_x = task_.first_bin % bins_x;
+        const int rows = std::max(1, task_.bins / bins_x), columns = task_.bins / rows;
+        to += task_.first_channel * out[1] + first_y * out[2] + first_x * out[3];
+        for (int c = 0; c < task_.channels; ++c, to += out[1]) {
+            const Element* from = tile() + c;
+            for (int y = 0; y < rows; ++y)
+                for (int x = 0; x < columns; ++x, from += line)
+                    std::memcpy(to + y * out[2] + x * out[3], from, sizeof(Element));
+        }
     }
 
     const SparseTask<Sum>& task_;
