@@ -61,10 +61,11 @@ class Shown:
         cls, features: NDArray[Any], channel: int | None, plan: Plan, bin_: tuple[int, int]
     ) -> Shown:
         """The same of what a bin reads, which may be channels of its own."""
-        if not plan.convention.position_sensitive:
+        (p, q), (_, across) = bin_, plan.output_size
+        each = plan.convention.own_channels(plan.output_size)
+        if each == 1:
             return cls.of(features, channel)
-        (p, q), (down, across) = bin_, plan.output_size
-        shown = cls.of(features[p * across + q :: down * across], channel)
+        shown = cls.of(features[p * across + q :: each], channel)
         return replace(shown, words=f"{shown.words}, those of bin {p},{q}")
 
     @property

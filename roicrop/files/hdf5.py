@@ -205,7 +205,7 @@ def text_attribute(thing: Any, name: str) -> str | None:
 
 
 def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | None:
-    """An attribute as positive numbers, whose inverses are finite; FeatureError if it is not."""
+    """An attribute as positive numbers; FeatureError if it is not."""
     values = _attribute(thing, name)
     if values is None:
         return None
@@ -213,10 +213,15 @@ def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | N
         numbers = () if values.dtype.kind == "c" else tuple(float(value) for value in values)
     except (TypeError, ValueError):
         numbers = ()
-    if not numbers or not all(0 < number < np.inf and 1 / number < np.inf for number in numbers):
+    if not numbers or not all(map(is_scale, numbers)):
         shown = printable(repr(values.tolist() if values.size != 1 else values.tolist()[0]))
         raise FeatureError(f"{where}: attribute {name} is {shown}, not a positive number")
     return numbers
+
+
+def is_scale(value: float) -> bool:
+    """Whether a number can be a scale: positive, and so that no product or quotient overflows."""
+    return 1e-12 <= value <= 1e12
 
 
 def _attribute(thing: Any, name: str) -> np.ndarray[Any, Any] | None:
