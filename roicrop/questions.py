@@ -202,7 +202,7 @@ def explore(
     asked = explorer.Options(channel=channel, bin=bin, photo=image)
     with _opened(jobs.request_of(params, rows[0])) as job:
         return explorer.explore(
-            job, rows if both else None, asked, max_size=max_size or explorer.MAX_SIZE
+            job, rows[1] if both else None, asked, max_size=max_size or explorer.MAX_SIZE
         )
 
 

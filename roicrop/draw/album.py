@@ -117,8 +117,7 @@ class Album:
         job.check_bin(options.bin)
         self._job = job
         self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
-        if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
-            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
+        job.check_pair(conventions)
         self._options = options
         self._survey = survey
         self._rows = job.drawable(boxes, BY_DEFAULT if survey is None else None)

@@ -290,6 +290,12 @@ class Job:
             there = f"there are {size[0]}×{size[1]} bins, counted from 0,0"
             raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {there}")
 
+    def check_pair(self, conventions: Sequence[Convention]) -> None:
+        """ArgumentError for two conventions where only one can be shown."""
+        own = self.convention
+        if len(conventions) > 1 and (own.turned or own.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
+
     def drawable(self, numbers: Sequence[range] | None, most: int | None) -> Rows:
         """The rows of boxes of these numbers, or of the first `most` that are pooled.
 
