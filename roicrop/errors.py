@@ -4,11 +4,19 @@ Each is one line: what is wrong, where (file, line or row, dataset, box index), 
 The command line prints the message and leaves with `exit_status`; nothing prints a traceback.
 """
 
+from __future__ import annotations
+
+from roicrop.text import one_line
+
 
 class RoicropError(Exception):
     """The work failed for a reason the user can fix."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """The message on one line, and not without end, whatever names are in it."""
+        return one_line(super().__str__())
 
 
 class FeatureError(RoicropError):

@@ -393,14 +393,13 @@ def crop_window(
 
 def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:
     """How many channels the result has; ArgumentError where bins cannot share the map's."""
-    if not row.position_sensitive:
-        return channels
-    if channels % math.prod(bins):
+    each = row.own_channels(bins)
+    if channels % each:
         raise ArgumentError(
             f"the input has {channels} channels, and position-sensitive pooling to {bins[0]}×"
-            f"{bins[1]} bins takes a multiple of {math.prod(bins)}: give another output_size"
+            f"{bins[1]} bins takes a multiple of {each}: give another output_size"
         )
-    return channels // math.prod(bins)
+    return channels // each
 
 
 _Choose = Callable[[int, Array], Int]  # from the number of a first box, and corners: their maps

@@ -28,6 +28,7 @@ from roicrop.conventions import (
 )
 from roicrop.errors import ArgumentError
 from roicrop.files.npy import InMemory
+from roicrop.kinds import kinds_checked
 from roicrop.text import choice
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Answer:
     __repr__ = __str__
 
 
+@kinds_checked
 def show(
     input: Any,
     boxes: Any,
@@ -150,6 +152,7 @@ def show(
         return next(Album(job, None, rows, asked, boxes=drawn, survey=survey).images())
 
 
+@kinds_checked
 def explore(
     input: Any,
     boxes: Any,
@@ -199,10 +202,11 @@ def explore(
     asked = explorer.Options(channel=channel, bin=bin, photo=image)
     with _opened(jobs.request_of(params, rows[0])) as job:
         return explorer.explore(
-            job, rows if both else None, asked, max_size=max_size or explorer.MAX_SIZE
+            job, rows[1] if both else None, asked, max_size=max_size or explorer.MAX_SIZE
         )
 
 
+@kinds_checked
 def explain(
     input: Any,
     boxes: Any,
@@ -260,6 +264,7 @@ def explain(
     )
 
 
+@kinds_checked
 def compare(
     input: Any,
     boxes: Any,
@@ -310,6 +315,7 @@ def compare(
         return Answer(comparison.in_words(found, job), record, record["pairs"], ok=found.agrees)
 
 
+@kinds_checked
 def identify(
     input: Any,
     boxes: Any,
@@ -372,6 +378,8 @@ def _asked(
         scale = params["input_scale"]
         x, y = (scale, scale) if isinstance(scale, (int, float)) else scale
         params["input_scale"] = (y, x)
+    if "on_image" in params:
+        params["on_image"] = str(params["on_image"])
     if params.get("on_bad_box", "error") not in _ON_BAD_BOX:
         raise ArgumentError(f"on_bad_box: {choice(str(params['on_bad_box']), _ON_BAD_BOX)}")
     if "stride" in params and not params["stride"] > 0:
@@ -433,5 +441,5 @@ def _opened(request: jobs.Request) -> Iterator[jobs.Job]:
         jobs.require_scale(job)
         for caution in jobs.cautions(job, job.fit()):
             if caution.loud:
-                warnings.warn(caution.text, RoicropWarning, stacklevel=4)
+                warnings.warn(caution.text, RoicropWarning, stacklevel=5)
         yield job

@@ -16,7 +16,8 @@ MOST_LINES_OF = {"boxes": 1900, "features": 1300}  # of a room: producers and la
 
 # From the ground up. A room may import from the lines above its own.
 FLOORS = (
-    ("errors", "precision", "text"),
+    ("precision", "text"),
+    ("errors",),
     ("files",),
     ("chunks", "conventions"),
     ("sampling",),
@@ -27,6 +28,7 @@ FLOORS = (
     ("explanation",),
     ("draw",),
     ("comparison", "explorer", "identification", "inspection"),
+    ("kinds",),
     ("questions",),
     ("cli",),
     ("__main__",),

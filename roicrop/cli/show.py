@@ -99,11 +99,11 @@ def command(**params: Any) -> None:
         room_for_pictures(None if page else params["place"]),
     ):
         jobs.require_scale(job)
+        beside = conventions[1] if params["both"] else None
         if page:
-            explored = _explore(params, job, conventions if params["both"] else [job.convention])
+            explored = _explore(params, job, beside)
         else:
             pictures = _draw(params, job, conventions)
-        beside = conventions[1] if params["both"] else None
         summary = report.RunSummary.of(
             "show", job, start, pictures=pictures, page=explored, beside=beside
         )
@@ -120,7 +120,7 @@ def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -
         return album.draw(progress)
 
 
-def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> SavedPage:
+def _explore(params: dict[str, Any], job: Job, beside: Convention | None) -> SavedPage:
     from roicrop import explorer
     from roicrop.outputs import refuse_unfit
 
@@ -136,7 +136,7 @@ def _explore(params: dict[str, Any], job: Job, conventions: Sequence[Convention]
     with bars.progress(None, quiet=params["quiet"], unit="maps") as progress:
         page = explorer.explore(
             job,
-            conventions,
+            beside,
             asked,
             max_size=params["max_size"] or explorer.MAX_SIZE,
             progress=progress,

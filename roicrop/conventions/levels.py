@@ -182,7 +182,7 @@ def level_rule(
         rule = dataclasses.replace(rule, canonical_size=size)
     if canonical_level is not None:
         level = real(canonical_level, "canonical_level")
-        if not abs(level) < math.inf:
+        if not abs(level) < 1e6:  # NaN is not, either
             raise ArgumentError(f"canonical_level is {canonical_level}: give a level")
         rule = dataclasses.replace(rule, canonical_level=level)
     return rule

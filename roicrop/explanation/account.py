@@ -276,7 +276,7 @@ def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanatio
     found: dict[int, Explanation] = {}
     for on_map in job.by_map(rows):
         # The channel, or those of each of its bins; copied, because others overwrite it.
-        bins = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
+        bins = job.convention.own_channels(job.request.output_size)
         features = on_map.channels_first(on_map.features)[channel * bins : (channel + 1) * bins]
         features = features.copy()
         pooled = on_map.channels_first(on_map.pool())

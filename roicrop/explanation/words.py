@@ -12,8 +12,8 @@ from roicrop.conventions import CONVENTIONS, overrides
 from roicrop.conventions import in_words as rules
 from roicrop.explanation.account import Bin, Explanation, LevelReason
 from roicrop.explanation.one_bin import one_bin, operand, tolerance
-from roicrop.sampling import Axis, Step
-from roicrop.text import brief, exact, in_column, printable, table, under_one_another
+from roicrop.sampling import Axis, Plan, Step
+from roicrop.text import brief, exact, in_column, printable, table, tidy, under_one_another
 
 MOST_TERMS: Final = 64
 MOST_BINS: Final = 1024
@@ -311,3 +311,25 @@ def _next(reason: LevelReason) -> Iterator[list[str]]:
             factor = levels.factor_to(0, other)
             change = f"sides {factor:.3g} times as long"
             yield [f"  {reason.names[other]}", change, f"the box would be on it with {word} sides"]
+
+
+def settings_of(plan: Plan, k: int) -> list[str]:
+    """Every parameter in use, whether the convention's own or not, in a few words each."""
+    rule = plan.convention
+    (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
+    said = [
+        f"convention {rules.named(rule)}",
+        f"{bins_y}×{bins_x} bins",
+        rules.reduction(rule, plan.count(k)),
+    ]
+    if rule.turned:
+        said.append(f"{rule.angle}, {'' if rule.clockwise else 'counter-'}clockwise")
+    if plan.kind in ("sample", "piece"):
+        said.append("aligned" if rule.aligned else "not aligned")
+        if rule.offset_before:
+            said.append(f"corners moved {tidy(rule.offset_before)} pixels before scaling")
+        if rule.min_size:
+            said.append(f"boxes at least {tidy(rule.min_size)} cell")
+    if plan.kind == "point":
+        said.append(f"{rule.interpolation} interpolation")
+    return [*said, f"spatial scale {tidy(plan.spatial_scale, 6)}", f"map of {height}×{width} cells"]

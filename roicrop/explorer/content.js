@@ -24,7 +24,7 @@ import { Pooling } from "./pooling.js";
 /** @typedef {[number, number, number]} Colour */
 /**
  * @typedef {{features: string | null, boxes: string, options: string[], of_moved: string[],
- *   fractions_of: string[], by_rule: boolean, normalized: boolean, photo: string | null}} Command
+ *   fractions_of: string[], by_rule: boolean, photo: string | null}} Command
  */
 /**
  * @typedef {object} Content
@@ -33,9 +33,9 @@ import { Pooling } from "./pooling.js";
  * @property {string} dtype
  * @property {string} coordinates
  * @property {boolean} normalized
+ * @property {string} angle the unit of boxes that have one
  * @property {Pair} output_size
  * @property {number} most_bins
- * @property {number} all_channels
  * @property {number[]} channels
  * @property {string} left_out
  * @property {Row} defaults
@@ -99,6 +99,7 @@ export function rowOf(convention, asked) {
   const words = [...convention.words];
   /** @type {string[]} */
   const not = [];
+  if (isTurned && row.angle !== content.angle) words.push("--angle", content.angle);
   if (asked.ratio !== null && asked.ratio !== row.sampling_ratio) {
     if (row.options.includes("sampling_ratio")) {
       row.sampling_ratio = asked.ratio;
@@ -168,15 +169,20 @@ function planned(xyxy, angle, map, row) {
   if (!row.normalized) {
     const [y, x] = map.input_scale;
     const [x1, y1, x2, y2] = [corners[0] * x, corners[1] * y, corners[2] * x, corners[3] * y];
-    return angle === null
-      ? [x1, y1, x2, y2]
-      : [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, angle];
+    if (angle === null) return [x1, y1, x2, y2];
+    return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, inUnit(angle, row.angle)];
   }
   if (content.normalized) return xyxy;
   const inner = Number(row.inner);
   const [height, width] = map.pixels.map((side) => side - inner);
   const [x1, y1, x2, y2] = corners;
   return [x1 / width, y1 / height, (x2 - inner) / width, (y2 - inner) / height];
+}
+
+/** An angle of the file in another unit. @param {number} angle @param {string} unit */
+export function inUnit(angle, unit) {
+  if (unit === content.angle) return angle;
+  return unit === "radians" ? angle * (Math.PI / 180) : angle * (180 / Math.PI);
 }
 
 /** @type {(value: number) => number} */

@@ -23,7 +23,7 @@ from roicrop.conventions import (
     in_words,
     overrides,
 )
-from roicrop.draw import check_bin, colour, drawable
+from roicrop.draw import colour
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
@@ -51,36 +51,39 @@ class Options:
 class Content:
     """The boxes of a job with their maps and photographs, image by image.
 
-    conventions: one that the page begins with, or two side by side.
+    beside: a convention that the page begins with beside the job's own.
 
     Raises BoxError for a box that is not there or cannot be shown, and ArgumentError for a channel,
     a bin, an output size or a photograph that cannot be.
     """
 
-    def __init__(self, job: Job, conventions: Sequence[Convention], options: Options) -> None:
+    def __init__(self, job: Job, beside: Convention | None, options: Options) -> None:
         job.check_channel(options.channel)
-        check_bin(options.bin, job.request.output_size)
-        for row in conventions:
-            if row.position_sensitive:
-                raise ArgumentError(
-                    f"a page does not know {in_words.OPERATORS[row.operator]}: "
-                    "draw pictures, with a PLACE that is a directory or ends in .png"
-                )
+        job.check_bin(options.bin)
+        row = job.convention
+        conventions = [row, *([] if beside is None else [beside])]
+        job.check_pair(conventions)
+        if row.position_sensitive:
+            raise ArgumentError(
+                f"a page does not know {in_words.OPERATORS[row.operator]}: "
+                "draw pictures, with a PLACE that is a directory or ends in .png"
+            )
         if max(job.request.output_size) > MOST_BINS:
-            raise ArgumentError(f"a page shows at most {MOST_BINS} bins along an axis")
+            raise ArgumentError(
+                f"a page shows at most {MOST_BINS} bins along an axis: give a smaller --output-size"
+            )
         self._job = job
         self._conventions = conventions
         self._options = options
-        self._rows = drawable(job, options.boxes, None)
+        self._rows = job.drawable(options.boxes, None)
         if not len(self._rows):
             raise BoxError(f"{job.table.source.name} has no box to show that can be pooled")
         self._photos = Photos(options.photo)
         self._photos.check(job.placed(self._rows))
-        turned = job.convention.turned
         self._others = [
-            row
-            for row in CONVENTIONS.values()
-            if row.turned == turned and not row.position_sensitive
+            each
+            for each in CONVENTIONS.values()
+            if each.turned == row.turned and not each.position_sensitive
         ]
         self.by_rule = _jobs_by_rule(job, self._others)
         images = job.image_index[self._rows]
@@ -91,7 +94,6 @@ class Content:
     def head(self) -> Record:
         """All that does not belong to one box, map or image."""
         job, options = self._job, self._options
-        row = job.convention
         given = [
             _convention(each, f"given{n}") for n, each in enumerate(_changed(self._conventions))
         ]
@@ -103,9 +105,9 @@ class Content:
             "dtype": job.source.dtype.name,
             "coordinates": coordinate_dtype(job.source.dtype).__name__,
             "normalized": job.request.normalized,
+            "angle": job.convention.angle,
             "output_size": job.request.output_size,
             "most_bins": MOST_BINS,
-            "all_channels": job.source.channels,
             "defaults": {
                 field.name: field.default
                 for field in dataclasses.fields(Convention)
@@ -128,17 +130,12 @@ class Content:
                 "of_moved": option_words(job.request, [n for n in OPTIONS if n in _OF_MAPS]),
                 "fractions_of": option_words(job.request, ["image_size"]),
                 "by_rule": job.level_rule is not None,
-                "normalized": row.normalized or job.request.normalized,
                 "photo": options.photo,
             },
             "palette": {
                 "map": colour.VIRIDIS,
                 "bins": [colour.FIRST, colour.SECOND],
-                "odd": [
-                    colour.NOT_A_NUMBER,
-                    colour.INFINITE,
-                    colour.MINUS_INFINITE,
-                ],
+                "odd": [colour.NOT_A_NUMBER, colour.INFINITE, colour.MINUS_INFINITE],
             },
         }
 

@@ -1,6 +1,15 @@
 // The boxes, each with a picture of what it is on; found by image, id or label.
 
-import { content, imageOf, offered, pixelsOf, cellsPerPixel, mapOf, rowOf } from "./content.js";
+import {
+  content,
+  imageOf,
+  offered,
+  pixelsOf,
+  cellsPerPixel,
+  inUnit,
+  mapOf,
+  rowOf,
+} from "./content.js";
 import { byId, element } from "./dom.js";
 import { heatOf, photographOf } from "./heat.js";
 import { set, state } from "./state.js";
@@ -92,7 +101,7 @@ function thumbnail(canvas, box) {
   const [y, x] = photograph ? [1, 1] : cellsPerPixel(map, row);
   const [x1, y1, x2, y2] = pixelsOf(box.xyxy, map);
   const [wide, tall] = [Math.abs(x2 - x1) * x, Math.abs(y2 - y1) * y];
-  const radians = (box.angle ?? 0) * (row.angle === "degrees" ? Math.PI / 180 : 1);
+  const radians = inUnit(box.angle ?? 0, "radians");
   const [cos, sin] = [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
   const [across, down] = [wide * cos + tall * sin, wide * sin + tall * cos];
   const scale = Math.min(

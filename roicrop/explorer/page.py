@@ -72,7 +72,7 @@ _MARK: Final = b'<meta name="generator" content="roicrop">'
 
 def explore(
     job: Job,
-    conventions: Sequence[Convention] | None = None,
+    beside: Convention | None = None,
     options: Options | None = None,
     *,
     max_size: int = MAX_SIZE,
@@ -80,14 +80,14 @@ def explore(
 ) -> Page:
     """A page on which to explore the boxes of a job.
 
-    conventions: one that it begins with, or two side by side; None is the job's own.
+    beside: a convention that it begins with beside the job's own.
     max_size: bytes of the page. What does not fit is left out: channels, then photographs, then
         images with their boxes.
     progress: called with how many more maps have been read.
 
     Raises ArgumentError and BoxError for what cannot be shown, and FeatureError.
     """
-    content = Content(job, conventions or [job.convention], options or Options())
+    content = Content(job, beside, options or Options())
     around = len(_document("").encode())
     found = fitted(content, max_size - around, max_size, progress)
     return Page(

@@ -76,9 +76,9 @@ def open_features(
     """
     if layout is not None and parse_layout(layout) is None:
         raise ArgumentError(f"layout {layout!r} is not known: choose {KNOWN_LAYOUTS}")
-    if spatial_scale is not None and not 0 < spatial_scale < math.inf:
+    if spatial_scale is not None and not hdf5.is_scale(spatial_scale):
         raise ArgumentError(f"{origin}: a scale of {spatial_scale} is not a positive number")
-    if input_scale is not None and not all(0 < factor < math.inf for factor in input_scale):
+    if input_scale is not None and not all(map(hdf5.is_scale, input_scale)):
         raise ArgumentError(f"an input scale of {input_scale} is not positive numbers")
     path: str | InMemory
     if isinstance(spec, InMemory):

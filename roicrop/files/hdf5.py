@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import h5py
@@ -54,7 +54,7 @@ def open_file(path: str) -> h5py.File:
 
     Where the file system cannot lock (some network mounts), nobody can, and the file is read
     without a lock. A lock that another program holds is respected: what it is writing may be half
-    there.
+    there. One that is written for readers to see (SWMR) is read so.
     """
     try:
         return open_as_it_is(path)
@@ -67,6 +67,9 @@ def open_as_it_is(path: str) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
+        if "SWMR" in str(error) or "already open for write" in str(error):
+            with suppress(OSError):  # it is written otherwise
+                return h5py.File(path, "r", swmr=True)
         if not _failed_to_lock(error) or error.errno in _HELD:
             raise
     return h5py.File(path, "r", locking=False)
@@ -205,7 +208,7 @@ def text_attribute(thing: Any, name: str) -> str | None:
 
 
 def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | None:
-    """An attribute as positive numbers, whose inverses are finite; FeatureError if it is not."""
+    """An attribute as positive numbers; FeatureError if it is not."""
     values = _attribute(thing, name)
     if values is None:
         return None
@@ -213,10 +216,15 @@ def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | N
         numbers = () if values.dtype.kind == "c" else tuple(float(value) for value in values)
     except (TypeError, ValueError):
         numbers = ()
-    if not numbers or not all(0 < number < np.inf and 1 / number < np.inf for number in numbers):
+    if not numbers or not all(map(is_scale, numbers)):
         shown = printable(repr(values.tolist() if values.size != 1 else values.tolist()[0]))
         raise FeatureError(f"{where}: attribute {name} is {shown}, not a positive number")
     return numbers
+
+
+def is_scale(value: float) -> bool:
+    """Whether a number can be a scale: positive, and so that no product or quotient overflows."""
+    return 1e-12 <= value <= 1e12
 
 
 def _attribute(thing: Any, name: str) -> np.ndarray[Any, Any] | None:

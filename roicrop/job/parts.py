@@ -6,7 +6,6 @@ by blocks of channels, so that little of it is in memory at a time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -229,7 +228,7 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
     maps = boxes.job.map_index[boxes.rows].tolist()
     numbers = dict(zip(maps, boxes.numbers.tolist(), strict=True))
     job = boxes.job
-    pooled = math.prod(job.request.output_size) if job.convention.position_sensitive else 1
+    pooled = job.convention.own_channels(job.request.output_size)
     wanted = _wanted(boxes) if isinstance(span[1], slice) else None
     return Part(boxes.rows, windows, numbers, span, wanted, channels, pooled)
 

@@ -48,7 +48,8 @@ class TurnedPlan(Plan):
         box, original = self.boxes[k, :4], None
         if image is not None:
             x1, y1, x2, y2 = image
-            original = np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1])
+            numbers = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+            original = np.round(numbers, 9)  # what the corners' own rounding left
         feature = box * box.dtype.type(self.spatial_scale)
         index = np.concatenate([self.centre[k, ::-1], feature[2:]])
         return Corners(box if original is None else original, box, None, feature, index)

@@ -150,6 +150,36 @@ def test_compare_says_which_way_boxes_are_turned() -> None:
     assert not answer.ok
 
 
+def test_a_models_node_is_a_convention() -> None:
+    folder = Path(__file__).parents[1] / "models"
+    crop = pooled("big.h5", "turned.csv", "--convention", str(folder / "rotated.xml"))
+    expected = roicrop.roi_align_rotated(
+        MAP, TURNED, 3, 1 / 8, 2, clockwise=True, convention="openvino"
+    )
+    assert np.array_equal(crop, expected)
+    model = str(folder / "position-sensitive.xml")
+    crop = pooled("pool", "big.h5", "along.csv", "--convention", model)
+    assert np.array_equal(crop, roicrop.ps_roi_pool(MAP, ALONG, 3, 1 / 8, convention="openvino"))
+    assert "use `roicrop pool --position-sensitive`" in failed(
+        "align", "big.h5", "along.csv", "-o", "bad.h5", "--convention", model
+    )
+
+
+def test_rotated_boxes_are_pooled_from_their_level_of_a_pyramid() -> None:
+    with h5py.File("pyramid.h5", "w") as file:
+        for name, stride in (("p2", 4), ("p3", 8)):
+            file[name] = MAP[..., : 128 // stride, : 160 // stride]
+            file[name].attrs["stride"] = stride
+    boxes = "--levels", "p2,p3", "--canonical-size", "60", "--canonical-level", "3"
+    crop = pooled("pyramid.h5", "turned.csv", *boxes, "--output-size", "2")
+    with h5py.File("out.h5") as out, h5py.File("pyramid.h5") as maps:
+        for k, level in enumerate(out["level"]):
+            features, scale = maps[f"p{2 + level}"][:], 1 / (4 << int(level))
+            expected = roicrop.roi_align_rotated(features, TURNED[k : k + 1], 2, scale)
+            assert np.array_equal(crop[k], expected[0])
+        assert set(out["level"]) == {0, 1}
+
+
 def test_compare_takes_position_sensitive_conventions() -> None:
     flags = "--position-sensitive", "--output-size", "3"
     pairs = run("compare", "big.h5", "along.csv", "--with", "r-fcn", "--with", "openvino", *flags)

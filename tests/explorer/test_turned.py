@@ -144,7 +144,13 @@ def test_a_turned_box_is_dragged_and_turned_and_its_commands_run(
     line = page.get_by_label("The command", exact=True).input_value()
     (bin_,) = json.loads(command(folder, f"{line} --json").stdout)["bins"]
     close(np.array(bin_["value"]), shown(page)[5])
-    show(page, "#box=7&convention=openvino")
+    show(page, "#box=7&convention=openvino&bin=1,1")
+    page.get_by_role("button", name="Copy as roicrop explain").click()
+    settle(page)
+    line = page.get_by_label("The command", exact=True).input_value()
+    assert "--angle degrees" in line
+    (bin_,) = json.loads(command(folder, f"{line} --json").stdout)["bins"]
+    close(np.array(bin_["value"]), shown(page)[4])
     page.get_by_role("button", name="Copy the command").click()
     settle(page)
     line = page.get_by_label("The command", exact=True).input_value()

@@ -99,6 +99,10 @@ def _crops(rng: random.Random, folder: Path) -> list[str]:
     return ["crops", rng.choice(sorted(PLAIN)), str(rng.getrandbits(32))]
 
 
+def _api(rng: random.Random, folder: Path) -> list[str]:
+    return ["api", str(rng.getrandbits(32))]
+
+
 # How often each comes; crops take fifty times as long as the others.
 _KINDS: Final[Mapping[str, tuple[int, Callable[[random.Random, Path], list[str]]]]] = {
     "hdf5": (30, _hdf5),
@@ -108,6 +112,7 @@ _KINDS: Final[Mapping[str, tuple[int, Callable[[random.Random, Path], list[str]]
     "array": (15, _array),
     "model": (10, _model),
     "crops": (2, _crops),
+    "api": (10, _api),
 }
 _COMMANDS: Final[Sequence[list[str]]] = (
     ["align", "-o", "o.h5"], ["align", "-o", "o.npy"], ["pool", "-o", "o.npz"], ["inspect"],

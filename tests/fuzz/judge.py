@@ -20,7 +20,7 @@ from typing import Final
 
 from roicrop.cli.main import COMMANDS
 from roicrop.cli.main import main as roicrop
-from tests.fuzz import crops
+from tests.fuzz import api, crops
 from tests.fuzz.cases import Case
 
 for name in (
@@ -37,6 +37,7 @@ MEMORY: Final = 4 << 30
 FILE_SIZE: Final = 1 << 30
 _LONGEST_LINE: Final = 3000
 _MOST_TEXT: Final = 200_000
+_RUNNERS: Final = {"crops": crops.run, "api": api.run}
 _IN_HDF5: Final = ("h5py", "site-packages/h5py")
 
 
@@ -147,7 +148,7 @@ def _child(case: Case, writing: int, stack: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         warnings.simplefilter("always")
-        status = (crops.run if case.kind == "crops" else roicrop)(case.arguments)
+        status = _RUNNERS.get(case.kind, roicrop)(case.arguments)
     except BaseException:
         with contextlib.suppress(BaseException):
             traceback.print_exc()
