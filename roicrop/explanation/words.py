@@ -207,7 +207,7 @@ def _axis(axis: Axis, k: int) -> Iterator[_Line]:
     yield _size(axis, k, steps.get("size"))
     yield _bin_size(axis, k)
     if axis.convention.kind in ("sample", "point"):
-        yield _samples_a_bin(axis, k, steps.get("samples a bin"))
+        yield _samples_a_bin(axis, k, steps.get("samples per bin"))
     if axis.convention.interpolation == "nearest":
         yield "rounding", "each sample", "to the nearest cell, half away from zero"
     elif axis.convention.kind != "cell":
@@ -247,17 +247,21 @@ def _bin_size(axis: Axis, k: int) -> _Line:
 
 def _samples_a_bin(axis: Axis, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
-        return "samples a bin", exact(axis.count[k]), ""
+        return "samples per bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"
     if adaptive.after != axis.count[k]:
         count += f" → {exact(axis.count[k])}"
-    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}"
+    return (
+        "samples per bin",
+        count,
+        f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}",
+    )
 
 
 _NO_SAMPLES: Final = {
     1: "",
-    0: "; none, if that is none along y or x",
-    -1: "; none, since the box is reversed",
+    0: "; no samples: the count is 0 along y or x",
+    -1: "; no samples: the box is reversed",
 }
 
 
