@@ -1,11 +1,13 @@
 """The whole program on packed maps: reading, unpacking and pooling, from files to a file.
 
-ROICROP_BESIDE names the interpreter of an installation of another version to race with.
+ROICROP_BESIDE names the interpreter of an installation of another version to race with, and
+ROICROP_TORCHVISION one with torchvision and h5py, where that of the benchmarks lacks them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -48,8 +50,10 @@ _STORED: Final[dict[str, dict[str, Any]]] = {
 _BESIDE: Final = "another version"
 _WITHOUT: Final = f"{OWN}, without deflate"
 _SCRIPT: Final = "h5py and torchvision"
+_PREPARED: Final = f"{OWN}, imports left out"
 _STRIDE: Final = 4
 _ROOT: Final = Path(__file__).parents[2]
+_HERE: Final = _ROOT / "benchmarks"
 
 
 @dataclass(frozen=True)
@@ -90,17 +94,20 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
     files = [str(job.features), str(job.boxes)]
     words = ["align", *files, "-o", str(job.output), "--convention", "detectron2", "--quiet"]
     words += ["--stride", str(_STRIDE)]
+    modules = str(job.output.with_name("modules.txt"))
     call = "from roicrop.__main__ import main; main()"
     without = f"import sys; sys.modules['deflate'] = None; {call}"
     # Isolated, so that each finds its own installation and not the checkout.
     programs = {
         OWN: [sys.executable, "-I", "-c", call, *words],
         _WITHOUT: [sys.executable, "-I", "-c", without, *words],
+        _PREPARED: [sys.executable, "-I", str(_HERE / "after_imports.py"), modules, *words],
     }
     if beside := os.environ.get("ROICROP_BESIDE"):
         programs[_BESIDE] = [beside, "-I", "-c", call, *words]
-    if any(peer.name == "torchvision" for peer in options.peers):
-        script = [sys.executable, "-m", "benchmarks.torchvision_script"]
+    torch = os.environ.get("ROICROP_TORCHVISION")
+    if torch or any(peer.name == "torchvision" for peer in options.peers):
+        script = [torch or sys.executable, "-I", str(_HERE / "torchvision_script.py")]
         programs[_SCRIPT] = [*script, *files, str(job.output), str(_STRIDE)]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
 
@@ -110,16 +117,26 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
 
     pace = timing.Pace(options.pace.seconds, min(options.pace.least_rounds, 5), 15)
     timing.rounds([partial(turn, name) for name in programs], pace)
+    runs = {name: measured[1:] for name, measured in runs.items()}  # the first round warms up
+    if _SCRIPT in runs:
+        script_s, own_s = ([run["inside"] for run in runs[name]] for name in (_SCRIPT, _PREPARED))
+        figure = f"reading, {workload}, {_SCRIPT}, imports left out"
+        section.figures[figure] = timing.median_ratio(script_s, own_s)
+    del runs[_PREPARED]
     for key, unit, scale in (("seconds", "s", 1.0), ("peak", "MiB", 2.0**20)):
-        own = [run[key] / scale for run in runs[OWN][1:]]  # the first round warms up
+        own = [run[key] / scale for run in runs[OWN]]
         for name, measured in runs.items():
-            values = [run[key] / scale for run in measured[1:]]
+            values = [run[key] / scale for run in measured]
             ratio = timing.median_ratio(values, own)
             row = workload if key == "seconds" else f"{workload}, peak memory"
             median = statistics.median(values)
             section.measurements.append(Measurement(row, name, median, unit, ratio, len(values)))
             if key == "seconds" and name != OWN:
                 section.figures[f"reading, {workload}, {name}"] = ratio
+            if key == "seconds" and name in (_BESIDE, _SCRIPT):
+                slower = [run["seconds"] for run in runs[_WITHOUT]]
+                figure = f"reading, {workload}, {name}, without deflate"
+                section.figures[figure] = timing.median_ratio(values, slower)
             if key == "peak" and name == OWN:
                 section.figures[f"reading, {workload}, peak MiB"] = median
 
@@ -130,5 +147,5 @@ def _run(command: list[str], job: _Job) -> dict[str, float]:
     done = subprocess.run(launch, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    *inside, measured = done.stdout.splitlines()
+    return {**json.loads(measured), "inside": float(inside[-1]) if inside else math.nan}

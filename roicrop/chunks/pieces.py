@@ -257,6 +257,8 @@ def _pipeline_of(dataset: h5py.Dataset) -> tuple[filters.Pipeline | None, str]:
         kinds = {h5py.h5d.COMPACT: "compact", h5py.h5d.VIRTUAL: "virtual"}
         kind = kinds.get(plist.get_layout(), "external" if plist.get_external_count() else "")
         return None, f"by HDF5, since it is {kind}" if kind else "row by row"
+    if dataset.file.swmr_mode:
+        return None, "by HDF5, since it is being written"
     if not _is_plain(dataset):
         return None, "by HDF5, since NumPy has no such numbers"
     stages = [plist.get_filter(i) for i in range(plist.get_nfilters())]

@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import h5py
@@ -54,7 +54,7 @@ def open_file(path: str) -> h5py.File:
 
     Where the file system cannot lock (some network mounts), nobody can, and the file is read
     without a lock. A lock that another program holds is respected: what it is writing may be half
-    there.
+    there. One that is written for readers to see (SWMR) is read so.
     """
     try:
         return open_as_it_is(path)
@@ -67,6 +67,9 @@ def open_as_it_is(path: str) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
+        if "SWMR" in str(error) or "already open for write" in str(error):
+            with suppress(OSError):  # it is written otherwise
+                return h5py.File(path, "r", swmr=True)
         if not _failed_to_lock(error) or error.errno in _HELD:
             raise
     return h5py.File(path, "r", locking=False)

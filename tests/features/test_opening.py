@@ -15,8 +15,10 @@ import h5py
 import numpy as np
 import pytest
 
+import roicrop
 from roicrop.errors import FeatureError
 from roicrop.features import open_features
+from tests.command_line import run_process, write_boxes
 from tests.features.files import BATCH, MAP, message_of, run, write
 
 # Locks
@@ -190,3 +192,19 @@ def test_a_virtual_dataset_is_read_if_all_that_it_is_made_of_is_there(
         return
     with open_features(tmp_path / "all.h5") as source:
         np.testing.assert_array_equal(source.read(1), maps[1])
+
+
+def test_a_file_that_is_being_written_for_readers_to_see_is_read(tmp_path: Path) -> None:
+    maps = np.random.default_rng(0).standard_normal((2, 3, 20, 20), np.float32)
+    write_boxes(tmp_path / "boxes.csv", [(1, 3, 3, 70, 70)])
+    with h5py.File(tmp_path / "maps.h5", "w", libver="latest") as file:
+        file.create_dataset("features", data=maps, chunks=(1, 3, 8, 8), compression="gzip")
+        file.swmr_mode = True
+        command = ("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--stride", 4, "-q")
+        result = run_process(*command, cwd=tmp_path)
+        said = run_process("inspect", "maps.h5", cwd=tmp_path)
+    assert (result.status, result.err) == (0, "")
+    assert "by HDF5, since it is being written" in said.out
+    with h5py.File(tmp_path / "out.h5") as out:
+        boxes = np.array([[1, 3.0, 3, 70, 70]])
+        np.testing.assert_array_equal(out["pooled"], roicrop.roi_align(maps, boxes, 7, 1 / 4))
