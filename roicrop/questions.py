@@ -254,12 +254,12 @@ def explain(
     )
     row = jobs.convention_of(params, operator)
     with _opened(jobs.request_of(params, row)) as job:
-        found = explanation.explain(job, [k] if isinstance(k, Integral) else k, channel)
+        found = explanation.explain(job, [int(k)] if not isinstance(k, Iterable) else k, channel)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
     return Answer(
         ["\n\n".join(texts)],
-        record[0] if isinstance(k, Integral) else record,
+        record if isinstance(k, Iterable) else record[0],
         chain.from_iterable(explanation.as_rows(each, bin) for each in found),
         ok=all(each.agrees for each in found),
     )
