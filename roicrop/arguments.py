@@ -164,7 +164,7 @@ class _BoxTable:
             k = int(np.argmax(wrong))
             raise BoxError(
                 f"is on image {table[k, 0]:g}, and the input has {self._images}, "
-                "counted from 0: mend its first column",
+                "counted from 0: fix its first column",
                 k,
             )
         return index, table[:, 1:]
@@ -225,7 +225,7 @@ def checked_corners(
         raise BoxError(
             f"has {'corners' if corners.shape[1] == 4 else 'center, size and angle'} "
             f"{', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
-            "mend it or leave it out",
+            "fix it or leave it out",
             k,
         )
     return np.require(corners, dtype, ["C_CONTIGUOUS", "ALIGNED"])

@@ -10,7 +10,7 @@ from roicrop.text import one_line
 
 
 class RoicropError(Exception):
-    """The work failed for a reason the user can mend."""
+    """The work failed for a reason the user can fix."""
 
     exit_status = 1
 
@@ -27,8 +27,8 @@ class BoxError(RoicropError, ValueError):
     """A box, or a file of boxes, cannot be used.
 
     said: what is wrong and what to do.
-    box: the number, from 0, of the box that it is said of, among those that were given; None for
-        what is not of one box, or names it itself.
+    box: index of the offending box, counted from 0; None where there is no such box, or `said`
+        names it.
     """
 
     def __init__(self, said: str, box: int | None = None) -> None:

@@ -85,7 +85,7 @@ def roi_align(
         order ("tensorflow": y1, x1, y2, x2, as fractions).
     output_size: (PH, PW), or one number for both.
     spatial_scale: cells a pixel; 1/16 for stride 16.
-    sampling_ratio: samples a bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
+    sampling_ratio: samples per bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
         "exact" integrates over the bin. None is the convention's.
     aligned: True samples cell centres and leaves small boxes small; False is the half-cell bias of
         the first implementations. None is the convention's.
@@ -141,7 +141,7 @@ def roi_align_rotated(
 
     boxes: (K, 6) rows of image number, centre x, centre y, width, height and angle; or a list with
         one (L, 5) array for each image; or (K, 5) where the input has one image. In image pixels.
-    sampling_ratio: samples a bin along each of the box's own sides; ≤ 0 or "adaptive" lets the
+    sampling_ratio: samples per bin along each of the box's own sides; ≤ 0 or "adaptive" lets the
         bin's size decide. None is the convention's.
     aligned: whether cell centres are sampled, as in `roi_align`. None is the convention's.
     clockwise: which way a positive angle turns the box on the screen, where y points down. None is

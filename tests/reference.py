@@ -94,8 +94,8 @@ def samples(
 ) -> tuple[Array, Array]:
     """Where one box is sampled, in index coordinates, those out of range included.
 
-    Returns (PH, samples a bin) for y and (PW, samples a bin) for x, in dtype. Neither has samples
-    where an adaptive ratio gives the box none along one axis.
+    Returns (PH, samples per bin) for y and (PW, samples per bin) for x, in dtype. Neither has
+    samples where an adaptive ratio gives the box none along one axis.
     Raises BoxError where the framework refuses the box.
     """
     if convention.sampling_ratio == "exact":

@@ -19,7 +19,7 @@ NAME = "scaling"
 
 
 def run(options: Options) -> Section:
-    section = Section(NAME, "Growth (uniform boxes, four samples a bin)")
+    section = Section(NAME, "Growth (uniform boxes, four samples per bin)")
     options = dataclasses.replace(options, pace=Pace(options.pace.seconds / 10, 3, 20))
     panels = []
     for sweep in _SWEEPS:
@@ -37,7 +37,7 @@ def run(options: Options) -> Section:
         time = panels[-1].series[_name(options.threads)]
         section.figures[f"scaling, {sweep.letter}"] = exponent(points[-_LAST:], time[-_LAST:])
     if panels and options.plot is not None:
-        draw(panels, options.plot, title="roicrop: time of one call, float32, four samples a bin")
+        draw(panels, options.plot, title="roicrop: time of one call, float32, four samples per bin")
     return section
 
 

@@ -87,7 +87,7 @@ def find_bad(xyxy: NDArray[np.float64], angle: NDArray[np.float64] | None = None
 
     angle: (K,) of rotated boxes, which is to be finite too.
 
-    Boxes of no size, and boxes outside every image, are good: a convention says what they give.
+    Boxes with zero size, and boxes outside every image, are good: a convention says what they give.
     """
     not_finite: NDArray[np.bool_] = np.any(~np.isfinite(xyxy), axis=1)
     if angle is not None:

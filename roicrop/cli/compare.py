@@ -67,7 +67,7 @@ def command(**params: Any) -> int:
     """Pool the same boxes under several conventions, and say how far apart they are, and why.
 
     Each two are compared. --convention is one of them when it is named, or when there is only one
-    --with. --sampling-ratio, --mode and the like are for all of them, but for what a --with sets
+    --with. --sampling-ratio, --mode and the like are for all of them, except for what a --with sets
     itself. Boxes are converted to the order and the units that a convention takes.
 
     Why: the rules in which the two differ are exchanged one at a time, on the boxes that differ

@@ -33,7 +33,7 @@ def command(directory: str, output: str, overwrite: bool, quiet: bool, as_json: 
     from roicrop.outputs import write_index
 
     if not output.lower().endswith(_SUFFIXES):
-        raise ArgumentError(f"{output} does not end in .h5 or .hdf5: name the index so")
+        raise ArgumentError(f"{output} has an unknown extension: use .h5 or .hdf5")
     done = finished(Path(directory))
     names = sorted(name for name in done if name.lower().endswith(_SUFFIXES))
     if left_out := len(done) - len(names):

@@ -46,7 +46,7 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
     other commands.
 
     The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read; the
-    rest is told all the same. A damaged file can crash HDF5, or keep it busy for ever: --safe
+    rest is still reported. A damaged file can crash HDF5, or keep it busy for ever: --safe
     contains that, for a minute a file.
     """
     from roicrop import inspection

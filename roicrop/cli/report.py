@@ -352,7 +352,7 @@ def _pictures(summary: RunSummary) -> list[str]:
 
 def _scale(scale: Scale) -> str:
     if scale.origin == "default":
-        return "1, because nobody said otherwise"
+        return "1, by default"
     return f"{scale.value:g}, stride {1.0 / scale.value:g} ({scale.origin})"
 
 
@@ -372,7 +372,7 @@ def _counted(summary: RunSummary) -> str:
     counts = {
         "partly outside the map": fit.partly - fit.wholly,
         "wholly outside the map": fit.wholly,
-        "of no size": fit.degenerate,
+        "with zero size": fit.degenerate,
         "reversed": job.reversed,
         f"bad and {fate}": job.bad,
     }

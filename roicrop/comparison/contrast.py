@@ -171,11 +171,11 @@ def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
         else f"{name} samples each bin {'×'.join(map(str, count))} times"
         for count, name in zip(counts, names, strict=True)
     ]
-    yield Contrast("samples a bin", " and ".join(texts), *counts)
+    yield Contrast("samples per bin", " and ".join(texts), *counts)
 
 
 def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
-    """Sample positions that are the same but for their last bits."""
+    """Sample positions that are the same except for their last bits."""
     largest = 0.0
     for along in zip(*(plan.samples(k) for plan in plans), strict=True):
         a, b = (samples.position.astype(np.float64) for samples in along)
@@ -186,7 +186,7 @@ def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
             return
         largest = max(largest, float(apart.max(initial=0.0)))
     if largest:
-        text = f"samples lie at the same places but for rounding, at most {brief(largest)} cells"
+        text = f"samples lie at the same places except for rounding, at most {brief(largest)} cells"
         yield Contrast("rounding", text, 0.0, largest)
 
 

@@ -93,7 +93,7 @@ def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
     if not tally.unequal:
         if pair.reasons and tally.boxes:
             rules = ", ".join(reason.cause for reason in pair.reasons)
-            yield _line("idle rules", f"they differ in {rules}: it changes nothing here")
+            yield _line("idle rules", f"they differ in {rules}: which changes nothing here")
         return
     if tally.largest:
         yield _line("largest", " = ".join(filter(None, _both(tally.largest, spread))))
@@ -126,7 +126,7 @@ def _verdict(pair: Pair, comparison: Comparison) -> str:
 
 
 def _why(pair: Pair) -> Iterator[str]:
-    """The causes, each with what is left of the difference without it."""
+    """The causes, each with what is difference remaining if this rule matched."""
     part = [reason for reason in pair.reasons if not reason.is_idle]
     idle = [reason.cause for reason in pair.reasons if reason.is_idle]
     columns = [
@@ -135,14 +135,14 @@ def _why(pair: Pair) -> Iterator[str]:
     ]
     if pair.tally.largest:
         left = [_percent(reason.remains) for reason in part]
-        columns.append(["left of the difference without it", *left])
+        columns.append(["difference remaining if this rule matched", *left])
     if pair.tally.incomparable:
         left = [_percent(reason.incomparable_remains) for reason in part]
-        columns.append(["left of what is not finite", *left])
+        columns.append(["non-finite values remaining", *left])
     if part:
         yield from table(list(zip(*columns, strict=True)), "l" * len(columns), INDENT)
     if idle:
-        yield f"{INDENT}no part in it: {', '.join(idle)}"
+        yield f"{INDENT}no effect: {', '.join(idle)}"
 
 
 def _changes(reason: Reason) -> str:

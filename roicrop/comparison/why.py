@@ -59,7 +59,7 @@ _DECIDES: Final = {
     "added_pixel": "end corner",
     "added_cell": "end corner",
     "clipped": "clipped boxes",
-    "min_size": "minimal size",
+    "min_size": "minimum size",
     "sampling_ratio": "sample count",
     "positions": "order of arithmetic",
     "min_samples": "sample count",

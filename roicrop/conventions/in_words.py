@@ -77,12 +77,12 @@ def operator_name(row: Convention) -> str:
 
 
 def rules(row: Convention) -> str:
-    """The rules in a line: "2×2 samples a bin, avg, corners moved −0.5 cells: torchvision …"."""
+    """The rules in a line: "2×2 samples per bin, avg, corners moved −0.5 cells: torchvision …"."""
     if row.kind == "cell":
         return f"{operator_name(row)}, {row.mode}{_moved(row)}: {row.program}"
     ratio = str(row.sampling_ratio)
     taken = {"adaptive": "as many samples as a bin has cells", "exact": "the exact integral"}
-    samples = taken.get(ratio, f"{ratio}×{ratio} samples a bin")
+    samples = taken.get(ratio, f"{ratio}×{ratio} samples per bin")
     if row.shared:
         samples += ", at its corners"
     elif row.positions == "corners":
@@ -125,11 +125,11 @@ def bin_of(row: Convention) -> str:
 
 
 def reduction(row: Convention, count: tuple[int, int]) -> str:
-    """What becomes of a bin with so many samples along y and x: "average of 2×2 samples a bin"."""
+    """What a bin with these samples along y and x gives: "average of 2×2 samples per bin"."""
     what = "average" if row.mode == "avg" else "maximum"
     if row.kind in _WHOLE_BIN:
         return _WHOLE_BIN[row.kind].format(what)
-    counts = f"{count[0]}×{count[1]} samples a bin"
+    counts = f"{count[0]}×{count[1]} samples per bin"
     if min(count) < 1:
         counts = "no samples"
     if count == (1, 1):

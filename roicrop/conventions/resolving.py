@@ -34,7 +34,10 @@ def lookup(name: str, operator: Operator) -> Convention:
         what = f"no convention {quoted(name)} for {FUNCTIONS[operator]}"
         others = [f"`{each.operator}`" for each in CONVENTIONS.values() if each.name == name]
         if others:
-            what = f"the convention {name} is for {' and '.join(others)}, not `{operator}`"
+            raise ArgumentError(
+                f"the convention {name} is for {' and '.join(others)}, not `{operator}`: "
+                f"choose from {', '.join(sorted(known))}"
+            )
         raise ArgumentError(f"{what}: {choice(name, known)}")
     return row
 

@@ -63,7 +63,7 @@ class Convention:
         "fraction"     start + bin·(p + (i + ½) / g)
         "corners"      start + j·(end − start) / (n − 1): the bins share n points, from corner to
                        corner of the box; bin p takes g of them, from j = p·g on, or p·(g − 1)
-    min_samples: how many samples a bin has under "adaptive" at least.
+    min_samples: how many samples per bin has under "adaptive" at least.
     sample_at: where in its g-th part of a bin a sample lies: ½ is written above.
     shared: the points at the edges of bins belong to both; g is at least 2.
     border: "clamp" counts a sample in [−1, size] and moves it to [0, size − 1], others are 0;
@@ -191,7 +191,7 @@ LOWEST_FLOAT32: Final = -3.4028234663852886e38
 
 _MASK_RCNN = Convention(
     name="mask-rcnn",
-    program="RoIAlign of the Mask R-CNN paper, four samples a bin",
+    program="RoIAlign of the Mask R-CNN paper, four samples per bin",
     surprise="Cells are sampled at their upper left corner, half a cell off, and a box is never "
     "smaller than one cell.",
     verified="torchvision 0.29.1, roi_align(sampling_ratio=2)",
@@ -202,7 +202,8 @@ _MASK_RCNN = Convention(
 _DETECTRON2 = Convention(
     name="detectron2",
     program="detectron2 ROIAlign (ROIAlignV2)",
-    surprise="A box smaller than a cell stays so, and one of no size has no samples and gives 0.",
+    surprise="A box smaller than a cell stays so, and one with zero size has no samples and "
+    "gives 0.",
     verified="torchvision 0.29.1, roi_align(aligned=True), which detectron2 calls",
     offset_after=ALIGNED_OFFSET,
     level_rule="detectron2",
@@ -274,7 +275,7 @@ _TENSORPACK = dataclasses.replace(
     name="tensorpack",
     program="tensorpack roi_align (crop_and_resize of a padded map, then 2×2 averages)",
     surprise="It is made of tf.image.crop_and_resize, and yet it is detectron2's operator with "
-    "four samples a bin.",
+    "four samples per bin.",
     verified="derived from the source of tensorpack",
     sampling_ratio=2,
     options=("mode",),
@@ -339,7 +340,7 @@ _PS_ALIGN = Convention(
     operator="ps-align",
     program="torchvision.ops.ps_roi_align",
     surprise="Cell centres are sampled, which roi_align has to be asked for, and with an adaptive "
-    "ratio a box of no size gives NaN.",
+    "ratio a box with zero size gives NaN.",
     verified="torchvision 0.29.1",
     offset_after=ALIGNED_OFFSET,
     void=math.nan,
@@ -384,8 +385,8 @@ _ROWS = (
         _DETECTRON2,
         name="mmcv",
         program="mmcv.ops.roi_align (aligned=True)",
-        surprise="max starts at −10000, which is also what a box of no size gives, and a reversed "
-        "box is refused.",
+        surprise="max starts at −10000, which is also what a box with zero size gives, and a "
+        "reversed box is refused.",
         verified="derived from the source of mmcv 2.x, which has no installable wheel to run",
         max_start=-10000.0,
         void_max=-10000.0,
@@ -434,8 +435,8 @@ _ROWS = (
         _DETECTRON2,
         name="paddle",
         program="paddle.vision.ops.roi_align (aligned=True)",
-        surprise="A box of no size gives NaN, and with an adaptive ratio a reversed one ends the "
-        "process.",
+        surprise="A box with zero size gives NaN, and with an adaptive ratio a reversed one ends "
+        "the process.",
         verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
@@ -467,7 +468,7 @@ _ROWS = (
         _TENSORPACK,
         name="tensorpack-unpadded",
         program="RoIAlign made of TensorFlow's crop_and_resize as tensorpack's, without padding",
-        surprise="It is detectron2's operator with four samples a bin, but a sample beyond the "
+        surprise="It is detectron2's operator with four samples per bin, but a sample beyond the "
         "outermost centres is 0 and not clamped.",
         border="inside",
     ),
@@ -476,7 +477,7 @@ _ROWS = (
         name="mmdet-v1",
         program="mmdetection 1.x RoIAlign",
         surprise="The end corner is a pixel further than it says, and a box is not made a cell "
-        "large; one of no size gives NaN where the sample count is adaptive.",
+        "large; one with zero size gives NaN where the sample count is adaptive.",
         verified="derived from the source of mmdetection 1.x",
         added_pixel=1.0,
         min_size=0.0,
@@ -557,7 +558,7 @@ _ROWS = (
         _ROTATED,
         name="openvino",
         program="OpenVINO ROIAlignRotated-15 (clockwise_mode=false)",
-        surprise="The angle is in radians; positions are detectron2's but for rounding.",
+        surprise="The angle is in radians; positions are detectron2's except for rounding.",
         verified="OpenVINO 2026.4.1",
         angle="radians",
         positions="step-scaled",

@@ -13,7 +13,7 @@ Everything here draws what a `Plan` says and computes no sampling of its own.
 from __future__ import annotations
 
 from roicrop.draw import colour
-from roicrop.draw.album import Album, Options, check_bin, check_pair, drawable
+from roicrop.draw.album import Album, Options
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
 from roicrop.draw.map import Shown
@@ -29,11 +29,8 @@ __all__ = [
     "Subject",
     "SurveyName",
     "both",
-    "check_bin",
-    "check_pair",
     "colour",
     "default_bin",
-    "drawable",
     "overlay",
     "panel",
     "save",

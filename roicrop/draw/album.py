@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby, islice, repeat
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -23,10 +23,10 @@ from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
 from roicrop.draw.map import Shown, over_channels
 from roicrop.draw.sheet import Sheet, is_own
-from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
-from roicrop.errors import ArgumentError, BoxError
-from roicrop.explanation import is_points, write_points
-from roicrop.job import Job, OnMap, Photos, Placed, Processes, Rows
+from roicrop.draw.surveys import Item, Survey, SurveyName
+from roicrop.errors import ArgumentError
+from roicrop.explanation import coverage, is_points, write_points
+from roicrop.job import Job, OnMap, Photos, Placed, Processes
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -114,13 +114,13 @@ class Album:
         survey: SurveyName | None = None,
     ) -> None:
         job.check_channel(options.channel)
-        check_bin(options.bin, job.request.output_size)
+        job.check_bin(options.bin)
         self._job = job
         self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
-        check_pair(job, conventions)
+        job.check_pair(conventions)
         self._options = options
         self._survey = survey
-        self._rows = drawable(job, boxes, BY_DEFAULT if survey is None else None)
+        self._rows = job.drawable(boxes, BY_DEFAULT if survey is None else None)
         self._photos = Photos(options.photo)
         self._photos.check(job.placed(self._rows))
         self._files = {} if place is None else self._name_files(Path(place))
@@ -190,16 +190,14 @@ class Album:
                 )
 
     def _surveys(self) -> Generator[Figure]:
-        def key(on_map: OnMap) -> int:
-            return self._key(on_map.map)
-
-        for its, on_maps in groupby(self._job.by_map(self._rows), key):
+        on_maps = self._job.by_map(self._rows)
+        for key, its in groupby(on_maps, lambda on_map: self._key(on_map.map)):
             survey: Survey | None = None
-            for on_map in on_maps:
+            for on_map in its:
                 survey = survey or self._survey_on(on_map)
                 self._add(survey, on_map)
             if survey is not None:
-                yield Figure(survey.compose, self._files.get(its, ()), self._overwrite)
+                yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
 
     def _survey_on(self, on_map: OnMap) -> Survey:
         """One of no boxes yet."""
@@ -218,7 +216,7 @@ class Album:
             crop = Crop(plan, k, over_channels(pooled[k], channel), (0, 0))
             if survey.name == "coverage":
                 of = features if channel is None else features[[channel]]
-                survey.amount[...] += coverage(crop, of)
+                survey.amount[...] += coverage(plan, k, of)
             score = None if table.score is None else float(table.score[row])
             level = None if names is None else names[int(self._job.level[row])]
             survey.items.append(Item(row, on_map.subject(row), crop, score, level))
@@ -255,9 +253,15 @@ class Album:
             figures = dict.fromkeys(names, place)
         else:
             figures = {key: place / f"{kind}-{name}.png" for key, name in names.items()}
-        files = {key: [png, *self._tables(png, operators)] for key, png in figures.items()}
+        listed = self._options.points and not self._survey
+        ends = [".csv"] if len(operators) == 1 else [f"-{name}.csv" for name in operators]
+        files = {
+            key: [png, *(png.with_name(png.stem + end) for end in ends if listed)]
+            for key, png in figures.items()
+        }
         for path in chain.from_iterable(files.values()):
-            overwrite = self._options.overwrite or (self._options.replace_own and _is_own(path))
+            own = is_points(path) if path.suffix == ".csv" else is_own(path)
+            overwrite = self._options.overwrite or (self._options.replace_own and own)
             refuse_unfit(path, overwrite=overwrite, inputs=self._job.input_files)
         return files
 
@@ -269,17 +273,6 @@ class Album:
             name += f"-{levels[placed.map % len(levels)]}"
         plain = re.sub(r"[^\w.-]+", "_", name)
         return plain if plain == name else f"{plain}-{placed.image}"
-
-    def _tables(self, png: Path, operators: Sequence[str]) -> list[Path]:
-        if not self._options.points or self._survey:
-            return []
-        if len(operators) == 1:
-            return [png.with_suffix(".csv")]
-        return [png.with_name(f"{png.stem}-{operator}.csv") for operator in operators]
-
-
-def _is_own(path: Path) -> bool:
-    return is_points(path) if path.suffix == ".csv" else is_own(path)
 
 
 def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterator[list[Path]]:
@@ -305,32 +298,3 @@ def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterat
             if future.done() and not future.cancelled() and not future.exception():
                 remove(future.result())
         raise
-
-
-def check_pair(job: Job, conventions: Sequence[Convention]) -> None:
-    """ArgumentError for two conventions where only one can be shown."""
-    if len(conventions) > 1 and (job.convention.turned or job.convention.position_sensitive):
-        raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
-
-
-def check_bin(chosen: tuple[int, int] | None, size: tuple[int, int]) -> None:
-    """ArgumentError for a bin that is none of so many."""
-    if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
-        raise ArgumentError(
-            f"--bin {chosen[0]},{chosen[1]}: there are {size[0]}×{size[1]} bins, counted from 0,0"
-        )
-
-
-def drawable(job: Job, boxes: Sequence[range] | None, most: int | None) -> Rows:
-    """The rows of boxes of these numbers, or of the first that are pooled.
-
-    BoxError for one that is not there or is bad.
-    """
-    if boxes is None:
-        return np.flatnonzero(job.is_pooled)[:most]
-    # A range may end far beyond the last box: look no further than the first that is not there.
-    numbers = list(islice(chain.from_iterable(boxes), job.boxes_in_file + 1))
-    rows = job.rows_of(list(dict.fromkeys(numbers)))
-    for row in rows[~job.is_pooled[rows]].tolist():
-        raise BoxError(f"{job.where(row)} is bad and cannot be drawn: leave it out")
-    return rows

@@ -100,11 +100,8 @@ def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Sca
 
 def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
     """The smallest and the largest finite value, or 0, which operators give for want of others."""
-    finite = np.isfinite(values)
-    return (
-        float(np.min(values, where=finite, initial=0.0)),
-        float(np.max(values, where=finite, initial=0.0)),
-    )
+    finite = values[np.isfinite(values)]
+    return float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
 
 
 def scale_of_difference(difference: NDArray[Any]) -> Scale:

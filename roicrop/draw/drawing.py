@@ -19,8 +19,8 @@ from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
 from roicrop.draw.map import Shown
 from roicrop.draw.sheet import Entry, framed
-from roicrop.draw.view import TrueBox, View, spans_of, true_box
-from roicrop.job import Subject
+from roicrop.draw.view import View, spans_of
+from roicrop.job import Subject, TrueBox
 from roicrop.sampling import Plan, Term
 from roicrop.text import distance, measure, tidy
 
@@ -201,7 +201,7 @@ class Drawing:
     @cached_property
     def true(self) -> TrueBox:
         """The box where it really is."""
-        return true_box(self.subject, self.crop.plan, self.crop.k)
+        return self.subject.true_box(self.crop.plan, self.crop.k)
 
     @cached_property
     def points(self) -> Points:
@@ -258,21 +258,17 @@ def draw_box(brush: Brush, view: View, outline: Outline, colour: Colour = BOX) -
 def box_entry(drawing: Drawing) -> Entry:
     """The box itself: its size, and whether all of it is in the figure."""
     (height, width), view = drawing.true.cells, drawing.view
-    rows, columns = drawing.true.spans
+    rows, columns = spans_of(drawing.true.outline)
     text = f"the box: {tidy(width)} × {tidy(height)} cells"
     if min(height, width) < 0:
         text += ", corners reversed"
-    gone = [
-        f"{measure(tidy(far), 'cell')} {way}"
-        for far, way in (
-            (view.columns.low - columns.high, "to the left"),
-            (columns.low - view.columns.high, "to the right"),
-            (view.rows.low - rows.high, "up"),
-            (rows.low - view.rows.high, "down"),
-        )
-        if far > 0
-    ]
-    if gone:
+    far = {
+        "to the left": view.columns.low - columns.high,
+        "to the right": columns.low - view.columns.high,
+        "up": view.rows.low - rows.high,
+        "down": rows.low - view.rows.high,
+    }
+    if gone := [f"{measure(tidy(n), 'cell')} {way}" for way, n in far.items() if n > 0]:
         text += f", out of sight (arrow): {' and '.join(gone)}"
     elif not (view.rows.covers(rows) and view.columns.covers(columns)):
         text += ", which goes on beyond the picture"
@@ -287,7 +283,7 @@ def shift(drawing: Drawing) -> str:
     moves = []
     for n, ways in ((1, ("left of", "right of")), (0, ("above", "below"))):
         begin = float(crop.whole[:, n].min())
-        cells = begin - true.spans[n].low
+        cells = begin - spans_of(true.outline)[n].low
         if abs(cells) > max(_SAME, 1e-6 * abs(begin)):
             moves.append((distance(cells, true.per_pixel[n], tidy), ways[cells > 0]))
     if not moves:

@@ -15,10 +15,10 @@ from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, s
 from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
 from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, GUTTER, Label, Shown, Spans, map_block, photo_block
-from roicrop.draw.view import Span, fit, in_sight, spans_of, true_box
+from roicrop.draw.map import BRACKETS, Shown, Spans, map_block, marked, photograph
+from roicrop.draw.view import GUTTER, Span, fit, in_sight, spans_of
+from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
-from roicrop.sampling import Plan
 from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
@@ -120,10 +120,8 @@ def overlay(
     p, q = worst = default_bin(np.abs(difference))
     pair = [replace(crop, bin=worst) for crop in crops]
     view = fit(*_region(pair, subject), shown.map_size, 600, (300, 640))
-    scale, signed = (
-        shown.scale(view, *(crop.values[~crop.void] for crop in pair)),
-        colour.scale_of_difference(difference),
-    )
+    scale = shown.scale(view, *(crop.values[~crop.void] for crop in pair))
+    signed = colour.scale_of_difference(difference)
     drawings = [
         Drawing(pair[0], view, subject, shown, colour.FIRST, ink=colour.FIRST),
         Drawing(pair[1], view, subject, shown, colour.SECOND, dashed=True, ink=colour.SECOND),
@@ -182,7 +180,7 @@ def _look(drawing: Drawing) -> Callable[[Brush], None]:
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
     """The rows and columns that have to be seen: the box, the bins, what one reads, and more."""
     first = crops[0].plan
-    box = true_box(subject, first, crops[0].k).outline
+    box = subject.true_box(first, crops[0].k).outline
     seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
     rows, columns = (in_sight(*each) for each in zip(spans_of(seen), first.map_size, strict=True))
     return rows, columns
@@ -192,7 +190,8 @@ def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet
     """What one bin reads, or some of it, where the map shows it too small; else nothing."""
     view, shown, crops = drawings[0].view, drawings[0].shown, [each.crop for each in drawings]
     sides = np.ptp([view.corners(crop.framed) for crop in crops], axis=1)
-    if min(sides.min(), view.cell) >= _LEAST_SEEN:
+    nothing = all(crop.void[crop.bin] for crop in crops)
+    if nothing or min(sides.min(), view.cell) >= _LEAST_SEEN:
         return sheet.NOTHING
     # As many cells as make the bin large enough, and at least the four that are read.
     least, most = _ENLARGED
@@ -240,8 +239,8 @@ def _step(number: int, text: str, more: str, block: sheet.Block) -> Step:
 def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> sheet.Block:
     """The photograph in a frame of at most that size."""
     view, true = drawing.view.unstretched(width, height), drawing.true
-    box = replace(drawing, view=view).box
-    return photo_block(photo.image, view, drawing.shown.map_size, true.per_pixel, box)
+    size, box = drawing.shown.map_size, replace(drawing, view=view).box
+    return marked(view, lambda: photograph(photo.image, view, size, true.per_pixel), box)
 
 
 def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Step:
@@ -255,8 +254,7 @@ def _on_map(
     number: int, drawing: Drawing, scale: colour.Scale, spans: tuple[Spans, Spans] = _NO_SPANS
 ) -> Step:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
-    labels: Sequence[Label] = art.labels(drawing)
-    marks = _marks([drawing])
+    labels, marks = art.labels(drawing), _marks([drawing])
     block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
@@ -293,7 +291,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
         given = " or ".join(dict.fromkeys(tidy(v) for v in void))
         striped.append(f"a bin with nothing to pool, which gives {given}")
     if striped:
-        found.append(_plain(", or ".join(striped), None))
+        found.append(sheet.Entry(lambda brush: None, ", or ".join(striped), None))
     values = np.concatenate([shown.seen(view)[0].ravel(), *(c.values.ravel() for c in crops)])
     lowest = f"{brief(LOWEST_FLOAT32, 5)}: where a maximum starts, and stays if it meets no number"
     for holds, its, name in (
@@ -303,13 +301,8 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
         (np.isfinite(values) & (values <= LOWEST_FLOAT32), colour.BEYOND, lowest),
     ):
         if holds.any():
-            found.append(_plain(name, its))
+            found.append(sheet.Entry(lambda brush: None, name, its))
     return found
-
-
-def _plain(text: str, background: colour.Colour | None) -> sheet.Entry:
-    """A background that says it all."""
-    return sheet.Entry(lambda brush: None, text, background)
 
 
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
@@ -335,29 +328,7 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
     )
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
-    small += [settings(d.crop.plan, d.crop.k) for d in drawings]
+    for each in drawings:  # a line may end between two settings, but not within one
+        settings = settings_of(each.crop.plan, each.crop.k)
+        small.append("\u00a0· ".join(setting.replace(" ", "\u00a0") for setting in settings))
     return sheet.page(title, [*blocks, said], small)
-
-
-def settings(plan: Plan, k: int) -> str:
-    """Every parameter in use, whether the convention's own or not."""
-    rule = plan.convention
-    (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
-    said = [
-        f"convention {in_words.named(rule)}",
-        f"{bins_y}×{bins_x} bins",
-        in_words.reduction(rule, plan.count(k)),
-    ]
-    if rule.turned:
-        said.append(f"{rule.angle}, {'' if rule.clockwise else 'counter-'}clockwise")
-    if plan.kind in ("sample", "piece"):
-        said.append("aligned" if rule.aligned else "not aligned")
-        if rule.offset_before:
-            said.append(f"corners moved {tidy(rule.offset_before)} pixels before scaling")
-        if rule.min_size:
-            said.append(f"boxes at least {tidy(rule.min_size)} cell")
-    if plan.kind == "point":
-        said.append(f"{rule.interpolation} interpolation")
-    said += [f"spatial scale {tidy(plan.spatial_scale, 6)}", f"map of {height}×{width} cells"]
-    # A line may end between two settings, but not within one.
-    return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in said)

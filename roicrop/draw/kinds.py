@@ -6,9 +6,9 @@ One bin is brought out; of the others only as much is seen as shows that they ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.drawing import SHADOW, Crop, Drawing
 from roicrop.draw.map import Box, Label, Spans, meet
 from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
-from roicrop.draw.view import Span, View, spans_of
+from roicrop.draw.view import Span, spans_of
 from roicrop.text import brief, measure, tidy
 
 _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
@@ -233,12 +233,10 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
 
 
 def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
-    (left, top), inset = (
-        drawing.pixels(cell[0] - 0.5, cell[1] - 0.5),
-        min(inset, 0.2 * drawing.view.cell),
-    )
-    right, bottom = left + drawing.view.cell_x, top + drawing.view.cell_y
-    return rectangle(left + inset, top + inset, right - inset, bottom - inset)
+    (left, top), view = drawing.pixels(cell[0] - 0.5, cell[1] - 0.5), drawing.view
+    inset = min(inset, 0.2 * view.cell)
+    right, bottom = left + view.cell_x - inset, top + view.cell_y - inset
+    return rectangle(left + inset, top + inset, right, bottom)
 
 
 def _shared(crop: Crop) -> NDArray[np.int64]:
@@ -255,62 +253,44 @@ def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
 
 def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
     """The edges that rounding moved: an arrow from where each was to where it is, and how far."""
-    view, was, now = drawing.view, drawing.true.spans, spans_of(drawing.crop.whole)
+    view, was, now = drawing.view, spans_of(drawing.true.outline), spans_of(drawing.crop.whole)
     found: list[tuple[Box, Label]] = []
-    for n, before, after, outwards in (
-        (1, was[1].low, now[1].low, -1),
-        (1, was[1].high, now[1].high, 1),
-        (0, was[0].low, now[0].low, -1),
-        (0, was[0].high, now[0].high, 1),
-    ):
+    placed: list[Box] = []
+    for n, outwards in ((1, -1), (1, 1), (0, -1), (0, 1)):
+        before, after = (s[n].low if outwards < 0 else s[n].high for s in (was, now))
         cells, seen = (after - before) * outwards, (view.rows, view.columns)[n]
         if abs(cells) < _LEAST_MOVE or not seen.holds(before):
             continue
         text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
-        for share in (0.5, 0.25, 0.75, 0.12, 0.88):
+        for share, way in product((0.5, 0.25, 0.75, 0.12, 0.88), (-1, 1)):
             at = now[1 - n].low + share * now[1 - n].size
             ends = [(at, before), (at, after)] if n else [(before, at), (after, at)]
             (x0, y0), (x1, y1) = (drawing.pixels(*end) for end in ends)
-            placed = [box for arrow, label in found for box in (label.box, _around(arrow))]
-            label = _beside((x0, y0, x1, y1), text, view, placed)
-            if label is not None and not meet(_around((x0, y0, x1, y1)), placed):
+            x, y = (x0 + x1) / 2, (y0 + y1) / 2
+            if not (20 <= x <= view.width - 20 and 20 <= y <= view.height - 20):
+                continue
+            *_, half_x, half_y = Label(text, 0, 0).box
+            aside = (0.0, way * (half_y + 13)) if n else (-way * (half_x + 13), 0.0)
+            label = Label(text, x + aside[0], y + aside[1]).within(view)
+            arrow = min(x0, x1) - 6, min(y0, y1) - 6, max(x0, x1) + 6, max(y0, y1) + 6
+            if not (meet(label.box, placed) or meet(arrow, placed)):
                 found.append(((x0, y0, x1, y1), label))
+                placed += [label.box, arrow]
                 break
     return found
-
-
-def _around(arrow: Box) -> Box:
-    x0, y0, x1, y1 = arrow
-    return min(x0, x1) - 6, min(y0, y1) - 6, max(x0, x1) + 6, max(y0, y1) + 6
-
-
-def _beside(ends: Box, text: str, view: View, placed: Sequence[Box]) -> Label | None:
-    """A label beside an arrow, if there is room that is not taken."""
-    x, y = (ends[0] + ends[2]) / 2, (ends[1] + ends[3]) / 2
-    *_, half_x, half_y = Label(text, 0, 0).box
-    if not (20 <= x <= view.width - 20 and 20 <= y <= view.height - 20):
-        return None
-    flat = ends[1] == ends[3]
-    for way in (-1, 1):
-        aside = (0.0, way * (half_y + 13)) if flat else (-way * (half_x + 13), 0.0)
-        label = Label(text, x + aside[0], y + aside[1]).within(view)
-        if not meet(label.box, placed):
-            return label
-    return None
 
 
 def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     """The cells of each bin, where bins overlap."""
     crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
-    rows = [crop.cells(p, 0)[0] for p in range(bins_y)]
-    columns = [crop.cells(0, q)[1] for q in range(bins_x)]
-    return _if_overlapping(rows), _if_overlapping(columns)
-
-
-def _if_overlapping(cells: Sequence[range]) -> Spans:
-    if not any(a.stop > b.start for a, b in pairwise(cells)):
-        return ()
-    return [Span(each.start - 0.5, each.stop - 0.5) if each else None for each in cells]
+    found: list[Spans] = []
+    for cells in (
+        [crop.cells(p, 0)[0] for p in range(bins_y)],
+        [crop.cells(0, q)[1] for q in range(bins_x)],
+    ):
+        spans = [Span(each.start - 0.5, each.stop - 0.5) if each else None for each in cells]
+        found.append(spans if any(a.stop > b.start for a, b in pairwise(cells)) else ())
+    return found[0], found[1]
 
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:

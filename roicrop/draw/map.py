@@ -19,7 +19,7 @@ from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
 from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.sheet import NOTHING, Block, Sheet
-from roicrop.draw.view import Span, View
+from roicrop.draw.view import GUTTER, Span, View
 from roicrop.sampling import Plan
 from roicrop.text import Format, format_for, round_step
 
@@ -27,7 +27,6 @@ Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
 Spans = Sequence[Span | None]
 
-GUTTER: Final = 36  # for the row numbers
 BRACKETS: Final = 74  # the most that they take beside a map
 _GAP: Final = 4
 _LANE: Final = 22
@@ -133,6 +132,15 @@ def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
     if seen.size:
         _lay(Image.fromarray(scale.colours(seen)), canvas, view, (row, column))
     return _with_cells(canvas, view, shown.map_size)
+
+
+def photograph(
+    photo: Image.Image, view: View, map_size: tuple[int, int], per_pixel: tuple[float, float]
+) -> Brush:
+    """The same with the photograph, cropped as the map is. per_pixel: cells a pixel, y and x."""
+    canvas = Image.fromarray(stripes(view.height, view.width))
+    _lay(photo, canvas, view, per_pixel=per_pixel)
+    return _with_cells(canvas, view, map_size)
 
 
 def _lay(
@@ -378,24 +386,3 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
             sheet.text(x + at_x, y + at_y - _LINE / 2, text, TICK, MUTED, align=0.5)
 
     return Block(width, height, place)
-
-
-def photo_block(
-    photo: Image.Image,
-    view: View,
-    map_size: tuple[int, int],
-    per_pixel: tuple[float, float],
-    marks: Marks,
-    labels: Sequence[Label] = (),
-) -> Block:
-    """The photograph, cropped as the map is, with the borders of the cells and marks on it.
-
-    per_pixel: cells a pixel, along y and along x.
-    """
-
-    def ground() -> Brush:
-        canvas = Image.fromarray(stripes(view.height, view.width))
-        _lay(photo, canvas, view, per_pixel=per_pixel)
-        return _with_cells(canvas, view, map_size)
-
-    return marked(view, ground, marks, labels)

@@ -104,7 +104,7 @@ def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
     """
     image, metadata = sheet.finish(), PngInfo()
     metadata.add_itxt("Title", sheet.title)
-    metadata.add_text("Software", f"{_DRAWN_BY} {__version__}")
+    metadata.add_text("Software", f"roicrop {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
         image.save(temporary, format="PNG", pnginfo=metadata)
 
@@ -113,12 +113,9 @@ def is_own(path: Path) -> bool:
     """Whether a file is a picture that `save` wrote."""
     try:
         with Image.open(path) as image:
-            return str(image.info.get("Software", "")).startswith(f"{_DRAWN_BY} ")
+            return str(image.info.get("Software", "")).startswith("roicrop ")
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
-
-
-_DRAWN_BY: Final = "roicrop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +153,6 @@ def row(*blocks: Block, gap: int = GAP) -> Block:
 
     width = sum(b.width for b in blocks) + gap * max(len(blocks) - 1, 0)
     return Block(width, max((b.height for b in blocks), default=0), place)
-
-
-def raster(width: int, height: int, draw: Callable[[], Image.Image]) -> Block:
-    """An image."""
-    return Block(width, height, lambda sheet, x, y: sheet.raster(x, y, width, height, draw))
 
 
 def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -> Block:
@@ -288,4 +280,4 @@ def _swatch(entry: Entry) -> Block:
         entry.draw(brush)
         return brush.finish()
 
-    return raster(width, height, draw)
+    return Block(width, height, lambda sheet, x, y: sheet.raster(x, y, width, height, draw))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from functools import cached_property, partial
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,8 @@ from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
 from roicrop.draw.drawing import Crop, Outline, draw_box
 from roicrop.draw.grid import grid
 from roicrop.draw.lettering import SMALL, shorten
-from roicrop.draw.map import (
-    GUTTER,
-    Box,
-    Label,
-    Marks,
-    Shown,
-    heat_map,
-    map_block,
-    marked,
-    meet,
-    photo_block,
-)
-from roicrop.draw.view import Span, View, fit, in_sight, spans_of, true_box
+from roicrop.draw.map import Label, Marks, Shown, heat_map, map_block, marked, meet, photograph
+from roicrop.draw.view import GUTTER, Span, View, fit, in_sight, spans_of
 from roicrop.job import Photo, Subject
 from roicrop.text import many, tidy
 
@@ -91,7 +81,7 @@ class Survey:
     def outline(self, item: Item) -> Outline:
         """A box in index coordinates of the map that is shown."""
         subject = replace(item.subject, cells_per_pixel=self.cells_per_pixel)
-        return true_box(subject, item.crop.plan, item.crop.k).outline
+        return subject.true_box(item.crop.plan, item.crop.k).outline
 
     def view(self, spans: tuple[Span, Span] | None = None) -> View:
         """Some of the map, or all of it, as large as there is room for beside a photograph."""
@@ -102,14 +92,18 @@ class Survey:
 
     def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
         """What a view shows, on the photograph."""
-        assert self.photo is not None
-        size, per_pixel = self.shown.map_size, self.cells_per_pixel
-        return photo_block(self.photo.image, view, size, per_pixel, marks, labels)
+        photo, size = self.photo, self.shown.map_size
+        assert photo is not None
+        ground = partial(photograph, photo.image, view, size, self.cells_per_pixel)
+        return marked(view, ground, marks, labels)
 
     def colour(self, item: Item) -> Colour:
         """By its level, the finest first."""
-        scales = sorted({other.crop.plan.spatial_scale for other in self.items}, reverse=True)
-        return _LEVELS[scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
+        return _LEVELS[self._scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
+
+    @cached_property
+    def _scales(self) -> list[float]:
+        return sorted({item.crop.plan.spatial_scale for item in self.items}, reverse=True)
 
 
 def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
@@ -168,7 +162,6 @@ def _labels(
     boxes: their corners in pixels. first: numbers of items.
     """
     found: dict[int, Label] = {}
-    taken: list[Box] = []
     for n in first:
         (left, top), (right, bottom) = np.min(boxes[n], axis=0), np.max(boxes[n], axis=0)
         *_, wide, high = Label(items[n].label, 0.0, 0.0).box
@@ -180,9 +173,9 @@ def _labels(
             (left - wide - 2, (top + bottom) / 2),
         ):
             label = Label(items[n].label, float(at_x), float(at_y))
-            if label.within(view) == label and not meet(label.box, taken):
+            others = [other.box for other in found.values()]
+            if label.within(view) == label and not meet(label.box, others):
                 found[n] = label
-                taken.append(label.box)
                 break
     return found
 
@@ -223,32 +216,6 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     caption = f"{item.label} · {item.level}" if item.level else item.label
     above = sheet.paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
     return sheet.column(above, sheet.row(picture, pooled, gap=8), gap=2)
-
-
-def coverage(crop: Crop, features: NDArray[Any]) -> NDArray[np.float64]:
-    """(H, W) how much each cell counts in all bins of a box: the operator's adjoint, of ones.
-
-    For an average that is the sum of its weights. For a maximum it is that of the one term which a
-    bin has its value from, as the mean over channels; features: (C, H, W).
-    """
-    plan, k = crop.plan, crop.k
-    if plan.convention.mode == "avg":
-        return plan.weights(k)
-    amount = np.zeros(plan.map_size)
-    for p, q in np.ndindex(plan.output_size):
-        terms = [term.taps for term in plan.terms(k, p, q) if term.taps]
-        if not terms:
-            continue
-        values = np.zeros((len(terms), len(features)))
-        with np.errstate(invalid="ignore"):
-            for n, taps in enumerate(terms):
-                for tap in taps:
-                    values[n] += features[:, tap.row, tap.column].astype(np.float64) * tap.weight
-        best = np.nan_to_num(values, nan=-np.inf).argmax(axis=0)
-        for n, times in zip(*np.unique(best, return_counts=True), strict=True):
-            for tap in terms[n]:
-                amount[tap.row, tap.column] += times / len(features) * tap.weight
-    return amount
 
 
 def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:

@@ -6,19 +6,17 @@ really is, at feature coordinate − ½, so that a convention that samples elsew
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.draw.canvas import Corners
-from roicrop.job import Subject
-from roicrop.sampling import Plan
 
 Index = TypeVar("Index", float, NDArray[np.float64])
 
+GUTTER: Final = 36  # pixels beside a frame, for the row numbers
 LEAST_CELLS: Final = 2.2
 MOST_STRETCH: Final = 4.0  # how much higher than wide a cell may be, or wider than high
 _EDGE: Final = 0.5
@@ -56,15 +54,10 @@ class Span:
         return self.low <= other.low and other.high <= self.high
 
 
-def span_of(values: Iterable[float]) -> Span:
-    """The span of some coordinates."""
-    found = list(values)
-    return Span(float(min(found)), float(max(found)))
-
-
 def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
     """The rows and the columns that (n, 2) corners, y and x each, lie between."""
-    return span_of(outline[:, 0]), span_of(outline[:, 1])
+    (top, left), (bottom, right) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    return Span(top, bottom), Span(left, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,49 +183,3 @@ def _slide(span: Span, shown: float, size: int) -> float:
     if over_high > 0:
         return max(span.high - shown, centred - min(over_high, -over_low))
     return centred
-
-
-@dataclass(frozen=True, slots=True)
-class TrueBox:
-    """The box as it really is: the truth that conventions are held against.
-
-    outline: (4, 2) its corners, y and x each, in order around it, in index coordinates.
-    cells: its height and width in cells, negative where it is reversed.
-    per_pixel: cells a pixel of the image, along y and along x.
-    """
-
-    outline: NDArray[np.float64]
-    cells: tuple[float, float]
-    per_pixel: tuple[float, float]
-
-    @property
-    def spans(self) -> tuple[Span, Span]:
-        """The rows and the columns that it lies between."""
-        return spans_of(self.outline)
-
-    def pixel_of(self, y: float, x: float) -> tuple[float, float]:
-        """The y and x in the image under index coordinates."""
-        return (y + _EDGE) / self.per_pixel[0], (x + _EDGE) / self.per_pixel[1]
-
-
-def corners_of(plan: Plan, k: int) -> tuple[float, float, float, float]:
-    """x1, y1, x2, y2 of the plan's own box k, before it is turned if it is."""
-    first, second, third, fourth = (float(v) for v in plan.boxes[k, :4])
-    if plan.turn(k) is None:
-        return first, second, third, fourth
-    return first - third / 2, second - fourth / 2, first + third / 2, second + fourth / 2
-
-
-def true_box(subject: Subject, plan: Plan, k: int) -> TrueBox:
-    """Box k as it really is."""
-    y, x = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
-    x1, y1, x2, y2 = subject.corners or corners_of(plan, k)
-    if subject.corners is None and plan.convention.normalized:
-        # Fractions of the image, which the map covers.
-        height, width = plan.map_size[0] / y, plan.map_size[1] / x
-        x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
-    corners = np.array([(y1, x1), (y1, x2), (y2, x2), (y2, x1)]) * (y, x) - _EDGE
-    if turn := plan.turn(k):
-        centre = corners.mean(axis=0)
-        corners = replace(turn, y=centre[0], x=centre[1]).of((corners - centre).tolist())
-    return TrueBox(corners, ((y2 - y1) * y, (x2 - x1) * x), (y, x))

@@ -177,7 +177,7 @@ class Explanation:
         height, width = self.plan.output_size
         if only is not None and not (0 <= only[0] < height and 0 <= only[1] < width):
             raise ArgumentError(
-                f"bin {only[0]},{only[1]} is none of {height}×{width}: they are counted from 0,0"
+                f"no bin {only[0]},{only[1]}: there are {height}×{width}, counted from 0,0"
             )
 
     def listing(

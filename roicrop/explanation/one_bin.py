@@ -36,7 +36,7 @@ def tolerance(explanation: Explanation, bin_: Bin) -> str:
     """By how much the operator's value may differ, and why."""
     text = f"{exact(TOLERANCE)} × {brief(explanation.largest)} = {brief(bin_.tolerance)}"
     if explanation.pooled.dtype == np.float16:
-        return f"{brief(bin_.tolerance)}, for float16 is rounded at the end"
+        return f"{brief(bin_.tolerance)}, because the result is rounded to float16"
     return text
 
 
@@ -149,7 +149,7 @@ def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
     plan, k = explanation.plan, explanation.k
     of_y, of_x = plan.axes
     y, x = _edges(of_y, k, bin_.row), _edges(of_x, k, bin_.column)
-    names = ("first cell", "cell after", "on the map")
+    names = ("first cell", "end cell (exclusive)", "on the map")
     yield from table([["", "y", "x"], *map(list, zip(names, y, x, strict=True))], "lll", INDENT)
 
 
@@ -312,7 +312,7 @@ _What = Callable[[Bin, list[Reading]], Iterator[str]]
 _KINDS: Final[dict[Kind, tuple[_Where, _What, str]]] = {
     "sample": (sampled, samples_read, "no samples"),
     "point": (sampled, samples_read, "no samples"),
-    "piece": (cut, pieces_read, "a bin of no size"),
+    "piece": (cut, pieces_read, "a bin with zero size"),
     "cell": (covered, cells_read, "no cells"),
 }
 """Where a bin is read, what is read there, and why there may be nothing."""

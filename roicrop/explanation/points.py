@@ -60,7 +60,7 @@ def is_points(path: Path) -> bool:
 
 def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
     """The lines of that file, bin by bin; of each at least the columns that it has."""
-    per_y, per_x = subject.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
+    true = subject.true_box(plan, k)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_ROWS
     many = plan.bins_of_cells(k) if plan.kind == "cell" else None
@@ -68,8 +68,7 @@ def _rows(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
         terms = plan.terms(k, p, q)
         for term in terms if few else terms.in_range():
             row = placed(p, q, term)
-            row["image_y"] = (float(term.y) + 0.5) / per_y
-            row["image_x"] = (float(term.x) + 0.5) / per_x
+            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
             if many is not None:
                 row["bins_with_this_cell"] = many[term.row, term.column]
             yield row

@@ -12,8 +12,8 @@ from roicrop.conventions import CONVENTIONS, overrides
 from roicrop.conventions import in_words as rules
 from roicrop.explanation.account import Bin, Explanation, LevelReason
 from roicrop.explanation.one_bin import one_bin, operand, tolerance
-from roicrop.sampling import Axis, Step
-from roicrop.text import brief, exact, in_column, printable, table, under_one_another
+from roicrop.sampling import Axis, Plan, Step
+from roicrop.text import brief, exact, in_column, printable, table, tidy, under_one_another
 
 MOST_TERMS: Final = 64
 MOST_BINS: Final = 1024
@@ -207,7 +207,7 @@ def _axis(axis: Axis, k: int) -> Iterator[_Line]:
     yield _size(axis, k, steps.get("size"))
     yield _bin_size(axis, k)
     if axis.convention.kind in ("sample", "point"):
-        yield _samples_a_bin(axis, k, steps.get("samples a bin"))
+        yield _samples_a_bin(axis, k, steps.get("samples per bin"))
     if axis.convention.interpolation == "nearest":
         yield "rounding", "each sample", "to the nearest cell, half away from zero"
     elif axis.convention.kind != "cell":
@@ -247,17 +247,21 @@ def _bin_size(axis: Axis, k: int) -> _Line:
 
 def _samples_a_bin(axis: Axis, k: int, adaptive: Step | None) -> _Line:
     if adaptive is None:
-        return "samples a bin", exact(axis.count[k]), ""
+        return "samples per bin", exact(axis.count[k]), ""
     count = f"⌈{exact(adaptive.before)}⌉ → {exact(adaptive.after)}"
     if adaptive.after != axis.count[k]:
         count += f" → {exact(axis.count[k])}"
-    return "samples a bin", count, f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}"
+    return (
+        "samples per bin",
+        count,
+        f"the bin size, rounded up{_NO_SAMPLES[np.sign(axis.count[k])]}",
+    )
 
 
 _NO_SAMPLES: Final = {
     1: "",
-    0: "; none, if that is none along y or x",
-    -1: "; none, since the box is reversed",
+    0: "; no samples: the count is 0 along y or x",
+    -1: "; no samples: the box is reversed",
 }
 
 
@@ -307,3 +311,25 @@ def _next(reason: LevelReason) -> Iterator[list[str]]:
             factor = levels.factor_to(0, other)
             change = f"sides {factor:.3g} times as long"
             yield [f"  {reason.names[other]}", change, f"the box would be on it with {word} sides"]
+
+
+def settings_of(plan: Plan, k: int) -> list[str]:
+    """Every parameter in use, whether the convention's own or not, in a few words each."""
+    rule = plan.convention
+    (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
+    said = [
+        f"convention {rules.named(rule)}",
+        f"{bins_y}×{bins_x} bins",
+        rules.reduction(rule, plan.count(k)),
+    ]
+    if rule.turned:
+        said.append(f"{rule.angle}, {'' if rule.clockwise else 'counter-'}clockwise")
+    if plan.kind in ("sample", "piece"):
+        said.append("aligned" if rule.aligned else "not aligned")
+        if rule.offset_before:
+            said.append(f"corners moved {tidy(rule.offset_before)} pixels before scaling")
+        if rule.min_size:
+            said.append(f"boxes at least {tidy(rule.min_size)} cell")
+    if plan.kind == "point":
+        said.append(f"{rule.interpolation} interpolation")
+    return [*said, f"spatial scale {tidy(plan.spatial_scale, 6)}", f"map of {height}×{width} cells"]

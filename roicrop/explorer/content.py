@@ -23,7 +23,7 @@ from roicrop.conventions import (
     in_words,
     overrides,
 )
-from roicrop.draw import check_bin, check_pair, colour, drawable
+from roicrop.draw import colour
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import OPTIONS, Job, Photo, Photos, convention_options, option_words
 from roicrop.precision import coordinate_dtype
@@ -59,10 +59,10 @@ class Content:
 
     def __init__(self, job: Job, beside: Convention | None, options: Options) -> None:
         job.check_channel(options.channel)
-        check_bin(options.bin, job.request.output_size)
+        job.check_bin(options.bin)
         row = job.convention
         conventions = [row, *([] if beside is None else [beside])]
-        check_pair(job, conventions)
+        job.check_pair(conventions)
         if row.position_sensitive:
             raise ArgumentError(
                 f"a page does not know {in_words.OPERATORS[row.operator]}: "
@@ -75,7 +75,7 @@ class Content:
         self._job = job
         self._conventions = conventions
         self._options = options
-        self._rows = drawable(job, options.boxes, None)
+        self._rows = job.drawable(options.boxes, None)
         if not len(self._rows):
             raise BoxError(f"{job.table.source.name} has no box to show that can be pooled")
         self._photos = Photos(options.photo)

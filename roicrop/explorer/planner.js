@@ -6,7 +6,7 @@
 /** @typedef {"sample" | "point" | "piece" | "cell"} Kind what a bin is made of */
 /**
  * One axis of a box, in index coordinates: integer i is the center of cell i. `step` is from bin to
- * bin, `length` that after the minimum, `count` samples a bin, `cells` RoIPool's first and last.
+ * bin, `length` that after the minimum, `count` samples per bin, `cells` RoIPool's first and last.
  * @typedef {{row: Row, kind: Kind, real: Real, size: number, bins: number, begin: number,
  *   end: number, length: number, step: number, count: number, cells: [number, number] | null}} Axis
  */

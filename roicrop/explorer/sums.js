@@ -245,7 +245,7 @@ function result({ plan }, bin) {
     const none = {
       sample: "no samples",
       point: "no samples",
-      piece: "a bin of no size",
+      piece: "a bin with zero size",
       cell: "no cells",
     };
     const why = bin.count[0] * bin.count[1] ? "a sample is outside" : none[kind];

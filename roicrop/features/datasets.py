@@ -218,7 +218,7 @@ class MapFile:
         if patterns := patterns_of(path, maps):
             names = listing([pattern.rpartition("/")[2] for pattern in patterns])
             raise FeatureError(
-                f"{where_in(self.file, path)} holds several maps an image: {names}: name the "
+                f"{where_in(self.file, path)} holds several maps per image: {names}: name the "
                 "levels of a pyramid with --levels, or choose one of each, as in "
                 f"{where_in(self.file, patterns[0])}, or one group, as in "
                 f"{where_in(self.file, min(map(_parent, maps)))}"

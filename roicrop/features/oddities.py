@@ -50,7 +50,7 @@ def odd_scale(scale: Scale | None, dataset: Any, group: Any) -> Iterator[str]:
     if scale is not None and scale.value > 1 and scale.origin.startswith("attribute"):
         yield (
             f"{scale.origin} makes {scale.value:g} cells of a pixel: a map is seldom larger than "
-            "its image, so are stride and spatial_scale mixed up?"
+            "its image, are stride and spatial_scale swapped?"
         )
 
 

@@ -141,7 +141,7 @@ class Trial:
     adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
     total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
     largest: the largest absolute difference.
-    fingerprint: of all plans. counts: the fewest and the most samples a bin.
+    fingerprint: of all plans. counts: the fewest and the most samples per bin.
     refused: why the hypothesis cannot be, if it refuses a box. dropped: whether nobody looked.
     """
 

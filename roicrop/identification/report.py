@@ -94,16 +94,16 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         best = verdict.best.trials[0]
         alike = ", which compute the same" if len(best.hypothesis.rules.named) > 1 else ""
         if len(verdict.best.trials) > 1:
-            alike = ", which these values do not tell apart"
+            alike = ", which these values cannot distinguish"
         yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
     else:
         assert verdict.nearest is not None
         assert verdict.residual is not None
         best = verdict.nearest
         if verdict.residual.kind == "unlike":
-            yield "identify", f"{pooled.path} fits nothing: {verdict.residual.text}"
+            yield "identify", f"{pooled.path} matches no convention: {verdict.residual.text}"
             return
-        yield "identify", f"{pooled.path} fits nothing; nearest is {_names([best])}"
+        yield "identify", f"{pooled.path} matches no convention; nearest is {_names([best])}"
         yield "difference", verdict.residual.text
         if verdict.residual.kind in ("factor", "rows", "channels", "shift"):
             yield "with that", _agreement(best, job)
@@ -120,12 +120,12 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     if verdict.best and verdict.best.differs:
         yield "they differ", f"in {_reasons(verdict.best.differs)}"
     if not verdict.tells:
-        yield "but", "the tensor is one value throughout, which tells little"
+        yield "but", "constant tensor; it cannot distinguish conventions"
     for one in verdict.others[:_MOST_OTHERS]:
-        yield "or", f"{_name_apart(one)}: the same but for {_reasons(one.differs)}"
+        yield "or", f"{_name_apart(one)}: the same except for {_reasons(one.differs)}"
     more = len(verdict.others[_MOST_OTHERS:]) + verdict.left_out
     if more:
-        yield "or", f"one of {more:,} more, which these data do not tell apart"
+        yield "or", f"one of {more:,} more, which these data cannot distinguish"
 
 
 def _names(trials: Sequence[Trial]) -> str:

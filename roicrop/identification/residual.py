@@ -319,7 +319,7 @@ def _traits(trial: Trial) -> list[tuple[str, Mask]]:
     outside = (cells.min(axis=1) < 0) | (cells[:, 2:] > sizes).any(axis=1)
     traits = [
         ("are reversed", (sides < 0).any(axis=1)),
-        ("are of no size", (sides == 0).any(axis=1)),
+        ("have zero size", (sides == 0).any(axis=1)),
         ("are smaller than a cell", (sides < 1).any(axis=1)),
         ("reach outside their map", outside),
     ]

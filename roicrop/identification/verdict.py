@@ -120,7 +120,7 @@ def _by(holds: bool, reason: str) -> str:
     return reason if holds else _FEATURES
 
 
-_FEATURES: Final = "these features do not tell"
+_FEATURES: Final = "these features cannot tell"
 _SAME_BOX: Final = "the boxes come to the same"
 
 
@@ -130,10 +130,12 @@ def _why_ratio(best: Trial, other: Trial) -> str:
     if best.fingerprint.counts != other.fingerprint.counts or "adaptive" not in both:
         return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
+    if fixed == "exact":
+        return _FEATURES
     if fewest == most:
         samples = measure(str(fixed), "sample")
         return f"the boxes are too small: adaptive takes {samples} a bin on each of them"
-    return f"the boxes are too small: adaptive takes {fewest} to {most} samples a bin"
+    return f"the boxes are too small: adaptive takes {fewest} to {most} samples per bin"
 
 
 def _why_minimum(best: Trial, other: Trial) -> str:

@@ -108,7 +108,7 @@ def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
             yield f"{_boxes(mask.sum())} {text}, first {table.where(first)}: {bad.reason(first)}"
     flat = np.any(bad.xyxy[:, 2:] == bad.xyxy[:, :2], axis=1) & ~bad.not_finite
     if flat.any():
-        yield f"{_boxes(flat.sum())} of no size, first {table.where(int(np.argmax(flat)))}"
+        yield f"{_boxes(flat.sum())} with zero size, first {table.where(int(np.argmax(flat)))}"
 
 
 def _odd_units(table: BoxTable, corners: Corners, how: Request, sizes: Corners) -> Iterator[str]:

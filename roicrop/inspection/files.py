@@ -81,8 +81,8 @@ def look_together(
 ) -> Iterator[Together]:
     """Hold boxes against features.
 
-    Boxes go with the features whose file has the same name but for its suffix, and, where there are
-    none, with all. run: `here` or `contained`.
+    Boxes go with the features whose file has the same name except for its suffix, and, where
+    there are none, with all. run: `here` or `contained`.
     """
     for spec, table in _pairs(looked):
         from roicrop.inspection.files import hold_together  # imports h5py: only for pairs

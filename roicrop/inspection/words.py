@@ -97,7 +97,7 @@ def _(file: BoxFile) -> Iterator[str]:
     if file.width and file.height:
         yield _line("sizes", f"{_range(file.width)} wide, {_range(file.height)} high")
     counts = {
-        "of no size": file.zero_size,
+        "with zero size": file.zero_size,
         "reversed": file.reversed,
         "not finite": file.not_finite,
     }
@@ -107,11 +107,11 @@ def _(file: BoxFile) -> Iterator[str]:
         images = {f"{image}{_known(file.file_names, image)}": n for image, n in file.images.items()}
         yield _line("images", f"{len(images):,}, by {file.image_key}: {_boxes_each(images)}")
     else:
-        yield _line("images", "none is named")
+        yield _line("images", "not named")
     if "id" in file.columns:
-        yield _line("id", "there is one for each")
+        yield _line("id", "one per box")
     if "score" in file.columns:
-        yield _line("score", _range(file.score) if file.score else "none that is a number")
+        yield _line("score", _range(file.score) if file.score else "no number")
     if "label" in file.columns:
         labels = {f"{label}{_known(file.categories, label)}": n for label, n in file.labels.items()}
         yield _line("label", f"{len(labels):,}: {_boxes_each(labels)}")
@@ -121,7 +121,7 @@ def _(file: BoxFile) -> Iterator[str]:
 @in_words.register
 def _(pair: Together) -> Iterator[str]:
     boxes = "standard input" if pair.boxes == "-" else pair.boxes
-    but = f", but for {many(pair.beyond, 'box', 'boxes')}" if pair.beyond else ""
+    but = f", except for {many(pair.beyond, 'box', 'boxes')}" if pair.beyond else ""
     yield f"{pair.features} with {boxes}: they {f'fit{but}' if pair.fits else 'do not fit'}"
     if pair.problem:
         yield _line("problem", pair.problem)
@@ -205,7 +205,7 @@ def _values(values: Values) -> str:
     if values.is_sample:
         looked_at = f"a sample, {values.looked_at:,} of {values.of:,}"
     if values.minimum is None or values.maximum is None:
-        return f"none that is finite ({looked_at})"
+        return f"no finite value ({looked_at})"
     return f"{_range((values.minimum, values.maximum))}, mean {values.mean:.6g} ({looked_at})"
 
 
@@ -287,7 +287,7 @@ def _node(node: ModelNode) -> Iterator[tuple[str, str]]:
     if node.convention is None:
         yield "computes", "unknown: no convention is known for this operator"
     elif node.differs:
-        yield "computes", "what no convention does"
+        yield "computes", "what no known convention does"
         yield "nearest", f"{node.convention}, but {node.differs}"
     else:
         yield "computes", f"convention {node.convention}"

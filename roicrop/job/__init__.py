@@ -38,7 +38,7 @@ from roicrop.job.on_map import Corners, Features, OnMap, Placed, Rows
 from roicrop.job.parameters import input_parameters, parameters, rules
 from roicrop.job.pipeline import Cropped, crop, names_levels, open_job
 from roicrop.job.request import Request
-from roicrop.job.subject import Subject
+from roicrop.job.subject import Subject, TrueBox
 
 if TYPE_CHECKING:
     from roicrop.job.crews import Cluster, Processes, ThisProcess
@@ -84,6 +84,7 @@ __all__ = [
     "Subject",
     "Task",
     "ThisProcess",
+    "TrueBox",
     "assign_images",
     "carry_out",
     "cautions",

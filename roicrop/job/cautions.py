@@ -16,6 +16,7 @@ from roicrop.job.fitting import Fit
 from roicrop.job.frames import distinct_images
 from roicrop.job.image_sizes import against_sizes
 from roicrop.job.job import Job
+from roicrop.text import many
 
 _FEW: Final = 4  # boxes, which may well lie in one corner
 _TURN: Final = 2 * math.pi + 1e-3  # radians
@@ -59,7 +60,8 @@ def require_scale(job: Job) -> None:
     fit = job.fit()
     if not job.scale_matters or not _unsaid(job) or not (fit.wholly or _many(job, fit)):
         return
-    where = f"{fit.wholly} of {len(job)} boxes lie wholly outside their map"
+    lie = "lies" if fit.wholly == 1 else "lie"
+    where = f"{fit.wholly} of {many(len(job), 'box', 'boxes')} {lie} wholly outside their map"
     stride = job.stride_that_fits()
     remedy = f"--stride {stride} would fit them, " if stride else ""
     raise FeatureError(
@@ -86,7 +88,7 @@ def _outside_at_any_scale(job: Job, fit: Fit) -> Caution | None:
     if job.scale_matters or not _many(job, fit):
         return None
     given = job.request.normalized and job.request.image_size is not None
-    mend = "mend them" if given else "mend them, or --normalized and --image-size"
+    mend = "fix them" if given else "fix them, or --normalized and --image-size"
     return Caution(f"{_where(job, fit)}: {mend}", loud=True)
 
 
@@ -192,7 +194,8 @@ _CHECKS: Final[tuple[Callable[[Job, Fit], Caution | None], ...]] = (
 
 
 def _where(job: Job, fit: Fit) -> str:
-    return f"{fit.beyond} of {len(job)} boxes reach outside their map"
+    reach = "reaches" if fit.beyond == 1 else "reach"
+    return f"{fit.beyond} of {many(len(job), 'box', 'boxes')} {reach} outside their map"
 
 
 def _many(job: Job, fit: Fit) -> bool:

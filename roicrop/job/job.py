@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, islice
 from types import TracebackType
 from typing import Final
 
@@ -281,6 +282,33 @@ class Job:
         if channel is not None and channel >= channels:
             last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
+
+    def check_bin(self, chosen: tuple[int, int] | None) -> None:
+        """ArgumentError for a bin that is none of those that are pooled."""
+        size = self.request.output_size
+        if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
+            there = f"there are {size[0]}×{size[1]} bins, counted from 0,0"
+            raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {there}")
+
+    def check_pair(self, conventions: Sequence[Convention]) -> None:
+        """ArgumentError for two conventions where only one can be shown."""
+        own = self.convention
+        if len(conventions) > 1 and (own.turned or own.position_sensitive):
+            raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
+
+    def drawable(self, numbers: Sequence[range] | None, most: int | None) -> Rows:
+        """The rows of boxes of these numbers, or of the first `most` that are pooled.
+
+        BoxError for one that is not there or is bad.
+        """
+        if numbers is None:
+            return np.flatnonzero(self.is_pooled)[:most]
+        # A range may end far beyond the last box: look no further than the first that is not there.
+        some = islice(chain.from_iterable(numbers), self.boxes_in_file + 1)
+        rows = self.rows_of(list(dict.fromkeys(some)))
+        for row in rows[~self.is_pooled[rows]].tolist():
+            raise BoxError(f"{self.where(row)} is bad and cannot be drawn: leave it out")
+        return rows
 
     def rows_of(self, numbers: Iterable[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""

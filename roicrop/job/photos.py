@@ -153,6 +153,6 @@ def _pixels(placed: Placed) -> tuple[float, float]:
 
 
 def _fits(size: tuple[int, int], placed: Placed) -> bool:
-    """Whether so many pixels (width, height) make the map's cells, but for one that is begun."""
+    """Whether so many pixels (width, height) make the map's cells, except for one that is begun."""
     pairs = zip(reversed(size), _pixels(placed), placed.cells_per_pixel, strict=True)
     return all(abs(has - covers) * per_pixel <= 1.0 for has, covers, per_pixel in pairs)

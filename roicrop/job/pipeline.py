@@ -236,7 +236,7 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
         named.append(f"and {more} more")
     only_reversed = not (nowhere | by_corners.not_finite).any()
     ways = "keep, zero or drop" if only_reversed else "zero or drop"
-    raise BoxError(f"{'; '.join(named)}: mend them, or choose --on-bad-box {ways}")
+    raise BoxError(f"{'; '.join(named)}: fix them, or choose --on-bad-box {ways}")
 
 
 _BEST_COMPRESSION: Final = 1000  # deflate gives no more

@@ -69,7 +69,7 @@ def open_output(
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
-        raise ArgumentError(f"{path} ends in none of {', '.join(_FORMATS)}: name the format so")
+        raise ArgumentError(f"{path} has an unknown extension: use {', '.join(_FORMATS)}")
     opened, compressions = _FORMATS[suffix]
     compression = Compression.parse(spec.compression)
     if compression.method not in compressions:

@@ -24,8 +24,8 @@ _REMEDIES: Final = {
     errno.EDQUOT: "make room, or write elsewhere",
     errno.EFBIG: "raise the limit (ulimit -f), or write elsewhere",
     errno.EROFS: "write elsewhere",
-    errno.EACCES: "write elsewhere, or ask for leave to write there",
-    errno.EPERM: "write elsewhere, or ask for leave to write there",
+    errno.EACCES: "write elsewhere, or get permission to write there",
+    errno.EPERM: "write elsewhere, or get permission to write there",
     errno.ENAMETOOLONG: "choose a shorter one",
 }
 

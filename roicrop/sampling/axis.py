@@ -34,7 +34,7 @@ class Axis:
     length: (K,) the RoI's size after the convention's minimum.
     bin_size: (K,) how far it is from bin to bin: length / P, or where samples lie from corner to
         corner of the box, that of their steps.
-    count: (K,) samples a bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
+    count: (K,) samples per bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
         reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
         the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
     rounded: (K, 2) RoIPool's first and last cell, those that it touches where its corners are not
@@ -153,7 +153,7 @@ class Axis:
             yield Step("size", f"at least {row.min_size:g}", self.size_before(k), self.length[k])
         if row.kind == "sample" and row.sampling_ratio == "adaptive":
             rounded = self.count[k] or np.ceil(self.bin_size[k])
-            yield Step("samples a bin", "up", self.bin_size[k], rounded)
+            yield Step("samples per bin", "up", self.bin_size[k], rounded)
             if rounded != self.count[k]:
                 rule = "none, if one has none"
                 yield Step("samples of both axes", rule, rounded, self.count[k])

@@ -93,7 +93,7 @@ def pool_cells(axis: Axis) -> tuple[Int, Int]:
 
 
 _Read = tuple[Bool, Float, Int, Int, Float, Float]
-_SEARCH_FROM: Final = 64  # samples a bin beyond which those in range are searched for
+_SEARCH_FROM: Final = 64  # samples per bin beyond which those in range are searched for
 
 
 def _grid(axis: Axis, in_range_only: bool) -> tuple[Int, Int, Float]:

@@ -111,7 +111,7 @@ class TurnedPlan(Plan):
         """What samples are made of: (K, 8) and (K, 2), contiguous.
 
         Begin and bin size along y and along x, cosine, sine and the centre's y and x; and how many
-        samples a bin has along y and along x.
+        samples per bin has along y and along x.
         """
         y, x = self.y, self.x
         numbers = [y.begin, y.bin_size, x.begin, x.bin_size, self.cos, self.sin, *self.centre.T]

@@ -47,7 +47,7 @@ def test_another_order_of_arithmetic_agrees_within_the_tolerance_and_not_without
     assert result.status == 0
     assert "agree on all 5 boxes, within 0.001042" in result.out
     assert "order of arithmetic  positions scaled-step → fraction  nothing" in result.out
-    assert "at the same places but for rounding, at most " in result.out
+    assert "at the same places except for rounding, at most " in result.out
     assert compare(*paddle, "--tolerance", "0").status == 3
 
 
@@ -92,7 +92,7 @@ def test_a_shift_is_found_by_exchanging_it_and_told_in_cells_and_pixels() -> Non
         "remains": 0.0,
         "incomparable_remains": None,
     }
-    assert (size["cause"], size["remains"]) == ("minimal size", 1.0)
+    assert (size["cause"], size["remains"]) == ("minimum size", 1.0)
     for worst in pair["worst"]:
         (contrast,) = worst["contrasts"]
         assert contrast["what"] == "shift"

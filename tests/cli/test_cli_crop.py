@@ -236,7 +236,7 @@ def test_quiet_says_nothing_but_warnings() -> None:
 def test_boxes_off_a_map_whose_scale_nobody_said_are_an_error_and_nothing_is_written() -> None:
     write_maps(unrelated=1)
     error = run("align", "maps.h5", "boxes.csv", "-o", "none.h5", "--viz", "none").error
-    assert "1 of 3 boxes lie wholly outside their map: --stride 8 would fit them" in error
+    assert "1 of 3 boxes lies wholly outside their map: --stride 8 would fit them" in error
     assert "--stride 1 says that it is meant" in error
     assert not Path("none.h5").exists()
     assert not Path("none").exists()
@@ -257,7 +257,7 @@ def test_odd_boxes_and_values_are_counted() -> None:
     said = result.json
     assert said["boxes"]["partly_outside"] == said["boxes"]["wholly_outside"] == 1
     assert said["boxes"]["degenerate"] == 1
-    assert "1 partly outside the map, 1 wholly outside the map, 1 of no size" in result.err
+    assert "1 partly outside the map, 1 wholly outside the map, 1 with zero size" in result.err
     assert said["output"]["non_finite"] == np.count_nonzero(np.isnan(pooled("out.h5")))
     assert f"{said['output']['non_finite']} values not finite" in result.err
 

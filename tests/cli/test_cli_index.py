@@ -86,7 +86,7 @@ def test_reduced_compressed_and_empty_outputs_are_indexed_too() -> None:
     assert index().status == 0
     np.testing.assert_array_equal(pooled("crops/index.h5"), pooled("crops/a.h5"))
     assert "exists" in index().error
-    assert "name the index so" in index(output="index.npz").error
+    assert "index.npz has an unknown extension: use .h5 or .hdf5" in index(output="index.npz").error
 
 
 def test_a_folder_without_a_batch_is_refused() -> None:

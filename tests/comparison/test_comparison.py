@@ -127,9 +127,9 @@ def test_a_single_cause_accounts_for_everything() -> None:
 @pytest.mark.core
 def test_a_rule_that_the_box_does_not_meet_accounts_for_nothing() -> None:
     shift_and_size = row("mask-rcnn"), row("mask-rcnn", aligned=True)
-    assert ablate(*shift_and_size, box=0) == {"shift": 0, "minimal size": 1}
+    assert ablate(*shift_and_size, box=0) == {"shift": 0, "minimum size": 1}
     small = ablate(*shift_and_size, box=1)
-    assert 0 < (small["minimal size"] or 0) < 1
+    assert 0 < (small["minimum size"] or 0) < 1
     assert (small["shift"] or 0) > 0
 
 
@@ -150,12 +150,12 @@ def test_the_sums_of_several_boxes_are_weighted_by_their_differences() -> None:
     ablation, wholes, left = Ablation(first, second), 0.0, 0.0
     for box in (0, 1, 2):
         one = BOXES[box : box + 1]
-        remains = ablate(first, second, box)["minimal size"]
+        remains = ablate(first, second, box)["minimum size"]
         assert remains is not None
         whole = np.abs(pool(second, one).astype(np.float64) - pool(first, one)).sum()
         wholes, left = wholes + whole, left + remains * whole
         ablation.add(partial(pool, boxes=one))
-    (reason,) = [r for r in ablation.reasons if r.cause == "minimal size"]
+    (reason,) = [r for r in ablation.reasons if r.cause == "minimum size"]
     assert reason.remains == pytest.approx(left / wholes)
     assert ablation.boxes == 3
 
@@ -293,10 +293,10 @@ def test_a_shift_is_told_in_cells_and_in_pixels() -> None:
 def test_sizes_and_counts_are_told_y_before_x() -> None:
     small = contrast(row("torchvision"), row("detectron2"), box=1)
     assert small["size"].text == "B takes the box to be 0.5×0.25 cells, A 1×1 (height × width)"
-    counts = contrast(row("mask-rcnn"), row("torchvision"), box=2)["samples a bin"]
+    counts = contrast(row("mask-rcnn"), row("torchvision"), box=2)["samples per bin"]
     assert counts.text == "A samples each bin 2×2 times and B samples each bin 7×6 times"
     assert (counts.first, counts.second) == ([2, 2], [7, 6])
-    integral = contrast(row("mask-rcnn"), row("prroi"))["samples a bin"]
+    integral = contrast(row("mask-rcnn"), row("prroi"))["samples per bin"]
     assert integral.text == "A samples each bin 2×2 times and B integrates over each bin"
 
 

@@ -123,7 +123,7 @@ def test_a_figure_names_file_image_box_convention_and_parameters() -> None:
         "page.h5::/stride8 · image page · box 3: x 20 to 90, y 20 to 70 pixels",
         "convention mask-rcnn",
         "3×3 bins",
-        "average of 4×4 samples a bin",
+        "average of 4×4 samples per bin",
         "not aligned",
         "boxes at least 1 cell",
         "spatial scale 0.125",

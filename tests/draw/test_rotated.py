@@ -11,7 +11,7 @@ import pytest
 import roicrop
 from roicrop.draw import Crop, Shown, Subject
 from roicrop.draw.drawing import Drawing, points
-from roicrop.draw.view import Span, fit, true_box
+from roicrop.draw.view import Span, fit
 from tests.command_line import run, write_maps
 
 MAP = np.random.default_rng(2).standard_normal((18, 20, 30))
@@ -41,7 +41,7 @@ def test_the_box_and_its_bins_are_turned_about_the_centre() -> None:
 
 def test_the_box_stays_where_it_is_whatever_the_convention_makes_of_it() -> None:
     plan = drawing(convention="mxnet").crop.plan
-    assert true_box(SUBJECT, plan, 0).outline.mean(axis=0) == pytest.approx([8.5, 11.5])
+    assert SUBJECT.true_box(plan, 0).outline.mean(axis=0) == pytest.approx([8.5, 11.5])
     assert drawing(convention="mxnet").crop.whole.mean(axis=0) == pytest.approx([9, 12])
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from roicrop import operators
 from roicrop.conventions import PLAIN, Operator
 from roicrop.draw import Shown, Subject
-from roicrop.draw.surveys import Item, Survey, SurveyName, coverage
+from roicrop.draw.surveys import Item, Survey, SurveyName
+from roicrop.explanation import coverage
 from tests.draw.boxes import BOXES, FEATURES, PHOTO, STRIDE, Box, assert_legible, crop, text_of
 
 
@@ -21,7 +22,7 @@ def survey(name: SurveyName, boxes: list[Box], *, photo: bool = True, score: boo
     for n, box in enumerate(boxes):
         found = crop(box, 3, convention="torchvision", ratio=2)
         subject = Subject("page.h5::/stride8", "page", str(n), box, (1 / STRIDE, 1 / STRIDE))
-        amount += coverage(found, FEATURES)
+        amount += coverage(found.plan, 0, FEATURES)
         items.append(Item(n, subject, found, n / 7 if score else None, None))
     shown, scale = Shown.of(FEATURES, None), (1 / STRIDE, 1 / STRIDE)
     picture = PHOTO if photo else None
@@ -76,7 +77,7 @@ def test_coverage_is_the_adjoint_of_an_average(convention: str, box: Box) -> Non
     found = crop(box, 3, convention=convention, features=features)
     if convention == "tensorflow" and found.void.any():
         return
-    weights = coverage(found, features)
+    weights = coverage(found.plan, 0, features)
     assert found.values.sum() == pytest.approx((features[0] * weights).sum(), abs=1e-4)
 
 
@@ -93,6 +94,6 @@ def test_coverage_of_a_maximum_is_that_of_the_winners(convention: str) -> None:
     found = crop((20, 20, 90, 70), 3, convention=convention)
     found = type(found)(plan, 0, pooled.mean(axis=0), (0, 0))
     for channel in range(3):
-        weights = coverage(found, FEATURES[[channel]])
+        weights = coverage(found.plan, 0, FEATURES[[channel]])
         total = float((FEATURES[channel] * weights).sum())
         assert float(pooled[channel].sum()) == pytest.approx(total, rel=1e-5)

@@ -174,5 +174,5 @@ def test_a_box_of_millions_of_samples_is_explained_in_little_space() -> None:
 
 def test_a_bin_that_is_not_there_is_an_error() -> None:
     for only in ((4, 0), (0, 4), (-1, 0)):
-        with pytest.raises(ArgumentError, match="is none of 4×4: they are counted from 0,0"):
+        with pytest.raises(ArgumentError, match="there are 4×4, counted from 0,0"):
             notebook().bins(only)

@@ -28,7 +28,7 @@ def test_one_bin_reads_as_a_worked_example() -> None:
 
 WORKED_EXAMPLE = """
 RoIAlign of box 3, image 0 of maps.h5::/features
-Convention mask-rcnn: RoIAlign of the Mask R-CNN paper, four samples a bin
+Convention mask-rcnn: RoIAlign of the Mask R-CNN paper, four samples per bin
 4 × 4 bins, each the average of its samples
 Channel 0 of a map of 5 × 5 cells, coordinates in float32
 
@@ -37,11 +37,11 @@ Box        x1  y1  x2  y2
   feature   1   4   4   4  pixels × 1
   index     1   4   4   4  feature; the centre of cell i is at i
 
-Bins             y              x
-  size           4 − 4 = 0 → 1  4 − 1 = 3     cells, at least 1
-  bin size       1 / 4 = 0.25   3 / 4 = 0.75
-  samples a bin  2              2
-  rounding       none           none          no corner is moved to a cell, and no edge of a bin
+Bins               y              x
+  size             4 − 4 = 0 → 1  4 − 1 = 3     cells, at least 1
+  bin size         1 / 4 = 0.25   3 / 4 = 0.75
+  samples per bin  2              2
+  rounding         none           none          no corner is moved to a cell, and no edge of a bin
 
 Bin 0,2
   y = 4 + 0 × 0.25 + (i + ½) × 0.25 / 2
@@ -119,7 +119,8 @@ def test_roipool_says_how_its_corners_and_edges_are_rounded() -> None:
         "first cell −3.5 → −4 2.5 → 3 rounded to the nearest, half away from zero",
         "size 7 − (−4) + 1 = 12 40 − 3 + 1 = 38 the last cell is included, at least 1",
         "first cell −4 + ⌊0 × 6⌋ = −4 + ⌊0⌋ = −4 3 + ⌊1 × 12.666667⌋ = 3 + ⌊12.666667⌋ = 15",
-        "cell after −4 + ⌈1 × 6⌉ = −4 + ⌈6⌉ = 2 3 + ⌈2 × 12.666667⌉ = 3 + ⌈25.333334⌉ = 29",
+        "end cell (exclusive) −4 + ⌈1 × 6⌉ = −4 + ⌈6⌉ = 2 "
+        "3 + ⌈2 × 12.666667⌉ = 3 + ⌈25.333334⌉ = 29",
         "on the map 0 … 1 (cut off) 15 … 28",
         "← the largest",
     ):
@@ -134,8 +135,8 @@ def test_a_reversed_roipool_box_has_at_least_a_cell() -> None:
 def test_the_minimal_size_and_the_adaptive_count_are_said() -> None:
     explanation = explain(NOISE, (1, 4, 6.5, 4.25), "torchvision", (2, 2))
     said = parsed(explanation)
-    assert roundings(said["y"]) == [("size", 0.25, 1), ("samples a bin", 0.5, 1)]
-    assert roundings(said["x"]) == [("size", 5.5, 5.5), ("samples a bin", 2.75, 3)]
+    assert roundings(said["y"]) == [("size", 0.25, 1), ("samples per bin", 0.5, 1)]
+    assert roundings(said["x"]) == [("size", 5.5, 5.5), ("samples per bin", 2.75, 3)]
     text = words(explanation)
     assert "4.25 − 4 = 0.25 → 1" in text
     assert "⌈0.5⌉ → 1" in text
@@ -149,8 +150,8 @@ def test_a_count_is_shown_to_the_last_digit_that_decides_it() -> None:
 
 def test_conventions_without_rounding_say_so() -> None:
     explanation = explain(NOISE, (1, 4, 6.5, 4.25), "detectron2")
-    assert "rounding       none" in words(explanation)
-    assert roundings(parsed(explanation)["y"]) == [("samples a bin", 0.25, 1)]
+    assert "rounding         none" in words(explanation)
+    assert roundings(parsed(explanation)["y"]) == [("samples per bin", 0.25, 1)]
 
 
 # The box's coordinates
@@ -239,7 +240,7 @@ def test_a_fading_border_is_said() -> None:
     ("row", "box", "why"),
     [
         (resolve("mmcv", mode="max"), (2, 2, 2, 5), "no samples: mmcv gives this then"),
-        (resolve("prroi"), (2, 2, 2, 5), "a bin of no size: prroi gives this then"),
+        (resolve("prroi"), (2, 2, 2, 5), "a bin with zero size: prroi gives this then"),
         (resolve("fast-rcnn", "pool"), (40, 2, 45, 5), "no cells: fast-rcnn gives this then"),
         (resolve("tensorflow"), (0, 0, 3, 1), "a sample is outside: tensorflow gives this then"),
     ],
@@ -257,7 +258,7 @@ def test_a_void_bin_says_why_it_has_its_value(row: Convention, box: Box, why: st
 def test_a_count_of_none_says_that_the_other_axis_decides() -> None:
     text = words(explain(NOISE, (2, 2, 2, 5), "detectron2"))
     assert "⌈3⌉ → 3 → 0" in text
-    assert "none, if that is none along y or x" in text
+    assert "no samples: the count is 0 along y or x" in text
     said = parsed(explain(NOISE, (2, 2, 2, 5), "detectron2"))
     steps = [(step["before"], step["after"]) for step in said["y"]["roundings"]]
     assert steps == [(3, 3), (3, 0)]
@@ -271,7 +272,7 @@ def test_a_box_reversed_both_ways_has_no_samples_and_the_value_0(name: str) -> N
     assert (one(explanation).terms.total, one(explanation).void) == (0, False)
     text = words(explanation, (0, 1))
     assert "⌈−3.5⌉ → −3" in text
-    assert "none, since the box is reversed" in text
+    assert "no samples: the box is reversed" in text
     assert "sum / (−4 × −3)  0" in text
     largest = explain(NOISE, (9, 9, 2, 5), resolve(name, mode="max"))
     assert largest.agrees

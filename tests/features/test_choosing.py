@@ -78,7 +78,7 @@ def test_a_group_for_each_image_may_hold_its_map_beside_other_things(path: str, 
 def test_several_maps_an_image_are_named_with_the_way_to_choose(path: str, inner: str) -> None:
     write(path, {f"{image}/{level}": MAP for image in "ab" for level in ("p2", "p3")})
     message = message_of(path + inner)
-    assert "holds several maps an image: p2, p3: name the levels of a pyramid with" in message
+    assert "holds several maps per image: p2, p3: name the levels of a pyramid with" in message
     assert f"{path}::/*/p2, or one group, as in {path}::/a" in message
     with open_features(f"{path}::/*/p3") as source:
         assert (source.names, source.dataset_of(1)) == (["a", "b"], "/b/p3")

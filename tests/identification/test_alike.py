@@ -28,7 +28,7 @@ def test_conventions_that_differ_in_last_bits_are_all_named_the_best_known_first
     assert said.status == 0
     assert (
         "crops.npy is torchvision-aligned, detectron2, mmcv, onnx, openvino-half-pixel-for-nn or "
-        "paddle, which these values do not tell apart\n"
+        "paddle, which these values cannot distinguish\n"
     ) in said.out
     assert "they differ in order of arithmetic (only last bits differ)" in said.out
 

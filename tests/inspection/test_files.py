@@ -39,7 +39,7 @@ def test_degenerate_boxes_are_counted_and_the_first_of_each_is_placed() -> None:
     file = found("boxes.csv")
     assert (file["not_finite"], file["reversed"], file["zero_size"]) == (1, 1, 1)
     text = inspect("boxes.csv").out
-    assert "degenerate  1 of no size, 1 reversed, 1 not finite" in text
+    assert "degenerate  1 with zero size, 1 reversed, 1 not finite" in text
     for line in (2, 3, 4):
         assert f"first boxes.csv line {line}" in text
 

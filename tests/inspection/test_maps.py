@@ -132,7 +132,7 @@ def nan(maps: np.ndarray) -> np.ndarray:
         (lambda: store(noise(8, 9, 9), stride=None), "nothing says its stride"),
         (lambda: store(noise(8, 9, 9), stride="x"), "stride is 'x', not a positive number"),
         (lambda: store(noise(8, 9, 9), spatial_scale=0.5), "stride is 8, but spatial_scale is 0.5"),
-        (lambda: store(noise(8, 9, 9), stride=0.125), "are stride and spatial_scale mixed up?"),
+        (lambda: store(noise(8, 9, 9), stride=0.125), "are stride and spatial_scale swapped?"),
         (lambda: store(noise(8, 9, 9), layout="WVC"), "layout is 'WVC', not NCHW"),
         (lambda: store(noise(8, 9, 9), layout="NCHW"), "of 4 axes, but the dataset has 3"),
         (lambda: store(noise(38, 50, 256)), "looks like HWC, 256 channels of 38×50 cells, but not"),

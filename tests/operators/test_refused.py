@@ -78,8 +78,14 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"aligned": True, "convention": "tensorflow"}, "aligned does not apply to"),
         ({"mode": "mean"}, "mode 'mean' is not known: choose avg or max"),
         ({"mode": "max", "sampling_ratio": "exact"}, "an exact integral has no maximum"),
-        ({"convention": "detectron3"}, "convention 'detectron3' is not one of roi_align's"),
-        ({"convention": "fast-rcnn"}, "convention 'fast-rcnn' is not one of roi_align's"),
+        (
+            {"convention": "detectron3"},
+            "no convention 'detectron3' for roi_align: did you mean detectron2",
+        ),
+        (
+            {"convention": "fast-rcnn"},
+            "the convention fast-rcnn is for `pool`, not `align`: choose from ",
+        ),
         ({"threads": 0}, "threads is 0: give a whole number, at least 1"),
         ({"threads": "2"}, "threads is 2: give a whole number, at least 1"),
         ({"spatial_scale": "0.5x"}, "spatial_scale is 0.5x: give cells per pixel"),
