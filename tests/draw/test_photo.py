@@ -13,7 +13,7 @@ from PIL import Image
 
 from roicrop import job as jobs
 from roicrop.conventions import PLAIN
-from roicrop.draw import Crop, Shown, album, panel
+from roicrop.draw import Album, Crop, Options, Shown, album, panel
 from roicrop.draw.sheet import Sheet
 from roicrop.job import Photos, Request
 from tests.command_line import MAPS, STRIDE, run, write_boxes, write_maps
@@ -146,6 +146,23 @@ def test_many_figures_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyP
     Path("several", "align-box-4.png").mkdir()
     assert run(*show, "-o", "several", "--overwrite").status == 1
     assert [p.name for p in Path("several").iterdir()] == ["align-box-4.png"]
+
+
+@pytest.mark.parametrize("worth", [3, 1000])
+def test_progress_is_told_of_every_figure_in_one_process_and_in_several(
+    worth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(album, "_WORTH_WORKERS", worth)
+    write_boxes(boxes=[(0, 2 + k, 2, 30 + k, 30) for k in range(4)])
+    row, done = PLAIN["mask-rcnn"], list[int]()
+    Path("figures").mkdir()
+    request = Request(features="maps.h5", boxes="boxes.csv", convention=row, threads=2)
+    with (
+        jobs.open_job(request) as job,
+        Album(job, "figures", [row], Options(), boxes=[range(4)]) as figures,
+    ):
+        assert len(figures.draw(done.append)) == len(figures) == 4
+    assert done == [1] * 4
 
 
 def test_a_maximum_is_drawn_on_the_channel_of_the_largest_value(
