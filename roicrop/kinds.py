@@ -32,8 +32,9 @@ def kinds_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         given = signature.bind(*args, **kwargs).arguments
         for name, value in {**given, **given.pop("options", {})}.items():
-            is_fit, words = _KINDS.get(name, _ANY)
-            if value is not None and not is_fit(value):
+            own = f"{function.__name__}.{name}"
+            is_fit, words = _KINDS.get(own) or _KINDS.get(name, _ANY)
+            if (value is not None or name in _NEEDED) and not is_fit(value):
                 raise ArgumentError(f"{name} is {printable(_shown(value))}: give {words}")
         return function(*args, **kwargs)
 
@@ -59,7 +60,10 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_no_bad_name(value: Any) -> bool:
-    return not (isinstance(value, (str, os.PathLike)) and "\0" in os.fsdecode(value))
+    try:
+        return not (isinstance(value, (str, os.PathLike)) and b"\0" in os.fsencode(value))
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
 
 
 def _all(is_fit: Callable[[Any], bool], *counts: int) -> Callable[[Any], bool]:
@@ -79,6 +83,7 @@ def _a(*types: type) -> Callable[[Any], bool]:
 
 
 _MOST: Final = 1 << 20
+_NEEDED: Final = ("k", "operator")  # that None is no default of
 _ANY: Final[_Kind] = lambda value: True, ""
 _TEXT: Final[_Kind] = _a(str), "text"
 _PATH: Final[_Kind] = _a(str, os.PathLike), "the name of a file"
@@ -107,10 +112,13 @@ _KINDS: Final[dict[str, _Kind]] = {
     ),
     **dict.fromkeys(("bin", "image_size", "map_size"), _PAIR),
     **dict.fromkeys(("columns", "levels"), _TEXTS),
-    "operator": (lambda name: name in ("align", "pool"), "align or pool"),
+    "operator": (
+        lambda name: isinstance(name, str) and name in ("align", "pool"), "align or pool"
+    ),
     **dict.fromkeys(("input", "boxes", "pooled"), (_is_no_bad_name, "the name of a file")),
     "spatial_scale": (lambda s: _is_number(s) or _all(_is_number)(s), "a number, or one a level"),
     "strides": (_all(_is_number), "a list of numbers"),
+    "show.k": _WHOLE,
     "k": (lambda k: _is_whole(k) or _all(_is_whole)(k), "a whole number, or a list of them"),
     "input_scale": (lambda s: _is_number(s) or _all(_is_number, 2)(s), "a number, or two"),
     "on_image": (lambda n: isinstance(n, str) or _is_whole(n), "a name or an index"),

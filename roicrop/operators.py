@@ -260,7 +260,8 @@ def multiscale_roi_align(
     row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
     call = _Call.of(checked_inputs(inputs, layout), boxes, output_size, spatial_scales, row, layout)
     if levels is not None:
-        if (level_rule, canonical_size, canonical_level) != (None, None, None):
+        said = (level_rule, canonical_size, canonical_level)
+        if any(each is not None for each in said):
             raise ArgumentError("levels are given, and a rule that chooses them: leave one out")
         given = checked_levels(levels, call.boxes.count, len(call.maps))
         return call.crop(threads, out, lambda first, some: given[first : first + len(some)])

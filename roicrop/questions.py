@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from roicrop import job as jobs
@@ -253,12 +254,12 @@ def explain(
     )
     row = jobs.convention_of(params, operator)
     with _opened(jobs.request_of(params, row)) as job:
-        found = explanation.explain(job, [k] if isinstance(k, int) else k, channel)
+        found = explanation.explain(job, [int(k)] if not isinstance(k, Iterable) else k, channel)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
     return Answer(
         ["\n\n".join(texts)],
-        record[0] if isinstance(k, int) else record,
+        record if isinstance(k, Iterable) else record[0],
         chain.from_iterable(explanation.as_rows(each, bin) for each in found),
         ok=all(each.agrees for each in found),
     )
@@ -373,10 +374,10 @@ def _asked(
         params["output_size"] = pair(output_size)
     if "label" in params:
         label = params.pop("label")
-        params["labels"] = [label] if isinstance(label, (str, int)) else list(label)
+        params["labels"] = [label] if isinstance(label, (str, Integral)) else list(label)
     if "input_scale" in params:
         scale = params["input_scale"]
-        x, y = (scale, scale) if isinstance(scale, (int, float)) else scale
+        x, y = scale if isinstance(scale, Iterable) else (scale, scale)
         params["input_scale"] = (y, x)
     if "on_image" in params:
         params["on_image"] = str(params["on_image"])

@@ -35,6 +35,8 @@ def to_xyxy(
     size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are. Of rotated boxes
     these are the corners before they are turned about their centre.
     """
+    if box_format == "xyxy" and not inclusive:
+        return coords  # itself: there may be millions
     first, last = coords[:, :2], coords[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
         if box_format == "xywh":

@@ -177,7 +177,7 @@ def level_rule(
         raise ArgumentError(f"the level rule is {kind_of(rule)}: give a name or a LevelRule")
     if canonical_size is not None:
         size = real(canonical_size, "canonical_size")
-        if not 0 < size < math.inf:
+        if not 0 < size < 1e12:
             raise ArgumentError(f"canonical_size is {canonical_size}: give pixels, above 0")
         rule = dataclasses.replace(rule, canonical_size=size)
     if canonical_level is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from roicrop.boxes import BadBoxes, BoxTable, find_bad
 from roicrop.inspection.reports import BoxFile, Range
-from roicrop.job import fit, other_orders
+from roicrop.job import Fit, fit, other_orders
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ Corners = NDArray[np.float64]
 
 def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     """Look at boxes that have been read; `how` is what the command line says of files."""
-    corners = table.xyxy(inclusive=how.inclusive)
     bad = table.find_bad(inclusive=how.inclusive)
-    good = corners[~bad.not_finite]
+    corners = bad.xyxy
+    good = corners[~bad.not_finite] if bad.not_finite.any() else corners
     with np.errstate(over="ignore"):
-        extent = good[:, 2:] - good[:, :2]
+        width, height = (_range(good[:, n + 2] - good[:, n]) for n in (0, 1))
     sizes, image_sizes = _image_sizes(table, how)
     placed = fit(corners, sizes)
     repeats = _repeats(table)
@@ -46,8 +47,8 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
         count=len(table),
         x=_range(good[:, ::2]),
         y=_range(good[:, 1::2]),
-        width=_range(extent[:, 0]),
-        height=_range(extent[:, 1]),
+        width=width,
+        height=height,
         not_finite=int(bad.not_finite.sum()),
         reversed=int(bad.reversed.sum()),
         zero_size=placed.degenerate,
@@ -72,10 +73,10 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
             for label in labels
             if coco is not None and label in coco.categories
         },
-        repeated=len(repeats),
+        repeated=repeats.count,
         odd=(
             *_odd_boxes(table, bad),
-            *_odd_units(table, corners, how, sizes),
+            *_odd_units(table, bad, placed, how, sizes),
             *_odd_columns(table, repeats),
         ),
     )
@@ -83,20 +84,17 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
 
 def _image_sizes(table: BoxTable, how: Request) -> tuple[Corners, str | None]:
     """(K, 2) height and width of each box's image, infinite if not known; and what says them."""
-    sizes = np.full((len(table), 2), np.inf)
+    shape = len(table), 2
     if how.normalized:
-        sizes[:] = 1
-        return sizes, "--normalized"
+        return np.broadcast_to(1.0, shape), "--normalized"
     if how.image_size is not None:
-        sizes[:] = how.image_size
-        return sizes, "--image-size"
+        return np.broadcast_to(np.asarray(how.image_size, np.float64), shape), "--image-size"
     known = {image: size for image, size in table.image_sizes.items() if min(size) > 0}
     if table.image is None or not known:
-        return sizes, None
+        return np.broadcast_to(np.inf, shape), None
     unknown = (np.inf, np.inf)
     each = [known.get(str(image), unknown) for image in table.image.tolist()]
-    sizes[:] = np.reshape(each, (-1, 2))
-    return sizes, table.source.name if table.coco is None else table.coco.path
+    return np.reshape(each, shape), table.source.name if table.coco is None else table.coco.path
 
 
 def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
@@ -111,11 +109,14 @@ def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
         yield f"{_boxes(flat.sum())} with zero size, first {table.where(int(np.argmax(flat)))}"
 
 
-def _odd_units(table: BoxTable, corners: Corners, how: Request, sizes: Corners) -> Iterator[str]:
-    finite = corners[np.isfinite(corners).all(axis=1)]
-    if not finite.size:
+def _odd_units(
+    table: BoxTable, bad: BadBoxes, placed: Fit, how: Request, sizes: Corners
+) -> Iterator[str]:
+    rows = ~bad.not_finite[:, np.newaxis]
+    if not rows.any():
         return
-    reach = float(np.abs(finite).max())
+    least, most = (way(bad.xyxy, where=rows, initial=0.0) for way in (np.min, np.max))
+    reach = max(-float(least), float(most))
     if not how.normalized and reach <= 1:
         yield "no coordinate is above 1: if they are fractions of the image, give --normalized"
     if how.normalized and reach > _LARGEST_FRACTION:
@@ -125,7 +126,8 @@ def _odd_units(table: BoxTable, corners: Corners, how: Request, sizes: Corners) 
         xyxy = table.xyxy(inclusive=how.inclusive)
         return max(int(find_bad(xyxy).reversed.sum()), fit(xyxy, sizes).beyond)
 
-    orders = other_orders(table) if 2 * count_wrong(table) > len(table) else []
+    wrong = max(int(bad.reversed.sum()), placed.beyond)
+    orders = other_orders(table) if 2 * wrong > len(table) else []
     others = (dataclasses.replace(table, box_format=order) for order in orders)
     if instead := [other.box_format for other in others if not count_wrong(other)]:
         yield (
@@ -134,13 +136,12 @@ def _odd_units(table: BoxTable, corners: Corners, how: Request, sizes: Corners) 
         )
 
 
-def _odd_columns(table: BoxTable, repeats: list[tuple[int, int]]) -> Iterator[str]:
-    if repeats:
-        row, earlier = repeats[0]
-        verb = "repeats" if len(repeats) == 1 else "repeat"
+def _odd_columns(table: BoxTable, repeats: _Repeats) -> Iterator[str]:
+    if repeats.count:
+        verb = "repeats" if repeats.count == 1 else "repeat"
         yield (
-            f"{_boxes(len(repeats))} {verb} an earlier one (image, coordinates and label): "
-            f"{table.where(row)} is {table.where(earlier)} again"
+            f"{_boxes(repeats.count)} {verb} an earlier one (image, coordinates and label): "
+            f"{table.where(repeats.first)} is {table.where(repeats.earlier)} again"
         )
     if table.id is not None and len(table):
         identity, times = Counter(table.id.tolist()).most_common(1)[0]
@@ -177,19 +178,44 @@ def _unlisted(
         )
 
 
-def _repeats(table: BoxTable) -> list[tuple[int, int]]:
-    """Rows that are an earlier one again, and that one."""
-    columns = [
-        *(column.tolist() for column in table.coords.T),
-        *(column.tolist() for column in (table.image, table.label) if column is not None),
-    ]
-    first: dict[tuple[object, ...], int] = {}
-    earlier = (first.setdefault(box, row) for row, box in enumerate(zip(*columns, strict=True)))
-    return [(row, one) for row, one in enumerate(earlier) if row != one]
+@dataclass(frozen=True, slots=True)
+class _Repeats:
+    """How many rows are an earlier one again, the first of these, and that earlier one."""
+
+    count: int
+    first: int = 0
+    earlier: int = 0
+
+
+def _repeats(table: BoxTable) -> _Repeats:
+    """By sorting, which takes a fraction of the memory that a set of millions of rows would."""
+    names = [column for column in (table.image, table.label) if column is not None]
+    keys = [*table.coords.T, *map(_coded, names)]
+    order = np.lexsort(keys)  # rows that are alike stay in their order
+    alike = np.ones(max(0, len(order) - 1), np.bool_)
+    for key in keys:
+        some = key[order]
+        alike &= some[1:] == some[:-1]
+    if not alike.any():
+        return _Repeats(0)
+    place = np.arange(len(order))
+    begins = np.maximum.accumulate(np.where(np.append(False, alike), 0, place))
+    again = np.flatnonzero(alike) + 1
+    first = again[np.argmin(order[again])]
+    return _Repeats(len(again), int(order[first]), int(order[begins[first]]))
+
+
+def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
+    """A number for each name, the same for the same."""
+    if names.dtype != object:
+        return names
+    codes: dict[str, int] = {}
+    return np.fromiter((codes.setdefault(n, len(codes)) for n in names), np.int64, len(names))
 
 
 def _counted(names: NDArray[Any] | None) -> dict[str, int]:
-    return {} if names is None else dict(Counter(map(str, names.tolist())))
+    counts = Counter() if names is None else Counter(names.flat)
+    return {str(name): count for name, count in counts.items()}
 
 
 def _range(values: NDArray[np.float64]) -> Range | None:

@@ -13,6 +13,7 @@ Float = NDArray[np.floating[Any]]
 _STRIDES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # A map's size is rounded up or down: a box that reaches the image's edge may end a cell after it.
 _SLACK: Final = 1.0
+_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,16 @@ def fit(cells: Float, map_size: Float) -> Fit:
 
     Boxes that are not finite are left out.
     """
-    low, high, size = _corners(cells, map_size)
-    below, above = -low, high - size
-    outside = np.maximum(below, above).max(axis=1, initial=-np.inf)
-    gone = ((high <= 0) | (low >= size)) & (outside > 0)[:, np.newaxis]
-    return Fit(
-        degenerate=int((low == high).any(axis=1).sum()),
-        partly=int((outside > 0).sum()),
-        beyond=int((outside > _SLACK).sum()),
-        wholly=int(gone.any(axis=1).sum()),
-    )
+    counts = np.zeros(4, np.int64)
+    for start in range(0, len(cells), _AT_ONCE):  # there may be millions
+        some = slice(start, start + _AT_ONCE)
+        low, high, size = _corners(cells[some], map_size[some])
+        outside = np.maximum(-low, high - size).max(axis=1, initial=-np.inf)
+        gone = ((high <= 0) | (low >= size)) & (outside > 0)[:, np.newaxis]
+        flat = (low == high).any(axis=1)
+        for n, mask in enumerate((flat, outside > 0, outside > _SLACK, gone.any(axis=1))):
+            counts[n] += np.count_nonzero(mask)
+    return Fit(*counts.tolist())
 
 
 def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
