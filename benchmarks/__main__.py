@@ -27,6 +27,7 @@ SUITES: Final = (
     "memory",
     "end_to_end",
     "reading",
+    "batch",
 )
 
 

@@ -102,6 +102,10 @@ TARGETS: Final = (
         )
         for storage in ("contiguous", "gzip", "lzf", "float16, shuffle, gzip")
     ),
+    Target("batch, another version", "Batch, two workers: times faster than another version", 2.2),
+    Target("batch, another version, without deflate", "… without deflate", 1.6),
+    Target("batch, another version", "… once a file costs half", 2.6, aim=True),
+    Target("batch, one worker", "… than one worker", 1.6, aim=True),
 )
 
 

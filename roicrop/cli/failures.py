@@ -43,7 +43,7 @@ def tell(error: BaseException, where: str = "") -> int:
 
 
 def say(line: str) -> None:
-    """Print a line of words; a standard error that takes none is no reason to fail."""
+    """Print a line to standard error; a stream that is closed is no reason to fail."""
     with suppress(OSError):
         click.echo(line, err=True)
 

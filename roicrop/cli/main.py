@@ -49,7 +49,7 @@ _STOPS: Final = {
 
 
 class Commands(click.Group):
-    """A group whose help needs none of its commands."""
+    """A group whose help is written without loading its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -84,7 +84,7 @@ class Commands(click.Group):
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table above."""
+        """Write the table of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

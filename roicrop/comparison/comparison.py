@@ -95,7 +95,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether every pair does."""
+        """Whether every pair of conventions agrees."""
         return all(pair.agrees for pair in self.pairs)
 
 
@@ -260,7 +260,7 @@ class _FirstPass:
         return Tolerance(self._given, min(used), max(used))
 
     def run(self, progress: Callable[[int], object]) -> None:
-        """Go through all boxes."""
+        """Pool every box under every variant."""
         for on_map in map(_at_least_float32, self._job.by_map()):
             largest = self.spread.add(on_map.features)
             given = self._given

@@ -147,7 +147,7 @@ class Tally:
 
     @property
     def mean(self) -> float:
-        """Of the absolute differences."""
+        """The mean of the absolute differences."""
         return self.total / self.values if self.values else 0.0
 
     def add(

@@ -109,7 +109,7 @@ def _agreement(explanation: Explanation, bins: Sequence[Bin]) -> str:
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
-    """Lines of text."""
+    """The lines before the bins: what is explained, the box, its level, and how it is divided."""
     yield from _heading(explanation)
     yield ""
     yield from _box(explanation)

@@ -166,7 +166,7 @@ def _simplicity(row: Convention) -> tuple[int, int, int]:
 
 
 def _unusual(row: Convention) -> int:
-    """How many options its name needs besides those that people give to the framework's own."""
+    """How many options its name needs beyond those that people give to the framework's own."""
     usual = {"--mode"} if row.kind != "cell" else set()
     if PLAIN[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
         usual.add("--sampling-ratio")

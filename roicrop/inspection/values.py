@@ -88,7 +88,7 @@ def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
     """Look at all values of a dataset if there are at most so many, else at blocks all over it.
 
     A block is a chunk, where HDF5 has to unpack those whole, and 64 Ki values of it at most where
-    it has not. One is read even if it alone has more than `most` values.
+    it does not. One is read even if it alone has more than `most` values.
 
     Raises FeatureError if the values cannot be read.
     """
