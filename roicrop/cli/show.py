@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -125,8 +126,9 @@ def _explore(params: dict[str, Any], job: Job, beside: Convention | None) -> Sav
     from roicrop.outputs import refuse_unfit
 
     place = params["place"]
-    overwrite = params["overwrite"] or explorer.is_own(place)
-    refuse_unfit(place, overwrite=overwrite, inputs=job.input_files)
+    own = explorer.is_own
+    refuse_unfit(place, overwrite=params["overwrite"], is_own=own, inputs=job.input_files)
+    overwrite = os.path.exists(place)
     asked = explorer.Options(
         channel=params["channel"],
         bin=params["bin_"],

@@ -259,10 +259,10 @@ class Album:
             key: [png, *(png.with_name(png.stem + end) for end in ends if listed)]
             for key, png in figures.items()
         }
+        asked, inputs = self._options, self._job.input_files
         for path in chain.from_iterable(files.values()):
-            own = is_points(path) if path.suffix == ".csv" else is_own(path)
-            overwrite = self._options.overwrite or (self._options.replace_own and own)
-            refuse_unfit(path, overwrite=overwrite, inputs=self._job.input_files)
+            own = (is_points if path.suffix == ".csv" else is_own) if asked.replace_own else None
+            refuse_unfit(path, overwrite=asked.overwrite, is_own=own, inputs=inputs)
         return files
 
     def _name_of(self, placed: Placed) -> str:

@@ -6,7 +6,7 @@ import errno
 import filecmp
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -72,14 +72,26 @@ def replacing(
 
 
 def refuse_unfit(
-    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    is_own: Callable[[Path], bool] | None = None,
+    inputs: Sequence[str] = (),
 ) -> None:
-    """OutputError for a target that `replacing` would refuse, before there is work to lose."""
+    """OutputError for a target that `replacing` would refuse, before there is work to lose.
+
+    is_own: whether a file that exists may be replaced unasked; looked at only if it is regular.
+    """
     with written(path):
-        _refuse_unfit(path, overwrite, inputs)
+        _refuse_unfit(path, overwrite, inputs, is_own)
 
 
-def _refuse_unfit(path: str | os.PathLike[str], overwrite: bool, inputs: Sequence[str]) -> None:
+def _refuse_unfit(
+    path: str | os.PathLike[str],
+    overwrite: bool,
+    inputs: Sequence[str],
+    is_own: Callable[[Path], bool] | None = None,
+) -> None:
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
@@ -92,7 +104,7 @@ def _refuse_unfit(path: str | os.PathLike[str], overwrite: bool, inputs: Sequenc
     for source in inputs:
         if os.path.exists(source) and target.samefile(source):
             raise OutputError(f"{path} is an input of this run: choose another name")
-    if not overwrite:
+    if not (overwrite or (is_own is not None and is_own(target))):
         raise _exists(path)
 
 
