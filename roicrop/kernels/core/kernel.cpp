@@ -115,8 +115,9 @@ struct Scanlines {
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
 template <class Element, Reduction reduction, int vectors, class Sum>
 __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> some, const Box& box,
-                                    const Axis& y, int first_row, int rows, bool continues) {
+                                    const Axis& axis, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
+    const Axis y = axis;  // which no store to row buffers can change
     constexpr int columns = std::min(column_block, most_accumulators / vectors);
     const std::int64_t* const end = box.column + box.columns;
     const int segment = box.segment;
@@ -154,8 +155,9 @@ struct Bins {
 // samples these are of one bin, otherwise of a bin each.
 template <Reduction reduction, int rows, int vectors, class Sum, class To>
 __attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
-                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& x,
+                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& axis,
                                       Sum start, bool continues) {
+    const Axis x = axis;  // which no store to bins can change
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
         return load<Sum>(row_buffers + (column * vectors + v) * width<Sum> + r * buffer);
