@@ -269,7 +269,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path, suffix: str) -> N
 
 @pytest.mark.parametrize("name", ["out", "out.txt", "h5"])
 def test_a_format_that_is_not_known_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ArgumentError, match=r"ends in none of \.h5, \.hdf5, \.npz, \.npy"):
+    with pytest.raises(ArgumentError, match=r"unknown extension: use \.h5, \.hdf5, \.npz, \.npy"):
         write(tmp_path / name, pooled_rows(1))
 
 
