@@ -69,18 +69,11 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
     }
 }
 
-// A row whatever its length: a long one is cut in segments, since a sum of very many terms would lose
-// too much. Accumulators stay in registers only if no function is given them.
+// The same of a long row, cut in segments, since a sum of very many terms would lose too much.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
-                                                      const Axis& axis, int row, int segment, Sum start,
-                                                      Load load_tap) {
-    const int end = axis.row_ptr[row + 1];
-    int tap = axis.row_ptr[row];
-    fill(acc, start);
-    reduce<reduction, Sum>(acc, axis, tap, std::min(tap + segment, end), load_tap);
-    while (__builtin_expect(end - tap > segment, false)) {
-        tap += segment;
+__attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& acc, const Axis& axis, int tap,
+                                           int end, int segment, Sum start, Load load_tap) {
+    for (fill(acc, start); tap < end; tap += segment) {
         Accumulators<Sum, groups, vectors> more;
         fill(more, Taps<reduction>::template start<Sum>);
         reduce<reduction, Sum>(more, axis, tap, std::min(tap + segment, end), load_tap);
@@ -88,6 +81,23 @@ __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, 
             for (int v = 0; v < vectors; ++v)
                 acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
     }
+}
+
+// A row whatever its length. Accumulators stay in registers only if no function is given them.
+template <Reduction reduction, class Sum, int groups, int vectors, class Load>
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
+                                                      const Axis& axis, int row, int segment, Sum start,
+                                                      Load load_tap) {
+    const int tap = axis.row_ptr[row], end = axis.row_ptr[row + 1];
+    fill(acc, start);
+    if (__builtin_expect(end - tap <= segment, true))
+        return reduce<reduction, Sum>(acc, axis, tap, end, load_tap);
+    Accumulators<Sum, groups, vectors> whole;
+    reduce_long<reduction>(whole, axis, tap, end, segment, start, load_tap);
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; ++g)
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
 }
 
 // Some vectors of a cell, from `channel` on. The last may begin before the end of the one before it:
