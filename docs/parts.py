@@ -52,14 +52,14 @@ def speed() -> str:
     """How fast it was beside the frameworks, where the benchmarks left their results."""
     figures = _figures()
     faster = [
-        f"{figures[figure]:.0f} times as fast as {name}"
+        f"{figures[figure]:.0f}× as fast as {name}"
         for name, figure in _PEERS.items()
         if figure in figures
     ]
     if not faster:
         return f"{_HOW} times it beside the frameworks' own operators."
     return (
-        f"On a CPU, RoIAlign runs {' and '.join(faster)} (geometric mean of six workloads);\n"
+        f"On a CPU (geometric mean of six workloads), RoIAlign is\n{', '.join(faster)}.\n"
         f"[benchmarks/results.md](benchmarks/results.md) has all figures, and {_HOW}\n"
         "says how they were taken."
     )
@@ -103,8 +103,8 @@ _FUNCTIONS: Final = (
     "ps_roi_pool", "assign_levels", "plan",
 )  # fmt: skip
 _PEERS: Final = {
-    "ONNX Runtime": "align in new memory, onnxruntime, mean",
-    "ONNX Runtime where results have their memory already": "align, onnxruntime, mean",
+    "ONNX Runtime with results in new memory": "align in new memory, onnxruntime, mean",
+    "ONNX Runtime with results in memory that is there already": "align, onnxruntime, mean",
     "torchvision": "align, torchvision, mean",
 }
 _RESULTS: Final = ROOT / "benchmarks" / "results.json"
