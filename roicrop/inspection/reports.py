@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from roicrop.inspection.values import Values
-
 Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the values that were looked at are like.
+
+    looked_at: how many, of how many there are.
+    minimum, mean, maximum: of the finite ones; None where there is none.
+    nan, infinite: how many are not.
+    """
+
+    looked_at: int
+    of: int
+    minimum: float | None
+    mean: float | None
+    maximum: float | None
+    nan: int
+    infinite: int
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are values that were not looked at."""
+        return self.looked_at < self.of
+
+    def odd(self) -> Iterator[str]:
+        """What features seldom are: not finite, or all the same."""
+        sampled = " sampled" * self.is_sample
+        for count, what in ((self.nan, "NaN"), (self.infinite, "infinite")):
+            if count:
+                verb = "is" if count == 1 else "are"
+                yield f"{count:,} of {self.looked_at:,} values{sampled} {verb} {what}"
+        if self.looked_at > 1 and self.minimum is not None and self.minimum == self.maximum:
+            yield f"every finite value{sampled} is {self.minimum:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from roicrop.inspection.reports import (
     PooledFile,
     Range,
     Together,
+    Values,
 )
-from roicrop.inspection.values import Values
 from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
