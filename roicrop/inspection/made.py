@@ -134,9 +134,9 @@ def _node(node: RoiNode) -> ModelNode:
         opset=node.opset,
         attributes={name: each.value for name, each in node.attributes.items()},
         defaulted=tuple(name for name, each in node.attributes.items() if not each.given),
-        convention=meaning.convention.name if meaning else None,
-        differs=meaning.differs if meaning else "",
-        command=shlex.join(_command(meaning)) if meaning and not meaning.differs else "",
+        convention=meaning.convention.name,
+        differs=meaning.differs,
+        command="" if meaning.differs else shlex.join(_command(meaning)),
         stride=_strides(meaning),
         surprises=tuple(node.surprises()),
     )
@@ -149,15 +149,14 @@ def _command(meaning: Meaning) -> list[str]:
     words += ["--convention", row.name]
     for name, value in convention_options(row).items():
         words += [name, value] if value else [name]
-    words += ["--output-size", "{}x{}".format(*meaning.output_size)]
+    if meaning.output_size:
+        words += ["--output-size", "{}x{}".format(*meaning.output_size)]
     if meaning.strides:
         return [*words, "--strides", ",".join(f"{stride:g}" for stride in meaning.strides)]
     return [*words, "--spatial-scale", repr(meaning.spatial_scale)]
 
 
-def _strides(meaning: Meaning | None) -> tuple[float, ...]:
-    if meaning is None:
-        return ()
+def _strides(meaning: Meaning) -> tuple[float, ...]:
     if meaning.strides:
         return meaning.strides
     return () if meaning.spatial_scale is None else (1 / meaning.spatial_scale,)

@@ -117,8 +117,7 @@ class ModelNode:
     """An RoI operator in an exported model.
 
     attributes: every one, the format's defaults spelled out; defaulted: those that the file omits.
-    convention: the one that computes the same, or the nearest where `differs` says in what it does
-        not; None for an operator that nothing is known of.
+    convention: the one that computes the same, or the nearest where `differs` says how it differs.
     command: what crops as the node does; "" where no convention computes the same.
     stride: pixels per cell, of each level, finest first.
     surprises: what catches people out, a sentence each.
@@ -129,7 +128,7 @@ class ModelNode:
     opset: int
     attributes: Mapping[str, object]
     defaulted: tuple[str, ...]
-    convention: str | None
+    convention: str
     differs: str
     command: str
     stride: tuple[float, ...]
