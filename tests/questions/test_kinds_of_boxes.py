@@ -122,7 +122,7 @@ def test_explore_shows_rotated_boxes_and_refuses_position_sensitive_pooling_in_a
     assert page.html == Path("page.html").read_text("utf-8")
     assert roicrop.explore(MAP, TURNED, **ROTATED).boxes == len(TURNED)
     for boxes in ("along.csv", ALONG):
-        with pytest.raises(ArgumentError, match="(?i)position-sensitive") as refused:
+        with pytest.raises(ArgumentError, match=r"(?i)position-sensitive") as refused:
             roicrop.explore(MAP, boxes, **SENSITIVE)
         assert "\n" not in str(refused.value)
 
