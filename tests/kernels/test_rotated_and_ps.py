@@ -1,4 +1,4 @@
-"""Rotated boxes, whose plan is one matrix, and position-sensitive bins, with channels of their own."""
+"""Rotated boxes, whose plan is one matrix, and bins that have channels of their own."""
 
 from __future__ import annotations
 
