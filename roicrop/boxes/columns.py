@@ -112,8 +112,8 @@ class Draft:
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
-                f"{where}: {len(self.faults):,} rows before it hold no box that can be read, of the "
-                f"first of which there is this to say: {self.faults[min(self.faults)]}"
+                f"{where}: {len(self.faults):,} rows before it hold no box that can be read; what "
+                f"is wrong with the first: {self.faults[min(self.faults)]}"
             )
         for name, some in part.unexplained.items():
             self.unexplained.setdefault(name, set()).update(some)
