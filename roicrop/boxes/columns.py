@@ -8,8 +8,7 @@ a name such as 000000397133 keeps its zeros.
 from __future__ import annotations
 
 import contextlib
-import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,14 @@ import numpy as np
 from roicrop.boxes.names import CORNERS, INDEX_NAMES, Role, Roles, plain
 from roicrop.boxes.table import BoxTable, ImageKind, Source
 from roicrop.errors import BoxError
+from roicrop.files.columns import (
+    are_writable,
+    grown,
+    in_blocks,
+    shared,
+    taken,
+    whole_numbers,
+)
 from roicrop.files.numbers import numbers_of
 from roicrop.files.text import shown
 from roicrop.text import many, printable
@@ -32,9 +39,7 @@ if TYPE_CHECKING:
     Values = list[Any] | NDArray[np.float64]
 
 
-_AT_ONCE: Final = 1 << 16
 _MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is worth reading
-_MOST_KNOWN: Final = 1 << 15  # texts
 
 
 def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[str, ...]:
@@ -105,10 +110,10 @@ class Draft:
         start = len(self.coords)
         if len(part.coords):
             self._empty = self._empty & part._empty if start else part._empty
-        self.coords = _grown(self.coords, part.coords)
-        self.lines = _grown(self.lines, part.lines)
+        self.coords = grown(self.coords, part.coords)
+        self.lines = grown(self.lines, part.lines)
         for role, its in self.columns.items():
-            self.columns[role] = _grown(its, _shared(part.columns[role], self._known))
+            self.columns[role] = grown(its, shared(part.columns[role], self._known))
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
@@ -143,7 +148,7 @@ class Draft:
             format=self.format,
             box_format=self.roles.box_format,
             box_format_origin=self.roles.origin,
-            coords=self.coords if self.rows is None else _taken(self.coords, self.rows),
+            coords=self.coords if self.rows is None else taken(self.coords, self.rows),
             image_key=key,
             image_kind=kind,
             image=image,
@@ -163,7 +168,7 @@ class Draft:
     def _has_box(self) -> NDArray[np.bool_]:
         """(n,) False for rows without a single coordinate, and nothing that is wrong with them."""
         has_box = np.empty(len(self.coords), np.bool_)
-        for some in _blocks(len(has_box)):
+        for some in in_blocks(len(has_box)):
             has_box[some] = ~np.isnan(self.coords[some]).all(axis=1)
         has_box[list(self.faults)] = True
         return has_box
@@ -186,8 +191,8 @@ class Draft:
         if kinds == {int}:
             with contextlib.suppress(OverflowError):
                 return np.array(values, dtype=np.int64)
-        whole = _whole_numbers(values) if kinds == {str} else None
-        return _shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
+        whole = whole_numbers(values) if kinds == {str} else None
+        return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
 
     def _indices(self) -> NDArray[np.int64] | None:
         """The index of each row's image."""
@@ -195,7 +200,7 @@ class Draft:
         if numbers is None:
             return None
         index = numbers.view(np.int64)  # in its place, for there may be little room
-        for some in _blocks(len(numbers)):
+        for some in in_blocks(len(numbers)):
             values = numbers[some].copy()
             whole = (np.abs(values) < _LARGEST_EXACT_INDEX) & (values == np.floor(values))
             for n in np.flatnonzero(~whole).tolist():
@@ -225,12 +230,12 @@ class Draft:
         if values is None or values.dtype == np.int64:
             return values
         texts = values if values.dtype == object else values.astype(object)
-        if self.faults or not set(map(type, texts)) <= {str} or not _are_writable(texts):
+        if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
             self._write_as_text(texts, role)
-        whole = _whole_numbers(texts)
+        whole = whole_numbers(texts)
         # Names are spared what only numbers need: there may be millions of them.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
-            whole = _whole_numbers([text.removesuffix(".0") for text in texts])
+            whole = whole_numbers([text.removesuffix(".0") for text in texts])
         if whole is not None:
             return whole
         for row in np.flatnonzero(texts == "").tolist() if role == "image" else ():
@@ -240,11 +245,11 @@ class Draft:
     def _values(self, role: Role) -> NDArray[Any] | None:
         """The column of the rows that have a box."""
         values = self.columns.pop(role, None)
-        return values if values is None or self.rows is None else _taken(values, self.rows)
+        return values if values is None or self.rows is None else taken(values, self.rows)
 
     def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
         """Make values text; a row that is bad anyway borrows another's where it has none."""
-        for some in _blocks(len(values)):
+        for some in in_blocks(len(values)):
             values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
         usual = next(filter(None, values), "")
         for row in np.flatnonzero(values == "").tolist():
@@ -254,7 +259,7 @@ class Draft:
     def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()
         text = "" if value is None else str(int(value) if is_whole else value)
-        if type(value) in (str, int, float, type(None)) and _are_writable([text]):
+        if type(value) in (str, int, float, type(None)) and are_writable([text]):
             return text
         self._fault(row, role, f" is {shown(value)}, not a name or a number that a file can hold")
         return ""
@@ -262,67 +267,3 @@ class Draft:
     def _fault(self, row: int, role: Role, fault: str) -> None:
         row = row if self.rows is None else int(self.rows[row])
         self.faults.setdefault(row, f"{printable(self.roles.of.get(role, role))}{fault}")
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    """So many rows, some at a time: what is computed of all of them may be more than they are."""
-    return (slice(n, min(n + _AT_ONCE, count)) for n in range(0, count, _AT_ONCE))
-
-
-def _grown(whole: Any, part: Any) -> Any:
-    """The values of both; arrays grow in place, for there may be little room."""
-    if part is None or not len(part):
-        return whole
-    if not len(whole):
-        return part
-    if isinstance(whole, range):
-        if isinstance(part, range) and part.start == whole.stop:
-            return range(whole.start, part.stop)
-        whole = np.arange(whole.start, whole.stop, dtype=np.int32)
-    kind = whole.dtype
-    if isinstance(part, range):
-        kind = np.dtype(np.int32 if part.stop <= 2**31 else np.int64)
-    elif part.dtype != kind:
-        kind = np.dtype(object) if object in (kind, part.dtype) else np.result_type(whole, part)
-    if whole.dtype != kind:
-        whole = whole.astype(kind)
-    whole.resize((len(whole) + len(part), *whole.shape[1:]), refcheck=False)
-    whole[-len(part) :] = part
-    return whole
-
-
-def _taken(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
-    """Some rows, which ascend, moved to the front of the array that they are in."""
-    for some in _blocks(len(rows)):
-        array[some] = array[rows[some]]
-    array.resize((len(rows), *array.shape[1:]), refcheck=False)
-    return array
-
-
-def _shared(values: NDArray[Any], known: dict[str, str]) -> NDArray[Any]:
-    """The values; texts that are equal are in memory once, as far as `known` has room for them."""
-    if values.dtype == object:
-        for n, value in enumerate(values):
-            if type(value) is str:
-                values[n] = known.get(value) or known.setdefault(value, value)
-        if len(known) > _MOST_KNOWN:
-            known.clear()
-    return values
-
-
-def _whole_numbers(texts: Any) -> NDArray[np.int64] | None:
-    """The numbers, if each text is one, written the plain way."""
-    try:
-        numbers = np.fromiter(map(int, texts), np.int64, len(texts))
-    except (ValueError, OverflowError):
-        return None
-    return numbers if all(map(operator.eq, map(str, numbers.tolist()), texts)) else None
-
-
-def _are_writable(texts: Any) -> bool:
-    """Whether texts can be encoded (half a surrogate pair cannot) and hold no NUL."""
-    try:
-        parts = range(0, len(texts), _AT_ONCE)
-        return all(b"\0" not in "".join(texts[n : n + _AT_ONCE]).encode() for n in parts)
-    except UnicodeEncodeError:
-        return False
