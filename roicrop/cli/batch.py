@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
-from roicrop.cli import bars, cropping, declaring, options, report
-from roicrop.cli.failures import FAILURES, in_one_line, tell
+from roicrop.cli import crop, declaring, options, report, terminal
+from roicrop.cli.terminal import FAILURES, in_one_line, tell
 from roicrop.crews import Cluster, Crew, Processes, ThisProcess
 from roicrop.errors import ArgumentError, ManifestError, OutputError
 from roicrop.text import json_line
@@ -140,7 +140,7 @@ class _Batch:
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
-            bars.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+            terminal.rows_progress(len(self._rows), quiet=quiet) as self._progress,
         ):
             for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)
@@ -199,7 +199,7 @@ class _Batch:
         if "memory" not in own:
             params["memory"] = self._memory
         operator = params["operator"]
-        task = cropping.task(params, operator, partial(report.RowSummary.of, operator))
+        task = crop.task(params, operator, partial(report.RowSummary.of, operator))
         parameters = result_options(task.request)
         parameters |= {
             f"--{name.replace('_', '-')}": str(params[name])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.cli.failures import answer
+from roicrop.cli.terminal import answer
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from roicrop.cli import bars, declaring, options
-from roicrop.cli.failures import answer
+from roicrop.cli import declaring, options, terminal
+from roicrop.cli.terminal import answer
 from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
@@ -36,7 +36,7 @@ def command(**params: Any) -> int:
     request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
     with jobs.open_job(identify.leniently(request)) as job:
         with (
-            bars.progress(None, quiet=params["quiet"]) as progress,
+            terminal.progress(None, quiet=params["quiet"]) as progress,
             identify.open_pooled(params["pooled"], job, progress) as pooled,
         ):
             verdict = identify.identify(job, pooled)

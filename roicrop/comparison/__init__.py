@@ -18,9 +18,9 @@ from roicrop.comparison.comparison import (
     compare,
 )
 from roicrop.comparison.contrast import Contrast
+from roicrop.comparison.differences import Reason
 from roicrop.comparison.report import as_record, in_words
 from roicrop.comparison.variants import Chosen, Variant, choose, read_variants, split_variant
-from roicrop.comparison.why import Reason
 
 __all__ = [
     "TOLERANCE",

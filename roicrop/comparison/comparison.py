@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.comparison.contrast import Contrast, contrasts
-from roicrop.comparison.tally import Spread, Tally, Worst
+from roicrop.comparison.differences import Ablation, Reason, Spread, Tally, Worst
 from roicrop.comparison.variants import Variant
-from roicrop.comparison.why import Ablation, Reason
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job import Job, OnMap, Rows

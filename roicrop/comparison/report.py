@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from roicrop.comparison.comparison import TOLERANCE, Comparison, Pair, WorstBox
-from roicrop.comparison.tally import Spread
-from roicrop.comparison.why import Reason
+from roicrop.comparison.differences import Reason, Spread
 from roicrop.conventions import Convention, effective
 from roicrop.job import Job
 from roicrop.text import INDENT, brief, exact, headed, many, table

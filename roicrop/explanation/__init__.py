@@ -7,10 +7,24 @@ the cores that pool: that they agree is what it has to say about them.
 
 from __future__ import annotations
 
-from roicrop.explanation.account import TOLERANCE, Bin, Explanation, Reading, Source, explain
-from roicrop.explanation.coverage import coverage
-from roicrop.explanation.points import is_points, write_points
-from roicrop.explanation.records import as_csv, as_json, as_record, as_rows, as_trace
+from roicrop.explanation.account import (
+    TOLERANCE,
+    Bin,
+    Explanation,
+    Reading,
+    Source,
+    coverage,
+    explain,
+)
+from roicrop.explanation.records import (
+    as_csv,
+    as_json,
+    as_record,
+    as_rows,
+    as_trace,
+    is_points,
+    write_points,
+)
 from roicrop.explanation.words import in_words, settings_of
 
 __all__ = [

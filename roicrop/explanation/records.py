@@ -1,4 +1,4 @@
-"""An explanation as data: JSON with everything, CSV with a row per term, a listing of samples.
+"""An explanation as data: JSON with everything, CSV with a row per term, and lists of samples.
 
 Numbers are written as the float64 that they equal; those that JSON lacks are text ("nan", "inf",
 "-inf"), as they are in CSV. What does not apply is null in JSON, and empty in CSV.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from roicrop import __version__
 from roicrop.errors import ArgumentError
 from roicrop.explanation.account import Bin, Explanation, Reading
-from roicrop.sampling import CORNERS, Axis, Term
+from roicrop.job import Subject
+from roicrop.outputs import replacing, written
+from roicrop.sampling import CORNERS, Axis, Plan, Term
 from roicrop.text import csv_lines, json_lines
 
 Only = tuple[int, int] | None
@@ -243,3 +249,62 @@ def _lines(
             yield f"{term.row} {term.column}"
             yield f"{term.y!s} {term.x!s}"
             yield ""
+
+
+POINT_COLUMNS: Final = (
+    *("bin_row", "bin_column", "sample_row", "sample_column"),
+    *("y", "x", "image_y", "image_x", "state", "read_y", "read_x"),
+)
+POINT_CELL_COLUMNS: Final = (
+    *("bin_row", "bin_column", "cell_row", "cell_column"),
+    *("image_y", "image_x", "bins_with_this_cell"),
+)
+
+_MOST_POINTS: Final = 1_000_000
+
+
+def write_points(
+    plan: Plan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
+) -> None:
+    """Write what box k reads as CSV, one line a sample, or for RoIPool one a cell of a bin.
+
+    The columns are POINT_COLUMNS or POINT_CELL_COLUMNS. y and x are index coordinates (integer i is
+    the centre of cell i), image_y and image_x the place in the image under them, in pixels; `state`
+    is inside, clamped (the map is read at read_y, read_x) or outside (it is not read). An
+    exact integral's samples are the middles of its pieces. Of more than a million samples, those
+    outside are left out.
+
+    Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
+    """
+    columns = POINT_CELL_COLUMNS if plan.kind == "cell" else POINT_COLUMNS
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        written(path),
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        rows = ([row.get(column) for column in columns] for row in _points(plan, k, subject))
+        file.writelines(f"{line}\n" for line in csv_lines(chain([columns], rows)))
+
+
+def is_points(path: Path) -> bool:
+    """Whether a file is one that `write_points` wrote: it has the same columns."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline().rstrip("\n")
+        return header in (",".join(POINT_COLUMNS), ",".join(POINT_CELL_COLUMNS))
+    return False
+
+
+def _points(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
+    """The lines of that file, bin by bin; of each at least the columns that it has."""
+    true = subject.true_box(plan, k)
+    bins = list(np.ndindex(*plan.output_size))
+    few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_POINTS
+    many = plan.bins_of_cells(k) if plan.kind == "cell" else None
+    for p, q in bins:
+        terms = plan.terms(k, p, q)
+        for term in terms if few else terms.in_range():
+            row = placed(p, q, term)
+            row["image_y"], row["image_x"] = true.pixel_of(float(term.y), float(term.x))
+            if many is not None:
+                row["bins_with_this_cell"] = many[term.row, term.column]
+            yield row

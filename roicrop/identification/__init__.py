@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from roicrop.identification.hypotheses import leniently
 from roicrop.identification.pooled import Pooled, open_pooled
-from roicrop.identification.report import facts, in_words
-from roicrop.identification.verdict import Verdict, identify
+from roicrop.identification.verdict import Verdict, facts, identify, in_words
 
 __all__ = ["Pooled", "Verdict", "facts", "identify", "in_words", "leniently", "open_pooled"]

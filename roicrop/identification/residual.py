@@ -14,21 +14,11 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.identification.confirm import (
-    HALF,
-    RELATIVE,
-    Adjust,
-    Trial,
-    apart,
-    confirm,
-    in_tolerances,
-    trials_of,
-)
 from roicrop.identification.hypotheses import Hypothesis, moved
-from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import Probe
+from roicrop.identification.pooled import HALF, RELATIVE, Pooled, Probe, apart, in_tolerances
 from roicrop.identification.search import search
 from roicrop.identification.transformed import find_order, find_shift, in_words
+from roicrop.identification.trials import Adjust, Trial, confirm, trials_of
 from roicrop.job import Job, distinct_images
 from roicrop.text import minus, printable
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention, coarse
-from roicrop.identification.confirm import apart, in_tolerances
 from roicrop.identification.hypotheses import (
     SCALES,
     Hypothesis,
@@ -30,8 +29,7 @@ from roicrop.identification.hypotheses import (
     reread,
     stacked,
 )
-from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import Probe
+from roicrop.identification.pooled import Pooled, Probe, apart, in_tolerances
 from roicrop.job import Job
 
 Array = NDArray[Any]

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.identification.confirm import HALF, allowance, apart, in_tolerances
 from roicrop.identification.hypotheses import (
     Hypothesis,
     Layout,
@@ -29,8 +28,7 @@ from roicrop.identification.hypotheses import (
     reread,
     stacked,
 )
-from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import Probe
+from roicrop.identification.pooled import HALF, Pooled, Probe, allowance, apart, in_tolerances
 from roicrop.identification.search import crops_as_said
 from roicrop.job import Job, Rows
 from roicrop.text import brief, distance

@@ -19,7 +19,7 @@ from roicrop.features import FeatureSource
 from roicrop.files import HDF5_SUFFIXES, numpy_kind, what_it_is
 from roicrop.files.npy import Archive
 from roicrop.inspection.boxes import look_at_boxes
-from roicrop.inspection.pooled import look_at_pooled
+from roicrop.inspection.made import look_at_pooled
 from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
 from roicrop.job import ImageAssignment, Job, assign_images, names_levels, placing_cautions
 from roicrop.models import is_model
@@ -54,7 +54,7 @@ def look_at(path: str, how: Request) -> Looked:
     Raises FeatureError, BoxError or OSError if it cannot be read, ArgumentError if `how` is wrong.
     """
     if is_model(path):
-        from roicrop.inspection.models import look_at_model
+        from roicrop.inspection.made import look_at_model
 
         return Looked(look_at_model(path))
     kind = _kind(path)

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from roicrop.inspection.values import Values
-
 Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the values that were looked at are like.
+
+    looked_at: how many, of how many there are.
+    minimum, mean, maximum: of the finite ones; None where there is none.
+    nan, infinite: how many are not.
+    """
+
+    looked_at: int
+    of: int
+    minimum: float | None
+    mean: float | None
+    maximum: float | None
+    nan: int
+    infinite: int
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are values that were not looked at."""
+        return self.looked_at < self.of
+
+    def odd(self) -> Iterator[str]:
+        """What features seldom are: not finite, or all the same."""
+        sampled = " sampled" * self.is_sample
+        for count, what in ((self.nan, "NaN"), (self.infinite, "infinite")):
+            if count:
+                verb = "is" if count == 1 else "are"
+                yield f"{count:,} of {self.looked_at:,} values{sampled} {verb} {what}"
+        if self.looked_at > 1 and self.minimum is not None and self.minimum == self.maximum:
+            yield f"every finite value{sampled} is {self.minimum:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +117,7 @@ class ModelNode:
     """An RoI operator in an exported model.
 
     attributes: every one, the format's defaults spelled out; defaulted: those that the file omits.
-    convention: the one that computes the same, or the nearest where `differs` says in what it does
-        not; None for an operator that nothing is known of.
+    convention: the one that computes the same, or the nearest where `differs` says how it differs.
     command: what crops as the node does; "" where no convention computes the same.
     stride: pixels per cell, of each level, finest first.
     surprises: what catches people out, a sentence each.
@@ -98,7 +128,7 @@ class ModelNode:
     opset: int
     attributes: Mapping[str, object]
     defaulted: tuple[str, ...]
-    convention: str | None
+    convention: str
     differs: str
     command: str
     stride: tuple[float, ...]

@@ -18,8 +18,8 @@ from roicrop.inspection.reports import (
     PooledFile,
     Range,
     Together,
+    Values,
 )
-from roicrop.inspection.values import Values
 from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets that are described one by one
@@ -284,9 +284,7 @@ def _node(node: ModelNode) -> Iterator[tuple[str, str]]:
         yield "", f"{name} = {printable(value)}{' (default)' if name in node.defaulted else ''}"
     if node.stride:
         yield "stride", f"{', '.join(f'{stride:g}' for stride in node.stride)} pixels per cell"
-    if node.convention is None:
-        yield "computes", "unknown: no convention is known for this operator"
-    elif node.differs:
+    if node.differs:
         yield "computes", "what no known convention does"
         yield "nearest", f"{node.convention}, but {node.differs}"
     else:

@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as arrays
 from roicrop import roi_align, roi_pool
 from roicrop.comparison import read_variants
 from roicrop.comparison.contrast import Contrast, contrasts
-from roicrop.comparison.tally import Apart, Spread, Tally
-from roicrop.comparison.why import Ablation, causes
+from roicrop.comparison.differences import Ablation, Apart, Spread, Tally, causes
 from roicrop.conventions import PLAIN, Convention, differing, resolve
 from roicrop.errors import ArgumentError
 from roicrop.operators import plan

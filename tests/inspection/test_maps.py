@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roicrop.inspection.values import sample, summarise
+from roicrop.inspection.maps import sample, summarise
 from tests.inspection.looking import SAMPLE_DATA, found, inspect, noise, store
 
 # Feature maps

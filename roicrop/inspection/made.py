@@ -1,19 +1,22 @@
-"""What a file that roicrop wrote says of itself."""
+"""Files that say how they crop: what roicrop wrote, and the RoI operators of exported models."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from roicrop.conventions import CONVENTIONS, overrides
+from roicrop.conventions import COMMANDS, CONVENTIONS, overrides
 from roicrop.errors import FeatureError
 from roicrop.files import numpy_kind
-from roicrop.inspection.reports import PooledFile
-from roicrop.inspection.values import Values
+from roicrop.inspection.reports import ModelFile, ModelNode, PooledFile, Values
+from roicrop.job import convention_options
+from roicrop.models import Meaning, RoiNode, program_of, read_nodes
 from roicrop.outputs import POOLED, StoredArray, open_stored
 
 _MARK: Final = "roicrop_version"
@@ -26,7 +29,7 @@ def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | N
     None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
     for one that is damaged.
     """
-    from roicrop.inspection.values import sample
+    from roicrop.inspection.maps import sample
 
     kind = numpy_kind(path)
     with open_stored(path, allow_external=allow_external) as stored:
@@ -115,3 +118,45 @@ def _odd(
         if name in columns and columns[name][:1] != shape[:1]:
             yield f"{name} has {columns[name][0]} rows, but there are {shape[0]} pooled boxes"
     yield from values.odd()
+
+
+def look_at_model(path: str) -> ModelFile:
+    """Every RoI operator of the model; ModelError for a file that cannot be read."""
+    nodes = tuple(_node(node) for node in read_nodes(path))
+    return ModelFile(path, os.path.getsize(path), program_of(path), nodes)
+
+
+def _node(node: RoiNode) -> ModelNode:
+    meaning = node.meaning()
+    return ModelNode(
+        name=node.name,
+        operator=node.operator,
+        opset=node.opset,
+        attributes={name: each.value for name, each in node.attributes.items()},
+        defaulted=tuple(name for name, each in node.attributes.items() if not each.given),
+        convention=meaning.convention.name,
+        differs=meaning.differs,
+        command="" if meaning.differs else shlex.join(_command(meaning)),
+        stride=_strides(meaning),
+        surprises=tuple(node.surprises()),
+    )
+
+
+def _command(meaning: Meaning) -> list[str]:
+    row = meaning.convention
+    command, flag = COMMANDS[row.operator]
+    words = ["roicrop", command, "FEATURES", "BOXES", "-o", "OUT.h5", *([flag] if flag else [])]
+    words += ["--convention", row.name]
+    for name, value in convention_options(row).items():
+        words += [name, value] if value else [name]
+    if meaning.output_size:
+        words += ["--output-size", "{}x{}".format(*meaning.output_size)]
+    if meaning.strides:
+        return [*words, "--strides", ",".join(f"{stride:g}" for stride in meaning.strides)]
+    return [*words, "--spatial-scale", repr(meaning.spatial_scale)]
+
+
+def _strides(meaning: Meaning) -> tuple[float, ...]:
+    if meaning.strides:
+        return meaning.strides
+    return () if meaning.spatial_scale is None else (1 / meaning.spatial_scale,)
