@@ -69,8 +69,9 @@ class Ledger:
             )
         self._drop_torn_line()
         self.entries = finished(directory)
+        self._begun: set[str] = set()
         self.unfinished = set(self._take_over())
-        self._begun = set(self.unfinished)
+        self._begun |= self.unfinished
         self._clean()
 
     def __enter__(self) -> Ledger:
