@@ -252,7 +252,7 @@ BOX_FILES: Final = (
         "dicts.json",
         '[{"file_name": "photos/a.jpg", "image_id": 7, "annotations": [{"bbox": '
         '[64, 32, 384, 256], "bbox_mode": 0, "category_id": 0}]}]',
-        "what bbox_mode says: 0 corners, 1 x, y, width, height; others are refused",
+        "what bbox_mode says: 0 corners, 1 x, y, width, height, 4 rotated; others are refused",
     ),
     BoxFile(
         "records by image",

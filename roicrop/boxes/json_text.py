@@ -326,7 +326,7 @@ def _images(
         if keys[0] == "cocourl":
             images = [str(each).rpartition("/")[2] for each in images]
         if keys[0] != "imageid" or not keys[1:] or by_hand:
-            return key, images, None
+            return "image" if keys[0] == "name" else key, images, None  # a record's is its label
         listed = {str(i): {**e.said, "id": i} for i, e in zip(images, entries, strict=True)}
         return key, images, coco_of({"images": list(listed.values())}, name)
     if not any(entry.name is None for entry in entries):

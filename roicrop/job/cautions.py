@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,8 +34,20 @@ class Caution:
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
     """What there is to warn of; `fit` is how the job's boxes lie."""
-    images = distinct_images(job.map_index[job.is_pooled]).tolist()
-    return [*placing_cautions(job, fit), *map(Caution, job.source.odd(images))]
+    return [*placing_cautions(job, fit), *_odd_maps(job)]
+
+
+def reading_cautions(job: Job) -> list[Caution]:
+    """What of it has nothing to do with where boxes lie."""
+    return [*_read_boxes(job), *_odd_maps(job)]
+
+
+def _read_boxes(job: Job) -> Iterator[Caution]:
+    return (Caution(text, loud=True) for text in job.table.warnings)
+
+
+def _odd_maps(job: Job) -> Iterator[Caution]:
+    return map(Caution, job.source.odd(distinct_images(job.map_index[job.is_pooled]).tolist()))
 
 
 def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
@@ -44,7 +56,7 @@ def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
     The checks exclude each other: the first that finds something speaks. Sizes of images say more
     than where their boxes lie.
     """
-    said = [Caution(text, loud=True) for text in job.table.warnings]
+    said = [*_read_boxes(job)]
     said += filter(None, (_in_another_unit(job), _in_percent(job)))
     if sizes := against_sizes(job):
         said.append(Caution(sizes, loud=True))
