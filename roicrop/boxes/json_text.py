@@ -123,6 +123,7 @@ def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, 
         yield str(identity), entry
 
 
+_LONGEST_LINE: Final = 1 << 20  # characters
 _BESIDE_ARRAYS: Final = COLUMN_NAMES | FORMAT_NAMES
 _BESIDE_RECORDS: Final = FORMAT_NAMES | set(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 # An id first: with a file name beside it, it is what a COCO file of the images would say.
@@ -158,7 +159,7 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
     """The boxes of a file with a JSON list or object on each line."""
     whole: Draft | None = None
     first = 0
-    for line, block in blocks(stream, source.name):
+    for line, block in blocks(stream, source.name, _LONGEST_LINE):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines: Lines = range(line, line + len(block))
         if len(written) < len(block):
@@ -227,7 +228,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
     if len(entries) > 1:
         records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
-    if source.lines is not None and len(source.lines) == len(entries):
+    if source.lines is not None and len(source.lines) == len(entries) and {*counts} != {1}:
         source = Source(source.path, np.repeat(source.lines, counts))
     _check_alike(records, producer, source)
     key, images, coco = _images(document, reading, name)
@@ -329,11 +330,11 @@ def _images(
             return "image" if keys[0] == "name" else key, images, None  # a record's is its label
         listed = {str(i): {**e.said, "id": i} for i, e in zip(images, entries, strict=True)}
         return key, images, coco_of({"images": list(listed.values())}, name)
-    if not any(entry.name is None for entry in entries):
+    names = [entry.name for entry in entries]
+    if None not in names:
         record = next(chain.from_iterable(entry.records for entry in entries), None)
-        if isinstance(record, dict) and set(map(plain, record)) & set(_IMAGE_NAMES[:-1]):
-            return None, (), None
-        return "image", [entry.name for entry in entries], None
+        names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
+        return (None, (), None) if names_it else ("image", names, None)
     named = [any(key in its for key in _IMAGE_NAMES) for its in said]
     if len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None

@@ -7,9 +7,9 @@ Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BB
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain, product
 from typing import Any, Final, Literal
 
 from roicrop.boxes.table import ROTATED, BoxFormat
@@ -120,9 +120,9 @@ class Roles:
         """Names that mean nothing, one of which may name images; none where images are named."""
         if "image" in self.of:
             return []
-        known = {"", *self.coordinates, *self.of.values()}
-        rest = [name for name in names if names.count(name) == 1 and name not in known]
-        return [name for name in rest if plain(name) not in COLUMN_NAMES]
+        known = {"", *map(plain, self.coordinates), *map(plain, self.of.values())}
+        rest = [name for name in names if plain(name) not in COLUMN_NAMES | known]
+        return [name for name in rest if names.count(name) == 1]
 
 
 def plain(name: str) -> str:
@@ -208,7 +208,7 @@ def _spelled(
     """Those of the spellings that are there, as the file has them."""
     return [
         tuple(by_plain[prefix + name] for name in spelling)
-        for prefix, spelling in itertools.product(PREFIXES, spellings)
+        for prefix, spelling in product(PREFIXES, spellings)
         if all(prefix + name in by_plain for name in spelling)
     ]
 
@@ -216,10 +216,8 @@ def _spelled(
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
 # Names that have a role, and all names that are known.
 COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
-_SPELLED: Final = (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
-_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {
-    prefix + name for prefix in PREFIXES for names in _SPELLED for name in names
-}  # fmt: skip
+_SPELLED: Final = (*chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
+_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {*map("".join, product(PREFIXES, chain(*_SPELLED)))}
 
 
 Said = dict[str, Any]  # of an image
@@ -288,10 +286,9 @@ class Producer:
             return key, columns
         return key, [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
 
-    def _fits(self, entry: object) -> bool:
-        if not isinstance(entry, dict) or not any(key in entry for key in self.records):
-            return False
-        return self.marks <= set(map(plain, entry))
+    def _fits(self, entry: Any) -> bool:
+        has_records = isinstance(entry, dict) and any(key in entry for key in self.records)
+        return has_records and self.marks <= set(map(plain, entry))
 
 
 VIA: Final = Producer("VIA", records=("regions",), under="_via_img_metadata", marks={"filename"},
