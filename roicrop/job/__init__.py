@@ -18,7 +18,14 @@ from roicrop.job.asking import (
 )
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.batch import Done, Outcome, Task, carry_out, run
-from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
+from roicrop.job.cautions import (
+    Caution,
+    cautions,
+    other_orders,
+    placing_cautions,
+    reading_cautions,
+    require_scale,
+)
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
@@ -105,6 +112,7 @@ __all__ = [
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "reading_cautions",
     "request_of",
     "require_scale",
     "result_options",
