@@ -178,7 +178,7 @@ class _Table:
 
         def column(name: str) -> Values:
             values = table[f"column {names.index(name)}"]
-            return np.array(values) if name in self._numeric else _shared(values.tolist())
+            return values if name in self._numeric else _stripped(values.tolist())
 
         return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
@@ -211,7 +211,7 @@ class _Table:
 
         def column(name: str) -> list[str]:
             n = names.index(name)
-            return _shared([row[n] for row in rows])
+            return _stripped([row[n] for row in rows])
 
         return self._draft(column, np.array(begins, np.int64), faults)
 
@@ -234,7 +234,6 @@ def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
     return begin == end and begin + end == text.count('"')
 
 
-def _shared(texts: list[str]) -> list[str]:
-    """The texts without spaces around them; equal ones are in memory once."""
-    known: dict[str, str] = {}
-    return [known.setdefault(text, text) for text in map(str.strip, texts)]
+def _stripped(texts: list[str]) -> list[str]:
+    """The texts without spaces around them."""
+    return [*map(str.strip, texts)]

@@ -122,6 +122,7 @@ def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, 
         yield str(identity), entry
 
 
+_LONGEST_LINE: Final = 1 << 20  # characters
 _BESIDE_ARRAYS: Final = COLUMN_NAMES | {"boxformat"}
 _BESIDE_RECORDS: Final = frozenset(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 # An id first: with a file name beside it, it is what a COCO file of the images would say.
@@ -157,7 +158,7 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
     """The boxes of a file with a JSON list or object on each line."""
     whole: Draft | None = None
     first = 0
-    for line, block in blocks(stream, source.name):
+    for line, block in blocks(stream, source.name, _LONGEST_LINE):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines: Lines = range(line, line + len(block))
         if len(written) < len(block):
@@ -226,7 +227,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
     if len(entries) > 1:
         records = list(chain.from_iterable(entry.records for entry in entries))
     counts = [len(entry.records) for entry in entries]
-    if source.lines is not None and len(source.lines) == len(entries):
+    if source.lines is not None and len(source.lines) == len(entries) and {*counts} != {1}:
         source = Source(source.path, np.repeat(source.lines, counts))
     _check_alike(records, producer, source)
     key, images, coco = _images(document, reading, name)

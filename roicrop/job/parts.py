@@ -107,7 +107,7 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
             yield _part(some, limits)
 
 
-_BLOCK_BYTES: Final = 11 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
+_BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
 _SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
@@ -127,9 +127,11 @@ class _Boxes:
 
     @property
     def span(self) -> Span:
-        """The smallest window that is sure to hold what they read."""
+        """The smallest window that is sure to hold what they read, and is quick to read."""
         top, left = self.bounds[:, [0, 2]].min(axis=0).tolist()
         bottom, right = self.bounds[:, [1, 3]].max(axis=0).tolist()
+        if self.windows.in_rows:
+            left, right = 0, self.windows.shape[3]
         images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
         return images, slice(top, bottom), slice(left, right)
 
