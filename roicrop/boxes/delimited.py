@@ -89,7 +89,7 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
     if reading.columns is not None:
         return _named(found, reading, where, blank)
-    best = max(found, key=lambda each: (sum(map(is_known, each.names)), len(each.names)))
+    best = max(found, key=lambda h: (len(set(filter(is_known, h.names))), len(h.names)))
     if any(map(is_number, best.names)) and not any(map(is_known, best.names)):
         raise BoxError(f"{where}: there is no header: name the columns, with {_hint(best.names)}")
     return best

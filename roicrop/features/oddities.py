@@ -143,9 +143,8 @@ def _is_likelier(other: StoredMap, stored: StoredMap) -> bool:
     """Whether the other layout makes a more usual map: less oblong, and of 8, 16, … channels."""
     if _oblong(other) >= _oblong(stored):
         return False
-    if _oblong(other) == 1:
-        return _oblong(stored) > _OBLONG or not _is_usual(stored)
-    return _oblong(other) <= _OBLONG and _is_usual(other) and not _is_usual(stored)
+    is_odd = _oblong(stored) > _OBLONG * _oblong(other) or not _is_usual(stored)
+    return is_odd and (_oblong(other) == 1 or (_oblong(other) <= _OBLONG and _is_usual(other)))
 
 
 def _oblong(stored: StoredMap) -> float:

@@ -158,6 +158,7 @@ def number_type(dataset: Any) -> str:
     dtype: np.dtype[Any] = dataset.dtype
     if dtype.itemsize == 2 and (dtype.kind in "iu" or is_opaque(dtype)):
         said = (hdf5.text_attribute(dataset, "dtype") or "").lower().rpartition(".")[2]
+        said = {"bf16": "bfloat16", "f16": "float16"}.get(said, said)  # as safetensors has them
         if said in _FROM_WORDS:
             return said
     return type_name(dtype)

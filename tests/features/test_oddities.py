@@ -78,6 +78,18 @@ def test_region_vectors_are_warned_of_until_someone_says(shape: tuple[int, ...])
     assert warnings("[[1, 1, 4, 4]]", "--layout", "CHW") == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((1, 38, 50, 256), "NHWC"), ((1, 32, 48, 256), "NHWC"), ((24, 40, 384), "HWC")],
+)
+def test_axes_in_another_order_are_warned_of_until_someone_says(
+    shape: tuple[int, ...], layout: str
+) -> None:
+    store(noise(*shape))
+    assert f"--layout {layout} takes it so" in warnings()[0]
+    assert warnings("[[1, 1, 4, 4]]", "--layout", layout) == []
+
+
 def test_images_that_were_never_written_are_warned_of_where_boxes_are_on_them() -> None:
     with h5py.File("m.h5", "w") as file:
         data = file.create_dataset("m", (5, 8, 9, 9), "f4", chunks=(1, 4, 9, 9))
@@ -104,4 +116,5 @@ def test_the_same_thing_of_many_maps_is_said_once() -> None:
 
 def test_a_stride_that_is_a_scale_is_warned_of() -> None:
     store(noise(8, 9, 9), stride=0.125)
-    assert "are stride and spatial_scale swapped?" in warnings("[[0.1, 0.1, 1.1, 1.1]]")[0]
+    said = warnings("[[0.1, 0.1, 1.1, 1.1]]")
+    assert any("are stride and spatial_scale swapped?" in warning for warning in said)
