@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.crews import Processes
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
 from roicrop.draw.map import Shown, over_channels
@@ -26,7 +27,7 @@ from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName
 from roicrop.errors import ArgumentError
 from roicrop.explanation import coverage, is_points, write_points
-from roicrop.job import Job, OnMap, Photos, Placed, Processes
+from roicrop.job import Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
@@ -281,6 +282,7 @@ def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterat
     if workers < 2:
         yield from (figure.draw() for figure in figures)
         return
+    Processes.prepare(["roicrop.draw"])
     crew, waiting = Processes(workers), set[Future[list[Path]]]()
     try:
         with crew.executor() as pool:

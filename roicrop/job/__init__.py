@@ -17,7 +17,7 @@ from roicrop.job.asking import (
     with_model,
 )
 from roicrop.job.assign import ImageAssignment, assign_images
-from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
+from roicrop.job.batch import Done, Outcome, Task, carry_out, run
 from roicrop.job.cautions import (
     Caution,
     cautions,
@@ -48,16 +48,14 @@ from roicrop.job.request import Request
 from roicrop.job.subject import Subject, TrueBox
 
 if TYPE_CHECKING:
-    from roicrop.job.crews import Cluster, Processes, ThisProcess
     from roicrop.job.photos import Photo, Photos
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        # With multiprocessing, for batches only; and with Pillow, for figures only.
-        module = "photos" if name.startswith("Photo") else "crews"
-        return getattr(import_module(f"roicrop.job.{module}"), name)
+        # With Pillow, for figures only.
+        return getattr(import_module("roicrop.job.photos"), name)
 
 
 __all__ = [
@@ -65,9 +63,7 @@ __all__ = [
     "OPTIONS",
     "REQUIRED",
     "Caution",
-    "Cluster",
     "Corners",
-    "Crew",
     "Cropped",
     "Destination",
     "Done",
@@ -85,12 +81,10 @@ __all__ = [
     "Photo",
     "Photos",
     "Placed",
-    "Processes",
     "Request",
     "Rows",
     "Subject",
     "Task",
-    "ThisProcess",
     "TrueBox",
     "assign_images",
     "carry_out",

@@ -134,7 +134,9 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
     """Boxes that would lie on their maps if their numbers meant something else."""
 
     def count_wrong(box_format: BoxFormat) -> int:
-        other = job.reread(dataclasses.replace(job.request, box_format=box_format))
+        other = job
+        if box_format != job.table.box_format:
+            other = job.reread(dataclasses.replace(job.request, box_format=box_format))
         return max(other.fit().beyond, int(find_bad(other.corners).reversed.sum()))
 
     if 2 * count_wrong(job.table.box_format) <= len(job):
