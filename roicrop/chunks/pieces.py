@@ -94,11 +94,17 @@ class Pieces:
                 for part in self._slabs(self._cells(region, first, start, out.shape)):
                     self._read_region(out, start, part)
             return
+        spans = zip(start, out.shape, self.piece, wanted.shape, strict=True)
+        axes = [_along(*span) for span in spans]
 
         def read_chunk(place: list[int]) -> None:
-            region = tuple(slice(i, i + 1) for i in place)
-            at = tuple((i + f) * p for i, f, p in zip(place, first, self.piece, strict=True))
-            self._read_chunk(out, start, at, self._cells(region, first, start, out.shape))
+            its = (axis[i] for axis, i in zip(axes, place, strict=True))
+            at, cells, inside = zip(*its, strict=True)
+            stored = self._stored(at)
+            if stored is None:
+                self._read_region(out, start, cells)
+            else:
+                self._put(out, cells, self._unpacked(at, *stored)[inside])
 
         for _ in each(read_chunk, np.argwhere(wanted).tolist()):
             pass
@@ -181,15 +187,6 @@ class Pieces:
             values = self._dataset[place]
         return values.reshape([run.stop - run.start for run in source])
 
-    def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
-        """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""
-        stored = self._stored(at)
-        if stored is None:
-            self._read_region(out, start, cells)
-            return
-        inside = tuple(s - a for s, a in zip(start, at, strict=True))
-        self._put(out, cells, self._unpacked(at, *stored)[_moved(cells, inside)])
-
     def _unpacked(self, at: Place, mask: int, raw: bytes) -> Array:
         """A chunk from what is stored of it."""
         assert self._pipeline is not None
@@ -245,6 +242,16 @@ def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]
     ends = [*starts[1:].tolist(), len(lines)]
     for piece, start, end in zip(pieces.tolist(), starts.tolist(), ends, strict=True):
         yield piece, slice(start, end)
+
+
+def _along(start: int, length: int, piece: int, count: int) -> list[tuple[int, slice, slice]]:
+    """Of a part of a dataset, along an axis: each piece's first cell, its cells in the part, and
+    these in the piece."""
+    found = []
+    for at in range(start // piece * piece, (start // piece + count) * piece, piece):
+        low, high = max(at, start), min(at + piece, start + length)
+        found.append((at, slice(low - start, high - start), slice(low - at, high - at)))
+    return found
 
 
 def _moved(cells: Region, by: Place) -> Region:
