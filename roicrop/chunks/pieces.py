@@ -94,12 +94,17 @@ class Pieces:
                 for part in self._slabs(self._cells(region, first, start, out.shape)):
                     self._read_region(out, start, part)
             return
-        spans = zip(start, out.shape, self.piece, wanted.shape, strict=True)
-        axes = [_along(*span) for span in spans]
+
+        along = [
+            [_part_of(range(i * p, (i + 1) * p), range(s, s + n)) for i in range(f, f + count)]
+            for f, p, s, n, count in zip(
+                first, self.piece, start, out.shape, wanted.shape, strict=True
+            )
+        ]
 
         def read_chunk(place: list[int]) -> None:
-            its = (axis[i] for axis, i in zip(axes, place, strict=True))
-            at, cells, inside = zip(*its, strict=True)
+            parts = [axis[i] for axis, i in zip(along, place, strict=True)]
+            at, inside, cells = zip(*parts, strict=True)
             stored = self._stored(at)
             if stored is None:
                 self._read_region(out, start, cells)
@@ -244,14 +249,11 @@ def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]
         yield piece, slice(start, end)
 
 
-def _along(start: int, length: int, piece: int, count: int) -> list[tuple[int, slice, slice]]:
-    """Of a part of a dataset, along an axis: each piece's first cell, its cells in the part, and
-    these in the piece."""
-    found = []
-    for at in range(start // piece * piece, (start // piece + count) * piece, piece):
-        low, high = max(at, start), min(at + piece, start + length)
-        found.append((at, slice(low - start, high - start), slice(low - at, high - at)))
-    return found
+def _part_of(chunk: range, whole: range) -> tuple[int, slice, slice]:
+    """Where a chunk begins; the cells that it shares with a part of the dataset, as each counts."""
+    begin, end = max(chunk.start, whole.start), min(chunk.stop, whole.stop)
+    inside, outside = (slice(begin - of.start, end - of.start) for of in (chunk, whole))
+    return chunk.start, inside, outside
 
 
 def _moved(cells: Region, by: Place) -> Region:
