@@ -21,9 +21,9 @@ from PIL.Image import Image
 from roicrop.conventions import Convention
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.map import Shown, over_channels
 from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName
+from roicrop.draw.view import Shown, over_channels
 from roicrop.errors import ArgumentError
 from roicrop.explanation import coverage, is_points, write_points
 from roicrop.job import Job, OnMap, Photos, Placed, Processes

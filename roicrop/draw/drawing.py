@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
-from roicrop.draw.map import Shown
 from roicrop.draw.sheet import Entry, framed
-from roicrop.draw.view import View, spans_of
+from roicrop.draw.view import Shown, View, spans_of
 from roicrop.job import Subject, TrueBox
 from roicrop.sampling import Plan, Term
 from roicrop.text import distance, measure, tidy
@@ -187,7 +186,7 @@ def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.i
 class Drawing:
     """A crop on a view of the map.
 
-    colour, dashed: how its bins are drawn. ink: the colour of its samples.
+    colour, dashed: how its bins are drawn. ink: the colour of its samples; white if it is alone.
     """
 
     crop: Crop
@@ -207,6 +206,11 @@ class Drawing:
     def points(self) -> Points:
         """All samples in sight."""
         return points(self.view, self.crop.plan, self.crop.k)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other crop is drawn on the same map."""
+        return self.ink == POINT
 
     @property
     def centred(self) -> bool:

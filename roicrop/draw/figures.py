@@ -10,13 +10,11 @@ import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
 from roicrop.draw import colour, sheet
-from roicrop.draw.canvas import Brush, rectangle
+from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
-from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
-from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, Shown, Spans, map_block, marked, photograph
-from roicrop.draw.view import GUTTER, Span, fit, in_sight, spans_of
+from roicrop.draw.map import BRACKETS, Spans, grid, map_block, marked, photograph
+from roicrop.draw.view import GUTTER, Shown, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
 from roicrop.text import brief, tidy

@@ -18,20 +18,25 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
-from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
-from roicrop.draw.lettering import (
+from roicrop.draw.canvas import (
+    FINER,
     HEADING,
     NORMAL,
     SMALL,
     TICK,
+    TITLE,
+    Brush,
+    blank,
     clean,
     font,
     line_height,
+    rectangle,
     shorten,
+    stripes,
     text_width,
     wrap,
 )
+from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.outputs import replacing, written
 from roicrop.text import format_for, ticks
 
@@ -60,16 +65,26 @@ class Sheet:
     def __init__(self) -> None:
         self.placed: list[Placed] = []
         self._rasters: list[tuple[int, int, Callable[[], Image.Image]]] = []
-        self._texts: list[tuple[float, float, str, int, Colour]] = []
+        self._texts: list[tuple[float, float, str, int, Colour, Colour | None]] = []
 
     def text(
-        self, x: float, y: float, text: str, size: int, colour: Colour = INK, align: float = 0.0
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int,
+        colour: Colour = INK,
+        align: float = 0.0,
+        halo: Colour | None = None,
     ) -> None:
-        """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right."""
+        """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right.
+
+        halo: what it is edged with, so that it is read across a line.
+        """
         width = text_width(text, size)
         left = round(x - align * width)
         self.placed.append(Placed(text, left, y, left + width, y + line_height(size)))
-        self._texts.append((left, y, text, size, colour))
+        self._texts.append((left, y, text, size, colour, halo))
 
     def raster(
         self, x: int, y: int, width: int, height: int, draw: Callable[[], Image.Image]
@@ -91,9 +106,9 @@ class Sheet:
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
         pen = ImageDraw.Draw(image)
-        for left, top, text, size, colour in self._texts:
-            baseline = top + round(size * 1.06)
-            pen.text((left, baseline), text, fill=colour, font=font(size), anchor="ls")
+        for left, top, text, size, colour, halo in self._texts:
+            at, edge = (left, top + round(size * 1.06)), 2 if halo else 0
+            pen.text(at, text, colour, font(size), "ls", stroke_width=edge, stroke_fill=halo)
         return image
 
 
@@ -106,7 +121,7 @@ def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
     metadata.add_itxt("Title", sheet.title)
     metadata.add_text("Software", f"roicrop {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
-        image.save(temporary, format="PNG", pnginfo=metadata)
+        image.save(temporary, format="PNG", pnginfo=metadata, compress_level=4)
 
 
 def is_own(path: Path) -> bool:
@@ -180,7 +195,7 @@ def side_by_side(*steps: tuple[Block, Block]) -> Block:
 
 def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
     """A sheet with a title above and small print below."""
-    top = paragraph(shorten(clean(title), 26, INNER), INNER, 26)
+    top = paragraph(shorten(clean(title), TITLE, INNER), INNER, TITLE)
     foot = column(*(paragraph(line, INNER, SMALL, MUTED) for line in small), gap=3)
     sheet = Sheet()
     column(top, *blocks, foot, gap=16).place(sheet, MARGIN, MARGIN - 8)
@@ -196,7 +211,8 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
     low, high = scale.low, scale.high
     written_as = format_for(low, high)
     titled = f"{title} ({written_as.factor})" if written_as.factor else title
-    top = line_height(SMALL) + 4
+    above = paragraph(titled, width, SMALL)
+    top = above.height + 4
     widths = [text_width(written_as(v), TICK) for v in (low, high, (low + high) / 2)]
     side = int(max(widths[:2]) / 2) + 1
     length = width - 2 * side
@@ -212,8 +228,9 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
 
     def draw() -> Image.Image:
         canvas = blank(_BAR + _TICK, length, PAPER)
-        share = np.linspace(0.0, 1.0, canvas.shape[1])
-        canvas[: _BAR * FINER] = scale.colours(low * (1 - share) + high * share)
+        share = np.linspace(0.0, 1.0, canvas.width)
+        line = Image.fromarray(scale.colours(low * (1 - share) + high * share)[np.newaxis])
+        canvas.paste(line.resize((canvas.width, _BAR * FINER)))
         brush = Brush(canvas)
         for value in labels:
             x = min(max(at(value), 0.5), length - 0.5)
@@ -221,7 +238,7 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
-        sheet.text(x, y, shorten(titled, SMALL, width), SMALL)
+        above.place(sheet, x, y)
         if scale.is_empty:
             sheet.text(x, y + top, "no number to color", TICK, MUTED)
             return

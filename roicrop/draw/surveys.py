@@ -12,21 +12,20 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import in_words
 from roicrop.draw import sheet
-from roicrop.draw.canvas import Brush, Corners
+from roicrop.draw.canvas import SMALL, Brush, Corners, shorten
 from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
 from roicrop.draw.drawing import Crop, Outline, draw_box
-from roicrop.draw.grid import grid
-from roicrop.draw.lettering import SMALL, shorten
-from roicrop.draw.map import Label, Marks, Shown, heat_map, map_block, marked, meet, photograph
-from roicrop.draw.view import GUTTER, Span, View, fit, in_sight, spans_of
+from roicrop.draw.map import Label, Marks, grid, heat_map, map_block, marked, meet, photograph
+from roicrop.draw.view import GUTTER, Shown, Span, View, fit, in_sight, spans_of
 from roicrop.job import Photo, Subject
-from roicrop.text import many, tidy
+from roicrop.text import brief, many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
 
 _MOST_NAMED: Final = 40  # boxes of an overview that have a number; of more, …
 _NAMED_OF_MANY: Final = 20  # … so many, and the others are faint
-_MOST_TILES: Final = 60
+_THIN: Final = 0.75
+_MOST_TILES: Final = 48
 _TILES: Final = 4  # in a row
 _BAR: Final = 440
 _LEVELS: Final[tuple[Colour, ...]] = (
@@ -118,7 +117,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     few = len(items) <= _MOST_NAMED
     labels = _labels(items, view, boxes, first if few else first[:_NAMED_OF_MANY])
     named = set(range(len(items)) if few else labels)
-    faint = max(90, min(200, 24_000 // len(items)))
+    faint = _faint(len(items))
 
     def marks(brush: Brush) -> None:
         for n in sorted(largest, key=named.__contains__):  # the small ones and the named ones last
@@ -126,7 +125,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
                 brush.outline(boxes[n], 3.6, (*INK, 170))
                 brush.outline(boxes[n], 2.2, colours[items[n].level])
             else:
-                brush.outline(boxes[n], 0.75, (*colours[items[n].level][:3], faint))
+                brush.outline(boxes[n], _THIN, (*colours[items[n].level][:3], faint))
 
     texts = list(labels.values())
     map_, _ = map_block(survey.shown, view, scale, marks, texts, numbered=False)
@@ -148,10 +147,15 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
         what = f"{len(named)} of those {which}, numbered"
         entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
         rest = f"the other {len(items) - len(named):,} boxes"
-        entries.append(sheet.Entry(sheet.framed(0.75, (*BOX, faint)), rest))
+        entries.append(sheet.Entry(sheet.framed(_THIN, (*BOX, faint)), rest))
     bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
+
+
+def _faint(count: int) -> int:
+    """The opacity of so many boxes' thin outlines."""
+    return max(90, min(200, 24_000 // count))
 
 
 def _labels(
@@ -223,17 +227,19 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
     seen = zip(spans_of(outlines[0]), size, strict=True)
     rows, columns = (in_sight(*each) for each in seen)
-    view, scale = (
-        survey.view((rows, columns) if one else None),
-        Scale(0.0, float(total.max(initial=0.0))),
-    )
+    view, scale = survey.view((rows, columns) if one else None), Scale(0.0, float(total.max()))
+    few = len(items) <= _MOST_NAMED
 
     def marks(brush: Brush) -> None:
         for outline in outlines:
-            draw_box(brush, view, outline)
+            if few:
+                draw_box(brush, view, outline)
+            else:
+                brush.outline(view.corners(outline), _THIN, (*BOX, _faint(len(items))))
 
     shown = Shown(total, "weight of each cell", several=False)
-    map_, _ = map_block(shown, view, scale, marks, numbered=one)
+    on_map = marks if few else lambda brush: None  # which many boxes would hide
+    map_, _ = map_block(shown, view, scale, on_map, numbered=one)
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")
     what = f"box {items[0].subject.box}" if one else what
     of = f"sum of its weights in {'the' if one else 'all'} {bins[0]}×{bins[1]} bins of {what}"
@@ -242,8 +248,8 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
         where = f"The box{'' if one else 'es'} on the image"
         steps.insert(0, (sheet.head(where, "", view.width), survey.on_photo(view, marks)))
     bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
-    said = f"{many(int((total > 0).sum()), 'cell')} of {total.size:,} read. All weights sum to "
-    said += f"{tidy(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
+    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read. All weights sum to "
+    said += f"{brief(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name}: the cells that {what} read{'s' if one else ''}"
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.paragraph(said, 700))]

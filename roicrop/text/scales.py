@@ -15,10 +15,14 @@ _MOST_DIGITS: Final = 7  # before the decimal point
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way of writing many numbers: each divided by 10^exponent, with so many decimals."""
+    """One way of writing many numbers: each divided by 10^exponent, with so many decimals.
+
+    zero: what is before the decimal point of numbers below 1.
+    """
 
     exponent: int
     decimals: int
+    zero: str = "0"
 
     def __call__(self, value: float) -> str:
         """The number without the power of ten, which `factor` says once for all of them."""
@@ -29,7 +33,8 @@ class Format:
         if abs(value) >= 10.0 ** (self.exponent + _MOST_DIGITS):
             return minus(f"{value / 10.0**self.exponent:.0e}".replace("e+", "e"))
         text = f"{value / 10.0**self.exponent:.{self.decimals}f}"
-        return minus(text.lstrip("-") if float(text) == 0 else text)
+        text = text.lstrip("-") if float(text) == 0 else text
+        return minus(text.replace("0.", f"{self.zero}.", 1) if abs(float(text)) < 1 else text)
 
     @property
     def factor(self) -> str:

@@ -15,7 +15,7 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.lettering import clean, shorten, text_width, wrap
+from roicrop.draw.canvas import clean, shorten, text_width, wrap
 from roicrop.draw.map import BRACKETS, _brackets
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
