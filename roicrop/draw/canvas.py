@@ -28,6 +28,7 @@ SMALL: Final = 16
 TICK: Final = 15
 
 _FILE: Final = Path(__file__).with_name("font") / "DejaVuSans.ttf"
+_LEAST_HEAD: Final = 7.0  # of an arrow, in pixels
 _NO_GLYPH: Final = "\U0010ffff"  # never a character
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -135,10 +136,10 @@ class Brush:
     def arrow(
         self, x0: float, y0: float, x1: float, y1: float, head: float, colour: Colour
     ) -> None:
-        """An arrow to (x1, y1), with an ink rim; its head is no longer than all of it."""
+        """An arrow to (x1, y1), with an ink rim; a short one is all head."""
         far = math.hypot(x1 - x0, y1 - y0)
         along_x, along_y = (x1 - x0) / far, (y1 - y0) / far
-        head = min(far, head)
+        head = max(min(far, head), _LEAST_HEAD)
         base_x, base_y = x1 - head * along_x, y1 - head * along_y
         for width, side, paint in ((5.0, 0.6 * head + 2.0, INK), (2.6, 0.6 * head, colour)):
             if far > head:

@@ -13,7 +13,15 @@ from roicrop.draw import colour, sheet
 from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
 from roicrop.draw.kinds import ART, sample_mark
-from roicrop.draw.map import BRACKETS, Spans, grid, map_block, marked, photograph
+from roicrop.draw.map import (
+    BRACKET,
+    BRACKETS,
+    brackets_of,
+    grid,
+    map_block,
+    marked,
+    photograph,
+)
 from roicrop.draw.view import GUTTER, Shown, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
@@ -25,7 +33,7 @@ _LEGEND: Final = 150  # pixels beside a narrow photograph that are enough for th
 _MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
 _LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
 _ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
-_NO_SPANS: Final[tuple[Spans, Spans]] = ((), ())
+_NO_BRACKETS: Final = sheet.NOTHING, sheet.NOTHING
 Step = tuple[sheet.Block, sheet.Block]
 
 
@@ -44,11 +52,13 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
     drawing, art = Drawing(crop, view, subject, shown), ART[crop.plan.kind]
     scale, first = shown.scale(view, crop.values[~crop.void]), 2 if photo else 1
-    on_map = _on_map(first, drawing, scale, art.spans(drawing))
+    sides = brackets_of(art.spans(drawing), view)
+    on_map = _on_map(first, drawing, scale, sides)
     inset = _inset([drawing], scale, 720 if wide else _GRID)
     said, values = _result(first + 1, crop, scale, sheet.INNER if below else _GRID, 420)
     last = said, sheet.column(values, _bar(scale, shown), sheet.NOTHING if wide else inset, gap=14)
     entries, beside = _entries([drawing], shown), False
+    entries += [BRACKET] if any(side.height for side in sides) else []
     lines = [[on_map, last]]
     if wide:
         on_map = on_map[0], sheet.column(on_map[1], inset, gap=14)
@@ -249,11 +259,14 @@ def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Step:
 
 
 def _on_map(
-    number: int, drawing: Drawing, scale: colour.Scale, spans: tuple[Spans, Spans] = _NO_SPANS
+    number: int,
+    drawing: Drawing,
+    scale: colour.Scale,
+    brackets: tuple[sheet.Block, sheet.Block] = _NO_BRACKETS,
 ) -> Step:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
     labels, marks = art.labels(drawing), _marks([drawing])
-    block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
+    block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, brackets)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
     count = "×".join(f"{n:,}" for n in terms.count)

@@ -6,17 +6,16 @@ One bin is brought out; of the others only as much is seen as shows that they ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
 from roicrop.draw.canvas import Brush, Corners, rectangle
-from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, MUTED, PAPER, POINT, Colour
+from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
 from roicrop.draw.drawing import SHADOW, Drawing
 from roicrop.draw.map import Box, Label, Spans, meet
 from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
@@ -26,6 +25,7 @@ from roicrop.text import brief, measure, tidy
 _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
 _LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_WINNER: Final = 6.0  # pixels a cell below which the cells of other bins have no marks
+_MOST_WINNERS: Final = 1000
 _LEAST_RING: Final = 9.0  # pixels between samples below which small ones are dots
 _LEAST_LABELLED: Final = 84.0  # pixels a cell from which on a weight is a number too
 _WIDE, _HIGH = SWATCH
@@ -177,7 +177,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
-        text = f"the {cells} that {one} reads: the thicker, the more"
+        text = f"the {cells} that {one} reads; thicker lines weigh more"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
@@ -226,13 +226,12 @@ def _moved_example(brush: Brush) -> None:
 
 
 def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
-    crop, view = drawing.crop, drawing.view
-    for i, j in _shared(drawing):
-        left, top = drawing.pixels(i - 0.5, j - 0.5)
-        _hatched(brush, left, top, left + view.cell_x, top + view.cell_y)
+    crop = drawing.crop
+    for i, first, end in _shared(drawing):
+        _hatched(brush, *drawing.pixels(i - 0.5, first - 0.5), *drawing.pixels(i + 0.5, end - 0.5))
     drawing.frame(brush, crop.whole, 2.4)
     own = crop.winner(drawing.shown, *crop.bin)
-    if drawing.alone and view.cell >= _LEAST_WINNER:
+    if _has_other_winners(drawing):
         every = {crop.winner(drawing.shown, *bin_) for bin_ in np.ndindex(crop.plan.output_size)}
         for cell in filter(None, every - {own}):
             brush.outline(_inside(drawing, cell, 3.0), 1.3, (*POINT, 235), dashed=True)
@@ -245,6 +244,11 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
         brush.arrow(*ends, 13.0, drawing.colour)
 
 
+def _has_other_winners(drawing: Drawing) -> bool:
+    count = math.prod(drawing.crop.plan.output_size)
+    return drawing.alone and drawing.view.cell >= _LEAST_WINNER and 1 < count <= _MOST_WINNERS
+
+
 def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
     (left, top), view = drawing.pixels(cell[0] - 0.5, cell[1] - 0.5), drawing.view
     inset = min(inset, 0.2 * view.cell)
@@ -252,11 +256,18 @@ def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
     return rectangle(left + inset, top + inset, right, bottom)
 
 
-def _shared(drawing: Drawing) -> NDArray[np.int64]:
-    """The cells that more than one bin takes, where these are under half of all."""
+def _shared(drawing: Drawing) -> Iterator[tuple[int, int, int]]:
+    """The cells that more than one bin takes, where these are under half of all.
+
+    Those in sight, as a row, its first column and the end of its columns.
+    """
     many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
-    shared, few = np.argwhere(many > 1), 2 * int((many > 1).sum()) < int((many > 0).sum())
-    return shared if few and drawing.alone else shared[:0]
+    rows, columns = drawing.view.ranges(drawing.shown.map_size)
+    if drawing.alone and 2 * (many > 1).sum() < (many > 0).sum():
+        for i in rows:
+            shared = np.pad(many[i, columns.start : columns.stop] > 1, 1)
+            for first, end in np.flatnonzero(shared[1:] != shared[:-1]).reshape(-1, 2).tolist():
+                yield i, columns.start + first, columns.start + end
 
 
 def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
@@ -322,28 +333,18 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     if all(crop.cells(*crop.bin)):
         found.append(Entry(framed(4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:
-        found.append(Entry(framed(3.4, POINT, inset=11), "its largest"))
-        others = drawing.alone and crop.plan.output_size != (1, 1)
-        if others and drawing.view.cell >= _LEAST_WINNER:
+        found.append(Entry(framed(3.4, POINT, inset=11), "its largest cell"))
+        if _has_other_winners(drawing):
             found.append(
                 Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest of other bins")
             )
     if drawing.alone and _moves(drawing):
-        text = "how far an edge was moved; + is outwards"
+        text = "how far an edge moved; + is outwards"
         found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))
-    if len(_shared(drawing)):
+    if any(_shared(drawing)):
         text = "taken by several bins"
         found.append(Entry(lambda b: _hatched(b, 0, 0, b.width, b.height), text))
-    if drawing.alone and any(_spans_of_cells(drawing)):
-        found.append(Entry(_bracket_example, "the rows or columns of a bin", PAPER))
     return found
-
-
-def _bracket_example(brush: Brush) -> None:
-    y = _HIGH / 2
-    brush.line(4, y, _WIDE - 4, y, 1.5, MUTED)
-    for x in (4, _WIDE - 4):
-        brush.line(x, y - 5, x, y + 5, 1.5, MUTED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from roicrop.draw.canvas import (
     text_width,
 )
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale, readable_on
-from roicrop.draw.sheet import NOTHING, Block, Sheet
+from roicrop.draw.sheet import NOTHING, Block, Entry, Sheet
 from roicrop.draw.view import GUTTER, Shown, Span, View
 from roicrop.text import Format, format_for, round_step
 
@@ -146,7 +146,7 @@ def map_block(
     scale: Scale,
     marks: Marks,
     labels: Sequence[Label] = (),
-    spans: tuple[Spans, Spans] = ((), ()),
+    brackets: tuple[Block, Block] = (NOTHING, NOTHING),
     *,
     numbered: bool = True,
 ) -> tuple[Block, str]:
@@ -154,12 +154,10 @@ def map_block(
 
     marks: draws on the finished heat map.
     labels: texts on the map.
-    spans: what of the map each bin takes along y and along x, where brackets are to show it.
+    brackets: beside it and above it.
     numbered: whether cells have their numbers, where there is room.
     """
-    above = _brackets(spans[1], view.left, view.cell_x, view.width, vertical=False)
-    beside = _brackets(spans[0], view.top, view.cell_y, view.height, vertical=True)
-    seen = shown.seen(view)[0]
+    (beside, above), seen = brackets, shown.seen(view)[0]
     written = None
     if numbered and view.cell_y >= _LINE and 0 < seen.size <= _MOST_NUMBERS:
         written = _fitting(scale, seen, view.cell_x - 2)
@@ -222,7 +220,8 @@ class _Free:
         marks(brush)
         for label in labels:  # which nothing may lie on
             brush.fill(*label.box, INK)
-        covered = (np.asarray(brush.finish()) != MUTED).any(axis=-1)
+        pixels = np.asarray(brush.finish().convert("RGBA")).view(np.uint32)[..., 0]
+        covered = pixels != np.array([*MUTED, 255], np.uint8).view(np.uint32)
         self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
         self._labels = labels
         self._boxes = [label.box for label in labels]
@@ -265,7 +264,7 @@ def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format |
     exponent = format_for(scale.low, scale.high).exponent
     formats = [format_for(low, high, digits, exponent=exponent) for digits in (3, 2)]
     for written in [*formats, replace(formats[-1], zero="")]:
-        if max(text_width(written(float(v)), TICK) for v in values.flat) <= room:
+        if all(text_width(written(v), TICK) <= room for v in values.ravel().tolist()):
             return written if _tells_apart(written, values[on_scale]) else None
     return None
 
@@ -361,6 +360,12 @@ def _every(cells: range, cell: float, room: float) -> range:
     return range(-(-cells.start // step) * step, cells.stop, step)
 
 
+def brackets_of(spans: tuple[Spans, Spans], view: View) -> tuple[Block, Block]:
+    """What of the map each bin takes along y and along x, to stand beside a view and above it."""
+    beside = _brackets(spans[0], view.top, view.cell_y, view.height, vertical=True)
+    return beside, _brackets(spans[1], view.left, view.cell_x, view.width, vertical=False)
+
+
 def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical: bool) -> Block:
     """A bracket for each bin along a side of the map, in lanes so that none covers another.
 
@@ -399,9 +404,9 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
         brush = Brush(blank(height, width, PAPER))
         for text, low, high, lane in found:
             at, middle, half = away(lane), (low + high) / 2, room(text) / 2
-            along = [(at, low + 1, at, middle - half), (at, middle + half, at, high - 1)]
-            for a, b, c, d in [*along, *((at - 5, e, at + 5, e) for e in (low + 1, high - 1))]:
-                brush.line(*((a, b, c, d) if vertical else (b, a, d, c)), 1.5, MUTED)
+            for outer, inner in ((low + 1, middle - half), (high - 1, middle + half)):
+                for a, b, c, d in ((at, outer, at, inner), (at - 5, outer, at + 5, outer)):
+                    brush.line(*((a, b, c, d) if vertical else (b, a, d, c)), 1.5, MUTED)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -412,3 +417,13 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
             sheet.text(x + at_x, y + at_y - _LINE / 2, text, TICK, MUTED, align=0.5)
 
     return Block(width, height, place)
+
+
+def _bracket_example(brush: Brush) -> None:
+    left, right, y = 4, brush.width - 4, brush.height / 2
+    brush.line(left, y, right, y, 1.5, MUTED)
+    for x in (left, right):
+        brush.line(x, y - 5, x, y + 5, 1.5, MUTED)
+
+
+BRACKET: Final = Entry(_bracket_example, "the rows or columns of a bin", PAPER)
