@@ -293,7 +293,7 @@ def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
         text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
         *_, half_x, half_y = Label(text, 0, 0).box
         shares = (0.5, 0.25, 0.75, 0.12, 0.88)
-        for free, span, share, way in product(([frame], []), (was, now), shares, (-1, 1)):
+        for span, free, share, way in product((was, now), ([frame], []), shares, (-1, 1)):
             at = span[1 - n].low + share * span[1 - n].size
             ends = [(at, before), (at, after)] if n else [(before, at), (after, at)]
             (x0, y0), (x1, y1) = (drawing.pixels(*end) for end in ends)

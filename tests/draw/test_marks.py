@@ -279,9 +279,10 @@ def test_a_bin_too_thin_to_be_seen_is_enlarged_in_an_inset(convention: str, box:
 
 def test_an_arrow_begins_on_the_edge_that_moved() -> None:
     """Of a box so small that it lies beside the cells that it becomes, too."""
-    for box in ((50, 60, 53, 62), (20, 20, 90, 70)):
+    tiny, large = (Span(6, 9), Span(5, 9)), (Span(0, 12), Span(0, 14))
+    for box, spans in (((50, 60, 53, 62), tiny), ((20, 20, 90, 70), large)):
         found = crop(box, convention="fast-rcnn", channel=0)
-        view = view_of(Span(2, 12), Span(2, 14), 400, 480)
+        view = view_of(*spans, 400, 480)
         moves = kinds._moves(Drawing(found, view, SUBJECT, SHOWN))
         assert len(moves) >= 3
         (left, top), (right, bottom) = (
@@ -296,7 +297,7 @@ def test_brackets_are_explained_where_they_are_drawn_and_only_there() -> None:
     large = np.zeros((1, 200, 304), np.float32)
     for box, bins, features, expected in (
         ((16, 16, 95, 95), 3, FEATURES, True),
-        ((16, 16, 79, 79), 2, FEATURES, False),  # bins do not overlap
+        ((16, 16, 72, 72), 2, FEATURES, False),  # bins do not overlap
         ((0, 0, 2432, 1600), 60, large, False),  # there is no room
     ):
         found = panel_of(box, bins, convention="fast-rcnn", channel=0, features=features)
