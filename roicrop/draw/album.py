@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, repeat
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -130,13 +129,8 @@ class Album:
     def __enter__(self) -> Album:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error:
             remove(self._made)
 
     def __len__(self) -> int:
@@ -166,7 +160,6 @@ class Album:
             features = on_map.channels_first(on_map.features)
             pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
             mean = None if options.channel is not None else Shown.of(features, None)
-            row_of = self._conventions[0]
             for k, row in enumerate(on_map.rows.tolist()):
                 one = on_map.take(np.array([row], dtype=np.intp))
                 channel = self._channel([values[k] for values in pooled])
@@ -175,9 +168,9 @@ class Album:
                     values_shown = over_channels(values[k], channel)
                     chosen = chosen or default_bin(values_shown)
                     crops.append(Crop(one.plan(convention), 0, values_shown, chosen))
-                shown = mean
-                if shown is None or channel is not None or row_of.position_sensitive:
-                    shown = Shown.of_bin(features, channel, crops[0].plan, crops[0].bin)
+                one_map = channel is None and not self._conventions[0].position_sensitive
+                of_bin = partial(Shown.of_bin, features, channel, crops[0].plan, crops[0].bin)
+                shown = mean if mean and one_map else of_bin()
                 layout = partial(panel, shown, crops[0])
                 if len(crops) == 2:
                     layout = partial(both, shown, (crops[0], crops[1]))
@@ -226,8 +219,7 @@ class Album:
             return self._options.channel or 0
         for convention, values in zip(self._conventions, pooled, strict=True):
             if convention.mode == "max":
-                held = np.where(np.isnan(values), -np.inf, values)
-                return int(held.reshape(len(held), -1).max(axis=1).argmax())
+                return default_bin(values.reshape(len(values), -1))[0]
         return None
 
     def _key(self, map_: int) -> int:

@@ -155,10 +155,7 @@ class Brush:
     def _near(self, x: float, y: float) -> tuple[float, float]:
         # Pillow walks over every pixel of what lies outside, so nothing is let far outside.
         reach = 1000.0
-        return (
-            min(max(x, -reach), self.width + reach),
-            min(max(y, -reach), self.height + reach),
-        )
+        return min(max(x, -reach), self.width + reach), min(max(y, -reach), self.height + reach)
 
     def _around(self, x: float, y: float, radius: float) -> tuple[int, int, int, int]:
         left, top = self._fine(x - radius, y - radius)
@@ -199,6 +196,9 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 def line_height(size: int) -> int:
     """Pixels from one line of text to the next."""
     return round(size * 1.36)
+
+
+LINE: Final = line_height(TICK)
 
 
 @lru_cache(maxsize=8192)

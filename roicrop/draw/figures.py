@@ -13,15 +13,7 @@ from roicrop.draw import colour, sheet
 from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
 from roicrop.draw.kinds import ART, sample_mark
-from roicrop.draw.map import (
-    BRACKET,
-    BRACKETS,
-    brackets_of,
-    grid,
-    map_block,
-    marked,
-    photograph,
-)
+from roicrop.draw.map import BRACKET, BRACKETS, brackets_of, grid, map_block, marked, photograph
 from roicrop.draw.view import GUTTER, Shown, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
@@ -29,7 +21,6 @@ from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
 _GRID: Final = 300
-_LEGEND: Final = 150  # pixels beside a narrow photograph that are enough for the legend
 _MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
 _LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
 _ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
@@ -66,18 +57,14 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
     if photo:
         left = view.width if wide else sheet.INNER - on_map[1].width - 2 * sheet.GAP - _GRID
         picture = _on_photo(photo, drawing, left, on_map[1].height)
-        narrow = picture.width < left - _LEGEND  # the legend is beside it, or else below
-        words = sheet.legend(
-            entries, left - picture.width - sheet.GAP if narrow else _GRID if wide else left
-        )
-        free = picture.height if wide or narrow else on_map[1].height - picture.height - sheet.GAP
+        words = sheet.legend(entries, _GRID if wide else left)
+        free = picture.height if wide else on_map[1].height - picture.height - sheet.GAP
         beside = words.height <= free and not below
         if wide:
             lines.insert(0, [_photo_step(drawing, picture, left)])
             lines[0] += [(_empty(words.width), words)] if beside else []
         else:
-            around = sheet.row if narrow else sheet.column
-            body = around(picture, words if beside else sheet.NOTHING, gap=sheet.GAP)
+            body = sheet.column(picture, words if beside else sheet.NOTHING, gap=sheet.GAP)
             lines[0].insert(0, _photo_step(drawing, body, left))
     blocks = [sheet.side_by_side(*line) for line in lines]
     title = f"{in_words.operator_name(crop.plan.convention)} of box {subject.box}"

@@ -162,18 +162,17 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     crop, kind, them = drawing.crop, drawing.crop.plan.kind, drawing.points
     what = {"piece": "middles of the pieces", "point": "sample"}.get(kind, "samples")
     rows, columns = crop.plan.output_size
-    alone = rows == columns == 1
-    bins = "the one bin" if alone else f"its {rows}×{columns} bins, {drawing.bin_name} framed"
-    found = [Entry(_bins_example, bins)] if drawing.alone else []
+    several, found = rows * columns > 1, list[Entry]()
     if drawing.alone:
+        bins = f"its {rows}×{columns} bins, {drawing.bin_name} framed" if several else "the one bin"
+        found.append(Entry(_bins_example, bins))
         if any(term.state == "inside" for term in crop.terms):
             own = f"{what} of {drawing.bin_name}" + (", one of them" if them.thinned else "")
             found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5), own))
-        if them.thinned or (not alone and (them.state == 0).any()):
-            text = (
-                "all samples, drawn where there is room" if them.thinned else "those of other bins"
-            )
-            found.append(Entry(_small_example, text))
+        if them.thinned:
+            found.append(Entry(_small_example, "all samples, drawn where there is room"))
+        elif several and (them.state == 0).any():
+            found.append(Entry(_small_example, "those of other bins"))
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
@@ -183,7 +182,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
         found.append(mark)
     moved, lost = (int((them.state == n).sum()) for n in (1, 2))
-    counts = [f" ({n})" if n and not them.thinned else "" for n in (moved, lost)]
+    counts = [f" ({n})" if not them.thinned else "" for n in (moved, lost)]
     if moved:
         text = f"outside the outermost centers{counts[0]}: read where its line ends"
         found.append(Entry(_moved_example, text, None))

@@ -5,7 +5,7 @@ A cell has its number where there is room, and what marks cover is found by draw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from typing import Final
@@ -14,20 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import (
-    FINER,
-    TICK,
-    Brush,
-    blank,
-    line_height,
-    rectangle,
-    stripes,
-    text_width,
-)
+from roicrop.draw.canvas import FINER, LINE, TICK, Brush, blank, rectangle, stripes, text_width
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale, readable_on
 from roicrop.draw.sheet import NOTHING, Block, Entry, Sheet
 from roicrop.draw.view import GUTTER, Shown, Span, View
-from roicrop.text import Format, format_for, round_step
+from roicrop.text import Format, fitting, round_step
 
 Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
@@ -36,11 +27,9 @@ Spans = Sequence[Span | None]
 BRACKETS: Final = 74  # the most that they take beside a map
 _GAP: Final = 4
 _LANE: Final = 22
-_LINE: Final = line_height(TICK)
 _FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels a cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
 _MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
-_MOST_LOST: Final = 0.05  # of the middle half of the numbers, by rounding
 _LARGEST: Final = 92.0  # pixels a bin
 _WIDEST: Final = 2.2  # bins, in their heights
 _LEAST_BORDER: Final = 4.0
@@ -61,7 +50,7 @@ class Label:
     @property
     def box(self) -> Box:
         """Its rectangle, with the ground around it."""
-        half, line = text_width(self.text, TICK) / 2 + 4, _LINE / 2 + 1
+        half, line = text_width(self.text, TICK) / 2 + 4, LINE / 2 + 1
         return self.x - half, self.y - line, self.x + half, self.y + line
 
     def within(self, view: View) -> Label:
@@ -157,9 +146,9 @@ def map_block(
     brackets: beside it and above it.
     numbered: whether cells have their numbers, where there is room.
     """
-    (beside, above), seen = brackets, shown.seen(view)[0]
+    (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
-    if numbered and view.cell_y >= _LINE and 0 < seen.size <= _MOST_NUMBERS:
+    if numbered and view.cell_y >= LINE and 0 < seen.size <= _MOST_NUMBERS:
         written = _fitting(scale, seen, view.cell_x - 2)
     picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
@@ -170,16 +159,17 @@ def map_block(
         beside.place(sheet, left + view.width, top)
         _place_ruler(sheet, left, top, view, shown.map_size)
         if written is not None:
-            free = _Free(view, marks, labels)
-            for i, j, text, ground in _texts(shown, view, scale, written):
-                at = free.place(view, i, j, text)
+            free, grounds = _Free(view, marks, labels), scale.colours(seen)
+            for i, j in np.ndindex(seen.shape):
+                text, halo = written(float(seen[i, j])), grounds[i, j]
+                at = free.place(view, first_row + i, first_column + j, text)
                 if at is not None:
-                    halo, ink = tuple(ground.tolist()), readable_on(ground)
-                    sheet.text(left + at[0], top + at[1] - _LINE / 2, text, TICK, ink, 0.5, halo)
+                    ink, edge = readable_on(halo), tuple(halo.tolist())
+                    sheet.text(left + at[0], top + at[1] - LINE / 2, text, TICK, ink, 0.5, edge)
 
     width = GUTTER + view.width + beside.width
     factor = written.factor if written else ""
-    return Block(width, above.height + view.height + _LINE + 2, place), factor
+    return Block(width, above.height + view.height + LINE + 2, place), factor
 
 
 def marked(
@@ -197,19 +187,9 @@ def marked(
     def place(sheet: Sheet, x: int, y: int) -> None:
         sheet.raster(x, y, view.width, view.height, draw)
         for label in labels:
-            sheet.text(x + label.x, y + label.y - _LINE / 2, label.text, TICK, PAPER, 0.5)
+            sheet.text(x + label.x, y + label.y - LINE / 2, label.text, TICK, PAPER, 0.5)
 
     return Block(view.width, view.height, place)
-
-
-def _texts(
-    shown: Shown, view: View, scale: Scale, written: Format
-) -> Iterator[tuple[int, int, str, NDArray[np.uint8]]]:
-    """The row, the column and the number of each cell in sight, and its colour."""
-    seen, first_row, first_column = shown.seen(view)
-    rgb = scale.colours(seen)
-    for (i, j), value in np.ndenumerate(seen):
-        yield first_row + i, first_column + j, written(float(value)), rgb[i, j]
 
 
 class _Free:
@@ -230,15 +210,15 @@ class _Free:
         """The x and y of the middle of a cell's number, in the cell; None if there is no room."""
         if any(label.cell == (row, column) for label in self._labels):
             return None
-        half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - _LINE / 2 - 1, 0.0)
+        half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - LINE / 2 - 1, 0.0)
         aside = max(view.cell_x / 2 - half - 2, 0.0)
         best, least = None, _MOST_COVERED
         for dy, dx in product((0.0, -up / 2, up / 2, -up, up), (0.0, -aside, aside)):
             x, y = view.x(float(column)) + dx, view.y(float(row)) + dy
             inside = half + 1 <= x <= view.width - half - 1
-            if inside and _LINE / 2 <= y <= view.height - _LINE / 2:
+            if inside and LINE / 2 <= y <= view.height - LINE / 2:
                 # A line is taller than the digits in it.
-                box = x - half, y - 0.36 * _LINE, x + half, y + 0.36 * _LINE
+                box = x - half, y - 0.36 * LINE, x + half, y + 0.36 * LINE
                 if (covered := self._covered(box)) < least and not meet(box, self._boxes):
                     best, least = (x, y), covered
                     if not covered:
@@ -254,29 +234,9 @@ class _Free:
 
 
 def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
-    """The format with the most digits with which every value fits; None if there is none.
-
-    Nor is there one if numbers so short would hardly tell the values apart.
-    """
-    on_scale = (values >= scale.low) & (values <= scale.high)
-    low = float(values[on_scale].min(initial=scale.high))
-    high = float(values[on_scale].max(initial=scale.low))
-    exponent = format_for(scale.low, scale.high).exponent
-    formats = [format_for(low, high, digits, exponent=exponent) for digits in (3, 2)]
-    for written in [*formats, replace(formats[-1], zero="")]:
-        if all(text_width(written(v), TICK) <= room for v in values.ravel().tolist()):
-            return written if _tells_apart(written, values[on_scale]) else None
-    return None
-
-
-def _tells_apart(written: Format, values: NDArray[np.float64]) -> bool:
-    different = np.unique(values)
-    if different.size < 2:
-        return True
-    unit = 10.0**written.exponent
-    lost = np.abs(np.round(different / unit, written.decimals) - different / unit).mean()
-    low, high = np.quantile(different / unit, (0.25, 0.75))
-    return bool(lost <= _MOST_LOST * (high - low))
+    """The format of numbers that may be so wide; None where they would say nothing."""
+    bounds, numbers = (scale.low, scale.high), values.ravel().tolist()
+    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room)
 
 
 def grid(
@@ -298,12 +258,12 @@ def grid(
     bare: without numbers of bins beside it.
     """
     rows, columns = values.shape
-    side, above = (0, 0) if bare else (round(text_width(str(rows - 1), TICK)) + 9, _LINE)
+    side, above = (0, 0) if bare else (round(text_width(str(rows - 1), TICK)) + 9, LINE)
     width = min((room - side - 3) / columns, _LARGEST)
     height = min((most_height - above) / rows, width)
     width = min(width, height * _WIDEST)
     pixels_y, pixels_x = max(round(rows * height), 1), max(round(columns * width), 1)
-    written = _fitting(scale, values, width - 2) if height >= _LINE else None
+    written = _fitting(scale, values, width - 2) if height >= LINE else None
 
     def draw() -> Image.Image:
         size = pixels_x * FINER, pixels_y * FINER
@@ -331,14 +291,14 @@ def grid(
         if not bare:
             for q in _every(range(columns), width, text_width(str(columns - 1), TICK) + 4):
                 sheet.text(left + (q + 0.5) * width, y - 1, str(q), TICK, MUTED, 0.5)
-            for p in _every(range(rows), height, _LINE):
-                at = max(top + (p + 0.5) * height - _LINE / 2, top - 2)
+            for p in _every(range(rows), height, LINE):
+                at = max(top + (p + 0.5) * height - LINE / 2, top - 2)
                 sheet.text(left - 5, at, str(p), TICK, MUTED, 1.0)
         rgb = scale.colours(values)
         for p, q in np.ndindex(values.shape) if written else ():
             text = written(float(values[p, q])) if written else ""
             colour = INK if void[p, q] else readable_on(rgb[p, q])
-            at = top + (p + 0.5) * height - _LINE / 2
+            at = top + (p + 0.5) * height - LINE / 2
             sheet.text(left + (q + 0.5) * width, at, text, TICK, colour, 0.5)
 
     return Block(room, above + pixels_y, place), written.factor if written else ""
@@ -350,9 +310,9 @@ def _place_ruler(sheet: Sheet, left: int, top: int, view: View, map_size: tuple[
     for i in _every(columns, view.cell_x, 2 * half + 12):
         if half <= view.x(i) <= view.width - half:
             sheet.text(left + view.x(i), top + view.height + 2, str(i), TICK, MUTED, align=0.5)
-    for i in _every(rows, view.cell_y, _LINE + 6):
-        if _LINE / 2 <= view.y(i) <= view.height - _LINE / 2:
-            sheet.text(left - 6, top + view.y(i) - _LINE / 2, str(i), TICK, MUTED, align=1.0)
+    for i in _every(rows, view.cell_y, LINE + 6):
+        if LINE / 2 <= view.y(i) <= view.height - LINE / 2:
+            sheet.text(left - 6, top + view.y(i) - LINE / 2, str(i), TICK, MUTED, align=1.0)
 
 
 def _every(cells: range, cell: float, room: float) -> range:
@@ -401,20 +361,21 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
         return from_map if vertical else depth - from_map
 
     def draw() -> Image.Image:
-        brush = Brush(blank(height, width, PAPER))
+        brush = Brush(blank(depth, length, PAPER))
         for text, low, high, lane in found:
             at, middle, half = away(lane), (low + high) / 2, room(text) / 2
             for outer, inner in ((low + 1, middle - half), (high - 1, middle + half)):
-                for a, b, c, d in ((at, outer, at, inner), (at - 5, outer, at + 5, outer)):
-                    brush.line(*((a, b, c, d) if vertical else (b, a, d, c)), 1.5, MUTED)
-        return brush.finish()
+                brush.line(outer, at, inner, at, 1.5, MUTED)
+                brush.line(outer, at - 5, outer, at + 5, 1.5, MUTED)
+        image = brush.finish()
+        return image.transpose(Image.Transpose.TRANSPOSE) if vertical else image
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         sheet.raster(x, y, width, height, draw)
         for text, low, high, lane in found:
             at = (away(lane), (low + high) / 2)
             at_x, at_y = at if vertical else at[::-1]
-            sheet.text(x + at_x, y + at_y - _LINE / 2, text, TICK, MUTED, align=0.5)
+            sheet.text(x + at_x, y + at_y - LINE / 2, text, TICK, MUTED, align=0.5)
 
     return Block(width, height, place)
 

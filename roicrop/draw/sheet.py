@@ -18,24 +18,8 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import (
-    FINER,
-    HEADING,
-    NORMAL,
-    SMALL,
-    TICK,
-    TITLE,
-    Brush,
-    blank,
-    clean,
-    font,
-    line_height,
-    rectangle,
-    shorten,
-    stripes,
-    text_width,
-    wrap,
-)
+from roicrop.draw import canvas
+from roicrop.draw.canvas import SMALL, TICK, Brush, blank, clean, line_height, rectangle, text_width
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
 from roicrop.outputs import replacing, written
 from roicrop.text import format_for, ticks
@@ -108,7 +92,7 @@ class Sheet:
         pen = ImageDraw.Draw(image)
         for left, top, text, size, colour, halo in self._texts:
             at, edge = (left, top + round(size * 1.06)), 2 if halo else 0
-            pen.text(at, text, colour, font(size), "ls", stroke_width=edge, stroke_fill=halo)
+            pen.text(at, text, colour, canvas.font(size), "ls", stroke_width=edge, stroke_fill=halo)
         return image
 
 
@@ -170,9 +154,9 @@ def row(*blocks: Block, gap: int = GAP) -> Block:
     return Block(width, max((b.height for b in blocks), default=0), place)
 
 
-def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -> Block:
+def paragraph(text: str, width: int, size: int = canvas.NORMAL, colour: Colour = INK) -> Block:
     """A text in lines of at most `width` pixels."""
-    lines = wrap(clean(text), size, width) if text else []
+    lines = canvas.wrap(clean(text), size, width) if text else []
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         for n, line in enumerate(lines):
@@ -183,7 +167,9 @@ def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -
 
 def head(text: str, more: str, width: int) -> Block:
     """What a part of the figure shows, in one line and a smaller one."""
-    return column(paragraph(text, width, HEADING), paragraph(more, width, SMALL, MUTED), gap=2)
+    return column(
+        paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED), gap=2
+    )
 
 
 def side_by_side(*steps: tuple[Block, Block]) -> Block:
@@ -195,7 +181,7 @@ def side_by_side(*steps: tuple[Block, Block]) -> Block:
 
 def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
     """A sheet with a title above and small print below."""
-    top = paragraph(shorten(clean(title), TITLE, INNER), INNER, TITLE)
+    top = paragraph(canvas.shorten(clean(title), canvas.TITLE, INNER), INNER, canvas.TITLE)
     foot = column(*(paragraph(line, INNER, SMALL, MUTED) for line in small), gap=3)
     sheet = Sheet()
     column(top, *blocks, foot, gap=16).place(sheet, MARGIN, MARGIN - 8)
@@ -227,11 +213,11 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
             labels.append(value)
 
     def draw() -> Image.Image:
-        canvas = blank(_BAR + _TICK, length, PAPER)
-        share = np.linspace(0.0, 1.0, canvas.width)
+        ground = blank(_BAR + _TICK, length, PAPER)
+        share = np.linspace(0.0, 1.0, ground.width)
         line = Image.fromarray(scale.colours(low * (1 - share) + high * share)[np.newaxis])
-        canvas.paste(line.resize((canvas.width, _BAR * FINER)))
-        brush = Brush(canvas)
+        ground.paste(line.resize((ground.width, _BAR * canvas.FINER)))
+        brush = Brush(ground)
         for value in labels:
             x = min(max(at(value), 0.5), length - 0.5)
             brush.line(x, _BAR, x, _BAR + _TICK, 1.0, INK)
@@ -292,7 +278,9 @@ def _swatch(entry: Entry) -> Block:
 
     def draw() -> Image.Image:
         ground = entry.background
-        brush = Brush(stripes(height, width) if ground is None else blank(height, width, ground))
+        brush = Brush(
+            canvas.stripes(height, width) if ground is None else blank(height, width, ground)
+        )
         brush.outline(rectangle(0, 0, width, height), 1.0, RULE)
         entry.draw(brush)
         return brush.finish()

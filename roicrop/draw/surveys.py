@@ -89,12 +89,18 @@ class Survey:
         room = (sheet.INNER - sheet.GAP) // 2 if self.photo else 900
         return fit(*spans, self.shown.map_size, room - GUTTER, (120, 800))
 
-    def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
-        """What a view shows, on the photograph."""
-        photo, size = self.photo, self.shown.map_size
-        assert photo is not None
-        ground = partial(photograph, photo.image, view, size, self.cells_per_pixel)
+    def picture(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
+        """What a view shows, on the photograph, or, if there is none, on the map."""
+        ground = partial(heat_map, self.shown, view, self.shown.scale(view))
+        if self.photo:
+            size, per_pixel = self.shown.map_size, self.cells_per_pixel
+            ground = partial(photograph, self.photo.image, view, size, per_pixel)
         return marked(view, ground, marks, labels)
+
+    @property
+    def labels(self) -> str:
+        """What is written beside each box."""
+        return "its number" if self.items[0].score is None else "its number and score"
 
     def colour(self, item: Item) -> Colour:
         """By its level, the finest first."""
@@ -133,16 +139,13 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     steps = [(sheet.head("On the map", f"{height}×{width} cells", map_.width), map_)]
     if survey.photo:
         size = "{}×{} pixels".format(*survey.photo.image.size)
-        picture = survey.on_photo(view, marks, texts)
+        picture = survey.picture(view, marks, texts)
         steps.insert(0, (sheet.head("On the image", size, view.width), picture))
     entries = []
-    for level, colour in colours.items():
-        count = sum(item.level == level for item in items)
-        text = f"{many(count, 'box', 'boxes')} on level {level}" if level else "a box"
-        text += " with number and score" if scored and few else " with its number" if few else ""
-        entries.append(sheet.Entry(sheet.framed(2.2, colour), text))
+    for level, colour in colours.items() if items[0].level else ():
+        count = many(sum(item.level == level for item in items), "box", "boxes")
+        entries.append(sheet.Entry(sheet.framed(2.2, colour), f"{count} on level {level}"))
     if not few:
-        entries = entries if len(entries) > 1 else []
         which = "with the highest scores" if scored else "that are largest"
         what = f"{len(named)} of those {which}, numbered"
         entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
@@ -150,6 +153,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
         entries.append(sheet.Entry(sheet.framed(_THIN, (*BOX, faint)), rest))
     bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
+    title += f", each with {survey.labels}" if few else ""
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
 
 
@@ -169,15 +173,11 @@ def _labels(
     for n in first:
         (left, top), (right, bottom) = np.min(boxes[n], axis=0), np.max(boxes[n], axis=0)
         *_, wide, high = Label(items[n].label, 0.0, 0.0).box
-        for at_x, at_y in (
-            (left + wide, top - high - 2),
-            (left + wide, top + high + 2),
-            (left + wide, bottom + high + 2),
-            (right + wide + 2, (top + bottom) / 2),
-            (left - wide - 2, (top + bottom) / 2),
-        ):
+        corners = [(left + wide, at) for at in (top - high - 2, top + high + 2, bottom + high + 2)]
+        sides = [(at, (top + bottom) / 2) for at in (right + wide + 2, left - wide - 2)]
+        others = [other.box for other in found.values()]
+        for at_x, at_y in [*corners, *sides]:
             label = Label(items[n].label, float(at_x), float(at_y))
-            others = [other.box for other in found.values()]
             if label.within(view) == label and not meet(label.box, others):
                 found[n] = label
                 break
@@ -192,13 +192,13 @@ def _sheet(survey: Survey) -> tuple[str, list[sheet.Block]]:
     tiles = [_tile(survey, item, scale, side) for item in items]
     lines = [sheet.row(*tiles[n : n + _TILES]) for n in range(0, len(tiles), _TILES)]
     bins = "×".join(map(str, items[0].crop.plan.output_size))
-    said = f"Left {'the image' if survey.photo else 'the map'} around each box, "
+    said = f"Each box with {survey.labels}, left on the {'image' if survey.photo else 'map'}, "
     said += f"right its {bins} pooled values."
     if count > len(items):
         said += f" These are the first {len(items)} of {count:,}: choose others with --box."
     bar = sheet.colour_bar(scale, f"Colors of pooled values: {survey.shown.words}", _BAR)
     name = in_words.operator_name(items[0].crop.plan.convention)
-    title = f"{name} of {many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
+    title = f"{name} of {many(count, 'box', 'boxes')} of image {items[0].subject.image}"
     return title, [sheet.paragraph(said, sheet.INNER), sheet.column(*lines, gap=16), bar]
 
 
@@ -210,12 +210,7 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     def marks(brush: Brush) -> None:
         draw_box(brush, view, outline, survey.colour(item))
 
-    shown, picture = (
-        survey.shown,
-        marked(view, lambda: heat_map(shown, view, shown.scale(view)), marks),
-    )
-    if survey.photo:
-        picture = survey.on_photo(view, marks)
+    picture = survey.picture(view, marks)
     pooled, _ = grid(item.crop.values, item.crop.void, scale, side, side, bare=True)
     caption = f"{item.label} · {item.level}" if item.level else item.label
     above = sheet.paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
@@ -246,7 +241,7 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     steps = [(sheet.head("How much each cell contributes", of, map_.width), map_)]
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
-        steps.insert(0, (sheet.head(where, "", view.width), survey.on_photo(view, marks)))
+        steps.insert(0, (sheet.head(where, "", view.width), survey.picture(view, marks)))
     bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
     said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read. All weights sum to "
     said += f"{brief(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
