@@ -20,7 +20,7 @@ def main() -> int:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from roicrop.cli.stopping import CTRL_C, stopped
+        from roicrop.cli import CTRL_C, stopped
 
         return stopped(CTRL_C, signal.SIGINT)
 

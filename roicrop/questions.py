@@ -30,7 +30,7 @@ from roicrop.conventions import (
 from roicrop.errors import ArgumentError
 from roicrop.files.npy import InMemory
 from roicrop.kinds import kinds_checked
-from roicrop.text import choice
+from roicrop.text import choice, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,7 +61,7 @@ class Answer:
         self, lines: Iterable[str], record: Any, records: Iterable[dict[str, Any]], *, ok: bool
     ) -> None:
         self._text = "\n".join(lines).rstrip("\n")
-        self.record = record
+        self.record = plain(record)
         self.records = list(records)
         self.ok = ok
 
@@ -119,28 +119,14 @@ def show(
     Raises ArgumentError and BoxError, both ValueError, and FeatureError; options in their messages
     are keywords here: --stride is `stride`.
     """
+    given = locals()
     from roicrop.draw import Album, Options
 
     if figure not in ("box", "overview", "sheet", "coverage"):
         raise ArgumentError(f"figure is {figure!r}: choose box, overview, sheet or coverage")
     if figure != "box" and (both or bin is not None):
         raise ArgumentError(f"both and bin are for figures of a box, not for {figure!r}")
-    params = _asked(
-        input,
-        boxes,
-        options,
-        operator=operator,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        mode=mode,
-        convention=convention,
-        layout=layout,
-    )
-    rows = [jobs.convention_of(params, "align" if both else operator)]
-    if both:
-        rows.append(pool_beside(rows[0]))
+    params, rows = _under(given)
     asked = Options(channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo))
     with _opened(jobs.request_of(params, rows[0])) as job:
         rows[0] = job.convention
@@ -181,24 +167,10 @@ def explore(
     The other arguments, and the errors, are those of `show`: what the page begins with.
     Returns an `explorer.Page`, which a notebook shows, and whose `save("page.html")` writes it.
     """
+    given = locals()
     from roicrop import explorer
 
-    params = _asked(
-        input,
-        boxes,
-        options,
-        operator=operator,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        mode=mode,
-        convention=convention,
-        layout=layout,
-    )
-    rows = [jobs.convention_of(params, "align" if both else operator)]
-    if both:
-        rows.append(pool_beside(rows[0]))
+    params, rows = _under(given)
     image = None if photo is None else os.fspath(photo)
     asked = explorer.Options(channel=channel, bin=bin, photo=image)
     with _opened(jobs.request_of(params, rows[0])) as job:
@@ -237,22 +209,10 @@ def explain(
     Returns an `Answer`. Its records are the rows of the command's CSV, one for each sample, or for
     RoIPool each cell; `ok` is whether the sums agree with what the operator gives.
     """
+    given = locals()
     from roicrop import explanation
 
-    params = _asked(
-        input,
-        boxes,
-        options,
-        operator=operator,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        mode=mode,
-        convention=convention,
-        layout=layout,
-    )
-    row = jobs.convention_of(params, operator)
+    params, (row,) = _under(given)
     with _opened(jobs.request_of(params, row)) as job:
         found = explanation.explain(job, [int(k)] if not isinstance(k, Iterable) else k, channel)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
@@ -294,19 +254,10 @@ def compare(
     The other arguments, and the errors, are those of `show`.
     Returns an `Answer`. Its records are the pairs; `ok` is whether all of them agree.
     """
+    given = locals()
     from roicrop import comparison
 
-    params = _asked(
-        input,
-        boxes,
-        options,
-        output_size=output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-        mode=mode,
-        layout=layout,
-    )
+    params = _asked(given)
     chosen = comparison.choose(lambda _: conventions, params)
     names = [comparison.split_variant(each)[0] for each in conventions if isinstance(each, str)]
     params = jobs.with_model(params, *names) if names else params
@@ -335,11 +286,10 @@ def identify(
     Returns an `Answer`. Its records are the conventions that fit, the best first; `ok` is whether
     there is one.
     """
+    given = locals()
     from roicrop import identification
 
-    params = _asked(
-        input, boxes, options, output_size=1, spatial_scale=spatial_scale, layout=layout
-    )
+    params = {**_asked(given), "output_size": (1, 1)}
     tensor = os.fspath(pooled) if _is_file(pooled) else numbers_of(pooled, "pooled")
     any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = identification.leniently(jobs.request_of(params, *any_convention))
@@ -354,30 +304,36 @@ def identify(
 _ON_BAD_BOX: Final = ("error", "keep", "zero", "drop")
 
 
-def _asked(
-    input: Any,
-    boxes: Any,
-    options: Mapping[str, Any],
-    *,
-    output_size: OutputSize | None,
-    spatial_scale: Scale | None,
-    operator: Operator | None = None,
-    **settings: Any,
-) -> dict[str, Any]:
-    """The arguments of a call, as the command line would have parsed them.
+_SHARED: Final = frozenset(
+    ("output_size", "spatial_scale", "sampling_ratio", "aligned", "mode", "convention", "layout")
+)
 
-    operator: by whose convention boxes in memory are read; None reads them as pixels.
+
+def _under(call: Mapping[str, Any]) -> tuple[dict[str, Any], list[Convention]]:
+    """What `_asked` says, and the convention that it names, RoIPool's beside it for `both`."""
+    params, both = _asked(call), bool(call.get("both"))
+    row = jobs.convention_of(params, "align" if both else call["operator"])
+    return params, [row, pool_beside(row)] if both else [row]
+
+
+def _asked(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, by name, as the command line would have parsed them.
+
+    Boxes in memory are read as its `operator` reads them; where there is none, as pixels.
     """
+    input, boxes, options = call["input"], call["boxes"], call["options"]
     _check_names(options)
-    params = {name: value for name, value in {**options, **settings}.items() if value is not None}
-    if output_size is not None:
-        params["output_size"] = pair(output_size)
+    settings = {**options, **{name: call.get(name) for name in _SHARED}}
+    scale = settings.pop("spatial_scale")
+    params = {name: value for name, value in settings.items() if value is not None}
+    if "output_size" in params:
+        params["output_size"] = pair(params["output_size"])
     if "label" in params:
         label = params.pop("label")
         params["labels"] = [label] if isinstance(label, (str, Integral)) else list(label)
     if "input_scale" in params:
-        scale = params["input_scale"]
-        x, y = scale if isinstance(scale, Iterable) else (scale, scale)
+        scales = params["input_scale"]
+        x, y = scales if isinstance(scales, Iterable) else (scales, scales)
         params["input_scale"] = (y, x)
     if "on_image" in params:
         params["on_image"] = str(params["on_image"])
@@ -385,7 +341,7 @@ def _asked(
         raise ArgumentError(f"on_bad_box: {choice(str(params['on_bad_box']), _ON_BAD_BOX)}")
     if "stride" in params and not params["stride"] > 0:
         raise ArgumentError(f"stride is {params['stride']}: give pixels per cell, above 0")
-    _put_scale(params, spatial_scale, is_file=_is_file(input))
+    _put_scale(params, scale, is_file=_is_file(input))
     if _is_file(input):
         params["features"] = os.fspath(input)
     else:
@@ -394,7 +350,7 @@ def _asked(
         params["boxes"] = os.fspath(boxes)
     else:
         params |= {"boxes": "boxes", "given": boxes}
-        if operator is not None and jobs.convention_of(params, operator).normalized:
+        if "operator" in call and jobs.convention_of(params, call["operator"]).normalized:
             params.setdefault("normalized", True)
     return jobs.with_model(params)
 

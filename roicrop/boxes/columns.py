@@ -8,7 +8,6 @@ a name such as 000000397133 keeps its zeros.
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,14 @@ import numpy as np
 from roicrop.boxes.names import CORNERS, INDEX_NAMES, Role, Roles, plain
 from roicrop.boxes.table import BoxTable, ImageKind, Source
 from roicrop.errors import BoxError
+from roicrop.files.columns import (
+    are_writable,
+    grown,
+    in_blocks,
+    shared,
+    taken,
+    whole_numbers,
+)
 from roicrop.files.numbers import numbers_of
 from roicrop.files.text import shown
 from roicrop.text import many, printable
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     Values = list[Any] | NDArray[np.float64]
 
 
-_AT_ONCE: Final = 1 << 16
+_MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is worth reading
 
 
 def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[str, ...]:
@@ -69,29 +76,50 @@ class Draft:
     unexplained: columns of text that nobody understands, and two of their values.
     entries: how many images there are, where images go by their position.
     rows: those that have a box, None for all.
+
+    Columns are arrays: of float64, of int64 where all are whole numbers written the plain way, else
+    of objects, which may be anything.
     """
 
     format: str
     roles: Roles
     names: Sequence[str]
     coords: NDArray[np.float64]
-    columns: dict[Role, Values] = field(default_factory=dict)
+    columns: dict[Role, Any] = field(default_factory=dict)
     lines: Lines | None = None
     faults: dict[int, str] = field(default_factory=dict)
     unexplained: dict[str, set[str]] = field(default_factory=dict)
     coco: Coco | None = None
     entries: int | None = None
     rows: NDArray[np.intp] | None = None
+    _empty: set[Role] = field(default_factory=set)  # columns of numbers without a single value
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.coords.flags.owndata or not self.coords.flags.c_contiguous:
+            self.coords = np.array(self.coords, order="C")
+        if isinstance(self.lines, np.ndarray) and self.lines.max(initial=0) < 2**31:
+            self.lines = self.lines.astype(np.int32)
+        for role, values in self.columns.items():
+            self.columns[role] = self._packed(role, values)
 
     def extend(self, part: Draft, where: str) -> Draft:
         """Take in the rows of the next part of the file, which begins at `where`."""
         if self.roles != part.roles:
             raise BoxError(f"{where}: other names than in the lines before it")
         start = len(self.coords)
-        self.coords = _grown(self.coords, part.coords)
-        self.lines = _grown(self.lines, part.lines)
-        self.columns = {role: _grown(its, part.columns[role]) for role, its in self.columns.items()}
+        if len(part.coords):
+            self._empty = self._empty & part._empty if start else part._empty
+        self.coords = grown(self.coords, part.coords)
+        self.lines = grown(self.lines, part.lines)
+        for role, its in self.columns.items():
+            self.columns[role] = grown(its, shared(part.columns[role], self._known))
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
+        if len(self.faults) > _MOST_FAULTS:
+            raise BoxError(
+                f"{where}: {len(self.faults):,} rows before it hold no box that can be read; what "
+                f"is wrong with the first: {self.faults[min(self.faults)]}"
+            )
         for name, some in part.unexplained.items():
             self.unexplained.setdefault(name, set()).update(some)
         if self.coco is not None and part.coco is not None:
@@ -102,8 +130,7 @@ class Draft:
 
     def build(self, path: str) -> BoxTable:
         """The table, without the rows that have no box; rows that make no sense are its faults."""
-        has_box: NDArray[np.bool_] = ~np.all(np.isnan(self.coords), axis=1)
-        has_box[list(self.faults)] = True
+        has_box = self._has_box()
         self.rows = None if has_box.all() else np.flatnonzero(has_box)
         without = 0 if self.rows is None else len(has_box) - len(self.rows)
         left_out = [f"{many(without, 'row')} without a box left out"] if without else []
@@ -121,7 +148,7 @@ class Draft:
             format=self.format,
             box_format=self.roles.box_format,
             box_format_origin=self.roles.origin,
-            coords=self.coords if self.rows is None else self.coords[self.rows],
+            coords=self.coords if self.rows is None else taken(self.coords, self.rows),
             image_key=key,
             image_kind=kind,
             image=image,
@@ -138,81 +165,100 @@ class Draft:
             warnings=self.roles.warnings,
         )
 
+    def _has_box(self) -> NDArray[np.bool_]:
+        """(n,) False for rows without a single coordinate, and nothing that is wrong with them."""
+        has_box = np.empty(len(self.coords), np.bool_)
+        for some in in_blocks(len(has_box)):
+            has_box[some] = ~np.isnan(self.coords[some]).all(axis=1)
+        has_box[list(self.faults)] = True
+        return has_box
+
+    def _packed(self, role: Role, values: Values) -> NDArray[Any]:
+        """The column in the least memory. Of numbers, what is wrong becomes a fault of its row."""
+        key = plain(self.roles.of.get(role, role))
+        if role in ("score", "angle", "width", "height") or key in INDEX_NAMES:
+            are_empty = isinstance(values, list) and {*map(type, values)} <= {type(None), str}
+            if are_empty and len(values) and not any(values):
+                self._empty.add(role)
+            numbers, faults = numbers_of(values)
+            has_box = self._has_box() if faults and role not in ("width", "height") else ()
+            for row in (row for row in faults if row < len(has_box) and has_box[row]):
+                self._fault(row, role, f": {faults[row]}")
+            return numbers.copy() if numbers is values else numbers
+        if isinstance(values, np.ndarray):
+            return values.copy()
+        kinds = set(map(type, values))
+        if kinds == {int}:
+            with contextlib.suppress(OverflowError):
+                return np.array(values, dtype=np.int64)
+        whole = whole_numbers(values) if kinds == {str} else None
+        return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
+
     def _indices(self) -> NDArray[np.int64] | None:
         """The index of each row's image."""
         numbers = self._numbers("image")
         if numbers is None:
             return None
-        whole = (np.abs(numbers) < _LARGEST_EXACT_INDEX) & (numbers == np.floor(numbers))
-        for row in np.flatnonzero(~whole).tolist():
-            self._fault(row, "image", f" is {numbers[row]:g}, not the index of an image")
-        return np.where(whole, numbers, 0).astype(np.int64)
+        index = numbers.view(np.int64)  # in its place, for there may be little room
+        for some in in_blocks(len(numbers)):
+            values = numbers[some].copy()
+            whole = (np.abs(values) < _LARGEST_EXACT_INDEX) & (values == np.floor(values))
+            for n in np.flatnonzero(~whole).tolist():
+                fault = f" is {values[n]:g}, not the index of an image"
+                self._fault(some.start + n, "image", fault)
+            index[some] = np.where(whole, values, 0)
+        return index
 
     def _numbers(self, role: Role) -> NDArray[np.float64] | None:
         """Numbers, NaN where a row has none; None where no row has one."""
-        values = self._values(role)
-        if values is None or isinstance(values, np.ndarray):
-            return values
-        if values and set(map(type, values)) <= {type(None), str} and not any(values):
-            return None
-        numbers, faults = numbers_of(values)
-        for row, fault in faults.items():
-            self._fault(row, role, f": {fault}")
-        return numbers
+        return None if role in self._empty else self._values(role)
 
     def _sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
         """(height, width) of the images, where there are columns of it."""
         height, width = self._values("height"), self._values("width")
         if image is None or height is None or width is None:
             return {}
-        sizes = np.stack([numbers_of(height)[0], numbers_of(width)[0]], axis=1)
+        sizes = np.stack([height, width], axis=1)
         fits = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
         each = zip(image[fits].tolist(), sizes[fits].astype(np.int64).tolist(), strict=True)
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
         """Whole numbers or text; None where the file has no such column. Every row has an image."""
-        texts = self._values(role)
-        if texts is None:
-            return None
-        texts = texts.tolist() if isinstance(texts, np.ndarray) else texts
-        kinds = set(map(type, texts))
-        if kinds == {int}:
-            with contextlib.suppress(OverflowError):
-                return np.array(texts, dtype=np.int64)
-        if self.faults or not kinds <= {str} or not _are_writable(texts):
-            texts = self._texts(texts, role)
-        whole = _whole_numbers(texts)
+        values = self._values(role)
+        if values is None or values.dtype == np.int64:
+            return values
+        texts = values if values.dtype == object else values.astype(object)
+        if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
+            self._write_as_text(texts, role)
+        whole = whole_numbers(texts)
         # Names are spared what only numbers need: there may be millions of them.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
-            whole = _whole_numbers([text.removesuffix(".0") for text in texts])
+            whole = whole_numbers([text.removesuffix(".0") for text in texts])
         if whole is not None:
             return whole
-        column = np.empty(len(texts), dtype=object)
-        column[:] = texts
-        for row in np.flatnonzero(column == "").tolist() if role == "image" else ():
+        for row in np.flatnonzero(texts == "").tolist() if role == "image" else ():
             self._fault(row, role, " is empty: every box needs one")
-        return column
+        return texts
 
-    def _values(self, role: Role) -> Values | None:
+    def _values(self, role: Role) -> NDArray[Any] | None:
         """The column of the rows that have a box."""
-        values = self.columns.get(role)
-        if values is None or self.rows is None:
-            return values
-        is_array = isinstance(values, np.ndarray)
-        return values[self.rows] if is_array else [values[row] for row in self.rows.tolist()]
+        values = self.columns.pop(role, None)
+        return values if values is None or self.rows is None else taken(values, self.rows)
 
-    def _texts(self, values: Sequence[Any], role: Role) -> list[str]:
-        """The values as text; a row that is bad anyway borrows another's where it has none."""
-        texts = [self._text(value, row, role) for row, value in enumerate(values)]
-        usual = next(filter(None, texts), "")
-        rows = range(len(values)) if self.rows is None else self.rows.tolist()
-        return [text or usual * (row in self.faults) for text, row in zip(texts, rows, strict=True)]
+    def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
+        """Make values text; a row that is bad anyway borrows another's where it has none."""
+        for some in in_blocks(len(values)):
+            values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
+        usual = next(filter(None, values), "")
+        for row in np.flatnonzero(values == "").tolist():
+            if (row if self.rows is None else int(self.rows[row])) in self.faults:
+                values[row] = usual
 
     def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()
         text = "" if value is None else str(int(value) if is_whole else value)
-        if type(value) in (str, int, float, type(None)) and _are_writable([text]):
+        if type(value) in (str, int, float, type(None)) and are_writable([text]):
             return text
         self._fault(row, role, f" is {shown(value)}, not a name or a number that a file can hold")
         return ""
@@ -220,40 +266,3 @@ class Draft:
     def _fault(self, row: int, role: Role, fault: str) -> None:
         row = row if self.rows is None else int(self.rows[row])
         self.faults.setdefault(row, f"{printable(self.roles.of.get(role, role))}{fault}")
-
-
-def _grown(whole: Any, part: Any) -> Any:
-    """The values of both; arrays and lists grow in place, for there may be little room."""
-    if part is None or not len(part):
-        return whole
-    if not len(whole):
-        return part
-    if isinstance(whole, range):
-        if isinstance(part, range) and part.start == whole.stop:
-            return range(whole.start, part.stop)
-        whole = np.arange(whole.start, whole.stop)
-    if isinstance(whole, np.ndarray) and not isinstance(part, list):
-        whole.resize((len(whole) + len(part), *whole.shape[1:]), refcheck=False)
-        whole[-len(part) :] = part
-        return whole
-    whole = whole.tolist() if isinstance(whole, np.ndarray) else whole
-    whole += part.tolist() if isinstance(part, np.ndarray) else part
-    return whole
-
-
-def _whole_numbers(texts: Sequence[str]) -> NDArray[np.int64] | None:
-    """The numbers, if each text is one, written the plain way."""
-    try:
-        numbers = np.fromiter(map(int, texts), np.int64, len(texts))
-    except (ValueError, OverflowError):
-        return None
-    return numbers if all(map(operator.eq, map(str, numbers.tolist()), texts)) else None
-
-
-def _are_writable(texts: Sequence[str]) -> bool:
-    """Whether texts can be encoded (half a surrogate pair cannot) and hold no NUL."""
-    try:
-        parts = range(0, len(texts), _AT_ONCE)
-        return all(b"\0" not in "".join(texts[n : n + _AT_ONCE]).encode() for n in parts)
-    except UnicodeEncodeError:
-        return False

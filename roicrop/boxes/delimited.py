@@ -89,7 +89,7 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
     if reading.columns is not None:
         return _named(found, reading, where, blank)
-    best = max(found, key=lambda each: (sum(map(is_known, each.names)), len(each.names)))
+    best = max(found, key=lambda h: (len(set(filter(is_known, h.names))), len(h.names)))
     if any(map(is_number, best.names)) and not any(map(is_known, best.names)):
         raise BoxError(f"{where}: there is no header: name the columns, with {_hint(best.names)}")
     return best
@@ -103,6 +103,7 @@ def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -
     cells = dict(zip(names, fitting.names, strict=True))
     numbers = [cells[each] for each in find_roles(names, reading, "--columns", "").coordinates]
     is_header = all(is_known(cell) or (cell and not is_number(cell)) for cell in numbers)
+    is_header |= fitting.names == ["", *map(str, range(count - 1))]  # as pandas writes an array
     return _Header(names, fitting.delimiter, fitting.lines if is_header else blank, "--columns")
 
 
@@ -178,7 +179,7 @@ class _Table:
 
         def column(name: str) -> Values:
             values = table[f"column {names.index(name)}"]
-            return np.array(values) if name in self._numeric else _shared(values.tolist())
+            return values if name in self._numeric else _stripped(values.tolist())
 
         return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
@@ -211,7 +212,7 @@ class _Table:
 
         def column(name: str) -> list[str]:
             n = names.index(name)
-            return _shared([row[n] for row in rows])
+            return _stripped([row[n] for row in rows])
 
         return self._draft(column, np.array(begins, np.int64), faults)
 
@@ -234,7 +235,6 @@ def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
     return begin == end and begin + end == text.count('"')
 
 
-def _shared(texts: list[str]) -> list[str]:
-    """The texts without spaces around them; equal ones are in memory once."""
-    known: dict[str, str] = {}
-    return [known.setdefault(text, text) for text in map(str.strip, texts)]
+def _stripped(texts: list[str]) -> list[str]:
+    """The texts without spaces around them."""
+    return [*map(str.strip, texts)]

@@ -38,7 +38,7 @@ class Pieces:
     piece: (d,) how many cells along each axis are read together: a chunk, or some of a row.
     piece_bytes: what it takes to unpack a piece, beside its place in the result.
     way: how they are read, in words.
-    is_hdf5: whether the dataset is h5py's.
+    is_hdf5: whether the dataset is h5py's. is_chunked: whether it is stored in chunks.
     raw: whether chunks are unpacked here.
     """
 
@@ -54,6 +54,7 @@ class Pieces:
         self.shape: Place = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
         self.is_hdf5 = isinstance(dataset, h5py.Dataset)
+        self.is_chunked = dataset.chunks is not None
         self.piece: Place = dataset.chunks or (
             _some_of_a_row(dataset.shape, dataset.dtype.itemsize)
             if self.is_hdf5

@@ -45,6 +45,11 @@ class Windows:
         return self._pieces.is_hdf5
 
     @property
+    def in_rows(self) -> bool:
+        """Whether whole rows of a map lie side by side in the file, and are short."""
+        return not self._pieces.is_chunked and self.piece[3] == self.shape[3]
+
+    @property
     def spare(self) -> int:
         """How many bytes a thread takes beside a window, to read it."""
         return self._pieces.piece_bytes

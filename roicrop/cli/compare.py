@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roicrop.cli import bars, declaring, options, report
-from roicrop.cli.failures import answer
+from roicrop.cli import declaring, options, report, terminal
+from roicrop.cli.terminal import answer
 from roicrop.conventions import COMMANDS, DEFAULT, Operator
 from roicrop.text import json_line
 
@@ -62,6 +62,7 @@ _DIFFER: Final = 3  # the exit status
     help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> int:
     """Pool the same boxes under several conventions, and say how far apart they are, and why.
@@ -106,7 +107,7 @@ def command(**params: Any) -> int:
                 channel=params["channel"],
                 overwrite=params["overwrite"],
             )
-        with bars.progress(len(job), quiet=params["quiet"]) as progress:
+        with terminal.progress(len(job), quiet=params["quiet"]) as progress:
             comparison = compare(
                 job,
                 variants,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.cli.failures import answer
+from roicrop.cli.terminal import answer
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ _MOST_RECORDS: Final = 100_000
 @declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @options.EITHER
 @options.READING
+@options.MEMORY
 def command(**params: Any) -> int:
     """Show how the values of a box come about: every rounding, every sample, every weight.
 

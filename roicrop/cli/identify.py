@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from roicrop.cli import bars, declaring, options
-from roicrop.cli.failures import answer
+from roicrop.cli import declaring, options, terminal
+from roicrop.cli.terminal import answer
 from roicrop.conventions import DEFAULT, PLAIN, lookup
 from roicrop.text import json_line
 
@@ -31,15 +31,17 @@ def command(**params: Any) -> int:
     """
     from roicrop import identification as identify
     from roicrop import job as jobs
+    from roicrop.cli import report
 
     any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
     with jobs.open_job(identify.leniently(request)) as job:
         with (
-            bars.progress(None, quiet=params["quiet"]) as progress,
+            terminal.progress(None, quiet=params["quiet"]) as progress,
             identify.open_pooled(params["pooled"], job, progress) as pooled,
         ):
             verdict = identify.identify(job, pooled)
+        report.show_cautions(jobs.reading_cautions(job))
         if params["as_json"]:
             click.echo(json_line({"command": "identify", **identify.facts(verdict, job)}))
         else:

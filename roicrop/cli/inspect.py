@@ -9,7 +9,7 @@ import click
 
 from roicrop import __version__
 from roicrop.cli import declaring, options
-from roicrop.cli.failures import FAILURES, answer, in_one_line, tell
+from roicrop.cli.terminal import FAILURES, answer, in_one_line, tell
 from roicrop.conventions import DEFAULT, PLAIN
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.text import json_line, one_line

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from roicrop.cli.failures import FAILURES, tell
-from roicrop.cli.stopping import CTRL_C, stopped
+from roicrop.cli import CTRL_C, stopped
+from roicrop.cli.terminal import FAILURES, tell
 from roicrop.text import choice
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "index": "Make one dataset of a batch's outputs.",
     "conventions": "List what each framework means by the operator.",
 }
-"""Command → what it does. `roicrop.cli.<command>` holds each, as `command`."""
+"""Command → what it does. `roicrop.cli.<command>.command` is each, except for _IN_CROP."""
+
+_IN_CROP: Final = ("align", "pool")
 
 _STOPS: Final = {
     getattr(signal, name): words
@@ -59,7 +61,8 @@ class Commands(click.Group):
         """The command of that name, loaded now."""
         if name not in COMMANDS:
             return None
-        command = importlib.import_module(f"roicrop.cli.{name}").command
+        place, attribute = ("crop", name) if name in _IN_CROP else (name, "command")
+        command = getattr(importlib.import_module(f"roicrop.cli.{place}"), attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
-from roicrop.cli.failures import say
+from roicrop.cli.terminal import say
 from roicrop.conventions import Convention, in_words, overrides
 from roicrop.text import headed, json_line, many, one_line
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roicrop.cli import bars, declaring, options, report
+from roicrop.cli import declaring, options, report, terminal
 from roicrop.conventions import Convention, pool_beside
 from roicrop.errors import ArgumentError
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 )
 @options.READING
 @options.OVERWRITE
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> None:
     """Draw where the values of a box come from; write no tensor.
@@ -116,7 +117,7 @@ def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -
     drawing = params["place"], conventions, params["boxes_drawn"], survey
     with (
         options.album(params, job, *drawing, replace_own=True) as album,
-        bars.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
+        terminal.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
     ):
         return album.draw(progress)
 
@@ -135,7 +136,7 @@ def _explore(params: dict[str, Any], job: Job, beside: Convention | None) -> Sav
         photo=params["photo"],
         boxes=params["boxes_drawn"],
     )
-    with bars.progress(None, quiet=params["quiet"], unit="maps") as progress:
+    with terminal.progress(None, quiet=params["quiet"], unit="maps") as progress:
         page = explorer.explore(
             job,
             beside,

@@ -232,7 +232,7 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
             else:
                 brush.outline(view.corners(outline), _THIN, (*BOX, _faint(len(items))))
 
-    shown = Shown(total, "weight of each cell", several=False)
+    shown = replace(Shown.of(total[np.newaxis], 0), words="weight of each cell")
     on_map = marks if few else lambda brush: None  # which many boxes would hide
     map_, _ = map_block(shown, view, scale, on_map, numbered=one)
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from roicrop.draw.canvas import Corners
 from roicrop.draw.colour import Scale, bounds_of, scale_of
-from roicrop.sampling import Plan
+from roicrop.sampling import Cells, Plan
 
 Index = TypeVar("Index", float, NDArray[np.float64])
 
@@ -133,25 +133,27 @@ def _cells(span: Span, size: int) -> range:
 class Shown:
     """One number a cell of a map: what a figure shows of it.
 
-    values: (H, W) float64.
+    values: (H, W) float64, as much as was read.
     words: which of the map's numbers they are, for example "channel 4".
     several: whether each is the mean of several channels.
     """
 
-    values: NDArray[np.float64]
+    values: Cells
     words: str
     several: bool
 
     @classmethod
-    def of(cls, features: NDArray[Any], channel: int | None) -> Shown:
+    def of(cls, features: NDArray[Any] | Cells, channel: int | None) -> Shown:
         """One channel of (C, H, W), or the mean over all of them."""
-        values, several = over_channels(features, channel), channel is None and len(features) > 1
+        whole = (0, 0), (features.shape[-2], features.shape[-1])
+        read = features if isinstance(features, Cells) else Cells(features, *whole)
+        several = channel is None and len(features) > 1
         words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
-        return cls(values, words, several)
+        return cls(replace(read, values=over_channels(read.values, channel)), words, several)
 
     @classmethod
     def of_bin(
-        cls, features: NDArray[Any], channel: int | None, plan: Plan, bin_: tuple[int, int]
+        cls, features: NDArray[Any] | Cells, channel: int | None, plan: Plan, bin_: tuple[int, int]
     ) -> Shown:
         """The same of what a bin reads, which may be channels of its own."""
         (p, q), (_, across) = bin_, plan.output_size
@@ -164,18 +166,22 @@ class Shown:
     @property
     def map_size(self) -> tuple[int, int]:
         """(H, W), in cells."""
-        height, width = self.values.shape
-        return height, width
+        return self.values.map_size
 
     def seen(self, view: View) -> tuple[NDArray[np.float64], int, int]:
         """The values in sight, and the first row and column of them."""
-        rows, columns = view.ranges(self.map_size)
+        rows, columns = self.values.within(*view.ranges(self.map_size))
         seen = self.values[rows.start : rows.stop, columns.start : columns.stop]
         return seen, rows.start, columns.start
 
+    def lacks(self, view: View) -> bool:
+        """Whether cells in sight were not read."""
+        ranges = view.ranges(self.map_size)
+        return self.values.within(*ranges) != ranges
+
     def scale(self, view: View, *beside: NDArray[np.float64]) -> Scale:
         """The colours of the values in sight, and of others that are drawn with them."""
-        return scale_of([self.seen(view)[0], *beside], bounds_of(self.values))
+        return scale_of([self.seen(view)[0], *beside], bounds_of(np.asarray(self.values)))
 
 
 def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:

@@ -1,16 +1,30 @@
-"""Where a pooled value comes from: in words, as JSON, as CSV, and as a listing of samples.
+"""Where a pooled value comes from: in words, as JSON, as CSV, and as a list of samples.
 
-`Explanation` says it for one box and one channel, from the plan and the map, and the functions
-write it down, line by line. It reads the map sample by sample, in float64, and shares no sum with
-the cores that pool: that they agree is what it has to say about them.
+An `Explanation` covers one box and one channel; the functions write it out line by line. It reads
+the map sample by sample in float64 and shares no arithmetic with the cores that pool, so the two
+check each other.
 """
 
 from __future__ import annotations
 
-from roicrop.explanation.account import TOLERANCE, Bin, Explanation, Reading, Source, explain
-from roicrop.explanation.coverage import coverage
-from roicrop.explanation.points import is_points, write_points
-from roicrop.explanation.records import as_csv, as_json, as_record, as_rows, as_trace
+from roicrop.explanation.account import (
+    TOLERANCE,
+    Bin,
+    Explanation,
+    Reading,
+    Source,
+    coverage,
+    explain,
+)
+from roicrop.explanation.records import (
+    as_csv,
+    as_json,
+    as_record,
+    as_rows,
+    as_trace,
+    is_points,
+    write_points,
+)
 from roicrop.explanation.words import in_words, settings_of
 
 __all__ = [

@@ -17,7 +17,8 @@ from roicrop.text import printable
 
 MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
 
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 1 << 18
+_FEW: Final = 1 << 20  # characters, of which any may be brackets
 _START: Final = 64  # bytes that tell what a file is
 _LONGEST_SHOWN: Final = 60
 _BOM: Final = b"\xef\xbb\xbf"
@@ -64,24 +65,25 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
 def read_text(stream: BinaryIO, name: str) -> str:
     """All that is left, as text that can be JSON: values too small to hold boxes are refused."""
     text = _decoded(_all(stream), name, 1)
-    if len(text) > _BLOCK and 6 * (text.count("[") + text.count("{")) > len(text):
+    if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
         raise TextError(f"{name} holds little but brackets: a box takes four numbers")
     return text
 
 
-def blocks(stream: BinaryIO, name: str, longest: int = _BLOCK) -> Iterator[tuple[int, list[str]]]:
-    """The lines, each with a newline, a megabyte at a time, and the number of the first of these.
+def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, list[str]]]:
+    """The lines, each with a newline, a few at a time, and the number of the first of these.
 
     A carriage return ends one too. Raises TextError for one of more than `longest` characters.
     """
-    rest, line = b"", 1
-    while (chunk := stream.read(_BLOCK)) or rest:
-        rest += chunk
+    rest, line, ends = b"", 1, False
+    while not ends:
+        chunk = stream.read(_BLOCK)
+        rest, ends = rest + chunk, len(chunk) < _BLOCK
         cut = len(rest)
-        if len(chunk) == _BLOCK:  # a carriage return at the very end may be half of an end of line
+        if not ends:  # a carriage return at the very end may be half of an end of line
             cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
-            if not cut:
-                raise TextError(f"{name} line {line} is longer than {_BLOCK:,} bytes")
+            if not cut and len(rest) > 4 * longest:
+                raise TextError(f"{name} line {line} is longer than {longest:,} characters")
         text, rest = _decoded(rest[:cut], name, line), rest[cut:]
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,19 +1,21 @@
-"""The tensor in question: from .npy, .npz or HDF5, read a few rows at a time."""
+"""The tensor in question, the tolerance of its values, and a probe of a few boxes and channels."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.errors import ArgumentError, PooledError
-from roicrop.identification.hypotheses import Layout
-from roicrop.job import Job, Rows
+from roicrop.conventions import Convention
+from roicrop.errors import ArgumentError, BoxError, PooledError
+from roicrop.identification.hypotheses import Layout, Reading, reread
+from roicrop.job import Features, Job, OnMap, Rows
 from roicrop.outputs import POOLED, Stored, StoredArray, open_stored
 from roicrop.precision import pooled_dtype
 
@@ -22,13 +24,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The pooled tensor of a file that is open.
+    """The pooled tensor in an open file.
 
-    path: the file and, where it has several, the array in it.
-    shape: of its four axes. dtype: of what is read: float16, float32 or float64, native.
-    layouts: the orders that its axes may have, the features' own first.
-    progress: called with how many more boxes have been compared with it.
-    order: (K,) the row that holds each box; None where that is the row of its number.
+    path: the file and, if it holds several, the array.
+    dtype: float16, float32 or float64 in native byte order, as read.
+    layouts: the possible orders of its axes, the features' own first.
+    progress: called with the number of boxes compared since the last call.
+    order: (K,) the row of each box; None if row k is box k.
     """
 
     path: str
@@ -40,7 +42,7 @@ class Pooled:
     order: Rows | None = None
 
     def rows(self, rows: Rows) -> Array:
-        """(n, …) the values of these boxes, in the order of axes of the file."""
+        """The values (n, …) of these boxes, with axes as in the file."""
         its_rows = rows if self.order is None else self.order[rows]
         place = np.argsort(its_rows, kind="stable")
         ascending = its_rows[place]
@@ -52,7 +54,7 @@ class Pooled:
         return out
 
     def output_size(self, layout: Layout) -> tuple[int, int]:
-        """(PH, PW), were the axes in that order."""
+        """(PH, PW) under that layout."""
         _, _, y, x = layout.axes
         return self.shape[y], self.shape[x]
 
@@ -61,18 +63,18 @@ class Pooled:
 def open_pooled(
     spec: str | Array, job: Job, progress: Callable[[int], object] = lambda boxes: None
 ) -> Iterator[Pooled]:
-    """The tensor that `spec` names or is, which holds a row for each of the job's boxes.
+    """Open the tensor that `spec` names or is, which has a row for each of the job's boxes.
 
-    spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
-        the one that is called `pooled`, else the only one whose shape fits.
+    spec: a .npy, .npz or HDF5 file, optionally with `::` and a path in it. If it holds several
+        arrays, the one called `pooled`, else the only one whose shape fits.
 
-    Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
+    Raises PooledError if there is no such array or its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
     if job.convention.turned:
         raise ArgumentError(
-            f"identify tries operators of boxes along the axes, and {job.table.source.name} has "
-            "boxes with an angle: compare conventions instead"
+            f"{job.table.source.name} has boxes with an angle, and identify only knows operators "
+            "for boxes along the axes: use `roicrop compare` instead"
         )
     if not isinstance(spec, str):
         array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
@@ -87,7 +89,7 @@ def _tensor(stored: Stored, job: Job) -> StoredArray:
     if stored.inner:
         named = stored.array(stored.inner)
         if named is None:
-            raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
+            raise PooledError(f"{stored.path} has no array {stored.inner}: name one that exists")
         return named
     own = stored.array(POOLED)
     if own is None:
@@ -115,7 +117,7 @@ def _checked(
 ) -> Pooled:
     shape, dtype = array.shape, array.dtype
     if dtype.kind not in "fiu":
-        raise PooledError(f"{array.where} holds {dtype}: give the pooled numbers")
+        raise PooledError(f"{array.where} holds {dtype}: give an array of pooled numbers")
     layouts = _layouts(shape, job)
     if not layouts:
         raise PooledError(f"{array.where} is {shape}; {_expected(job)}")
@@ -144,3 +146,267 @@ def _expected(job: Job) -> str:
         f"{count} boxes of {job.table.source.name} and the {channels} channels of "
         f"{source.path}::{source.dataset}"
     )
+
+
+RELATIVE: Final = 1e-5
+"""Tolerance relative to a channel's largest magnitude: the order of float32 sums."""
+
+COORDINATE: Final = 2.0**-22
+"""More tolerance per cell of the map's longer side: two units in a coordinate's last place."""
+
+HALF: Final = 2.0**-10
+"""Tolerance relative to a value stored as float16: a unit in its last place."""
+
+_LEAST: Final = 1e-30  # for channels of zeros only
+
+
+def allowance(features: Array) -> Array:
+    """The tolerance (C,) of values pooled from a map (C, H, W), by each channel's magnitude."""
+    flat = features.reshape(len(features), -1)
+    kind = np.float64 if features.dtype == np.float64 else np.float32
+    peaks: Array = np.maximum(flat.max(axis=1), -flat.min(axis=1)).astype(kind)
+    for channel in np.flatnonzero(~np.isfinite(peaks)).tolist():
+        finite = flat[channel][np.isfinite(flat[channel])]
+        peaks[channel] = np.abs(finite).max(initial=0)
+    share = RELATIVE + COORDINATE * max(features.shape[1:])
+    allowed: Array = np.maximum(peaks * kind(share), kind(_LEAST))
+    return allowed
+
+
+def apart(pooled: Array, expected: Array) -> Array:
+    """|pooled − expected| in float32 or float64, after rounding `expected` to the tensor's dtype.
+
+    0 where both are NaN or the same infinity, and ∞ where only one is finite.
+    """
+    expected = expected.astype(pooled.dtype, copy=False)
+    real = np.float64 if pooled.dtype == np.float64 else np.float32
+    difference: Array = np.subtract(pooled, expected, dtype=real)
+    np.abs(difference, out=difference)
+    odd = ~np.isfinite(difference)
+    if odd.any():
+        same = (pooled == expected) | (np.isnan(pooled) & np.isnan(expected))
+        difference[odd] = np.where(same, 0.0, np.inf)[odd]
+    return difference
+
+
+def in_tolerances(
+    difference: Array, expected: Array, allowed: Array, stored: np.dtype[Any]
+) -> Array:
+    """Differences (…, C, PH, PW) in units of the tolerance: up to 1 is agreement.
+
+    allowed: (C,) or (n, C), from `allowance`. stored: the tensor's dtype; float16 adds a unit in
+    the last place.
+    """
+    units = allowed[..., None, None]
+    if stored == np.float16:
+        half = HALF * np.abs(expected.astype(np.float32))
+        units = units + np.where(np.isfinite(half), half, np.float32(0))
+    found: Array = difference / units
+    return found
+
+
+_BOXES: Final = 8
+_FEW: Final = 3
+_CHANNELS: Final = 3
+_IMAGES: Final = 3
+_LOOKED_AT: Final = 256  # boxes of each image
+_CELLS: Final = 1 << 14  # of a channel, from which its spread is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A sample of the problem: n boxes of a job and c channels of their maps.
+
+    job: all boxes. boxes: the n boxes as a job of their own.
+    channels: (c,) the channels, or None for the mean of all.
+    maps: the n boxes on their maps, reduced to the c channels.
+    allowed: (n, c) the tolerance, from each box's map.
+    stored: (n, …) the tensor's rows, with axes as in its file.
+    tells: False if the tensor is constant, so that nearly all rules fit.
+    telling: the rows of the few boxes that distinguish most.
+    reversed: True if the tensor's channels are taken from last to first.
+    """
+
+    job: Job
+    boxes: Job
+    channels: NDArray[np.intp] | None
+    maps: tuple[OnMap, ...]
+    allowed: Array
+    stored: Array
+    tells: bool
+    telling: Rows
+    reversed: bool = False
+
+    def pooled(self, layout: Layout) -> Array:
+        """The values in question (n, c, PH, PW), under that layout."""
+        values = self.stored.transpose(layout.axes)
+        if self.reversed:
+            values = values[:, ::-1]
+        if self.channels is None:
+            mean: Array = values.mean(axis=1, keepdims=True, dtype=np.float64)
+            return mean.astype(_real(values.dtype))
+        return values[:, self.channels]
+
+    def reread(self, reading: Reading, scale: float | None) -> Job:
+        """The n boxes, read that way at that scale."""
+        return reread(self.boxes, reading, scale)
+
+    def crop(self, job: Job, row: Convention, output_size: tuple[int, int]) -> Array:
+        """Pool boxes (m·n, c, PH, PW) under a convention, which must accept all of them.
+
+        job: from `reread`, or m of these stacked.
+        """
+        again = np.arange(0, len(job), len(self.boxes))[:, None]
+        out = np.empty((len(job), self.allowed.shape[1], *output_size), job.source.dtype)
+        for on_map in self.maps:
+            its = on_map.of(job, (again + on_map.rows).ravel())
+            out[its.rows] = its.channels_first(its.pool(row, output_size))
+        return out
+
+    def refused(self, job: Job, row: Convention, output_size: tuple[int, int]) -> bool:
+        """True if the convention refuses one of a job's boxes; only reversed ones ever are."""
+        if not (job.corners[:, 2:] < job.corners[:, :2]).any():
+            return False
+        try:
+            for on_map in self.maps:
+                on_map.of(job).check_reversed(row, output_size)
+        except BoxError:
+            return True
+        return False
+
+    def few(self) -> Probe:
+        """The probe with only the boxes that distinguish most."""
+        few = self.telling
+        boxes = self.boxes.take(few)
+        maps = [each.of(boxes, np.flatnonzero(np.isin(few, each.rows))) for each in self.maps]
+        return dataclasses.replace(
+            self,
+            boxes=boxes,
+            maps=tuple(each for each in maps if len(each)),
+            allowed=self.allowed[few],
+            stored=self.stored[few],
+            telling=np.arange(len(few)),
+        )
+
+    def backwards(self) -> Probe:
+        """The probe with the tensor's channels reversed."""
+        return dataclasses.replace(self, reversed=True)
+
+    def averaged(self) -> Probe:
+        """The probe with one channel, the mean of all, for which their order does not matter."""
+        return self._with(None, _mean_channel)
+
+    def with_all_channels(self) -> Probe:
+        """The probe with all channels of its maps."""
+        every = np.arange(self.job.source.channels)
+        return self._with(every, lambda on_map: on_map.features.copy())
+
+    def with_maps(self, change: Callable[[Features], Features]) -> Probe:
+        """The probe with its maps changed."""
+        maps = tuple(each.with_features(change(each.features)) for each in self.maps)
+        return dataclasses.replace(self, maps=maps)
+
+    def _with(self, channels: NDArray[np.intp] | None, take: Callable[[OnMap], Features]) -> Probe:
+        maps = tuple(each.with_features(take(each)) for each in self.boxes.by_map())
+        allowed = _allowed(maps, len(self.boxes))
+        return dataclasses.replace(self, channels=channels, maps=maps, allowed=allowed)
+
+
+def choose(job: Job, pooled: Pooled) -> Probe:
+    """Choose boxes and channels that distinguish most: all sizes, at borders, between cells."""
+    among, stored, telling = _look(job, pooled)
+    chosen = _varied(job, among, np.flatnonzero(telling))
+    # Empty rows distinguish something too, if there is little else.
+    others = _varied(job, among, np.flatnonzero(~telling))
+    room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
+    chosen = np.concatenate([chosen, others[:room]])
+    first, chosen = chosen[:_FEW], np.sort(chosen)
+    boxes = job.take(among[chosen]).reread(dataclasses.replace(job.request, threads=1))
+    channels: NDArray[np.intp] | None = None
+    maps = []
+    for on_map in boxes.by_map():
+        if channels is None:
+            channels = _loud_channels(on_map.channels_first(on_map.features))
+        maps.append(on_map.with_channels(channels))
+    allowed = _allowed(maps, len(boxes))
+    few = np.flatnonzero(np.isin(chosen, first))
+    tells = bool(telling.any())
+    return Probe(job, boxes, channels, tuple(maps), allowed, stored[chosen], tells, few)
+
+
+def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def _channel_axis(job: Job) -> int:
+    return -1 if job.source.channels_last else 0
+
+
+def _mean_channel(on_map: OnMap) -> Features:
+    features = on_map.features
+    mean = features.mean(axis=_channel_axis(on_map.job), keepdims=True, dtype=np.float64)
+    return np.ascontiguousarray(mean.astype(_real(features.dtype)))
+
+
+def _allowed(maps: Sequence[OnMap], count: int) -> Array:
+    """The allowance (n, c) of each box's map."""
+    shares = [allowance(each.channels_first(each.features)) for each in maps]
+    out = np.empty((count, len(shares[0])), shares[0].dtype)
+    for on_map, share in zip(maps, shares, strict=True):
+        out[on_map.rows] = share
+    return out
+
+
+def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
+    """Rows, their values, and a mask of those that are not constant or empty."""
+    first: tuple[Rows, Array, NDArray[np.bool_]] | None = None
+    for rows in _looked_at(job):
+        stored = pooled.rows(rows)
+        flat = stored.reshape(len(stored), -1)
+        telling = np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)
+        if not telling.any():
+            values, times = np.unique(flat[:, 0], return_counts=True)
+            telling = np.isfinite(flat[:, 0]) & (flat[:, 0] != values[times.argmax()])
+        if telling.any():
+            return rows, stored, telling
+        first = first or (rows, stored, telling)
+    assert first is not None  # there are boxes
+    return first
+
+
+def _looked_at(job: Job) -> Iterator[Rows]:
+    """Some rows of the images with most boxes; then all rows, in parts."""
+    rows = np.flatnonzero(job.is_pooled)
+    images = job.image_index[rows]
+    some: list[Rows] = []
+    for i in np.argsort(-np.bincount(images), kind="stable")[:_IMAGES].tolist():
+        its_rows = rows[images == i]
+        if sum(map(len, some)) < _BOXES and len(its_rows):
+            some.append(its_rows[:: -(-len(its_rows) // _LOOKED_AT)])
+    yield np.sort(np.concatenate(some))
+    for start in range(0, len(rows), _LOOKED_AT):
+        yield rows[start : start + _LOOKED_AT]
+
+
+def _varied(job: Job, among: Rows, these: Rows) -> Rows:
+    """At most `_BOXES` of these indices into `among`, taken in turn from several orders."""
+    rows = among[these]
+    cells, sizes = job.cells[rows], job.box_map_size[rows]
+    low, high = np.minimum(cells[:, :2], cells[:, 2:]), np.maximum(cells[:, :2], cells[:, 2:])
+    smaller_side = (high - low).min(axis=1)
+    beyond = np.maximum(-low, high - sizes[:, ::-1]).max(axis=1)
+    off_cells = np.abs(cells - np.round(cells)).min(axis=1)
+    from_middle = np.abs(np.argsort(np.argsort(smaller_side)) - len(rows) // 2)
+    keys = (from_middle, -smaller_side, smaller_side, -beyond, -off_cells)
+    turns = np.stack([np.argsort(key) for key in keys], axis=1).ravel().tolist()
+    return these[list(dict.fromkeys(turns))[:_BOXES]]
+
+
+def _loud_channels(features: Array) -> NDArray[np.intp]:
+    """The channels of (C, H, W) that vary most relative to their magnitude, in ascending order."""
+    channels, height, width = features.shape
+    step = max(1, int((height * width / _CELLS) ** 0.5))
+    sample = features[:, ::step, ::step].reshape(channels, -1).astype(np.float64)
+    spread = sample.std(axis=1) / np.abs(sample).max(axis=1)
+    order = np.argsort(-np.where(np.isfinite(spread), spread, -1.0), kind="stable")
+    return np.sort(order[:_CHANNELS])

@@ -1,209 +1,50 @@
-"""The question from one end to the other."""
+"""The search for a convention from start to end, and its result in words and for JSON."""
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from roicrop.conventions import LEVEL_RULES, SamplingRatio, coarse, effective
+from roicrop import conventions
+from roicrop.boxes import find_bad
+from roicrop.conventions import LEVEL_RULES, Convention, effective
 from roicrop.errors import BoxError, RoicropError
-from roicrop.identification.confirm import Trial, confirm, trials_of
 from roicrop.identification.hypotheses import Reading, given_reading
-from roicrop.identification.pooled import Pooled
-from roicrop.identification.probe import Probe, choose
+from roicrop.identification.pooled import COORDINATE, HALF, RELATIVE, Pooled, Probe, choose
 from roicrop.identification.residual import Residual, find_residual
 from roicrop.identification.search import Found, search
-from roicrop.job import Job
-from roicrop.text import measure, minus
-
-_ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """Trials that fit, and differ from one another in last bits and empty bins at most.
-
-    differs: what sets all of them apart from the best → why that does not show.
-    """
-
-    trials: Sequence[Trial]
-    differs: dict[str, str]
-
-
-Cost = Callable[[Trial], tuple[int, int, int]]
-
-
-def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
-    """Those that fit, each with those that differ from it in last bits and empty bins at most.
-
-    The closest group comes first, and of those that are as close the simplest. In a group, what
-    gives the values to the bit comes first, then the simplest, then the best known.
-    """
-    groups: dict[object, list[Trial]] = {}
-    for trial in trials:
-        if trial.fits:
-            mine = trial.hypothesis
-            key = mine.reading, mine.scale, mine.layout, repr(coarse(trial.row))
-            groups.setdefault(key, []).append(trial)
-    means = {key: min(trial.mean for trial in group) for key, group in groups.items()}
-    close = _ALIKE[0] * min(means.values(), default=0.0) + _ALIKE[1]
-    order = sorted(groups, key=lambda key: (means[key] > close, min(map(cost, groups[key]))))
-    return [sorted(groups[key], key=lambda trial: (not trial.exact, cost(trial))) for key in order]
-
-
-def alike(group: Sequence[Trial]) -> Alternative:
-    """The best of a group; if it does not give the tensor to the bit, all of the group."""
-    best = group[0]
-    trials = [trial for trial in group if trial.exact == best.exact]
-    return Alternative(trials, {k: v for each in trials for k, v in _differs(best, each).items()})
-
-
-def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[Alternative]:
-    """What else fits, without what differs only in what several others differ in.
-
-    groups: all that fit, ranked. A convention that fits as it is always stays. What no framework
-    computes does not, unless the best is such too.
-    """
-    known = {id(trial) for trial in best.trials}
-    nobodys = best.trials[0].hypothesis.rules.is_nobodys
-    each = []
-    for group in groups:
-        of_frameworks = (t for t in group if nobodys or not t.hypothesis.rules.is_nobodys)
-        trials = [trial for trial in of_frameworks if id(trial) not in known]
-        if trials:
-            all_differ = [_differs(best.trials[0], trial) for trial in trials]
-            common = set(all_differ[0]).intersection(*all_differ)
-            shown = {what: why for what, why in all_differ[0].items() if what in common}
-            each.append(Alternative(trials, shown))
-    each = [one for one in each if one.differs]
-    kept = []
-    for one in each:
-        smaller = [set(o.differs) for o in each if set(o.differs) < set(one.differs)]
-        plain = any(trial.hypothesis.rules.is_plain for trial in one.trials)
-        as_read = _OF_THE_FILES.isdisjoint(one.differs)
-        if (plain and as_read) or set().union(*smaller) != set(one.differs):
-            kept.append(one)
-    return kept
-
-
-_OF_THE_FILES: Final = frozenset(("box format", "scale", "layout"))
-
-
-def _differs(best: Trial, other: Trial) -> dict[str, str]:
-    mine, theirs = best.hypothesis, other.hypothesis
-    found = {
-        aspect: why(best, other)
-        for aspect, (fields, why) in _ASPECTS.items()
-        if any(_field(best, name) != _field(other, name) for name in fields)
-    }
-    if "reduction" in found:
-        found.pop("start of the maximum", None)
-    if mine.reading != theirs.reading:
-        found["box format"] = _by(best.fingerprint.corners == other.fingerprint.corners, _SAME_BOX)
-    if mine.scale != theirs.scale:
-        found["scale"] = _by(best.fingerprint.corners == other.fingerprint.corners, _SAME_BOX)
-    if mine.layout != theirs.layout:
-        found["layout"] = "the values are the same in both orders"
-    return found
-
-
-def _field(trial: Trial, name: str) -> str:
-    return repr(getattr(effective(trial.row), name))  # NaN is itself, in text
-
-
-def _by(holds: bool, reason: str) -> str:
-    return reason if holds else _FEATURES
-
-
-_FEATURES: Final = "these features cannot tell"
-_SAME_BOX: Final = "the boxes come to the same"
-
-
-def _why_ratio(best: Trial, other: Trial) -> str:
-    both: tuple[SamplingRatio, ...] = (best.row.sampling_ratio, other.row.sampling_ratio)
-    fewest, most = best.counts
-    if best.fingerprint.counts != other.fingerprint.counts or "adaptive" not in both:
-        return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
-    fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
-    if fixed == "exact":
-        return _FEATURES
-    if fewest == most:
-        samples = measure(str(fixed), "sample")
-        return f"the boxes are too small: adaptive takes {samples} a bin on each of them"
-    return f"the boxes are too small: adaptive takes {fewest} to {most} samples per bin"
-
-
-def _why_minimum(best: Trial, other: Trial) -> str:
-    same = best.fingerprint.sizes == other.fingerprint.sizes
-    return _by(same, "no box is smaller than a cell")
-
-
-def _why_void(best: Trial, other: Trial) -> str:
-    return _by(not (best.fingerprint.voids or other.fingerprint.voids), "no bin is empty")
-
-
-def _why_border(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, "no sample is off the map")
-
-
-def _why_start(best: Trial, other: Trial) -> str:
-    start = max(effective(best.row).max_start, effective(other.row).max_start)
-    return f"no maximum is below {minus(f'{start:g}')}"
-
-
-def _why_rounding(best: Trial, other: Trial) -> str:
-    both = {best.row.rounding, other.row.rounding}
-    same = best.fingerprint.rows == other.fingerprint.rows
-    if same and "none" not in both:
-        return "no box has a corner half-way between cells whose rounding changes it"
-    return _by(same, "they read the same")
-
-
-def _why_features(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
-
-
-_Why = Callable[[Trial, Trial], str]
-_ASPECTS: Final[dict[str, tuple[tuple[str, ...], _Why]]] = {
-    "operator": (("operator",), _why_features),
-    "shift": (("offset_before", "offset_after"), _why_features),
-    "end corner": (("added_pixel", "added_cell"), _why_features),
-    "clipped boxes": (("clipped",), _why_features),
-    "rounding of corners": (("rounding",), _why_rounding),
-    "smallest box": (("min_size",), _why_minimum),
-    "sampling ratio": (("sampling_ratio",), _why_ratio),
-    "samples of small boxes": (("min_samples",), _why_features),
-    "place of a sample": (("sample_at", "shared"), _why_features),
-    "order of arithmetic": (("positions",), lambda *_: "only last bits differ"),
-    "border": (("border",), _why_border),
-    "reduction": (("mode", "max_over"), _why_features),
-    "start of the maximum": (("max_start",), _why_start),
-    "empty bins": (("void", "void_max"), _why_void),
-    "interpolation": (("interpolation",), _why_features),
-    "coordinates": (("normalized", "inner"), _why_features),
-}
+from roicrop.identification.trials import (
+    Alternative,
+    Trial,
+    alike,
+    alternatives,
+    confirm,
+    ranked,
+    trials_of,
+)
+from roicrop.job import Job, command_line, convention_options, rules
+from roicrop.text import headed
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer.
+    """The result.
 
-    pooled: the tensor. given: what file and options say of the boxes.
-    fits: all that fit, the best first; some may compute the same.
-    best: of these, the best and what differs from it in last bits and empty bins at most, the best
-        known first; where some give the tensor to the bit, these alone.
-    others: of the rest, the ways in which the best cannot be told from another.
-    nearest, residual: where nothing fits, what comes nearest and what is left.
-    tells: whether the tensor's values differ at all.
-    tried: how many hypotheses there were. left_out: how many that may fit were not confirmed,
-        because too many did.
-    seconds: how long it took.
-    level_rules: those that put every box on the level where it was found, for a pyramid.
+    pooled: the tensor. given: the reading of the boxes that files and options declare.
+    fits: all trials that fit, the best first; some may compute the same.
+    best: the best of them, with those that differ from it at most in last bits and empty bins, the
+        best known first; if some are exact, only these.
+    others: other trials that fit, and why they cannot be distinguished from the best.
+    nearest, residual: if nothing fits, the nearest trial and how the tensor differs from it.
+    tells: False if the tensor is constant.
+    tried: the number of hypotheses. left_out: candidates not tested because too many fit.
+    level_rules: for a pyramid, the rules that put every box on the level where it was found.
     """
 
     pooled: Pooled
@@ -220,54 +61,54 @@ class Verdict:
     level_rules: Sequence[str] = ()
 
 
-@np.errstate(all="ignore")  # the numbers in question may be any
+@np.errstate(all="ignore")  # the tensor may hold any values
 def identify(job: Job, pooled: Pooled) -> Verdict:
-    """Say which convention and parameters made a tensor from the boxes of a job.
+    """Find the convention and parameters that made a tensor from the boxes of a job.
 
     All hypotheses are tried on a few boxes and channels, and those that fit on everything. A
-    hypothesis fits if every value of every box is within the tolerance (see `agreement.py`).
+    hypothesis fits if every value of every box is within the tolerance (see `allowance`).
 
-    Raises BoxError if there is no box to compare, and what reading the files raises.
+    Raises BoxError if there is no box to compare, and the errors of reading the files.
     """
     start = time.perf_counter()
     best: Verdict | None = None
-    for rules, on_levels in _by_level_rule(job):
-        found = dataclasses.replace(_identify(on_levels, pooled, start), level_rules=rules)
+    for names, on_levels in _by_level_rule(job):
+        found = dataclasses.replace(_identify(on_levels, pooled, start), level_rules=names)
         if best is None or _better(found, best):
             best = found
         if found.fits:
             break
     if best is None:
-        raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
+        raise BoxError(f"{job.table.source.name} has no box to compare with {pooled.path}")
     return best
 
 
 def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
-    """The job, and for a pyramid with boxes on the levels of each rule; which rules those are.
+    """The job; for a pyramid, one with each set of levels, and the names of its level rules.
 
-    The levels are those of the boxes as they are said to be read.
+    The levels are those of the boxes as declared.
     """
     if job.level_rule is None:
         if job.is_pooled.any():
             yield [], job
         return
-    rules: dict[bytes, list[str]] = {}
+    named: dict[bytes, list[str]] = {}
     levels: dict[bytes, Job] = {}
     for name in dict.fromkeys([job.convention.level_rule, *LEVEL_RULES]):
         try:
             under = job.under(dataclasses.replace(job.convention, level_rule=name))
-        except RoicropError:  # it refuses a box, or these strides
+        except RoicropError:  # the rule refuses a box, or these strides
             continue
         if under.is_pooled.any():
             key = under.level.tobytes()
-            rules.setdefault(key, []).append(name)
+            named.setdefault(key, []).append(name)
             levels.setdefault(key, dataclasses.replace(under, given_level=under.level))
-    for key, names in rules.items():
+    for key, names in named.items():
         yield names, levels[key]
 
 
 def _better(one: Verdict, other: Verdict) -> bool:
-    """Whether it fits, or comes nearer."""
+    """True if `one` fits, or comes nearer."""
     if one.nearest is None or other.nearest is None:
         return one.nearest is None
     first, second = ((v.nearest.agreeing, -v.nearest.mean) for v in (one, other) if v.nearest)
@@ -275,7 +116,7 @@ def _better(one: Verdict, other: Verdict) -> bool:
 
 
 def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
-    """The verdict with boxes on the maps that they are on."""
+    """The verdict for boxes on fixed levels."""
     given = given_reading(job)
     probe = choose(job, pooled)
     found = search(probe, pooled)
@@ -308,7 +149,7 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
 def _nearest(
     job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
 ) -> Trial:
-    """What gives most boxes; where nothing gives any, what is most like the probe's values."""
+    """The trial that most boxes agree with; if none does, the one most like the probe's values."""
     likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
     both = (*trials, *likely)
@@ -322,5 +163,208 @@ def _nearest(
 
 _LIKELY: Final = 3
 _NOTHING_LIKELY: Final = (
-    "read in any way, at any scale that was tried, most boxes are off their maps: give --stride"
+    "most boxes are off their maps in every format and at every scale tried: give --stride"
 )
+
+
+_MOST_OTHERS: Final = 12
+
+
+def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
+    """The verdict in plain values, for JSON."""
+    pooled, source = verdict.pooled, job.source
+    differs = {id(trial): one.differs for one in verdict.others for trial in one.trials}
+    alike = {id(trial) for trial in verdict.best.trials} if verdict.best else set()
+    return {
+        "fits": bool(verdict.fits),
+        "pooled": {"path": pooled.path, "shape": pooled.shape, "dtype": str(pooled.dtype)},
+        "features": {"path": source.path, "dataset": source.dataset, "channels": source.channels},
+        "boxes": {
+            "path": job.table.source.path,
+            "count": len(job),
+            "compared": int(job.is_pooled.sum()),
+        },
+        "tolerance": {
+            "of_largest_feature": RELATIVE,
+            "of_largest_feature_for_each_cell": COORDINATE,
+            "of_each_value": HALF if pooled.dtype.itemsize == 2 else 0.0,
+        },
+        "answers": [
+            {
+                **_answer(trial, verdict, job),
+                "differs": differs.get(id(trial), {}),
+                "alike": id(trial) in alike,
+            }
+            for trial in verdict.fits
+        ],
+        "nearest": _answer(verdict.nearest, verdict, job) if verdict.nearest else None,
+        "residual": dataclasses.asdict(verdict.residual) if verdict.residual else None,
+        "constant": not verdict.tells,
+        "tried": verdict.tried,
+        "left_out": verdict.left_out,
+        "level_rules": list(verdict.level_rules),
+        "seconds": round(verdict.seconds, 3),
+    }
+
+
+def in_words(verdict: Verdict, job: Job) -> Iterator[str]:
+    """The verdict in lines of text."""
+    for heading, text in _paragraphs(verdict, job):
+        yield headed(heading, text)
+
+
+def _answer(trial: Trial, verdict: Verdict, job: Job) -> dict[str, Any]:
+    hypothesis, row = trial.hypothesis, trial.row
+    height, width = verdict.pooled.output_size(hypothesis.layout)
+    scales = [scale.value for scale in trial.job.scales]
+    return {
+        "convention": row.name,
+        "also_called": hypothesis.rules.names[1:],
+        "options": convention_options(row),
+        "operator": row.operator,
+        "sampling_ratio": row.sampling_ratio,
+        "mode": row.mode,
+        "aligned": row.aligned,
+        "rules": rules(effective(row)),
+        "box_format": hypothesis.reading.box_format,
+        "normalized": hypothesis.reading.normalized,
+        "inclusive": hypothesis.reading.inclusive,
+        "spatial_scale": scales[0] if len(scales) == 1 else None,
+        "scale_is_given": hypothesis.scale is None,
+        "layout": str(hypothesis.layout),
+        "output_size": (height, width),
+        "agreeing": trial.agreeing,
+        "largest_difference": trial.largest,
+        "mean_in_tolerances": trial.mean,
+        "command": _command(trial, verdict, job),
+    }
+
+
+def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
+    pooled = verdict.pooled
+    if verdict.best:
+        best = verdict.best.trials[0]
+        alike = ", which compute the same" if len(best.hypothesis.rules.named) > 1 else ""
+        if len(verdict.best.trials) > 1:
+            alike = ", which these values cannot distinguish"
+        yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
+    else:
+        assert verdict.nearest is not None
+        assert verdict.residual is not None
+        best = verdict.nearest
+        if verdict.residual.kind == "unlike":
+            yield "identify", f"{pooled.path} matches no convention: {verdict.residual.text}"
+            return
+        yield "identify", f"{pooled.path} matches no convention; nearest is {_names([best])}"
+        yield "difference", verdict.residual.text
+        if verdict.residual.kind in ("factor", "rows", "channels", "shift"):
+            yield "with that", _agreement(best, job)
+    yield "rules", conventions.in_words.rules(best.row)
+    yield "boxes", f"{best.hypothesis.reading}{_as_said(best, verdict)}, {_scale(best)}"
+    if verdict.level_rules:
+        alike = ", which put all boxes on the same levels" if len(verdict.level_rules) > 1 else ""
+        yield "levels", f"by the rule of {_listed(verdict.level_rules, 'or')}{alike}"
+    shape = "×".join(map(str, pooled.shape))
+    yield "tensor", f"{shape} {pooled.dtype}, {best.hypothesis.layout}"
+    if verdict.fits:
+        yield "agreement", _agreement(best, job)
+    yield "command", _command(best, verdict, job)
+    if verdict.best and verdict.best.differs:
+        yield "they differ", f"in {_reasons(verdict.best.differs)}"
+    if not verdict.tells:
+        yield "but", "constant tensor; it cannot distinguish conventions"
+    for one in verdict.others[:_MOST_OTHERS]:
+        yield "or", f"{_name_apart(one)}: the same except for {_reasons(one.differs)}"
+    more = len(verdict.others[_MOST_OTHERS:]) + verdict.left_out
+    if more:
+        yield "or", f"one of {more:,} more, which these data cannot distinguish"
+
+
+def _names(trials: Sequence[Trial]) -> str:
+    """The conventions' names, with the options that they need."""
+    names: dict[str, list[str]] = {}
+    for trial in trials:
+        for row in trial.hypothesis.rules.named:
+            options = convention_options(row).items()
+            said = " ".join(f"{option} {value}".strip() for option, value in options)
+            names.setdefault(said, []).append(row.name)
+    with_options = [
+        _listed(each, "or") + (f" with {said}" if said else "") for said, each in names.items()
+    ]
+    return _listed(with_options, "or")
+
+
+def _name_apart(one: Alternative) -> str:
+    """Its names, and its boxes, scale and layout where they differ from the best."""
+    trial = one.trials[0]
+    said = {
+        "box format": f"boxes {trial.hypothesis.reading}",
+        "scale": _scale(trial),
+        "layout": f"axes {trial.hypothesis.layout}",
+    }
+    return ", ".join([_names(one.trials), *(said[key] for key in said if key in one.differs)])
+
+
+def _reasons(differs: Mapping[str, str]) -> str:
+    return _listed([f"{aspect} ({why})" for aspect, why in differs.items()], "and")
+
+
+def _listed(texts: Sequence[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+
+
+def _as_said(trial: Trial, verdict: Verdict) -> str:
+    return "" if trial.hypothesis.reading == verdict.given else f" (not {verdict.given})"
+
+
+def _scale(trial: Trial) -> str:
+    scales = trial.job.scales
+    if len(scales) != 1:
+        return "each image's own scale"
+    value, given = scales[0].value, trial.hypothesis.scale is None
+    origin = f" ({scales[0].origin})" if given else " (not as given)"
+    return f"scale {value:g}, stride {1 / value:g}{origin}"
+
+
+def _agreement(trial: Trial, job: Job) -> str:
+    return (
+        f"{trial.agreeing:,} of {trial.compared:,} boxes on all {job.source.channels:,} channels; "
+        f"largest difference {trial.largest:.2g}"
+    )
+
+
+def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
+    """The command line that makes the tensor, or the nearest to it."""
+    hypothesis, asked = trial.hypothesis, job.request
+    request = dataclasses.replace(
+        asked,
+        convention=_with_level_rule(trial.row, verdict),
+        output_size=verdict.pooled.output_size(hypothesis.layout),
+        box_format=hypothesis.reading.box_format if _box_format_said(trial, job) else None,
+        normalized=hypothesis.reading.normalized,
+        inclusive=hypothesis.reading.inclusive,
+        spatial_scale=hypothesis.scale or asked.spatial_scale,
+        on_bad_box=asked.on_bad_box if _has_bad(trial, job) else "error",
+        threads=None,
+    )
+    words = command_line(request, "OUT.h5")
+    if verdict.pooled.dtype != job.source.dtype:
+        words += ["--dtype", str(verdict.pooled.dtype)]
+    return shlex.join(words)
+
+
+def _with_level_rule(row: Convention, verdict: Verdict) -> Convention:
+    """The row, with a level rule that gives these levels."""
+    if not verdict.level_rules or row.level_rule in verdict.level_rules:
+        return row
+    return dataclasses.replace(row, level_rule=verdict.level_rules[0])
+
+
+def _box_format_said(trial: Trial, job: Job) -> bool:
+    """True if the command needs --box-format."""
+    return trial.job.table.box_format != job.table.box_format or job.request.box_format is not None
+
+
+def _has_bad(trial: Trial, job: Job) -> bool:
+    """True if `align` would refuse a box that was accepted here."""
+    return job.bad > 0 or bool(find_bad(trial.job.corners).mask.any())

@@ -1,13 +1,16 @@
-"""What a file holds that can be a feature map, and what it is taken for."""
+"""Datasets that can be feature maps: how a file is read, and a sample of its values."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from roicrop.chunks import Pieces
 from roicrop.errors import FeatureError
@@ -23,8 +26,7 @@ from roicrop.features import (
     stored,
 )
 from roicrop.files import hdf5, split_spec
-from roicrop.inspection.reports import FeatureFile, MapDataset
-from roicrop.inspection.values import MOST_VALUES, Values, sample, unpacked_at_once
+from roicrop.inspection.reports import FeatureFile, MapDataset, Values
 from roicrop.text import many
 
 if TYPE_CHECKING:
@@ -35,16 +37,16 @@ MOST_UNPACKED: Final = 256 << 20  # bytes, to read one value
 
 
 def odd_unpacking(dataset: Any) -> Iterator[str]:
-    """Whether it can be read in parts."""
+    """A line if it cannot be read in parts."""
     if (unpacked := unpacked_at_once(dataset)) > MOST_UNPACKED:
         yield (
-            f"{unpacked >> 20:,} MiB are unpacked for any one value, so none was sampled: "
-            "store it in smaller chunks"
+            f"reading any value unpacks {unpacked >> 20:,} MiB, so none was sampled: store it in "
+            "smaller chunks"
         )
 
 
 def odd_together(found: Sequence[Found]) -> Iterator[str]:
-    """Whether datasets were meant as a group of images, and are none."""
+    """A line for datasets that look like a group of images, but have the wrong rank."""
     alone = [one for one in found if len(one.shape) == 4 and one.shape[0] == 1]
     shapes = Counter((group_of(one), one.shape) for one in alone)
     for (group, _), count in shapes.items():
@@ -60,15 +62,16 @@ def group_of(found: Found) -> str:
     return found.path.rpartition("/")[0] or "/"
 
 
+MOST_VALUES: Final = 1 << 20  # in a sample
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
-_MOST_DATASETS: Final = 500  # that are looked at; of more there is only the number
+_MOST_DATASETS: Final = 500  # that are described; the rest are only counted
 _T = TypeVar("_T")
 
 
 def look_at_maps(spec: str, how: Request) -> FeatureFile:
-    """Look into `file.h5`, or at what is below `file.h5::/path`, and sample the values.
+    """Report on `file.h5`, or on what is below `file.h5::/path`, and sample the values.
 
-    how: what the command line says of files; which ones it names does not matter.
+    how: the command line's options for reading files; the files that it names are ignored.
 
     Raises FeatureError if the file cannot be read, or holds nothing at that path.
     """
@@ -94,7 +97,7 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
 
 
 def _below(file: MapFile, inner: str) -> Sequence[Found]:
-    """What can be a map at a path of a file, or below it."""
+    """The datasets that can be maps, at a path of a file or below it."""
     if not inner:
         return file.maps
     try:
@@ -107,7 +110,7 @@ def _below(file: MapFile, inner: str) -> Sequence[Found]:
 
 
 def _impossible(file: MapFile) -> Iterator[str]:
-    """What has the rank of a feature map and cannot be one, and broken links: a line each."""
+    """A line for each dataset with the rank of a map that cannot be one, and each broken link."""
     for found in file.found:
         if found.problem and (found.dtype is None or len(found.shape) in (3, 4)):
             yield f"{found.path} {found.problem}"
@@ -116,16 +119,16 @@ def _impossible(file: MapFile) -> Iterator[str]:
 def _look_at(
     file: MapFile, found: Found, how: Request, groups: Sequence[str], most: int
 ) -> MapDataset:
-    """One dataset; `most` is how many of its values to look at.
+    """Report on one dataset.
 
-    groups: those that are groups of images.
+    groups: the paths of groups of images. most: the number of values to sample.
     """
     dataset, where = file.get(found.path), stored.where_in(file.file, found.path)
     group = next((one for one in groups if found.path.startswith(f"{one.rstrip('/')}/")), None)
     odd: list[str] = []
 
     def sound(attribute: Callable[[Any, str], _T | None], thing: Any = dataset) -> _T | None:
-        """What an attribute says, or nothing where it makes no sense, which is odd."""
+        """An attribute's value; None, and an oddity, if it makes no sense."""
         try:
             return None if thing is None else attribute(thing, where)
         except FeatureError as error:
@@ -168,7 +171,7 @@ def _look_at(
     except FeatureError as error:
         unreadable = str(error)
     if scale is None and not {"stride", "spatial_scale"} & {*dataset.attrs}:
-        odd.append("nothing says its stride, so a cell is taken to be a pixel: give --stride")
+        odd.append("no stride is given, so a cell is taken to be a pixel: give --stride")
     return MapDataset(
         path=found.path,
         shape=found.shape,
@@ -197,7 +200,7 @@ def _look_at(
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What a command takes a file for, in words, and the group, if it is one; or the problem."""
+    """How a command reads a file: in words, and its group if it is one; or the problem."""
 
     words: str | None
     group: str | None
@@ -231,7 +234,7 @@ def _in_words(source: FeatureSource) -> str:
 
 
 def _sources(file: MapFile, found: Sequence[Found], how: Request) -> dict[str, str | None]:
-    """What in a file can be taken for features: source → the group that it is, if it is one.
+    """What a command can read from a file: source → its group, if it is one.
 
     These are the groups of images, and the datasets that are in none.
     """
@@ -246,3 +249,95 @@ def _sources(file: MapFile, found: Sequence[Found], how: Request) -> dict[str, s
         group = group_of(one) if len(one.shape) == 3 and group_of(one) in groups else None
         sources[f"{file.path}::{group or one.path}"] = group
     return sources
+
+
+_PIECE: Final = 1 << 16
+
+
+def summarise(blocks: Iterable[NDArray[Any]], *, of: int) -> Values:
+    """Summarise the values of blocks, out of `of` in all."""
+    looked_at = nan = infinite = finite = 0
+    total, low, high = 0.0, math.inf, -math.inf
+    for values in _in_pieces(blocks):
+        good = values[np.isfinite(values)]
+        looked_at += values.size
+        finite += good.size
+        nan += int(np.isnan(values).sum())
+        infinite += int(np.isinf(values).sum())
+        with np.errstate(over="ignore"):
+            total += float(good.sum())
+        low = float(good.min(initial=low))
+        high = float(good.max(initial=high))
+    if not finite:
+        return Values(looked_at, of, None, None, None, nan, infinite)
+    return Values(looked_at, of, low, total / finite, high, nan, infinite)
+
+
+def _in_pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
+    """The values as float64, few at a time to bound the memory."""
+    for block in blocks:
+        flat = block.reshape(-1)
+        for start in range(0, flat.size, _PIECE):
+            with np.errstate(invalid="ignore"):  # signalling NaN
+                values = flat[start : start + _PIECE].astype(np.float64)
+            yield values
+
+
+_MOST_BLOCKS: Final = 256
+_PART: Final = 1 << 16  # values read at once from what can be read in parts
+_GOLDEN: Final = (5**0.5 - 1) / 2
+
+
+def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
+    """Summarise all values of a dataset if there are at most `most`, else blocks all over it.
+
+    A block is a chunk if HDF5 must unpack it whole, else at most 64 Ki values of one. At least one
+    is read, even if it has more than `most` values.
+
+    Raises FeatureError if the values cannot be read.
+    """
+    with hdf5.named_errors(where):
+        if dataset.size <= most:
+            return summarise([stored.numbers_at(dataset, ())], of=dataset.size)
+        block = _block(dataset)
+        count = max(1, min(_MOST_BLOCKS, most // math.prod(block)))
+        places = _spread(dataset.shape, block, count)
+        return summarise((stored.numbers_at(dataset, place) for place in places), of=dataset.size)
+
+
+def unpacked_at_once(dataset: Any) -> int:
+    """The number of bytes unpacked to read one value; 0 if it can be read by itself."""
+    if dataset.chunks is None or hdf5.compression_of(dataset) == "none":
+        return 0
+    unpacked: int = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    return unpacked
+
+
+def _block(dataset: Any) -> tuple[int, ...]:
+    """The shape of what is read at once: a chunk, or part of one if that can be read."""
+    block = tuple(map(min, dataset.chunks or dataset.shape, dataset.shape))
+    if unpacked_at_once(dataset):
+        return block
+    room = _PART
+    part: tuple[int, ...] = ()
+    for length in reversed(block):
+        part = (max(1, min(length, room)), *part)
+        room //= part[0]
+    return part
+
+
+def _spread(
+    shape: tuple[int, ...], block: tuple[int, ...], count: int
+) -> Iterator[tuple[slice, ...]]:
+    """At most `count` blocks all over an array, including the first, in the order of the file.
+
+    Golden-ratio steps avoid landing on the same channel of every image, as even steps would.
+    """
+    grid = [-(-length // size) for length, size in zip(shape, block, strict=True)]
+    numbers = {int(i * _GOLDEN % 1 * math.prod(grid)) for i in range(count)}
+    for number in sorted(numbers):
+        index = map(int, np.unravel_index(number, grid))
+        yield tuple(
+            slice(i * size, min((i + 1) * size, length))
+            for i, size, length in zip(index, block, shape, strict=True)
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from roicrop.errors import ModelError
 from roicrop.files import split_spec
+from roicrop.text import printable
 
 if TYPE_CHECKING:
     from roicrop.models.node import RoiNode
@@ -31,14 +34,24 @@ def read_nodes(path: str) -> list[RoiNode]:
     Raises ModelError (one line) for a file that cannot be read, and where reading ONNX takes the
     package onnx, which `roicrop[onnx]` installs.
     """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{printable(path)} cannot be read: {reason}") from error
+    return list(_read(path, status.st_mtime_ns, status.st_size))
+
+
+@functools.lru_cache(maxsize=8)  # a command asks for the same node several times
+def _read(path: str, _changed: int, _size: int) -> tuple[RoiNode, ...]:
     # Both take long to load, and few runs have a model.
     if program_of(path) == "ONNX":
         from roicrop.models import onnx_file
 
-        return onnx_file.read(path)
+        return tuple(onnx_file.read(path))
     from roicrop.models import openvino_file
 
-    return openvino_file.read(path)
+    return tuple(openvino_file.read(path))
 
 
 def find_node(spec: str) -> RoiNode:

@@ -6,6 +6,7 @@ the scale stand, and which convention each value of one attribute chooses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,9 +46,11 @@ class NodeType:
     """One operator of one format, from one opset on.
 
     program, operator, since: its name, and the first opset with these attributes.
+    domains: the ONNX domains that it is exported under.
     defaults: attribute → what it is where the file omits it; REQUIRED where it may not.
     size: the attributes with the pooled height and width, or one that holds both (or one number).
     chosen_by: the attribute whose value chooses among `choices`; "" where there is one choice.
+    settings: attribute → the setting of `conventions.resolve` that takes its value.
     omitted: attribute → what surprises where the file omits it.
     """
 
@@ -58,6 +61,8 @@ class NodeType:
     size: tuple[str, ...]
     choices: Mapping[Value, Choice]
     chosen_by: str = ""
+    domains: tuple[str, ...] = ("", "ai.onnx")
+    settings: Mapping[str, str] = field(default_factory=dict)
     omitted: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -66,14 +71,14 @@ class Meaning:
     """A node in roicrop's terms.
 
     convention: the row, with the node's own ratio and mode in it.
-    output_size: (PH, PW) bins.
+    output_size: (PH, PW) bins; None where nobody knows which attributes say so.
     spatial_scale: cells per pixel; None where the node has a scale for each level.
     strides: pixels per cell of each level, finest first, for a node that takes a pyramid.
     differs: "" where it computes the same, else in what the node differs from that convention.
     """
 
     convention: Convention
-    output_size: tuple[int, int]
+    output_size: tuple[int, int] | None
     spatial_scale: float | None
     strides: tuple[float, ...]
     differs: str
@@ -87,7 +92,7 @@ class RoiNode:
     program, operator, opset: "ONNX" or "OpenVINO", the operator's name, and the opset that the
         model imports (ONNX) or that the node names (OpenVINO).
     attributes: every attribute, defaults spelled out.
-    type: what is known of the operator; None if nothing is.
+    type: what is known of the operator; for one that is not known, its nearest convention.
     """
 
     file: str
@@ -96,20 +101,18 @@ class RoiNode:
     operator: str
     opset: int
     attributes: Mapping[str, Attribute]
-    type: NodeType | None
+    type: NodeType
 
     @property
     def where(self) -> str:
         """`model.onnx::name`, as a user would type it."""
         return f"{self.file}::{self.name}"
 
-    def meaning(self) -> Meaning | None:
-        """The convention that computes the same, or the nearest; None for an unknown operator.
+    def meaning(self) -> Meaning:
+        """The convention that computes the same, or the nearest.
 
         Raises ModelError for an attribute whose value the operator does not have.
         """
-        if self.type is None:
-            return None
         key = self._value(self.type.chosen_by) if self.type.chosen_by else ""
         choice = self.type.choices.get(key)
         if choice is None:
@@ -120,7 +123,7 @@ class RoiNode:
             )
         return Meaning(
             convention=self._convention(choice),
-            output_size=self._output_size(self.type),
+            output_size=self._output_size(),
             spatial_scale=self._scale(),
             strides=self._strides(),
             differs=choice.differs,
@@ -129,11 +132,6 @@ class RoiNode:
     def computed(self) -> Meaning:
         """The convention that computes the same; ModelError where none does."""
         meaning = self.meaning()
-        if meaning is None:
-            raise ModelError(
-                f"{self.where}: no convention is known for {self.operator}: "
-                "name one that computes the same"
-            )
         if meaning.differs:
             raise ModelError(
                 f"{self.where}: no convention computes this {self.operator}: the nearest is "
@@ -153,11 +151,7 @@ class RoiNode:
 
     def surprises(self) -> list[str]:
         """Sentences on what catches people out with this node."""
-        if self.type is None:
-            return []
-        meaning = self.meaning()
-        assert meaning is not None
-        return [meaning.convention.surprise] + [
+        return [self.meaning().convention.surprise] + [
             text for name, text in self.type.omitted.items() if not self.attributes[name].given
         ]
 
@@ -166,23 +160,26 @@ class RoiNode:
 
     def _convention(self, choice: Choice) -> Convention:
         row = lookup(choice.convention, choice.operator)
-        settings: dict[str, Any] = {}
-        if "sampling_ratio" in self.attributes and not choice.differs:
-            settings["sampling_ratio"] = self._whole("sampling_ratio")
-        if "clockwise_mode" in self.attributes:
-            settings["clockwise"] = bool(self._value("clockwise_mode"))
-        if "mode" in self.attributes and choice.operator == "align":
-            settings["mode"] = self._value("mode")
-        if settings.get("mode") not in (None, "avg", "max"):
-            raise ModelError(
-                f"{self.where}: mode={settings['mode']!r} is neither avg nor max: "
-                "export the model again"
-            )
+        if choice.differs:
+            return row
+        settings = {setting: self._setting(name) for name, setting in self.type.settings.items()}
         return resolve(row, choice.operator, **settings)
 
-    def _output_size(self, known: NodeType) -> tuple[int, int]:
+    def _setting(self, name: str) -> Any:
+        value = self._value(name)
+        if self.type.settings[name] in ("aligned", "clockwise"):
+            return bool(value)
+        if name == "mode" and value not in ("avg", "max"):
+            raise ModelError(
+                f"{self.where}: mode={value!r} is neither avg nor max: export the model again"
+            )
+        return self._whole(name) if name == "sampling_ratio" else value
+
+    def _output_size(self) -> tuple[int, int] | None:
+        if not self.type.size:
+            return None
         values: list[Any] = []
-        for name in known.size:
+        for name in self.type.size:
             value = self._value(name)
             values.extend(value if isinstance(value, tuple) else [value])
         fine = [isinstance(side, int) and 1 <= side <= _MAX_BINS for side in values]
@@ -234,8 +231,17 @@ _ONNX_ROI_ALIGN: Final[Mapping[str, Value | None]] = {
     "sampling_ratio": 0,
     "spatial_scale": 1.0,
 }
+_SAMPLING: Final = {"sampling_ratio": "sampling_ratio", "mode": "mode"}
 _ONNX_OMITTED: Final = {
     "sampling_ratio": "sampling_ratio is omitted: ONNX Runtime takes 0 (adaptive), OpenVINO 1."
+}
+_MMCV_DOMAINS: Final = ("mmdeploy", "mmcv", "")
+_MMCV_SIZES: Final[Mapping[str, Value | None]] = {
+    "output_height": REQUIRED,
+    "output_width": REQUIRED,
+    "spatial_scale": REQUIRED,
+    "sampling_ratio": REQUIRED,
+    "aligned": REQUIRED,
 }
 _OPENVINO_SIZES: Final[Mapping[str, Value | None]] = {
     "pooled_h": REQUIRED,
@@ -256,6 +262,7 @@ NODE_TYPES: Final = (
         defaults=_ONNX_ROI_ALIGN,
         size=("output_height", "output_width"),
         choices={"": Choice("onnx-legacy")},
+        settings=_SAMPLING,
         omitted=_ONNX_OMITTED,
     ),
     NodeType(
@@ -266,6 +273,7 @@ NODE_TYPES: Final = (
         size=("output_height", "output_width"),
         chosen_by="coordinate_transformation_mode",
         choices={"half_pixel": Choice("onnx"), "output_half_pixel": Choice("onnx-legacy")},
+        settings=_SAMPLING,
         omitted=_ONNX_OMITTED,
     ),
     NodeType(
@@ -277,12 +285,37 @@ NODE_TYPES: Final = (
         choices={"": Choice("fast-rcnn", "pool")},
     ),
     NodeType(
+        program="ONNX",
+        operator="MMCVRoiAlign",
+        domains=_MMCV_DOMAINS,
+        since=1,
+        defaults={**_MMCV_SIZES, "mode": REQUIRED},
+        size=("output_height", "output_width"),
+        choices={"": Choice("mmcv")},
+        settings={**_SAMPLING, "aligned": "aligned"},
+    ),
+    NodeType(
+        program="ONNX",
+        operator="MMCVRoIAlignRotated",
+        domains=_MMCV_DOMAINS,
+        since=1,
+        defaults={**_MMCV_SIZES, "clockwise": REQUIRED},
+        size=("output_height", "output_width"),
+        choices={"": Choice("mmcv", "align-rotated")},
+        settings={
+            "sampling_ratio": "sampling_ratio",
+            "aligned": "aligned",
+            "clockwise": "clockwise",
+        },
+    ),
+    NodeType(
         program="OpenVINO",
         operator="ROIAlign",
         since=3,
         defaults=_OPENVINO_ROI_ALIGN,
         size=("pooled_h", "pooled_w"),
         choices={"": Choice("openvino")},
+        settings=_SAMPLING,
     ),
     NodeType(
         program="OpenVINO",
@@ -296,6 +329,7 @@ NODE_TYPES: Final = (
             "half_pixel": Choice("openvino-half-pixel"),
             "half_pixel_for_nn": Choice("openvino-half-pixel-for-nn"),
         },
+        settings=_SAMPLING,
     ),
     NodeType(
         program="OpenVINO",
@@ -329,6 +363,7 @@ NODE_TYPES: Final = (
             False: Choice("openvino-extractor"),
             True: Choice("openvino-extractor-aligned"),
         },
+        settings={"sampling_ratio": "sampling_ratio"},
     ),
     NodeType(
         program="OpenVINO",
@@ -337,6 +372,7 @@ NODE_TYPES: Final = (
         defaults={**_OPENVINO_SIZES, "sampling_ratio": REQUIRED, "clockwise_mode": REQUIRED},
         size=("pooled_h", "pooled_w"),
         choices={"": Choice("openvino", "align-rotated")},
+        settings={"sampling_ratio": "sampling_ratio", "clockwise_mode": "clockwise"},
     ),
     NodeType(
         program="OpenVINO",
@@ -362,29 +398,86 @@ NODE_TYPES: Final = (
             ),
         },
     ),
+    NodeType(
+        program="OpenVINO",
+        operator="DeformablePSROIPooling",
+        since=1,
+        defaults={
+            "output_dim": REQUIRED,
+            "spatial_scale": REQUIRED,
+            "group_size": 1,
+            "mode": "bilinear_deformable",
+            "spatial_bins_x": 1,
+            "spatial_bins_y": 1,
+            "trans_std": 1.0,
+            "part_size": 1,
+        },
+        size=("group_size",),
+        choices={
+            "": Choice(
+                "openvino",
+                "ps-pool",
+                differs="the model moves each bin by offsets that it computes, and averages "
+                "spatial_bins_y × spatial_bins_x samples in it",
+            )
+        },
+    ),
 )
 """Newest last among the rows of one operator."""
 
+_NEAREST: Final[tuple[tuple[str, str, Operator], ...]] = (
+    (r"rotated.*align|align.*rotated", "detectron2", "align-rotated"),
+    (r"ps_?roi_?align|position_?sensitive_?roi_?align", "torchvision", "ps-align"),
+    (r"ps_?roi_?pool|position_?sensitive_?roi_?pool", "r-fcn", "ps-pool"),
+    (r"roi_?align|roi.*extract|pool.*roi_?align", "detectron2", "align"),
+    (r"precise_?roi|pr_?roi", "prroi", "align"),
+    (r"deform.*roi", "detectron2", "align"),
+    (r"roi_?(max_?)?pool", "fast-rcnn", "pool"),
+    (r"roi(?!s)", "detectron2", "align"),
+)
+"""A pattern in an unknown operator's name → the convention that is nearest by that name."""
 
-def type_of(program: str, operator: str, opset: int) -> NodeType | None:
-    """The row of that operator as that opset has it."""
+
+def type_of(program: str, operator: str, opset: int, domain: str = "") -> NodeType | None:
+    """The row of that operator as that opset has it.
+
+    For an operator that no row has, one with the nearest convention, by its name; None for an
+    operator that does not pool RoIs.
+    """
     rows = [
         row
         for row in NODE_TYPES
-        if (row.program, row.operator) == (program, operator) and row.since <= opset
+        if (row.program, row.operator) == (program, operator)
+        and row.since <= opset
+        and domain in row.domains
     ]
-    return max(rows, key=lambda row: row.since, default=None)
+    if rows:
+        return max(rows, key=lambda row: row.since)
+    for pattern, convention, kind in _NEAREST:
+        if re.search(pattern, operator, re.IGNORECASE):
+            differs = (
+                f"the rules of {operator} are not known: `roicrop identify` finds them from an "
+                "output of the model"
+            )
+            nearest = Choice(convention, kind, differs)
+            return NodeType(
+                program=program,
+                operator=operator,
+                since=1,
+                defaults={},
+                size=(),
+                choices={"": nearest},
+            )
+    return None
 
 
-def spelled_out(
-    where: str, known: NodeType | None, given: Mapping[str, Value]
-) -> dict[str, Attribute]:
+def spelled_out(where: str, known: NodeType, given: Mapping[str, Value]) -> dict[str, Attribute]:
     """Every attribute: those that the file states, then the format's defaults.
 
     Raises ModelError for an attribute that is required and missing.
     """
     attributes = {name: Attribute(value, given=True) for name, value in given.items()}
-    for name, default in (known.defaults if known else {}).items():
+    for name, default in known.defaults.items():
         if name in attributes:
             continue
         if default is REQUIRED:

@@ -23,11 +23,8 @@ def read(path: str) -> list[RoiNode]:
     nodes = [*_walk(model.graph), *(node for function in model.functions for node in function.node)]
     if not all(isinstance(name, str) for node in nodes for name in _names(node)):
         raise ModelError(f"{path} is damaged: a name in it is not UTF-8: export it again")
-    return [
-        _roi_node(path, node, opsets.get(node.domain, 1))
-        for node in nodes
-        if "roi" in node.op_type.lower()
-    ]
+    found = (_roi_node(path, node, opsets.get(node.domain, 1)) for node in nodes)
+    return [node for node in found if node is not None]
 
 
 def _load(path: str) -> ModelProto:
@@ -65,10 +62,13 @@ def _names(node: NodeProto) -> Iterator[object]:
     yield from (attribute.name for attribute in node.attribute)
 
 
-def _roi_node(path: str, node: NodeProto, opset: int) -> RoiNode:
+def _roi_node(path: str, node: NodeProto, opset: int) -> RoiNode | None:
+    known = type_of("ONNX", node.op_type, opset, node.domain)
+    if known is None:
+        return None
     name = node.name or next(iter(node.output), "")
-    known = type_of("ONNX", node.op_type, opset) if node.domain in ("", "ai.onnx") else None
-    operator = node.op_type if known else f"{node.domain or 'ai.onnx'}.{node.op_type}"
+    standard = node.domain in ("", "ai.onnx")
+    operator = node.op_type if standard else f"{node.domain}.{node.op_type}"
     given = {each.name: _value(each) for each in node.attribute}
     return RoiNode(
         file=path,

@@ -19,11 +19,11 @@ def read(path: str) -> list[RoiNode]:
     nodes = []
     for layer in _layers(path):
         operator = layer.get("type", "")
-        if "roi" not in operator.lower():
-            continue
-        name = layer.get("name", "")
         opset = int(re.sub(r"\D", "", layer.get("version", "")) or 1)
         known = type_of("OpenVINO", operator, opset)
+        if known is None:
+            continue
+        name = layer.get("name", "")
         data = layer.find("data")
         given = {} if data is None else {key: _value(text) for key, text in data.items()}
         nodes.append(

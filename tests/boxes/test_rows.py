@@ -91,9 +91,10 @@ cell = st.sampled_from(
 )  # fmt: skip
 
 
-def read_by(reader: str, content: str, delimiter: str) -> object:
-    """What one of the two readers makes of text: a table, or a fault."""
+def read_by(reader: str, content: str, delimiter: str, block: int = 1 << 18) -> object:
+    """What one of the two readers makes of text, so much at a time: a table, or a fault."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_BLOCK", block)
         if reader == "careful":
             patch.setattr(delimited._Table, "_plain", lambda *_: None)
         try:
@@ -113,7 +114,9 @@ def read_by(reader: str, content: str, delimiter: str) -> object:
 )
 def test_the_two_readers_of_csv_accept_the_same_files(rows: list[str], delimiter: str) -> None:
     content = CSV + "\n".join(rows)
-    assert read_by("plain", content, delimiter) == read_by("careful", content, delimiter)
+    whole = read_by("plain", content, delimiter)
+    assert read_by("careful", content, delimiter) == whole
+    assert read_by("plain", content, delimiter, block=24) == whole  # a line or two
 
 
 def test_blocks_of_lines_join_as_if_they_were_one(
@@ -126,6 +129,14 @@ def test_blocks_of_lines_join_as_if_they_were_one(
         table = csv_table(CSV + "\r\n".join(rows))
         assert table.coords.tolist() == whole.coords.tolist()
         assert list(map(table.where, range(40))) == list(map(whole.where, range(40)))
+    five = write("five.jsonl", "\n".join(f"[{n % 7}, 1, 2, 30, {40 + n}]" for n in range(40)))
+    monkeypatch.setattr(text, "_BLOCK", 100)
+    table = read_boxes(five, count=7)
+    assert table.image is not None
+    assert table.image.tolist() == [n % 7 for n in range(40)]
+    points = write("points.jsonl", '{"points": [[3, 4], [1, 2]], "id": 7}\n' * 40)
+    table = read_boxes(points)
+    assert table.coords.tolist() == [[1, 2, 3, 4]] * 40
     lines = "\n".join(json.dumps({"box": [n, 2, 3, 4], "image": "a"}) for n in range(40))
     monkeypatch.setattr(text, "_BLOCK", 100)
     table = read_boxes(write("boxes.jsonl", lines))
@@ -141,8 +152,8 @@ def test_blocks_of_lines_join_as_if_they_were_one(
 def test_a_line_without_end_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("boxes.csv", "x1,y1,x2,y2\n1,2,3," + "4" * 140_000 + "\n")
     assert "line 2 is longer than 131,072 characters" in fault_of(lambda: read_boxes(path))
-    monkeypatch.setattr(text, "_BLOCK", 1000)
-    assert "line 2 is longer than 1,000 bytes" in fault_of(lambda: read_boxes(path))
+    monkeypatch.setattr(text, "_BLOCK", 1000)  # what is longer than four times that is not read
+    assert "line 2 is longer than 131,072 characters" in fault_of(lambda: read_boxes(path))
 
 
 # --- encodings and packing ---------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 
 import roicrop
 from roicrop import kernels
-from roicrop.cli import bars
+from roicrop.cli.terminal import progress
 from tests.command_line import BOXES, MAPS, STRIDE, Result, pooled, run, write_boxes, write_maps
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -374,7 +374,7 @@ def test_a_bar_is_for_terminals_and_for_more_than_a_second(monkeypatch: pytest.M
     monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
     with open(reader, "rb", 0) as shown, open(writer, "w") as terminal:
         monkeypatch.setattr("sys.stderr", terminal)
-        with bars.progress(4, quiet=False) as done:
+        with progress(4, quiet=False) as done:
             for _ in range(4):
                 done(1)
         terminal.flush()
@@ -386,7 +386,7 @@ def test_there_is_no_bar_otherwise(
     monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, quiet: bool
 ) -> None:
     monkeypatch.setattr("sys.stderr", stream)
-    with bars.progress(4, quiet=quiet) as done:
+    with progress(4, quiet=quiet) as done:
         done(4)
     assert stream.getvalue() == ""
 

@@ -63,7 +63,7 @@ def test_a_node_is_chosen_by_name_and_must_be_where_there_are_several() -> None:
     ("name", "problem"),
     [
         ("max-roi-pool.onnx", "is a MaxRoiPool: use `roicrop pool`"),
-        ("custom.onnx", "no convention is known for mmdeploy.MMCVRoiAlign"),
+        ("custom.onnx", "the rules of MMCVDeformRoIPool are not known"),
         ("bilinear.xml", "no convention computes this ROIPooling: the nearest is tensorflow"),
         ("missing.onnx", "cannot be read"),
     ],

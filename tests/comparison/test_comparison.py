@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as arrays
 from roicrop import roi_align, roi_pool
 from roicrop.comparison import read_variants
 from roicrop.comparison.contrast import Contrast, contrasts
-from roicrop.comparison.tally import Apart, Spread, Tally
-from roicrop.comparison.why import Ablation, causes
+from roicrop.comparison.differences import Ablation, Apart, Spread, Tally, causes
 from roicrop.conventions import PLAIN, Convention, differing, resolve
 from roicrop.errors import ArgumentError
 from roicrop.operators import plan
@@ -292,7 +291,7 @@ def test_a_shift_is_told_in_cells_and_in_pixels() -> None:
 
 def test_sizes_and_counts_are_told_y_before_x() -> None:
     small = contrast(row("torchvision"), row("detectron2"), box=1)
-    assert small["size"].text == "B takes the box to be 0.5×0.25 cells, A 1×1 (height × width)"
+    assert small["size"].text == "B makes the box 0.5×0.25 cells, A 1×1 (height × width)"
     counts = contrast(row("mask-rcnn"), row("torchvision"), box=2)["samples per bin"]
     assert counts.text == "A samples each bin 2×2 times and B samples each bin 7×6 times"
     assert (counts.first, counts.second) == ([2, 2], [7, 6])

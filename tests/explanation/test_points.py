@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from roicrop.errors import OutputError
 from roicrop.explanation import is_points, write_points
-from roicrop.explanation.points import CELL_COLUMNS, SAMPLE_COLUMNS
+from roicrop.explanation.records import POINT_CELL_COLUMNS, POINT_COLUMNS
 from tests.draw.boxes import (
     BINS,
     BOXES,
@@ -40,7 +40,7 @@ def test_the_csv_holds_the_plans_samples(
     y, x = plan.samples(0)
     assert len(lines) == len(y) * len(x)
     found = {
-        tuple(int(line[c]) for c in SAMPLE_COLUMNS[:4]): (float(line["y"]), float(line["x"]))
+        tuple(int(line[c]) for c in POINT_COLUMNS[:4]): (float(line["y"]), float(line["x"]))
         for line in lines
     }
     for i, j in itertools.product(range(len(y)), range(len(x))):
@@ -65,8 +65,8 @@ def test_the_csv_of_roipool_holds_the_cells_of_each_bin(tmp_path: Path) -> None:
     write_points(plan, 0, tmp_path / "cells.csv", subject=SUBJECT)
     lines = _table(tmp_path / "cells.csv")
     # Columns 2 to 5 in two bins of two, rows 2 and 3.
-    assert tuple(lines[0]) == CELL_COLUMNS
-    assert [tuple(int(line[c]) for c in CELL_COLUMNS[:4]) for line in lines] == [
+    assert tuple(lines[0]) == POINT_CELL_COLUMNS
+    assert [tuple(int(line[c]) for c in POINT_CELL_COLUMNS[:4]) for line in lines] == [
         *((0, 0, y, x) for y in (2, 3) for x in (2, 3)),
         *((0, 1, y, x) for y in (2, 3) for x in (4, 5)),
     ]

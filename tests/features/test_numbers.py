@@ -64,6 +64,7 @@ def test_maps_with_x_before_y_are_cropped_as_if_they_were_not(
     [
         (WORDS, "bfloat16"),
         (WORDS.astype(">u2"), "torch.bfloat16"),
+        (WORDS, "BF16"),
         (WORDS.view("i2"), b"bfloat16"),
         (WORDS.view("V2"), None),
     ],

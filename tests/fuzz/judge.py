@@ -7,6 +7,7 @@ import faulthandler
 import importlib
 import io
 import os
+import pkgutil
 import resource
 import select
 import signal
@@ -18,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from roicrop.cli.main import COMMANDS
+from roicrop import cli
 from roicrop.cli.main import main as roicrop
 from tests.fuzz import api, crops
 from tests.fuzz.cases import Case
 
 for name in (
-    *(f"cli.{command}" for command in COMMANDS),
+    *(f"cli.{module.name}" for module in pkgutil.iter_modules(cli.__path__)),
     *("comparison", "draw.album", "explanation", "identification", "inspection", "job", "models"),
 ):
     importlib.import_module(f"roicrop.{name}")  # here, not in each child

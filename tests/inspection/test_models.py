@@ -65,7 +65,7 @@ def test_a_node_that_no_convention_computes_says_so_and_names_the_nearest() -> N
     assert bilinear["command"] == ""
     assert bilinear["convention"] == "tensorflow"
     assert "outside the map gives 0" in bilinear["differs"]
-    assert "no convention is known" in run("inspect", MODELS / "custom.onnx").out
+    assert "nearest     detectron2, but the rules of" in run("inspect", MODELS / "custom.onnx").out
 
 
 def test_a_damaged_model_is_one_line(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import click
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roicrop.cli import align, pool
+from roicrop.cli import crop
 from roicrop.conventions import CONVENTIONS, Convention, resolve
 from roicrop.errors import ArgumentError
 from roicrop.job import OPTIONS, Request, command_line, convention_of, request_of
 
-COMMANDS = {"align": align.command, "pool": pool.command}
+COMMANDS = {"align": crop.align, "pool": crop.pool}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
                  "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip

@@ -60,7 +60,11 @@ def by_onnx_helper() -> None:
     save_onnx("opset16-max", 16, "RoiAlign", {**size, **half, "sampling_ratio": 2, "mode": "max"})
     save_onnx("opset22-max", 22, "RoiAlign", {**size, **half, "sampling_ratio": 2, "mode": "max"})
     save_onnx("max-roi-pool", 16, "MaxRoiPool", {"pooled_shape": [3, 5], "spatial_scale": SCALE})
-    save_onnx("custom", 16, "MMCVRoiAlign", {"aligned": 1, "output_height": 3}, domain="mmdeploy")
+    mmcv = {**size, "sampling_ratio": 0, "aligned": 0, "mode": "max"}
+    save_onnx("mmdeploy", 16, "MMCVRoiAlign", mmcv, domain="mmdeploy")
+    turned = {**size, "sampling_ratio": 2, "aligned": 1, "clockwise": 1}
+    save_onnx("mmcv-rotated", 16, "MMCVRoIAlignRotated", turned, domain="mmcv")
+    save_onnx("custom", 16, "MMCVDeformRoIPool", {"output_height": 3, "gamma": 0.1}, domain="mmcv")
     save_onnx("two", 16, "RoiAlign", size, twice=True)
 
 
@@ -77,7 +81,7 @@ def save_onnx(
     import onnx
     from onnx import TensorProto, helper
 
-    pooling = operator == "MaxRoiPool"
+    pooling = operator == "MaxRoiPool" or bool(domain)
     names = ["X", "rois"] if pooling else ["X", "rois", "batch_indices"]
     shapes: list[list[int | None]] = [[None, CHANNELS, HEIGHT, WIDTH], [None, 5 if pooling else 4]]
     types = [TensorProto.FLOAT, TensorProto.FLOAT]

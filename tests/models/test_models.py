@@ -8,10 +8,15 @@ import pytest
 from roicrop import operators
 from roicrop.errors import ModelError
 from roicrop.models import RoiNode, find_node, is_model, read_nodes
+from roicrop.models.node import type_of
 from tests.models.make import inputs, turned
 
 HERE = Path(__file__).parent
 MODELS = sorted([*HERE.glob("*.onnx"), *HERE.glob("*.xml")], key=lambda path: path.name)
+
+
+# By a library that runs elsewhere, or an older one; a pyramid; two nodes.
+NOT_RUN = {"custom", "mmcv-rotated", "mmdeploy", "extractor", "opset22-max", "two"}
 
 
 def only(name: str) -> RoiNode:
@@ -31,15 +36,16 @@ def refusal(spec: object) -> str:
 def test_the_named_convention_gives_what_the_models_own_runtime_gives(path: Path) -> None:
     with np.load(HERE / "values.npz") as values:
         if path.name not in values:
-            assert path.stem in ("custom", "extractor", "opset22-max", "two")
+            assert path.stem in NOT_RUN
             return
         expected = values[path.name]
     meaning = only(path.name).meaning()
-    if meaning is None or meaning.differs:
+    if meaning.differs:
         assert path.stem == "bilinear"
         return
     features, boxes = inputs()
     assert meaning.spatial_scale is not None
+    assert meaning.output_size is not None
     if meaning.convention.turned:
         boxes = np.column_stack([boxes[:, 0], turned(boxes)])
     pooled = operators.crop(
@@ -68,7 +74,6 @@ def test_the_opset_decides_what_the_same_operator_means() -> None:
     names = {}
     for name in ("opset10.onnx", "opset16.onnx", "opset16-legacy.onnx", "torch-opset11.onnx"):
         meaning = only(name).meaning()
-        assert meaning is not None
         names[name] = meaning.convention.name
     assert names == {
         "opset10.onnx": "onnx-legacy",
@@ -88,30 +93,59 @@ def test_nodes_in_branches_are_found_and_chosen_by_name() -> None:
         find_node(f"{path}::x")
 
 
-def test_an_unknown_operator_is_listed_without_a_meaning() -> None:
+def test_an_unknown_operator_names_the_nearest_convention_and_says_what_is_not_known() -> None:
     node = only("custom.onnx")
-    assert node.operator == "mmdeploy.MMCVRoiAlign"
-    assert node.meaning() is None
-    assert node.attributes["aligned"].value == 1
+    assert node.operator == "mmcv.MMCVDeformRoIPool"
+    assert node.attributes["gamma"].value == pytest.approx(0.1)
+    assert node.meaning().convention.name == "detectron2"
+    assert "rules of MMCVDeformRoIPool are not known" in node.meaning().differs
+    with pytest.raises(ModelError, match="the nearest is detectron2, but the rules of"):
+        node.computed()
+
+
+@pytest.mark.parametrize(
+    ("operator", "nearest"),
+    [
+        ("ROIAlign_TRT", ("align", "detectron2")),
+        ("RoIAlignRotated", ("align-rotated", "detectron2")),
+        ("ps_roi_align", ("ps-align", "torchvision")),
+        ("PSRoIPool", ("ps-pool", "r-fcn")),
+        ("roi_pool", ("pool", "fast-rcnn")),
+        ("PrRoIPooling", ("align", "prroi")),
+        ("RoiFeatures", ("align", "detectron2")),
+        ("ExperimentalDetectronTopKROIs", None),
+        ("AveragePool", None),
+    ],
+)
+def test_the_name_of_an_unknown_operator_says_which_is_nearest(
+    operator: str, nearest: tuple[str, str] | None
+) -> None:
+    known = type_of("ONNX", operator, 1, "somebodys")
+    assert nearest == (known and (known.choices[""].operator, known.choices[""].convention))
+
+
+def test_mmcvs_operators_are_its_conventions_with_their_own_settings() -> None:
+    row = only("mmdeploy.onnx").computed().convention
+    assert (row.name, row.mode, row.offset_after, row.min_size) == ("mmcv", "max", 0.0, 1.0)
+    row = only("mmcv-rotated.onnx").computed().convention
+    assert (row.operator, row.name, row.clockwise) == ("align-rotated", "mmcv", True)
+    assert (row.sampling_ratio, row.offset_after) == (2, -0.5)
 
 
 def test_a_bilinear_roi_pooling_names_the_nearest_and_what_differs() -> None:
     meaning = only("bilinear.xml").meaning()
-    assert meaning is not None
     assert meaning.convention.name == "tensorflow"
     assert "outside the map gives 0" in meaning.differs
 
 
 def test_a_pyramids_extractor_gives_a_stride_for_each_level() -> None:
     meaning = only("extractor.xml").meaning()
-    assert meaning is not None
     assert meaning.convention.name == "openvino-extractor"
     assert (meaning.strides, meaning.spatial_scale) == ((4.0, 8.0), None)
 
 
 def test_what_no_convention_computes_names_the_nearest_and_what_differs() -> None:
     meaning = only("bilinear.xml").meaning()
-    assert meaning is not None
     assert meaning.differs
 
 

@@ -1,32 +1,35 @@
-"""What a file that roicrop wrote says of itself."""
+"""Files that record how they crop: roicrop's own outputs, and exported models."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from roicrop.conventions import CONVENTIONS, overrides
+from roicrop.conventions import COMMANDS, CONVENTIONS, overrides
 from roicrop.errors import FeatureError
 from roicrop.files import numpy_kind
-from roicrop.inspection.reports import PooledFile
-from roicrop.inspection.values import Values
+from roicrop.inspection.reports import ModelFile, ModelNode, PooledFile, Values
+from roicrop.job import convention_options
+from roicrop.models import Meaning, RoiNode, program_of, read_nodes
 from roicrop.outputs import POOLED, StoredArray, open_stored
 
 _MARK: Final = "roicrop_version"
-_NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # fields of their own
+_NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # reported separately
 
 
 def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | None:
-    """Look into a file that roicrop wrote, or an .npy of rank 4, which says nothing of itself.
+    """Report on a file that roicrop wrote, or on an .npy of rank 4, which records nothing.
 
-    None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
-    for one that is damaged.
+    Returns None for HDF5 that roicrop did not write. Raises FeatureError for other NumPy files, and
+    for a damaged file.
     """
-    from roicrop.inspection.values import sample
+    from roicrop.inspection.maps import sample
 
     kind = numpy_kind(path)
     with open_stored(path, allow_external=allow_external) as stored:
@@ -89,7 +92,7 @@ def _pooled_file(
 def _changed(
     operator: object, convention: object, rules: object
 ) -> tuple[dict[str, tuple[object, object]], list[str]]:
-    """What differs from the convention as this version knows it, and what it does not know."""
+    """How the rules differ from the convention's, and a line if this version does not know it."""
     if convention is None:
         return {}, []
     own = CONVENTIONS.get((str(operator), str(convention)))  # type: ignore[call-overload, arg-type, unused-ignore]
@@ -108,10 +111,52 @@ def _odd(
     values: Values,
 ) -> Iterator[str]:
     if not said:
-        yield "does not say how it was made, as .h5 and .npz do"
+        yield "does not record how it was made (.h5 and .npz do)"
     if 0 in shape:
         yield "holds no boxes"
     for name in ("boxes", "image_index", "source_index"):
         if name in columns and columns[name][:1] != shape[:1]:
             yield f"{name} has {columns[name][0]} rows, but there are {shape[0]} pooled boxes"
     yield from values.odd()
+
+
+def look_at_model(path: str) -> ModelFile:
+    """Report on every RoI operator of a model; ModelError if the file cannot be read."""
+    nodes = tuple(_node(node) for node in read_nodes(path))
+    return ModelFile(path, os.path.getsize(path), program_of(path), nodes)
+
+
+def _node(node: RoiNode) -> ModelNode:
+    meaning = node.meaning()
+    return ModelNode(
+        name=node.name,
+        operator=node.operator,
+        opset=node.opset,
+        attributes={name: each.value for name, each in node.attributes.items()},
+        defaulted=tuple(name for name, each in node.attributes.items() if not each.given),
+        convention=meaning.convention.name,
+        differs=meaning.differs,
+        command="" if meaning.differs else shlex.join(_command(meaning)),
+        stride=_strides(meaning),
+        surprises=tuple(node.surprises()),
+    )
+
+
+def _command(meaning: Meaning) -> list[str]:
+    row = meaning.convention
+    command, flag = COMMANDS[row.operator]
+    words = ["roicrop", command, "FEATURES", "BOXES", "-o", "OUT.h5", *([flag] if flag else [])]
+    words += ["--convention", row.name]
+    for name, value in convention_options(row).items():
+        words += [name, value] if value else [name]
+    if meaning.output_size:
+        words += ["--output-size", "{}x{}".format(*meaning.output_size)]
+    if meaning.strides:
+        return [*words, "--strides", ",".join(f"{stride:g}" for stride in meaning.strides)]
+    return [*words, "--spatial-scale", repr(meaning.spatial_scale)]
+
+
+def _strides(meaning: Meaning) -> tuple[float, ...]:
+    if meaning.strides:
+        return meaning.strides
+    return () if meaning.spatial_scale is None else (1 / meaning.spatial_scale,)

@@ -1,0 +1,84 @@
+"""`roicrop align` and `roicrop pool`, and what each row of `roicrop batch` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roicrop.cli import declaring, options, report, terminal
+from roicrop.cli.options import Parameters
+from roicrop.conventions import Operator
+
+if TYPE_CHECKING:
+    from roicrop.job import Task
+
+
+@declaring.command(
+    epilog="\b\nExample: roicrop align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2"
+)
+@options.FILES
+@options.OUTPUT
+@options.ALIGN
+@options.READING
+@options.TENSOR
+@options.VIZ
+@options.MEMORY
+@options.RUNNING
+def align(**params: Any) -> None:
+    """Pool every box to a fixed grid by RoIAlign.
+
+    Bilinear samples of the feature map are averaged, or their maximum taken, in each bin. Row k of
+    the output is box k of BOXES. What an option leaves open comes from the attributes of the
+    dataset (stride or spatial_scale, layout, input_scale), then from the convention.
+    """
+    _run(params, "align")
+
+
+@declaring.command(
+    epilog="\b\nExample: roicrop pool maps.h5 boxes.json -o crops.h5 --output-size 7x7"
+)
+@options.FILES
+@options.OUTPUT
+@options.POOL
+@options.READING
+@options.TENSOR
+@options.VIZ
+@options.MEMORY
+@options.RUNNING
+def pool(**params: Any) -> None:
+    """Pool every box to a fixed grid by RoIPool.
+
+    Each box is rounded to cells, and each bin takes the maximum, or the average, of the cells that
+    it covers. Row k of the output is box k of BOXES. What an option leaves open comes from the
+    attributes of the dataset (stride or spatial_scale, layout, input_scale).
+    """
+    _run(params, "pool")
+
+
+def _run(params: Parameters, operator: Operator) -> None:
+    """Crop, and print what was done."""
+    from roicrop.job import run
+
+    made = task(params, operator, partial(report.RunSummary.of, operator))
+    progress = partial(terminal.progress, quiet=params["quiet"])
+    summary = run(made, progress).said
+    report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
+
+
+def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -> Task:
+    """Pooling the boxes of one file into another, and drawing the pictures asked for."""
+    from roicrop import job as jobs
+
+    params = jobs.with_model(params)
+    return jobs.Task(
+        request=jobs.request_of(params, jobs.convention_of(params, operator)),
+        output=params["output"],
+        dtype=params["dtype"],
+        compression=params["compression"],
+        reduce=params["reduce"],
+        overwrite=params["overwrite"],
+        viz=params["viz"],
+        album=partial(options.album, options.drawing(params), boxes=params["viz_boxes"]),
+        describe=describe,
+    )

@@ -1,0 +1,77 @@
+"""Columns of millions of rows in little memory: arrays that grow, and shrink, where they are."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_AT_ONCE: Final = 1 << 16
+_MOST_KNOWN: Final = 1 << 15  # texts
+
+
+def in_blocks(count: int) -> Iterator[slice]:
+    """So many rows, some at a time: what is computed of all of them may be more than they are."""
+    return (slice(n, min(n + _AT_ONCE, count)) for n in range(0, count, _AT_ONCE))
+
+
+def grown(whole: Any, part: Any) -> Any:
+    """The values of both; arrays grow in place, for there may be little room."""
+    if part is None or not len(part):
+        return whole
+    if not len(whole):
+        return part
+    if isinstance(whole, range):
+        if isinstance(part, range) and part.start == whole.stop:
+            return range(whole.start, part.stop)
+        whole = np.arange(whole.start, whole.stop, dtype=np.int32)
+    kind = whole.dtype
+    if isinstance(part, range):
+        kind = np.dtype(np.int32 if part.stop <= 2**31 else np.int64)
+    elif part.dtype != kind:
+        kind = np.dtype(object) if object in (kind, part.dtype) else np.result_type(whole, part)
+    if whole.dtype != kind:
+        whole = whole.astype(kind)
+    whole.resize((len(whole) + len(part), *whole.shape[1:]), refcheck=False)
+    whole[-len(part) :] = part
+    return whole
+
+
+def taken(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Some rows, which ascend, moved to the front of the array that they are in."""
+    for some in in_blocks(len(rows)):
+        array[some] = array[rows[some]]
+    array.resize((len(rows), *array.shape[1:]), refcheck=False)
+    return array
+
+
+def shared(values: NDArray[Any], known: dict[str, str]) -> NDArray[Any]:
+    """The values; texts that are equal are in memory once, as far as `known` has room for them."""
+    if values.dtype == object:
+        for n, value in enumerate(values):
+            if type(value) is str:
+                values[n] = known.get(value) or known.setdefault(value, value)
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+    return values
+
+
+def whole_numbers(texts: Any) -> NDArray[np.int64] | None:
+    """The numbers, if each text is one, written the plain way."""
+    try:
+        numbers = np.fromiter(map(int, texts), np.int64, len(texts))
+    except (ValueError, OverflowError):
+        return None
+    return numbers if all(map(operator.eq, map(str, numbers.tolist()), texts)) else None
+
+
+def are_writable(texts: Any) -> bool:
+    """Whether texts can be encoded (half a surrogate pair cannot) and hold no NUL."""
+    try:
+        parts = range(0, len(texts), _AT_ONCE)
+        return all(b"\0" not in "".join(texts[n : n + _AT_ONCE]).encode() for n in parts)
+    except UnicodeEncodeError:
+        return False
