@@ -198,22 +198,19 @@ class Album:
         for key, its in groupby(on_maps, lambda on_map: self._key(on_map.map)):
             survey: Survey | None = None
             for on_map in its:
-                survey = survey or self._survey_on(on_map)
-                self._add(survey, on_map)
-            if survey is not None:
-                yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
+                survey = self._added(on_map, survey)
+            assert survey is not None
+            yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
 
-    def _survey_on(self, on_map: OnMap) -> Survey:
-        """One of no boxes yet."""
-        shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
-        photo = self._photos.of(on_map, int(on_map.rows[0]))
-        name, amount = self._survey or "overview", np.zeros(shown.map_size)
-        return Survey(name, shown, [], amount, on_map.cells_per_pixel, photo)
-
-    def _add(self, survey: Survey, on_map: OnMap) -> None:
+    def _added(self, on_map: OnMap, survey: Survey | None) -> Survey:
+        """A survey, or a new one, with the boxes of one more map."""
         table, names = self._job.table, self._job.source.level_names
         convention, channel = self._conventions[0], self._options.channel
         features = on_map.channels_first(on_map.features)
+        if survey is None:
+            shown, photo = Shown.of(features, channel), self._photos.of(on_map, int(on_map.rows[0]))
+            name, amount = self._survey or "overview", np.zeros(shown.map_size)
+            survey = Survey(name, shown, [], amount, on_map.cells_per_pixel, photo)
         pooled = on_map.channels_first(on_map.pool(convention))
         plan = on_map.plan(convention)
         for k, row in enumerate(on_map.rows.tolist()):
@@ -224,6 +221,7 @@ class Album:
             score = None if table.score is None else float(table.score[row])
             level = None if names is None else names[int(self._job.level[row])]
             survey.items.append(Item(row, on_map.subject(row), crop, score, level))
+        return survey
 
     def _channel(self, pooled: Sequence[NDArray[Any]]) -> int | None:
         if self._options.channel is not None or len(pooled[0]) == 1:
