@@ -106,6 +106,7 @@ def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -
     cells = dict(zip(names, fitting.names, strict=True))
     numbers = [cells[each] for each in find_roles(names, reading, "--columns", "").coordinates]
     is_header = all(is_known(cell) or (cell and not is_number(cell)) for cell in numbers)
+    is_header |= fitting.names == ["", *map(str, range(count - 1))]  # as pandas writes an array
     return _Header(names, fitting.delimiter, fitting.lines if is_header else blank, "--columns")
 
 

@@ -175,8 +175,7 @@ def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin:
     if any({f"{prefix}x3", f"{prefix}y3"} <= by_plain.keys() for prefix in PREFIXES):
         raise BoxError(f"{where}: x3 and y3 are of a quadrilateral: write x1,y1,x2,y2 of a box")
     found = {f: sets for f, names in COORDINATES.items() if (sets := _spelled(names, by_plain))}
-    if not found and (sets := _spelled(_CORNER_AND_SIZE, by_plain)):
-        found = {"xywh": sets}
+    found = found or ({"xywh": sets} if (sets := _spelled(_CORNER_AND_SIZE, by_plain)) else {})
     in_one = [name for name in IN_ONE if name in by_plain]
     names = list(by_plain.values())
     if not found and len(in_one) == 1:

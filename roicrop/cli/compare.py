@@ -62,6 +62,7 @@ _DIFFER: Final = 3  # the exit status
     help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> int:
     """Measure how far apart several conventions are on the same boxes, and find out why.

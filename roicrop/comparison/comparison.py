@@ -259,7 +259,7 @@ class _FirstPass:
 
     def run(self, progress: Callable[[int], object]) -> None:
         """Pool every box under every variant, and tally the differences."""
-        for on_map in map(_at_least_float32, self._job.by_map()):
+        for on_map in map(_at_least_float32, self._job.by_map(whole=self._job.memory // 2)):
             largest = self.spread.add(on_map.features)
             given = self._given
             self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
@@ -311,7 +311,8 @@ def _second_pass(
         for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
     ]
     rows = np.unique(np.concatenate([study.rows for study in studies]))
-    for on_map in map(_at_least_float32, job.by_map(rows)):
+    on_maps = job.by_map(rows, whole=job.memory // 2, beside=0.5 if gallery else 0.0)
+    for on_map in map(_at_least_float32, on_maps):
         for study in studies:
             its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
             study.look(on_map.take(its_rows), gallery)
@@ -372,7 +373,7 @@ class Gallery:
             for plan, values in zip(plans, pooled, strict=True)
         ]
         apart = np.abs(crops[1].values - crops[0].values)
-        features, bin_ = one.channels_first(one.features), draw.default_bin(apart)
+        features, bin_ = one.cells, draw.default_bin(apart)
         shown = draw.Shown.of_bin(features, channel, plans[0], bin_)
         picture = draw.overlay(
             shown,

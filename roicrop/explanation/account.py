@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job
-from roicrop.sampling import CORNERS, Levels, Plan, Tap, Term, Terms
+from roicrop.job import SMALL_MAP, Job
+from roicrop.sampling import CORNERS, Cells, Levels, Plan, Tap, Term, Terms
 
 NAMES: Final[dict[Kind, str]] = {
     "sample": "samples",
@@ -149,13 +149,20 @@ class Explanation:
     """Where the pooled values of one box and one channel come from.
 
     plan, k: the plan, and the box's index in it. channel: the channel of the pooled tensor.
-    features: (H, W) that channel of the map; or (PH · PW, H, W), one channel per bin.
+    features: (H, W) that channel of the map; or (PH · PW, H, W), one channel per bin. As
+        much of it as was read.
     pooled: (PH, PW) the operator's result for that box and channel.
     terms: what to call the terms of a bin: samples, pieces or cells.
     """
 
     def __init__(
-        self, source: Source, plan: Plan, k: int, channel: int, features: Array, pooled: Array
+        self,
+        source: Source,
+        plan: Plan,
+        k: int,
+        channel: int,
+        features: Array | Cells,
+        pooled: Array,
     ) -> None:
         features = features if features.ndim == 3 else features[np.newaxis]
         assert features.shape[1:] == plan.map_size
@@ -198,16 +205,17 @@ class Explanation:
         terms = [bin_.terms for bin_ in self.bins(only)]
         return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
 
-    def features_of(self, p: int, q: int) -> Array:
+    def features_of(self, p: int, q: int) -> Array | Cells:
         """The channel (H, W) that a bin reads."""
         bins, (_, across) = self.features, self.plan.output_size
-        features: Array = bins[(p * across + q) % len(bins)]
+        features: Array | Cells = bins[(p * across + q) % len(bins)]
         return features
 
     @cached_property
     def largest(self) -> float:
         """The largest finite |feature|, at least 1: what the tolerance is relative to."""
-        finite = np.abs(self.features[np.isfinite(self.features)].astype(np.float64))
+        read = np.asarray(self.features)
+        finite = np.abs(read[np.isfinite(read)].astype(np.float64))
         return max(1.0, float(finite.max(initial=0.0)))
 
     @cached_property
@@ -253,7 +261,7 @@ class Explanation:
             tolerance += unit if math.isfinite(unit) else math.inf
         return tolerance
 
-    def _reading(self, map_: Array, term: Term) -> Reading:
+    def _reading(self, map_: Array | Cells, term: Term) -> Reading:
         features = tuple(float(map_[tap.row, tap.column]) for tap in term.taps)
         products = [tap.weight * v for tap, v in zip(term.taps, features, strict=True)]
         value = sum(products)
@@ -277,11 +285,11 @@ def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanatio
     for row in rows.tolist():
         _require_pooled(job, row)
     found: dict[int, Explanation] = {}
-    for on_map in job.by_map(rows):
+    for on_map in job.by_map(rows, whole=SMALL_MAP):
         # The channel, or one for each bin; copied, because the job reuses its buffer.
         bins = job.convention.own_channels(job.request.output_size)
-        features = on_map.channels_first(on_map.features)[channel * bins : (channel + 1) * bins]
-        features = features.copy()
+        own = np.arange(channel * bins, (channel + 1) * bins)
+        features = on_map.with_channels(own).cells
         pooled = on_map.channels_first(on_map.pool())
         plan = on_map.plan()
         for k, row in enumerate(on_map.rows.tolist()):

@@ -37,7 +37,7 @@ from roicrop.job.command_line import (
 from roicrop.job.destinations import INPUTS, Destination, destinations, make_room
 from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
-from roicrop.job.job import Job
+from roicrop.job.job import SMALL_MAP, Job
 from roicrop.job.ledger import Entry, Ledger, finished, inputs_of
 from roicrop.job.manifest import REQUIRED, ManifestRow, match_files, read_manifest
 from roicrop.job.memory import default_memory
@@ -62,6 +62,7 @@ __all__ = [
     "INPUTS",
     "OPTIONS",
     "REQUIRED",
+    "SMALL_MAP",
     "Caution",
     "Corners",
     "Cropped",

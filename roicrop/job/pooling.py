@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from roicrop.arguments import default_threads
 from roicrop.crews import AtOnce
-from roicrop.job.memory import Memory, default_memory, shares
+from roicrop.job.memory import Memory, shares
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Reduce, Writing
@@ -73,7 +73,7 @@ def pool_all(
 
 def _limits(job: Job, threads: int) -> Limits:
     row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
-    windows, rows = shares(job.request.memory or default_memory(), threads, row)
+    windows, rows = shares(job.memory, threads, row)
     return Limits(windows, threads, min(rows, len(job)))
 
 

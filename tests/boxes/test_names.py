@@ -143,6 +143,9 @@ def test_a_header_that_lies_is_left_out_and_named_anew(write: Write) -> None:
     assert table.xyxy().tolist() == [[2, 1, 4, 3]]
     path = write("lies.csv", "x1,y1,x2,y2\n1,2,3,4\n")
     assert read_boxes(path, columns=["x", "y", "w", "h"]).xyxy().tolist() == [[1, 2, 4, 6]]
+    path = write("pandas.csv", ",0,1,2,3\n0,5,6,7,8\n")  # an array, as pandas writes it
+    table = read_boxes(path, columns=["_", "x1", "y1", "x2", "y2"])
+    assert table.coords.tolist() == [[5, 6, 7, 8]]
 
 
 def test_columns_that_do_not_fit_the_file_are_refused(write: Write) -> None:
