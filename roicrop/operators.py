@@ -331,7 +331,7 @@ def plan(
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
     operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
-    boxes: as in its function; image numbers play no part, since every map has this size.
+    boxes: as in its function; image indices are ignored, because every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
