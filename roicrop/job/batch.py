@@ -138,12 +138,11 @@ class Outcome:
 
 
 def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
-    """Give tasks to a crew; what comes of each, as they end.
+    """Give tasks to a crew; yields outcomes as tasks end.
 
-    A process that dies may take others' work with it, and it is unknown which one was at fault. So all
-    tasks that were given out then are done again, one by one, and the one in which a process dies
-    again fails. Tasks are taken from `tasks` only when there is someone to do them. The crew is
-    dismissed at the end.
+    A process that dies may interrupt other tasks, and it is unknown which one was at fault. So all
+    tasks in progress are done again, one by one, and the one in which a process dies again fails.
+    Tasks are taken from `tasks` only when a worker is free. The crew is dismissed at the end.
     """
     waiting = _Waiting(tasks)
     try:
