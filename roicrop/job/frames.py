@@ -1,4 +1,4 @@
-"""The maps that boxes are on: the sizes and scales that take a box to its map."""
+"""The maps that boxes are on: sizes, and scales from a box to its map."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Float = NDArray[np.float64]
 
 
 class Frames:
-    """What belongs to the maps that boxes are on, M of them, and a last row of NaN for no map.
+    """A row for each of the M maps that boxes are on, and a last row of NaN for no map.
 
-    of_box: (K,) the row here of each box.
+    of_box: (K,) the row of each box.
     map_size: (M + 1, 2) cells (H, W). scale: (M + 1, 1). input_scale: (M + 1, 2), y first.
-    pixels: (M + 1, 2) height and width of the original image, by its finest map.
-    scales: the distinct ones.
+    pixels: (M + 1, 2) height and width of the original image, from its finest map.
+    scales: the distinct scales.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Frames:
         return len(self._used)
 
     def number(self, i: int) -> int:
-        """The row here of map i."""
+        """The row of map i."""
         return int(np.searchsorted(self._used, i))
 
     def cells_per_pixel(self, convention: Convention) -> Float:
-        """(M + 1, 2) from pixels of the original images to cells, y first, as a convention goes."""
+        """Cells per pixel of the original images (M + 1, 2), y first, under a convention."""
         factors: Float = self.input_scale * self.scale
         if convention.normalized:
             factors = self.map_size / self.pixels
@@ -64,11 +64,11 @@ class Frames:
 
 
 def _with_nowhere(values: Sequence[Any], width: int) -> Float:
-    """(M, width) values and a last row of NaN."""
+    """The values (M, width) and a last row of NaN."""
     rows = np.asarray(values, dtype=np.float64).reshape(-1, width)
     return np.concatenate([rows, np.full((1, width), np.nan)])
 
 
 def distinct_images(image_index: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The images among these, ascending, without −1; np.unique would import numpy.ma."""
+    """The distinct images in ascending order, without −1; np.unique would import numpy.ma."""
     return np.flatnonzero(np.bincount(image_index[image_index >= 0]))
