@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable, find_bad
+from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable
 from roicrop.errors import FeatureError
+from roicrop.files.columns import in_blocks
 from roicrop.job.fitting import Fit
 from roicrop.job.frames import distinct_images
 from roicrop.job.image_sizes import against_sizes
@@ -33,7 +34,7 @@ class Caution:
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
     """What there is to warn of; `fit` is how the job's boxes lie."""
-    images = distinct_images(job.map_index[job.is_pooled]).tolist()
+    images = distinct_images(job.map_index, job.is_pooled).tolist()
     return [*placing_cautions(job, fit), *map(Caution, job.source.odd(images))]
 
 
@@ -77,9 +78,12 @@ def _none_chosen(job: Job, _: Fit) -> Caution | None:
 
 
 def _in_first_pixel(job: Job, _: Fit) -> Caution | None:
-    corners = job.hulls[job.is_pooled]
-    if job.request.normalized or not corners.size or corners.min() < 0 or corners.max() > 1:
+    if job.request.normalized or not job.is_pooled.any():
         return None
+    for some in in_blocks(len(job)):
+        corners = job.hulls_of(some)[job.is_pooled[some]]
+        if corners.min(initial=0) < 0 or corners.max(initial=1) > 1:
+            return None
     text = "every box lies in the first pixel of its image"
     return Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)
 
@@ -122,8 +126,10 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
     """Boxes that would lie on their maps if their numbers meant something else."""
 
     def count_wrong(box_format: BoxFormat) -> int:
-        other = job.reread(dataclasses.replace(job.request, box_format=box_format))
-        return max(other.fit().beyond, int(find_bad(other.corners).reversed.sum()))
+        other = job
+        if box_format != job.table.box_format:
+            other = job.reread(dataclasses.replace(job.request, box_format=box_format))
+        return max(other.fit().beyond, other.count_reversed())
 
     if 2 * count_wrong(job.table.box_format) <= len(job):
         return None
