@@ -204,10 +204,8 @@ class BoxTable:
         if not self.faults:
             return bad
         its = self.source_index
-        faulty = np.zeros(max(its.max(initial=0), *self.faults) + 1, np.bool_)
-        faulty[list(self.faults)] = True
-        faults = {row: self.faults[int(its[row])] for row in np.flatnonzero(faulty[its]).tolist()}
-        return dataclasses.replace(bad, faults=faults)
+        rows = np.flatnonzero(np.isin(its, list(self.faults))).tolist()
+        return dataclasses.replace(bad, faults={row: self.faults[int(its[row])] for row in rows})
 
     def warned(self, warnings: tuple[str, ...]) -> BoxTable:
         """The table with these warnings too."""
