@@ -92,6 +92,20 @@ BOX_FILES: Final = (
         "--columns frame,_,x,y,w,h,score,_,_,_",
     ),
     BoxFile(
+        "VisDrone",
+        "visdrone.txt",
+        "64,32,320,224,1,4,0,0",
+        "x, y, width, height, a file for each image",
+        "--columns x,y,w,h,score,label,_,_",
+    ),
+    BoxFile(
+        "KITTI",
+        "kitti.txt",
+        "Car 0.00 0 -1.58 64.00 32.00 384.00 256.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59",
+        "corners in the image, a file for each; results have a score last",
+        "--columns label,_,_,_,x1,y1,x2,y2,_,_,_,_,_,_,_",
+    ),
+    BoxFile(
         "VIA, CSV",
         "via.csv",
         "filename,file_size,region_id,region_shape_attributes,region_attributes\n"
@@ -143,6 +157,51 @@ BOX_FILES: Final = (
         "x and y are the centre",
     ),
     BoxFile(
+        "Azure Custom Vision",
+        "azure.json",
+        '{"predictions": [{"probability": 0.9, "tagName": "car", "boundingBox": {"left": '
+        '0.08333333333333333, "top": 0.0625, "width": 0.4166666666666667, "height": 0.4375}}]}',
+        "x, y, width, height as fractions of the image",
+        "--normalized",
+    ),
+    BoxFile(
+        "MegaDetector",
+        "megadetector.json",
+        '{"images": [{"file": "photos/a.jpg", "detections": [{"category": "1", "conf": 0.9, '
+        '"bbox": [0.08333333333333333, 0.0625, 0.4166666666666667, 0.4375]}]}]}',
+        "x, y, width, height as fractions of the image",
+        "--normalized",
+    ),
+    BoxFile(
+        "Darknet",
+        "darknet.json",
+        '[{"frame_id": 1, "filename": "data/a.jpg", "objects": [{"class_id": 2, "name": "car", '
+        '"relative_coordinates": {"center_x": 0.2916666666666667, "center_y": 0.28125, "width": '
+        '0.4166666666666667, "height": 0.4375}, "confidence": 0.9}]}]',
+        "centre and size as fractions of the image",
+        "--normalized",
+    ),
+    BoxFile(
+        "BDD100K",
+        "bdd100k.json",
+        '[{"name": "a.jpg", "labels": [{"id": 0, "category": "car", "box2d": {"x1": 64, "y1": 32, '
+        '"x2": 384, "y2": 256}}]}]',
+        "corners",
+    ),
+    BoxFile(
+        "Hugging Face datasets",
+        "metadata.jsonl",
+        '{"file_name": "a.jpg", "objects": {"bbox": [[64, 32, 320, 224]], "categories": [0]}}',
+        "x, y, width, height, as COCO has them",
+    ),
+    BoxFile(
+        "Supervisely",
+        "supervisely.json",
+        '{"size": {"height": 512, "width": 768}, "objects": [{"classTitle": "car", "geometryType": '
+        '"rectangle", "points": {"exterior": [[384, 32], [64, 256]], "interior": []}}]}',
+        "two corners, in any order; only rectangles; a file for each image",
+    ),
+    BoxFile(
         "COCO instances",
         "instances.json",
         '{"images": [{"id": 7, "file_name": "a.jpg"}], "annotations": [{"id": 1, "image_id": 7, '
@@ -176,17 +235,30 @@ BOX_FILES: Final = (
         "an image's results by class, corners and score; or a list of these for each image",
     ),
     BoxFile(
+        "mmdetection 3, results",
+        "preds.json",
+        '{"labels": [0], "scores": [0.9], "bboxes": [[64, 32, 384, 256]]}',
+        "corners",
+    ),
+    BoxFile(
+        "mmdetection 3, data lists",
+        "data-list.json",
+        '{"data_list": [{"img_path": "a.jpg", "instances": [{"bbox": [64, 32, 384, 256], '
+        '"bbox_label": 1}]}]}',
+        "corners, although the key is bbox",
+    ),
+    BoxFile(
         "detectron2's dataset dicts",
         "dicts.json",
         '[{"file_name": "photos/a.jpg", "image_id": 7, "annotations": [{"bbox": '
         '[64, 32, 384, 256], "bbox_mode": 0, "category_id": 0}]}]',
-        "what bbox_mode says: 0 corners, 1 x, y, width, height; others are refused",
+        "what bbox_mode says: 0 corners, 1 x, y, width, height, 4 rotated; others are refused",
     ),
     BoxFile(
-        "predictions by image",
+        "records by image",
         "predictions.jsonl",
         '{"image": "a.jpg", "predictions": [{"bbox": [64, 32, 320, 224], "score": 0.9}]}',
-        "as if each record named the image",
+        "as if each record named the image; annotations, instances and objects likewise",
     ),
     BoxFile(
         "ultralytics",

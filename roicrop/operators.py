@@ -351,7 +351,7 @@ def plan(
     scale = checked_scale(spatial_scale)
     try:
         coordinates = coordinate_dtype(dtype)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an object's own attributes may raise anything
         raise ArgumentError(f"dtype is {printable(dtype)}: give that of the map") from error
     given = boxes_of(boxes, numbers=row.box_numbers)
     _, corners = given.some(0, given.count)

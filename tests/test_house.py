@@ -18,7 +18,7 @@ MOST_LINES_OF = {"boxes": 1900, "features": 1300}  # of a room: producers and la
 FLOORS = (
     ("precision", "text"),
     ("errors",),
-    ("files",),
+    ("files", "crews"),
     ("chunks", "conventions"),
     ("sampling",),
     ("kernels", "arguments"),

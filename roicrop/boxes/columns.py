@@ -211,8 +211,7 @@ class Draft:
 
     def _numbers(self, role: Role) -> NDArray[np.float64] | None:
         """Numbers, NaN where a row has none; None where no row has one."""
-        numbers = self._values(role)
-        return None if role in self._empty else numbers
+        return None if role in self._empty else self._values(role)
 
     def _sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
         """(height, width) of the images, where there are columns of it."""

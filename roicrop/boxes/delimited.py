@@ -89,7 +89,7 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
     if reading.columns is not None:
         return _named(found, reading, where, blank)
-    best = max(found, key=lambda each: (sum(map(is_known, each.names)), len(each.names)))
+    best = max(found, key=lambda h: (len(set(filter(is_known, h.names))), len(h.names)))
     if any(map(is_number, best.names)) and not any(map(is_known, best.names)):
         raise BoxError(f"{where}: there is no header: name the columns, with {_hint(best.names)}")
     return best
@@ -103,6 +103,7 @@ def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -
     cells = dict(zip(names, fitting.names, strict=True))
     numbers = [cells[each] for each in find_roles(names, reading, "--columns", "").coordinates]
     is_header = all(is_known(cell) or (cell and not is_number(cell)) for cell in numbers)
+    is_header |= fitting.names == ["", *map(str, range(count - 1))]  # as pandas writes an array
     return _Header(names, fitting.delimiter, fitting.lines if is_header else blank, "--columns")
 
 

@@ -18,6 +18,7 @@ from roicrop.boxes.columns import Draft
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
+    FORMAT_NAMES,
     MMDETECTION,
     PRODUCERS,
     SPELLINGS,
@@ -98,7 +99,7 @@ def coco_of(value: dict[str, Any], path: str) -> Coco:
 
 def _file_name(entry: dict[str, Any]) -> str | None:
     """The name of an image's file; LVIS has the last part of an address instead."""
-    for key in ("file_name", "coco_url", "filename", "image_name", "image"):
+    for key in ("file_name", "coco_url", "filename", "image_name", "image", "path", "file", "name"):
         name = entry.get(key)
         if isinstance(name, str) and name:
             return name.rpartition("/")[2] if key == "coco_url" else name
@@ -123,10 +124,10 @@ def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, 
 
 
 _LONGEST_LINE: Final = 1 << 20  # characters
-_BESIDE_ARRAYS: Final = COLUMN_NAMES | {"boxformat"}
-_BESIDE_RECORDS: Final = frozenset(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
+_BESIDE_ARRAYS: Final = COLUMN_NAMES | FORMAT_NAMES
+_BESIDE_RECORDS: Final = FORMAT_NAMES | set(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 # An id first: with a file name beside it, it is what a COCO file of the images would say.
-_IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["image"])]))
+_IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["image"]), "name"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +289,7 @@ def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) ->
 def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
     """The columns beside the boxes of entries: lists, or a single value for every box.
 
-    Entries that hold records have no others than the size of their image.
+    Entries that hold records have no others than the size of their image and the box format.
     """
     entries = document.entries
     known = _BESIDE_ARRAYS if document.producer.arrays else _BESIDE_RECORDS
@@ -326,11 +327,14 @@ def _images(
         if keys[0] == "cocourl":
             images = [str(each).rpartition("/")[2] for each in images]
         if keys[0] != "imageid" or not keys[1:] or by_hand:
-            return key, images, None
+            return "image" if keys[0] == "name" else key, images, None  # a record's is its label
         listed = {str(i): {**e.said, "id": i} for i, e in zip(images, entries, strict=True)}
         return key, images, coco_of({"images": list(listed.values())}, name)
-    if not any(entry.name is None for entry in entries):
-        return "name", [entry.name for entry in entries], None
+    names = [entry.name for entry in entries]
+    if None not in names:
+        record = next(chain.from_iterable(entry.records for entry in entries), None)
+        names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
+        return (None, (), None) if names_it else ("image", names, None)
     named = [any(key in its for key in _IMAGE_NAMES) for its in said]
     if len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None

@@ -7,9 +7,9 @@ Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BB
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain, product
 from typing import Any, Final, Literal
 
 from roicrop.boxes.table import ROTATED, BoxFormat
@@ -23,12 +23,14 @@ Role = Literal["image", "score", "label", "id", "level", "width", "height", "ang
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
     "image": (
         "image", "image_id", "image_index", "batch_index", "file_name", "image_name", "image_path",
-        "path", "img", "img_name", "img_id", "img_path", "coco_url", "frame",
+        "path", "img", "img_name", "img_id", "img_path", "coco_url", "image_file", "image_url",
+        "file_path", "file", "frame", "frame_id", "frame_number",
     ),
-    "score": ("score", "confidence", "conf", "probability", "scores"),
+    "score": ("score", "confidence", "conf", "probability", "prob", "scores"),
     "label": (
         "label", "class", "class_name", "name", "category", "category_name", "category_id",
-        "label_name", "label_id", "class_id", "labels",
+        "label_name", "label_id", "class_id", "labels", "class_title", "tag_name", "bbox_label",
+        "categories", "classes", "cls",
     ),
     "id": ("id",),
     "width": ("image_width", "img_width", "width"),  # of the image
@@ -39,18 +41,25 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
 # These are indices, whatever the features are; the others may be names or ids.
 INDEX_NAMES: Final = frozenset({"imageindex", "batchindex"})
 # What may stand before each of the four: `bbox_x`, or the x of an object under `bbox`.
-_PREFIXES: Final = (
+PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
-    "regionshapeattributes",
+    "regionshapeattributes", "bndbox", "box2d", "rectangle", "points", "relativecoordinates",
 )  # fmt: skip
-# One cell or key with all four numbers; the points are two corners, in any order.
-IN_ONE: Final[Mapping[str, BoxFormat]] = {"bbox": "xywh", "box": "xyxy", "points": "xyxy"}
+# One cell or key with all four numbers.
+IN_ONE: Final[Mapping[str, BoxFormat]] = {
+    "bbox": "xywh", "box": "xyxy", "points": "xyxy", "pointsexterior": "xyxy",
+    "xyxy": "xyxy", "xywh": "xywh", "bboxxyxy": "xyxy", "bboxxywh": "xywh",
+}  # fmt: skip
+# What may say beside them of which format they are.
+FORMAT_NAMES: Final = frozenset({"bboxmode", "boxmode", "bboxformat", "boxformat"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
     CORNERS, ("xmin", "ymin", "xmax", "ymax"), ("x0", "y0", "x1", "y1"),
     ("minx", "miny", "maxx", "maxy"), ("left", "top", "right", "bottom"),
     ("xtl", "ytl", "xbr", "ybr"), ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
+    ("tlx", "tly", "brx", "bry"), ("startx", "starty", "endx", "endy"),
+    ("xstart", "ystart", "xend", "yend"),
 )  # fmt: skip
 _CENTRES: Final = (
     ("cx", "cy"), ("xc", "yc"), ("xcenter", "ycenter"), ("centerx", "centery"),
@@ -111,9 +120,9 @@ class Roles:
         """Names that mean nothing, one of which may name images; none where images are named."""
         if "image" in self.of:
             return []
-        known = {"", *self.coordinates, *self.of.values()}
-        rest = [name for name in names if names.count(name) == 1 and name not in known]
-        return [name for name in rest if plain(name) not in COLUMN_NAMES]
+        known = {"", *map(plain, self.coordinates), *map(plain, self.of.values())}
+        rest = [name for name in names if plain(name) not in COLUMN_NAMES | known]
+        return [name for name in rest if names.count(name) == 1]
 
 
 def plain(name: str) -> str:
@@ -135,7 +144,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     for name in names:
         by_plain.setdefault(plain(name), name)
     roles = _coordinates(by_plain, reading, where, origin)
-    notes = []
+    notes = list(roles.notes)
     for role, spellings in SPELLINGS.items():
         there = [by_plain[plain(name)] for name in spellings if plain(name) in by_plain]
         there = [name for name in there if name not in roles.coordinates]
@@ -162,10 +171,10 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
 def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin: str) -> Roles:
     if reading.box_format == ROTATED:  # four of its numbers, and the angle
         reading = dataclasses.replace(reading, box_format="cxcywh")
-    found: dict[BoxFormat, tuple[str, ...]] = {}
-    for box_format, spellings in COORDINATES.items():
-        found |= _spelled(box_format, spellings, by_plain)
-    found = found or _spelled("xywh", _CORNER_AND_SIZE, by_plain)
+    if any({f"{prefix}x3", f"{prefix}y3"} <= by_plain.keys() for prefix in PREFIXES):
+        raise BoxError(f"{where}: x3 and y3 are of a quadrilateral: write x1,y1,x2,y2 of a box")
+    found = {f: sets for f, names in COORDINATES.items() if (sets := _spelled(names, by_plain))}
+    found = found or ({"xywh": sets} if (sets := _spelled(_CORNER_AND_SIZE, by_plain)) else {})
     in_one = [name for name in IN_ONE if name in by_plain]
     names = list(by_plain.values())
     if not found and len(in_one) == 1:
@@ -179,35 +188,35 @@ def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin:
             f"{where}: no four coordinates among {listing(names, most=12) or 'no names'}: "
             "name the columns in their order, as in --columns image,x1,y1,x2,y2 (_ skips one)"
         )
-    if reading.box_format in found:
-        return Roles(found[reading.box_format], reading.box_format, "option")
-    if len(found) > 1:
-        both = " and ".join(",".join(spelling) for spelling in found.values())
+    if len(found) > 1 and reading.box_format not in found:
+        both = " and ".join(",".join(sets[0]) for sets in found.values())
         raise BoxError(f"{where}: {both} are there: choose with --box-format {' or '.join(found)}")
-    box_format, spelling = next(iter(found.items()))
-    if reading.box_format is None:
-        return Roles(spelling, box_format, origin)
-    # The option contradicts the names, so only the order of the columns is left to go by.
-    return Roles(tuple(sorted(spelling, key=names.index)), reading.box_format, "option")
+    box_format = next(iter(found)) if reading.box_format is None else reading.box_format
+    taken, *others = found.get(box_format) or next(iter(found.values()))
+    rest = listing([",".join(each) for each in others] + [by_plain[name] for name in in_one])
+    notes = (f"the box is {','.join(taken)}, not {rest}",) if rest else ()
+    if box_format not in found:
+        # The option contradicts the names, so only the order of the columns is left to go by.
+        taken = tuple(sorted(taken, key=names.index))
+    return Roles(taken, box_format, "option" if reading.box_format else origin, notes=notes)
 
 
 def _spelled(
-    box_format: BoxFormat, spellings: Sequence[tuple[str, ...]], by_plain: Mapping[str, str]
-) -> dict[BoxFormat, tuple[str, ...]]:
-    """The first of the spellings that is there, as the file has it, under its format; or none."""
-    for prefix, spelling in itertools.product(_PREFIXES, spellings):
-        if all(prefix + name in by_plain for name in spelling):
-            return {box_format: tuple(by_plain[prefix + name] for name in spelling)}
-    return {}
+    spellings: Sequence[tuple[str, ...]], by_plain: Mapping[str, str]
+) -> list[tuple[str, ...]]:
+    """Those of the spellings that are there, as the file has them."""
+    return [
+        tuple(by_plain[prefix + name] for name in spelling)
+        for prefix, spelling in product(PREFIXES, spellings)
+        if all(prefix + name in by_plain for name in spelling)
+    ]
 
 
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
 # Names that have a role, and all names that are known.
 COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
-_SPELLED: Final = (*itertools.chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
-_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {
-    prefix + name for prefix in _PREFIXES for names in _SPELLED for name in names
-}  # fmt: skip
+_SPELLED: Final = (*chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
+_KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {*map("".join, product(PREFIXES, chain(*_SPELLED)))}
 
 
 Said = dict[str, Any]  # of an image
@@ -224,7 +233,7 @@ class Producer:
     records: keys under which an entry may have its records. under: that of the entries, if any.
     marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
     arrays: whether an entry holds boxes, scores and labels side by side instead of records.
-    centre: whether a record's x and y are the box's centre.
+    box_format: what its `bbox`, or x, y, width and height, are if not xywh.
     shape: the key of a record that says its shape, and the shape that is a box.
     score_last: whether a fifth number is a score.
     """
@@ -238,7 +247,7 @@ class Producer:
     marks: Set[str] = frozenset()
     record_marks: Set[str] = frozenset()
     arrays: bool = False
-    centre: bool = False
+    box_format: BoxFormat | None = None
     shape: tuple[str, str] | None = None
     score_last: bool = False
 
@@ -268,22 +277,21 @@ class Producer:
 
     def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
         key = next(key for key in self.records if key in entry)
-        value = entry[key]
-        return key, list(value.values()) if isinstance(value, dict) else value
+        value = [] if entry[key] is None else entry[key]
+        if not isinstance(value, dict):
+            return key, value
+        columns = list(value.values())  # or records by number
+        if {*map(type, columns)} != {list} or len({*map(len, columns)}) > 1:
+            return key, columns
+        return key, [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
 
-    def _fits(self, entry: object) -> bool:
-        if not isinstance(entry, dict) or not any(key in entry for key in self.records):
-            return False
-        return self.marks <= set(map(plain, entry))
+    def _fits(self, entry: Any) -> bool:
+        has_records = isinstance(entry, dict) and any(key in entry for key in self.records)
+        return has_records and self.marks <= set(map(plain, entry))
 
 
-VIA: Final = Producer(
-    "VIA",
-    records=("regions",),
-    under="_via_img_metadata",
-    marks={"filename"},
-    shape=("shape_attributes.name", "rect"),
-)
+VIA: Final = Producer("VIA", records=("regions",), under="_via_img_metadata", marks={"filename"},
+                      shape=("shape_attributes.name", "rect"))  # fmt: skip
 ANY: Final = Producer("", arrays=True)  # one that is not known, and means nothing otherwise
 MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
 PRODUCERS: Final[Sequence[Producer]] = (
@@ -291,16 +299,27 @@ PRODUCERS: Final[Sequence[Producer]] = (
     Producer("keras-retinanet", columns="image,x1,y1,x2,y2,label", kinds="tnnnnt"),
     Producer("YOLO", "label,cx,cy,w,h", kinds="nffff", options=" --normalized"),
     Producer("YOLO", "label,cx,cy,w,h,score", kinds="nfffff", options=" --normalized"),
-    Producer("MOT", columns="frame,_,x,y,w,h,score,_,_,_", kinds="n" * 10),
-    Producer("MOT", columns="frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
+    Producer("MOT", "frame,_,x,y,w,h,score,_,_,_", kinds="n" * 10),
+    Producer("MOT", "frame,_,x,y,w,h,score,_,_", kinds="n" * 9),
+    Producer("VisDrone", "x,y,w,h,score,label,_,_", kinds="n" * 8),
+    Producer("KITTI", "label,_,_,_,x1,y1,x2,y2" + ",_" * 7, kinds="t" + "n" * 14),
+    Producer("KITTI", "label,_,_,_,x1,y1,x2,y2" + ",_" * 7 + ",score", kinds="t" + "n" * 15),
     VIA,
     Producer("labelme", records=("shapes",), shape=("shape_type", "rectangle")),
-    Producer("CreateML", records=("annotations",), record_marks={"coordinates"}, centre=True),
-    Producer(
-        "Roboflow", records=("predictions",), record_marks={"x", "confidence", "class"}, centre=True
-    ),
+    Producer("CreateML", records=("annotations",), box_format="cxcywh",
+             record_marks={"coordinates"}),
+    Producer("Roboflow", records=("predictions",), box_format="cxcywh",
+             record_marks={"x", "confidence", "class"}),
+    Producer("Azure", records=("predictions",), record_marks={"boundingbox", "tagname"}),
     Producer("coco instances", records=("annotations",), marks={"images"}),
+    Producer("MegaDetector", records=("detections",), under="images", marks={"file"}),
+    Producer("BDD100K", records=("labels",), under="frames", record_marks={"box2d"}),
     Producer("torchvision", records=("boxes",), arrays=True),
     MMDETECTION,
-    Producer("detectron2", records=("annotations", "predictions", "instances")),
-)
+    Producer("mmdetection", records=("bboxes",), marks={"labels", "scores"}, arrays=True),
+    Producer("mmdetection", records=("instances",), under="data_list", box_format="xyxy",
+             record_marks={"bboxlabel"}),
+    Producer("detectron2", records=("annotations", "instances"), record_marks={"bboxmode"}),
+    Producer("by image", records=("annotations", "predictions", "instances", "objects"),
+             shape=("geometryType", "rectangle")),
+)  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,6 +13,8 @@ from roicrop.boxes.columns import Draft, five
 from roicrop.boxes.names import (
     ANY,
     CORNERS,
+    FORMAT_NAMES,
+    PREFIXES,
     SPELLINGS,
     Producer,
     Reading,
@@ -25,7 +25,7 @@ from roicrop.boxes.names import (
 )
 from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat, Source
 from roicrop.errors import BoxError
-from roicrop.files.numbers import boxes_of, is_number, numbers_of
+from roicrop.files.numbers import are_nested, boxes_of, is_number, numbers_of, opened
 from roicrop.files.text import shown
 from roicrop.text import printable
 
@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from roicrop.boxes.columns import Values
 
 # Objects, or cells that hold JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
-NESTED: Final = frozenset(
-    {"bbox", "box", "boundingbox", "coordinates", "topleft", "bottomright", "shapeattributes",
-     "regionshapeattributes", "regionattributes"}
-)  # fmt: skip
+NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
 _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
     "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
@@ -137,11 +134,13 @@ class Records:
         The box format says which.
         """
         name = roles.coordinates[0]
-        are_points = plain(name) == "points"
-        boxes, faults = boxes_of(_opened(self._column(name)), 4 if are_points else None)
+        column = self._column(name)
+        are_points = reading.box_format in (None, "xyxy") and are_nested(column)
+        boxes, faults = boxes_of(opened(column), 4 if are_points else None)
         self.faults = {**faults, **self.faults}
-        if are_points:
+        if are_points:  # two corners, in any order
             boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
+            roles.box_format = "xyxy"
         if boxes.shape[1] == 4:
             return boxes, {}
         if ROTATED in (roles.box_format, reading.box_format):
@@ -157,9 +156,9 @@ class Records:
 
     def _heed_format(self, roles: Roles) -> None:
         """The box format that the program, or `bbox_mode` or `box_format` of all rows, says."""
-        if self.producer.centre and roles.box_format == "xywh":
-            roles.box_format, roles.origin = "cxcywh", self.producer.name
-        for name in (each for each in self.names if plain(each) in ("bboxmode", "boxformat")):
+        if self.producer.box_format and roles.box_format == "xywh":
+            roles.box_format, roles.origin = self.producer.box_format, self.producer.name
+        for name in (each for each in self.names if plain(each) in FORMAT_NAMES):
             said = list(self._column(name))
             for row, mode in enumerate(said):
                 if type(mode) not in (int, str) or mode not in _MODES or mode != said[0]:
@@ -175,7 +174,7 @@ class Records:
         """Columns for the keys of objects."""
         given, self.names = self.names, []
         for name in given:
-            values = _opened(self.read(name)) if plain(name) in NESTED else []
+            values = opened(self.read(name)) if plain(name) in NESTED else []
             if self.producer.shape is not None:
                 values = self._only(self.producer.shape, name, values)
             if dict in set(map(type, filter(None, values))):
@@ -237,23 +236,3 @@ def _two_texts(values: Values) -> set[str]:
     """Two different texts of a column; fewer if it has none, or if it holds numbers."""
     texts = {value.strip() for value in values if isinstance(value, str)} - {""}
     return set() if all(map(is_number, texts)) else set(sorted(texts)[:2])
-
-
-def _opened(values: Any) -> list[Any]:
-    """What cells hold that are JSON, numbers between commas or spaces, or lists of points."""
-    kinds = set(map(type, values))
-    first = next(filter(None, values), None)
-    nested = isinstance(first, list) and isinstance(first[0], list)
-    return [*map(_open, values)] if str in kinds or nested else values
-
-
-def _open(value: Any) -> Any:
-    if isinstance(value, list) and set(map(type, value)) == {list}:
-        return [*chain(*value)]
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("{"):
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(value)
-    numbers = value.strip(" \t\r\n[]()").replace(",", " ").split()
-    return [*map(float, numbers)] if all(map(is_number, numbers)) else value

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop import __version__
-from roicrop.arguments import default_threads
 from roicrop.cli import crop, declaring, options, report, terminal
 from roicrop.cli.terminal import FAILURES, in_one_line, tell
+from roicrop.crews import Cluster, Crew, Processes, ThisProcess
 from roicrop.errors import ArgumentError, ManifestError, OutputError
-from roicrop.job import ManifestRow
 from roicrop.text import json_line
 
 if TYPE_CHECKING:
-    from roicrop.job import Crew, Destination, Entry, Ledger, Task
+    from roicrop.job import Destination, Entry, Ledger, ManifestRow, Task
 
 # One for all rows, and no columns of a manifest.
 _SHARED: Final = (
@@ -98,6 +97,8 @@ def command(ctx: click.Context, /, **params: Any) -> int:
     its options have, it fails, unless --overwrite has all rows done again. A row that fails is
     reported in one line, and the next is done. With --json, each row is one line of JSON.
     """
+    if params["workers"] is not None:  # first, to be quick: they load what this process does, too
+        Processes.prepare(["roicrop.job", "h5py"])
     return _Batch(ctx, params).run()
 
 
@@ -270,6 +271,7 @@ def _read(
 
 def _share(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """The threads and the memory of each row: all there is, divided among the workers."""
+    from roicrop.arguments import default_threads
     from roicrop.job import default_memory
 
     threads, memory, workers = params["threads"], params["memory"], params["workers"]
@@ -287,8 +289,6 @@ def _share(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
 
 
 def _crew(params: Mapping[str, Any]) -> Crew:
-    from roicrop.job import Cluster, Processes, ThisProcess
-
     if params["scheduler"] is not None:
         return Cluster(params["scheduler"])
     if params["workers"] is not None:

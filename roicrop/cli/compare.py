@@ -62,6 +62,7 @@ _DIFFER: Final = 3  # the exit status
     help="Channel to draw.  [default: the one that differs most]",
 )
 @options.OVERWRITE
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> int:
     """Pool the same boxes under several conventions, and say how far apart they are, and why.

@@ -65,6 +65,7 @@ _MOST_RECORDS: Final = 100_000
 @declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @options.EITHER
 @options.READING
+@options.MEMORY
 def command(**params: Any) -> int:
     """Show how the values of a box come about: every rounding, every sample, every weight.
 

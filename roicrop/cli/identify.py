@@ -31,6 +31,7 @@ def command(**params: Any) -> int:
     """
     from roicrop import identification as identify
     from roicrop import job as jobs
+    from roicrop.cli import report
 
     any_convention = lookup(DEFAULT["align"], "align"), *PLAIN.values()
     request = jobs.request_of({**params, "output_size": (1, 1)}, *any_convention)
@@ -40,6 +41,7 @@ def command(**params: Any) -> int:
             identify.open_pooled(params["pooled"], job, progress) as pooled,
         ):
             verdict = identify.identify(job, pooled)
+        report.show_cautions(jobs.reading_cautions(job))
         if params["as_json"]:
             click.echo(json_line({"command": "identify", **identify.facts(verdict, job)}))
         else:

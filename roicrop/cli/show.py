@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 )
 @options.READING
 @options.OVERWRITE
+@options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> None:
     """Draw where the values of a box come from; write no tensor.

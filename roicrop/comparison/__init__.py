@@ -1,8 +1,8 @@
-"""The same boxes under several conventions: how far apart they are, on which boxes, and why.
+"""The same boxes under several conventions: how far apart the results are, where, and why.
 
-`compare` pools every box of a job under each convention and keeps running sums for each two of
-them. Why they differ is found by trying, one rule at a time, and said from the plans of the boxes:
-nothing here knows a convention by its name.
+`compare` pools every box of a job under each convention and keeps running sums for each pair. It
+finds causes by exchanging one rule at a time, and describes them from the boxes' plans: nothing
+here knows a convention by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A job's boxes under several conventions: pool them all once, then look at where they differ.
+"""A job's boxes under several conventions: pool all of them, then study where they differ.
 
-The first pass goes through every box and keeps running sums. The second goes back to few boxes, the
-worst of each pair and some from all over the file, and tries which rules make the difference there.
+The first pass pools every box and keeps running sums. The second returns to a few boxes, the worst
+of each pair and some from all over the file, and finds the rules that make the difference.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from roicrop.job import Job, OnMap, Rows
 from roicrop.outputs import refuse_unfit
 
 TOLERANCE: Final = 1e-5
-"""How far apart two conventions may be that agree, for features of at most 1 in size."""
+"""Largest difference of values that agree, for features of magnitude up to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """The largest difference of values that agree.
 
-    given: what was asked for. least, most: what was used: without it, TOLERANCE times the largest
-    |feature| of a box's map, but at least times 1.
+    given: the user's, if any. least, most: the range used over all maps: without `given`, TOLERANCE
+        times the larger of 1 and the map's largest |feature|.
     """
 
     given: float | None
@@ -42,7 +42,7 @@ class Tolerance:
 
 @dataclass(slots=True)
 class Refusals:
-    """The boxes that a convention refuses. messages: why, of the first few."""
+    """The boxes that a convention refuses. messages: the reasons for the first few."""
 
     count: int = 0
     messages: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class WorstBox:
-    """A box on which two conventions differ: what the plans say, and which rules make it so."""
+    """A box on which two conventions differ: how its plans differ, and the rules responsible."""
 
     box: Worst
     contrasts: list[Contrast]
@@ -61,10 +61,10 @@ class WorstBox:
 class Pair:
     """Two conventions on all boxes.
 
-    tally: how far they are apart. refused: boxes that one of the two refuses and the other takes.
-    studied: how many boxes the reasons were found on.
-    reasons: what makes the difference, most first. worst: the boxes that differ most.
-    picture: the file that shows the first of them.
+    tally: how far apart they are. refused: the number of boxes that only one of them accepts.
+    studied: the number of boxes on which the reasons were found.
+    reasons: the causes of the difference, largest first. worst: the boxes that differ most.
+    picture: the file that shows the worst box, if it was drawn.
     """
 
     first: Variant
@@ -78,13 +78,13 @@ class Pair:
 
     @property
     def agrees(self) -> bool:
-        """Whether both take the same boxes, and no value differs by more than the tolerance."""
+        """True if both accept the same boxes and no value differs by more than the tolerance."""
         return self.tally.differ == 0 and self.refused == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of comparing. refusals: of each variant, in their order."""
+    """The result of comparing. refusals: one for each variant, in the same order."""
 
     variants: list[Variant]
     refusals: list[Refusals]
@@ -94,18 +94,17 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether every pair of conventions agrees."""
+        """True if every pair of conventions agrees."""
         return all(pair.agrees for pair in self.pairs)
 
 
-_EVERYWHERE: Final = 32  # boxes that are looked at beside the worst
+_EVERYWHERE: Final = 32  # boxes studied besides the worst
 
 
 class Study:
-    """Two variants of a job: which rules make them differ, and what the worst boxes look like.
+    """Two variants of a job: which rules make them differ, and how, on the worst boxes.
 
-    rows: the boxes to look at: the worst, and some from all over the file; none where no box
-        differs.
+    rows: the boxes to study: the worst, and some from all over the file; empty if no box differs.
     """
 
     def __init__(self, job: Job, first: Variant, second: Variant, tally: Tally) -> None:
@@ -125,12 +124,12 @@ class Study:
         )
 
     def look(self, on_map: OnMap, gallery: Gallery | None) -> None:
-        """Look at boxes on their map, of those in `rows`."""
+        """Study boxes on their map, which are some of `rows`."""
         for row in on_map.rows.tolist():
             one = on_map.take(np.array([row], dtype=np.intp))
             try:
                 reasons = self._ablation.add(one.pool)
-            except BoxError:  # one of the two refuses it
+            except BoxError:  # one of the variants refuses it
                 continue
             if row in self._worst:
                 self._found[row] = self._describe(row, one, reasons)
@@ -152,7 +151,7 @@ class Study:
         return WorstBox(self._worst[row], telling, reasons)
 
     def pair(self, refused: int) -> Pair:
-        """All that is known of the two; `refused`: boxes that only one of them takes."""
+        """Everything found about the two; refused: the number of boxes that only one accepts."""
         return Pair(
             self._first,
             self._second,
@@ -171,7 +170,7 @@ def _on_one_map(job: Job, row: int, first: Variant, second: Variant) -> bool:
 
 
 def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Contrast:
-    """Two rules take the box from different maps of a pyramid, or one of them from none."""
+    """The contrast of rules that put the box on different levels of a pyramid, or on none."""
     taken = []
     for on_map in placed:
         level = int(on_map.job.level[row])
@@ -181,7 +180,7 @@ def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Cont
 
 
 def _everywhere(job: Job) -> Rows:
-    """Boxes that are pooled, evenly spaced."""
+    """Some of the boxes that are pooled, evenly spaced."""
     rows = np.flatnonzero(job.is_pooled)
     at = np.linspace(0, len(rows) - 1, min(len(rows), _EVERYWHERE)).astype(np.intp)
     return rows[at]
@@ -199,25 +198,25 @@ def compare(
     gallery: Gallery | None = None,
     progress: Callable[[int], object] = lambda boxes: None,
 ) -> Comparison:
-    """Pool every box of a job under each variant, and compare each two of them.
+    """Pool every box of a job under each variant, and compare the variants in pairs.
 
-    float16 maps are pooled in float32: their own rounding would hide what differs.
+    float16 maps are pooled in float32, because rounding to float16 would hide differences.
 
-    tolerance: the largest absolute difference of values that agree; None is as in `Tolerance`.
-    listed: how many of the worst boxes of each pair are named, at least 1.
-    gallery: where the worst box of each pair is drawn.
-    progress: called with the number of boxes that have been pooled since it was called last.
+    tolerance: the largest absolute difference of values that agree; None: see `Tolerance`.
+    listed: the number of worst boxes to describe for each pair, at least 1.
+    gallery: draws the worst box of each pair.
+    progress: called with the number of boxes pooled since the last call.
 
-    Raises ArgumentError for a tolerance that is not a finite number from 0 on, and OutputError for
-    a picture that cannot be written.
+    Raises ArgumentError for a tolerance that is negative or not finite, and OutputError for a
+    picture that cannot be written.
     """
     if tolerance is not None and not 0 <= tolerance < np.inf:
-        raise ArgumentError(f"--tolerance {tolerance}: give a number from 0 on")
+        raise ArgumentError(f"--tolerance {tolerance}: give a finite number, 0 or above")
     for variant in variants:
         if job.source.level_names is None and "level_rule" in overrides(variant.convention):
             raise ArgumentError(
-                f"{variant.name}: a level rule is for a pyramid, and {job.source.name} is not one: "
-                "leave it out, or name its levels with --levels"
+                f"{variant.name}: a level rule needs a pyramid, and {job.source.name} is not one: "
+                "leave the rule out, or name the levels with --levels"
             )
     first_pass = _FirstPass(job, variants, tolerance, listed)
     first_pass.run(progress)
@@ -230,13 +229,13 @@ def compare(
     )
 
 
-_CHUNK_BYTES: Final = 64 << 20  # of pooled values and their differences at a time
-_TEMPORARIES: Final = 4  # arrays of differences and what is made of them, in float64
+_CHUNK_BYTES: Final = 64 << 20  # of pooled values and differences at a time
+_TEMPORARIES: Final = 4  # float64 arrays of differences and intermediate results
 _MESSAGES: Final = 5  # refused boxes whose reasons are kept
 
 
 class _FirstPass:
-    """Every box under every variant. tallies and refused_by_one are for each two of them."""
+    """Every box under every variant. tallies, refused_by_one: an entry for each pair."""
 
     def __init__(
         self, job: Job, variants: Sequence[Variant], given: float | None, listed: int
@@ -254,13 +253,13 @@ class _FirstPass:
 
     @property
     def tolerance(self) -> Tolerance:
-        """What was used for the maps so far."""
+        """The tolerances used so far."""
         used = self._tolerances or [TOLERANCE if self._given is None else self._given]
         return Tolerance(self._given, min(used), max(used))
 
     def run(self, progress: Callable[[int], object]) -> None:
-        """Pool every box under every variant."""
-        for on_map in map(_at_least_float32, self._job.by_map()):
+        """Pool every box under every variant, and tally the differences."""
+        for on_map in map(_at_least_float32, self._job.by_map(whole=self._job.memory // 2)):
             largest = self.spread.add(on_map.features)
             given = self._given
             self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
@@ -288,7 +287,7 @@ class _FirstPass:
             )
 
     def _takes(self, on_map: OnMap, n: int) -> Bool:
-        """(n,) the boxes that a variant does not refuse. Only reversed ones ever are."""
+        """Mask (n,) of the boxes that a variant accepts. Only reversed boxes are ever refused."""
         convention, refusals, rows = self._variants[n].convention, self.refusals[n], on_map.rows
         x1, y1, x2, y2 = self._job.corners[rows].T
         takes = np.ones(len(rows), dtype=np.bool_)
@@ -306,13 +305,14 @@ class _FirstPass:
 def _second_pass(
     job: Job, variants: Sequence[Variant], first_pass: _FirstPass, gallery: Gallery | None
 ) -> list[Pair]:
-    """The boxes that tell most, again."""
+    """Study the worst boxes of each pair, and some others."""
     studies = [
         Study(job, variants[a], variants[b], tally)
         for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
     ]
     rows = np.unique(np.concatenate([study.rows for study in studies]))
-    for on_map in map(_at_least_float32, job.by_map(rows)):
+    on_maps = job.by_map(rows, whole=job.memory // 2, beside=0.5 if gallery else 0.0)
+    for on_map in map(_at_least_float32, on_maps):
         for study in studies:
             its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
             study.look(on_map.take(its_rows), gallery)
@@ -333,13 +333,13 @@ def _at_least_float32(on_map: OnMap) -> OnMap:
 
 
 class Gallery:
-    """One picture for each two variants: both sampling grids over one another, and the difference.
+    """One picture per pair of variants: both sampling grids overlaid, and the difference.
 
-    place: a directory that is there.
-    channel: the one that is shown; None is the one in which a box differs most.
+    place: an existing directory.
+    channel: the channel to show; None means the one that differs most.
 
-    Raises ArgumentError for a channel that the maps lack, and OutputError for a place that cannot
-    be used.
+    Raises ArgumentError for a channel that does not exist, and OutputError for a place that cannot
+    be written to.
     """
 
     def __init__(
@@ -359,7 +359,7 @@ class Gallery:
             refuse_unfit(self._file(*pair), overwrite=overwrite, inputs=job.input_files)
 
     def draw(self, one: OnMap, worst: Worst, first: Variant, second: Variant) -> str:
-        """Draw the one box on its map; the file that was written."""
+        """Draw one box on its map; returns the file that was written."""
         from roicrop import draw
         from roicrop.job import Photos
 
@@ -373,7 +373,7 @@ class Gallery:
             for plan, values in zip(plans, pooled, strict=True)
         ]
         apart = np.abs(crops[1].values - crops[0].values)
-        features, bin_ = one.channels_first(one.features), draw.default_bin(apart)
+        features, bin_ = one.cells, draw.default_bin(apart)
         shown = draw.Shown.of_bin(features, channel, plans[0], bin_)
         picture = draw.overlay(
             shown,
@@ -387,6 +387,6 @@ class Gallery:
         return str(path)
 
     def _file(self, first: Variant, second: Variant) -> Path:
-        # Windows has no files with colons; no convention has an underscore in its name.
+        # Windows forbids colons in file names; no convention has an underscore in its name.
         name = f"{first.name}-vs-{second.name}.png".replace(":", "_")
         return self._place / name

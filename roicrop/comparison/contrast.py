@@ -1,4 +1,4 @@
-"""How two plans of one box differ: in cells and pixels, and in samples and what is made of them."""
+"""How two plans of one box differ: in position, size, samples, and how samples are combined."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Plans = tuple[Plan, Plan]
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One thing in which two plans of a box differ.
+    """One way in which two plans of a box differ.
 
-    what: its name. text: a sentence about it.
-    first, second: the number or numbers of each plan, y before x, if there are any.
+    what: its name. text: a sentence that describes it.
+    first, second: the values of each plan, y before x, if there are any.
     """
 
     what: str
@@ -37,9 +37,9 @@ def contrasts(
     names: tuple[str, str],
     cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
-    """Everything in which two plans differ on box k, which has that number in both.
+    """Every way in which two plans differ on box k, which has the same index in both.
 
-    names: what to call the two. cells_per_pixel: along y and x, from pixels of the image.
+    names: of the two conventions. cells_per_pixel: along y and x, for image pixels.
     """
     first, second = plans
     of_cells = [plan.kind == "cell" for plan in plans]
@@ -68,11 +68,11 @@ _BEYOND: Final = {
     "clamp": "reads the edge of the map",
     "repeat": "reads the edge of the map, however far away",
     "inside": "reads 0",
-    "continue": "goes on along the line through the last two cells",
+    "continue": "extrapolates from the last two cells",
     "zero": "lets the map fade to 0",
-    "extrapolate": "gives a value of its own",
+    "extrapolate": "gives a constant",
 }
-_ROUNDINGS: Final = 64  # units in the last place, up to which two coordinates differ by rounding
+_ROUNDINGS: Final = 64  # units in the last place that coordinates may differ by through rounding
 
 
 def _reductions(plans: Plans) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def _reductions(plans: Plans) -> tuple[str, str]:
 
 
 def _turn(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    """Boxes with an angle: how far each is turned, in degrees."""
+    """For boxes with an angle, how far each convention turns them, in degrees."""
     degrees = []
     for turn in (plan.turn(k) for plan in plans):
         if turn is None:
@@ -104,7 +104,7 @@ def _begin(
     names: tuple[str, str],
     cells_per_pixel: Both,
 ) -> Iterator[Contrast]:
-    """Where the two boxes begin, in index coordinates; for crop-and-resize, its samples."""
+    """Where the two boxes begin, in index coordinates; for crop-and-resize, where it samples."""
     if _is_one_of_points(plans):
         yield _points(plans, k, names)
         return
@@ -123,7 +123,7 @@ def _begin(
 
 
 def _joined(ways: list[str]) -> str:
-    """For y and x, in one: "1 cell (8 pixels) further down and right"."""
+    """Join y and x in one phrase: "1 cell (8 pixels) further down and right"."""
     if len(ways) == 2 and ways[0].rpartition(" ")[0] == ways[1].rpartition(" ")[0]:
         return f"{ways[0]} and {ways[1].rpartition(' ')[2]}"
     return " and ".join(ways)
@@ -134,7 +134,7 @@ def _is_one_of_points(plans: Plans) -> bool:
 
 
 def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
-    """One samples from corner to corner, the other inside its bins."""
+    """The first and last sample of each, where one samples corner to corner and the other bins."""
     spans, words = [], []
     for plan, name in zip(plans, names, strict=True):
         span = [_first_and_last(along.position) for along in plan.samples(k)]
@@ -157,7 +157,7 @@ def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
     if all(_close(a, b, plans) for a, b in zip(*sizes, strict=True)):
         return
     one, other = ("×".join(map(brief, size)) for size in sizes)
-    text = f"{names[1]} takes the box to be {other} cells, {names[0]} {one} (height × width)"
+    text = f"{names[1]} makes the box {other} cells, {names[0]} {one} (height × width)"
     yield Contrast("size", text, *sizes)
 
 
@@ -175,7 +175,7 @@ def _count(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
 
 
 def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
-    """Sample positions that are the same except for their last bits."""
+    """Sample positions that differ only by rounding."""
     largest = 0.0
     for along in zip(*(plan.samples(k) for plan in plans), strict=True):
         a, b = (samples.position.astype(np.float64) for samples in along)
@@ -186,12 +186,12 @@ def _rounding(plans: Plans, k: int) -> Iterator[Contrast]:
             return
         largest = max(largest, float(apart.max(initial=0.0)))
     if largest:
-        text = f"samples lie at the same places except for rounding, at most {brief(largest)} cells"
+        text = f"samples lie at the same positions up to rounding, at most {brief(largest)} cells"
         yield Contrast("rounding", text, 0.0, largest)
 
 
 def _border(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    """What is done beyond the outermost cell centres, if the box gets there."""
+    """What each does beyond the outermost cell centres, if the box reaches there."""
     one, other = (plan.convention.border for plan in plans)
     if one != other and any(_leaves(plan, k) for plan in plans):
         text = (
@@ -207,7 +207,7 @@ def _leaves(plan: Plan, k: int) -> bool:
 
 
 def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    """Samples that are out of range, and those that are read at the edge of the map instead."""
+    """Samples that are out of range, and samples moved to the edge of the map."""
     if any(plan.kind == "piece" for plan in plans):
         return
     counts = [_outside_and_clamped(plan, k) for plan in plans]
@@ -224,13 +224,13 @@ def _lost(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
 
 
 def _outside_and_clamped(plan: Plan, k: int) -> tuple[int, int, int]:
-    """How many samples are out of range, how many are clamped, and how many there are."""
+    """The number of samples out of range, of clamped samples, and of all samples."""
     terms = [plan.terms(k, p, q) for p, q in np.ndindex(*plan.output_size)]
     return sum(t.outside for t in terms), sum(t.clamped for t in terms), sum(t.total for t in terms)
 
 
 def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
-    """RoIPool's rounding of the box, in cells, and how far an edge moves, in pixels."""
+    """How RoIPool rounds the box to cells, and how far an edge moves, in pixels."""
     words, real, whole, furthest = [], [], [], 0.0
     for axis, along, scale in zip(plan.axes, "yx", cells_per_pixel, strict=True):
         first_cell, last_cell = axis.ends(k)
@@ -251,7 +251,7 @@ def _rounded(plan: Plan, k: int, name: str, cells_per_pixel: Both) -> Contrast:
 
 
 def _void(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
-    """Bins without a sample or cell, if there are, and what they give."""
+    """Bins without samples or cells, and their value."""
     counts = [int(plan.void(k).sum()) for plan in plans]
     gives = [plan.convention.void_value for plan in plans]
     if not any(counts) or (counts[0] == counts[1] and repr(gives[0]) == repr(gives[1])):
@@ -271,7 +271,7 @@ def _start(plans: Plans, names: tuple[str, str]) -> Iterator[Contrast]:
 
 
 def _close(a: float, b: float, plans: Plans) -> bool:
-    """Whether two coordinates differ by no more than rounding."""
+    """True if two coordinates differ by no more than rounding."""
     return abs(b - a) <= _rounding_of(plans) * max(abs(a), abs(b), 1.0)
 
 

@@ -1,4 +1,4 @@
-"""How far apart two conventions are, summed over boxes, and which of their rules make them so."""
+"""How far apart two conventions are, summed over boxes, and which of their rules cause it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from roicrop.job import Rows
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
-_BLOCK: Final = 1 << 20  # features that are summed at a time
+_BLOCK: Final = 1 << 20  # features summed at a time
 
 
 @dataclass(slots=True)
 class Spread:
-    """The features that the boxes were pooled from, those that are finite.
+    """The finite features that boxes were pooled from.
 
-    count: how many. mean: theirs. squares: the sum of their squared distances from it.
-    largest: the largest magnitude.
+    count: their number. squares: the sum of squared distances from the mean. largest: the largest
+        magnitude.
     """
 
     count: int = 0
@@ -36,18 +36,18 @@ class Spread:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation, which differences are relative to; 0 where all are the same."""
+        """The standard deviation; 0 if all features are the same."""
         return math.sqrt(self.squares / self.count) if self.count else 0.0
 
     def relative(self, difference: float) -> float | None:
-        """A difference in standard deviations; None where there is no spread."""
+        """A difference in standard deviations; None if the deviation is 0."""
         return difference / self.deviation if self.deviation else None
 
     def add(self, features: Array) -> float:
-        """Take in one map, contiguous; its largest magnitude."""
+        """Add a contiguous map; returns its largest magnitude."""
         largest = 0.0
         for start in range(0, features.size, _BLOCK):
-            with np.errstate(invalid="ignore"):  # of NaN that signal
+            with np.errstate(invalid="ignore"):  # signalling NaN
                 block = features.reshape(-1)[start : start + _BLOCK].astype(np.float64)
             if not np.isfinite(block).all():
                 block = block[np.isfinite(block)]
@@ -58,7 +58,7 @@ class Spread:
         return largest
 
     def _merge(self, block: Float) -> None:
-        """Chan, Golub and LeVeque's update of a mean and a sum of squares."""
+        """Update mean and sum of squares (Chan, Golub and LeVeque)."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             mean = float(block.mean())
             squares = float(np.square(block - mean).sum())
@@ -71,12 +71,12 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Differences |second − first| of n boxes, V values each.
+    """Differences |second − first| of n boxes with V values each.
 
-    values: (n, V) float64; 0 where both are the same, NaN or infinity included, and NaN where no
-        difference can be told: only one of the two is finite, or they are unlike in another way.
-    total, largest: (n,) the sum of each box's differences and the largest, of those there are.
-    incomparable: (n,) how many values of each box have no difference.
+    values: (n, V) float64; 0 where both are equal, NaN and infinity included; NaN where they are
+        incomparable: only one is finite, or they are different non-finite values.
+    total, largest: (n,) the sum and the maximum of each box's differences, without NaN.
+    incomparable: (n,) the number of incomparable values of each box.
     """
 
     values: Float
@@ -86,7 +86,7 @@ class Apart:
 
     @classmethod
     def of(cls, first: Array, second: Array) -> Apart:
-        """Of two pooled arrays (n, …), both channels first or both channels last."""
+        """The differences of two pooled arrays (n, …) of the same layout."""
         with np.errstate(over="ignore", invalid="ignore"):
             apart = np.abs(np.subtract(second, first, dtype=np.float64))
             values = apart.reshape(len(apart), math.prod(apart.shape[1:]))
@@ -103,7 +103,7 @@ class Apart:
         return cls(values, total, values.max(axis=1, initial=0.0, where=told), incomparable)
 
     def where_largest(self, k: int) -> int:
-        """Which value of box k differs most; one without a difference comes before all others."""
+        """The index of the value of box k that differs most; an incomparable one counts as most."""
         return int(np.argmax(np.where(np.isnan(self.values[k]), np.inf, self.values[k])))
 
 
@@ -112,9 +112,9 @@ class Worst:
     """A box on which two conventions differ.
 
     rank: larger is worse.
-    row: of the job. largest, mean: of the absolute differences.
-    incomparable: values of which only one of the two is finite.
-    channel, bin, values: where they differ most, and what each gives there.
+    row: the box's row in the job. largest, mean: of the absolute differences.
+    incomparable: the number of incomparable values.
+    channel, bin, values: where they differ most, and the value of each there.
     """
 
     rank: float
@@ -131,12 +131,12 @@ class Worst:
 class Tally:
     """Two conventions over the boxes so far.
 
-    listed: how many of the worst boxes are kept.
-    boxes: that both conventions take. differ: those beyond the tolerance. unequal: those that are
-        not the same to the last bit.
-    values: of which a difference can be told; total, largest: of their differences.
-    incomparable: values of which none can, because only one of the two is finite.
-    worst: the boxes that differ most, the worst first, of equals the one of the first row.
+    listed: how many of the worst boxes to keep.
+    boxes: the number that both conventions accept; differ: of these, beyond the tolerance;
+        unequal: not equal to the last bit.
+    values: the number of comparable values; total, largest: of their differences.
+    incomparable: the number of incomparable values.
+    worst: the boxes that differ most, worst first; ties go to the lower row.
     """
 
     listed: int
@@ -151,15 +151,15 @@ class Tally:
 
     @property
     def mean(self) -> float:
-        """The mean of the absolute differences."""
+        """The mean absolute difference."""
         return self.total / self.values if self.values else 0.0
 
     def add(
         self, rows: Rows, first: Array, second: Array, tolerance: float, *, channels_last: bool
     ) -> None:
-        """Take in n boxes.
+        """Add n boxes.
 
-        first, second: what the two give for them, (n, C, PH, PW) or (n, PH, PW, C).
+        first, second: the pooled values, (n, C, PH, PW) or (n, PH, PW, C).
         tolerance: the largest difference of values that agree.
         """
         apart = Apart.of(first, second)
@@ -199,9 +199,9 @@ def _place(shape: tuple[int, ...], at: int, *, channels_last: bool) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Rules in which two conventions differ, as few as can be exchanged by themselves.
+    """Rules in which two conventions differ, as few as can be exchanged on their own.
 
-    name: what they decide. fields: those of `Convention`.
+    name: what they decide. fields: their names in `Convention`.
     """
 
     name: str
@@ -209,21 +209,21 @@ class Cause:
 
     @property
     def telling(self) -> tuple[str, ...]:
-        """The fields that say what differs; the others only have to go with them."""
-        if "operator" in self.fields:  # of the other operator's rules a row says nothing
+        """The fields worth reporting; the others are only exchanged along with them."""
+        if "operator" in self.fields:  # the other operator's rules mean nothing in this one
             return tuple(name for name in self.fields if name in ("operator", "mode"))
         return tuple(name for name in self.fields if name not in _OF_THE_BOX) or self.fields
 
     def exchanged(self, row: Convention, other: Convention) -> Convention:
-        """`row` with these rules of `other`. It treats reversed boxes, where it can."""
+        """`row` with these rules of `other`, accepting reversed boxes where possible."""
         changes = {name: getattr(other, name) for name in self.fields}
         return dataclasses.replace(row, **changes, reversed_boxes="mirror")
 
 
 def causes(first: Convention, second: Convention, *, pyramid: bool = False) -> list[Cause]:
-    """Everything that can make two conventions give different values; on one map, or a pyramid.
+    """Everything that can make two conventions give different values, on one map or a pyramid.
 
-    Rules that play no part, as what a maximum starts from where both take an average, are left out.
+    Rules without effect are left out, such as the start of a maximum if both take an average.
     """
     fields = [name for name in differing(first, second) if name in _DECIDES]
     left_out = idle_in_both(first, second) | (set() if pyramid else {"level_rule"})
@@ -272,13 +272,13 @@ _SAMPLING: Final = frozenset(
     )
 )
 _OF_THE_BOX: Final = frozenset(("order", "normalized", "inner"))
-# A row of RoIPool says nothing about samples, and none of RoIAlign can round.
+# RoIPool's rows have no rules for samples, and RoIAlign's none for rounding.
 _OF_AN_OPERATOR: Final = _SAMPLING | _OF_THE_BOX | {"operator", "interpolation", "max_over"}
 _PLACE: Final = (_SAMPLING - {"border"}) | _OF_THE_BOX
 
 
 def _group(name: str, first: Convention, second: Convention) -> str:
-    """The cause that a field belongs to: its own, unless it makes no sense without others."""
+    """The cause that a field belongs to: its own, unless it makes no sense without others'."""
     if name == "mode" and "piece" in (first.kind, second.kind):
         name = "sampling_ratio"  # an integral has no maximum
     if (first.kind == "cell") != (second.kind == "cell") and name in _OF_AN_OPERATOR:
@@ -287,22 +287,22 @@ def _group(name: str, first: Convention, second: Convention) -> str:
     if corners[0] != corners[1] and name in _PLACE:
         return "placement of samples"
     if first.interpolation != second.interpolation and name == "border":
-        return _DECIDES["interpolation"]  # the nearest cell is known with one border only
+        return _DECIDES["interpolation"]  # nearest cells are defined for one border only
     return _DECIDES[name]
 
 
 Pool = Callable[[Convention], Array]
-"""What a convention gives for a box; BoxError if it refuses that."""
+"""Pools a box under a convention; raises BoxError if the convention refuses the box."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A cause, and what it accounts for.
+    """A cause, and how much of the difference it explains.
 
-    fields: field of the convention → the first's value and the second's.
-    remains: of the sum of absolute differences, what would be left were the two alike in this: 0
-        where this is all, 1 where it is nothing; None where it cannot be told.
-    incomparable_remains: the same of the values of which only one of the two is finite.
+    fields: field of the convention → the values of the first and the second.
+    remains: the share of the sum of absolute differences that would remain if both had the same
+        rule: 0 if it explains everything, 1 if nothing, None if unknown.
+    incomparable_remains: the same share of the number of incomparable values.
     """
 
     cause: str
@@ -312,20 +312,20 @@ class Reason:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it changes nothing: all of the difference is left without it."""
+        """True if it has no effect: all of the difference remains without it."""
         return self.remains in (None, 1) and self.incomparable_remains in (None, 1)
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Smaller accounts for more. Values without a difference come first."""
+        """Sort key; smaller explains more. Incomparable values come first."""
         first, second = self.incomparable_remains, self.remains
         return (1.0 if first is None else first, 1.0 if second is None else second)
 
 
 class Ablation:
-    """Two conventions, and what each of their differences accounts for over the boxes so far.
+    """Two conventions, and what each difference of their rules explains on the boxes so far.
 
-    pyramid: whether boxes are on one. boxes: how many those are.
+    pyramid: True if the boxes are on one. boxes: the number added.
     """
 
     def __init__(self, first: Convention, second: Convention, *, pyramid: bool = False) -> None:
@@ -335,9 +335,9 @@ class Ablation:
         self._shares = [_Share() for _ in self._causes]
 
     def add(self, pool: Pool) -> list[Reason]:
-        """Take in one more box; what makes the difference on that one.
+        """Add a box; returns the reasons for the difference on this box alone.
 
-        BoxError if one of the two refuses it.
+        Raises BoxError if one of the conventions refuses it.
         """
         ends = pool(self._first), pool(self._second)
         its_shares = [self._try(cause, pool, ends) for cause in self._causes]
@@ -348,14 +348,14 @@ class Ablation:
 
     @property
     def reasons(self) -> list[Reason]:
-        """The causes, what accounts for most first."""
+        """The causes, starting with the one that explains most."""
         return self._reasons(self._shares)
 
     def _try(self, cause: Cause, pool: Pool, ends: tuple[Array, Array]) -> _Share:
         first, second = self._first, self._second
         try:
             changed = pool(cause.exchanged(first, second)), pool(cause.exchanged(second, first))
-        except BoxError:  # what both take, something between them may refuse
+        except BoxError:  # a convention between two that accept a box may refuse it
             return _Share()
         left = Apart.of(changed[0], ends[1]), Apart.of(ends[0], changed[1])
         return _Share.of(Apart.of(*ends), left)
@@ -376,10 +376,10 @@ class Ablation:
 
 @dataclass(slots=True)
 class _Share:
-    """What one cause accounts for: sums of differences, and numbers of values without one.
+    """What one cause explains: sums of differences, and numbers of incomparable values.
 
-    whole, incomparable: of the two conventions. left, incomparable_left: of the same values, when
-        the two are alike in that cause.
+    whole, incomparable: between the two conventions. left, incomparable_left: on the same values,
+        once both have the same rule.
     """
 
     whole: float = 0.0

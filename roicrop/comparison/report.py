@@ -1,4 +1,4 @@
-"""A comparison as text and as JSON has it: how far apart each two are, why, and on which boxes."""
+"""A comparison in words and for JSON: how far apart each pair is, why, and on which boxes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from roicrop.text import INDENT, brief, exact, headed, many, table
 
 
 def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
-    """Lines of text.
-
-    job: what was compared, for the names of boxes.
-    """
+    """Describe a comparison in lines of text; job: for the names of boxes."""
     alike, pairs = _distinct(comparison, job)
     if len(pairs) > 1:
         yield from _overview(pairs, comparison)
@@ -38,13 +35,13 @@ def in_words(comparison: Comparison, job: Job) -> Iterator[str]:
 
 
 _DIGITS: Final = 4
-_LAST: Final = 0.001  # less of a difference than this is not put in figures
+_LAST: Final = 0.001  # shares below this are not given in digits
 
 
 def _distinct(comparison: Comparison, job: Job) -> tuple[list[tuple[list[str], Pair]], list[Pair]]:
-    """Groups of variants with the same rules, each with one of its pairs; and the other pairs.
+    """Groups of variants with the same rules, each with one of its pairs; and all other pairs.
 
-    Of pairs that differ only in which variant of a group they name, the first stands for all.
+    Where pairs differ only in which member of a group they name, the first represents them all.
     """
     alike: dict[str, tuple[list[str], Pair]] = {}
     pairs: dict[object, Pair] = {}
@@ -61,13 +58,13 @@ def _distinct(comparison: Comparison, job: Job) -> tuple[list[tuple[list[str], P
 
 
 def _rules(row: Convention, job: Job) -> str:
-    """Everything that decides what a convention gives for the boxes of a job."""
+    """Everything that determines a convention's results for the boxes of a job."""
     level_rule = row.level_rule if job.source.level_names else None
     return repr((effective(row), row.reversed_boxes, level_rule))
 
 
 def _overview(pairs: Sequence[Pair], comparison: Comparison) -> Iterator[str]:
-    """A line for each pair."""
+    """A table with a line per pair."""
     rows = [["first", "second", "boxes that differ", "largest", "", "mean", "", ""]]
     for pair in pairs:
         tally = pair.tally
@@ -88,17 +85,17 @@ def _pair(pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
     yield f"{pair.first.name} and {pair.second.name} {_verdict(pair, comparison)}"
     tally, spread = pair.tally, comparison.spread
     if pair.refused:
-        yield _line("refused", f"{_boxes(pair.refused)} by one of the two and not by the other")
+        yield _line("refused", f"{_boxes(pair.refused)} by only one of the two")
     if not tally.unequal:
         if pair.reasons and tally.boxes:
             rules = ", ".join(reason.cause for reason in pair.reasons)
-            yield _line("idle rules", f"they differ in {rules}: which changes nothing here")
+            yield _line("idle rules", f"they differ in {rules}, which has no effect here")
         return
     if tally.largest:
         yield _line("largest", " = ".join(filter(None, _both(tally.largest, spread))))
         yield _line("mean", " = ".join(filter(None, _both(tally.mean, spread))))
     if tally.incomparable:
-        yield _line("not finite", f"{many(tally.incomparable, 'value')}, in one of the two only")
+        yield _line("not finite", f"{many(tally.incomparable, 'value')} in only one of the two")
     if pair.picture:
         yield _line("picture", pair.picture)
     yield from _why(pair)
@@ -113,19 +110,19 @@ def _line(heading: str, text: str) -> str:
 def _verdict(pair: Pair, comparison: Comparison) -> str:
     tally, tolerance = pair.tally, comparison.tolerance
     if not tally.boxes:
-        return "have no box in common" if pair.refused else "have no box to be compared on"
+        return "accept no box in common" if pair.refused else "have no box to be compared on"
     if tally.differ:
         return f"DIFFER on {tally.differ:,} of {_boxes(tally.boxes)}"
     verdict = f"agree on all {_boxes(tally.boxes)}" if tally.boxes > 1 else "agree on the one box"
     if pair.refused:
-        verdict = f"DIFFER, but {verdict} that both take"
+        verdict = f"DIFFER, but {verdict} that both accept"
     if not tally.unequal:
         return f"{verdict}, to the last bit"
     return f"{verdict}, within {_number(tolerance.most)}"
 
 
 def _why(pair: Pair) -> Iterator[str]:
-    """The causes, each with what is difference remaining if this rule matched."""
+    """The causes, each with the difference remaining if this rule matched."""
     part = [reason for reason in pair.reasons if not reason.is_idle]
     idle = [reason.cause for reason in pair.reasons if reason.is_idle]
     columns = [
@@ -158,7 +155,7 @@ def _value(value: object) -> str:
 
 def _percent(part: float | None) -> str:
     if part is None:
-        return "not known"
+        return "unknown"
     if part in (0, 1):
         return "all of it" if part else "nothing"
     if part < _LAST:
@@ -167,12 +164,12 @@ def _percent(part: float | None) -> str:
 
 
 def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Iterator[str]:
-    """A box: how far apart it is where, and what its two plans have to say."""
+    """A box: where and how much it differs, and the contrasts of its plans."""
     box, number = found.box, job.table.source_index[found.box.row]
     place = job.where(box.row)
     said = []
     if box.incomparable:
-        said.append(f"{many(box.incomparable, 'value')} finite in one only")
+        said.append(f"{many(box.incomparable, 'value')} finite in only one")
     if box.largest:
         apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
         said.append(f"up to {apart}, mean {_number(box.mean)}")
@@ -183,13 +180,13 @@ def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Ite
     where = "" if place.endswith(f"box {number}") else f" ({place})"
     yield f"{INDENT}box {number}{where}: {'; '.join(said)}"
     if found.reasons and pair.reasons and found.reasons[0].cause != pair.reasons[0].cause:
-        yield f"{INDENT * 2}here it is mostly: {found.reasons[0].cause}"
+        yield f"{INDENT * 2}main cause here: {found.reasons[0].cause}"
     for contrast in found.contrasts:
         yield f"{INDENT * 2}{contrast.text}"
 
 
 def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
-    """What the numbers above are in terms of."""
+    """The definitions of σ and of the tolerance, and how the conventions were run."""
     spread, tolerance = comparison.spread, comparison.tolerance
     if spread.deviation:
         yield f"σ = {_number(spread.deviation)}: the standard deviation of the features"
@@ -197,18 +194,18 @@ def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
     if tolerance.least != tolerance.most:
         span += f" to {_number(tolerance.most)}"
     if tolerance.given is None:
-        span += f": {exact(TOLERANCE)} × the largest |feature| of the map, at least × 1"
+        span += f": {exact(TOLERANCE)} × the largest |feature| of the map, or × 1 if that is less"
     yield f"tolerance = {span}"
     if job.source.dtype.itemsize < 4:
-        yield f"{job.source.dtype} features were pooled in float32, without their own rounding"
+        yield f"{job.source.dtype} features were pooled in float32, without rounding the result"
     for variant in comparison.variants:
         row = variant.convention
         if row.normalized:
-            yield f"{variant.name} was given the same boxes, as {row.order} fractions of the image"
+            yield f"{variant.name} received the same boxes as {row.order} fractions of the image"
 
 
 def _both(difference: float, spread: Spread) -> tuple[str, str]:
-    """The difference, and in standard deviations."""
+    """A difference, as it is and in standard deviations."""
     relative = spread.relative(difference)
     return _number(difference), "" if relative is None else f"{_number(relative)} σ"
 
@@ -225,9 +222,9 @@ Record = dict[str, Any]
 
 
 def as_record(comparison: Comparison, job: Job) -> Record:
-    """Everything, in Python's own types; NaN and infinities are floats still.
+    """The whole comparison in plain Python values, where NaN and infinity are floats.
 
-    job: what was compared, for the names of boxes and images.
+    job: for the names of boxes and images.
     """
     spread, tolerance = comparison.spread, comparison.tolerance
     return {

@@ -1,4 +1,4 @@
-"""What is compared: conventions, each with settings of its own."""
+"""What is compared: conventions, each with its own settings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from roicrop.models import find_node, is_model
 from roicrop.text import choice
 
 Settings = Mapping[str, Any]
-"""Values by their names in SETTINGS; None is the convention's."""
+"""Name in SETTINGS → value; None means the convention's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A convention, under the name that the user gave it: "onnx:sampling_ratio=2,mode=max"."""
+    """A convention and the user's name for it, such as "onnx:sampling_ratio=2,mode=max"."""
 
     name: str
     convention: Convention
@@ -29,14 +29,14 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is compared of boxes along the axes, and of boxes with an angle; or why it cannot be."""
+    """The variants for boxes along the axes and for boxes with an angle, or why there are none."""
 
     along: list[Variant] | ArgumentError
     turned: list[Variant] | ArgumentError
 
     @property
     def usual(self) -> list[Variant]:
-        """What can be, boxes along the axes first; ArgumentError where nothing can."""
+        """The variants for boxes along the axes, else for angles; ArgumentError if neither."""
         if not isinstance(self.along, ArgumentError):
             return self.along
         if isinstance(self.turned, ArgumentError):
@@ -44,7 +44,7 @@ class Chosen:
         return self.turned
 
     def request(self, params: Parameters) -> Request:
-        """What the options ask for, with the convention that each kind of boxes is read by."""
+        """The options' request, with the convention under which each kind of box is read."""
         rows = [variant.convention for variant in self.usual]
         reading = next((row for row in rows if row.order == "xyxy"), rows[0])
         request = request_of(params, reading, *rows)
@@ -53,14 +53,14 @@ class Chosen:
         return dataclasses.replace(request, turned=row)
 
     def of(self, job: Job) -> list[Variant]:
-        """What is compared on a job, which took that request."""
+        """The variants to compare on the job of that request."""
         variants = self.turned if job.convention.turned else self.along
         assert not isinstance(variants, ArgumentError)
         return variants
 
 
 def choose(texts: Callable[[Operator], Sequence[str | Convention]], params: Parameters) -> Chosen:
-    """What is compared under these options; texts: what there is for an operator, as below."""
+    """Choose the variants to compare; texts: operator → names, as `read_variants` takes them."""
 
     def read(*operators: Operator) -> list[Variant] | ArgumentError:
         try:
@@ -77,13 +77,12 @@ def read_variants(
     shared: Settings,
     operators: Sequence[Operator] = ("align", "pool"),
 ) -> list[Variant]:
-    """What to compare, from "NAME" or "NAME:SETTING=VALUE,…" each, or a row of one's own.
+    """Read what to compare: "NAME" or "NAME:SETTING=VALUE,…" each, or a `Convention`.
 
-    shared: settings, as `conventions.resolve` takes them, for every text that does not set them
-        itself.
-    operators: whose conventions are meant, first of all of the one that has most of the names.
+    shared: settings, as `conventions.resolve` takes them, for all that do not set them themselves.
+    operators: the operators to look names up in, starting with the one that knows most of them.
 
-    Raises ArgumentError, which quotes the text, and where there are not two of them.
+    Raises ArgumentError that quotes the text, also if there are fewer than two.
     """
     names = [split_variant(each)[0] for each in texts if isinstance(each, str)]
     having = {op: sum((op, name) in CONVENTIONS for name in names) for op in operators}
@@ -91,16 +90,16 @@ def read_variants(
     variants = [_variant(each, shared, order) for each in texts]
     for name, times in Counter(variant.name for variant in variants).items():
         if times > 1:
-            raise ArgumentError(f"{name} is compared with itself: name each only once")
+            raise ArgumentError(f"{name} is compared with itself: name each convention once")
     if len(variants) < 2:
-        raise ArgumentError("there is nothing to compare: name at least two conventions")
+        raise ArgumentError("nothing to compare: name at least two conventions")
     return variants
 
 
 def split_variant(text: str) -> tuple[str, str]:
-    """The convention or model of "NAME[:SETTING=VALUE,…]", and the settings.
+    """Split "NAME[:SETTING=VALUE,…]" into name and settings.
 
-    A model may name its node: "model.onnx::NODE".
+    The name may be a model's node: "model.onnx::NODE".
     """
     name, *settings = re.split("(?<!:):(?!:)", text, maxsplit=1)
     return name.strip(), "".join(settings)
@@ -109,7 +108,9 @@ def split_variant(text: str) -> tuple[str, str]:
 def _variant(given: str | Convention, shared: Settings, operators: Sequence[Operator]) -> Variant:
     if isinstance(given, Convention):
         if given.operator not in operators:
-            raise ArgumentError(f"the convention {given.name} is for `{given.operator}`")
+            raise ArgumentError(
+                f"the convention {given.name} is for {given.operator}, not {operators[0]}"
+            )
         return Variant(given.name, _with(given.name, given, {}, shared))
     return Variant(given.strip(), _convention(given.strip(), shared, operators))
 
@@ -121,7 +122,9 @@ def _convention(text: str, shared: Settings, operators: Sequence[Operator]) -> C
         node = find_node(name)
         rows = [node.computed().convention]
         if rows[0].operator not in operators:
-            raise ArgumentError(f"{node.where} is a {node.operator}, which the others are not")
+            raise ArgumentError(
+                f"{node.where} is a {node.operator}, which cannot be compared with the others"
+            )
     if not rows:
         known = [row.name for row in CONVENTIONS.values() if row.operator in operators]
         raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, known)}")
@@ -131,7 +134,7 @@ def _convention(text: str, shared: Settings, operators: Sequence[Operator]) -> C
 
 
 def _with(text: str, row: Convention, own: dict[str, Any], shared: Settings) -> Convention:
-    """The row with its own settings, and the shared ones that it does not set itself."""
+    """The row with its own settings, and the shared ones for the rest."""
     _resolved(text, row, own)
     for key, value in shared.items():
         if value is not None and key not in own:
@@ -140,8 +143,8 @@ def _with(text: str, row: Convention, own: dict[str, Any], shared: Settings) -> 
                 _resolved(text, row, own)
             except ArgumentError as error:
                 raise ArgumentError(
-                    f"{error} (--{key.replace('_', '-')} is for everything that is compared: "
-                    f"write NAME:{key}={str(value).lower()} for some of it)"
+                    f"{error} (--{key.replace('_', '-')} applies to every convention: "
+                    f"write NAME:{key}={str(value).lower()} for some of them)"
                 ) from None
     return _resolved(text, row, own)
 

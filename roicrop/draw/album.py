@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from roicrop.conventions import Convention
+from roicrop.crews import Processes
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
 from roicrop.draw.map import Shown, over_channels
@@ -26,10 +27,11 @@ from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName
 from roicrop.errors import ArgumentError
 from roicrop.explanation import coverage, is_points, write_points
-from roicrop.job import Job, OnMap, Photos, Placed, Processes
+from roicrop.job import SMALL_MAP, Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
+_BESIDE: Final = 0.5  # of a box's longer side is in sight around it
 _WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
 
 
@@ -162,8 +164,8 @@ class Album:
 
     def _figures(self) -> Generator[Figure]:
         options = self._options
-        for on_map in self._job.by_map(self._rows):
-            features = on_map.channels_first(on_map.features)
+        for on_map in self._job.by_map(self._rows, whole=SMALL_MAP, beside=_BESIDE):
+            features = on_map.cells
             pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
             mean = None if options.channel is not None else Shown.of(features, None)
             row_of = self._conventions[0]
@@ -190,6 +192,15 @@ class Album:
                 )
 
     def _surveys(self) -> Generator[Figure]:
+        job = self._job
+        for placed in job.placed(self._rows):
+            size = job.source.bytes(placed.map)
+            if size > job.memory // 2:  # of two maps, the next is read while one is drawn
+                raise ArgumentError(
+                    f"--figure {self._survey} shows all of a map, and that of image "
+                    f"{job.image_name(placed.image)} takes {size:,} bytes, where "
+                    f"{job.memory // 2:,} are left: give --memory {2 * size}, or draw each box"
+                )
         on_maps = self._job.by_map(self._rows)
         for key, its in groupby(on_maps, lambda on_map: self._key(on_map.map)):
             survey: Survey | None = None
@@ -281,6 +292,7 @@ def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterat
     if workers < 2:
         yield from (figure.draw() for figure in figures)
         return
+    Processes.prepare(["roicrop.draw"])
     crew, waiting = Processes(workers), set[Future[list[Path]]]()
     try:
         with crew.executor() as pool:

@@ -287,6 +287,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
     whole = (Span(-0.5, size - 0.5) for size in shown.map_size)
     off = any(not w.covers(s) for w, s in zip(whole, (view.rows, view.columns), strict=True))
     striped = ["off the map"] if off else []
+    striped += ["not read, being far from the box"] if shown.lacks(view) else []
     if void := [c.plan.convention.void_value for c in crops if c.void.any()]:
         given = " or ".join(dict.fromkeys(tidy(v) for v in void))
         striped.append(f"a bin with nothing to pool, which gives {given}")

@@ -20,7 +20,7 @@ from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, rea
 from roicrop.draw.lettering import TICK, line_height, text_width
 from roicrop.draw.sheet import NOTHING, Block, Sheet
 from roicrop.draw.view import GUTTER, Span, View
-from roicrop.sampling import Plan
+from roicrop.sampling import Cells, Plan
 from roicrop.text import Format, format_for, round_step
 
 Box = tuple[float, float, float, float]
@@ -40,25 +40,27 @@ _MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it 
 class Shown:
     """One number a cell of a map: what a figure shows of it.
 
-    values: (H, W) float64.
+    values: (H, W) float64, or what was read of it.
     words: which of the map's numbers they are, for example "channel 4".
     several: whether each is the mean of several channels.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | Cells
     words: str
     several: bool
 
     @classmethod
-    def of(cls, features: NDArray[Any], channel: int | None) -> Shown:
+    def of(cls, features: NDArray[Any] | Cells, channel: int | None) -> Shown:
         """One channel of (C, H, W), or the mean over all of them."""
-        values, several = over_channels(features, channel), channel is None and len(features) > 1
+        read = over_channels(np.asarray(features), channel)
+        values = replace(features, values=read) if isinstance(features, Cells) else read
+        several = channel is None and len(features) > 1
         words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
         return cls(values, words, several)
 
     @classmethod
     def of_bin(
-        cls, features: NDArray[Any], channel: int | None, plan: Plan, bin_: tuple[int, int]
+        cls, features: NDArray[Any] | Cells, channel: int | None, plan: Plan, bin_: tuple[int, int]
     ) -> Shown:
         """The same of what a bin reads, which may be channels of its own."""
         (p, q), (_, across) = bin_, plan.output_size
@@ -76,13 +78,21 @@ class Shown:
 
     def seen(self, view: View) -> tuple[NDArray[np.float64], int, int]:
         """The values in sight, and the first row and column of them."""
-        rows, columns = view.ranges(self.map_size)
+        rows, columns = self._read(view)
         seen = self.values[rows.start : rows.stop, columns.start : columns.stop]
         return seen, rows.start, columns.start
 
+    def lacks(self, view: View) -> bool:
+        """Whether cells in sight were not read."""
+        return self._read(view) != view.ranges(self.map_size)
+
+    def _read(self, view: View) -> tuple[range, range]:
+        ranges = view.ranges(self.map_size)
+        return self.values.within(*ranges) if isinstance(self.values, Cells) else ranges
+
     def scale(self, view: View, *beside: NDArray[np.float64]) -> Scale:
         """The colours of the values in sight, and of others that are drawn with them."""
-        return scale_of([self.seen(view)[0], *beside], bounds_of(self.values))
+        return scale_of([self.seen(view)[0], *beside], bounds_of(np.asarray(self.values)))
 
 
 def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:

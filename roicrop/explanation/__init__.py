@@ -1,8 +1,8 @@
-"""Where a pooled value comes from: in words, as JSON, as CSV, and as a listing of samples.
+"""Where a pooled value comes from: in words, as JSON, as CSV, and as a list of samples.
 
-`Explanation` says it for one box and one channel, from the plan and the map, and the functions
-write it down, line by line. It reads the map sample by sample, in float64, and shares no sum with
-the cores that pool: that they agree is what it has to say about them.
+An `Explanation` covers one box and one channel; the functions write it out line by line. It reads
+the map sample by sample in float64 and shares no arithmetic with the cores that pool, so the two
+check each other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one box reads: every bin, every sample of it, and what they come to in float64."""
+"""What one box reads: every bin, every sample in it, and their sum in float64."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job
-from roicrop.sampling import CORNERS, Levels, Plan, Tap, Term, Terms
+from roicrop.job import SMALL_MAP, Job
+from roicrop.sampling import CORNERS, Cells, Levels, Plan, Tap, Term, Terms
 
 NAMES: Final[dict[Kind, str]] = {
     "sample": "samples",
@@ -23,23 +23,26 @@ NAMES: Final[dict[Kind, str]] = {
     "piece": "pieces",
     "cell": "cells",
 }
-"""What a text calls the terms of a bin."""
+"""Kind of plan → what to call the terms of a bin."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelReason:
-    """Why a box is on its level: `levels` of that one box, and the names of all levels."""
+    """Why a box is on its level of a pyramid.
+
+    levels: the computation for this one box. names: of all levels, finest first.
+    """
 
     levels: Levels
     names: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """The level's name."""
+        """The name of the box's level."""
         return self.names[int(self.levels.index[0])]
 
     def record(self) -> dict[str, Any]:
-        """Everything about it, as JSON has it."""
+        """The whole computation, for JSON."""
         levels, rule = self.levels, self.levels.rule
         return {
             "name": self.name,
@@ -61,14 +64,14 @@ class LevelReason:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a plan does not know of the box that it is for.
+    """Where a box and its map came from, which the plan does not record.
 
-    file: where the map came from: "page.h5::/features".
+    file: the file of the map, such as "page.h5::/features".
     image: the image's name or number.
-    box: the box's number in its file.
-    corners: x1, y1, x2, y2 in pixels of the original image; None is the plan's own box.
-    level: why the box is on its level of a pyramid; None where there is none.
-    input_scale: (sy, sx), from those pixels to those of the image that the network saw.
+    box: the box's index in its file.
+    corners: x1, y1, x2, y2 in pixels of the original image; None means the plan's own box.
+    input_scale: (sy, sx), from original pixels to those of the network's input.
+    level: why the box is on its level; None without a pyramid.
     """
 
     file: str
@@ -81,10 +84,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A term, and what it reads of one channel.
+    """One term and what it reads from one channel.
 
-    features: those of the cells of its taps.
-    value: Σ weight · feature, or for a corner maximum the largest product (0 where a corner has no
+    features: the value at each tap's cell.
+    value: Σ weight · feature; for a corner maximum, the largest product (0 for a corner without
         weight).
     """
 
@@ -94,22 +97,22 @@ class Reading:
 
     @property
     def taps(self) -> Iterator[tuple[Tap, float]]:
-        """Each cell that it reads, and the feature there."""
+        """Each tap with the feature it reads."""
         return zip(self.term.taps, self.features, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bin.
+    """One bin of a box.
 
-    row, column: its number.
-    terms: what it is made of.
-    void: it has no terms, or a convention that extrapolates has one outside: `value` is a given.
-    zero: a maximum over it considers 0 too.
-    sum: Σ value · share over all terms; None for a maximum and for a void bin.
-    divisor: what the sum is divided by; None likewise.
-    value: what the bin comes to, in float64.
-    pooled: what the operator wrote, which `agrees` if it is within `tolerance` of that.
+    terms: the samples, pieces or cells it is made of.
+    void: True if it has no terms, or one outside under a convention that extrapolates; `value` is
+        then the convention's constant.
+    zero: True if a maximum over it also considers 0.
+    sum, divisor: Σ value · share over all terms, and what it is divided by; None for a maximum and
+        for a void bin.
+    value: the result in float64.
+    pooled: the operator's result, which `agrees` if it is within `tolerance` of `value`.
     """
 
     row: int
@@ -125,34 +128,41 @@ class Bin:
 
     @property
     def difference(self) -> float:
-        """Between what was pooled and what the bin comes to; NaN where one is NaN."""
+        """|pooled − value|; 0 if both are NaN, NaN if only one is."""
         if self.pooled == self.value or (math.isnan(self.pooled) and math.isnan(self.value)):
             return 0.0
         return abs(self.pooled - self.value)
 
     @property
     def agrees(self) -> bool:
-        """Whether the difference is within the tolerance."""
+        """True if the difference is within the tolerance."""
         return self.difference <= self.tolerance
 
 
 Array = NDArray[Any]
 
 TOLERANCE: Final = 1e-5
-"""How far a core may be from the sum in float64, for features of at most 1 in size."""
+"""Largest difference between a core and the float64 sum, for features of magnitude up to 1."""
 
 
 class Explanation:
     """Where the pooled values of one box and one channel come from.
 
-    source: what the box is. plan, k: where it is sampled. channel: whose features these are.
-    features: (H, W), that channel of the map; or (PH · PW, H, W), for each bin its own.
-    pooled: (PH, PW), what the operator gave for that box and channel.
-    terms: what a text calls what a bin is made of.
+    plan, k: the plan, and the box's index in it. channel: the channel of the pooled tensor.
+    features: (H, W) that channel of the map; or (PH · PW, H, W), one channel per bin. As
+        much of it as was read.
+    pooled: (PH, PW) the operator's result for that box and channel.
+    terms: what to call the terms of a bin: samples, pieces or cells.
     """
 
     def __init__(
-        self, source: Source, plan: Plan, k: int, channel: int, features: Array, pooled: Array
+        self,
+        source: Source,
+        plan: Plan,
+        k: int,
+        channel: int,
+        features: Array | Cells,
+        pooled: Array,
     ) -> None:
         features = features if features.ndim == 3 else features[np.newaxis]
         assert features.shape[1:] == plan.map_size
@@ -168,12 +178,12 @@ class Explanation:
         self._zero = plan.zero_candidate(k)
 
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
-        """All bins, row by row, or only the one of that number; ArgumentError if there is none."""
+        """All bins, row by row, or just one; ArgumentError if it does not exist."""
         self.check_bin(only)
         return iter(self._all_bins if only is None else [self._bin(*only)])
 
     def check_bin(self, only: tuple[int, int] | None) -> None:
-        """Raise ArgumentError if there is no bin of that number."""
+        """Raise ArgumentError if the bin does not exist."""
         height, width = self.plan.output_size
         if only is not None and not (0 <= only[0] < height and 0 <= only[1] < width):
             raise ArgumentError(
@@ -183,7 +193,7 @@ class Explanation:
     def listing(
         self, only: tuple[int, int] | None = None, most: int | None = None
     ) -> Iterator[tuple[Bin, Iterator[Reading]]]:
-        """Bins as in `bins`, each with what its terms read, but at most `most` terms in all."""
+        """Bins as in `bins`, each with its readings, of which there are at most `most` in all."""
         for bin_ in self.bins(only):
             features = self.features_of(bin_.row, bin_.column)
             yield bin_, map(partial(self._reading, features), islice(bin_.terms, most))
@@ -191,25 +201,26 @@ class Explanation:
                 most = max(most - len(bin_.terms), 0)
 
     def left_out(self, only: tuple[int, int] | None, most: int) -> int:
-        """How many terms `listing` leaves out: those beyond `most`, and a huge box's outside."""
+        """The number of terms `listing` leaves out: beyond `most`, or outside under a huge box."""
         terms = [bin_.terms for bin_ in self.bins(only)]
         return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
 
-    def features_of(self, p: int, q: int) -> Array:
-        """(H, W) what a bin reads."""
+    def features_of(self, p: int, q: int) -> Array | Cells:
+        """The channel (H, W) that a bin reads."""
         bins, (_, across) = self.features, self.plan.output_size
-        features: Array = bins[(p * across + q) % len(bins)]
+        features: Array | Cells = bins[(p * across + q) % len(bins)]
         return features
 
     @cached_property
     def largest(self) -> float:
-        """The largest finite |feature|, and 1 at least: what the tolerance is relative to."""
-        finite = np.abs(self.features[np.isfinite(self.features)].astype(np.float64))
+        """The largest finite |feature|, at least 1: what the tolerance is relative to."""
+        read = np.asarray(self.features)
+        finite = np.abs(read[np.isfinite(read)].astype(np.float64))
         return max(1.0, float(finite.max(initial=0.0)))
 
     @cached_property
     def agrees(self) -> bool:
-        """Whether every bin of the box does."""
+        """True if every bin agrees."""
         return all(bin_.agrees for bin_ in self._all_bins)
 
     @cached_property
@@ -242,7 +253,7 @@ class Explanation:
         )
 
     def _tolerance(self, value: float) -> float:
-        """float16 is rounded once, at the end, by at most a unit in the last place."""
+        """For float16, plus the rounding at the end: a unit in the last place."""
         tolerance = TOLERANCE * self.largest
         if self.pooled.dtype == np.float16:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -250,7 +261,7 @@ class Explanation:
             tolerance += unit if math.isfinite(unit) else math.inf
         return tolerance
 
-    def _reading(self, map_: Array, term: Term) -> Reading:
+    def _reading(self, map_: Array | Cells, term: Term) -> Reading:
         features = tuple(float(map_[tap.row, tap.column]) for tap in term.taps)
         products = [tap.weight * v for tap, v in zip(term.taps, features, strict=True)]
         value = sum(products)
@@ -262,23 +273,23 @@ class Explanation:
 
 
 def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanation]:
-    """Where the pooled values of one channel of each of these boxes come from.
+    """Explain one channel of each of these boxes.
 
-    boxes: their numbers in the file.
+    boxes: their indices in the file.
 
     Raises BoxError for a box that does not exist or is not pooled, and ArgumentError for a channel
-    that the maps lack.
+    that does not exist.
     """
     job.check_channel(channel)
     rows = job.rows_of(boxes)
     for row in rows.tolist():
         _require_pooled(job, row)
     found: dict[int, Explanation] = {}
-    for on_map in job.by_map(rows):
-        # The channel, or those of each of its bins; copied, because others overwrite it.
+    for on_map in job.by_map(rows, whole=SMALL_MAP):
+        # The channel, or one for each bin; copied, because the job reuses its buffer.
         bins = job.convention.own_channels(job.request.output_size)
-        features = on_map.channels_first(on_map.features)[channel * bins : (channel + 1) * bins]
-        features = features.copy()
+        own = np.arange(channel * bins, (channel + 1) * bins)
+        features = on_map.with_channels(own).cells
         pooled = on_map.channels_first(on_map.pool())
         plan = on_map.plan()
         for k, row in enumerate(on_map.rows.tolist()):
@@ -298,11 +309,11 @@ def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanatio
 def _require_pooled(job: Job, row: int) -> None:
     if job.is_pooled[row]:
         return
-    why = "the box is bad, so its values are zeros that come from nowhere"
+    why = "the box is bad, so its values are zeros that were not computed"
     if job.image_index[row] >= 0 and job.level[row] < 0 and job.level_rule:
         why = f"the level rule {job.level_rule.name} puts a box of this size on no level, so its "
         why += "values are zeros"
-    raise BoxError(f"{job.where(row)}: {why}: choose another with --box")
+    raise BoxError(f"{job.where(row)}: {why}: choose another box with --box")
 
 
 def _reason(job: Job, row: int) -> LevelReason | None:
@@ -313,10 +324,10 @@ def _reason(job: Job, row: int) -> LevelReason | None:
 
 
 def coverage(plan: Plan, k: int, features: NDArray[Any]) -> NDArray[np.float64]:
-    """(H, W) how much each cell counts in all bins of box k: the operator's adjoint, of ones.
+    """How much each cell (H, W) contributes to all bins of box k: the operator's adjoint, of ones.
 
-    For an average that is the sum of its weights. For a maximum it is that of the one term which a
-    bin has its value from, as the mean over channels; features: (C, H, W).
+    For an average, the sum of the cell's weights. For a maximum, the weights of the one term that
+    each bin takes its value from, averaged over channels; features: (C, H, W).
     """
     if plan.convention.mode == "avg":
         return plan.weights(k)

@@ -1,4 +1,4 @@
-"""One bin in full: where its samples, pieces or cells are, what each reads, and the result."""
+"""One bin in full: where its samples, pieces or cells lie, what each reads, and the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roicrop.text import INDENT, brief, exact, in_column, table, under_one_anoth
 
 
 def one_bin(explanation: Explanation, only: tuple[int, int], most: int) -> Iterator[str]:
-    """Lines of text, with at most so many samples, pieces or cells."""
+    """Describe a bin in lines of text, with at most `most` samples, pieces or cells."""
     ((bin_, readings),) = explanation.listing(only, most)
     listed = list(readings)
     where, what, _ = _KINDS[explanation.plan.kind]
@@ -27,13 +27,13 @@ def one_bin(explanation: Explanation, only: tuple[int, int], most: int) -> Itera
     if left_out:
         more = len(bin_.terms)
         option = f" (--limit {more} lists more)" if more > len(listed) else ""
-        yield f"  … {left_out:,} more {explanation.terms} are not listed, but counted{option}"
+        yield f"  … {left_out:,} more {explanation.terms} are counted but not listed{option}"
     yield ""
     yield from _result(explanation, bin_)
 
 
 def tolerance(explanation: Explanation, bin_: Bin) -> str:
-    """By how much the operator's value may differ, and why."""
+    """How far the operator's value may be off, and why."""
     text = f"{exact(TOLERANCE)} × {brief(explanation.largest)} = {brief(bin_.tolerance)}"
     if explanation.pooled.dtype == np.float16:
         return f"{brief(bin_.tolerance)}, because the result is rounded to float16"
@@ -41,12 +41,12 @@ def tolerance(explanation: Explanation, bin_: Bin) -> str:
 
 
 def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
-    """The sum and its division, or the largest, beside what the operator gives."""
+    """The sum and its division, or the maximum, beside the operator's value."""
     row = explanation.plan.convention
     lines: list[tuple[str, float, str]] = []
     if bin_.void:
         why = "a sample is outside" if bin_.terms.total else _KINDS[explanation.plan.kind][2]
-        lines.append(("value", bin_.value, f"{why}: {row.name} gives this then"))
+        lines.append(("value", bin_.value, f"{why}, for which {row.name} gives this"))
     elif bin_.sum is not None:
         lines.append(("sum", bin_.sum, ""))
         lines.append((f"sum / {_divisor(explanation, bin_)}", bin_.value, ""))
@@ -69,7 +69,7 @@ def _divisor(explanation: Explanation, bin_: Bin) -> str:
     if explanation.plan.kind == "piece":
         return f"{brief(bin_.terms.divisor)}, the bin's area"
     counts = bin_.terms.count
-    if not bin_.terms.total:  # a reversed box has counts, which divide a sum of nothing
+    if not bin_.terms.total:  # a reversed box has counts, which divide an empty sum
         counts = explanation.plan.count(explanation.k)
     return f"({exact(counts[0])} × {exact(counts[1])})"
 
@@ -79,15 +79,15 @@ def _also_considered(explanation: Explanation, bin_: Bin) -> str:
     notes = []
     if bin_.zero:
         some = bin_.terms.total > 0
-        what = "what has no weight or is out of range" if some else "there are no samples"
-        notes.append(f"0 takes part, for {what}")
+        what = "a corner has no weight or is out of range" if some else "there are no samples"
+        notes.append(f"0 is considered too, because {what}")
     if start > LOWEST_FLOAT32:
         notes.append(f"the maximum starts from {exact(start)}")
     return "; ".join(notes)
 
 
 def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
-    """Along each axis: the formula for a sample's place, and at most so many samples."""
+    """For each axis, the formula for a sample's position, and at most `most` samples."""
     if turn := explanation.plan.turn(explanation.k):
         yield from _turned(explanation, bin_, turn)
         return
@@ -112,7 +112,7 @@ def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
 
 
 def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
-    """The formulas for a sample's place in the box, down and across from its centre, and in all."""
+    """The formulas for a sample's offset from the box's centre (v down, u across), then y and x."""
     axes = zip("vu", "ij", explanation.plan.axes, (bin_.row, bin_.column), strict=True)
     for name, index, axis, p in axes:
         yield f"{INDENT}{name} = {_position(axis, explanation.k, p, index, name)}"
@@ -122,10 +122,10 @@ def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
 
 
 def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
-    """Along each axis: the bin's edges, and at most so many of the pieces between them."""
+    """For each axis, the bin's edges, and at most `most` of the pieces between them."""
     for name, index, axis, p, pieces, cells in _sides(explanation, bin_):
         low, high = axis.edges(explanation.k)[p : p + 2]
-        yield f"{INDENT}{name} from {brief(low)} to {brief(high)}, cut at the cells' centres"
+        yield f"{INDENT}{name} from {brief(low)} to {brief(high)}, cut at cell centres"
         if not len(pieces):
             continue
         yield from table(
@@ -145,7 +145,7 @@ def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
 
 
 def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
-    """RoIPool's bin: how its edges are rounded, and which cells they leave."""
+    """For a bin of RoIPool, how its edges are rounded, and which cells lie between them."""
     plan, k = explanation.plan, explanation.k
     of_y, of_x = plan.axes
     y, x = _edges(of_y, k, bin_.row), _edges(of_x, k, bin_.column)
@@ -157,7 +157,7 @@ _Side = tuple[str, str, Axis, int, Samples, str]
 
 
 def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
-    """Of y and x: names for it, for its samples' number and for cells, and the bin along it."""
+    """For y and x: the names of coordinate, index and cells, the axis, the bin and its samples."""
     plan = explanation.plan
     (of_y, of_x), (y, x) = plan.axes, plan.samples(explanation.k)
     return (
@@ -167,7 +167,7 @@ def _sides(explanation: Explanation, bin_: Bin) -> tuple[_Side, _Side]:
 
 
 def _position(axis: Axis, k: int, p: int, index: str, name: str) -> str:
-    """The convention's formula for a sample's place, with the box's numbers put in."""
+    """The convention's formula for a sample's position, with the box's numbers filled in."""
     begin, step, count = exact(axis.begin[k]), operand(axis.bin_size[k]), axis.count[k]
     row, half = axis.convention, f"({index} + ½)" if axis.convention.sample_at else index
     match axis.convention.positions:
@@ -200,7 +200,7 @@ def _moved(axis: Axis, samples: Samples, s: int) -> str:
 
 
 def _neighbours(samples: Samples, most: int) -> tuple[list[str], list[str]]:
-    """The cells that count anything, and what they count."""
+    """The cells with a weight, and their weights."""
     cells, weights = [], []
     for s in range(len(samples))[:most]:
         read = [
@@ -234,24 +234,24 @@ def _edges(axis: Axis, k: int, p: int) -> tuple[str, str, str]:
 
 
 def operand(value: Any) -> str:
-    """A number behind a minus or times sign."""
+    """A number as it is written after a minus or times sign."""
     return exact(value) if value >= 0 else f"({exact(value)})"
 
 
 def samples_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
-    """Samples: the cells of each, and its value."""
+    """List samples: the cells of each, and its value."""
     yield from _read(bin_, readings, [])
 
 
 def pieces_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
-    """Pieces of an integral: the cells of each, its value in the middle, and its area."""
+    """List pieces of an integral: the cells of each, its value at the middle, and its area."""
     areas = in_column([reading.term.share for reading in readings])
     contributions = in_column([reading.value * reading.term.share for reading in readings])
     yield from _read(bin_, readings, [("area", areas), ("value × area", contributions)])
 
 
 def cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
-    """RoIPool's cells."""
+    """List RoIPool's cells, with their features."""
     features = in_column([reading.value for reading in readings])
     yield from table(
         [
@@ -267,7 +267,7 @@ def cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
 
 
 def _read(bin_: Bin, readings: list[Reading], more: list[tuple[str, list[str]]]) -> Iterator[str]:
-    """A line for each cell of each term; what the term comes to is on its last."""
+    """A line per cell of each term; the last one also has the term's value."""
     terms = [reading.term for reading in readings]
     taps = [tap for reading in readings for tap in reading.taps]
     reads = zip(
@@ -302,7 +302,7 @@ def _read(bin_: Bin, readings: list[Reading], more: list[tuple[str, list[str]]])
 
 
 def _is_largest(bin_: Bin, reading: Reading) -> str:
-    """A mark at what a maximum is."""
+    """A mark beside the term that a maximum is taken from."""
     largest = bin_.sum is None and not bin_.void and reading.value == bin_.value
     return "← the largest" if largest else ""
 
@@ -315,4 +315,5 @@ _KINDS: Final[dict[Kind, tuple[_Where, _What, str]]] = {
     "piece": (cut, pieces_read, "a bin with zero size"),
     "cell": (covered, cells_read, "no cells"),
 }
-"""Where a bin is read, what is read there, and why there may be nothing."""
+"""Kind of plan → functions for where a bin is read and for what is read there, and what an empty
+bin lacks."""

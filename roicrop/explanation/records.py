@@ -1,7 +1,7 @@
 """An explanation as data: JSON with everything, CSV with a row per term, and lists of samples.
 
-Numbers are written as the float64 that they equal; those that JSON lacks are text ("nan", "inf",
-"-inf"), as they are in CSV. What does not apply is null in JSON, and empty in CSV.
+Numbers are written as the float64 they equal; "nan", "inf" and "-inf" are text, which JSON has no
+numbers for. What does not apply is null in JSON and empty in CSV.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ CELL_COLUMNS: Final = ("box", "bin_row", "bin_column", "cell_row", "cell_column"
 
 
 def as_record(explanation: Explanation, only: Only = None, most: int | None = None) -> Record:
-    """Everything, of dictionaries, lists and numbers, some of them NumPy's.
+    """The whole explanation in dictionaries, lists and numbers, some of them NumPy's.
 
-    only: this bin. most: at most so many terms; each bin says how many of its own are left out.
+    only: a single bin. most: the largest number of terms; each bin says how many it leaves out.
     """
     bins = [_bin(explanation, *each) for each in explanation.listing(only, most)]
     return {**_head(explanation), "bins": bins}
@@ -50,7 +50,7 @@ def as_record(explanation: Explanation, only: Only = None, most: int | None = No
 def as_json(
     explanations: Sequence[Explanation], only: Only = None, most: int | None = None
 ) -> Iterator[str]:
-    """Lines of JSON, one per term: the object `as_record` gives; for several boxes a list."""
+    """`as_record` as JSON, a line per term; for several boxes, a list of such objects."""
     records = [as_record(explanation, only, most) for explanation in explanations]
     return json_lines(records[0] if len(records) == 1 else records, ("bins", "listed"))
 
@@ -58,14 +58,14 @@ def as_json(
 def as_csv(
     explanations: Sequence[Explanation], only: Only = None, most: int | None = None
 ) -> Iterator[str]:
-    """A header, and a row for each sample or piece (SAMPLE_COLUMNS) or cell (CELL_COLUMNS).
+    """A header, and a row per sample or piece (SAMPLE_COLUMNS) or per cell (CELL_COLUMNS).
 
-    A sample reads up to four cells, whose columns are empty beyond the last: value = Σ weight ·
-    feature, or for a corner maximum the largest product. A sample outside reads nothing, nowhere.
-    An average is Σ value · share over the number of samples, or over the bin's area for pieces.
+    A sample reads up to four cells; unused columns are empty. value = Σ weight · feature, or for a
+    corner maximum the largest product. A sample outside reads nothing. An average is Σ value ·
+    share, divided by the number of samples or, for pieces, by the bin's area.
 
     explanations: at least one, all under one convention.
-    only: this bin. most: at most so many rows of each box.
+    only: a single bin. most: the largest number of rows per box.
     """
     rows = chain.from_iterable(as_rows(each, only, most) for each in explanations)
     return csv_lines(chain([_columns(explanations[0])], (row.values() for row in rows)))
@@ -74,7 +74,7 @@ def as_csv(
 def as_rows(
     explanation: Explanation, only: Only = None, most: int | None = None
 ) -> Iterator[Record]:
-    """The rows of that table, a dictionary each; None where a column is empty."""
+    """The rows of `as_csv` as dictionaries; None where a column is empty."""
     columns = _columns(explanation)
     for bin_, readings in explanation.listing(only, most):
         for reading in readings:
@@ -87,12 +87,12 @@ def _columns(explanation: Explanation) -> tuple[str, ...]:
 
 
 def _number(value: Any) -> Any:
-    """A number of NumPy's as the Python number that it equals."""
+    """A NumPy number as the equal Python number; anything else as it is."""
     return value.item() if hasattr(value, "item") else value
 
 
 def placed(row: int, column: int, term: Term) -> Record:
-    """Columns that say of which bin a term is, which one it is, and where it reads the map."""
+    """The columns for a term's bin, its index in the bin, and where it reads the map."""
     read = (None, None) if term.state == "outside" else (term.read_y, term.read_x)
     return {
         "bin_row": row,
@@ -219,12 +219,12 @@ def _sample(reading: Reading) -> Record:
 def as_trace(
     explanation: Explanation, only: tuple[int, int] | None = None, most: int | None = None
 ) -> Iterator[str]:
-    """Six lines and an empty one for each sample, in index coordinates, y before x.
+    """Six lines and an empty one per sample, in index coordinates, y before x.
 
-    They are the box's start, the bin, its size, the samples in it, the sample, and where it is
+    They are the box's start, the bin, its size, its number of samples, the sample, and its position
     before clamping, in the plan's own precision.
 
-    only: this bin. most: at most so many samples.
+    only: a single bin. most: the largest number of samples.
 
     Raises ArgumentError for RoIPool and the exact integral, which have no samples.
     """
@@ -266,7 +266,7 @@ _MOST_POINTS: Final = 1_000_000
 def write_points(
     plan: Plan, k: int, path: str | Path, *, subject: Subject, overwrite: bool = False
 ) -> None:
-    """Write what box k reads as CSV, one line a sample, or for RoIPool one a cell of a bin.
+    """Write what box k reads as CSV, one line per sample or, for RoIPool, per cell of a bin.
 
     The columns are POINT_COLUMNS or POINT_CELL_COLUMNS. y and x are index coordinates (integer i is
     the centre of cell i), image_y and image_x the place in the image under them, in pixels; `state`
@@ -287,7 +287,7 @@ def write_points(
 
 
 def is_points(path: Path) -> bool:
-    """Whether a file is one that `write_points` wrote: it has the same columns."""
+    """True if `write_points` wrote the file: it has the same columns."""
     with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         header = file.readline().rstrip("\n")
         return header in (",".join(POINT_COLUMNS), ",".join(POINT_CELL_COLUMNS))
@@ -295,7 +295,7 @@ def is_points(path: Path) -> bool:
 
 
 def _points(plan: Plan, k: int, subject: Subject) -> Iterator[dict[str, Any]]:
-    """The lines of that file, bin by bin; of each at least the columns that it has."""
+    """The rows of that file, bin by bin, with at least the columns that it has."""
     true = subject.true_box(plan, k)
     bins = list(np.ndindex(*plan.output_size))
     few = sum(len(plan.terms(k, p, q)) for p, q in bins) <= _MOST_POINTS

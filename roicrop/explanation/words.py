@@ -1,4 +1,4 @@
-"""An explanation as a worked example: the box, how it becomes bins, and what they come to."""
+"""An explanation as a worked example: the box, its division into bins, and their values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MOST_BINS: Final = 1024
 def in_words(
     explanation: Explanation, only: tuple[int, int] | None = None, most: int | None = None
 ) -> Iterator[str]:
-    """Lines of text.
+    """Explain a box in lines of text.
 
-    only: this bin, with each of its samples. Without it each bin has a line.
-    most: at most so many samples, or bins; None is MOST_TERMS, or MOST_BINS.
+    only: a bin to explain in full; None gives one line per bin.
+    most: at most this many samples (or bins); None means MOST_TERMS (or MOST_BINS).
     """
     yield from preamble(explanation)
     yield ""
@@ -36,7 +36,7 @@ def in_words(
 
 
 def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
-    """A line for each bin."""
+    """A table of bins, one line each, and whether they agree with the operator."""
     bins = list(explanation.bins())
     shown = bins[:most]
     columns = [
@@ -62,7 +62,7 @@ def _all_bins(explanation: Explanation, most: int) -> Iterator[str]:
 
 
 def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, list[str]]]:
-    """Where bins lie along y and along x: their edges, their only sample, or their cells."""
+    """Where bins lie along y and x: their edges, their single sample, or their cells."""
     plan, k = explanation.plan, explanation.k
     if plan.kind == "cell":
         cells = [plan.cells(k, b.row, b.column) for b in bins]
@@ -80,7 +80,7 @@ def _places(explanation: Explanation, bins: Sequence[Bin]) -> list[tuple[str, li
 
 
 def _spans(axis: Axis, k: int) -> list[str]:
-    """For each bin of box k its edges."""
+    """The edges of each bin of box k."""
     edges = [brief(edge) for edge in axis.edges(k).tolist()]
     return [f"{low} … {high}" for low, high in pairwise(edges)]
 
@@ -97,19 +97,19 @@ def _agreement(explanation: Explanation, bins: Sequence[Bin]) -> str:
     if differ:
         first = differ[0]
         return (
-            f"{len(differ)} of {len(bins)} values DIFFER from what {operator} gives; the first is "
-            f"that of bin {first.row},{first.column}: by {brief(first.difference)}, and the "
-            f"tolerance is {tolerance(explanation, first)}"
+            f"{len(differ)} of {len(bins)} values DIFFER from what {operator} gives, first in bin "
+            f"{first.row},{first.column}: by {brief(first.difference)}, tolerance "
+            f"{tolerance(explanation, first)}"
         )
     worst = max(bins, key=lambda bin_: bin_.difference)
     return (
-        f"All {len(bins)} values agree with what {operator} gives: the largest difference is "
-        f"{brief(worst.difference)}, the tolerance {tolerance(explanation, worst)}"
+        f"All {len(bins)} values agree with what {operator} gives: largest difference "
+        f"{brief(worst.difference)}, tolerance {tolerance(explanation, worst)}"
     )
 
 
 def preamble(explanation: Explanation) -> Iterator[str]:
-    """The lines before the bins: what is explained, the box, its level, and how it is divided."""
+    """The lines before the bins: heading, box, level, and how the box is divided."""
     yield from _heading(explanation)
     yield ""
     yield from _box(explanation)
@@ -120,7 +120,7 @@ def preamble(explanation: Explanation) -> Iterator[str]:
     yield from _axes(explanation)
 
 
-_Line = tuple[str, str, str]  # a step, how it comes about, a note
+_Line = tuple[str, str, str]  # a step, its computation, a note
 
 
 def _heading(explanation: Explanation) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _heading(explanation: Explanation) -> Iterator[str]:
 
 
 def _box(explanation: Explanation) -> Iterator[str]:
-    """The corners, from the image to the cells."""
+    """The corners, step by step from image pixels to index coordinates."""
     source, plan, row = explanation.source, explanation.plan, explanation.plan.convention
     corners = plan.corners(explanation.k, source.corners)
     rows: list[tuple[str, Any, str]] = []
@@ -152,15 +152,17 @@ def _box(explanation: Explanation) -> Iterator[str]:
             ("input", corners.network, f"x × {scale_x}, y × {scale_y}: the network's image")
         )
     if corners.fractions is not None:
-        of = "of the image less a pixel; the end a pixel less" if row.inner else "of the image"
+        of = "of the image"
+        if row.inner:
+            of = "of the image's size minus one pixel, the end corner moved in by one pixel"
         rows.append(("fraction", corners.fractions, of))
         rows.append(("index", corners.index, f"fraction × (map size − 1){_CENTRES}"))
     if corners.feature is not None:
         pixels = _shifted("pixels", row.offset_before)
         if row.added_pixel:
-            pixels = f"{pixels}, to x2 and y2 {_shifted('', row.added_pixel).strip()},"
+            pixels = f"{pixels}, x2 and y2 {_shifted('', row.added_pixel).strip()},"
         pixels = f"({pixels})" if row.offset_before else pixels
-        clipped = ", put in order and clipped to the map" if row.clipped else ""
+        clipped = ", sorted and clipped to the map" if row.clipped else ""
         rows.append(
             ("feature", corners.feature, f"{pixels} × {exact(plan.spatial_scale)}{clipped}")
         )
@@ -187,7 +189,7 @@ def _shifted(what: str, offset: float) -> str:
 
 
 def _axes(explanation: Explanation) -> Iterator[str]:
-    """Sizes and counts, y beside x, with every rounding."""
+    """Sizes and counts, y beside x, with each rounding."""
     plan, k = explanation.plan, explanation.k
     lines = [
         [f"  {name}", of_y, of_x, note]
@@ -211,7 +213,7 @@ def _axis(axis: Axis, k: int) -> Iterator[_Line]:
     if axis.convention.interpolation == "nearest":
         yield "rounding", "each sample", "to the nearest cell, half away from zero"
     elif axis.convention.kind != "cell":
-        yield "rounding", "none", "no corner is moved to a cell, and no edge of a bin"
+        yield "rounding", "none", "neither corners nor bin edges are rounded to cells"
 
 
 def _size(axis: Axis, k: int, bound: Step | None) -> _Line:
@@ -239,7 +241,7 @@ def _bin_size(axis: Axis, k: int) -> _Line:
         return "bin size", quotient, ""
     steps = row.points_apart * (axis.bins - 1) + int(row.sampling_ratio) - 1
     if steps == 0:
-        return "step", "0", "from sample to sample; a single one lies in the middle"
+        return "step", "0", "from sample to sample; a single one lies at the centre"
     step = axis.bin_size[k] / row.points_apart
     said = f"{exact(axis.length[k])} / {steps} = {exact(step)}"
     return "step", said, "from sample to sample, the corners of the box included"
@@ -265,11 +267,11 @@ _NO_SAMPLES: Final = {
 }
 
 
-_PLUS_ONE: Final = ", one pixel added to each"
+_PLUS_ONE: Final = ", each plus one pixel"
 
 
 def level_lines(reason: LevelReason) -> Iterator[str]:
-    """Area, root, logarithm, rounding, clamping, and how far the next levels are."""
+    """Area, root, logarithm, rounding, clamping, and how far away the next levels are."""
     levels, rule = reason.levels, reason.levels.rule
     area, root = levels.area[0], levels.root[0]
     level, rounded = levels.level[0], levels.rounded[0]
@@ -301,7 +303,7 @@ def _clamped(reason: LevelReason) -> str:
 
 
 def _next(reason: LevelReason) -> Iterator[list[str]]:
-    """By which factor the sides would have to change for the box to be on another map."""
+    """The factor by which the box's sides would have to change to be on another level."""
     levels, index = reason.levels, int(reason.levels.index[0])
     if not levels.root[0] > 0:
         return
@@ -314,7 +316,7 @@ def _next(reason: LevelReason) -> Iterator[list[str]]:
 
 
 def settings_of(plan: Plan, k: int) -> list[str]:
-    """Every parameter in use, whether the convention's own or not, in a few words each."""
+    """Every parameter in use, the convention's own or not, in a few words each."""
     rule = plan.convention
     (bins_y, bins_x), (height, width) = plan.output_size, plan.map_size
     said = [

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import h5py
 import numpy as np
 
 from roicrop.features.stored import Scale, StoredMap, floats_of, number_type
 from roicrop.files import hdf5
+from roicrop.files.written import written
 from roicrop.text import listing
 
 _OBLONG: Final = 2  # the longer side over the shorter; few maps are more so
@@ -109,29 +110,21 @@ def _odd_numbers(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iter
 
 def _odd_storage(dataset: Any, images: Sequence[int]) -> Iterator[str]:
     """Whether all of it was written, and is read once."""
-    if getattr(dataset, "is_virtual", True) or dataset.external:
+    if not isinstance(dataset, h5py.Dataset):
         return
-    if dataset.chunks is None:
-        if dataset.id.get_storage_size() == 0:
-            yield "was never written: it reads as its fill value"
-        return
-    together = min(dataset.chunks[0], dataset.shape[0])
+    together = min(dataset.chunks[0], dataset.shape[0]) if dataset.chunks else 1
     if dataset.ndim == 4 and together > 1 and hdf5.compression_of(dataset) != "none":
         yield f"a chunk holds {together} images, so each is decompressed {together} times"
-    grid = [-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
-    written = dataset.id.get_num_chunks()
-    if written == math.prod(grid):
-        return
-    if dataset.ndim == 3 or not hasattr(dataset.id, "chunk_iter"):  # before HDF5 1.12.3
-        share = f"{written:,} of {math.prod(grid):,} chunks were written: the others read"
-        yield f"{share if written else 'was never written: it reads'} as its fill value"
-        return
-    of_row: Counter[int] = Counter()
-    dataset.id.chunk_iter(lambda info: of_row.update([info.chunk_offset[0] // dataset.chunks[0]]))
-    written_of = {i: of_row[i // dataset.chunks[0]] for i in images}
-    if none := [i for i, count in written_of.items() if not count]:
+    shares = written(dataset, images if dataset.ndim == 4 else range(dataset.shape[0]))
+    none = [row for row, share in shares.items() if share == 0]
+    part = [row for row, share in shares.items() if 0 < share < 1]
+    if len(none) == dataset.shape[0]:
+        yield "was never written: it reads as its fill value"
+    elif dataset.ndim == 3 and none + part:
+        yield "was written in part: the rest reads as its fill value"
+    elif none:
         yield f"image {listing(none)} was never written: it reads as the fill value"
-    if part := [i for i, count in written_of.items() if 0 < count < math.prod(grid[1:])]:
+    if dataset.ndim == 4 and part:
         yield f"image {listing(part)} was written in part: the rest reads as the fill value"
 
 
@@ -143,9 +136,8 @@ def _is_likelier(other: StoredMap, stored: StoredMap) -> bool:
     """Whether the other layout makes a more usual map: less oblong, and of 8, 16, … channels."""
     if _oblong(other) >= _oblong(stored):
         return False
-    if _oblong(other) == 1:
-        return _oblong(stored) > _OBLONG or not _is_usual(stored)
-    return _oblong(other) <= _OBLONG and _is_usual(other) and not _is_usual(stored)
+    is_odd = _oblong(stored) > _OBLONG * _oblong(other) or not _is_usual(stored)
+    return is_odd and (_oblong(other) == 1 or (_oblong(other) <= _OBLONG and _is_usual(other)))
 
 
 def _oblong(stored: StoredMap) -> float:

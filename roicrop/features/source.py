@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.chunks import Pieces, Windows
+from roicrop.chunks import Pieces, Windows, count_of
 from roicrop.errors import ArgumentError, FeatureError
 from roicrop.features.datasets import Found, MapFile
 from roicrop.features.pyramid import find_pyramid
@@ -23,7 +23,6 @@ from roicrop.features.stored import (
     input_scale_attribute,
     layout_attribute,
     parse_layout,
-    read_into,
     scale_attribute,
     where_in,
 )
@@ -223,6 +222,10 @@ class FeatureSource:
         """Height and width of map i, in cells."""
         return self._map(i).size
 
+    def bytes(self, i: int) -> int:
+        """How many bytes map i takes, as it is read."""
+        return self._bytes(i, *self._whole(i))
+
     def dataset_of(self, i: int) -> str:
         """The path in the file of the dataset that holds map i."""
         return self._found(i)[0].path
@@ -271,17 +274,19 @@ class FeatureSource:
             for text, paths in times.items()
         ]
 
-    def read(self, i: int) -> Features:
-        """Map i, (C, H, W) or (H, W, C), the caller's to keep.
+    def read(self, i: int, height: slice | None = None, width: slice | None = None) -> Features:
+        """Map i, (C, H, W) or (H, W, C), the caller's to keep; or some rows and columns of it.
 
         It is contiguous, unless x comes before y in the file. Raises RoicropError if a file that is
         read has changed since it was opened.
         """
-        with hdf5.named_errors(self._where(i)):
-            out: Features = np.empty(self._map(i).map_shape, self.dtype)
-            self._read_into(i, out)
+        rows, columns = self._whole(i)
+        place = height or rows, width or columns
+        with hdf5.named_errors(self.name):
+            buffer = np.empty(self._bytes(i, *place), np.uint8)
+        features = self._read_into(buffer, i, *place)
         self.watched.check()
-        return self._map(i).as_read(out)
+        return features
 
     def windows(self, i: int) -> tuple[Windows, int]:
         """The maps of the dataset that map i is in, and its number among them.
@@ -290,15 +295,17 @@ class FeatureSource:
         cannot be read.
         """
         stored, (_, number) = self._map(i), self._found(i)
-        if stored.path not in self._windows:
-            if self.kind == "group":
-                self._windows.clear()  # of a thousand datasets each is needed once
+        found = self._windows.get(stored.path)
+        if found is None:
             where = where_in(self._file.file, stored.path)
             with hdf5.named_errors(where):
                 dataset = self._open(stored.path)
                 pieces = Pieces(dataset, where, decoder(dataset))
-            self._windows[stored.path] = Windows(pieces, stored.layout, self.dtype, where)
-        return self._windows[stored.path], number
+            found = Windows(pieces, stored.layout, self.dtype, where)
+            if self.kind == "group":
+                self._windows.clear()  # of a thousand datasets each is needed once
+            self._windows[stored.path] = found
+        return found, number
 
     def read_ahead(self, indices: Sequence[int]) -> Generator[tuple[int, Features], None, None]:
         """(i, map) for each index in turn, the next being read while the caller works on this one.
@@ -313,19 +320,15 @@ class FeatureSource:
         order = list(indices)
         if not order:
             return
-        cells = max(math.prod(self._map(i).map_shape) for i in order)
-        with hdf5.named_errors(f"{self.path}::{self.dataset}"):
-            buffers = [np.empty(cells, self.dtype) for _ in order[:2]]
+        with hdf5.named_errors(self.name):
+            most = max(map(self.bytes, order))
+            buffers = [np.empty(most, np.uint8) for _ in order[:2]]
 
         def load(turn: int) -> Features:
-            i = order[turn]
-            with hdf5.named_errors(self._where(i)):
-                shape = self._map(i).map_shape
-                out = buffers[turn % 2][: math.prod(shape)].reshape(shape)
-                self._read_into(i, out)
+            features = self._read_into(buffers[turn % 2], order[turn], *self._whole(order[turn]))
             if turn + 1 == len(order):
                 self.watched.check()
-            return self._map(i).as_read(out)
+            return features
 
         with ThreadPoolExecutor(1, "roicrop-read") as reader:
             self._readers.add(reader)
@@ -338,6 +341,21 @@ class FeatureSource:
                     yield i, features
             finally:
                 self._readers.discard(reader)
+
+    def _whole(self, i: int) -> tuple[slice, slice]:
+        height, width = self.map_size(i)
+        return slice(0, height), slice(0, width)
+
+    def _bytes(self, i: int, height: slice, width: slice) -> int:
+        return math.prod((self.channels, count_of(height), count_of(width), self.dtype.itemsize))
+
+    def _read_into(
+        self, buffer: NDArray[np.uint8], i: int, height: slice, width: slice
+    ) -> Features:
+        windows, number = self.windows(i)
+        image, channels = slice(number, number + 1), slice(0, self.channels)
+        features: Features = windows.read(image, channels, height, width, buffer)[0]
+        return features.transpose(1, 2, 0) if self.channels_last else features
 
     def _found(self, i: int) -> tuple[Found, int]:
         """The dataset that holds map i, and the map's number in it."""
@@ -388,10 +406,6 @@ class FeatureSource:
             return layout, f"attribute layout of {group}"
         return None, "default"
 
-    def _where(self, i: int) -> str:
-        where = where_in(self._file.file, self.dataset_of(i))
-        return f"{where} image {self._found(i)[1]}" if self.kind == "batch" else where
-
     @property
     def _group(self) -> str | None:
         """The group whose attributes are for all maps in it."""
@@ -399,10 +413,6 @@ class FeatureSource:
 
     def _open(self, path: str) -> Any:
         return self._open_ones.get(path) or self._file.get(path)
-
-    def _read_into(self, i: int, out: Features) -> None:
-        found, number = self._found(i)
-        read_into(self._open(found.path), (number,) if self.kind == "batch" else (), out)
 
     def _said_of(self, i: int) -> tuple[Scale, tuple[float, float]]:
         """Scale and input scale: the caller's, else the dataset's, else its group's, else 1."""

@@ -16,7 +16,6 @@ from roicrop.text import printable, quoted
 
 LAYOUTS: Final = ("NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC")
 KNOWN_LAYOUTS: Final = f"{', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}"
-_SLAB_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,6 @@ class StoredMap:
     def size(self) -> tuple[int, int]:
         """Height and width, in cells."""
         return self.map_shape[self.axes.index("H")], self.map_shape[self.axes.index("W")]
-
-    def as_read(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """One image's map as a view of it with y before x: (C, H, W) or (H, W, C)."""
-        y, x = self.axes.index("H"), self.axes.index("W")
-        return stored.swapaxes(y, x) if x < y else stored
 
 
 def parse_layout(text: str) -> str | None:
@@ -164,6 +158,7 @@ def number_type(dataset: Any) -> str:
     dtype: np.dtype[Any] = dataset.dtype
     if dtype.itemsize == 2 and (dtype.kind in "iu" or is_opaque(dtype)):
         said = (hdf5.text_attribute(dataset, "dtype") or "").lower().rpartition(".")[2]
+        said = {"bf16": "bfloat16", "f16": "float16"}.get(said, said)  # as safetensors has them
         if said in _FROM_WORDS:
             return said
     return type_name(dtype)
@@ -195,21 +190,6 @@ def decoder(dataset: Any) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
     if dataset.dtype.kind == "f" or name not in _FROM_WORDS:
         return None
     return lambda words: floats_of(words, name)
-
-
-def read_into(dataset: Any, index: tuple[int, ...], out: NDArray[np.floating[Any]]) -> None:
-    """One map, as it is stored, converted to out's type on the way."""
-    if dataset.dtype.kind == "f" and hasattr(dataset, "read_direct"):
-        dataset.read_direct(out, source_sel=index)
-        return
-    # HDF5 takes 200 times as long as NumPy over integers of the other byte order: convert here, in
-    # slabs of whole chunks, so that no second copy of the map is made.
-    row = out[:1].size * dataset.dtype.itemsize
-    step = dataset.chunks[len(index)] if dataset.chunks else 1
-    step *= max(1, _SLAB_BYTES // (row * step))
-    for start in range(0, len(out), step):
-        slab = slice(start, start + step)
-        out[slab] = numbers_at(dataset, (*index, slab))
 
 
 def where_in(file: Any, path: str) -> str:

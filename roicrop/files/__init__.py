@@ -1,9 +1,9 @@
 """Files as such, whoever reads them: what a file is, whether it stays as it was, HDF5 and NumPy's.
 
-`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `npy` reads
-`.npy` and `.npz`, `arrays` a whole array of any of these, `text` reads text, `numbers` the numbers
-in it, and `columns` holds what was read. None of them knows what is in a file, and each is imported
-by those who need it.
+`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `written` what
+was never written, `npy` reads `.npy` and `.npz`, `arrays` a whole array of any of these, `text`
+reads text, `numbers` the numbers in it, and `columns` holds what was read. None of them knows what
+is in a file, and each is imported by those who need it.
 """
 
 from __future__ import annotations
@@ -25,4 +25,5 @@ __all__ = [
     "split_spec",
     "text",
     "what_it_is",
+    "written",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -68,6 +69,17 @@ def numbers_of(values: Sequence[Any] | Array) -> tuple[Array, dict[int, str]]:
     return numbers, faults
 
 
+def opened(values: Any) -> list[Any]:
+    """What cells hold that are JSON, numbers between commas or spaces, or lists of points."""
+    return [*map(_open, values)] if str in set(map(type, values)) or are_nested(values) else values
+
+
+def are_nested(values: Any) -> bool:
+    """Whether values are lists of lists, such as two points each."""
+    first = next(filter(None, values), None)
+    return isinstance(first, list) and isinstance(first[0], list)
+
+
 def is_number(cell: str) -> bool:
     """Whether text is a number, and not what Python alone takes for one: 1_0, other digits."""
     cell = cell.strip()
@@ -86,3 +98,16 @@ def _float64(
         with contextlib.suppress(OverflowError):
             return np.fromiter(items(values), np.float64, count)
     return None
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, list) and set(map(type, value)) == {list}:
+        return [*chain(*value)]
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        for text in (value, value.replace("'", '"')):  # the latter is how Python writes it
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(text)
+    numbers = value.strip(" \t\r\n[]()").replace(",", " ").split()
+    return [*map(float, numbers)] if all(map(is_number, numbers)) else value

@@ -2,9 +2,9 @@
 
     Job, Pooled ──probe──▶ Probe ──search──▶ hypotheses ──confirm──▶ trials ──verdict──▶ Verdict
 
-`hypotheses` lists what there is to try, `probe` picks a few boxes and channels that tell most,
-`search` tries everything on these, and `confirm` what is left on all. `verdict` also says what the
-data cannot tell apart; where nothing fits, `residual` and `transformed` find out what is wrong.
+`hypotheses` lists what to try, `pooled` picks the few boxes and channels that distinguish most,
+`search` tries everything on these, and `trials` tests what is left on all boxes. `verdict` also
+says what the data cannot distinguish; if nothing fits, `residual` and `transformed` find out why.
 """
 
 from __future__ import annotations

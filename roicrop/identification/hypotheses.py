@@ -1,4 +1,4 @@
-"""What may have made a tensor: rules, a reading of the boxes, a scale, and an order of axes."""
+"""What may have made a tensor: rules, a reading of the boxes, a scale, and a layout."""
 
 from __future__ import annotations
 
@@ -33,56 +33,56 @@ _FAME: Final = {name: place for place, name in enumerate(PLAIN)}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One computation, whatever the boxes and features, under every name that it goes by.
+    """One computation, under every name that it goes by.
 
-    conventions: the fewest options first, not counting a mode, and a sampling ratio where the
-        framework chooses by box; of those the best known first.
+    conventions: those that need the fewest options first, then the best known. A mode does not
+        count as an option, nor does a sampling ratio if the framework's own is adaptive.
     """
 
     conventions: tuple[Convention, ...]
 
     @property
     def convention(self) -> Convention:
-        """The one to name it by."""
+        """The convention to name the rules by."""
         return self.conventions[0]
 
     @property
     def is_plain(self) -> bool:
-        """Whether its name needs no option."""
+        """True if the name needs no option."""
         return not convention_options(self.convention)
 
     @property
     def is_nobodys(self) -> bool:
-        """Whether its name needs an option that no framework has."""
+        """True if the name needs an option that no framework has."""
         own = {"--mode"} if self.convention.kind == "cell" else {"--min-size"}
         return not own.isdisjoint(convention_options(self.convention))
 
     @property
     def simplicity(self) -> tuple[int, int, int]:
-        """By which the simplest, and of those the best known, comes first.
+        """Sort key: the simplest first, then the best known.
 
-        An option that no framework has counts thrice.
+        An option that no framework has counts three times.
         """
         unusual, fame, options = _simplicity(self.convention)
         return unusual + 2 * self.is_nobodys, fame, options
 
     @property
     def named(self) -> list[Convention]:
-        """Those that it may be named by: as simple as the first, each name once."""
+        """The conventions that are as simple as the first, each name once."""
         least = _unusual(self.convention)
         simple = [row for row in self.conventions if _unusual(row) == least]
         return list({row.name: row for row in reversed(simple)}.values())[::-1]
 
     @property
     def names(self) -> list[str]:
-        """What it may be called with the same options as the first."""
+        """The names that need the same options as the first."""
         same = convention_options(self.convention)
         return [row.name for row in self.named if convention_options(row) == same]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the four numbers of a box are."""
+    """The meaning of a box's four numbers."""
 
     box_format: BoxFormat
     normalized: bool = False
@@ -102,7 +102,7 @@ class Layout:
 
     @property
     def axes(self) -> tuple[int, int, int, int]:
-        """Which of its axes are box, channel, y and x."""
+        """The axes of box, channel, y and x."""
         channel, y, x = (3, 1, 2) if self.channels_last else (1, 2, 3)
         return (0, channel, x, y) if self.transposed else (0, channel, y, x)
 
@@ -115,7 +115,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A way to make a tensor. `scale` is cells per pixel; None is what file or options say."""
+    """A way to make a tensor; scale: cells per pixel, None for the files' or options' own."""
 
     rules: Rules
     reading: Reading
@@ -123,9 +123,9 @@ class Hypothesis:
     layout: Layout
 
     def cost(self, given: Reading, channels_last: bool) -> tuple[int, int, int]:
-        """How far it is from the simplest: files and options taken at their word, no overrides.
+        """Sort key: the distance from files and options as given and a convention without options.
 
-        Of those that are as far the best known costs least.
+        At equal distance, the best known first.
         """
         unexpected = (
             self.reading.box_format != given.box_format,
@@ -140,19 +140,19 @@ class Hypothesis:
 
 
 def readings(given: Reading) -> list[Reading]:
-    """Everything that four numbers can mean; what file and options say comes first."""
+    """Everything that four numbers can mean, starting with what files and options say."""
     pixels = [Reading(each) for each in BOX_FORMATS]
     fractions = [Reading(each, normalized=True) for each in BOX_FORMATS]
     inclusive = [Reading(each, inclusive=True) for each in BOX_FORMATS if each in _TWO_CORNERS]
     return list(dict.fromkeys([given, *pixels, *fractions, *inclusive]))
 
 
-_TWO_CORNERS: Final = ("xyxy", "yxyx")  # of the others the second half is a size
+_TWO_CORNERS: Final = ("xyxy", "yxyx")  # in other formats the second half is a size
 
 
 @functools.cache
 def all_rules() -> tuple[Rules, ...]:
-    """Every convention under every option; those that compute the same are one."""
+    """Every convention under every option, with those that compute the same merged."""
     same: dict[str, list[Convention]] = {}
     for row in _rows():
         rows = same.setdefault(repr(effective(row)), [])
@@ -166,7 +166,7 @@ def _simplicity(row: Convention) -> tuple[int, int, int]:
 
 
 def _unusual(row: Convention) -> int:
-    """How many options its name needs beyond those that people give to the framework's own."""
+    """How many options its name needs beyond those that people usually set."""
     usual = {"--mode"} if row.kind != "cell" else set()
     if PLAIN[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
         usual.add("--sampling-ratio")
@@ -194,19 +194,19 @@ def _rows() -> Iterator[Convention]:
 
 
 def leniently(request: Request) -> Request:
-    """The request, with reversed boxes let through: they may be in another format than they say."""
+    """The request with reversed boxes accepted: they may be in another format than declared."""
     if request.on_bad_box != "error":
         return request
     return dataclasses.replace(request, on_bad_box="keep")
 
 
 def given_reading(job: Job) -> Reading:
-    """What the files and options say that the boxes' numbers are."""
+    """The reading of the boxes that files and options declare."""
     return Reading(job.table.box_format, job.request.normalized, job.request.inclusive)
 
 
 def reread(job: Job, reading: Reading, scale: float | None) -> Job:
-    """The boxes read in that way; scale: cells per pixel, None for what file or options say."""
+    """The job with boxes read that way; scale: cells per pixel, None to leave it as it is."""
     request = dataclasses.replace(
         job.request,
         box_format=reading.box_format,
@@ -219,11 +219,11 @@ def reread(job: Job, reading: Reading, scale: float | None) -> Job:
 
 
 def moved(job: Job, by: NDArray[np.float64]) -> Job:
-    """The job with the corners x1, y1, x2, y2 of all boxes moved by so many cells, (4,)."""
+    """The job with all boxes' corners x1, y1, x2, y2 moved; by: (4,) in cells."""
     return job.moved_to(job.corners + by / job.cells_per_pixel[:, [1, 0, 1, 0]])
 
 
 def stacked(jobs: Sequence[Job]) -> Job:
-    """The boxes of several jobs at one scale as one job, those of the first job first."""
+    """The boxes of several jobs at one scale, joined in order as one job."""
     rows = np.tile(np.arange(len(jobs[0])), len(jobs))
     return jobs[0].take(rows).moved_to(np.concatenate([job.corners for job in jobs]))

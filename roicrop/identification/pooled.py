@@ -1,4 +1,4 @@
-"""The tensor in question, how exact its values are, and the few of them that tell most."""
+"""The tensor in question, the tolerance of its values, and a probe of a few boxes and channels."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The pooled tensor of a file that is open.
+    """The pooled tensor in an open file.
 
-    path: the file and, where it has several, the array in it.
-    shape: of its four axes. dtype: of what is read: float16, float32 or float64, native.
-    layouts: the orders that its axes may have, the features' own first.
-    progress: called with how many more boxes have been compared with it.
-    order: (K,) the row that holds each box; None where that is the row of its number.
+    path: the file and, if it holds several, the array.
+    dtype: float16, float32 or float64 in native byte order, as read.
+    layouts: the possible orders of its axes, the features' own first.
+    progress: called with the number of boxes compared since the last call.
+    order: (K,) the row of each box; None if row k is box k.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Pooled:
     order: Rows | None = None
 
     def rows(self, rows: Rows) -> Array:
-        """(n, …) the values of these boxes, in the order of axes of the file."""
+        """The values (n, …) of these boxes, with axes as in the file."""
         its_rows = rows if self.order is None else self.order[rows]
         place = np.argsort(its_rows, kind="stable")
         ascending = its_rows[place]
@@ -54,7 +54,7 @@ class Pooled:
         return out
 
     def output_size(self, layout: Layout) -> tuple[int, int]:
-        """(PH, PW), were the axes in that order."""
+        """(PH, PW) under that layout."""
         _, _, y, x = layout.axes
         return self.shape[y], self.shape[x]
 
@@ -63,18 +63,18 @@ class Pooled:
 def open_pooled(
     spec: str | Array, job: Job, progress: Callable[[int], object] = lambda boxes: None
 ) -> Iterator[Pooled]:
-    """The tensor that `spec` names or is, which holds a row for each of the job's boxes.
+    """Open the tensor that `spec` names or is, which has a row for each of the job's boxes.
 
-    spec: a .npy, .npz or HDF5 file, or the file, `::` and a path in it. Of several arrays it is
-        the one that is called `pooled`, else the only one whose shape fits.
+    spec: a .npy, .npz or HDF5 file, optionally with `::` and a path in it. If it holds several
+        arrays, the one called `pooled`, else the only one whose shape fits.
 
-    Raises PooledError if there is none, or if its shape does not fit the boxes and maps, and
+    Raises PooledError if there is no such array or its shape does not fit the boxes and maps, and
     FeatureError if the file cannot be read.
     """
     if job.convention.turned:
         raise ArgumentError(
-            f"identify tries operators of boxes along the axes, and {job.table.source.name} has "
-            "boxes with an angle: compare conventions instead"
+            f"{job.table.source.name} has boxes with an angle, and identify only knows operators "
+            "for boxes along the axes: use `roicrop compare` instead"
         )
     if not isinstance(spec, str):
         array = StoredArray(spec.shape, spec.dtype, "pooled", spec)
@@ -89,7 +89,7 @@ def _tensor(stored: Stored, job: Job) -> StoredArray:
     if stored.inner:
         named = stored.array(stored.inner)
         if named is None:
-            raise PooledError(f"{stored.path} has no array {stored.inner}: name one that it has")
+            raise PooledError(f"{stored.path} has no array {stored.inner}: name one that exists")
         return named
     own = stored.array(POOLED)
     if own is None:
@@ -117,7 +117,7 @@ def _checked(
 ) -> Pooled:
     shape, dtype = array.shape, array.dtype
     if dtype.kind not in "fiu":
-        raise PooledError(f"{array.where} holds {dtype}: give the pooled numbers")
+        raise PooledError(f"{array.where} holds {dtype}: give an array of pooled numbers")
     layouts = _layouts(shape, job)
     if not layouts:
         raise PooledError(f"{array.where} is {shape}; {_expected(job)}")
@@ -149,19 +149,19 @@ def _expected(job: Job) -> str:
 
 
 RELATIVE: Final = 1e-5
-"""Of a channel's largest magnitude: what another order of float32 sums may change."""
+"""Tolerance relative to a channel's largest magnitude: the order of float32 sums."""
 
 COORDINATE: Final = 2.0**-22
-"""The same for each cell of the map's longer side: two units in the last place of a coordinate."""
+"""More tolerance per cell of the map's longer side: two units in a coordinate's last place."""
 
 HALF: Final = 2.0**-10
-"""Of a value stored as float16: a unit in its last place."""
+"""Tolerance relative to a value stored as float16: a unit in its last place."""
 
-_LEAST: Final = 1e-30  # for channels of nothing but zeros
+_LEAST: Final = 1e-30  # for channels of zeros only
 
 
 def allowance(features: Array) -> Array:
-    """(C,) how far pooled values of a map (C, H, W) may be apart, by each channel's magnitude."""
+    """The tolerance (C,) of values pooled from a map (C, H, W), by each channel's magnitude."""
     flat = features.reshape(len(features), -1)
     kind = np.float64 if features.dtype == np.float64 else np.float32
     peaks: Array = np.maximum(flat.max(axis=1), -flat.min(axis=1)).astype(kind)
@@ -174,10 +174,9 @@ def allowance(features: Array) -> Array:
 
 
 def apart(pooled: Array, expected: Array) -> Array:
-    """|pooled − expected| in float32 or float64: 0 where both are NaN or the same infinity.
+    """|pooled − expected| in float32 or float64, after rounding `expected` to the tensor's dtype.
 
-    It is ∞ where only one of them is finite. What is expected is first rounded to the dtype of what
-    there is.
+    0 where both are NaN or the same infinity, and ∞ where only one is finite.
     """
     expected = expected.astype(pooled.dtype, copy=False)
     real = np.float64 if pooled.dtype == np.float64 else np.float32
@@ -193,10 +192,10 @@ def apart(pooled: Array, expected: Array) -> Array:
 def in_tolerances(
     difference: Array, expected: Array, allowed: Array, stored: np.dtype[Any]
 ) -> Array:
-    """Differences (…, C, PH, PW) in units of what is allowed: up to 1 is agreement.
+    """Differences (…, C, PH, PW) in units of the tolerance: up to 1 is agreement.
 
-    allowed: (C,) or (n, C), from `allowance`. stored: the dtype of the tensor; float16 is allowed a
-    unit in its last place besides.
+    allowed: (C,) or (n, C), from `allowance`. stored: the tensor's dtype; float16 adds a unit in
+    the last place.
     """
     units = allowed[..., None, None]
     if stored == np.float16:
@@ -211,21 +210,21 @@ _FEW: Final = 3
 _CHANNELS: Final = 3
 _IMAGES: Final = 3
 _LOOKED_AT: Final = 256  # boxes of each image
-_CELLS: Final = 1 << 14  # of a channel whose spread is estimated
+_CELLS: Final = 1 << 14  # of a channel, from which its spread is estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """n boxes of a job and c channels of their maps.
+    """A sample of the problem: n boxes of a job and c channels of their maps.
 
-    job: all boxes. boxes: these n, as a job of their own.
+    job: all boxes. boxes: the n boxes as a job of their own.
     channels: (c,) the channels, or None for the mean of all.
-    maps: the n boxes on their maps, of which there are only the c channels.
-    allowed: (n, c) how far values of the channels may be apart, from each box's map.
-    stored: (n, …) the tensor's rows, with axes as they are in its file.
-    tells: whether the tensor's values differ at all; where they do not, nearly all rules fit.
-    telling: of the boxes, the few that tell most.
-    reversed: whether the tensor's channels are taken from last to first.
+    maps: the n boxes on their maps, reduced to the c channels.
+    allowed: (n, c) the tolerance, from each box's map.
+    stored: (n, …) the tensor's rows, with axes as in its file.
+    tells: False if the tensor is constant, so that nearly all rules fit.
+    telling: the rows of the few boxes that distinguish most.
+    reversed: True if the tensor's channels are taken from last to first.
     """
 
     job: Job
@@ -239,7 +238,7 @@ class Probe:
     reversed: bool = False
 
     def pooled(self, layout: Layout) -> Array:
-        """(n, c, PH, PW) the values in question, if their axes are in that order."""
+        """The values in question (n, c, PH, PW), under that layout."""
         values = self.stored.transpose(layout.axes)
         if self.reversed:
             values = values[:, ::-1]
@@ -249,13 +248,13 @@ class Probe:
         return values[:, self.channels]
 
     def reread(self, reading: Reading, scale: float | None) -> Job:
-        """The n boxes, read in that way at that scale."""
+        """The n boxes, read that way at that scale."""
         return reread(self.boxes, reading, scale)
 
     def crop(self, job: Job, row: Convention, output_size: tuple[int, int]) -> Array:
-        """(m·n, c, PH, PW) what boxes give by a convention, which refuses none of them.
+        """Pool boxes (m·n, c, PH, PW) under a convention, which must accept all of them.
 
-        job: one that `reread` gave, or m of them stacked.
+        job: from `reread`, or m of these stacked.
         """
         again = np.arange(0, len(job), len(self.boxes))[:, None]
         out = np.empty((len(job), self.allowed.shape[1], *output_size), job.source.dtype)
@@ -265,7 +264,7 @@ class Probe:
         return out
 
     def refused(self, job: Job, row: Convention, output_size: tuple[int, int]) -> bool:
-        """Whether the convention refuses one of a job's boxes; it never does but reversed ones."""
+        """True if the convention refuses one of a job's boxes; only reversed ones ever are."""
         if not (job.corners[:, 2:] < job.corners[:, :2]).any():
             return False
         try:
@@ -276,7 +275,7 @@ class Probe:
         return False
 
     def few(self) -> Probe:
-        """The probe with the boxes alone that tell most."""
+        """The probe with only the boxes that distinguish most."""
         few = self.telling
         boxes = self.boxes.take(few)
         maps = [each.of(boxes, np.flatnonzero(np.isin(few, each.rows))) for each in self.maps]
@@ -290,15 +289,15 @@ class Probe:
         )
 
     def backwards(self) -> Probe:
-        """The probe with the tensor's channels from last to first."""
+        """The probe with the tensor's channels reversed."""
         return dataclasses.replace(self, reversed=True)
 
     def averaged(self) -> Probe:
-        """The probe with one channel, the mean of all: no order of channels matters to it."""
+        """The probe with one channel, the mean of all, for which their order does not matter."""
         return self._with(None, _mean_channel)
 
     def with_all_channels(self) -> Probe:
-        """The probe with every channel of its maps."""
+        """The probe with all channels of its maps."""
         every = np.arange(self.job.source.channels)
         return self._with(every, lambda on_map: on_map.features.copy())
 
@@ -314,10 +313,10 @@ class Probe:
 
 
 def choose(job: Job, pooled: Pooled) -> Probe:
-    """The boxes and channels of a job that tell most: boxes of all sizes, at borders, off cells."""
+    """Choose boxes and channels that distinguish most: all sizes, at borders, between cells."""
     among, stored, telling = _look(job, pooled)
     chosen = _varied(job, among, np.flatnonzero(telling))
-    # What is left empty tells something too, where there is little else.
+    # Empty rows distinguish something too, if there is little else.
     others = _varied(job, among, np.flatnonzero(~telling))
     room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
     chosen = np.concatenate([chosen, others[:room]])
@@ -350,7 +349,7 @@ def _mean_channel(on_map: OnMap) -> Features:
 
 
 def _allowed(maps: Sequence[OnMap], count: int) -> Array:
-    """(n, c) the allowance of each box's map."""
+    """The allowance (n, c) of each box's map."""
     shares = [allowance(each.channels_first(each.features)) for each in maps]
     out = np.empty((count, len(shares[0])), shares[0].dtype)
     for on_map, share in zip(maps, shares, strict=True):
@@ -359,7 +358,7 @@ def _allowed(maps: Sequence[OnMap], count: int) -> Array:
 
 
 def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
-    """Rows, their values, and which of them were not left empty; none where all values are one."""
+    """Rows, their values, and a mask of those that are not constant or empty."""
     first: tuple[Rows, Array, NDArray[np.bool_]] | None = None
     for rows in _looked_at(job):
         stored = pooled.rows(rows)
@@ -376,7 +375,7 @@ def _look(job: Job, pooled: Pooled) -> tuple[Rows, Array, NDArray[np.bool_]]:
 
 
 def _looked_at(job: Job) -> Iterator[Rows]:
-    """Some rows of the images with most boxes; then, for those who want more, all."""
+    """Some rows of the images with most boxes; then all rows, in parts."""
     rows = np.flatnonzero(job.is_pooled)
     images = job.image_index[rows]
     some: list[Rows] = []
@@ -390,7 +389,7 @@ def _looked_at(job: Job) -> Iterator[Rows]:
 
 
 def _varied(job: Job, among: Rows, these: Rows) -> Rows:
-    """At most `_BOXES` of these numbers in `among`: in turn the next by each of several orders."""
+    """At most `_BOXES` of these indices into `among`, taken in turn from several orders."""
     rows = among[these]
     cells, sizes = job.cells[rows], job.box_map_size[rows]
     low, high = np.minimum(cells[:, :2], cells[:, 2:]), np.maximum(cells[:, :2], cells[:, 2:])
@@ -404,7 +403,7 @@ def _varied(job: Job, among: Rows, these: Rows) -> Rows:
 
 
 def _loud_channels(features: Array) -> NDArray[np.intp]:
-    """The channels (C, H, W) that vary most, relative to their largest magnitude, ascending."""
+    """The channels of (C, H, W) that vary most relative to their magnitude, in ascending order."""
     channels, height, width = features.shape
     step = max(1, int((height * width / _CELLS) ** 0.5))
     sample = features[:, ::step, ::step].reshape(channels, -1).astype(np.float64)

@@ -1,7 +1,7 @@
-"""What a tensor that nothing gives has in common with what comes nearest to it.
+"""How a tensor that no hypothesis fits differs from the nearest one.
 
-Each test looks for one cause on the probe, and what it finds is put to the test of every box and
-channel before it is said.
+Each test looks for one cause on the probe, and is confirmed on every box and channel before it is
+reported.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Pattern = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """What is left of a tensor when the nearest trial is taken from it.
+    """The difference between a tensor and the nearest trial.
 
     text: in words. details: in numbers.
-    agreeing: how many boxes the trial gives once that is allowed for; None where that explains
+    agreeing: how many boxes the trial reproduces once this is allowed for; None if that explains
         nothing.
     """
 
@@ -44,9 +44,9 @@ class Residual:
 
 
 def find_residual(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, Residual]:
-    """The residual, and the trial that it is of: `nearest`, or another that explains more.
+    """The residual and its trial: `nearest`, or another that explains more.
 
-    nearest: one that has been confirmed, and does not fit.
+    nearest: a trial that has been confirmed and does not fit.
     """
     if 2 * nearest.agreeing >= nearest.compared:
         return nearest, _some_boxes(nearest)
@@ -68,19 +68,19 @@ def _some_boxes(nearest: Trial) -> Residual:
 
 
 def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
-    """Tensor or features were rounded to a format of fewer digits."""
+    """The tensor or the features were rounded to a lower precision."""
     worst = float(np.nanmax(nearest.worst))
     for name, (unit, rounded) in _FORMATS.items():
         if worst > unit / RELATIVE:
             continue
         if np.array_equal(probe.stored, rounded(probe.stored), equal_nan=True):
-            text = f"rounding: the tensor holds nothing but {name} numbers"
+            text = f"rounding: the tensor holds only {name} numbers"
             return nearest, Residual("rounding", text, {"format": name, "rounded": "tensor"})
         if _agrees(pooled, probe.with_maps(rounded), nearest.hypothesis):
             text = f"rounding: the features were rounded to {name} first"
             return nearest, Residual("rounding", text, {"format": name, "rounded": "features"})
     if worst <= HALF / RELATIVE:
-        text = "rounding: differences no larger than arithmetic in float16 makes"
+        text = "rounding: differences no larger than those of float16 arithmetic"
         return nearest, Residual("rounding", text, {"format": "float16", "rounded": "arithmetic"})
     return None
 
@@ -90,7 +90,7 @@ def _float16(values: Array) -> Array:
 
 
 def _bfloat16(values: Array) -> Array:
-    """To the nearest, ties to even, as the frameworks do."""
+    """Round to the nearest bfloat16, ties to even, as the frameworks do."""
     bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
     rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) & np.uint32(0xFFFF0000)
     return rounded.view(np.float32).astype(values.dtype)
@@ -100,7 +100,7 @@ _FORMATS: Final[dict[str, tuple[float, Callable[[Array], Array]]]] = {
     "float16": (HALF, _float16),
     "bfloat16": (2.0**-7, _bfloat16),
 }
-"""Name → a unit in the last place, of a value; and how to round to it."""
+"""Name → a unit in the last place, relative to a value; and a function that rounds."""
 
 
 def _agrees(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> bool:
@@ -110,7 +110,7 @@ def _agrees(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> bool:
 
 
 def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
-    """The tensor is a multiple, or has something added to all of it."""
+    """The tensor is a multiple, or has a constant added."""
     values, expected = _on_probe(pooled, probe, nearest.hypothesis)
     if not len(values):
         return None
@@ -124,14 +124,14 @@ def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
         if 2 * trial.agreeing > trial.compared:
             times = f"{minus(f'{factor:.6g}')} × " if factor != 1.0 else ""
             plus = minus(f" {constant:+.6g}") if constant else ""
-            text = f"the tensor is {times}what the command gives{plus}"
+            text = f"the tensor is {times}the command's result{plus}"
             details = {"factor": factor, "added": constant}
             return trial, _explained("factor", text, details, trial)
     return None
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:
-    """Slope and intercept of the least squares."""
+    """Slope and intercept of the least-squares line."""
     centred = x - x.mean()
     slope = float(centred @ y / max(float(centred @ centred), _TINY))
     return slope, float(y.mean() - slope * x.mean())
@@ -187,7 +187,7 @@ _SHOWN: Final = 6
 def _order_of_channels(
     pooled: Pooled, probe: Probe, hypothesis: Hypothesis
 ) -> NDArray[np.intp] | None:
-    """(C,) the channel of the map that each channel of the tensor holds; None if two hold one."""
+    """The map's channel (C,) in each channel of the tensor; None if two hold the same."""
     values, expected = (
         np.nan_to_num(each.swapaxes(0, 1).reshape(each.shape[1], -1), posinf=0.0, neginf=0.0)
         for each in _both(pooled, probe, hypothesis)
@@ -201,7 +201,7 @@ def _taken(order: NDArray[np.intp]) -> Adjust:
 
 
 def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
-    """All boxes lie elsewhere by so many cells, or their corners do."""
+    """All boxes, or their corners, are displaced by the same distance."""
     for found in find_shift(pooled, probe, nearest.hypothesis):
         (trial,) = trials_of([found.hypothesis], probe.job)
         trial.job = moved(trial.job, found.by)
@@ -231,21 +231,21 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
     )
     text = (
         f"no pattern: differences of {details['standard_deviation']:.2g} (standard deviation), "
-        f"{share:.1%} of the tensor's own{times}"
+        f"{share:.1%} of the tensor's{times}"
     )
     return Residual("noise", text, details)
 
 
 _NEARLY_1: Final = 0.01
-_HARDLY: Final = 0.85  # of the tensor's spread: what is left is nearly all of it
+_HARDLY: Final = 0.85  # of the tensor's spread: nearly all of it remains
 _UNLIKE: Final = (
-    "nothing that was tried on these boxes gives anything like it. It may be of other features, of "
-    "other boxes, or at a scale that was not tried: give --stride"
+    "nothing tried on these boxes resembles it. It may come from other features, other boxes, or a "
+    "scale that was not tried: give --stride"
 )
 
 
 def _tried(pooled: Pooled, job: Job, hypothesis: Hypothesis, adjust: Adjust | None = None) -> Trial:
-    """A hypothesis, compared on everything with the tensor as it would be without its fault."""
+    """The hypothesis, compared on everything with the adjusted tensor."""
     (trial,) = trials_of([hypothesis], job)
     trial.adjust = adjust
     confirm(job, pooled, [trial])
@@ -257,14 +257,14 @@ def _explained(kind: Pattern, text: str, details: Mapping[str, object], trial: T
 
 
 def _on_probe(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> tuple[Array, Array]:
-    """(m,) float64: the probe's values and what the hypothesis gives, where both are finite."""
+    """The probe's values and the hypothesis's, (m,) float64 each, where both are finite."""
     values, expected = _both(pooled, probe, hypothesis)
     there = np.isfinite(values) & np.isfinite(expected)
     return values[there].astype(np.float64), expected[there].astype(np.float64)
 
 
 def _both(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> tuple[Array, Array]:
-    """(n, c, PH, PW) the probe's values and what the hypothesis gives."""
+    """The probe's values and the hypothesis's, (n, c, PH, PW) each."""
     job = probe.reread(hypothesis.reading, hypothesis.scale)
     size = pooled.output_size(hypothesis.layout)
     return probe.pooled(hypothesis.layout), probe.crop(job, hypothesis.rules.convention, size)
@@ -278,7 +278,7 @@ _LISTED: Final = 1000
 
 
 def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
-    """A sentence, and the boxes' numbers in their file, for a trial that some boxes agree with."""
+    """A sentence and details about the boxes that do not agree with a trial."""
     job = trial.job
     compared = ~np.isnan(trial.worst)
     bad = compared & ~(trial.worst <= 1.0)
@@ -294,7 +294,7 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
 
 
 def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
-    """What is true of all boxes that do not agree, and of hardly any that do."""
+    """What is true of all boxes that do not agree, and of few that do."""
     found = []
     for words, trait in _traits(trial):
         others = int((trait & good).sum())
@@ -311,12 +311,12 @@ def _traits(trial: Trial) -> list[tuple[str, Mask]]:
         ("are reversed", (sides < 0).any(axis=1)),
         ("have zero size", (sides == 0).any(axis=1)),
         ("are smaller than a cell", (sides < 1).any(axis=1)),
-        ("reach outside their map", outside),
+        ("extend outside their map", outside),
     ]
     if trial.row.kind == "cell":
         halves = (np.abs(cells - np.floor(cells) - 0.5) < _NEARLY).any(axis=1)
         traits.append(
-            ("have a corner half-way between cells, which may be rounded up or down", halves)
+            ("have a corner halfway between cells, which may be rounded up or down", halves)
         )
     images = distinct_images(job.image_index)
     if len(images) > 1:

@@ -1,7 +1,7 @@
-"""Which hypotheses give the values of a probe: all of them tried roughly, what is left exactly.
+"""Which hypotheses reproduce a probe: all of them tried roughly, the promising ones exactly.
 
-Roughly: a hypothesis stays that gives one of the few boxes that tell most, with what only changes
-few bins or last bits (empty bins, the order of arithmetic) left open. Exactly: it gives all boxes.
+Roughly: a hypothesis stays if it reproduces one of the few boxes that distinguish most, whatever
+only changes a few bins or last bits (empty bins, order of arithmetic). Exactly: it reproduces all.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from roicrop.job import Job
 
 Array = NDArray[Any]
 
-_MOST: Final = 200  # hypotheses that fit the probe; more there are only where nothing tells
+_MOST: Final = 200  # hypotheses that fit the probe; more fit only if little is distinguishable
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found.
+    """The result of a search.
 
-    fitting: the hypotheses that give all of the probe, the simplest first.
+    fitting: the hypotheses that reproduce the whole probe, the simplest first.
     nearest: those that come nearest, the nearest first.
-    tried: how many there were. left_out: of how many that might fit nobody knows.
+    tried: how many there were. left_out: candidates not checked exactly because too many fit.
     """
 
     fitting: list[Hypothesis]
@@ -54,9 +54,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Rough:
-    """How a family of rules did.
+    """How well a family of rules fits.
 
-    share: of the boxes that agree. alike: the correlation of the values.
+    share: the share of boxes that agree. alike: the correlation of the values.
     """
 
     family: _Family
@@ -72,7 +72,7 @@ class _Rough:
 
 
 def search(probe: Probe, pooled: Pooled) -> Found:
-    """Try every hypothesis on a probe of the tensor."""
+    """Find the hypotheses that fit a probe, or come nearest."""
     given, last = given_reading(probe.job), probe.job.source.channels_last
 
     def cost(hypothesis: Hypothesis) -> tuple[int, int, int]:
@@ -101,9 +101,9 @@ def search(probe: Probe, pooled: Pooled) -> Found:
 
 
 def crops_as_said(probe: Probe, size: tuple[int, int]) -> Iterator[tuple[Rules, Reading, Array]]:
-    """What the probe's boxes (n, c, PH, PW) give roughly, at the scale that is said.
+    """The probe's boxes pooled roughly (n, c, PH, PW), at the declared scale.
 
-    By the simplest rules of each family, in every reading that may be.
+    One for each family, with its simplest rules, and each possible reading.
     """
     for grid in itertools.islice(_grids(probe), 1):
         for family in grid.families:
@@ -120,7 +120,7 @@ def _nearness(rough: _Rough) -> tuple[float, float]:
 
 
 def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
-    """The same on all of the probe, if the boxes allow it."""
+    """The same family on the whole probe; no match if it refuses a box."""
     job = probe.reread(rough.reading, rough.scale)
     size = pooled.output_size(rough.layout)
     if probe.refused(job, rough.family.row, size):
@@ -133,7 +133,7 @@ def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Family:
-    """Rules that are the same roughly, and what they are roughly."""
+    """Rules that are roughly the same, and that rough convention."""
 
     row: Convention
     rules: tuple[Rules, ...]
@@ -149,7 +149,7 @@ def _families() -> tuple[_Family, ...]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The probe's boxes at one scale, in every reading that may be."""
+    """The probe's boxes at one scale, in every possible reading."""
 
     probe: Probe
     jobs: dict[Reading, Job]
@@ -159,7 +159,7 @@ class _Grid:
     _taken: dict[tuple[object, ...], tuple[Reading, ...]] = field(default_factory=dict)
 
     def crop(self, row: Convention, size: tuple[int, int]) -> tuple[tuple[Reading, ...], Array]:
-        """The readings whose boxes the convention all takes, and what they give, (R, n, …)."""
+        """The readings whose boxes the convention accepts, and their pooled values (R, n, …)."""
         key = (row.sampling_ratio, row.min_size, row.offset_before, row.offset_after, size)
         if key not in self._taken:
             self._taken[key] = tuple(
@@ -175,7 +175,7 @@ class _Grid:
 
 
 def _grids(probe: Probe) -> Iterator[_Grid]:
-    """Every scale, with the readings that may be at it."""
+    """Every scale, with its possible readings."""
     said = {scale.value for scale in probe.job.scales}
     has_image_size = probe.job.request.image_size is not None
     for scale in (None, *SCALES) if probe.job.source.levels == 1 else (None,):
@@ -184,7 +184,7 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
         jobs = {}
         for reading in readings(given_reading(probe.job)):
             if scale is not None and reading.normalized and not has_image_size:
-                continue  # fractions of the map itself, whatever the scale
+                continue  # fractions of the map do not depend on the scale
             job = probe.reread(reading, scale)
             if _may_be(probe, job):
                 jobs[reading] = job
@@ -196,17 +196,17 @@ def _grids(probe: Probe) -> Iterator[_Grid]:
 
 
 def _may_be(probe: Probe, job: Job) -> bool:
-    """Whether enough of the boxes are on their maps, and none too far away for any operator."""
+    """True if enough boxes are on their maps, and none is too far away for any operator."""
     off_map = job.fit().wholly if probe.tells else 0
     return bool(np.abs(job.corners).max() < _FAR) and off_map <= _OFF_MAP * len(job)
 
 
 _FAR: Final = 1e16  # pixels
-_OFF_MAP: Final = 0.75  # at most half of a probe's boxes are there for being empty
+_OFF_MAP: Final = 0.75  # of a probe's boxes, at most half were chosen because they are empty
 
 
 def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
-    """How every family of rules does on a grid, with every layout."""
+    """Try every family of rules on a grid, with every layout."""
     sizes: dict[tuple[int, int], list[Layout]] = {}
     for layout in pooled.layouts:
         sizes.setdefault(pooled.output_size(layout), []).append(layout)
@@ -227,17 +227,17 @@ def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:
                     yield _Rough(family, reading, grid.scale, layout, share, likeness)
 
 
-_AT_ONCE: Final = 16  # families whose values are compared at a time, which bounds the memory
+_AT_ONCE: Final = 16  # families compared at a time, which bounds the memory
 
 
 def _shares(values: Array, expected: Array, probe: Probe) -> Array:
-    """(R,) the share of boxes (n, …) that each of (R, n, …) gives, except for its NaN."""
+    """The share (R,) of boxes (n, …) that each of (R, n, …) reproduces, ignoring its NaN."""
     open_ = np.isnan(expected)
     tolerances = in_tolerances(apart(values, expected), expected, probe.allowed, values.dtype)
     agrees = np.where(open_, 0.0, tolerances).max(axis=(2, 3, 4)) <= 1.0
     real = ~open_.all(axis=(2, 3, 4))
     count = real.sum(axis=1)
-    # What leaves every bin empty may have made a tensor that has one value in every box.
+    # Rules that leave every bin empty may have made a tensor with one value in every box.
     share: Array = np.where(
         count, (agrees & real).sum(axis=1) / np.maximum(count, 1), not probe.tells
     )
@@ -245,7 +245,7 @@ def _shares(values: Array, expected: Array, probe: Probe) -> Array:
 
 
 def _correlations(values: Array, expected: Array) -> Array:
-    """(R,) of values (n, …) with each of (R, n, …), −1 where too few are finite."""
+    """The correlations (R,) of values (n, …) with each of (R, n, …); −1 if too few are finite."""
     one, other = values.reshape(1, -1), expected.reshape(len(expected), -1)
     there = np.isfinite(one) & np.isfinite(other)
     count = np.maximum(there.sum(axis=1), 1)[:, None]
@@ -258,7 +258,7 @@ def _correlations(values: Array, expected: Array) -> Array:
 
 
 def _exactly(probe: Probe, pooled: Pooled, hypothesis: Hypothesis) -> Sequence[Hypothesis]:
-    """The hypothesis if it gives all of the probe, with the value outside that it must have."""
+    """The hypothesis if it reproduces the whole probe, with the extrapolation value it needs."""
     if hypothesis.rules.convention.border == "extrapolate":
         hypothesis = _with_value_outside(probe.job, pooled, hypothesis)
     job = probe.reread(hypothesis.reading, hypothesis.scale)
@@ -272,7 +272,7 @@ def _exactly(probe: Probe, pooled: Pooled, hypothesis: Hypothesis) -> Sequence[H
 
 
 def _with_value_outside(job: Job, pooled: Pooled, hypothesis: Hypothesis) -> Hypothesis:
-    """The hypothesis with the value that the tensor has where its samples are off the map."""
+    """The hypothesis with the tensor's own value where samples are off the map."""
     rows = np.flatnonzero(job.is_pooled)[:_PLANNED]
     size = pooled.output_size(hypothesis.layout)
     for placed in reread(job, hypothesis.reading, hypothesis.scale).placed(rows):
@@ -287,4 +287,4 @@ def _with_value_outside(job: Job, pooled: Pooled, hypothesis: Hypothesis) -> Hyp
     return hypothesis
 
 
-_PLANNED: Final = 4096  # boxes among which to look for one that is partly off the map
+_PLANNED: Final = 4096  # boxes to look through for one that is partly off the map

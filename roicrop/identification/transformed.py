@@ -1,9 +1,8 @@
-"""Tensors that are one step from a known one: rows in another order, or boxes moved a little.
+"""Tensors one step from a known one: rows in another order, or boxes moved a little.
 
-Rows may be in another order than the boxes, as after a sort. Nobody knows yet by which convention
-the tensor was made, and there are K! orders. But the mean of a channel over a row's bins is one
-number, whatever the order of its axes: a box that gives the mean of no row speaks against a
-hypothesis, and a few that give one each speak for it.
+Rows may be in another order than the boxes, for instance sorted. The convention is unknown too, and
+there are K! orders. But a channel's mean over a row's bins does not depend on the order of axes: a
+hypothesis is unlikely if few boxes have a row with the same mean, and likely if most have one.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ from roicrop.text import brief, distance
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
-_AT_ONCE: Final = 256  # rows of the tensor that are read at a time
-_TRIED: Final = 8  # hypotheses that are held against every row
+_AT_ONCE: Final = 256  # rows of the tensor read at a time
+_TRIED: Final = 8  # hypotheses compared with every row
 
 
 def find_order(pooled: Pooled, probe: Probe) -> Iterator[tuple[Hypothesis, Rows]]:
-    """Hypotheses under which most boxes have a row of their own, and (K,) which.
+    """Hypotheses under which most boxes have a matching row, with the row (K,) of each box.
 
-    A box without one has a row that is left.
+    Boxes without a match get the remaining rows.
     """
     if probe.channels is None:
         return
@@ -61,7 +60,7 @@ def find_order(pooled: Pooled, probe: Probe) -> Iterator[tuple[Hypothesis, Rows]
 
 
 def in_words(order: Rows, job: Job) -> str:
-    """The order in words: "row 0 is box 3, …", and what it is sorted by."""
+    """The order in words: what it is sorted by, or "row 0 is box 3, …"."""
     box_of_row = np.argsort(order)
     scores = job.table.score
     if scores is not None and np.array_equal(box_of_row, np.argsort(-scores, kind="stable")):
@@ -79,7 +78,7 @@ _SHOWN: Final = 4
 
 
 def _some_channels(pooled: Pooled, rows: Rows, channels: Rows) -> dict[Layout, Array]:
-    """Some channels of some rows, (n, c, PH, PW), by what the order of the tensor's axes may be."""
+    """Some channels of some rows (n, c, PH, PW), for each possible layout of the tensor."""
     read: dict[Layout, list[Array]] = {layout: [] for layout in pooled.layouts}
     for start in range(0, len(rows), _AT_ONCE):
         stored = pooled.rows(rows[start : start + _AT_ONCE])
@@ -104,7 +103,7 @@ def _likely(pooled: Pooled, few: Probe, stored: dict[Layout, Array]) -> Iterator
 def _expected(
     pooled: Pooled, probe: Probe, hypothesis: Hypothesis, boxes: Rows
 ) -> tuple[Array, Array]:
-    """(n, c, PH, PW) what it gives in the probe's channels, and (n, c) how far that may be off."""
+    """The boxes pooled in the probe's channels (n, c, PH, PW), and their tolerance (n, c)."""
     job = reread(probe.job, hypothesis.reading, hypothesis.scale)
     size = pooled.output_size(hypothesis.layout)
     assert probe.channels is not None
@@ -119,7 +118,7 @@ def _expected(
 
 
 def _assigned(stored: Array, expected: Array, allowed: Array) -> NDArray[np.intp]:
-    """(n,) the row of `stored` that each box has for itself, −1 where there is none."""
+    """The matching row of `stored` for each box (n,), used only once; −1 if there is none."""
     means, free = _Means(stored), np.ones(len(stored), dtype=np.bool_)
     row_of = np.full(len(expected), -1)
     for k, (box, mean) in enumerate(zip(expected, _mean(expected), strict=True)):
@@ -136,7 +135,7 @@ def _assigned(stored: Array, expected: Array, allowed: Array) -> NDArray[np.intp
 
 
 class _Means:
-    """The mean of each channel over the bins of every row, to be looked up."""
+    """A lookup of rows by the mean of each channel over their bins."""
 
     def __init__(self, values: Array) -> None:
         """values: (R, c, PH, PW)."""
@@ -145,7 +144,7 @@ class _Means:
         self._first = self._means[self._by_first, 0]
 
     def like(self, means: Float, allowed: Array) -> Rows:
-        """The rows whose means (c,) are these, as far as (c,) is allowed."""
+        """The rows with these means (c,), within a tolerance (c,)."""
         within = allowed + HALF * np.abs(means) if self._is_half else allowed.astype(np.float64)
         low = np.searchsorted(self._first, means[0] - within[0], "left")
         high = np.searchsorted(self._first, means[0] + within[0], "right")
@@ -155,7 +154,7 @@ class _Means:
 
 
 def _mean(values: Array) -> Float:
-    """(n, c) of the bins that are finite."""
+    """The mean (n, c) of the bins that are finite."""
     finite = np.isfinite(values)
     total = np.where(finite, values, 0).sum(axis=(-2, -1), dtype=np.float64)
     mean: Float = total / np.maximum(finite.sum(axis=(-2, -1)), 1)
@@ -163,30 +162,30 @@ def _mean(values: Array) -> Float:
 
 
 _STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)  # cells, to start from
-_LIKELY: Final = 2.0  # times the least error there, from which to go on
-_UNLIKE: Final = 0.75  # of the values' own spread; from so far off nothing is found
+_LIKELY: Final = 2.0  # times the smallest error: starting points worth refining
+_UNLIKE: Final = 0.75  # of the values' own spread: too far off to refine
 _ROUNDS: Final = 12
-_PROBED: Final = 0.01  # cells, for the slope
+_PROBED: Final = 0.01  # cells, to estimate slopes
 _PROBES: Final = tuple(np.eye(4) * _PROBED)
-_LONGEST: Final = 0.5  # cells, of one step
+_LONGEST: Final = 0.5  # cells, the longest step
 _FRACTIONS: Final = 64  # of a cell: half a pixel, up to a stride of 32
 _SLACK: Final = 0.002  # cells
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A hypothesis whose boxes are moved: corners x1, y1, x2, y2 by so many cells, (4,)."""
+    """A hypothesis with moved boxes; by: (4,) the move of x1, y1, x2, y2 in cells."""
 
     hypothesis: Hypothesis
     by: Float
 
     @property
     def details(self) -> dict[str, object]:
-        """The move in numbers, as JSON has it."""
+        """The move in numbers, for JSON."""
         return {"cells": dict(zip(("x1", "y1", "x2", "y2"), self.by.tolist(), strict=True))}
 
     def text(self, job: Job) -> str:
-        """In words; a job with such boxes says how large a pixel is."""
+        """The move in words; job: of such boxes, for the size of a pixel."""
         y, x = job.cells_per_pixel[job.is_pooled][0].tolist()
         first, last = (_way(dx, dy, x, y) for dx, dy in self.by.reshape(2, 2).tolist())
         if first == last:
@@ -195,9 +194,9 @@ class Shift:
 
 
 def find_shift(pooled: Pooled, probe: Probe, nearest: Hypothesis) -> Iterator[Shift]:
-    """Moves by which most of the probe's boxes come to what the tensor holds, the simplest first.
+    """Moves after which most of the probe's boxes match the tensor, the simplest first.
 
-    The boxes are read as they were said to be, then as the nearest hypothesis reads them.
+    The boxes are read as declared, then as the nearest hypothesis reads them.
     """
     for reading in dict.fromkeys((given_reading(probe.job), nearest.reading)):
         where = dataclasses.replace(nearest, reading=reading)
@@ -217,7 +216,7 @@ def find_shift(pooled: Pooled, probe: Probe, nearest: Hypothesis) -> Iterator[Sh
 
 
 class _Fitting:
-    """How far the probe is from what its boxes give, moved."""
+    """The distance between the probe's values and its moved boxes'."""
 
     def __init__(self, pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> None:
         self._probe = probe
@@ -231,13 +230,13 @@ class _Fitting:
 
     @property
     def spread(self) -> float:
-        """The sum of squares of the values themselves, about their mean."""
+        """The values' sum of squares about their mean."""
         values = self._values[np.isfinite(self._values)]
         scale = float(np.square(1.0 / self._units).mean())
         return float(np.square(values - values.mean()).sum()) * scale if len(values) else 0.0
 
     def starts(self) -> dict[Rules, tuple[float, Float]]:
-        """The best of the steps by each rule that refuses no box, and its squared error."""
+        """The best starting move and its squared error, for rules that refuse no box."""
         moves = [np.array([dx, dy, dx, dy]) for dx, dy in itertools.product(_STEPS, _STEPS)]
         job = stacked([moved(self._job, by) for by in moves])
         found = {}
@@ -249,7 +248,7 @@ class _Fitting:
         return found
 
     def closer(self, row: Convention, by: Float) -> Float:
-        """The corners' move of least squares near `by`, by Gauss and Newton's method."""
+        """The least-squares move of the corners near `by`, by the Gauss-Newton method."""
         for _ in range(_ROUNDS):
             here, *beside = (self._at(row, by + step) for step in (np.zeros(4), *_PROBES))
             if not np.isfinite([here, *beside]).all():
@@ -264,19 +263,19 @@ class _Fitting:
         return by
 
     def agrees(self, row: Convention, by: Float) -> bool:
-        """Whether most boxes are within the tolerance."""
+        """True if most boxes are within the tolerance."""
         each = self._at(row, by).reshape(len(self._values), -1)
         return bool(2 * (np.abs(each).max(axis=1) <= 1.0).sum() > len(each))
 
     def _at(self, row: Convention, by: Float) -> Float:
-        """The differences of the moved boxes; infinite if one is then refused."""
+        """The differences of the moved boxes; infinite if one of them is refused."""
         job = moved(self._job, by)
         if self._probe.refused(job, row, self._size):
             return np.full(self._values.size, np.inf)
         return self._apart(job, row).ravel()
 
     def _apart(self, job: Job, row: Convention) -> Float:
-        """(m, n, c, PH, PW) differences in tolerances, 0 where one is not finite."""
+        """Differences (m, n, c, PH, PW) in tolerances, 0 where a value is not finite."""
         expected = self._probe.crop(job, row, self._size)
         each = expected.reshape(-1, *self._values.shape)
         apart: Float = (self._values - each) / self._units
@@ -284,7 +283,7 @@ class _Fitting:
 
 
 def _way(dx: float, dy: float, cells_x: float, cells_y: float) -> str:
-    """How far, and in which direction."""
+    """Distance and direction in words."""
     parts = [
         f"{distance(cells, per_pixel, lambda v: brief(v, 4))} further {words[cells < 0]}"
         for cells, per_pixel, words in (
@@ -293,4 +292,4 @@ def _way(dx: float, dy: float, cells_x: float, cells_y: float) -> str:
         )
         if cells
     ]
-    return " and ".join(parts) or "where they should"
+    return " and ".join(parts) or "where they should be"

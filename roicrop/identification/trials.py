@@ -1,4 +1,4 @@
-"""Hypotheses tested on every box and channel, and those that fit, ranked and told apart."""
+"""Hypotheses tested on every box and channel, and a ranking of those that fit."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Array = NDArray[Any]
 
 Adjust = Callable[[Array], Array]
 
-_CHUNK_BYTES: Final = 16 << 20  # of pooled values that are compared at a time
+_CHUNK_BYTES: Final = 16 << 20  # of pooled values compared at a time
 _MOST_PLANNED: Final = 2048  # boxes at a time
 _CLEARLY: Final = 1e5  # tolerances: as far apart as the largest feature is from 0
-_MOST_CLASSES: Final = 24  # computations that differ; more there are only where nothing tells
+_MOST_CLASSES: Final = 24  # different computations; more only if little is distinguishable
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a plan says of all boxes, as digests: two that are equal stand for equal numbers.
+    """Digests of a plan: equal digests stand for equal numbers.
 
-    corners, sizes, counts: of the boxes, in cells and samples. voids: the bins that are empty.
+    corners, sizes, counts: of the boxes, in cells and samples. voids: the empty bins.
     rows: cells and weights.
     """
 
@@ -44,7 +44,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, plan: Plan) -> Fingerprint:
-        """The fingerprint of one plan."""
+        """The fingerprint of a plan."""
         axes, rows = plan.axes, plan.matrices
         return cls(
             corners=_digest(*(v for a in axes for v in (a.begin, a.end))),
@@ -57,7 +57,7 @@ class Fingerprint:
         )
 
     def then(self, other: Fingerprint) -> Fingerprint:
-        """That of these boxes and those."""
+        """The fingerprint of these boxes followed by the other's."""
         return Fingerprint(
             *(
                 hashlib.blake2b(mine + theirs, digest_size=16).digest() if mine or theirs else b""
@@ -77,15 +77,15 @@ def _digest(*arrays: Array) -> bytes:
 
 @dataclass(slots=True)
 class Trial:
-    """A hypothesis and how it does.
+    """A hypothesis and how well it fits.
 
     job: all boxes, as the hypothesis reads them.
-    worst: (K,) the largest difference of each box in tolerances; NaN for those not compared.
-    adjust: done to the tensor's values (n, C, PH, PW) before they are compared, or None.
-    total: the sum of the differences in tolerances, each at most `_CLEARLY`. values: how many.
+    worst: (K,) the largest difference of each box in tolerances; NaN for boxes not compared.
+    adjust: applied to the tensor's values (n, C, PH, PW) before comparison, or None.
+    total: the sum of differences in tolerances, each at most `_CLEARLY`. values: their number.
     largest: the largest absolute difference.
-    fingerprint: of all plans. counts: the fewest and the most samples per bin.
-    refused: why the hypothesis cannot be, if it refuses a box. dropped: whether nobody looked.
+    fingerprint: of all plans. counts: the smallest and largest number of samples per bin.
+    refused: why the hypothesis is impossible, if it refuses a box. dropped: True if not tested.
     """
 
     hypothesis: Hypothesis
@@ -102,11 +102,11 @@ class Trial:
 
     @property
     def row(self) -> Convention:
-        """Its rules, by the first of their names."""
+        """The convention under the first of its names."""
         return self.hypothesis.rules.convention
 
     def see(self, plan: Plan) -> Fingerprint:
-        """Take in the plan of some boxes; its own fingerprint."""
+        """Add the plan of some boxes; returns its fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)
         counts = np.concatenate([axis.count for axis in plan.axes])
@@ -114,7 +114,7 @@ class Trial:
         return fingerprint
 
     def add(self, rows: Rows, difference: Array, tolerances: Array) -> None:
-        """Take in how far these boxes (n, C, PH, PW) are apart."""
+        """Add the differences (n, C, PH, PW) of some boxes."""
         self.worst[rows] = tolerances.max(axis=(1, 2, 3))
         self.total += float(np.minimum(tolerances, _CLEARLY).sum(dtype=np.float64))
         self.values += tolerances.size
@@ -122,33 +122,33 @@ class Trial:
 
     @property
     def compared(self) -> int:
-        """How many boxes were compared."""
+        """The number of boxes compared."""
         return int((~np.isnan(self.worst)).sum())
 
     @property
     def agreeing(self) -> int:
-        """How many of them agree."""
+        """The number of boxes that agree."""
         return int((self.worst <= 1.0).sum())
 
     @property
     def fits(self) -> bool:
-        """Whether all boxes that were compared agree."""
-        looked = self.refused is None and not self.dropped
-        return looked and 0 < self.agreeing == self.compared
+        """True if all boxes compared agree."""
+        tested = self.refused is None and not self.dropped
+        return tested and 0 < self.agreeing == self.compared
 
     @property
     def exact(self) -> bool:
-        """Whether it gives the tensor to the bit."""
+        """True if it reproduces the tensor to the last bit."""
         return self.fits and self.largest == 0.0
 
     @property
     def mean(self) -> float:
-        """The mean difference, in tolerances."""
+        """The mean difference in tolerances."""
         return self.total / max(self.values, 1)
 
 
 def trials_of(hypotheses: Iterable[Hypothesis], job: Job) -> list[Trial]:
-    """A trial of each hypothesis on all boxes of a job."""
+    """Trials of hypotheses on all boxes of a job, not yet run."""
     jobs: dict[tuple[Reading, float | None], Job] = {}
     trials = []
     for hypothesis in hypotheses:
@@ -161,10 +161,9 @@ def trials_of(hypotheses: Iterable[Hypothesis], job: Job) -> list[Trial]:
 
 
 def confirm(job: Job, pooled: Pooled, trials: Sequence[Trial]) -> None:
-    """Compare every box and channel of a tensor with what each trial gives.
+    """Compare every box and channel of a tensor with each trial.
 
-    Trials whose plans are equal are computed once. If there are too many that are not, the last of
-    them are dropped.
+    Trials with equal plans are computed once. If too many differ, the last are dropped.
     """
     most = max(1, _CHUNK_BYTES // (int(np.prod(pooled.shape[1:])) * pooled.dtype.itemsize))
     most = min(most, _MOST_PLANNED)
@@ -186,7 +185,7 @@ def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Tri
         size = pooled.output_size(first.hypothesis.layout)
         try:
             given = on_map.of(first.job).pool(first.row, size)
-        except BoxError as error:  # of boxes beyond the range of a float
+        except BoxError as error:  # boxes beyond the range of a float
             for trial in members:
                 trial.refused = str(error)
             continue
@@ -202,7 +201,7 @@ def _compare(on_map: OnMap, allowed: Array, pooled: Pooled, trials: Sequence[Tri
 
 
 def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[Sequence[Trial]]:
-    """The trials that nothing speaks against, those that give the same for these boxes together."""
+    """The trials still possible, grouped by equal results on these boxes."""
     classes: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         if trial.refused is None and not trial.dropped:
@@ -220,14 +219,14 @@ def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[S
     return classes.values()
 
 
-_ALIKE: Final = (2.0, 0.02)  # mean differences, as a factor and in tolerances, that say nothing
+_ALIKE: Final = (2.0, 0.02)  # insignificant mean differences: a factor, and in tolerances
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Trials that fit, and differ from one another in last bits and empty bins at most.
+    """Trials that fit and differ from each other at most in last bits and empty bins.
 
-    differs: what sets all of them apart from the best → why that does not show.
+    differs: how all of them differ from the best → why that is not visible.
     """
 
     trials: Sequence[Trial]
@@ -238,10 +237,10 @@ Cost = Callable[[Trial], tuple[int, int, int]]
 
 
 def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
-    """Those that fit, each with those that differ from it in last bits and empty bins at most.
+    """Trials that fit, in groups that differ at most in last bits and empty bins.
 
-    The closest group comes first, and of those that are as close the simplest. In a group, what
-    gives the values to the bit comes first, then the simplest, then the best known.
+    The closest group comes first, then the simplest. Within a group, exact trials come first, then
+    the simplest, then the best known.
     """
     groups: dict[object, list[Trial]] = {}
     for trial in trials:
@@ -256,17 +255,17 @@ def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
 
 
 def alike(group: Sequence[Trial]) -> Alternative:
-    """The best of a group; if it does not give the tensor to the bit, all of the group."""
+    """The trials of a group that are as exact as the best."""
     best = group[0]
     trials = [trial for trial in group if trial.exact == best.exact]
     return Alternative(trials, {k: v for each in trials for k, v in _differs(best, each).items()})
 
 
 def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[Alternative]:
-    """What else fits, without what differs only in what several others differ in.
+    """What else fits, without combinations of the differences of several others.
 
-    groups: all that fit, ranked. A convention that fits as it is always stays. What no framework
-    computes does not, unless the best is such too.
+    groups: all that fit, ranked. A convention that fits without options always stays. What no
+    framework computes does not, unless the best is no framework's either.
     """
     known = {id(trial) for trial in best.trials}
     nobodys = best.trials[0].hypothesis.rules.is_nobodys
@@ -312,28 +311,29 @@ def _differs(best: Trial, other: Trial) -> dict[str, str]:
 
 
 def _field(trial: Trial, name: str) -> str:
-    return repr(getattr(effective(trial.row), name))  # NaN is itself, in text
+    return repr(getattr(effective(trial.row), name))  # as text, NaN equals itself
 
 
 def _by(holds: bool, reason: str) -> str:
     return reason if holds else _FEATURES
 
 
-_FEATURES: Final = "these features cannot tell"
-_SAME_BOX: Final = "the boxes come to the same"
+_FEATURES: Final = "these features cannot distinguish them"
+_SAME_BOX: Final = "the boxes are the same"
+_SAME_CELLS: Final = "they read the same cells with the same weights"
 
 
 def _why_ratio(best: Trial, other: Trial) -> str:
     both: tuple[SamplingRatio, ...] = (best.row.sampling_ratio, other.row.sampling_ratio)
     fewest, most = best.counts
     if best.fingerprint.counts != other.fingerprint.counts or "adaptive" not in both:
-        return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
+        return _by(best.fingerprint.rows == other.fingerprint.rows, _SAME_CELLS)
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
     if fixed == "exact":
         return _FEATURES
     if fewest == most:
         samples = measure(str(fixed), "sample")
-        return f"the boxes are too small: adaptive takes {samples} a bin on each of them"
+        return f"the boxes are too small: adaptive takes {samples} per bin on each of them"
     return f"the boxes are too small: adaptive takes {fewest} to {most} samples per bin"
 
 
@@ -359,12 +359,12 @@ def _why_rounding(best: Trial, other: Trial) -> str:
     both = {best.row.rounding, other.row.rounding}
     same = best.fingerprint.rows == other.fingerprint.rows
     if same and "none" not in both:
-        return "no box has a corner half-way between cells whose rounding changes it"
-    return _by(same, "they read the same")
+        return "no box has a corner halfway between cells whose rounding matters"
+    return _by(same, _SAME_CELLS)
 
 
 def _why_features(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, "they read the same")
+    return _by(best.fingerprint.rows == other.fingerprint.rows, _SAME_CELLS)
 
 
 _Why = Callable[[Trial, Trial], str]
@@ -378,7 +378,7 @@ _ASPECTS: Final[dict[str, tuple[tuple[str, ...], _Why]]] = {
     "sampling ratio": (("sampling_ratio",), _why_ratio),
     "samples of small boxes": (("min_samples",), _why_features),
     "place of a sample": (("sample_at", "shared"), _why_features),
-    "order of arithmetic": (("positions",), lambda *_: "only last bits differ"),
+    "order of arithmetic": (("positions",), lambda *_: "only the last bits differ"),
     "border": (("border",), _why_border),
     "reduction": (("mode", "max_over"), _why_features),
     "start of the maximum": (("max_start",), _why_start),

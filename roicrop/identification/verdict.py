@@ -1,4 +1,4 @@
-"""The question from one end to the other, and the answer in words and as JSON has it."""
+"""The search for a convention from start to end, and its result in words and for JSON."""
 
 from __future__ import annotations
 
@@ -34,19 +34,17 @@ from roicrop.text import headed
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer.
+    """The result.
 
-    pooled: the tensor. given: what file and options say of the boxes.
-    fits: all that fit, the best first; some may compute the same.
-    best: of these, the best and what differs from it in last bits and empty bins at most, the best
-        known first; where some give the tensor to the bit, these alone.
-    others: of the rest, the ways in which the best cannot be told from another.
-    nearest, residual: where nothing fits, what comes nearest and what is left.
-    tells: whether the tensor's values differ at all.
-    tried: how many hypotheses there were. left_out: how many that may fit were not confirmed,
-        because too many did.
-    seconds: how long it took.
-    level_rules: those that put every box on the level where it was found, for a pyramid.
+    pooled: the tensor. given: the reading of the boxes that files and options declare.
+    fits: all trials that fit, the best first; some may compute the same.
+    best: the best of them, with those that differ from it at most in last bits and empty bins, the
+        best known first; if some are exact, only these.
+    others: other trials that fit, and why they cannot be distinguished from the best.
+    nearest, residual: if nothing fits, the nearest trial and how the tensor differs from it.
+    tells: False if the tensor is constant.
+    tried: the number of hypotheses. left_out: candidates not tested because too many fit.
+    level_rules: for a pyramid, the rules that put every box on the level where it was found.
     """
 
     pooled: Pooled
@@ -63,14 +61,14 @@ class Verdict:
     level_rules: Sequence[str] = ()
 
 
-@np.errstate(all="ignore")  # the numbers in question may be any
+@np.errstate(all="ignore")  # the tensor may hold any values
 def identify(job: Job, pooled: Pooled) -> Verdict:
-    """Say which convention and parameters made a tensor from the boxes of a job.
+    """Find the convention and parameters that made a tensor from the boxes of a job.
 
     All hypotheses are tried on a few boxes and channels, and those that fit on everything. A
-    hypothesis fits if every value of every box is within the tolerance (see `agreement.py`).
+    hypothesis fits if every value of every box is within the tolerance (see `allowance`).
 
-    Raises BoxError if there is no box to compare, and what reading the files raises.
+    Raises BoxError if there is no box to compare, and the errors of reading the files.
     """
     start = time.perf_counter()
     best: Verdict | None = None
@@ -81,14 +79,14 @@ def identify(job: Job, pooled: Pooled) -> Verdict:
         if found.fits:
             break
     if best is None:
-        raise BoxError(f"{job.table.source.name} has no box to compare {pooled.path} by")
+        raise BoxError(f"{job.table.source.name} has no box to compare with {pooled.path}")
     return best
 
 
 def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
-    """The job, and for a pyramid with boxes on the levels of each rule; which rules those are.
+    """The job; for a pyramid, one with each set of levels, and the names of its level rules.
 
-    The levels are those of the boxes as they are said to be read.
+    The levels are those of the boxes as declared.
     """
     if job.level_rule is None:
         if job.is_pooled.any():
@@ -99,7 +97,7 @@ def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
     for name in dict.fromkeys([job.convention.level_rule, *LEVEL_RULES]):
         try:
             under = job.under(dataclasses.replace(job.convention, level_rule=name))
-        except RoicropError:  # it refuses a box, or these strides
+        except RoicropError:  # the rule refuses a box, or these strides
             continue
         if under.is_pooled.any():
             key = under.level.tobytes()
@@ -110,7 +108,7 @@ def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
 
 
 def _better(one: Verdict, other: Verdict) -> bool:
-    """Whether it fits, or comes nearer."""
+    """True if `one` fits, or comes nearer."""
     if one.nearest is None or other.nearest is None:
         return one.nearest is None
     first, second = ((v.nearest.agreeing, -v.nearest.mean) for v in (one, other) if v.nearest)
@@ -118,7 +116,7 @@ def _better(one: Verdict, other: Verdict) -> bool:
 
 
 def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
-    """The verdict with boxes on the maps that they are on."""
+    """The verdict for boxes on fixed levels."""
     given = given_reading(job)
     probe = choose(job, pooled)
     found = search(probe, pooled)
@@ -151,7 +149,7 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
 def _nearest(
     job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
 ) -> Trial:
-    """What gives most boxes; where nothing gives any, what is most like the probe's values."""
+    """The trial that most boxes agree with; if none does, the one most like the probe's values."""
     likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
     both = (*trials, *likely)
@@ -165,7 +163,7 @@ def _nearest(
 
 _LIKELY: Final = 3
 _NOTHING_LIKELY: Final = (
-    "read in any way, at any scale that was tried, most boxes are off their maps: give --stride"
+    "most boxes are off their maps in every format and at every scale tried: give --stride"
 )
 
 
@@ -173,7 +171,7 @@ _MOST_OTHERS: Final = 12
 
 
 def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
-    """Everything there is to say, of plain values."""
+    """The verdict in plain values, for JSON."""
     pooled, source = verdict.pooled, job.source
     differs = {id(trial): one.differs for one in verdict.others for trial in one.trials}
     alike = {id(trial) for trial in verdict.best.trials} if verdict.best else set()
@@ -210,7 +208,7 @@ def facts(verdict: Verdict, job: Job) -> dict[str, Any]:
 
 
 def in_words(verdict: Verdict, job: Job) -> Iterator[str]:
-    """The lines of the answer."""
+    """The verdict in lines of text."""
     for heading, text in _paragraphs(verdict, job):
         yield headed(heading, text)
 
@@ -283,7 +281,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
 
 
 def _names(trials: Sequence[Trial]) -> str:
-    """The names they go by, and the options that these need."""
+    """The conventions' names, with the options that they need."""
     names: dict[str, list[str]] = {}
     for trial in trials:
         for row in trial.hypothesis.rules.named:
@@ -297,7 +295,7 @@ def _names(trials: Sequence[Trial]) -> str:
 
 
 def _name_apart(one: Alternative) -> str:
-    """Its names, and what it says of boxes and tensor where that is not what the best says."""
+    """Its names, and its boxes, scale and layout where they differ from the best."""
     trial = one.trials[0]
     said = {
         "box format": f"boxes {trial.hypothesis.reading}",
@@ -336,7 +334,7 @@ def _agreement(trial: Trial, job: Job) -> str:
 
 
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
-    """The command line that makes the tensor, or what comes nearest to it."""
+    """The command line that makes the tensor, or the nearest to it."""
     hypothesis, asked = trial.hypothesis, job.request
     request = dataclasses.replace(
         asked,
@@ -356,17 +354,17 @@ def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
 
 
 def _with_level_rule(row: Convention, verdict: Verdict) -> Convention:
-    """The row, with a rule that the levels are by."""
+    """The row, with a level rule that gives these levels."""
     if not verdict.level_rules or row.level_rule in verdict.level_rules:
         return row
     return dataclasses.replace(row, level_rule=verdict.level_rules[0])
 
 
 def _box_format_said(trial: Trial, job: Job) -> bool:
-    """Whether the command has to say what order the coordinates are in."""
+    """True if the command needs --box-format."""
     return trial.job.table.box_format != job.table.box_format or job.request.box_format is not None
 
 
 def _has_bad(trial: Trial, job: Job) -> bool:
-    """Whether `align` would refuse a box that was let through here."""
+    """True if `align` would refuse a box that was accepted here."""
     return job.bad > 0 or bool(find_bad(trial.job.corners).mask.any())

@@ -1,9 +1,9 @@
-"""What is in files, what is odd about it, and whether they fit together.
+"""What files hold, what looks wrong in them, and whether they fit together.
 
     a file ──look_at──▶ FeatureFile, PooledFile, … ──────────┐
     features and boxes ──look_together──▶ Together ──────────┴─in_words──▶ lines
 
-Files are read as the commands read them; of features, a bounded part is looked at.
+Files are read as the commands read them; of large feature maps, only a sample.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a file of boxes holds, and what is odd about it."""
+"""What a file of boxes holds, and what looks wrong in it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from roicrop.job import Request
 
 _AT_ONCE: Final = 1 << 16  # rows
-_LARGEST_FRACTION: Final = 2  # of a box that reaches far out of its image
+_LARGEST_FRACTION: Final = 2  # of a box that extends far outside its image
 
 Corners = NDArray[np.float64]
 
 
 def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
-    """Look at boxes that have been read; `how` is what the command line says of files."""
+    """Report on boxes that have been read; how: the command line's options for reading files."""
     bad = table.find_bad(inclusive=how.inclusive)
     corners = bad.xyxy
     x, y, width, height = _ranges(corners, bad.not_finite)
@@ -141,7 +141,7 @@ def _odd_units(
     if not how.normalized and reach <= 1:
         yield "no coordinate is above 1: if they are fractions of the image, give --normalized"
     if how.normalized and reach > _LARGEST_FRACTION:
-        yield f"a coordinate of {reach:g} is no fraction of an image: leave out --normalized"
+        yield f"a coordinate is {reach:g}, not a fraction of the image: leave out --normalized"
 
     def count_wrong(table: BoxTable) -> int:
         xyxy = table.xyxy(inclusive=how.inclusive)
@@ -152,7 +152,7 @@ def _odd_units(
     others = (dataclasses.replace(table, box_format=order) for order in orders)
     if instead := [other.box_format for other in others if not count_wrong(other)]:
         yield (
-            f"most boxes are reversed or outside their image, and none would be as "
+            f"most boxes are reversed or outside their image, but not if they are "
             f"{' or '.join(instead)}: --box-format {instead[0]}"
         )
 
@@ -161,13 +161,13 @@ def _odd_columns(table: BoxTable, repeats: _Repeats) -> Iterator[str]:
     if repeats.count:
         verb = "repeats" if repeats.count == 1 else "repeat"
         yield (
-            f"{_boxes(repeats.count)} {verb} an earlier one (image, coordinates and label): "
-            f"{table.where(repeats.first)} is {table.where(repeats.earlier)} again"
+            f"{_boxes(repeats.count)} {verb} an earlier one (image, coordinates and label), as "
+            f"{table.where(repeats.first)} repeats {table.where(repeats.earlier)}"
         )
     if table.id is not None and len(table):
         identity, times = _commonest(table.id)
         if times > 1:
-            yield f"an id should be one box's: {identity} is that of {times:,}"
+            yield f"ids should be unique: {times:,} boxes have the id {identity}"
     if table.score is not None:
         yield from _first_score(table, np.isnan(table.score), "not a number")
         yield from _first_score(table, (table.score < 0) | (table.score > 1), "not in 0 to 1")
@@ -189,19 +189,19 @@ def _first_score(table: BoxTable, odd: NDArray[np.bool_], what: str) -> Iterator
 def _unlisted(
     table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
 ) -> Iterator[str]:
-    """What a COCO file should list and does not."""
+    """Ids that a COCO file should list but does not."""
     names = map(str, () if column is None else values_of(column))
     rows = [row for row, name in enumerate(names) if name not in listed]
     if rows and table.coco is not None and column is not None:
         yield (
-            f"{key} of {table.coco.path} list no id of {_boxes(len(rows))}, first "
+            f"{table.coco.path} does not list the {key} of {_boxes(len(rows))}, first "
             f"{table.where(rows[0])}: {column[rows[0]]}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Repeats:
-    """How many rows are an earlier one again, the first of these, and that earlier one."""
+    """How many rows repeat an earlier one, the first of these, and the row it repeats."""
 
     count: int
     first: int = 0
@@ -271,7 +271,7 @@ def _buckets(count: int) -> int:
 
 
 def _coded(names: NDArray[Any]) -> NDArray[np.integer[Any]]:
-    """A number for each name, the same for the same."""
+    """A number for each name; equal names have equal numbers."""
     if names.dtype != object:
         return names
     codes: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Which kind of file it is, and which files go together."""
+"""What kind of file each one is, and which boxes belong to which features."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
-_MOST_BINS: Final = 14  # along an axis: maps are seldom as small
+_MOST_BINS: Final = 14  # along an axis: maps are rarely this small
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Looked:
-    """A file that was looked at; `table` is what was read, where it holds boxes."""
+    """The report on a file; table: its boxes, if it holds boxes."""
 
     report: FeatureFile | PooledFile | BoxFile | ModelFile
     table: BoxTable | None = None
 
     @property
     def unreadable(self) -> list[str]:
-        """What in the file cannot be read, and why, a line each."""
+        """Why parts of the file cannot be read, a line each."""
         return self.report.unreadable if isinstance(self.report, FeatureFile) else []
 
 
 def look_at(path: str, how: Request) -> Looked:
-    """Look into a file of features, of pooled boxes, of boxes ("-" is standard input) or a model.
+    """Report on a file of features, pooled boxes or boxes ("-" is standard input), or a model.
 
     path: may be `file.h5::/path`.
-    how: what the command line says of files; which ones it names does not matter.
+    how: the command line's options for reading files; the files that it names are ignored.
 
     Raises FeatureError, BoxError or OSError if it cannot be read, ArgumentError if `how` is wrong.
     """
@@ -65,24 +65,24 @@ def look_at(path: str, how: Request) -> Looked:
         pooled = look_at_pooled(path, allow_external=how.allow_external) if may_be_pooled else None
         return Looked(pooled or look_at_maps(path, how))
     if kind is None and how.boxes_format is None:
-        neither = "is neither HDF5 nor boxes: if it holds boxes, --boxes-format says which kind"
+        neither = "is neither HDF5 nor boxes: if it holds boxes, name their format: --boxes-format"
         raise FeatureError(f"{path} {what_it_is(path) or neither}")
     table = how.read_boxes(path)
     return Looked(look_at_boxes(table, how), table)
 
 
 def here(function: Callable[..., _T], *arguments: Any) -> _T:
-    """What the function gives: as `contained`, but in this process."""
+    """Call the function: as `contained`, but in this process."""
     return function(*arguments)
 
 
 def look_together(
     looked: Sequence[Looked], how: Request, run: Callable[..., Together] = here
 ) -> Iterator[Together]:
-    """Hold boxes against features.
+    """Check whether boxes fit features.
 
-    Boxes go with the features whose file has the same name except for its suffix, and, where
-    there are none, with all. run: `here` or `contained`.
+    Boxes belong to the features whose file has the same name except for the suffix; if there are
+    none, to all features. run: `here` or `contained`.
     """
     for spec, table in _pairs(looked):
         from roicrop.inspection.files import hold_together  # imports h5py: only for pairs
@@ -104,7 +104,7 @@ def _stem(path: str) -> str:
 
 
 def _kind(path: str) -> Literal["arrays", "boxes"] | None:
-    """What a file is by its contents, else by its name; None where neither says."""
+    """What a file holds, by its contents or else its name; None if unknown."""
     place = Path(path)
     if path == "-":
         return "boxes"
@@ -121,9 +121,9 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
 
 
 def _is_pooled(path: str) -> bool:
-    """Whether NumPy's file holds pooled boxes: roicrop's own, or few bins, as many down as across.
+    """True if a NumPy file holds pooled boxes: roicrop's own, or a square of few bins.
 
-    FeatureError if it is damaged.
+    Raises FeatureError if it is damaged.
     """
     with Archive(path) as file:
         arrays = {name.strip("/"): array for name, array in file.walk()}
@@ -136,9 +136,9 @@ def _is_pooled(path: str) -> bool:
 
 
 def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
-    """Put boxes on the maps of `file.h5` or `file.h5::/path`, and see how they lie.
+    """Put boxes on the maps of `file.h5` or `file.h5::/path`, and report how they lie.
 
-    `how` is what the command line says of files; which ones it names does not matter.
+    how: the command line's options for reading files; the files that it names are ignored.
     """
     try:
         with how.open_features(spec) as source:
@@ -199,9 +199,9 @@ SECONDS: Final = 60  # that a file may take
 
 
 def contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
-    """What `function(path, *more)` gives or raises.
+    """Call `function(path, *more)` in a separate process; returns or raises what it does.
 
-    Raises FeatureError where the process dies, or is not done after SECONDS.
+    Raises FeatureError if the process dies, or is not done after SECONDS.
     """
     context = multiprocessing.get_context("spawn")  # HDF5 and threads do not survive a fork
     receive, send = context.Pipe(duplex=False)
@@ -212,8 +212,8 @@ def contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
     try:
         if not receive.poll(SECONDS):
             raise FeatureError(
-                f"{path} is not read after {SECONDS} s: it is damaged so that HDF5 does not come "
-                "to an end, or very large; the other files were looked at"
+                f"{path} took more than {SECONDS} s to read: it is damaged in a way that keeps "
+                "HDF5 busy, or very large; the other files were read"
             )
         done, answer = receive.recv()
     except EOFError:
@@ -232,7 +232,7 @@ def contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
 
 def _answer(send: Connection, function: Callable[..., Any], *args: Any) -> None:
     if hasattr(signal, "alarm"):
-        signal.alarm(SECONDS + 10)  # whether or not somebody is left to wait
+        signal.alarm(SECONDS + 10)  # in case the parent is gone
     try:
         send.send((True, function(*args)))
     except (RoicropError, OSError, MemoryError) as error:
@@ -241,7 +241,7 @@ def _answer(send: Connection, function: Callable[..., Any], *args: Any) -> None:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """What is started inside never hears of Ctrl-C, which a terminal sends to it too."""
+    """Block Ctrl-C in processes started inside, to which a terminal sends it too."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

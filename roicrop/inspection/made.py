@@ -1,4 +1,4 @@
-"""Files that say how they crop: what roicrop wrote, and the RoI operators of exported models."""
+"""Files that record how they crop: roicrop's own outputs, and exported models."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from roicrop.models import Meaning, RoiNode, program_of, read_nodes
 from roicrop.outputs import POOLED, StoredArray, open_stored
 
 _MARK: Final = "roicrop_version"
-_NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # fields of their own
+_NO_PARAMETERS: Final = frozenset({"convention", "rules"})  # reported separately
 
 
 def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | None:
-    """Look into a file that roicrop wrote, or an .npy of rank 4, which says nothing of itself.
+    """Report on a file that roicrop wrote, or on an .npy of rank 4, which records nothing.
 
-    None for HDF5 that roicrop did not write. Raises FeatureError for other files of NumPy's, and
-    for one that is damaged.
+    Returns None for HDF5 that roicrop did not write. Raises FeatureError for other NumPy files, and
+    for a damaged file.
     """
     from roicrop.inspection.maps import sample
 
@@ -92,7 +92,7 @@ def _pooled_file(
 def _changed(
     operator: object, convention: object, rules: object
 ) -> tuple[dict[str, tuple[object, object]], list[str]]:
-    """What differs from the convention as this version knows it, and what it does not know."""
+    """How the rules differ from the convention's, and a line if this version does not know it."""
     if convention is None:
         return {}, []
     own = CONVENTIONS.get((str(operator), str(convention)))  # type: ignore[call-overload, arg-type, unused-ignore]
@@ -111,7 +111,7 @@ def _odd(
     values: Values,
 ) -> Iterator[str]:
     if not said:
-        yield "does not say how it was made, as .h5 and .npz do"
+        yield "does not record how it was made (.h5 and .npz do)"
     if 0 in shape:
         yield "holds no boxes"
     for name in ("boxes", "image_index", "source_index"):
@@ -121,7 +121,7 @@ def _odd(
 
 
 def look_at_model(path: str) -> ModelFile:
-    """Every RoI operator of the model; ModelError for a file that cannot be read."""
+    """Report on every RoI operator of a model; ModelError if the file cannot be read."""
     nodes = tuple(_node(node) for node in read_nodes(path))
     return ModelFile(path, os.path.getsize(path), program_of(path), nodes)
 

@@ -1,4 +1,4 @@
-"""What a file holds that can be a feature map, what it is taken for, and a sample of its values."""
+"""Datasets that can be feature maps: how a file is read, and a sample of its values."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ MOST_UNPACKED: Final = 256 << 20  # bytes, to read one value
 
 
 def odd_unpacking(dataset: Any) -> Iterator[str]:
-    """Whether it can be read in parts."""
+    """A line if it cannot be read in parts."""
     if (unpacked := unpacked_at_once(dataset)) > MOST_UNPACKED:
         yield (
-            f"{unpacked >> 20:,} MiB are unpacked for any one value, so none was sampled: "
-            "store it in smaller chunks"
+            f"reading any value unpacks {unpacked >> 20:,} MiB, so none was sampled: store it in "
+            "smaller chunks"
         )
 
 
 def odd_together(found: Sequence[Found]) -> Iterator[str]:
-    """Whether datasets were meant as a group of images, and are none."""
+    """A line for datasets that look like a group of images, but have the wrong rank."""
     alone = [one for one in found if len(one.shape) == 4 and one.shape[0] == 1]
     shapes = Counter((group_of(one), one.shape) for one in alone)
     for (group, _), count in shapes.items():
@@ -64,14 +64,14 @@ def group_of(found: Found) -> str:
 
 MOST_VALUES: Final = 1 << 20  # in a sample
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
-_MOST_DATASETS: Final = 500  # that are looked at; of more there is only the number
+_MOST_DATASETS: Final = 500  # that are described; the rest are only counted
 _T = TypeVar("_T")
 
 
 def look_at_maps(spec: str, how: Request) -> FeatureFile:
-    """Look into `file.h5`, or at what is below `file.h5::/path`, and sample the values.
+    """Report on `file.h5`, or on what is below `file.h5::/path`, and sample the values.
 
-    how: what the command line says of files; which ones it names does not matter.
+    how: the command line's options for reading files; the files that it names are ignored.
 
     Raises FeatureError if the file cannot be read, or holds nothing at that path.
     """
@@ -97,7 +97,7 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
 
 
 def _below(file: MapFile, inner: str) -> Sequence[Found]:
-    """What can be a map at a path of a file, or below it."""
+    """The datasets that can be maps, at a path of a file or below it."""
     if not inner:
         return file.maps
     try:
@@ -110,7 +110,7 @@ def _below(file: MapFile, inner: str) -> Sequence[Found]:
 
 
 def _impossible(file: MapFile) -> Iterator[str]:
-    """What has the rank of a feature map and cannot be one, and broken links: a line each."""
+    """A line for each dataset with the rank of a map that cannot be one, and each broken link."""
     for found in file.found:
         if found.problem and (found.dtype is None or len(found.shape) in (3, 4)):
             yield f"{found.path} {found.problem}"
@@ -119,16 +119,16 @@ def _impossible(file: MapFile) -> Iterator[str]:
 def _look_at(
     file: MapFile, found: Found, how: Request, groups: Sequence[str], most: int
 ) -> MapDataset:
-    """One dataset; `most` is how many of its values to look at.
+    """Report on one dataset.
 
-    groups: those that are groups of images.
+    groups: the paths of groups of images. most: the number of values to sample.
     """
     dataset, where = file.get(found.path), stored.where_in(file.file, found.path)
     group = next((one for one in groups if found.path.startswith(f"{one.rstrip('/')}/")), None)
     odd: list[str] = []
 
     def sound(attribute: Callable[[Any, str], _T | None], thing: Any = dataset) -> _T | None:
-        """What an attribute says, or nothing where it makes no sense, which is odd."""
+        """An attribute's value; None, and an oddity, if it makes no sense."""
         try:
             return None if thing is None else attribute(thing, where)
         except FeatureError as error:
@@ -171,7 +171,7 @@ def _look_at(
     except FeatureError as error:
         unreadable = str(error)
     if scale is None and not {"stride", "spatial_scale"} & {*dataset.attrs}:
-        odd.append("nothing says its stride, so a cell is taken to be a pixel: give --stride")
+        odd.append("no stride is given, so a cell is taken to be a pixel: give --stride")
     return MapDataset(
         path=found.path,
         shape=found.shape,
@@ -200,7 +200,7 @@ def _look_at(
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What a command takes a file for, in words, and the group, if it is one; or the problem."""
+    """How a command reads a file: in words, and its group if it is one; or the problem."""
 
     words: str | None
     group: str | None
@@ -234,7 +234,7 @@ def _in_words(source: FeatureSource) -> str:
 
 
 def _sources(file: MapFile, found: Sequence[Found], how: Request) -> dict[str, str | None]:
-    """What in a file can be taken for features: source → the group that it is, if it is one.
+    """What a command can read from a file: source → its group, if it is one.
 
     These are the groups of images, and the datasets that are in none.
     """
@@ -255,7 +255,7 @@ _PIECE: Final = 1 << 16
 
 
 def summarise(blocks: Iterable[NDArray[Any]], *, of: int) -> Values:
-    """What the values of these blocks are like; there are `of` in all."""
+    """Summarise the values of blocks, out of `of` in all."""
     looked_at = nan = infinite = finite = 0
     total, low, high = 0.0, math.inf, -math.inf
     for values in _in_pieces(blocks):
@@ -274,25 +274,25 @@ def summarise(blocks: Iterable[NDArray[Any]], *, of: int) -> Values:
 
 
 def _in_pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
-    """The values as float64, so few at a time that it matters little how wide that is."""
+    """The values as float64, few at a time to bound the memory."""
     for block in blocks:
         flat = block.reshape(-1)
         for start in range(0, flat.size, _PIECE):
-            with np.errstate(invalid="ignore"):  # of NaN that signal
+            with np.errstate(invalid="ignore"):  # signalling NaN
                 values = flat[start : start + _PIECE].astype(np.float64)
             yield values
 
 
 _MOST_BLOCKS: Final = 256
-_PART: Final = 1 << 16  # values read at once of what need not be read whole
+_PART: Final = 1 << 16  # values read at once from what can be read in parts
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
 def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
-    """Look at all values of a dataset if there are at most so many, else at blocks all over it.
+    """Summarise all values of a dataset if there are at most `most`, else blocks all over it.
 
-    A block is a chunk, where HDF5 has to unpack those whole, and 64 Ki values of it at most where
-    it does not. One is read even if it alone has more than `most` values.
+    A block is a chunk if HDF5 must unpack it whole, else at most 64 Ki values of one. At least one
+    is read, even if it has more than `most` values.
 
     Raises FeatureError if the values cannot be read.
     """
@@ -306,7 +306,7 @@ def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
 
 
 def unpacked_at_once(dataset: Any) -> int:
-    """How many bytes are unpacked for any one value; 0 where it can be read by itself."""
+    """The number of bytes unpacked to read one value; 0 if it can be read by itself."""
     if dataset.chunks is None or hdf5.compression_of(dataset) == "none":
         return 0
     unpacked: int = math.prod(dataset.chunks) * dataset.dtype.itemsize
@@ -314,7 +314,7 @@ def unpacked_at_once(dataset: Any) -> int:
 
 
 def _block(dataset: Any) -> tuple[int, ...]:
-    """The shape of what is read at once: a chunk, or a part of one whose parts can be read."""
+    """The shape of what is read at once: a chunk, or part of one if that can be read."""
     block = tuple(map(min, dataset.chunks or dataset.shape, dataset.shape))
     if unpacked_at_once(dataset):
         return block
@@ -329,9 +329,9 @@ def _block(dataset: Any) -> tuple[int, ...]:
 def _spread(
     shape: tuple[int, ...], block: tuple[int, ...], count: int
 ) -> Iterator[tuple[slice, ...]]:
-    """So many blocks all over an array, the first among them, in the order of the file.
+    """At most `count` blocks all over an array, including the first, in the order of the file.
 
-    Steps of the golden ratio do not fall on the same channel of every image, as even ones do.
+    Golden-ratio steps avoid landing on the same channel of every image, as even steps would.
     """
     grid = [-(-length // size) for length, size in zip(shape, block, strict=True)]
     numbers = {int(i * _GOLDEN % 1 * math.prod(grid)) for i in range(count)}

@@ -1,4 +1,4 @@
-"""What was found in files: plain values, for JSON and for words."""
+"""Reports on files: plain values, for JSON and for words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What the values that were looked at are like.
+    """A summary of values, or of a sample.
 
-    looked_at: how many, of how many there are.
-    minimum, mean, maximum: of the finite ones; None where there is none.
-    nan, infinite: how many are not.
+    looked_at: the number summarised, out of `of` in all.
+    minimum, mean, maximum: of the finite values; None if there are none.
+    nan, infinite: the number of such values.
     """
 
     looked_at: int
@@ -28,11 +28,11 @@ class Values:
 
     @property
     def is_sample(self) -> bool:
-        """Whether there are values that were not looked at."""
+        """True if some values were left out."""
         return self.looked_at < self.of
 
     def odd(self) -> Iterator[str]:
-        """What features seldom are: not finite, or all the same."""
+        """What is unusual for features: values not finite, or all the same."""
         sampled = " sampled" * self.is_sample
         for count, what in ((self.nan, "NaN"), (self.infinite, "infinite")):
             if count:
@@ -46,19 +46,18 @@ class Values:
 class MapDataset:
     """A dataset that can be a feature map.
 
-    layout: of its axes, and where that is from: "--layout", "attribute layout", "attribute layout
-        of /group" or "default".
-    images, channels, map_size: what the layout makes of the shape; map_size is (H, W) in cells.
-    stride: pixels a cell, and where that is from: "--stride", "attribute stride", …; None where
-        nothing says it.
-    input_scale: (sy, sx), the option's or the attribute's, if there is one.
-    chunks: None if it is contiguous.
+    layout, layout_origin: the order of its axes, and its source: "--layout", "attribute layout",
+        "attribute layout of /group" or "default".
+    images, channels, map_size: the shape under that layout; map_size: (H, W) in cells.
+    stride, stride_origin: pixels per cell, and its source; None if nothing says it.
+    input_scale: (sy, sx), from the option or the attribute, if there is one.
+    chunks: None if contiguous.
     compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
     way: how it is read, in words.
-    files: others than the one named that its values are in.
-    values: what a sample of its values is like; None if none was taken.
-    unreadable: why its values cannot be read, in a line.
-    odd: what a user may not have meant, a line each.
+    files: other files that hold its values.
+    values: a summary of a sample; None if none was taken.
+    unreadable: why its values cannot be read, in one line.
+    odd: what may be a mistake, a line each.
     """
 
     path: str
@@ -83,15 +82,14 @@ class MapDataset:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFile:
-    """A file as a place of feature maps.
+    """A file of feature maps.
 
     path: as the user named it, `file.h5` or `file.h5::/path`.
-    size: of the file, in bytes.
+    size: of the file in bytes.
     format: "HDF5" or "NumPy".
-    more_datasets: how many more there are than those in `datasets`.
-    taken_as: what a command that is given `path` takes it for; None where it takes it for nothing,
-        and `problem` is what it would say.
-    sources: what can be given to a command instead: `path` itself, or else what is in it.
+    more_datasets: the number of datasets not in `datasets`.
+    taken_as: how a command reads `path`; None if it cannot, with the reason in `problem`.
+    sources: what to give to a command: `path` itself, or else parts of the file.
     """
 
     kind: ClassVar[str] = "features"
@@ -116,11 +114,11 @@ class FeatureFile:
 class ModelNode:
     """An RoI operator in an exported model.
 
-    attributes: every one, the format's defaults spelled out; defaulted: those that the file omits.
+    attributes: all of them, including the format's defaults; defaulted: those the file omits.
     convention: the one that computes the same, or the nearest where `differs` says how it differs.
-    command: what crops as the node does; "" where no convention computes the same.
-    stride: pixels per cell, of each level, finest first.
-    surprises: what catches people out, a sentence each.
+    command: a command line that crops like the node; "" if no convention computes the same.
+    stride: pixels per cell of each level, finest first.
+    surprises: common pitfalls, a sentence each.
     """
 
     name: str
@@ -152,12 +150,12 @@ class PooledFile:
     """A file of pooled boxes.
 
     size: in bytes. shape, dtype: of the pooled array.
-    convention: the name of the one that made it; None where the file does not say.
-    changed: the rules in which it was not that convention: rule → (its own, the one that ran).
-    parameters: all else that the file says of how it was made.
-    columns: what stands beside the pooled rows: name → shape.
-    values: what a sample of the pooled values is like.
-    odd: what a user may not have meant, a line each.
+    convention: the name of the convention that made it; None if the file does not say.
+    changed: the rules that were overridden: rule → (the convention's, the one used).
+    parameters: everything else the file records about how it was made.
+    columns: the arrays beside the pooled rows: name → shape.
+    values: a summary of a sample of the pooled values.
+    odd: what may be a mistake, a line each.
     """
 
     kind: ClassVar[str] = "pooled"
@@ -180,19 +178,19 @@ class BoxFile:
 
     path: as the user named it. size: in bytes; None for standard input.
     format, box_format, box_format_origin: as in `BoxTable`.
-    x, y: the least and the greatest corner; width, height: those of boxes; in the file's own units.
-        None where no box is finite.
-    not_finite, reversed, zero_size: how many boxes are so.
-    outside_partly, outside_wholly: how many reach outside their image; of an image whose size is
-        not known, only the left and the upper edge count.
-    image_sizes: what says the sizes: a COCO file, "--image-size", "--normalized" or nothing.
-    columns: what there is beside coordinates.
-    image_key: the column that names images. images: how many boxes each has. file_names: of those
-        ids that a COCO file knows.
-    score: the least and the greatest; None without a column, or with nothing but NaN in it.
-    labels: how many boxes each has. categories: the names of those that a COCO file knows.
-    repeated: how many boxes have the image, the coordinates and the label of an earlier one.
-    odd: what a user may not have meant, a line each.
+    x, y, width, height: the range of corners and of sizes, in the file's own units; None if no box
+        is finite.
+    not_finite, reversed, zero_size: the number of such boxes.
+    outside_partly, outside_wholly: the number of boxes that extend outside their image; if its size
+        is unknown, only past the left and upper edges.
+    image_sizes: the source of the sizes: a COCO file, "--image-size" or "--normalized"; or None.
+    columns: the columns besides coordinates.
+    image_key: the column that names images. images: image → number of boxes. file_names: image id →
+        file name, where a COCO file lists it.
+    score: the range; None without such a column, or if it holds only NaN.
+    labels: label → number of boxes. categories: label → name, where a COCO file lists it.
+    repeated: the number of boxes with the image, coordinates and label of an earlier one.
+    odd: what may be a mistake, a line each.
     """
 
     kind: ClassVar[str] = "boxes"
@@ -226,21 +224,21 @@ class BoxFile:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """K boxes on feature maps.
+    """Whether K boxes fit feature maps.
 
-    features, boxes: what to give a command.
-    fits: whether nothing that follows stands against it.
-    problem: why no box finds its map; all that follows is then empty.
+    features, boxes: the arguments for a command.
+    fits: True if none of the following speaks against it.
+    problem: why boxes and maps cannot be matched; everything below is then empty.
     matched: how boxes are matched to images, in words.
-    images: how many there are. images_with_boxes: how many of them boxes are on.
-    missing: the images that boxes name and that do not exist: name → why not.
-    on_no_image: how many boxes are on those.
-    scales: what is taken: {"stride", "spatial_scale", "origin"} each.
-    count, on_map, outside_partly, outside_wholly: how many boxes there are, and where they lie;
-        what is not finite, or on no image, lies nowhere. beyond: how many of those outside end more
-        than a cell outside, so not by rounding.
-    stride_that_fits: the smallest power of two that puts every box on its map, if one does.
-    warnings: what the commands would warn of in how they lie; of the maps, see `MapDataset.odd`.
+    images, images_with_boxes: the number of images, and of those that have boxes.
+    missing: images that boxes name but that do not exist: name → why.
+    on_no_image: the number of boxes on missing images.
+    scales: those used, each {"stride", "spatial_scale", "origin"}.
+    count, on_map, outside_partly, outside_wholly: the number of boxes, and where they lie, except
+        those that are not finite or on no image. beyond: of those outside, the number that extend
+        more than a cell outside, which rounding cannot explain.
+    stride_that_fits: the smallest power of two that puts every box on its map, if any.
+    warnings: the commands' warnings about positions; for the maps, see `MapDataset.odd`.
     """
 
     features: str

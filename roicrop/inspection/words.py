@@ -1,4 +1,4 @@
-"""What was found in files, in lines of text."""
+"""Reports on files in lines of text."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from roicrop.inspection.reports import (
 )
 from roicrop.text import headed, listing, many, printable
 
-_IN_FULL: Final = 5  # datasets that are described one by one
-_NAMED: Final = 5  # images, labels and the like that are named
+_IN_FULL: Final = 5  # datasets described one by one
+_NAMED: Final = 5  # images, labels and the like that are listed
 _TOLD: Final = frozenset({"roicrop_version", "operator", "features", "dataset", "boxes", "images"})
 
 
 @singledispatch
 def in_words(report: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> Iterator[str]:
-    """The lines that describe a report: a heading, and beneath it a name and a text each."""
+    """Describe a report: a heading, then lines with a name and a text each."""
     raise TypeError(report)
 
 
@@ -44,7 +44,7 @@ def _(file: FeatureFile) -> Iterator[str]:
             yield f"  {_line(heading, text)}"
     yield from _other_datasets(file.datasets[_IN_FULL:])
     if file.more_datasets:
-        yield f"  and {file.more_datasets:,} more, not looked at"
+        yield f"  and {file.more_datasets:,} more, which were not read"
 
 
 @in_words.register
@@ -142,7 +142,7 @@ def _(pair: Together) -> Iterator[str]:
 
 
 def _choice(file: FeatureFile) -> str:
-    """What to give a command instead of a file that it does not take."""
+    """What to give a command instead of a file that it cannot read."""
     if len(file.sources) <= 1:
         return f"nothing: {file.problem}"
     return f"nothing by itself: choose {_some(file.sources, ' or ')}"
@@ -170,7 +170,7 @@ def _dataset(dataset: MapDataset) -> Iterator[tuple[str, str]]:
 
 
 def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
-    """The rest of many: a line for each, and what is odd among them, each thing once."""
+    """A line for each of the remaining datasets, and their oddities, each once."""
     for dataset in datasets:
         yield f"  {dataset.path}  {', '.join(text for _, text in _in_short(dataset))}"
     times = Counter(chain.from_iterable(dict.fromkeys(dataset.odd) for dataset in datasets))
@@ -181,7 +181,7 @@ def _other_datasets(datasets: Sequence[MapDataset]) -> Iterator[str]:
 
 
 def _in_short(dataset: MapDataset) -> Iterator[tuple[str, str]]:
-    """What `_dataset` says, without who said it and what follows from it."""
+    """The facts of `_dataset`, without their origins and consequences."""
     yield "shape", f"{dataset.shape} {dataset.dtype} {dataset.layout}"
     if dataset.stride is not None:
         yield "stride", f"stride {dataset.stride:g}"
@@ -212,7 +212,7 @@ def _values(values: Values) -> str:
 def _outside(file: BoxFile) -> str:
     if file.image_sizes is None:
         left = file.outside_partly + file.outside_wholly
-        return f"{left:,} begin left of or above the image; its size is not known"
+        return f"{left:,} begin left of or above the image, whose size is unknown"
     return (
         f"{file.outside_partly:,} partly, {file.outside_wholly:,} wholly outside the image, whose "
         f"size is from {file.image_sizes}"

@@ -17,8 +17,15 @@ from roicrop.job.asking import (
     with_model,
 )
 from roicrop.job.assign import ImageAssignment, assign_images
-from roicrop.job.batch import Crew, Done, Outcome, Task, carry_out, run
-from roicrop.job.cautions import Caution, cautions, other_orders, placing_cautions, require_scale
+from roicrop.job.batch import Done, Outcome, Task, carry_out, run
+from roicrop.job.cautions import (
+    Caution,
+    cautions,
+    other_orders,
+    placing_cautions,
+    reading_cautions,
+    require_scale,
+)
 from roicrop.job.command_line import (
     OPTIONS,
     command_line,
@@ -30,7 +37,7 @@ from roicrop.job.command_line import (
 from roicrop.job.destinations import INPUTS, Destination, destinations, make_room
 from roicrop.job.fitting import NO_BOX, Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
-from roicrop.job.job import Job
+from roicrop.job.job import SMALL_MAP, Job
 from roicrop.job.ledger import Entry, Ledger, finished, inputs_of
 from roicrop.job.manifest import REQUIRED, ManifestRow, match_files, read_manifest
 from roicrop.job.memory import default_memory
@@ -41,16 +48,14 @@ from roicrop.job.request import Request
 from roicrop.job.subject import Subject, TrueBox
 
 if TYPE_CHECKING:
-    from roicrop.job.crews import Cluster, Processes, ThisProcess
     from roicrop.job.photos import Photo, Photos
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        # With multiprocessing, for batches only; and with Pillow, for figures only.
-        module = "photos" if name.startswith("Photo") else "crews"
-        return getattr(import_module(f"roicrop.job.{module}"), name)
+        # With Pillow, for figures only.
+        return getattr(import_module("roicrop.job.photos"), name)
 
 
 __all__ = [
@@ -58,10 +63,9 @@ __all__ = [
     "NO_BOX",
     "OPTIONS",
     "REQUIRED",
+    "SMALL_MAP",
     "Caution",
-    "Cluster",
     "Corners",
-    "Crew",
     "Cropped",
     "Destination",
     "Done",
@@ -79,12 +83,10 @@ __all__ = [
     "Photo",
     "Photos",
     "Placed",
-    "Processes",
     "Request",
     "Rows",
     "Subject",
     "Task",
-    "ThisProcess",
     "TrueBox",
     "assign_images",
     "carry_out",
@@ -112,6 +114,7 @@ __all__ = [
     "parameters",
     "placing_cautions",
     "read_manifest",
+    "reading_cautions",
     "request_of",
     "require_scale",
     "result_options",

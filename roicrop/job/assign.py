@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -313,6 +314,7 @@ class _ByName:
 
 def _spellings(file_name: str) -> Iterator[str]:
     """What the dataset of a file may be called, the likeliest first."""
-    for name in (file_name, file_name.replace("\\", "/").rpartition("/")[2]):
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    for name in (file_name, last, unquote(last), unquote(last.partition("?")[0])):  # of an address
         yield name
         yield _EXTENSION.sub("", name)

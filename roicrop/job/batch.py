@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Final, Protocol
 
+from roicrop.crews import Crew
 from roicrop.errors import OutputError, RoicropError
 from roicrop.job.cautions import require_scale
 from roicrop.job.pipeline import crop, open_job
@@ -126,29 +127,6 @@ def attempt(task: Task, directory: str) -> Done | BaseException:
             return run(task, _quietly)
     except FAILURES as error:
         return error
-
-
-class Crew(Protocol):
-    """Who carries out tasks.
-
-    at_once: how many tasks to have given out at a time.
-    lost: what the future of a task raises when the process that ran it died.
-    """
-
-    at_once: int
-    lost: tuple[type[BaseException], ...]
-
-    def executor(self, *, alone: bool = False) -> AbstractContextManager[Executor]:
-        """An executor; `alone`, for one task at a time. It is stopped when the block fails."""
-
-    def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Those that are done, once there is one."""
-
-    def how_it_ended(self) -> str:
-        """What is known of the process that died last, for a message."""
-
-    def dismiss(self) -> None:
-        """Let go of what it takes to reach it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from roicrop.text import many
 
 _FEW: Final = 4  # boxes, which may well lie in one corner
 _TURN: Final = 2 * math.pi + 1e-3  # radians
+_FRACTION: Final = 1.0  # from the middle: predicted boxes may end a little outside their image
 _CORNER: Final = 4  # times smaller than the map along both axes
 
 
@@ -34,8 +35,20 @@ class Caution:
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
     """What there is to warn of; `fit` is how the job's boxes lie."""
-    images = distinct_images(job.map_index, job.is_pooled).tolist()
-    return [*placing_cautions(job, fit), *map(Caution, job.source.odd(images))]
+    return [*placing_cautions(job, fit), *_odd_maps(job)]
+
+
+def reading_cautions(job: Job) -> list[Caution]:
+    """What of it has nothing to do with where boxes lie."""
+    return [*_read_boxes(job), *_odd_maps(job)]
+
+
+def _read_boxes(job: Job) -> Iterator[Caution]:
+    return (Caution(text, loud=True) for text in job.table.warnings)
+
+
+def _odd_maps(job: Job) -> Iterator[Caution]:
+    return map(Caution, job.source.odd(distinct_images(job.map_index, job.is_pooled).tolist()))
 
 
 def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
@@ -44,9 +57,8 @@ def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
     The checks exclude each other: the first that finds something speaks. Sizes of images say more
     than where their boxes lie.
     """
-    said = [Caution(text, loud=True) for text in job.table.warnings]
-    if unit := _in_another_unit(job):
-        said.append(unit)
+    said = [*_read_boxes(job)]
+    said += filter(None, (_in_another_unit(job), _in_percent(job)))
     if sizes := against_sizes(job):
         said.append(Caution(sizes, loud=True))
     for check in _CHECKS[:-2] if sizes else _CHECKS:
@@ -82,9 +94,9 @@ def _in_first_pixel(job: Job, _: Fit) -> Caution | None:
         return None
     for some in in_blocks(len(job)):
         corners = job.hulls_of(some)[job.is_pooled[some]]
-        if corners.min(initial=0) < 0 or corners.max(initial=1) > 1:
+        if np.abs(corners - 0.5).max(initial=0) > _FRACTION:
             return None
-    text = "every box lies in the first pixel of its image"
+    text = "every box lies in or about the first pixel of its image"
     return Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)
 
 
@@ -166,6 +178,15 @@ def _in_another_unit(job: Job) -> Caution | None:
         "are not",
         loud=True,
     )
+
+
+def _in_percent(job: Job) -> Caution | None:
+    """Scores that can be no probabilities, chosen by a number that can be one."""
+    least, scores = job.request.min_score, job.table.score
+    if least is None or scores is None or not 0 < least < 1 or not np.any(scores > 1):
+        return None
+    text = f"scores reach {np.nanmax(scores):g}: if these are in percent"
+    return Caution(f"{text}, --min-score {100 * least:g} is meant, not {least:g}", loud=True)
 
 
 def _in_a_corner(job: Job, _: Fit) -> Caution | None:

@@ -11,6 +11,7 @@ from roicrop.job.job import Job
 from roicrop.text import many, printable
 
 _SLACK: Final = 1.0  # cells: a map's size is rounded up or down
+_DIVISOR: Final = 32  # pixels: sides are padded to whole multiples of it, for a network's levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class _Sized:
         return any(n > m + _SLACK for n, m in zip(self.cells, self.map_size, strict=True))
 
     @property
+    def may_be_padded(self) -> bool:
+        """Whether its map is larger by no more than a padding of its own explains."""
+        most = _DIVISOR / self.stride + _SLACK
+        return all(m - n < most for n, m in zip(self.cells, self.map_size, strict=True))
+
+    @property
     def factors(self) -> tuple[float, float]:
         """The least and the greatest factor by which it would cover its map."""
         pairs = list(zip(self.cells, self.map_size, strict=True))
@@ -39,15 +46,16 @@ class _Sized:
 def against_sizes(job: Job) -> str | None:
     """What the images' sizes say against the stride that is taken; None where they do not.
 
-    A map may be larger than its image, for a batch is padded to its largest; but not smaller, and
-    one factor that fits all images means another stride, or images that were resized.
+    A map may be larger than its image, for a batch is padded to its largest, and images to whole
+    multiples of 32 pixels; but not smaller, and one factor that fits all images means another
+    stride, or images that were resized.
     """
     if job.request.normalized or not (sized := list(_sized(job))):
         return None
     low = max(one.factors[0] for one in sized)
     high = min(one.factors[1] for one in sized)
     larger = [one for one in sized if one.is_larger]
-    if not larger and (low >= high or low < 1 < high):
+    if not larger and (low >= high or low < 1 < high or all(one.may_be_padded for one in sized)):
         return None
     first = (larger or sized)[0]
     height, width = first.cells

@@ -24,7 +24,9 @@ from roicrop.files.columns import in_blocks, throughout, values_of
 from roicrop.job.fitting import NO_BOX, Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
+from roicrop.job.memory import default_memory
 from roicrop.job.on_map import Corners, OnMap, Placed, Rows
+from roicrop.job.parts import around
 from roicrop.job.request import Request
 from roicrop.operators import channels_of
 from roicrop.text import many
@@ -139,6 +141,11 @@ class Job:
     def convention(self) -> Convention:
         """The row that the job was asked to pool by."""
         return self.request.convention
+
+    @property
+    def memory(self) -> int:
+        """How many bytes may be used."""
+        return self.request.memory or default_memory()
 
     @property
     def reversed(self) -> int:
@@ -360,15 +367,29 @@ class Job:
         numbered = f", numbered 0 to {len(self) - 1}" if len(self) > 1 else ", numbered 0"
         return f"no box {number}: {name} has {count}{numbered if len(self) else ''}"
 
-    def by_map(self, rows: Rows | None = None) -> Iterator[OnMap]:
+    def by_map(
+        self, rows: Rows | None = None, *, whole: int | None = None, beside: float = 0.0
+    ) -> Iterator[OnMap]:
         """Every map with boxes that are pooled, and which these are, in ascending rows.
 
         rows: only these boxes. One map is read ahead of the one that is in use.
+        whole: bytes above which a map is not read whole, but in windows around some boxes at a
+            time, and comes once for each of them. beside: how much of a box's longer side is read
+            around it.
+
+        BoxError for a box whose window takes more than the request's memory.
         """
         placed = self.placed(rows)
-        with closing(self.source.read_ahead([each.map for each in placed])) as maps:
-            for each, (_, features) in zip(placed, maps, strict=False):
-                yield OnMap(self, each.map, each.rows, features)
+        if whole is None or all(self.source.bytes(each.map) <= whole for each in placed):
+            with closing(self.source.read_ahead([each.map for each in placed])) as maps:
+                for each, (_, features) in zip(placed, maps, strict=False):
+                    yield OnMap(self, each.map, each.rows, features)
+            return
+        for each in placed:
+            if self.source.bytes(each.map) <= whole:
+                yield OnMap(self, each.map, each.rows, self.source.read(each.map))
+            else:
+                yield from around(each, self.memory, beside)
 
     def placed(self, rows: Rows | None = None) -> list[Placed]:
         """The same before any map is read."""
@@ -407,5 +428,8 @@ class Job:
             return self.request.image_size is not None and not self.convention.normalized
         return self.request.image_size is None or not self.convention.normalized
 
+
+SMALL_MAP: Final = 64 << 20
+"""Bytes of a map of which all is read even where a part would do."""
 
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

@@ -69,7 +69,9 @@ class Ledger:
             )
         self._drop_torn_line()
         self.entries = finished(directory)
+        self._begun: set[str] = set()
         self.unfinished = set(self._take_over())
+        self._begun |= self.unfinished
         self._clean()
 
     def __enter__(self) -> Ledger:
@@ -83,6 +85,7 @@ class Ledger:
 
     def start(self, output: str) -> None:
         """Say that this output is in work, and whatever appears there this run's own."""
+        self._begun.add(output)
         with written(self._started):
             file = os.open(self._started, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
@@ -145,9 +148,8 @@ class Ledger:
             os.ftruncate(self._file, content.rfind(b"\n") + 1)
 
     def _clean(self) -> None:
-        """Remove the temporary files of runs that were killed."""
-        for output in self.unfinished:
-            remove_leftovers(self._directory / output)
+        """Remove the temporary files of processes that were killed."""
+        remove_leftovers(self._directory / output for output in self._begun)
 
 
 def finished(directory: Path) -> dict[str, Entry]:

@@ -25,7 +25,7 @@ def default_memory() -> int:
 def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
     """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
 
-    There are two such buffers, and the core takes some for itself, as far as that is not most of
+    There are two such buffers, and each thread takes some for itself, as far as that is not most of
     what there is. row: bytes of one pooled box. ArgumentError where two of them are too much.
     """
     rows = max(1, min(_ROWS_BYTES // row, memory // 8 // row, _MOST_ROWS))
@@ -41,7 +41,7 @@ def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
 
 _ROWS_BYTES: Final = 8 << 20  # of a buffer of rows; more would leave the processor's cache
 _MOST_ROWS: Final = 1 << 16  # whose numbers take room too
-_CORE_BYTES: Final = 18 << 20  # of scratch, and plans, that a call of the core may take
+_CORE_BYTES: Final = 32 << 20  # of scratch and plans of the core, and of what the allocator keeps
 
 
 class Memory:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop import operators, sampling
-from roicrop.arguments import checked_corners
+from roicrop.arguments import checked_corners, checked_threads
 from roicrop.conventions import Convention
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.job.subject import Subject
@@ -136,15 +136,22 @@ class Placed:
         """The same map with some of these boxes, by their rows in the job."""
         return dataclasses.replace(self, rows=rows)
 
-    def pool_window(self, window: Features, out: Features, *, threads: int, **place: Any) -> None:
+    def pool_window(
+        self,
+        window: Features,
+        out: Features,
+        *,
+        threads: int,
+        convention: Convention | None = None,
+        **place: Any,
+    ) -> None:
         """Pool the boxes from a window of the map that has all cells they read.
 
         window: (C, h, w). place: where on the map, as `origin` or `places` of `kernels.Core.crop`.
-        out: (n, C, PH, PW). BoxError names
-        a box that the convention refuses.
+        out: (n, C, PH, PW). BoxError names a box that the convention refuses.
         """
-        row = self.job.convention
-        boxes = self.boxes()
+        row = convention or self.job.convention
+        boxes = self.boxes(row)
         with self._named():
             operators.crop_window(
                 window,
@@ -206,12 +213,22 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnMap(Placed):
-    """Boxes of a job, and the map that they are on.
+    """Boxes of a job, and the map that they are on, or a window of it around them.
 
     features: (C, H, W) or (H, W, C), as the file has it; valid until the next map is read.
+    origin: the row and the column of the map that they begin with; None where they are all of it.
     """
 
     features: Features
+    origin: tuple[int, int] | None = None
+
+    @property
+    def cells(self) -> Features | sampling.Cells:
+        """(C, H, W) the features, by their place on the map."""
+        first = self.channels_first(self.features)
+        if self.origin is None:
+            return first
+        return sampling.Cells(first, self.origin, self.job.source.map_size(self.map))
 
     def of(self, job: Job, rows: Rows | None = None) -> OnMap:
         """The same map with boxes of another job on the same features; by default the same rows."""
@@ -237,21 +254,45 @@ class OnMap(Placed):
         BoxError names a box that the convention refuses.
         """
         convention = convention or self.job.convention
+        size = output_size or self.job.request.output_size
         job = self.job.under(convention)
         if job is not self.job:
-            return self._pool_under(job, convention, output_size, out)
-        boxes = self.boxes(convention)
-        with self._named():
-            return operators.crop(
-                self.features,
-                [boxes if convention.order == "xyxy" else boxes[:, _YXYX]],
-                output_size or self.job.request.output_size,
-                self.spatial_scale,
-                convention,
-                self.job.layout,
-                self.job.request.threads,
-                out,
-            )
+            return self._pool_under(job, convention, size, out)
+        channels = operators.channels_of(
+            convention, self.channels_first(self.features).shape[0], size
+        )
+        last = self.job.source.channels_last
+        shape = (len(self), *size, channels) if last else (len(self), channels, *size)
+        pooled = np.empty(shape, self.features.dtype) if out is None else out
+        here = self._holding(convention, size)
+        here.pool_window(
+            here.channels_first(here.features),
+            here.channels_first(pooled),
+            threads=checked_threads(self.job.request.threads),
+            convention=convention,
+            origin=here.origin or (0, 0),
+        )
+        return pooled
+
+    def _holding(self, convention: Convention, size: tuple[int, int]) -> OnMap:
+        """The same with features of all cells that the boxes read under a convention."""
+        if self.origin is None:
+            return self
+        top, bottom, left, right = hull(self.plan(convention, size).bounds())
+        height, width = self.channels_first(self.features).shape[1:]
+        y, x = top - self.origin[0], left - self.origin[1]
+        if min(y, x) >= 0 and bottom - top <= height - y and right - left <= width - x:
+            return self
+        return self._read_around(convention, size)
+
+    def _read_around(self, convention: Convention, size: tuple[int, int]) -> OnMap:
+        """The same with features of the cells that the boxes read under a convention, and more."""
+        source = self.job.source
+        bounds = with_margin(self.plan(convention, size).bounds(), source.map_size(self.map), 0.5)
+        top, bottom, left, right = hull(bounds)
+        part = source.read(self.map, slice(top, bottom), slice(left, right))
+        part = part.astype(self.features.dtype, copy=False)
+        return dataclasses.replace(self, features=part, origin=(top, left))
 
     def under(self, convention: Convention) -> OnMap:
         """The same boxes on the one map that a convention's level rule takes them all from."""
@@ -260,20 +301,22 @@ class OnMap(Placed):
 
     def _moved(self, job: Job, rows: Rows) -> OnMap:
         """Boxes on the map that another job has them on, which is read if it is another."""
-        other, features = int(job.map_index[rows[0]]), self.features
-        if other != self.map:
-            features = job.source.read(other).astype(features.dtype, copy=False)
-        return OnMap(job, other, rows, features)
+        other = int(job.map_index[rows[0]])
+        there = dataclasses.replace(self, job=job, map=other, rows=rows)
+        if other == self.map:
+            return there
+        if self.origin is not None:
+            return there._read_around(job.convention, job.request.output_size)
+        return there.with_features(job.source.read(other).astype(self.features.dtype, copy=False))
 
     def _pool_under(
         self,
         job: Job,
         convention: Convention,
-        output_size: tuple[int, int] | None,
+        size: tuple[int, int],
         out: Features | None,
     ) -> Features:
         """Pool boxes from the maps that another level rule takes them from; zeros from none."""
-        size = output_size or self.job.request.output_size
         channels = operators.channels_of(convention, self.job.source.channels, size)
         last = self.job.source.channels_last
         shape = (len(self), *size, channels) if last else (len(self), channels, *size)
@@ -282,7 +325,7 @@ class OnMap(Placed):
         maps = np.where(job.level[self.rows] < 0, -1, job.map_index[self.rows])
         for i in dict.fromkeys(maps[maps >= 0].tolist()):
             here = np.flatnonzero(maps == i)
-            pooled[here] = self._moved(job, self.rows[here]).pool(convention, output_size)
+            pooled[here] = self._moved(job, self.rows[here]).pool(convention, size)
         return pooled
 
     def channels_first(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -290,6 +333,26 @@ class OnMap(Placed):
         return np.moveaxis(values, -1, -3) if self.job.source.channels_last else values
 
 
+def with_margin(
+    bounds: NDArray[np.int64], map_size: tuple[int, int], beside: float
+) -> NDArray[np.int64]:
+    """(n, 4) bounds as in `Plan.bounds`, a few cells further and a part of their longer side."""
+    sides = np.maximum(bounds[:, 1] - bounds[:, 0], bounds[:, 3] - bounds[:, 2])
+    more = (_FEW + beside * sides).astype(np.int64)[:, np.newaxis]
+    height, width = map_size
+    moved: NDArray[np.int64] = np.clip(
+        bounds + more * [[-1, 1, -1, 1]], 0, [height, height, width, width]
+    )
+    return moved
+
+
+def hull(bounds: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """The bounds of all of them together."""
+    (top, left), (bottom, right) = bounds[:, ::2].min(axis=0), bounds[:, 1::2].max(axis=0)
+    return int(top), int(bottom), int(left), int(right)
+
+
+_FEW: Final = 4  # cells, by which conventions may differ in what they read of a box
 _UNEVEN: Final = 0.01  # by which a resized image's sides differ at most, to whole pixels
 _INNER: Final = np.array([[0.0, 0.0, 1.0, 1.0]])  # pixels that end corners are moved by
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

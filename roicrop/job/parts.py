@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from roicrop.chunks import Lines, Windows, count_of
 from roicrop.errors import BoxError
 from roicrop.files.columns import in_blocks
-from roicrop.job.on_map import Features, Placed, Rows
+from roicrop.job.on_map import Features, OnMap, Placed, Rows, hull, with_margin
 
 if TYPE_CHECKING:
     from roicrop.job.job import Job
@@ -108,6 +108,31 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
             yield _part(some, limits)
 
 
+def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
+    """Boxes of a map too large to be read whole, each with a window of it, some boxes at a time.
+
+    memory: bytes of all channels of a window. beside: how much of a box's longer side is read
+    around it. BoxError for a box whose window takes more.
+    """
+    source, size = placed.job.source, placed.job.source.map_size(placed.map)
+    windows, number = source.windows(placed.map)
+    bounds = with_margin(placed.plan().bounds(), size, beside)
+    boxes = _Boxes(placed.job, windows, placed.rows, np.full(len(placed), number), bounds)
+    for some in _split(boxes, Limits(memory, threads=1, rows=0)):
+        needed = _bytes(windows, some.span, windows.shape[1])
+        if needed > memory:
+            raise BoxError(
+                f"{placed.job.where(int(some.rows[0]))} reads from a part of its map that takes "
+                f"{needed:,} bytes, where {memory:,} are left: give more --memory, or choose "
+                "other boxes"
+            )
+        _, height, width = some.span
+        assert isinstance(height, slice)
+        assert isinstance(width, slice)
+        features = source.read(placed.map, height, width)
+        yield OnMap(placed.job, placed.map, some.rows, features, (height.start, width.start))
+
+
 _BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _TOGETHER: Final = 1 << 16  # boxes that are planned at a time
 _PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
@@ -130,8 +155,7 @@ class _Boxes:
     @property
     def span(self) -> Span:
         """The smallest window that is sure to hold what they read, and is quick to read."""
-        top, left = self.bounds[:, [0, 2]].min(axis=0).tolist()
-        bottom, right = self.bounds[:, [1, 3]].max(axis=0).tolist()
+        top, bottom, left, right = hull(self.bounds)
         if self.windows.in_rows:
             left, right = 0, self.windows.shape[3]
         images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)

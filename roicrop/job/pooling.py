@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.arguments import default_threads
-from roicrop.job.memory import Memory, default_memory, shares
+from roicrop.crews import AtOnce
+from roicrop.job.memory import Memory, shares
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Reduce, Writing
@@ -57,6 +58,7 @@ def pool_all(
             progress,
             reduce,
             (1, 2) if job.source.channels_last else (2, 3),
+            beside=threads > 1,
         ) as to,
         _threads(threads, memory) as pool,
     ):
@@ -71,7 +73,7 @@ def pool_all(
 
 def _limits(job: Job, threads: int) -> Limits:
     row = math.prod(job.pooled_shape[1:]) * job.source.dtype.itemsize
-    windows, rows = shares(job.request.memory or default_memory(), threads, row)
+    windows, rows = shares(job.memory, threads, row)
     return Limits(windows, threads, min(rows, len(job)))
 
 
@@ -131,11 +133,14 @@ class _Block:
 
 
 @contextmanager
-def _threads(count: int, memory: Memory) -> Iterator[ThreadPoolExecutor]:
+def _threads(count: int, memory: Memory) -> Iterator[Executor]:
     """Threads, all of whose work is done when the block ends, or given up if it fails.
 
-    Who stops the program does not wait for what cannot be given up.
+    Who stops the program does not wait for what cannot be given up. One thread is the caller's.
     """
+    if count == 1:
+        yield AtOnce()
+        return
     pool = ThreadPoolExecutor(count, "roicrop")
     try:
         yield pool

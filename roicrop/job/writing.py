@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 
+from roicrop.crews import AtOnce
 from roicrop.job.on_map import Features, Rows
 from roicrop.outputs import Writer
 
@@ -17,7 +18,7 @@ Reduce = Literal["mean", "max"]
 
 
 class Writing:
-    """Writes pooled rows on a thread of its own, from two buffers that take turns.
+    """Writes pooled rows, on a thread of its own from two buffers that take turns.
 
     most: how many rows a buffer holds. progress: called with how many have been written.
     reduce: what the bins of each box become, a vector of its channels; None leaves them be.
@@ -34,20 +35,21 @@ class Writing:
         progress: Callable[[int], object],
         reduce: Reduce | None = None,
         bins: tuple[int, int] = (2, 3),
+        beside: bool = True,
     ) -> None:
         """row, computed: shape and dtype of what is pooled. dtype: of the output.
 
-        bins: the axes that are reduced.
+        bins: the axes that are reduced. beside: False writes on the caller's thread.
         """
         self.most = most
         self.non_finite = 0
         self._output, self._dtype, self._progress = output, dtype, progress
         self._reduce, self._bins = reduce, bins
-        self._free = deque(np.empty((most, *row), computed) for _ in range(2))
+        self._free = deque(np.empty((most, *row), computed) for _ in range(1 + beside))
         self._filled: list[tuple[Rows, Sequence[Future[None]]]] = []
         self._used = 0
         self._writes: deque[tuple[Future[int], int, Features]] = deque()
-        self._thread = ThreadPoolExecutor(1, "roicrop-write")
+        self._thread: Executor = ThreadPoolExecutor(1, "roicrop-write") if beside else AtOnce()
 
     def __enter__(self) -> Writing:
         return self

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -42,9 +41,10 @@ def replacing(
 
     It lies beside the target, so that the change is one step. When the block fails or is
     interrupted, nothing is left and the target is as it was. A process that is killed outright
-    leaves its temporary file; the next one to write the same target removes it. A lock on the file
-    says whether its run is alive, wherever that run is: process numbers mean nothing in another
-    container or on another host.
+    leaves its temporary file; the next one to write the same target removes it, unless it is
+    `retried`, which whoever retries does for all targets at once. A lock on the file says whether
+    its run is alive, wherever that run is: process numbers mean nothing in another container or on
+    another host.
 
     inputs: files that the target must not be; those that do not exist ("-") are passed over.
     retried: whether a target with the same bytes is what an earlier attempt made, and no error.
@@ -57,7 +57,8 @@ def replacing(
     temporary = held = None
     try:
         with written(path), undisturbed():
-            remove_leftovers(target)
+            if not retried:
+                remove_leftovers([target])
             temporary, held = _create(target)
         yield temporary
         with written(path), undisturbed():  # or neither name would be there, or both
@@ -148,19 +149,29 @@ def written(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def remove_leftovers(target: Path) -> None:
-    """Remove the temporary files of that target whose runs were killed."""
-    for temporary in target.parent.glob(f"{glob.escape(_prefix(target))}*{_SUFFIX}"):
-        with suppress(OSError):  # it is gone, or somebody else's
-            descriptor = os.open(temporary, os.O_RDONLY)
-            try:
-                if _locked(descriptor, alone=True):
-                    temporary.unlink()
-            finally:
-                os.close(descriptor)
+def remove_leftovers(targets: Iterable[Path]) -> None:
+    """Remove the temporary files of these targets whose runs were killed."""
+    prefixes: dict[Path, set[str]] = {}
+    for target in targets:
+        prefixes.setdefault(target.parent, set()).add(_prefix(target))
+    for directory, its in prefixes.items():
+        for temporary in (*directory.glob(f".*{_SUFFIX}"),):
+            if temporary.name[: -_RANDOM - len(_SUFFIX)] in its:
+                _remove_if_free(temporary)
+
+
+def _remove_if_free(temporary: Path) -> None:
+    with suppress(OSError):  # it is gone, or somebody else's
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            if _locked(descriptor, alone=True):
+                temporary.unlink()
+        finally:
+            os.close(descriptor)
 
 
 _SUFFIX: Final = ".tmp"
+_RANDOM: Final = 16  # characters
 _MOST_OF_NAME: Final = 48  # characters, so that the temporary name is not too long where its is not
 
 
@@ -171,7 +182,7 @@ def _prefix(target: Path) -> str:
 def _create(target: Path) -> tuple[Path, int | None]:
     """A new file with a random name, and the descriptor that holds its lock until it is closed."""
     while True:
-        temporary = target.with_name(f"{_prefix(target)}{os.urandom(8).hex()}{_SUFFIX}")
+        temporary = target.with_name(f"{_prefix(target)}{os.urandom(_RANDOM // 2).hex()}{_SUFFIX}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         if fcntl is None:  # and an open file could not be renamed
             os.close(descriptor)

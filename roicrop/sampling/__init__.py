@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from roicrop.sampling.arrays import Bool, Float, Int
 from roicrop.sampling.axis import Axis, Number, Step
+from roicrop.sampling.cells import Cells
 from roicrop.sampling.levels import Levels, assign
 from roicrop.sampling.plan import Corners, Plan, Turn
 from roicrop.sampling.planning import check_reversed, plan
@@ -42,6 +43,7 @@ __all__ = [
     "Axis",
     "AxisPlan",
     "Bool",
+    "Cells",
     "Corners",
     "Float",
     "GridTerms",

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Reduction
+from roicrop.sampling.cells import Cells
 from roicrop.sampling.samples import Samples
 
 Array = NDArray[Any]
+Map = NDArray[Any] | Cells
 State = Literal["inside", "clamped", "outside"]
 
 CORNERS: Final = 4
@@ -87,11 +89,11 @@ class Terms(ABC):
         """Those that are not outside."""
 
     @abstractmethod
-    def sum(self, features: Array) -> float:
+    def sum(self, features: Map) -> float:
         """Σ value · share over all terms on a map (H, W), in float64."""
 
     @abstractmethod
-    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+    def largest(self, features: Map, reduction: Reduction, start: float) -> float:
         """The maximum over all terms on a map (H, W), from `start`; NaN never wins."""
 
 
@@ -115,14 +117,14 @@ class GridTerms(Terms):
         """See `Terms.in_range`."""
         return self._pairs(*(np.flatnonzero(axis.inside).tolist() for axis in (self.y, self.x)))
 
-    def sum(self, features: Array) -> float:
+    def sum(self, features: Map) -> float:
         """Cell by cell, because there may be more terms than anyone can go through."""
         (rows, weights_y), (columns, weights_x) = _per_cell(self.y), _per_cell(self.x)
         with np.errstate(all="ignore"):
             read = features[np.ix_(rows, columns)].astype(np.float64)
             return float(weights_y @ read @ weights_x)
 
-    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+    def largest(self, features: Map, reduction: Reduction, start: float) -> float:
         """Some rows of terms at a time."""
         best = start
         step = max(1, _AT_ONCE // max(1, len(self.x)))
@@ -161,7 +163,7 @@ class PairedTerms(Terms):
         inside = np.flatnonzero(self.y.inside).tolist()
         return (_term(_side(self.y, s), _side(self.x, s)) for s in inside)
 
-    def sum(self, features: Array) -> float:
+    def sum(self, features: Map) -> float:
         """See `Terms.sum`."""
         y, x, total = self.y, self.x, 0.0
         with np.errstate(all="ignore"):
@@ -172,7 +174,7 @@ class PairedTerms(Terms):
                     total += float(products[weights != 0].sum())
         return total
 
-    def largest(self, features: Array, reduction: Reduction, start: float) -> float:
+    def largest(self, features: Map, reduction: Reduction, start: float) -> float:
         """None of these operators has a maximum."""
         raise NotImplementedError(reduction)
 
@@ -243,9 +245,7 @@ def _per_cell(samples: Samples) -> tuple[Array, Array]:
     return found, counts[found]
 
 
-def _candidates(
-    features: Array, y: Samples, x: Samples, reduction: Reduction
-) -> NDArray[np.float64]:
+def _candidates(features: Map, y: Samples, x: Samples, reduction: Reduction) -> NDArray[np.float64]:
     """(rows, columns) each term's value; for a corner maximum, its largest weighted corner."""
     combine, nothing = (np.fmax, -math.inf) if reduction == "corner-max" else (np.add, 0.0)
     values = np.full((len(y), len(x)), nothing)

@@ -21,6 +21,11 @@ SIZE = "64,32,320,224"
         ("bbox_x1,bbox_y1,bbox_x2,bbox_y2", XYXY, "xyxy"),
         ("box_xmin,box_ymin,box_xmax,box_ymax", XYXY, "xyxy"),
         ("xtl,ytl,xbr,ybr", XYXY, "xyxy"),
+        ("tl_x,tl_y,br_x,br_y", XYXY, "xyxy"),
+        ("startX,startY,endX,endY", XYXY, "xyxy"),
+        ("bounding box xmin,bounding box ymin,bounding box xmax,bounding box ymax", XYXY, "xyxy"),
+        ("bbox_xyxy", f'"{XYXY}"', "xyxy"),
+        ("xywh", f'"[{SIZE}]"', "xywh"),
         ("x,y,w,h", SIZE, "xywh"),
         ("bb_left,bb_top,bb_width,bb_height", SIZE, "xywh"),
         ("bbox_x,bbox_y,bbox_w,bbox_h", SIZE, "xywh"),
@@ -49,6 +54,10 @@ def test_known_spellings_of_the_four(header: str, cells: str, box_format: str) -
         {"topleft": {"x": 64, "y": 32}, "bottomright": {"x": 384, "y": 256}},
         {"BoundingBox": {"Left": 64, "Top": 32, "Width": 320, "Height": 224}},
         {"x": 64, "y": 32, "width": 320, "height": "224"},
+        {"bndbox": {"xmin": "64", "ymin": "32", "xmax": "384", "ymax": "256"}},
+        {"points": {"x1": 64, "y1": 32, "x2": 384, "y2": 256}},
+        {"rectangle": {"x": 64, "y": 32, "w": 320, "h": 224}},
+        {"bbox": [[384, 256], [64, 32]]},
         {"bbox": [64, 32, 320, 224], "width": 768, "height": 512},
     ],
 )
@@ -57,7 +66,8 @@ def test_objects_are_read_as_headers_of_their_keys(write: Write, record: object)
 
 
 @pytest.mark.parametrize("name", ["image", "Image ID", "image-index", "FILENAME", "image path",
-                                  "img", "imgName", "ImageID", "coco_url", "frame"])  # fmt: skip
+                                  "img", "imgName", "ImageID", "coco_url", "frame", "path",
+                                  "batch index", "image-name", "FILE_PATH", "FrameID"])  # fmt: skip
 def test_known_names_of_the_image(name: str) -> None:
     table = csv_table(f"{name},x1,y1,x2,y2\n7,1,2,3,4\n")
     assert table.image_key == name
@@ -85,6 +95,9 @@ def test_of_two_names_the_first_in_the_stated_order_is_taken_and_the_summary_say
     assert table.image is not None
     assert table.image.tolist() == [7]
     assert table.notes == ("image is image_id, not path: --image-column",)
+    table = csv_table('bbox,bbox_x1,bbox_y1,bbox_x2,bbox_y2,x1,y1,x2,y2\n"1,2",1,2,3,4,5,6,7,8\n')
+    assert table.coords.tolist() == [[5, 6, 7, 8]]
+    assert table.notes == ("the box is x1,y1,x2,y2, not bbox_x1,bbox_y1,bbox_x2,bbox_y2, bbox",)
 
 
 def test_columns_are_chosen_by_hand(write: Write) -> None:
@@ -130,6 +143,9 @@ def test_a_header_that_lies_is_left_out_and_named_anew(write: Write) -> None:
     assert table.xyxy().tolist() == [[2, 1, 4, 3]]
     path = write("lies.csv", "x1,y1,x2,y2\n1,2,3,4\n")
     assert read_boxes(path, columns=["x", "y", "w", "h"]).xyxy().tolist() == [[1, 2, 4, 6]]
+    path = write("pandas.csv", ",0,1,2,3\n0,5,6,7,8\n")  # an array, as pandas writes it
+    table = read_boxes(path, columns=["_", "x1", "y1", "x2", "y2"])
+    assert table.coords.tolist() == [[5, 6, 7, 8]]
 
 
 def test_columns_that_do_not_fit_the_file_are_refused(write: Write) -> None:

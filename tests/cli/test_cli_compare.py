@@ -47,7 +47,7 @@ def test_another_order_of_arithmetic_agrees_within_the_tolerance_and_not_without
     assert result.status == 0
     assert "agree on all 5 boxes, within 0.001042" in result.out
     assert "order of arithmetic  positions scaled-step → fraction  nothing" in result.out
-    assert "at the same places except for rounding, at most " in result.out
+    assert "at the same positions up to rounding, at most " in result.out
     assert compare(*paddle, "--tolerance", "0").status == 3
 
 
@@ -221,7 +221,7 @@ def test_boxes_are_converted_to_what_each_convention_takes() -> None:
     assert pair["why"][0]["cause"] == "placement of samples"
     assert pair["why"][0]["remains"] == 0
     in_words = compare("--with", "tensorflow").out
-    assert "tensorflow was given the same boxes, as yxyx fractions of the image" in in_words
+    assert "tensorflow received the same boxes as yxyx fractions of the image" in in_words
 
     # The order in which they are named says nothing about the file.
     Path("list.json").write_text("[[8, 16, 40, 48]]")
@@ -252,8 +252,8 @@ def test_reversed_boxes_that_one_refuses_are_counted_and_listed() -> None:
     both = ["--with", "detectron2:sampling_ratio=2", "--with", "mmcv:sampling_ratio=2"]
     result = run("compare", "maps.h5", "boxes.csv", *both, "--on-bad-box", "keep")
     assert result.status == 3
-    assert "mmcv:sampling_ratio=2 DIFFER, but agree on the one box that both take" in result.out
-    assert "refused      2 boxes by one of the two and not by the other" in result.out
+    assert "mmcv:sampling_ratio=2 DIFFER, but agree on the one box that both accept" in result.out
+    assert "refused      2 boxes by only one of the two" in result.out
     assert "mmcv:sampling_ratio=2 refuses 2 boxes:\n  boxes.csv line 3 is reversed" in result.out
     said = run("compare", "maps.h5", "boxes.csv", *both, "--on-bad-box", "keep", "--json")
     assert [each["boxes"] for each in said.json["refusals"]] == [0, 2]
@@ -281,7 +281,7 @@ def test_an_empty_box_that_one_makes_nan_is_worse_than_any_difference() -> None:
     assert worst["values"][1] == "nan"
     assert any(c["what"] == "empty bins" for c in worst["contrasts"])
     words = run("compare", "maps.h5", "boxes.csv", "--with", "paddle").out
-    assert "not finite   196 values, in one of the two only" in words
+    assert "not finite   196 values in only one of the two" in words
     assert "mask-rcnn has 0 empty bins; paddle has 49 empty bins, value NaN" in words
 
 

@@ -89,7 +89,7 @@ def test_a_box_on_no_level_is_explained_as_such(work: Path) -> None:
     said = run("explain", "fpn.h5", "boxes.json", "--convention", "openvino-extractor")
     assert said.error == (
         "boxes.json box 0: the level rule openvino puts a box of this size on no level, so its "
-        "values are zeros: choose another with --box"
+        "values are zeros: choose another box with --box"
     )
 
 
@@ -113,7 +113,7 @@ def test_compare_tells_rules_apart(work: Path) -> None:
     same = ["--with", "detectron2", "--with", "torchvision-aligned"]
     assert run("compare", "fpn.h5", "boxes.json", *same).status == 0
     refused = run("compare", "fpn.h5::/p2", "boxes.json", *names)
-    assert "a level rule is for a pyramid, and fpn.h5::/p2 is not one" in refused.error
+    assert "a level rule needs a pyramid, and fpn.h5::/p2 is not one" in refused.error
 
 
 def test_compare_draws_a_box_that_both_take_from_one_map(work: Path) -> None:

@@ -291,7 +291,7 @@ def test_a_shift_is_told_in_cells_and_in_pixels() -> None:
 
 def test_sizes_and_counts_are_told_y_before_x() -> None:
     small = contrast(row("torchvision"), row("detectron2"), box=1)
-    assert small["size"].text == "B takes the box to be 0.5×0.25 cells, A 1×1 (height × width)"
+    assert small["size"].text == "B makes the box 0.5×0.25 cells, A 1×1 (height × width)"
     counts = contrast(row("mask-rcnn"), row("torchvision"), box=2)["samples per bin"]
     assert counts.text == "A samples each bin 2×2 times and B samples each bin 7×6 times"
     assert (counts.first, counts.second) == ([2, 2], [7, 6])

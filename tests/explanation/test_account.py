@@ -100,7 +100,7 @@ def test_a_value_that_does_not_add_up_is_said_to_differ() -> None:
     pooled[2, 1] += 0.5
     bad = Explanation(good.source, good.plan, 0, 0, good.features, pooled)
     assert not bad.agrees
-    assert "1 of 16 values DIFFER from what align gives; the first is that of bin 2,1" in words(bad)
+    assert "1 of 16 values DIFFER from what align gives, first in bin 2,1" in words(bad)
     assert "DIFFERS: difference 0.5, tolerance 1e-5 × 98 = 0.00098" in words(bad, (2, 1))
     assert parsed(bad, (2, 1))["bins"][0]["agrees"] is False
     assert parsed(bad)["agrees"] is False
@@ -147,7 +147,7 @@ def test_a_limit_says_what_it_leaves_out_and_changes_no_sum() -> None:
     assert [bin_["sum"] for bin_ in said["bins"]] == [b["sum"] for b in parsed(explanation)["bins"]]
     assert len(rows(explanation, None, 150)) == 150
     text = words(explanation, (1, 0))
-    assert "36 more samples are not listed, but counted (--limit 100 lists more)" in text
+    assert "36 more samples are counted but not listed (--limit 100 lists more)" in text
     assert "not listed" not in words(explanation, (1, 0), 100)
 
 
@@ -167,7 +167,7 @@ def test_a_box_of_millions_of_samples_is_explained_in_little_space() -> None:
     assert bin_.terms.total == 10**14
     assert bin_.terms.outside == bin_.terms.total - 21 * 31
     assert len(words(explanation, (0, 0))) < 50_000
-    assert "more samples are not listed" in words(explanation, (0, 0))
+    assert "more samples are counted but not listed" in words(explanation, (0, 0))
     assert len(rows(explanation, None, 1000)) == len(bin_.terms) < 1000
     assert explanation.left_out(None, 1000) == bin_.terms.total - len(bin_.terms)
 

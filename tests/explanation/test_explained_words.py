@@ -41,7 +41,7 @@ Bins               y              x
   size             4 − 4 = 0 → 1  4 − 1 = 3     cells, at least 1
   bin size         1 / 4 = 0.25   3 / 4 = 0.75
   samples per bin  2              2
-  rounding         none           none          no corner is moved to a cell, and no edge of a bin
+  rounding         none           none          neither corners nor bin edges are rounded to cells
 
 Bin 0,2
   y = 4 + 0 × 0.25 + (i + ½) × 0.25 / 2
@@ -79,7 +79,7 @@ def test_all_bins_have_a_line_each() -> None:
         == "0,0    4 … 4.25    1 … 1.75    2 × 2        0        4  371  92.75        92.75"
     )
     assert squeezed(lines[-4]) == "3,3 4.75 … 5 3.25 … 4 2 × 2 0 4 389 97.25 97.25"
-    assert "All 16 values agree with what align gives: the largest difference is 0" in lines[-2]
+    assert "All 16 values agree with what align gives: largest difference 0" in lines[-2]
     assert lines[-1] == "Add --bin ROW,COLUMN for every number behind a bin."
 
 
@@ -239,16 +239,16 @@ def test_a_fading_border_is_said() -> None:
 @pytest.mark.parametrize(
     ("row", "box", "why"),
     [
-        (resolve("mmcv", mode="max"), (2, 2, 2, 5), "no samples: mmcv gives this then"),
-        (resolve("prroi"), (2, 2, 2, 5), "a bin with zero size: prroi gives this then"),
-        (resolve("fast-rcnn", "pool"), (40, 2, 45, 5), "no cells: fast-rcnn gives this then"),
-        (resolve("tensorflow"), (0, 0, 3, 1), "a sample is outside: tensorflow gives this then"),
+        (resolve("mmcv", mode="max"), (2, 2, 2, 5), "no samples"),
+        (resolve("prroi"), (2, 2, 2, 5), "a bin with zero size"),
+        (resolve("fast-rcnn", "pool"), (40, 2, 45, 5), "no cells"),
+        (resolve("tensorflow"), (0, 0, 3, 1), "a sample is outside"),
     ],
 )
 def test_a_void_bin_says_why_it_has_its_value(row: Convention, box: Box, why: str) -> None:
     explanation = explain(NOISE, box, row)
     text = words(explanation, (0, 0))
-    assert f"value {exact(row.void_value)} {why}" in squeezed(text)
+    assert f"value {exact(row.void_value)} {why}, for which {row.name} gives this" in squeezed(text)
     assert "the largest\n" not in text
     (said,) = parsed(explanation)["bins"]
     assert said["void"] is True
@@ -276,12 +276,12 @@ def test_a_box_reversed_both_ways_has_no_samples_and_the_value_0(name: str) -> N
     assert "sum / (−4 × −3)  0" in text
     largest = explain(NOISE, (9, 9, 2, 5), resolve(name, mode="max"))
     assert largest.agrees
-    assert "0 takes part, for there are no samples" in words(largest, (0, 0))
+    assert "0 is considered too, because there are no samples" in words(largest, (0, 0))
 
 
 def test_what_a_maximum_considers_besides_is_said() -> None:
     text = words(explain(-abs(NOISE) - 1, (-4, 0, 4, 4), resolve("openvino", mode="max")), (0, 0))
-    assert "0 takes part, for what has no weight or is out of range" in text
+    assert "0 is considered too, because a corner has no weight or is out of range" in text
     assert "the maximum starts from 0" in text
 
 

@@ -61,5 +61,5 @@ def test_each_dataset_of_many_is_looked_at_once_and_few_are_described(path: str)
         first = opened.found
         assert opened.choose("/").maps[0] is first[0]
     text = run("inspect", path).out
-    assert "and 1,500 more, not looked at" in text
+    assert "and 1,500 more, which were not read" in text
     assert "/, a group of 2,000 images" in text

@@ -30,7 +30,9 @@ def test_every_layout_is_read_with_y_before_x(path: str, layout: str, by: str) -
         assert (source.channels, source.map_size(i), source.layout) == (2, (3, 4), layout[-3:])
         if source.channels_last:
             expected = expected.transpose(1, 2, 0)
-        np.testing.assert_array_equal(source.read(i), expected)
+        features = source.read(i)
+        np.testing.assert_array_equal(features, expected)
+        assert features.flags.c_contiguous == ("HW" in layout)  # else a view, not a copy
         ((_, ahead),) = ((k, one.copy()) for k, one in source.read_ahead([i]))
         np.testing.assert_array_equal(ahead, expected)
 
@@ -64,6 +66,7 @@ def test_maps_with_x_before_y_are_cropped_as_if_they_were_not(
     [
         (WORDS, "bfloat16"),
         (WORDS.astype(">u2"), "torch.bfloat16"),
+        (WORDS, "BF16"),
         (WORDS.view("i2"), b"bfloat16"),
         (WORDS.view("V2"), None),
     ],

@@ -78,6 +78,18 @@ def test_region_vectors_are_warned_of_until_someone_says(shape: tuple[int, ...])
     assert warnings("[[1, 1, 4, 4]]", "--layout", "CHW") == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((1, 38, 50, 256), "NHWC"), ((1, 32, 48, 256), "NHWC"), ((24, 40, 384), "HWC")],
+)
+def test_axes_in_another_order_are_warned_of_until_someone_says(
+    shape: tuple[int, ...], layout: str
+) -> None:
+    store(noise(*shape))
+    assert f"--layout {layout} takes it so" in warnings()[0]
+    assert warnings("[[1, 1, 4, 4]]", "--layout", layout) == []
+
+
 def test_images_that_were_never_written_are_warned_of_where_boxes_are_on_them() -> None:
     with h5py.File("m.h5", "w") as file:
         data = file.create_dataset("m", (5, 8, 9, 9), "f4", chunks=(1, 4, 9, 9))
@@ -93,6 +105,32 @@ def test_images_that_were_never_written_are_warned_of_where_boxes_are_on_them() 
     assert run("align", "m.h5", "b.csv", "-o", "o.npy", "-q", "--overwrite").err == ""
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_images_of_a_virtual_dataset_that_no_source_has_written_are_warned_of(depth: int) -> None:
+    with h5py.File("part.h5", "w") as file:
+        part = file.create_dataset("m", (3, 8, 9, 9), "f4", chunks=(1, 8, 9, 9))
+        part[1] = 1
+    layout = h5py.VirtualLayout((5, 8, 9, 9), "f4")
+    layout[1:4] = h5py.VirtualSource("part.h5", "m", (3, 8, 9, 9))
+    with h5py.File("m.h5", "w") as file:
+        file.create_virtual_dataset("m", layout)
+        file["m"].attrs["stride"] = 1
+    if depth == 2:
+        Path("m.h5").rename("below.h5")
+        layout = h5py.VirtualLayout((5, 8, 9, 9), "f4")
+        layout[:] = h5py.VirtualSource("below.h5", "m", (5, 8, 9, 9))
+        with h5py.File("m.h5", "w") as file:
+            file.create_virtual_dataset("m", layout)
+            file["m"].attrs["stride"] = 1
+    Path("b.csv").write_text(
+        "image_index,x1,y1,x2,y2\n" + "".join(f"{i},1,1,4,4\n" for i in range(5))
+    )
+    err = run("align", "m.h5", "b.csv", "-o", "o.npy", "-q").err
+    assert "m.h5::/m: image 0, 1, 3, 4 was never written: it reads as the fill value" in err
+    Path("b.csv").write_text("image_index,x1,y1,x2,y2\n2,1,1,4,4\n")
+    assert run("align", "m.h5", "b.csv", "-o", "o.npy", "-q", "--overwrite").err == ""
+
+
 def test_the_same_thing_of_many_maps_is_said_once() -> None:
     with h5py.File("m.h5", "w") as file:
         for name in "abc":
@@ -104,4 +142,5 @@ def test_the_same_thing_of_many_maps_is_said_once() -> None:
 
 def test_a_stride_that_is_a_scale_is_warned_of() -> None:
     store(noise(8, 9, 9), stride=0.125)
-    assert "are stride and spatial_scale swapped?" in warnings("[[0.1, 0.1, 1.1, 1.1]]")[0]
+    said = warnings("[[0.1, 0.1, 1.1, 1.1]]")
+    assert any("are stride and spatial_scale swapped?" in warning for warning in said)

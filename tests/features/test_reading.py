@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roicrop.chunks import Windows
 from roicrop.errors import FeatureError
-from roicrop.features import open_features, stored
-from roicrop.features import source as features_module
+from roicrop.features import open_features
 from tests.features.files import BATCH, MAP, message_of, run, write
 
 # What is read
@@ -160,27 +160,28 @@ def test_two_buffers_take_turns_even_between_maps_of_several_sizes(path: str) ->
 def test_the_next_map_and_no_other_is_read_while_the_caller_works(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads: list[tuple[int, ...]] = []
+    reads: list[int] = []
     arrived = threading.Semaphore(0)
-    read = stored.read_into
+    read = Windows.read
 
-    def watched(dataset: Any, index: tuple[int, ...], out: Any) -> None:
-        read(dataset, index, out)
-        reads.append(index)
+    def watched(windows: Windows, images: slice, *place: Any) -> Any:
+        window = read(windows, images, *place)
+        reads.append(images.start)
         arrived.release()
+        return window
 
-    monkeypatch.setattr(features_module, "read_into", watched)
+    monkeypatch.setattr(Windows, "read", watched)
     write(path, {"x": BATCH})
     with open_features(path) as source:
         maps = source.read_ahead([0, 1, 2, 3])
         next(maps)
         assert arrived.acquire(timeout=10)
         assert arrived.acquire(timeout=10)
-        assert reads == [(0,), (1,)]
+        assert reads == [0, 1]
         assert not arrived.acquire(timeout=0.05)
         next(maps)
         assert arrived.acquire(timeout=10)
-        assert reads == [(0,), (1,), (2,)]
+        assert reads == [0, 1, 2]
 
 
 def test_an_error_in_the_reading_thread_comes_in_its_turn(path: str) -> None:
@@ -192,8 +193,8 @@ def test_an_error_in_the_reading_thread_comes_in_its_turn(path: str) -> None:
         with pytest.raises(FeatureError) as caught:
             came.extend(i for i, _ in source.read_ahead(range(5)))
         assert came == [0, 1]
-        assert str(caught.value).startswith(f"{path}::/x image 2 cannot be read: ")
-        with pytest.raises(FeatureError, match="image 2"):
+        assert str(caught.value).startswith(f"{path}::/x cannot be read: the chunk at (2, 0, 0, 0)")
+        with pytest.raises(FeatureError, match=r"chunk at \(2, 0, 0, 0\)"):
             source.read(2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,7 +15,8 @@ from roicrop.errors import RoicropError
 from roicrop.features import open_features
 from roicrop.files import Unchanged
 from roicrop.job import Request, crop, open_job, require_scale
-from tests.command_line import write_boxes, write_maps
+from roicrop.job.pooling import pool_all
+from tests.command_line import run, write_boxes, write_maps
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,25 @@ def test_a_source_of_a_virtual_dataset_is_watched_too() -> None:
         os.utime("part.h5", ns=(1, 1))
         with pytest.raises(RoicropError, match=r"part.h5 changed while it was read"):
             source.read(1)
+
+
+@pytest.mark.parametrize("name", ["maps.h5", "boxes.csv"])
+def test_the_command_ends_with_one_line_and_status_1(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_maps()
+    write_boxes()
+
+    def pool_and_shrink(*arguments: Any, **options: Any) -> Any:
+        found = pool_all(*arguments, **options)
+        os.truncate(name, 20)
+        return found
+
+    monkeypatch.setattr("roicrop.job.pipeline.pool_all", pool_and_shrink)
+    result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5")
+    assert result.status == 1
+    assert f"{name} changed from" in result.error
+    assert sorted(os.listdir()) == ["boxes.csv", "maps.h5"]
 
 
 @pytest.mark.parametrize("name", ["maps.h5", "boxes.csv"])

@@ -30,7 +30,7 @@ def test_conventions_that_differ_in_last_bits_are_all_named_the_best_known_first
         "crops.npy is torchvision-aligned, detectron2, mmcv, onnx, openvino-half-pixel-for-nn or "
         "paddle, which these values cannot distinguish\n"
     ) in said.out
-    assert "they differ in order of arithmetic (only last bits differ)" in said.out
+    assert "they differ in order of arithmetic (only the last bits differ)" in said.out
 
 
 def test_what_gives_the_tensor_to_the_bit_is_named_alone_and_the_others_beside_it(

@@ -123,7 +123,7 @@ def test_json_is_all_of_the_answer(place: Path) -> None:
     assert (best["layout"], best["output_size"]) == ("(K, C, PH, PW)", [3, 3])
     assert (best["spatial_scale"], best["scale_is_given"]) == (1 / STRIDE, True)
     assert best["agreeing"] == said["boxes"]["compared"] == len(BOXES)
-    assert "only last bits differ" in said["answers"][1]["differs"].values()
+    assert "only the last bits differ" in said["answers"][1]["differs"].values()
 
 
 def test_quiet_keeps_the_answer(place: Path) -> None:
@@ -217,7 +217,7 @@ def test_small_boxes_do_not_tell_a_ratio_from_the_adaptive_one(
         for other in verdict.others
         if set(other.differs) == {"sampling ratio"}
     }
-    reason = f"the boxes are too small: adaptive takes {samples} a bin on each of them"
+    reason = f"the boxes are too small: adaptive takes {samples} per bin on each of them"
     assert [*reasons.values()] == [{"sampling ratio": reason}]
 
 

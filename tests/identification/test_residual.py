@@ -78,7 +78,7 @@ def test_boxes_that_do_not_agree_are_named_with_what_they_have_in_common(place: 
     assert residual.kind == "some boxes"
     assert residual.details["boxes"] == np.flatnonzero(outside).tolist()
     assert f"boxes.csv line {np.flatnonzero(outside)[0] + 2}" in residual.text
-    assert "all of them reach outside their map, and none of the others" in residual.text
+    assert "all of them extend outside their map, and none of the others" in residual.text
 
 
 @pytest.mark.parametrize("order", [[4, 3, 2, 1, 0], [1, 2, 0, 4, 3]], ids=str)
@@ -96,9 +96,9 @@ def test_rounding_is_told_by_what_was_rounded(place: Path) -> None:
     halves = MAPS.astype(np.float16).astype(np.float32)
     brain = (pooled.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
     for tensor, said in (
-        (pooled.astype(np.float16).astype(np.float32), "the tensor holds nothing but float16"),
+        (pooled.astype(np.float16).astype(np.float32), "the tensor holds only float16"),
         (crop(BASE, maps=halves), "the features were rounded to float16 first"),
-        (brain, "the tensor holds nothing but bfloat16 numbers"),
+        (brain, "the tensor holds only bfloat16 numbers"),
     ):
         residual = identified(place, tensor).residual
         assert residual is not None
@@ -110,7 +110,7 @@ def test_a_tensor_that_is_a_multiple_says_of_what(place: Path) -> None:
     np.save(place / "crops.npy", crop(BASE) * np.float32(0.25))
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
-    assert "the tensor is 0.25 × what the command gives" in result.out
+    assert "the tensor is 0.25 × the command's result" in result.out
     assert "--convention mask-rcnn" in result.out
 
 
@@ -150,7 +150,7 @@ def test_corners_half_way_between_cells_are_what_such_boxes_have_in_common(place
     pooled[::4] = crop(pool, boxes - [STRIDE / 2, 0, 0, 0])[::4]
     residual = identified(place, pooled).residual
     assert residual is not None
-    assert "all of them have a corner half-way between cells" in residual.text
+    assert "all of them have a corner halfway between cells" in residual.text
 
 
 def test_roipool_that_differs_only_for_corners_at_half_a_cell_is_found_and_said(
@@ -166,7 +166,7 @@ def test_roipool_that_differs_only_for_corners_at_half_a_cell_is_found_and_said(
     np.save(place / "crops.npy", crop(PLAIN["fast-rcnn"], np.round(boxes / STRIDE) * STRIDE))
     said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert "crops.npy is fast-rcnn\n" in said.out
-    assert "no box has a corner half-way between cells" in said.out
+    assert "no box has a corner halfway between cells" in said.out
 
 
 def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> None:
@@ -178,7 +178,7 @@ def test_noise_has_no_pattern_and_another_tensor_no_likeness(place: Path) -> Non
     unlike = identified(place, noise).residual
     assert unlike is not None
     assert unlike.kind == "unlike"
-    assert "It may be of other features" in unlike.text
+    assert "It may come from other features" in unlike.text
 
 
 @pytest.mark.parametrize(

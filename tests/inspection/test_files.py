@@ -50,8 +50,8 @@ def test_degenerate_boxes_are_counted_and_the_first_of_each_is_placed() -> None:
         ("x1,y1,x2,y2\n", "holds no boxes"),
         ("x1,y1,x2,y2\n.1,.1,.9,1\n", "if they are fractions of the image, give --normalized"),
         ("x1,y1,x2,y2\n1,2,3,4\n2,2,3,4\n1,2,3,4\n",
-         "1 box repeats an earlier one (image, coordinates and label): b.csv line 4 is b.csv line"),
-        ("x1,y1,x2,y2,id\n1,2,3,4,7\n2,2,3,4,7\n", "an id should be one box's: 7 is that of 2"),
+         "1 box repeats an earlier one (image, coordinates and label), as b.csv line 4 repeats"),
+        ("x1,y1,x2,y2,id\n1,2,3,4,7\n2,2,3,4,7\n", "ids should be unique: 2 boxes have the id 7"),
         ("x1,y1,x2,y2,score\n1,2,3,4,nan\n", "the score of 1 box is not a number, first b.csv lin"),
         ("x1,y1,x2,y2,score\n1,2,3,4,87\n", "the score of 1 box is not in 0 to 1"),
         ("x1,y1,x2,y2\n100,50,30,40\n200,60,20,20\n", "--box-format xywh"),
@@ -85,13 +85,15 @@ def test_boxes_outside_fractions_and_given_sizes_are_counted() -> None:
 def test_ids_that_coco_does_not_list_are_told() -> None:
     coco((0, 0, 5, 5), image=3, category=4)
     images, categories = found("boxes.json")["odd"]
-    assert images == "images of boxes.json list no id of 1 box, first boxes.json box 0: 3"
-    assert categories == "categories of boxes.json list no id of 1 box, first boxes.json box 0: 4"
+    assert images == "boxes.json does not list the images of 1 box, first boxes.json box 0: 3"
+    assert (
+        categories == "boxes.json does not list the categories of 1 box, first boxes.json box 0: 4"
+    )
 
 
 def test_corners_that_are_called_sizes_are_told_by_the_image_they_leave() -> None:
     coco((60, 50, 90, 70), (50, 40, 70, 80), (70, 30, 96, 60))
-    assert any("none would be as xyxy: --box-format xyxy" in t for t in found("boxes.json")["odd"])
+    assert any("not if they are xyxy: --box-format xyxy" in t for t in found("boxes.json")["odd"])
     assert found("boxes.json", "--box-format", "xyxy")["odd"] == []
 
 
@@ -136,7 +138,7 @@ def test_a_bare_tensor_says_nothing_of_how_it_was_made() -> None:
     file = found("out.npy")
     assert (file["kind"], file["convention"], file["shape"]) == ("pooled", None, [2, 3, 4, 4])
     assert file["odd"] == [
-        "does not say how it was made, as .h5 and .npz do",
+        "does not record how it was made (.h5 and .npz do)",
         "96 of 96 values are NaN",
     ]
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from roicrop.conventions import resolve
+from roicrop.crews import Crew, Processes, ThisProcess
 from roicrop.errors import OutputError
-from roicrop.job import Crew, Done, Processes, Request, Task, ThisProcess, carry_out
+from roicrop.job import Done, Request, Task, carry_out
 from roicrop.job.batch import attempt
 from tests.command_line import write_boxes, write_maps
 

@@ -15,8 +15,9 @@ import h5py
 import pytest
 
 from roicrop.conventions import resolve
+from roicrop.crews import Cluster
 from roicrop.errors import OutputError
-from roicrop.job import Cluster, Done, Request, Task, carry_out
+from roicrop.job import Done, Request, Task, carry_out
 from tests.command_line import Result, run, write_boxes, write_maps
 
 distributed = pytest.importorskip("distributed", reason="roicrop[dask] is not installed")
@@ -159,7 +160,7 @@ def test_a_worker_that_dies_costs_only_time_and_a_row_that_kills_them_all_fails_
 def test_a_cluster_without_workers_is_an_error_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("roicrop.job.crews.NO_WORKER", 2.0)
+    monkeypatch.setattr("roicrop.crews.NO_WORKER", 2.0)
     with _scheduler(tmp_path) as address:
         assert (
             "has had no worker for 2 s: start some, under a nanny"
@@ -168,7 +169,7 @@ def test_a_cluster_without_workers_is_an_error_after_a_while(
 
 
 def test_where_there_is_no_scheduler_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roicrop.job.crews._CONNECTING", 0.5)
+    monkeypatch.setattr("roicrop.crews._CONNECTING", 0.5)
     result = batch("--scheduler", "tcp://127.0.0.1:9", directory="crops")
     assert "there is no Dask scheduler at tcp://127.0.0.1:9" in result.error
 

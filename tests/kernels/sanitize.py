@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
 LEVELS = ("baseline", "avx2", "avx512")
 # Few, since each is slower by two orders of magnitude: every path of the kernels (`levels.py`),
 # windows, unusual memory, large and turned boxes, and calls beside one another.
-TESTS = ("test_same_bits.py", "test_window.py", "test_sparse.py")
+TESTS = ("test_same_bits.py", "test_window.py", "test_rotated_and_ps.py")
 CHOSEN = (
     "large_boxes_go_where or share_memory or dimension_of_one or where_in_memory "
-    "or several_threads or test_window or test_sparse"
+    "or several_threads or test_window or test_rotated"
 )
 SANITIZERS = {
     "address,undefined": (

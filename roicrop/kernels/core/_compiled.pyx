@@ -16,7 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libcpp.vector cimport vector
 
 
-cdef extern from "plan.hpp" namespace "roicrop" nogil:
+cdef extern from "plan_turned.hpp" namespace "roicrop" nogil:
     cdef enum class Element: half, single, real64
     cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
     cdef enum class Operator: align, pool
@@ -64,7 +64,7 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
         int64_t count
         char* out
         int bins_y, bins_x, threads
-        bint own_channels
+        Py_ssize_t own_channels
         const void* turned
         const int64_t* counts
 
@@ -73,19 +73,14 @@ cdef extern from "plan.hpp" namespace "roicrop" nogil:
         vector[Sum] weights
         vector[uint8_t] is_void, zero
 
-    cdef cppclass TurnedPlan[Sum]:
-        vector[int64_t] ptr, cells
-        vector[Sum] weights
-
     cdef cppclass Kernel:
         const char* level
 
     void crop_boxes "roicrop::crop"(const Arguments&, const Kernel&) except +
-    cdef cppclass BoxPlanner[Sum]:
-        BoxPlanner(const Arguments&) except +
-        bint append(AxisPlan[Sum]&, AxisPlan[Sum]&, const Sum*) except +
+    cdef cppclass WholePlan[Sum]:
+        AxisPlan[Sum] y, x
+        WholePlan(const Arguments&) except +
 
-    TurnedPlan[Sum] plan_turned[Sum](const Arguments&) except +
     const Kernel* kernel_for(const char*)
 
 
@@ -118,7 +113,9 @@ def crop(
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Arguments a
     cdef int d
-    _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
+    kept = _set_plan(
+        &a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale
+    )
     a.origin[0], a.origin[1] = origin
     a.places[0] = a.places[1] = NULL
     if places is not None:
@@ -135,80 +132,31 @@ def crop(
         a.shape[d] = features.shape[d]
         a.strides[d] = features.strides[d]
         a.out_strides[d] = out.strides[d]
+    if convention.position_sensitive:
+        a.own_channels = a.strides[1]
+        a.strides[1] *= a.bins_y * a.bins_x
+        a.shape[1] = out.shape[1]
     a.features = <const char*> _memory(features)
     a.image_index = <const int64_t*> _memory(image_index)
-    a.boxes = _memory(boxes)
     a.rows = NULL
     if rows is not None:
         a.rows = <const int64_t*> _memory(rows)
     a.out = <char*> _memory(out)
-    a.own_channels = convention.position_sensitive
-    kept = _set_turned(&a, boxes, convention)
     with nogil:
         crop_boxes(a, _kernel[0])
-
-
-cdef _set_turned(Arguments* a, boxes, convention):
-    """Hand on what `roicrop.sampling` says of boxes with an angle; what is returned must be kept."""
-    a.turned = NULL
-    a.counts = NULL
-    if not convention.turned:
-        return
-    numbers, counts = plan(
-        boxes,
-        (a.map_size[0], a.map_size[1]),
-        (a.bins_y, a.bins_x),
-        convention=convention,
-        spatial_scale=a.spatial_scale,
-        dtype=boxes.dtype.type,
-    ).in_own_axes()
-    a.turned = _memory(numbers)
-    a.counts = <const int64_t*> _memory(counts)
-    return numbers, counts
-
-
-cdef void* _memory(array) except? NULL:
-    return <void*> <size_t> array.ctypes.data
 
 
 def plan_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
     """This core's own plan, to be held against `roicrop.sampling.plan`.
 
-    boxes: (K, 4) float32 or float64, contiguous, xyxy.
+    boxes: (K, 4), or (K, 5) with an angle, float32 or float64, contiguous.
     Returns of y and x the lists bin_ptr, row_ptr, cells, weights, void and zero, as in
-    `sampling.AxisPlan`.
+    `sampling.AxisPlan`; of boxes with an angle x has all bins, and its cells are columns, and
+    y's the rows of the same cells.
     """
     cdef Arguments a
-    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
-    if boxes.dtype == np.float64:
-        return _planned[double](a, <const double*> _memory(boxes))
-    return _planned[float](a, <const float*> _memory(boxes))
-
-
-def turned_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
-    """The same of boxes with an angle.
-
-    boxes: (K, 5) float32 or float64, contiguous.
-    Returns the lists row_ptr, cells and weights, as in `sampling.TurnedPlan`.
-    """
-    cdef Arguments a
-    cdef TurnedPlan[float] single
-    cdef TurnedPlan[double] real64
-    _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
-    kept = _set_turned(&a, boxes, convention)
-    if boxes.dtype == np.float64:
-        real64 = plan_turned[double](a)
-        return real64.ptr, real64.cells, real64.weights
-    single = plan_turned[float](a)
-    return single.ptr, single.cells, single.weights
-
-
-cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_scale):
-    a.convention = _convention(convention)
-    a.spatial_scale = spatial_scale
-    a.count = len(boxes)
-    a.map_size[0], a.map_size[1] = map_size
-    a.bins_y, a.bins_x = output_size
+    kept = _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
+    return _planned[double](a, 0) if boxes.dtype == np.float64 else _planned[float](a, 0)
 
 
 ctypedef fused Real:
@@ -216,17 +164,45 @@ ctypedef fused Real:
     double
 
 
-cdef _planned(Arguments& a, const Real* corners):
-    cdef AxisPlan[Real] y, x
-    cdef BoxPlanner[Real]* planner = new BoxPlanner[Real](a)
-    cdef int64_t k
-    for k in range(a.count):
-        planner.append(y, x, corners + 4 * k)
-    del planner
+cdef _planned(Arguments& a, Real _):
+    cdef WholePlan[Real]* both = new WholePlan[Real](a)
+    cdef AxisPlan[Real] y = both.y, x = both.x
+    del both
     return (
         (y.bin_ptr, y.row_ptr, y.cells, y.weights, y.is_void, y.zero),
         (x.bin_ptr, x.row_ptr, x.cells, x.weights, x.is_void, x.zero),
     )
+
+
+cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_scale):
+    """What a plan is made from. Memory is the boxes', or that of what is returned."""
+    a.convention = _convention(convention)
+    a.spatial_scale = spatial_scale
+    a.boxes = _memory(boxes)
+    a.count = len(boxes)
+    a.map_size[0], a.map_size[1] = map_size
+    a.bins_y, a.bins_x = output_size
+    a.own_channels = 0
+    a.turned = NULL
+    a.counts = NULL
+    if not convention.turned:
+        return None
+    planned = plan(
+        boxes,
+        (a.map_size[0], a.map_size[1]),
+        (a.bins_y, a.bins_x),
+        convention=convention,
+        spatial_scale=spatial_scale,
+        dtype=boxes.dtype.type,
+    )
+    numbers, counts = planned.in_own_axes()
+    a.turned = _memory(numbers)
+    a.counts = <const int64_t*> _memory(counts)
+    return numbers, counts
+
+
+cdef void* _memory(array) except? NULL:
+    return <void*> <size_t> array.ctypes.data
 
 
 cdef Convention _convention(row) except *:

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "parallel.hpp"
-#include "plan.hpp"
+#include "plan_turned.hpp"
 
 namespace roicrop {
 namespace {
@@ -51,7 +51,7 @@ struct Unit {
 // Some boxes, as one thread planned them.
 template <class Sum>
 struct Chunk {
-    AxisPlan<Sum> y, x;  // x names columns, not cells
+    AxisPlan<Sum> y, x;  // x names columns, not cells, unless boxes are turned
     std::vector<std::int64_t> column;
     std::vector<Unit> units;
 };
@@ -65,8 +65,9 @@ public:
           kernel_(kernel),
           size_(a.element == Element::half ? 2 : sizeof(Sum)),
           line_(line_bytes / size_),
+          own_bins_(a.own_channels ? a.bins_y * a.bins_x : 1),
           cells_out_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
-          reads_in_place_(cells_out_ && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_ &&
+          reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_ &&
                           a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped) {}
 
     void run() {
@@ -79,64 +80,79 @@ public:
 
 private:
     void plan() {
-        // At most about twice as many taps as this has a box.
-        const std::int64_t taps_of_a_box = a_.map_size[0] + a_.map_size[1] +
-                                           (a_.bins_y + a_.bins_x) * (1 + a_.convention.samples);
+        // At most about twice as many taps as this has a box, unless its samples' number is its own: then
+        // the batch may end early.
+        const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x, samples = 1 + a_.convention.samples;
+        const std::int64_t taps_of_a_box = a_.turned ? bins * samples * samples
+                                                   : a_.map_size[0] + a_.map_size[1] + (a_.bins_y + a_.bins_x) * samples;
         const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
-        const std::int64_t first = end_, left = a_.count - first, batches = (left + most - 1) / most;
-        const std::int64_t boxes = (left + batches - 1) / batches;
-        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, chunk_boxes);
-        const std::int64_t chunks = (boxes + each - 1) / each;
-        chunks_.assign(std::size_t(chunks), {});
-        std::atomic<std::int64_t> next{0};
-        in_parallel(int(std::min<std::int64_t>(a_.threads, chunks / 2 + 1)), [&](int) {
-            BoxPlanner<Sum> planner(a_);
-            for (std::int64_t i = next++; i < chunks; i = next++)
-                plan_chunk(chunks_[std::size_t(i)], planner, first + i * each,
-                           first + std::min((i + 1) * each, boxes));
+        const std::int64_t left = a_.count - end_, batches = (left + most - 1) / most;
+        const std::int64_t first = end_, end = end_ + (left + batches - 1) / batches;
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 16 : chunk_boxes);
+        chunks_.assign(std::size_t((end - first + each - 1) / each), {});
+        std::atomic<std::int64_t> next{first}, taps{0};
+        in_parallel(int(std::min<std::int64_t>(a_.threads, chunks_.size() / 2 + 1)), [&](int) {
+            with_planner<Sum>(a_, [&](auto planner) {
+                while (taps < batch_taps) {
+                    const std::int64_t box = next.fetch_add(each);
+                    if (box >= end) return;
+                    Chunk<Sum>& chunk = chunks_[std::size_t((box - first) / each)];
+                    plan_chunk(chunk, planner, box, std::min(box + each, end));
+                    taps += std::int64_t(chunk.x.cells.size());
+                }
+            });
         });
-        end_ += boxes;
+        end_ = std::min(next.load(), end);
     }
 
-    void plan_chunk(Chunk<Sum>& chunk, BoxPlanner<Sum>& planner, std::int64_t first, std::int64_t end) const {
+    template <class Planner>
+    void plan_chunk(Chunk<Sum>& chunk, Planner& planner, std::int64_t first, std::int64_t end) const {
         std::vector<std::int32_t> number;
         for (std::int64_t k = first; k < end; ++k) {
             Unit unit{{}, {}, {}, a_.image_index[k], chunk.column.size()};
             Box& box = unit.box;
             const auto y = chunk.y.cells.size(), x = chunk.x.cells.size();
-            box.flagged = planner.append(chunk.y, chunk.x, static_cast<const Sum*>(a_.boxes) + k * 4);
+            box.flagged = planner.append(chunk.y, chunk.x, k);
             const std::int64_t height = to_window(chunk.y.cells, y, 0, unit.y);
             const std::int64_t width = to_window(chunk.x.cells, x, 1, unit.x);
             if (unit.cells() && !(is_here(unit.y, 0) && is_here(unit.x, 1)))
                 throw std::invalid_argument("a box reads cells outside the window of the map");
-            // The cells that taps along x name become columns.
-            number.assign(std::size_t(unit.x.size()), -1);
-            const auto number_at = [&](auto t) -> auto& {
-                return number[std::size_t(chunk.x.cells[t] - unit.x.begin)];
-            };
-            for (auto t = x; t < chunk.x.cells.size(); ++t) number_at(t) = 0;
-            for (std::size_t i = 0; i < number.size(); ++i)
-                if (number[i] == 0) {
-                    number[i] = box.columns++;
-                    chunk.column.push_back(unit.x.begin + std::int64_t(i));
-                }
-            for (auto t = x; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] = number_at(t);
-            for (; box.columns % column_block; ++box.columns) chunk.column.push_back(chunk.column.back());
+            if (a_.turned) {
+                box.columns = column_block;
+                chunk.column.insert(chunk.column.end(), column_block, 0);
+            } else
+                number_columns(chunk, x, unit, number);
             box.segment = longest_segment;
-            if (height * width > packed_cells)
+            if (!a_.turned && height * width > packed_cells)
                 box.segment = int(std::clamp<std::int64_t>(packed_cells / width, 1, longest_segment));
             box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
             chunk.units.push_back(unit);
         }
         for (std::size_t k = 0; k < chunk.units.size(); ++k) {
             Unit& unit = chunk.units[k];
-            unit.box.y = axis_of(chunk.y, k, a_.bins_y);
-            unit.box.x = axis_of(chunk.x, k, a_.bins_x);
+            unit.box.y = axis_of(chunk.y, k, a_.turned ? 1 : a_.bins_y);
+            unit.box.x = axis_of(chunk.x, k, a_.turned ? a_.bins_y * a_.bins_x : a_.bins_x);
             unit.box.column = chunk.column.data() + unit.first_column;
         }
     }
 
-    static Axis axis_of(const AxisPlan<Sum>& plan, std::size_t box, int bins) {
+    // The cells that a box's taps along x name, from tap `x` on, become columns.
+    static void number_columns(Chunk<Sum>& chunk, std::size_t x, Unit& unit, std::vector<std::int32_t>& number) {
+        number.assign(std::size_t(unit.x.size()), -1);
+        const auto number_at = [&](auto t) -> auto& {
+            return number[std::size_t(chunk.x.cells[t] - unit.x.begin)];
+        };
+        for (auto t = x; t < chunk.x.cells.size(); ++t) number_at(t) = 0;
+        for (std::size_t i = 0; i < number.size(); ++i)
+            if (number[i] == 0) {
+                number[i] = unit.box.columns++;
+                chunk.column.push_back(unit.x.begin + std::int64_t(i));
+            }
+        for (auto t = x; t < chunk.x.cells.size(); ++t) chunk.x.cells[t] = number_at(t);
+        for (; unit.box.columns % column_block; ++unit.box.columns) chunk.column.push_back(chunk.column.back());
+    }
+
+    static Axis axis_of(AxisPlan<Sum>& plan, std::size_t box, int bins) {
         const std::size_t bin = box * std::size_t(bins);
         return {bins,
                 plan.bin_ptr.data() + bin,
@@ -176,9 +192,9 @@ private:
         regions_.clear();
         touched_.clear();
         most_cells_ = std::clamp(scratch_bytes / line_bytes / a_.threads, packed_cells, shared_cells);
-        const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_;
+        const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_ * own_bins_;
         const bool fills_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes == 0;
-        lines_ = cells_out_ && !fills_lines ? int(std::min(lines, most_lines)) : 1;
+        lines_ = cells_out_ && !a_.turned && !fills_lines ? int(std::min(lines, most_lines)) : 1;
         // Enough regions that each thread has some lines of some region.
         const std::int64_t enough = (4 * a_.threads * lines_ + lines - 1) / lines;
         most_boxes_ = std::max<std::int64_t>(32, boxes / enough + 1);
@@ -233,14 +249,15 @@ private:
         const std::int64_t cells = y.size() * x.size();
         region.lines = reads_in_place_ && (cells > near_cells || alone < 4 * cells) ? 0 : lines_;
         if (region.lines) {
+            region.in_bands = cells > most_cells_;
+            if (a_.turned && region.in_bands) y = {0, longest_segment}, x = {0, 1};  // cells that are gathered
             region.y = y.begin, region.x = x.begin;
             region.height = int(y.size()), region.width = int(x.size());
             // Odd: keeps scanlines out of one another's cache sets.
-            region.pitch = (x.size() * region.lines | 1) * line_bytes;
-            region.in_bands = cells > most_cells_;
+            region.pitch = (a_.turned ? x.size() : x.size() * region.lines | 1) * line_bytes;
             const std::int64_t scanlines = region.in_bands ? region.boxes->segment : y.size();
             panel_bytes_ = std::max(panel_bytes_, scanlines * region.pitch);
-            touch(region);
+            if (!region.in_bands) touch(region);
         }
         const std::int64_t step = region.lines ? region.lines * line_bytes : a_.strides[3];
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box)
@@ -248,13 +265,17 @@ private:
         regions_.push_back(region);
     }
 
-    // Note the scanlines of a region that some box reads.
+    // Note the scanlines of a region that some box reads. The taps of turned boxes name its cells from here on.
     void touch(Region& region) {
         std::vector<std::uint8_t>& touched = touched_.emplace_back(std::size_t(region.height + 1));
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
-            const std::int32_t *const row_ptr = box->y.row_ptr, *const bin_ptr = box->y.bin_ptr;
-            for (auto t = row_ptr[bin_ptr[0]]; box->columns && t < row_ptr[bin_ptr[box->y.bins]]; ++t)
-                touched[std::size_t(box->y.cell[t] - region.y)] = 1;
+            const Axis& rows = a_.turned ? box->x : box->y;
+            const auto end = rows.row_ptr[rows.bin_ptr[rows.bins]];
+            for (auto t = rows.row_ptr[rows.bin_ptr[0]]; box->columns && t < end; ++t) {
+                const std::int32_t scanline = box->y.cell[t] - region.y;
+                touched[std::size_t(scanline)] = 1;
+                if (a_.turned) box->x.cell[t] += scanline * region.width - region.x;
+            }
         }
         region.scanlines = touched.data();
     }
@@ -276,19 +297,19 @@ private:
         }
         char* const scratch = scratch_.get() + (-reinterpret_cast<std::intptr_t>(scratch_.get()) & (line_bytes - 1));
         std::vector<Task> tasks;
+        Task task{};
+        task.call = &a_;
+        task.out_cells = cells_out_;
+        task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
         for (const Region& region : regions_)
-            for (std::int64_t c = 0, channels = 0; c < a_.shape[1]; c += channels) {
+            for (std::int64_t c = 0; c < a_.shape[1]; c += task.channels) {
                 const std::int64_t left = a_.shape[1] - c;
-                channels = std::min({left, most, region.lines ? region.lines * line_ : most});
+                std::int64_t channels = std::min({left, most, region.lines ? region.lines * line_ : most});
                 // What is read as it is has at least a vector.
                 if (!region.lines && left - channels < line_) channels = left;
-                Task task{};
-                task.call = &a_;
-                task.out_cells = cells_out_;
-                task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
                 task.region = &region;
                 task.first_channel = int(c), task.channels = int(channels);
-                tasks.push_back(task);
+                for (task.bin = 0; task.bin < own_bins_; ++task.bin) tasks.push_back(task);
             }
         std::atomic<std::size_t> next{0};
         in_parallel(threads, [&](int thread) {
@@ -308,7 +329,7 @@ private:
     // At most: of a panel a cache line; where channels are last all that the kernel takes at once, some
     // times, so that each thread has some and a tile stays near.
     std::int64_t channels_of_task() const {
-        if (!cells_out_) return line_;
+        if (!cells_out_ || a_.turned) return line_;
         const std::int64_t at_once = most_lines * line_, regions = std::int64_t(regions_.size());
         const std::int64_t blocks = a_.threads == 1 ? 1 : (4 * a_.threads + regions - 1) / regions;
         const std::int64_t room = near_bytes / (std::int64_t(a_.bins_y) * a_.bins_x * sizeof(Sum));
@@ -320,6 +341,7 @@ private:
     const Arguments& a_;
     const Kernel& kernel_;
     const std::int64_t size_, line_;  // bytes of an element, elements of a cache line
+    const int own_bins_;              // how many have channels of their own
     const bool cells_out_;            // a bin's channels are neighbours
     const bool reads_in_place_;       // as are a cell's, and they are what the output has
     std::int64_t end_ = 0;            // the box after the last that was planned
@@ -338,7 +360,6 @@ private:
 }  // namespace
 
 void crop(const Arguments& arguments, const Kernel& kernel) {
-    if (arguments.turned || arguments.own_channels) return crop_sparse(arguments, kernel);
     if (arguments.element == Element::real64)
         Cropping<double>(arguments, kernel).run();
     else

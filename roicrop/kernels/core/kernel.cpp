@@ -9,7 +9,6 @@
 
 #include "kernel.hpp"
 #include "pack.hpp"
-#include "sparse_kernel.hpp"
 #include "vectors.hpp"
 
 namespace roicrop {
@@ -132,7 +131,8 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
     const std::int64_t* const end = box.column + box.columns;
     const int segment = box.segment;
     for (int row = first_row; row < first_row + rows; ++row) {
-        for (const std::int64_t* column = box.column; column < end; column += columns) {
+        to += box.first_column * vectors * width<Sum>;
+        for (const std::int64_t* column = box.column + box.first_column; column < end; column += columns) {
             const char* from[columns];
 #pragma GCC unroll 8
             for (int g = 0; g < columns; ++g) from[g] = map.at + column[g];
@@ -163,8 +163,8 @@ struct Bins {
 
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
 // samples these are of one bin, otherwise of a bin each.
-template <Reduction reduction, int rows, int vectors, class Sum, class To>
-__attribute__((noinline)) void across(Bins<To> to, const Sum* row_buffers,
+template <Reduction reduction, int rows, int vectors, class Sum, class To, class From>
+__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers,
                                       std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& axis,
                                       Sum start, bool continues) {
     const Axis x = axis;  // which no store to bins can change
@@ -215,11 +215,13 @@ public:
         : task_(task),
           call_(*task.call),
           region_(*task.region),
-          map_(region_.map + task.first_channel * call_.strides[1]),
+          map_(region_.map + task.bin * call_.own_channels + task.first_channel * call_.strides[1]),
           read_{map_, call_.strides[2]},
           vectors_((task.channels + width<Sum> - 1) / width<Sum>),
           last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
-          pitch_(task.out_cells ? std::max(task.channels, width<Sum>) : lanes<Element>),
+          pitch_(task.out_cells && !call_.turned ? std::max(task.channels, width<Sum>) : lanes<Element>),
+          bins_y_(call_.own_channels ? 1 : call_.bins_y),
+          bins_x_(call_.own_channels ? 1 : call_.bins_x),
           rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
 
     void run() {
@@ -245,19 +247,38 @@ private:
 
     void pool_box(const Box* box) {
         box_ = box;
+        Box own;
+        if (call_.own_channels) box_ = &(own = own_bin(*box));
         if (!task_.out_cells) {
             pool_into(tile_bins<Sum>());
             return write_planes();
         }
         const std::ptrdiff_t(&out)[4] = call_.out_strides;
-        char* const to = box->out + task_.first_channel * size;
+        char* const to = box_->out + task_.first_channel * size;
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
-        if (fits && !of_samples && !box->flagged && task_.channels >= width<Sum>)
+        if (fits && !of_samples && !box->flagged && !call_.turned && task_.channels >= width<Sum>)
             return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
                                            task_.streams});
         pool_into(tile_bins<Cell>());
         write_cells();
+    }
+
+    // The one bin that the task's channels are for.
+    Box own_bin(Box box) const {
+        const int p = task_.bin / call_.bins_x, q = task_.bin % call_.bins_x;
+        box.out += p * call_.out_strides[2] + q * call_.out_strides[3];
+        for (const auto& [axis, bin] : {std::pair{&box.y, p}, std::pair{&box.x, q}}) {
+            axis->bins = 1;
+            axis->bin_ptr += bin;
+            axis->is_void += bin;
+            axis->zero += bin;
+        }
+        const int begin = box.x.row_ptr[box.x.bin_ptr[0]], end = box.x.row_ptr[box.x.bin_ptr[1]];
+        if (begin == end || region_.in_bands) return box;
+        box.first_column = box.x.cell[begin] / column_block * column_block;
+        box.columns = (box.x.cell[end - 1] / column_block + 1) * column_block;
+        return box;
     }
 
     template <class To>
@@ -267,6 +288,8 @@ private:
 
     template <class To>
     void pool_into(Bins<To> to) {
+        if constexpr (reduction == Reduction::sum)
+            if (call_.turned) return pool_turned(to);
         const Axis& y = box_->y;
         for (int bin = 0, bins = 1; bin < y.bins; bin += bins) {
             const Bins<To> row = to.row(bin);
@@ -286,7 +309,7 @@ private:
     // Rows of the plan along y, from `row` on.
     template <class To>
     void pool_rows(Bins<To> to, int row, int rows, bool continues) {
-        if (region_.in_bands) fill_in_bands(row);
+        if (region_.in_bands) fill_in_bands(box_->y, row);
         for_each_vectors([&](auto some) {
             const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * some.count * width<Sum>;
             Sum* const buffers = row_buffer(some.before);
@@ -309,21 +332,41 @@ private:
         }
     }
 
-    // The row buffer of a row of the plan whose scanlines are packed segment by segment.
-    void fill_in_bands(int row) {
+    // Bins that name cells of the panel one by one: each is a row of R_x, and the panel all of the row buffer.
+    template <class To>
+    void pool_turned(Bins<To> to) {
+        constexpr int vectors = lanes<Element> / width<Sum>;
+        const Bins<To> row = to;
+        if (!region_.in_bands)
+            across<reduction, 1>(to, reinterpret_cast<const Element*>(task_.panel), 0,
+                                 Vectors<vectors>{0, (vectors - 1) * width<Sum>, 0}, box_->x, Sum(0), false);
+        for (int bin = 0; region_.in_bands && bin < box_->x.bins; ++bin, to.at += to.next) {
+            fill_in_bands(box_->x, box_->x.bin_ptr[bin]);
+            for_each_vectors([&](auto some) {
+                for (int v = 0; v < some.count; ++v)
+                    store(to.at + some.channel + some.template at<Sum>(v),
+                          load<Sum>(row_buffer(some.before) + v * width<Sum>));
+            });
+        }
+        if (box_->flagged) finish(row, 0);
+    }
+
+    // The row buffer of a row of the plan whose scanlines, or listed cells, are packed segment by segment.
+    void fill_in_bands(const Axis& axis, int row) {
         const Scanlines panel = read_.from(region_.y * region_.pitch);
-        const int begin = box_->y.row_ptr[row], end = box_->y.row_ptr[row + 1];
+        const int begin = axis.row_ptr[row], end = axis.row_ptr[row + 1];
         int tap = begin;
         do {
             const int taps = std::min(end - tap, box_->segment);
             std::int32_t scanline[longest_sum];
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
+                const char* const from = map_ + box_->y.cell[tap + t] * call_.strides[2];
                 pack_scanline<Element>(task_, task_.panel + t * region_.pitch,
-                                       map_ + box_->y.cell[tap + t] * call_.strides[2]);
+                                       call_.turned ? from + box_->x.cell[tap + t] * call_.strides[3] : from);
             }
             const std::int32_t row_ptr[] = {0, taps};
-            const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(box_->y.weight) + tap, nullptr, nullptr};
+            const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(axis.weight) + tap, nullptr, nullptr};
             for_each_vectors([&](auto some) {
                 down<Element, reduction>(row_buffer(some.before), panel.from(some.channel * size), some, *box_, band, 0, 1, tap > begin);
             });
@@ -370,7 +413,7 @@ private:
     // Channels last: the tile's cells are the output's, but mostly for their type.
     void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
-        const int bins_y = box_->y.bins, bins_x = box_->x.bins;
+        const int bins_y = bins_y_, bins_x = bins_x_;
         const char* from = task_.tile;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
@@ -392,10 +435,14 @@ private:
     // Channels first: the tile is transposed, and what the output holds is copied from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
-        const int bins_y = box_->y.bins, bins_x = box_->x.bins, bins = bins_y * bins_x;
+        const int bins_y = bins_y_, bins_x = bins_x_, bins = bins_y * bins_x;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
+            if (bins == 1) {
+                store(planes + c, load<Sum>(tile + c));
+                continue;
+            }
             // With fewer bins than a vector has numbers, what a channel writes too much is the next
             // one's, which writes it again.
             for (int bin = 0; bin < bins; bin += n) {
@@ -411,7 +458,7 @@ private:
         const auto& out = call_.out_strides;
         char* to = box_->out + task_.first_channel * out[1];
         const std::ptrdiff_t plane = bins * size;
-        const bool neighbours = out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
+        const bool neighbours = bins > 1 && out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
         if (neighbours && out[1] == plane) return copy(to, planes, plane * task_.channels, task_.streams);
         for (int c = 0; c < task_.channels; ++c, to += out[1], planes += bins) {
             if (neighbours) {
@@ -431,6 +478,7 @@ private:
     Scanlines read_;              // of the map or the panel
     const int vectors_, last_;    // of a cell; the channel with which the last begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
+    const int bins_y_, bins_x_;   // of the output, for these channels
     const int rows_together_;
     const Box* box_ = nullptr;
 };
@@ -459,7 +507,7 @@ void pool(const Task& task) {
 #define NAME_OF(level) #level
 #define NAMED(level) NAME_OF(level)
 namespace LEVEL {
-const Kernel kernel = {NAMED(LEVEL), pool, sparse<float>, sparse<double>};
+const Kernel kernel = {NAMED(LEVEL), pool};
 }
 
 }  // namespace roicrop

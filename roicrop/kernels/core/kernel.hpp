@@ -79,7 +79,7 @@ struct Arguments {
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
-    bool own_channels;           // position-sensitive
+    std::ptrdiff_t own_channels;  // position-sensitive: bytes from the channels of a bin to the next one's, else 0
     const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
                                  // begin and bin size along y and x, cosine, sine, and the centre's y and x;
     const std::int64_t* counts;  // (K, 2) samples a bin. Both null where there are no angles
@@ -90,16 +90,18 @@ struct Arguments {
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    const std::int32_t* cell;     // of each tap; along x the number of a column
+    std::int32_t* cell;           // of each tap; along x the number of a column
     const void* weight;           // double for Element::real64, else float
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
+// All bins of a turned box are x's, whose taps name cells of the panel. Where it has no room for the box, y and
+// x name the row and the column of the cell of each tap.
 struct Box {
     Axis y, x;
     std::int64_t* column;        // bytes to each cell along x that is read, in order, the last repeated
-    int columns;                 // a multiple of column_block
+    int first_column, columns;   // those from … to before … are needed, multiples of column_block
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
     bool flagged;                // whether a bin is void, or considers 0
     char* out;                   // channel 0, bin (0, 0)
@@ -125,16 +127,12 @@ struct Task {
     char *panel, *row_buffer, *staged, *tile;  // scratch, each at the beginning of a cache line
     const Region* region;
     int first_channel, channels;
+    int bin;  // where each has channels of its own
 };
-
-template <class Sum>
-struct SparseTask;
 
 struct Kernel {
     const char* level;
     void (*pool)(const Task&);
-    void (*sparse_single)(const SparseTask<float>&);
-    void (*sparse_real64)(const SparseTask<double>&);
 };
 
 namespace baseline {
@@ -152,7 +150,5 @@ const Kernel* kernel_for(const char* level);
 
 // Pools the boxes of a call. std::invalid_argument where one reads a cell that the window lacks.
 void crop(const Arguments&, const Kernel&);
-// The same of bins that are pooled one by one: turned, or with channels of their own.
-void crop_sparse(const Arguments&, const Kernel&);
 
 }  // namespace roicrop

@@ -40,6 +40,17 @@ struct AxisPlan {
     std::vector<std::int32_t> bin_ptr{0}, row_ptr{0}, cells;
     std::vector<Sum> weights;
     std::vector<std::uint8_t> is_void, zero;
+
+    void tap(std::int64_t cell, Sum weight) {
+        cells.push_back(std::int32_t(cell));
+        weights.push_back(weight);
+    }
+    void end_row() { row_ptr.push_back(std::int32_t(cells.size())); }
+    void end_bin(bool void_, bool considers_zero) {
+        bin_ptr.push_back(std::int32_t(row_ptr.size() - 1));
+        is_void.push_back(void_);
+        zero.push_back(considers_zero);
+    }
 };
 
 constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
@@ -55,6 +66,13 @@ std::int64_t rounded_half_away(Sum v) {
     return whole(std::round(v));
 }
 
+// A box along an axis.
+template <class Sum>
+struct Roi {
+    Sum begin, end, length, bin_size;
+    std::int64_t first, count;
+};
+
 template <class Sum>
 class AxisPlanner {
 public:
@@ -65,12 +83,7 @@ public:
           bins_(bins),
           band_(std::size_t(size)) {}
 
-    struct Roi {
-        Sum begin, end, length, bin_size;
-        std::int64_t first, count;
-    };
-
-    auto roi(Sum low, Sum high) const -> Roi {
+    auto roi(Sum low, Sum high) const -> Roi<Sum> {
         const Convention& c = convention_;
         Sum begin, end, length;
         double middle;
@@ -109,7 +122,7 @@ public:
         return {begin, end, length, bin_size, 0, count};
     }
 
-    auto pooled_roi(Sum begin, Sum end) const -> Roi {
+    auto pooled_roi(Sum begin, Sum end) const -> Roi<Sum> {
         const Rounding rounding = convention_.rounding;
         if (rounding == Rounding::none) {
             const Sum length = std::max(end - begin, Sum(convention_.min_size));
@@ -124,31 +137,75 @@ public:
     }
 
     // Whether a bin is void, or considers 0.
-    bool append(AxisPlan<Sum>& to, const Roi& roi) {
+    bool append(AxisPlan<Sum>& to, const Roi<Sum>& roi) {
         bool flagged = false;
         for (int bin = 0; bin < bins_; ++bin) {
             const auto [is_void, zero] = convention_.op == Operator::pool
                                              ? append_pooled(to, roi, bin)
                                              : append_sampled(to, roi, bin);
-            to.bin_ptr.push_back(std::int32_t(to.row_ptr.size() - 1));
-            to.is_void.push_back(is_void);
-            to.zero.push_back(zero);
+            to.end_bin(is_void, zero);
             flagged |= is_void | zero;
         }
         return flagged;
+    }
+
+    Sum position(const Roi<Sum>& roi, std::int64_t bin, std::int64_t index) const {
+        const Convention& c = convention_;
+        const Sum p = Sum(bin), i_half = Sum(index) + Sum(c.sample_at), count = Sum(roi.count);
+        switch (c.positions) {
+            case Positions::corners:
+                return roi.begin +
+                       Sum(bin * c.points_apart + index) * (roi.bin_size / Sum(c.points_apart));
+            case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
+            case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
+            default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
+        }
+    }
+
+    template <class Real>
+    bool in_range(Real position) const {
+        switch (convention_.border) {
+            case Border::repeat: return true;
+            case Border::continued: return position >= 0 && position < Real(size_);
+            case Border::inside:
+            case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
+            case Border::zero: return position > -1 && position < Real(size_);
+            default: return position >= -1 && position <= Real(size_);
+        }
+    }
+
+    struct Sample {
+        std::int64_t low, high;
+        double weight_low, weight_high, share;
+    };
+
+    template <class Real>
+    auto read(Real position, double share) const -> Sample {
+        const std::int64_t last = size_ - 1;
+        if (convention_.nearest) {
+            const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
+            return {cell, cell, 1.0, 0.0, share};
+        }
+        const bool fades = convention_.border == Border::zero;
+        const bool as_is = fades || convention_.border == Border::continued;
+        const Real read_at = as_is ? position : std::clamp(position, Real(0), Real(last));
+        std::int64_t low = std::int64_t(std::floor(read_at));
+        if (convention_.border == Border::continued)
+            low = std::min(low, std::max<std::int64_t>(last - 1, 0));
+        const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
+        const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
+        return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
+                low >= 0 && low <= last ? double(weight_low) : 0.0,
+                high <= last ? double(weight_high) : 0.0, share};
     }
 
 private:
     struct Flags {
         bool is_void, zero;
     };
-    struct Sample {
-        std::int64_t low, high;
-        double weight_low, weight_high, share;
-    };
 
     // RoIPool: the cells that a bin covers.
-    auto append_pooled(AxisPlan<Sum>& to, const Roi& roi, int bin) const -> Flags {
+    auto append_pooled(AxisPlan<Sum>& to, const Roi<Sum>& roi, int bin) const -> Flags {
         const bool rounds = convention_.rounding != Rounding::none;
         const auto edge = [&](Sum v) {
             return std::clamp<std::int64_t>((rounds ? std::int64_t(v) : whole(v)) + roi.first, 0,
@@ -162,12 +219,12 @@ private:
             begin = edge(std::floor(low + roi.begin)), end = edge(std::ceil(high + roi.begin));
         const bool average = convention_.reduction == Reduction::sum;
         const double weight = average ? 1.0 / double(std::max<std::int64_t>(end - begin, 1)) : 1.0;
-        for (std::int64_t cell = begin; cell < end; ++cell) tap(to, cell, weight);
-        end_row(to);
+        for (std::int64_t cell = begin; cell < end; ++cell) to.tap(cell, Sum(weight));
+        to.end_row();
         return {begin >= end, false};
     }
 
-    auto append_sampled(AxisPlan<Sum>& to, const Roi& roi, int bin) -> Flags {
+    auto append_sampled(AxisPlan<Sum>& to, const Roi<Sum>& roi, int bin) -> Flags {
         const bool exact = convention_.ratio == Ratio::exact;
         const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : double(roi.count);
         std::int64_t inside = 0;
@@ -177,8 +234,8 @@ private:
             weightless |= s.weight_low == 0 || s.weight_high == 0;
         };
         const auto append_taps = [&](const Sample& s) {
-            if (s.weight_low != 0) tap(to, s.low, s.weight_low);
-            if (s.weight_high != 0) tap(to, s.high, s.weight_high);
+            if (s.weight_low != 0) to.tap(s.low, Sum(s.weight_low));
+            if (s.weight_high != 0) to.tap(s.high, Sum(s.weight_high));
         };
         if (convention_.reduction == Reduction::sum) {
             // What the samples give to each cell, low before high, in the samples' order.
@@ -192,17 +249,17 @@ private:
             for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
                 const double sum = std::exchange(band_[std::size_t(cell)], 0.0);
                 const Sum weight = Sum(sum / std::abs(width));
-                if (weight != 0) tap(to, cell, weight);
+                if (weight != 0) to.tap(cell, Sum(weight));
             }
-            end_row(to);
+            to.end_row();
         } else {
             const bool row_each = convention_.reduction == Reduction::sample_maximum;
             for_each_sample(roi, bin, [&](const Sample& s) {
                 see(s);
                 append_taps(s);
-                if (row_each) end_row(to);
+                if (row_each) to.end_row();
             });
-            if (!row_each) end_row(to);
+            if (!row_each) to.end_row();
         }
         const bool missing = inside != roi.count;
         const bool is_void = !exact && convention_.border == Border::extrapolate ? missing : width == 0;
@@ -215,7 +272,7 @@ private:
 
     // The samples of a bin that are in range, in their order.
     template <class Take>
-    void for_each_sample(const Roi& roi, int bin, Take take) const {
+    void for_each_sample(const Roi<Sum>& roi, int bin, Take take) const {
         const auto see = [&](auto position, double share) {
             if (in_range(position)) take(read(position, share));
         };
@@ -241,22 +298,9 @@ private:
         for (std::int64_t i = start; i < stop; ++i) see(position(roi, bin, i), 1.0);
     }
 
-    Sum position(const Roi& roi, std::int64_t bin, std::int64_t index) const {
-        const Convention& c = convention_;
-        const Sum p = Sum(bin), i_half = Sum(index) + Sum(c.sample_at), count = Sum(roi.count);
-        switch (c.positions) {
-            case Positions::corners:
-                return roi.begin +
-                       Sum(bin * c.points_apart + index) * (roi.bin_size / Sum(c.points_apart));
-            case Positions::fraction: return roi.begin + roi.bin_size * (p + i_half / count);
-            case Positions::step_scaled: return roi.begin + p * roi.bin_size + roi.bin_size / count * i_half;
-            default: return roi.begin + p * roi.bin_size + i_half * roi.bin_size / count;
-        }
-    }
-
     // Positions are monotone in the sample's number, rounding included.
     template <class Holds>
-    std::int64_t first_where(const Roi& roi, int bin, Holds holds) const {
+    std::int64_t first_where(const Roi<Sum>& roi, int bin, Holds holds) const {
         std::int64_t low = 0, high = roi.count;
         while (low < high) {
             const std::int64_t middle = (low + high) / 2;
@@ -268,47 +312,9 @@ private:
         return low;
     }
 
-    template <class Real>
-    auto read(Real position, double share) const -> Sample {
-        const std::int64_t last = size_ - 1;
-        if (convention_.nearest) {
-            const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
-            return {cell, cell, 1.0, 0.0, share};
-        }
-        const bool fades = convention_.border == Border::zero;
-        const bool as_is = fades || convention_.border == Border::continued;
-        const Real read_at = as_is ? position : std::clamp(position, Real(0), Real(last));
-        std::int64_t low = std::int64_t(std::floor(read_at));
-        if (convention_.border == Border::continued)
-            low = std::min(low, std::max<std::int64_t>(last - 1, 0));
-        const std::int64_t high = fades ? low + 1 : std::min(low + 1, last);
-        const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
-        return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
-                low >= 0 && low <= last ? double(weight_low) : 0.0,
-                high <= last ? double(weight_high) : 0.0, share};
-    }
-
-    template <class Real>
-    bool in_range(Real position) const {
-        switch (convention_.border) {
-            case Border::repeat: return true;
-            case Border::continued: return position >= 0 && position < Real(size_);
-            case Border::inside:
-            case Border::extrapolate: return position >= 0 && position <= Real(size_ - 1);
-            case Border::zero: return position > -1 && position < Real(size_);
-            default: return position >= -1 && position <= Real(size_);
-        }
-    }
-
     // Where a bin begins, in double: so the bins tile the box however short its own numbers are.
-    double exact_edge(const Roi& roi, int bin) const {
+    double exact_edge(const Roi<Sum>& roi, int bin) const {
         return double(roi.begin) + double(bin) * (double(roi.length) / bins_);
-    }
-
-    static void end_row(AxisPlan<Sum>& to) { to.row_ptr.push_back(std::int32_t(to.cells.size())); }
-    static void tap(AxisPlan<Sum>& to, std::int64_t cell, double weight) {
-        to.cells.push_back(std::int32_t(cell));
-        to.weights.push_back(Sum(weight));
     }
 
     const Convention& convention_;
@@ -323,11 +329,13 @@ template <class Sum>
 struct BoxPlanner {
     explicit BoxPlanner(const Arguments& a)
         : convention(a.convention),
+          boxes(static_cast<const Sum*>(a.boxes)),
           y(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
           x(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
     // Whether some bin is void, or considers 0.
-    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, const Sum* corners) {
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box) {
+        const Sum* const corners = boxes + box * 4;
         auto roi_y = y.roi(corners[1], corners[3]), roi_x = x.roi(corners[0], corners[2]);
         // A box whose sample grid is empty along one axis has no samples along the other.
         if (convention.ratio == Ratio::adaptive && (roi_y.count == 0 || roi_x.count == 0))
@@ -336,17 +344,8 @@ struct BoxPlanner {
     }
 
     const Convention& convention;
+    const Sum* const boxes;
     AxisPlanner<Sum> y, x;
 };
-
-// The plan of turned boxes: bin b of box k has the cells and weights from ptr[n] to before ptr[n + 1], where
-// n = k · bins + b; a cell is row · W + column.
-template <class Sum>
-struct TurnedPlan {
-    std::vector<std::int64_t> ptr, cells;
-    std::vector<Sum> weights;
-};
-template <class Sum>
-TurnedPlan<Sum> plan_turned(const Arguments&);
 
 }  // namespace roicrop

@@ -1,32 +1,50 @@
-"""Who carries out the tasks of a batch: see `roicrop.job.batch.Crew`."""
+"""Who carries out tasks, whatever these are: this process, others beside it, or a cluster's.
+
+Little is imported here, so that other processes can begin while this one imports the rest.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for_end
-from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roicrop.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from types import FrameType
+
     from distributed import Client
+
+
+class Crew(Protocol):
+    """Who carries out tasks.
+
+    at_once: how many tasks to have given out at a time.
+    lost: what the future of a task raises when the process that ran it died.
+    """
+
+    at_once: int
+    lost: tuple[type[BaseException], ...]
+
+    def executor(self, *, alone: bool = False) -> AbstractContextManager[Executor]:
+        """An executor; `alone`, for one task at a time. It is stopped when the block fails."""
+
+    def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Those that are done, once there is one."""
+
+    def how_it_ended(self) -> str:
+        """What is known of the process that died last, for a message."""
+
+    def dismiss(self) -> None:
+        """Let go of what it takes to reach it."""
 
 
 class ThisProcess:
@@ -38,7 +56,7 @@ class ThisProcess:
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
         """An executor that does what it is given before it answers."""
-        yield _AtOnce()
+        yield AtOnce()
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
         """All of them."""
@@ -52,34 +70,53 @@ class ThisProcess:
         """Nothing."""
 
 
-class _AtOnce(Executor):
+class AtOnce(Executor):
+    """Does what it is given before it answers, and raises what that raises."""
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that is done."""
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
+class _ToldToEnd(BaseException):
+    """SIGTERM has come to a process that works for this one."""
+
+
 class Processes:
     """Processes of this machine, which live and die without this one."""
 
-    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor, _ToldToEnd)
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self.at_once = workers + 1  # so that none has to wait for this process
-        # Not by a fork of this process, in which HDF5 and threads are in use.
-        method = "spawn" if sys.platform == "win32" else "forkserver"
-        self._context: Any = multiprocessing.get_context(method)
-        if method == "forkserver":
-            self._context.set_forkserver_preload(["roicrop.job", "h5py"])
         self._ended: list[BaseProcess] = []
+
+    @staticmethod
+    def prepare(modules: Sequence[str]) -> None:
+        """Begin to load what they need, in a process of its own, which they are forked from.
+
+        Not from this one, in which HDF5 and threads are in use.
+        """
+        if _METHOD == "forkserver":
+            from multiprocessing import forkserver
+
+            forkserver.set_forkserver_preload(list(modules))
+            with _group_signals_blocked():
+                forkserver.ensure_running()
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
         """A pool; when the block fails, what its processes do is undone and they end."""
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         before = set(multiprocessing.active_children())
         workers = 1 if alone else self._workers
-        pool = ProcessPoolExecutor(workers, self._context, initializer=_begin_worker)
+        context: Any = multiprocessing.get_context(_METHOD)
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
         try:
             yield _Watched(pool, before, self._ended)
         except BaseException:
@@ -105,6 +142,21 @@ class Processes:
         """Nothing: its processes have ended."""
 
 
+_METHOD: Final = "spawn" if sys.platform == "win32" else "forkserver"
+# Sent to a whole group, whose first process says what to do. Windows has no SIGHUP.
+_OF_GROUP: Final = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def _group_signals_blocked() -> Iterator[None]:
+    """A process that is started inside never gets them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_GROUP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Watched(Executor):
     """A pool whose processes are noted, because it forgets those that died."""
 
@@ -114,9 +166,10 @@ class _Watched(Executor):
         self._pool, self._before, self._processes = pool, before, processes
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future = self._pool.submit(fn, *args, **kwargs)
-        alive = set(multiprocessing.active_children()) - self._before
-        self._processes[:] = list(alive)
+        from multiprocessing import active_children
+
+        future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+        self._processes[:] = list(set(active_children()) - self._before)
         return future
 
 
@@ -141,26 +194,39 @@ def _stop(processes: Iterable[BaseProcess]) -> None:
 
 
 def _begin_worker() -> None:
-    """Told to end, undo what is half done; and end with the process that this one works for."""
-    for name in ("SIGINT", "SIGHUP"):  # which reach the whole group; that process says what to do
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
+    """A process that works for another ends with it."""
+    for number in _OF_GROUP:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
     if parent is not None:
-        wait_for_end([parent.sentinel])
+        connection.wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_PATIENCE)
         os._exit(1)
+
+
+def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function; a process that is told to end meanwhile cleans up before it does."""
+
+    def told(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise _ToldToEnd
+
+    try:
+        signal.signal(signal.SIGTERM, told)
+        return fn(*args, **kwargs)
+    except _ToldToEnd:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Cluster:

@@ -1,4 +1,4 @@
-"""Bins that are pooled one by one: of rotated boxes, and of position-sensitive ones."""
+"""Rotated boxes, whose plan is one matrix, and bins that have channels of their own."""
 
 from __future__ import annotations
 
@@ -44,9 +44,12 @@ def test_the_compiled_plan_of_rotated_boxes_is_samplings_to_the_bit(
         boxes, (31, 37), (3, 5), convention=row, spatial_scale=0.25, dtype=dtype
     )
     (rows,) = planned.matrices
-    found = compiled.turned_arrays(boxes, (31, 37), (3, 5), convention=row, spatial_scale=0.25)
-    for one, name in zip(found, ("row_ptr", "cells", "weights"), strict=True):
-        assert np.array_equal(one, getattr(rows, name))
+    y, x = compiled.plan_arrays(boxes, (31, 37), (3, 5), convention=row, spatial_scale=0.25)
+    _, row_ptr, columns, weights, void, _ = x
+    assert np.array_equal(row_ptr, rows.row_ptr)
+    assert np.array_equal(np.array(y[2]) * 37 + columns, rows.cells)
+    assert np.array_equal(weights, rows.weights)
+    assert np.array_equal(void, rows.void)
 
 
 @pytest.mark.skipif(kernels.NAME == "numpy", reason="there is no compiled core")
