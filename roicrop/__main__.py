@@ -9,20 +9,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 def main() -> int:
     """Run the command line of this process; return its exit status."""
-    try:
-        from roicrop.cli.main import main as run
+    from roicrop.cli import stop_at_once
 
-        status = run()
-        if status > 128:  # stopped: threads may still be at work, on what is thrown away
-            _end(status)
-        return status
-    except KeyboardInterrupt:  # before the command line has taken charge of signals
-        import signal
+    stop_at_once()
+    from roicrop.cli.main import main as run
 
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from roicrop.cli import CTRL_C, stopped
-
-        return stopped(CTRL_C, signal.SIGINT)
+    status = run()
+    if status > 128:  # stopped: threads may still be at work, on what is thrown away
+        _end(status)
+    return status
 
 
 def _end(status: int) -> None:

@@ -95,10 +95,21 @@ class Pieces:
                     self._read_region(out, start, part)
             return
 
+        along = [
+            [_part_of(range(i * p, (i + 1) * p), range(s, s + n)) for i in range(f, f + count)]
+            for f, p, s, n, count in zip(
+                first, self.piece, start, out.shape, wanted.shape, strict=True
+            )
+        ]
+
         def read_chunk(place: list[int]) -> None:
-            region = tuple(slice(i, i + 1) for i in place)
-            at = tuple((i + f) * p for i, f, p in zip(place, first, self.piece, strict=True))
-            self._read_chunk(out, start, at, self._cells(region, first, start, out.shape))
+            parts = [axis[i] for axis, i in zip(along, place, strict=True)]
+            at, inside, cells = zip(*parts, strict=True)
+            stored = self._stored(at)
+            if stored is None:
+                self._read_region(out, start, cells)
+            else:
+                self._put(out, cells, self._unpacked(at, *stored)[inside])
 
         for _ in each(read_chunk, np.argwhere(wanted).tolist()):
             pass
@@ -181,15 +192,6 @@ class Pieces:
             values = self._dataset[place]
         return values.reshape([run.stop - run.start for run in source])
 
-    def _read_chunk(self, out: Array, start: Place, at: Place, cells: Region) -> None:
-        """at: the chunk's first cell in the dataset. cells: those of `out` that it holds."""
-        stored = self._stored(at)
-        if stored is None:
-            self._read_region(out, start, cells)
-            return
-        inside = tuple(s - a for s, a in zip(start, at, strict=True))
-        self._put(out, cells, self._unpacked(at, *stored)[_moved(cells, inside)])
-
     def _unpacked(self, at: Place, mask: int, raw: bytes) -> Array:
         """A chunk from what is stored of it."""
         assert self._pipeline is not None
@@ -245,6 +247,13 @@ def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]
     ends = [*starts[1:].tolist(), len(lines)]
     for piece, start, end in zip(pieces.tolist(), starts.tolist(), ends, strict=True):
         yield piece, slice(start, end)
+
+
+def _part_of(chunk: range, whole: range) -> tuple[int, slice, slice]:
+    """Where a chunk begins; the cells that it shares with a part of the dataset, as each counts."""
+    begin, end = max(chunk.start, whole.start), min(chunk.stop, whole.stop)
+    inside, outside = (slice(begin - of.start, end - of.start) for of in (chunk, whole))
+    return chunk.start, inside, outside
 
 
 def _moved(cells: Region, by: Place) -> Region:

@@ -1,21 +1,48 @@
 """The command line: one file for each command, and `main`, which is the program.
 
-Nothing is imported here: a process that is stopped while it starts needs `stopped` before there is
-anything else.
+Nothing of roicrop is imported here: a process may be told to stop while it starts.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
 import sys
 from contextlib import suppress
+from types import FrameType
+from typing import Final
 
-__all__ = ["CTRL_C", "main", "stopped"]
+__all__ = ["STOPS", "main", "stop_at_once", "stopped"]
 
-CTRL_C = "Ctrl-C"
+STOPS: Final = {
+    getattr(signal, name): words
+    for name, words in {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}.items()
+    if hasattr(signal, name)  # Windows has no SIGHUP
+}
+"""Signals that ask the program to end, and what to call them."""
 
 
-def stopped(by: str, signal_number: int) -> int:
+def stopped(number: int) -> int:
     """Say what stopped the program; return the exit status that shells give it."""
     with suppress(OSError, AttributeError):  # standard error is closed, or gone
-        sys.stderr.write(f"roicrop: stopped by {by}\n")
-    return 128 + signal_number
+        sys.stderr.write(f"roicrop: stopped by {STOPS[signal.Signals(number)]}\n")
+    return 128 + number
+
+
+def stop_at_once() -> None:
+    """Have signals end the program while there is nothing to clean up: as it starts, and ends."""
+
+    def ignore() -> None:
+        for each in STOPS:
+            signal.signal(each, signal.SIG_IGN)
+
+    def stop(number: int, _: FrameType | None) -> None:
+        ignore()
+        os._exit(stopped(number))
+
+    for each in STOPS:
+        # Ctrl-C is ignored by what a shell runs in the background, SIGHUP under nohup.
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, stop)
+    atexit.register(ignore)  # Python forgets handlers soon after, when all is done

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from roicrop.cli import CTRL_C, stopped
+from roicrop.cli import STOPS, stopped
 from roicrop.cli.terminal import FAILURES, tell
 from roicrop.text import choice
 
@@ -42,12 +42,6 @@ COMMANDS: Final[Mapping[str, str]] = {
 """Command → what it does. `roicrop.cli.<command>.command` is each, except for _IN_CROP."""
 
 _IN_CROP: Final = ("align", "pool")
-
-_STOPS: Final = {
-    getattr(signal, name): words
-    for name, words in {"SIGINT": CTRL_C, "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}.items()
-    if hasattr(signal, name)  # Windows has no SIGHUP
-}
 
 
 class Commands(click.Group):
@@ -136,13 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FAILURES as error:
         return tell(error)
     except _Stopped as stop:
-        return stopped(_STOPS[stop.number], stop.number)
+        return stopped(stop.number)
 
 
 class _Stopped(BaseException):
     """A signal asked the program to end; on its way up, everything unfinished is cleaned away."""
 
-    def __init__(self, number: signal.Signals) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
@@ -155,12 +149,11 @@ def _signals_stop() -> Iterator[None]:
         return
 
     def stop(number: int, _: FrameType | None) -> None:
-        for each in _STOPS:
+        for each in STOPS:
             signal.signal(each, signal.SIG_IGN)
-        raise _Stopped(signal.Signals(number))
+        raise _Stopped(number)
 
-    # Ctrl-C is ignored by what a shell runs in the background, SIGHUP under nohup: it stays so.
-    before = {each: signal.getsignal(each) for each in _STOPS}
+    before = {each: signal.getsignal(each) for each in STOPS}
     for each, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
