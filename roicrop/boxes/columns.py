@@ -96,7 +96,7 @@ class Draft:
     _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.coords = np.require(self.coords, requirements="CO")
+        self.coords = np.require(self.coords, requirements=["C", "O"])
         if isinstance(self.lines, np.ndarray) and self.lines.max(initial=0) < 2**31:
             self.lines = self.lines.astype(np.int32)
         for role, values in self.columns.items():
