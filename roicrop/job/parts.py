@@ -154,10 +154,8 @@ class _Boxes:
 
     @property
     def span(self) -> Span:
-        """The smallest window that is sure to hold what they read, and is quick to read."""
+        """The smallest window that is sure to hold what they read."""
         top, bottom, left, right = hull(self.bounds)
-        if self.windows.in_rows:
-            left, right = 0, self.windows.shape[3]
         images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
         return images, slice(top, bottom), slice(left, right)
 
@@ -278,6 +276,9 @@ def _is_sparse(boxes: _Boxes, span: Span) -> bool:
 
 def _part(boxes: _Boxes, limits: Limits) -> Part:
     windows, span = boxes.windows, boxes.span
+    whole_rows = (span[0], span[1], slice(0, windows.shape[3]))
+    if windows.in_rows and limits.allow(windows, whole_rows, len(boxes.rows)):
+        span = whole_rows  # which are quicker to read than some of each
     one = _bytes(windows, span, windows.piece[1])
     if one > _BLOCK_BYTES and len(boxes.rows) == 1 and windows.gathers:
         (placed,) = boxes.job.placed(boxes.rows)
