@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from roicrop.boxes import BoxTable, Coco
 from roicrop.errors import BoxError
 from roicrop.features import FeatureSource
+from roicrop.files.columns import throughout, values_of
 from roicrop.text import listing, many, printable, quoted
 
 # Name of an image → its index, or why it has none.
@@ -68,8 +69,7 @@ def assign_images(
         return _all_on(on_image, table, features)
     if table.image is None:
         return _assign_unnamed(table, features)
-    texts = list(map(str, table.image.tolist()))
-    images = list(dict.fromkeys(texts))
+    images = list(map(str, dict.fromkeys(values_of(table.image))))
     key, coco = printable(table.image_key), table.coco
     warnings: Sequence[str] = ()
     if table.image_kind == "index" or ids_are_indices:
@@ -92,8 +92,12 @@ def assign_images(
         how, places = f"{key} is the image's index", _by_number(images, table, features)
         warnings = _as_indices(images, key, table, features)
     index_of = {image: -1 if isinstance(place, str) else place for image, place in places.items()}
+    indices = (index_of[str(image)] for image in values_of(table.image))
+    index: NDArray[Any] = np.fromiter(indices, np.int64, len(table))
+    if table.image.dtype == np.int64 and (index == table.image).all():
+        index = table.image  # in memory once, for there may be millions
     return ImageAssignment(
-        index=np.fromiter(map(index_of.__getitem__, texts), np.int64, len(texts)),
+        index=index,
         how=how,
         missing={image: place for image, place in places.items() if isinstance(place, str)},
         warnings=tuple(warnings),
@@ -133,7 +137,7 @@ def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment
     if not isinstance(place, int):
         there = listing(features.names) if features.names is not None else features.holds
         raise BoxError(f"--on-image: no image {quoted(image)}: {place or there}")
-    return ImageAssignment(np.full(len(table), place), f"--on-image {printable(image)}")
+    return ImageAssignment(throughout(place, len(table)), f"--on-image {printable(image)}")
 
 
 def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
@@ -151,7 +155,7 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
             f"{name}, but {differs} from row to row{table.holds}; name their column with "
             "--image-column, or give --on-image 0 if all boxes are on one image",
         )
-    return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
+    return ImageAssignment(throughout(0, len(table)), how, warnings=warnings)
 
 
 def _as_indices(
@@ -172,7 +176,8 @@ def _as_indices(
 def _by_number(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
     for image in images:
         if not _NUMBER.fullmatch(image):
-            row = [*map(str, () if table.image is None else table.image.tolist())].index(image)
+            there = () if table.image is None else values_of(table.image)
+            row = next(n for n, its in enumerate(there) if str(its) == image)
             raise BoxError(
                 f"{table.where(int(table.source_index[row]))}: {printable(table.image_key)} is "
                 f"{quoted(image)}, but {features.holds}, without names: give each box an "

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable, find_bad
+from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable
 from roicrop.errors import FeatureError
+from roicrop.files.columns import in_blocks
 from roicrop.job.fitting import Fit
 from roicrop.job.frames import distinct_images
 from roicrop.job.image_sizes import against_sizes
@@ -47,7 +48,7 @@ def _read_boxes(job: Job) -> Iterator[Caution]:
 
 
 def _odd_maps(job: Job) -> Iterator[Caution]:
-    return map(Caution, job.source.odd(distinct_images(job.map_index[job.is_pooled]).tolist()))
+    return map(Caution, job.source.odd(distinct_images(job.map_index, job.is_pooled).tolist()))
 
 
 def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
@@ -89,9 +90,12 @@ def _none_chosen(job: Job, _: Fit) -> Caution | None:
 
 
 def _in_first_pixel(job: Job, _: Fit) -> Caution | None:
-    corners = job.hulls[job.is_pooled]
-    if job.request.normalized or not corners.size or np.abs(corners - 0.5).max() > _FRACTION:
+    if job.request.normalized or not job.is_pooled.any():
         return None
+    for some in in_blocks(len(job)):
+        corners = job.hulls_of(some)[job.is_pooled[some]]
+        if np.abs(corners - 0.5).max(initial=0) > _FRACTION:
+            return None
     text = "every box lies in or about the first pixel of its image"
     return Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)
 
@@ -137,7 +141,7 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
         other = job
         if box_format != job.table.box_format:
             other = job.reread(dataclasses.replace(job.request, box_format=box_format))
-        return max(other.fit().beyond, int(find_bad(other.corners).reversed.sum()))
+        return max(other.fit().beyond, other.count_reversed())
 
     if 2 * count_wrong(job.table.box_format) <= len(job):
         return None

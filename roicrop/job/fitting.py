@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from roicrop.files.columns import in_blocks
 
 Float = NDArray[np.floating[Any]]
 
 _STRIDES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # A map's size is rounded up or down: a box at the image's edge may end a cell outside.
 _SLACK: Final = 1.0
-_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class Fit:
     beyond: int
     wholly: int
 
+    def __add__(self, other: Fit) -> Fit:
+        """How the boxes of both lie."""
+        return Fit(*map(operator.add, astuple(self), astuple(other)))
+
+
+NO_BOX: Final = Fit(0, 0, 0, 0)
+
 
 def fit(cells: Float, map_size: Float) -> Fit:
     """How boxes (K, 4), xyxy in feature coordinates, lie on maps of (K, 2) cells (H, W).
@@ -37,8 +47,7 @@ def fit(cells: Float, map_size: Float) -> Fit:
     Boxes that are not finite are left out.
     """
     counts = np.zeros(4, np.int64)
-    for start in range(0, len(cells), _AT_ONCE):  # there may be millions
-        some = slice(start, start + _AT_ONCE)
+    for some in in_blocks(len(cells)):  # there may be millions
         low, high, size = _corners(cells[some], map_size[some])
         outside = np.maximum(-low, high - size).max(axis=1, initial=-np.inf)
         gone = ((high <= 0) | (low >= size)) & (outside > 0)[:, np.newaxis]
@@ -48,22 +57,22 @@ def fit(cells: Float, map_size: Float) -> Fit:
     return Fit(*counts.tolist())
 
 
-def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
+def stride_that_fits(parts: Iterable[tuple[Float, Float]]) -> int | None:
     """The smallest power of two for which no box ends outside its map, give or take a cell.
 
-    pixels: (K, 4) xyxy in pixels of the image that the network saw.
-    map_size: (K, 2) cells (H, W) of each box's map.
+    parts: boxes (n, 4), xyxy in pixels of the image that the network saw, and (n, 2) the cells
+        (H, W) of each one's map.
 
     None if no stride fits, if a box begins more than a cell before its map, which no stride can
     fix, or if there are no boxes.
     """
-    low, high, size = _corners(pixels, map_size)
-    if not len(high):
-        return None
-    for stride in _STRIDES:
-        if (high <= (size + _SLACK) * stride).all():
-            return stride if (low >= -_SLACK * stride).all() else None
-    return None
+    needed, least = 0.0, np.inf  # the stride that no box ends beyond; where the first begins
+    for pixels, map_size in parts:
+        low, high, size = _corners(pixels, map_size)
+        needed = float((high / (size + _SLACK)).max(initial=needed))
+        least = float(low.min(initial=least))
+    stride = next((stride for stride in _STRIDES if needed <= stride), None)
+    return stride if stride and -_SLACK * stride <= least < np.inf else None
 
 
 def covers(stride: float, pixels: tuple[float, float], map_size: tuple[int, int]) -> bool:

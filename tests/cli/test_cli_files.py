@@ -230,7 +230,12 @@ def test_every_bad_row_is_what_the_option_decides() -> None:
         ("batch", "b.csv", "frame,x,y,w,h\n1,64,32,320,224\n2,1,1,9,9\n", "none is 0, which may"),
         ("batch", "b.json", [[1, 64, 32, 384, 0.5]], "--columns image_index,x1,y1,x2,y2 or --col"),
         ("batch", "b.json", [[7, 64, 32, 384, 256]], "--columns image_index,x1,y1,x2,y2 or --col"),
-        ("named", "b.csv", "x1,y1,x2,y2,kind\n1,2,3,4,x\n", "it has x1, y1, x2, y2, kind; name their column with --image"),
+        (
+            "named",
+            "b.csv",
+            "x1,y1,x2,y2,kind\n1,2,3,4,x\n",
+            "it has x1, y1, x2, y2, kind; name their column with --image",
+        ),
         ("named", "b.json", [{"boxes": [B]}, {"boxes": [C]}], "without the names of their images"),
         ("levels", "b.csv", CSV.format("a", "b"), "several maps per image: p2, p3: .*/\\*/p2"),
         ("one", "b.json", [{"bbox": [*B, 0.9]}], "five numbers: give --box-format"),
