@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -46,10 +46,10 @@ from roicrop.sampling import Int, Plan
 from roicrop.text import printable
 
 __all__ = [
+    "WindowCrop",
     "assign_levels",
     "channels_of",
     "crop",
-    "crop_window",
     "multiscale_roi_align",
     "plan",
     "ps_roi_align",
@@ -90,7 +90,7 @@ def roi_align(
     aligned: True samples cell centres and leaves small boxes small; False is the half-cell bias of
         the first implementations. None is the convention's.
     mode: "avg" or "max". None is the convention's.
-    convention: a name from `roicrop.conventions.CONVENTIONS`, or a row of one's own.
+    convention: a name from `roicrop.conventions.CONVENTIONS`, or a `Convention`.
     threads: how many threads; None is one for each processor. It never changes the result.
     out: where to put the result, of its shape and dtype.
 
@@ -147,7 +147,7 @@ def roi_align_rotated(
     clockwise: which way a positive angle turns the box on the screen, where y points down. None is
         the convention's.
     convention: "detectron2" or "mxnet" (angles in degrees), "mmcv" or "openvino" (radians), or a
-        row of one's own.
+        `Convention`.
 
     The other arguments, the result and the errors are those of `roi_align`.
     """
@@ -178,7 +178,7 @@ def ps_roi_align(
     Bin (p, q) of output channel c is pooled from input channel (c · PH + p) · PW + q, so the input
     has D · PH · PW channels and the result D.
 
-    convention: "torchvision" or "mxnet", or a row of one's own.
+    convention: "torchvision" or "mxnet", or a `Convention`.
 
     The other arguments and the errors are those of `roi_align`.
     Returns (K, D, PH, PW), or (K, PH, PW, D) for channels-last input.
@@ -203,7 +203,7 @@ def ps_roi_pool(
     Channels, arguments, result and errors are as in `ps_roi_align`; a bin that covers no cell
     gives 0.
 
-    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a row of one's own.
+    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a `Convention`.
     """
     row = resolve(convention, "ps-pool")
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -296,7 +296,7 @@ def assign_levels(
 
     boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; taken as float32.
     spatial_scales: cells a pixel of each map, the finest first.
-    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a row of one's own.
+    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a `LevelRule`.
     canonical_size, canonical_level: a square box of that side, in pixels, is on that level; None is
         the rule's own.
     image_size: (H, W) in pixels, which the rule "matterport" needs.
@@ -331,7 +331,7 @@ def plan(
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
     operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
-    boxes: as in its function; image numbers play no part, since every map has this size.
+    boxes: as in its function; image indices are ignored, because every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 
@@ -365,31 +365,48 @@ def plan(
     )
 
 
-def crop_window(
-    window: Array,
-    boxes: Array,
-    out: Array,
-    *,
-    convention: Convention,
-    spatial_scale: float,
-    threads: int,
-    map_size: tuple[int, int],
-    origin: tuple[int, int] = (0, 0),
-    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
-) -> None:
-    """Pool boxes of one image from a window of its map, to the bit as from all of it.
+class WindowCrop:
+    """Boxes of one image, checked once, to be pooled from any windows of its map.
 
-    window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
-        (H, W), and has all cells that the boxes read. places: as in `kernels.Core`.
-    boxes: (K, 4), in the convention's own order, or (K, 5) with an angle. out: (K, C, PH, PW), with
-        any strides.
-
-    Raises BoxError.
+    The results are those from all of the map, to the bit.
     """
-    bins = int(out.shape[2]), int(out.shape[3])
-    given = boxes_of([boxes], 1, convention.box_numbers)
-    call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
-    call.crop_into(out, threads, map_size=map_size, origin=origin, places=places)
+
+    def __init__(
+        self,
+        boxes: Array,
+        output_size: tuple[int, int],
+        *,
+        convention: Convention,
+        spatial_scale: float,
+        map_size: tuple[int, int],
+        dtype: np.dtype[Any],
+    ) -> None:
+        """boxes: (K, 4), in the convention's own order, or (K, 5) with an angle.
+
+        map_size: (H, W). dtype: of the windows. Raises BoxError.
+        """
+        given, no_map = boxes_of([boxes], 1, convention.box_numbers), np.empty((1, 0, 0, 0), dtype)
+        self._call = _Call([no_map], [spatial_scale], given, output_size, convention, False)
+        self._parts = list(chain.from_iterable(self._call.blocks()))
+        self._map_size = map_size
+
+    def pool(
+        self,
+        window: Array,
+        out: Array,
+        *,
+        threads: int,
+        origin: tuple[int, int] = (0, 0),
+        places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    ) -> None:
+        """Pool the boxes from a window that has all cells which they read.
+
+        window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of the map. places:
+        as in `kernels.Core`. out: (K, C, PH, PW), with any strides.
+        """
+        call = replace(self._call, maps=[window[np.newaxis]])
+        size = self._map_size
+        call.crop_parts(self._parts, out, threads, map_size=size, origin=origin, places=places)
 
 
 def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:
@@ -451,14 +468,16 @@ class _Call:
         self.crop_into(pooled.transpose(0, 3, 1, 2) if last else pooled, most, choose)
         return pooled
 
-    def crop_into(
-        self, out: Array, threads: int, choose: _Choose | None = None, **window: Any
-    ) -> None:
-        """Pool every box into `out`, (K, C, PH, PW); window: what the core is told of it."""
+    def crop_into(self, out: Array, threads: int, choose: _Choose | None = None) -> None:
+        """Pool every box into `out`, (K, C, PH, PW)."""
         if self.boxes.count > _BOXES_AT_ONCE:
-            for _ in self._blocks(choose):  # so that a wrong box leaves `out` as it was
+            for _ in self.blocks(choose):  # so that a wrong box leaves `out` as it was
                 pass
-        for level, rows, image_index, corners in chain.from_iterable(self._blocks(choose)):
+        self.crop_parts(chain.from_iterable(self.blocks(choose)), out, threads)
+
+    def crop_parts(self, parts: Iterable[_Part], out: Array, threads: int, **window: Any) -> None:
+        """The same of boxes that are checked; window: what the core is told of it."""
+        for level, rows, image_index, corners in parts:
             if level < 0:
                 out[rows] = 0
                 continue
@@ -500,7 +519,7 @@ class _Call:
             yield slice(first, end)
             first = end
 
-    def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
+    def blocks(self, choose: _Choose | None = None) -> Iterator[list[_Part]]:
         """Some boxes at a time, checked, by the map that they are on."""
         dtype = coordinate_dtype(self.maps[0].dtype)
         for first in range(0, self.boxes.count, _BOXES_AT_ONCE):

@@ -29,7 +29,7 @@ from roicrop.explanation import coverage, is_points, write_points
 from roicrop.job import SMALL_MAP, Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
+BY_DEFAULT: Final = 8  # figures, by default
 _BESIDE: Final = 0.5  # of a box's longer side is in sight around it
 _WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
 

@@ -26,7 +26,7 @@ from roicrop.text import distance, measure, tidy
 Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordinates
 
 SHADOW: Final = (*INK, 140)
-_SAME: Final = 5e-3  # cells below which nobody sees a shift
+_SAME: Final = 5e-3  # cells: smaller shifts are invisible
 _SAME_PLACE: Final = 0.25  # pixels
 _LEAST_GAP: Final = 3.5  # pixels between samples, below which …
 _THINNED: Final = 8.0  # … only some are drawn, that far from one another
@@ -54,7 +54,7 @@ class Crop:
 
     @cached_property
     def own(self) -> Outline:
-        """The one bin."""
+        """The outline of the framed bin."""
         return self.plan.outline(self.k, *self.bin)
 
     @cached_property
@@ -203,7 +203,7 @@ class Drawing:
 
     @cached_property
     def points(self) -> Points:
-        """All samples in sight."""
+        """The box's samples that are visible."""
         return _points(self.view, self.crop.plan, self.crop.k)
 
     @property
@@ -220,7 +220,7 @@ class Drawing:
 
     @property
     def bin_name(self) -> str:
-        """The one bin."""
+        """The framed bin, for a legend."""
         return "bin {},{}".format(*self.crop.bin)
 
     def box(self, brush: Brush) -> None:

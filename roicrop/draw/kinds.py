@@ -69,7 +69,7 @@ def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
 
 
 def small(drawing: Drawing, brush: Brush) -> None:
-    """Every sample: small where the map is read, full where it is not."""
+    """Every sample: a small mark if it reads the map, a full one if it does not."""
     found, view = drawing.points, drawing.view
     at_y, at_x = view.y(found.y), view.x(found.x)
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
@@ -348,7 +348,7 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
 
 @dataclass(frozen=True, kw_only=True)
 class Art:
-    """How a kind of plan is drawn, and what is said about it.
+    """How a kind of plan is drawn and described.
 
     reads, gives: the headings of the map and of the pooled values.
     """

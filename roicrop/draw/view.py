@@ -40,7 +40,7 @@ class Span:
 
     @property
     def size(self) -> float:
-        """In cells."""
+        """The length in cells."""
         return self.high - self.low
 
     def meets(self, other: Span) -> bool:

@@ -28,7 +28,7 @@ class Photo:
 
     @property
     def image(self) -> Image.Image:
-        """RGB; never changed."""
+        """The photograph in RGB; it must not be changed."""
         return _read(self.path)
 
 
