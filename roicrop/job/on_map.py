@@ -85,9 +85,9 @@ class Placed:
         """
         job, convention = self.job, convention or self.job.convention
         if convention.normalized and job.request.normalized:
-            return job.xyxy[self.rows]
+            return job.xyxy_of(self.rows)
         m = job.frames.number(self.map)
-        corners = job.corners[self.rows]
+        corners = job.corners_of(self.rows)
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
             if convention.normalized:
@@ -178,7 +178,7 @@ class Placed:
     def subject(self, row: int) -> Subject:
         """What to call one of the boxes, by its row in the job, and where it is."""
         table = self.job.table
-        x1, y1, x2, y2 = self.job.corners[row].tolist()
+        ((x1, y1, x2, y2),) = self.job.corners_of([row]).tolist()
         number = str(table.source_index[row])
         return Subject(
             file=self.file,
