@@ -115,14 +115,14 @@ class Boxes(Protocol):
 
     @property
     def count(self) -> int:
-        """How many."""
+        """The number of boxes."""
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
         """Those from one to before another: (L,) image numbers and (L, 4) corners, or (L, 5)."""
 
 
 def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
-    """The boxes of any of the forms; `images` is None where their numbers play no part.
+    """The boxes of any of the forms; `images` is None if image indices are ignored.
 
     numbers: how many a box has.
     """
@@ -232,7 +232,7 @@ def checked_corners(
 
 
 def checked_scale(spatial_scale: Any) -> float:
-    """Cells per pixel."""
+    """Check that a scale, in cells per pixel, is a positive number."""
     try:
         scale = float(spatial_scale)
     except (TypeError, ValueError, OverflowError):

@@ -90,7 +90,7 @@ def roi_align(
     aligned: True samples cell centres and leaves small boxes small; False is the half-cell bias of
         the first implementations. None is the convention's.
     mode: "avg" or "max". None is the convention's.
-    convention: a name from `roicrop.conventions.CONVENTIONS`, or a row of one's own.
+    convention: a name from `roicrop.conventions.CONVENTIONS`, or a `Convention`.
     threads: how many threads; None is one for each processor. It never changes the result.
     out: where to put the result, of its shape and dtype.
 
@@ -147,7 +147,7 @@ def roi_align_rotated(
     clockwise: which way a positive angle turns the box on the screen, where y points down. None is
         the convention's.
     convention: "detectron2" or "mxnet" (angles in degrees), "mmcv" or "openvino" (radians), or a
-        row of one's own.
+        `Convention`.
 
     The other arguments, the result and the errors are those of `roi_align`.
     """
@@ -178,7 +178,7 @@ def ps_roi_align(
     Bin (p, q) of output channel c is pooled from input channel (c · PH + p) · PW + q, so the input
     has D · PH · PW channels and the result D.
 
-    convention: "torchvision" or "mxnet", or a row of one's own.
+    convention: "torchvision" or "mxnet", or a `Convention`.
 
     The other arguments and the errors are those of `roi_align`.
     Returns (K, D, PH, PW), or (K, PH, PW, D) for channels-last input.
@@ -203,7 +203,7 @@ def ps_roi_pool(
     Channels, arguments, result and errors are as in `ps_roi_align`; a bin that covers no cell
     gives 0.
 
-    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a row of one's own.
+    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a `Convention`.
     """
     row = resolve(convention, "ps-pool")
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -296,7 +296,7 @@ def assign_levels(
 
     boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; taken as float32.
     spatial_scales: cells a pixel of each map, the finest first.
-    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a row of one's own.
+    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a `LevelRule`.
     canonical_size, canonical_level: a square box of that side, in pixels, is on that level; None is
         the rule's own.
     image_size: (H, W) in pixels, which the rule "matterport" needs.
@@ -331,7 +331,7 @@ def plan(
     """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
 
     operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
-    boxes: as in its function; image numbers play no part, since every map has this size.
+    boxes: as in its function; image indices are ignored, because every map has this size.
     map_size: (H, W) in cells.
     dtype: that of the feature map; coordinates are float64 for float64, else float32.
 

@@ -25,7 +25,7 @@ def matters(field: str, row: Convention) -> bool:
 
 
 def effective(row: Convention) -> Convention:
-    """The row without its names, and with every field that plays no part at one value.
+    """The row without its names, with every irrelevant field set to one value.
 
     Two rows of which this is equal (NaN taken to equal NaN, as in their `repr`) give the same for
     all boxes that neither refuses.
@@ -49,7 +49,7 @@ def coarse(row: Convention) -> Convention:
 
 
 def idle_in_both(first: Convention, second: Convention) -> set[str]:
-    """The fields that play no part in either row, nor in any that has rules of both."""
+    """The fields that are irrelevant in both rows, and in any mixture of their rules."""
     values = [{getattr(row, name) for row in (first, second)} for name in _DECIDING]
     rows = [
         dataclasses.replace(first, **dict(zip(_DECIDING, each, strict=True)))
@@ -106,7 +106,7 @@ _IF: Final[Mapping[str, Callable[[Convention], bool]]] = {
     "inner": lambda row: row.normalized,
 }
 
-# The one value of a field that plays no part: its default, and one sample of what takes no number.
+# The value of an irrelevant field: its default, or one sample where there is no number.
 _NEUTRAL: Final[Mapping[str, Any]] = {
     **{
         field.name: field.default

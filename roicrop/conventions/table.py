@@ -87,7 +87,7 @@ class Convention:
         what is reversed along one axis only), "nothing" (that too has no samples), or an error:
         "raise", or "raise-if-adaptive".
     order: the order of a box's four coordinates in the framework's own argument.
-    normalized: boxes are fractions of (map size − 1), so spatial_scale plays no part.
+    normalized: boxes are fractions of (map size − 1), so spatial_scale is ignored.
     inner: those are made of pixels as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and not as
         x / image size.
     interpolation: how a sample reads the map.

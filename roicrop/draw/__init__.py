@@ -2,12 +2,12 @@
 
 Everything here draws what a `Plan` says and computes no sampling of its own.
 
-    canvas, colour, lettering   lines, marks and text
-    sheet                       blocks on a page, its legend and its colour bar
-    view, map, grid             a part of the map, and of the photograph; pooled values
-    drawing, kinds              a box under a plan; what each kind has, with its legend beside it
-    figures, surveys            figures of one box; of all boxes of an image
-    album                       which figures a job has, and where they go
+    canvas, colour      lines, marks and letters
+    sheet               blocks on a page, its legend and its colour bar
+    view, map           what of a map is shown; it, the photograph, and pooled values
+    drawing, kinds      a box under a plan; what each kind has, with its legend beside it
+    figures, surveys    figures of one box; of all boxes of an image
+    album               which figures a job has, and where they go
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from roicrop.draw import colour
 from roicrop.draw.album import Album, Options
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, overlay, panel
-from roicrop.draw.map import Shown
 from roicrop.draw.sheet import save
 from roicrop.draw.surveys import SurveyName
+from roicrop.draw.view import Shown
 from roicrop.job import Subject
 
 __all__ = [

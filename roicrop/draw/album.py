@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, repeat
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -22,15 +21,15 @@ from roicrop.conventions import Convention
 from roicrop.crews import Processes
 from roicrop.draw.drawing import Crop, default_bin
 from roicrop.draw.figures import both, panel
-from roicrop.draw.map import Shown, over_channels
 from roicrop.draw.sheet import Sheet, is_own
 from roicrop.draw.surveys import Item, Survey, SurveyName
+from roicrop.draw.view import Shown, over_channels
 from roicrop.errors import ArgumentError
 from roicrop.explanation import coverage, is_points, write_points
 from roicrop.job import SMALL_MAP, Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
+BY_DEFAULT: Final = 8  # figures, by default
 _BESIDE: Final = 0.5  # of a box's longer side is in sight around it
 _WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
 
@@ -132,13 +131,8 @@ class Album:
     def __enter__(self) -> Album:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error:
             remove(self._made)
 
     def __len__(self) -> int:
@@ -168,7 +162,6 @@ class Album:
             features = on_map.cells
             pooled = [on_map.channels_first(on_map.pool(row)) for row in self._conventions]
             mean = None if options.channel is not None else Shown.of(features, None)
-            row_of = self._conventions[0]
             for k, row in enumerate(on_map.rows.tolist()):
                 one = on_map.take(np.array([row], dtype=np.intp))
                 channel = self._channel([values[k] for values in pooled])
@@ -177,9 +170,9 @@ class Album:
                     values_shown = over_channels(values[k], channel)
                     chosen = chosen or default_bin(values_shown)
                     crops.append(Crop(one.plan(convention), 0, values_shown, chosen))
-                shown = mean
-                if shown is None or channel is not None or row_of.position_sensitive:
-                    shown = Shown.of_bin(features, channel, crops[0].plan, crops[0].bin)
+                one_map = channel is None and not self._conventions[0].position_sensitive
+                of_bin = partial(Shown.of_bin, features, channel, crops[0].plan, crops[0].bin)
+                shown = mean if mean and one_map else of_bin()
                 layout = partial(panel, shown, crops[0])
                 if len(crops) == 2:
                     layout = partial(both, shown, (crops[0], crops[1]))
@@ -205,22 +198,19 @@ class Album:
         for key, its in groupby(on_maps, lambda on_map: self._key(on_map.map)):
             survey: Survey | None = None
             for on_map in its:
-                survey = survey or self._survey_on(on_map)
-                self._add(survey, on_map)
-            if survey is not None:
-                yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
+                survey = self._added(on_map, survey)
+            assert survey is not None
+            yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
 
-    def _survey_on(self, on_map: OnMap) -> Survey:
-        """One of no boxes yet."""
-        shown = Shown.of(on_map.channels_first(on_map.features), self._options.channel)
-        photo = self._photos.of(on_map, int(on_map.rows[0]))
-        name, amount = self._survey or "overview", np.zeros(shown.map_size)
-        return Survey(name, shown, [], amount, on_map.cells_per_pixel, photo)
-
-    def _add(self, survey: Survey, on_map: OnMap) -> None:
+    def _added(self, on_map: OnMap, survey: Survey | None) -> Survey:
+        """A survey, or a new one, with the boxes of one more map."""
         table, names = self._job.table, self._job.source.level_names
         convention, channel = self._conventions[0], self._options.channel
         features = on_map.channels_first(on_map.features)
+        if survey is None:
+            shown, photo = Shown.of(features, channel), self._photos.of(on_map, int(on_map.rows[0]))
+            name, amount = self._survey or "overview", np.zeros(shown.map_size)
+            survey = Survey(name, shown, [], amount, on_map.cells_per_pixel, photo)
         pooled = on_map.channels_first(on_map.pool(convention))
         plan = on_map.plan(convention)
         for k, row in enumerate(on_map.rows.tolist()):
@@ -231,14 +221,14 @@ class Album:
             score = None if table.score is None else float(table.score[row])
             level = None if names is None else names[int(self._job.level[row])]
             survey.items.append(Item(row, on_map.subject(row), crop, score, level))
+        return survey
 
     def _channel(self, pooled: Sequence[NDArray[Any]]) -> int | None:
         if self._options.channel is not None or len(pooled[0]) == 1:
             return self._options.channel or 0
         for convention, values in zip(self._conventions, pooled, strict=True):
             if convention.mode == "max":
-                held = np.where(np.isnan(values), -np.inf, values)
-                return int(held.reshape(len(held), -1).max(axis=1).argmax())
+                return default_bin(values.reshape(len(values), -1))[0]
         return None
 
     def _key(self, map_: int) -> int:

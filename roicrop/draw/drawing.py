@@ -10,16 +10,15 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.draw.canvas import Brush, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, POINT, Colour
-from roicrop.draw.map import Shown
 from roicrop.draw.sheet import Entry, framed
-from roicrop.draw.view import View, spans_of
+from roicrop.draw.view import Shown, View, spans_of
 from roicrop.job import Subject, TrueBox
 from roicrop.sampling import Plan, Term
 from roicrop.text import distance, measure, tidy
@@ -27,7 +26,7 @@ from roicrop.text import distance, measure, tidy
 Outline = NDArray[np.float64]  # (4, 2) corners, y and x each, in index coordinates
 
 SHADOW: Final = (*INK, 140)
-_SAME: Final = 5e-3  # cells below which nobody sees a shift
+_SAME: Final = 5e-3  # cells: smaller shifts are invisible
 _SAME_PLACE: Final = 0.25  # pixels
 _LEAST_GAP: Final = 3.5  # pixels between samples, below which …
 _THINNED: Final = 8.0  # … only some are drawn, that far from one another
@@ -55,7 +54,7 @@ class Crop:
 
     @cached_property
     def own(self) -> Outline:
-        """The one bin."""
+        """The outline of the framed bin."""
         return self.plan.outline(self.k, *self.bin)
 
     @cached_property
@@ -119,7 +118,7 @@ class Crop:
         return rows.start + int(row), columns.start + int(column)
 
 
-def default_bin(values: NDArray[np.float64]) -> tuple[int, int]:
+def default_bin(values: NDArray[Any]) -> tuple[int, int]:
     """The bin with the largest value."""
     held = np.where(np.isnan(values), -np.inf, values)
     p, q = np.unravel_index(int(held.argmax()), held.shape)
@@ -148,8 +147,7 @@ class Points:
     thinned: bool
 
 
-def points(view: View, plan: Plan, k: int) -> Points:
-    """The samples of box k in sight."""
+def _points(view: View, plan: Plan, k: int) -> Points:
     both, cells, turned = plan.samples(k), (view.cell_y, view.cell_x), plan.turn(k) is not None
     pixels, seen, gap = [], [], 40.0
     for samples, axis, cell, span in zip(
@@ -187,7 +185,7 @@ def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.i
 class Drawing:
     """A crop on a view of the map.
 
-    colour, dashed: how its bins are drawn. ink: the colour of its samples.
+    colour, dashed: how its bins are drawn. ink: the colour of its samples; white if it is alone.
     """
 
     crop: Crop
@@ -205,8 +203,13 @@ class Drawing:
 
     @cached_property
     def points(self) -> Points:
-        """All samples in sight."""
-        return points(self.view, self.crop.plan, self.crop.k)
+        """The box's samples that are visible."""
+        return _points(self.view, self.crop.plan, self.crop.k)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other crop is drawn on the same map."""
+        return self.ink == POINT
 
     @property
     def centred(self) -> bool:
@@ -217,7 +220,7 @@ class Drawing:
 
     @property
     def bin_name(self) -> str:
-        """The one bin."""
+        """The framed bin, for a legend."""
         return "bin {},{}".format(*self.crop.bin)
 
     def box(self, brush: Brush) -> None:
@@ -280,17 +283,16 @@ def shift(drawing: Drawing) -> str:
     crop, true, row = drawing.crop, drawing.true, drawing.crop.plan.convention
     if row.kind in ("cell", "point"):
         return ""
-    moves = []
+    moves: dict[str, list[str]] = {}
     for n, ways in ((1, ("left of", "right of")), (0, ("above", "below"))):
         begin = float(crop.whole[:, n].min())
         cells = begin - spans_of(true.outline)[n].low
         if abs(cells) > max(_SAME, 1e-6 * abs(begin)):
-            moves.append((distance(cells, true.per_pixel[n], tidy), ways[cells > 0]))
+            far = distance(cells, true.per_pixel[n], tidy)
+            moves.setdefault(far, []).append(ways[cells > 0])
     if not moves:
         return ""
-    said = " and ".join(f"{far} {way}" for far, way in moves)
-    if len(moves) == 2 and moves[0][0] == moves[1][0]:
-        said = f"{moves[0][0]} {moves[0][1]} and {moves[1][1]}"
+    said = " and ".join(f"{far} {' and '.join(ways)}" for far, ways in moves.items())
     height, width = side_lengths(crop.whole)
     grown = height > abs(true.cells[0]) + _SAME or width > abs(true.cells[1]) + _SAME
     sized = f" They are enlarged to {tidy(width)} × {tidy(height)} cells." if grown else ""

@@ -10,25 +10,22 @@ import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
 from roicrop.draw import colour, sheet
-from roicrop.draw.canvas import Brush, rectangle
+from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
-from roicrop.draw.grid import grid
 from roicrop.draw.kinds import ART, sample_mark
-from roicrop.draw.lettering import SMALL, clean, shorten
-from roicrop.draw.map import BRACKETS, Shown, Spans, map_block, marked, photograph
-from roicrop.draw.view import GUTTER, Span, fit, in_sight, spans_of
+from roicrop.draw.map import BRACKET, BRACKETS, brackets_of, grid, map_block, marked, photograph
+from roicrop.draw.view import GUTTER, Shown, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
 from roicrop.text import brief, tidy
 
 _WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
 _GRID: Final = 300
-_LEGEND: Final = 150  # pixels beside a narrow photograph that are enough for the legend
 _MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
 _LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
 _ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
-_NO_SPANS: Final[tuple[Spans, Spans]] = ((), ())
-Step = tuple[sheet.Block, sheet.Block]
+_NONE: Final = sheet.NOTHING, sheet.NOTHING
+Two = tuple[sheet.Block, sheet.Block]  # a head and a body, or brackets beside and above a map
 
 
 def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> sheet.Sheet:
@@ -46,11 +43,13 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
         view = fit(rows, columns, shown.map_size, 560 if photo else 700, (300, 640))
     drawing, art = Drawing(crop, view, subject, shown), ART[crop.plan.kind]
     scale, first = shown.scale(view, crop.values[~crop.void]), 2 if photo else 1
-    on_map = _on_map(first, drawing, scale, art.spans(drawing))
+    sides = brackets_of(art.spans(drawing), view)
+    on_map = _on_map(first, drawing, scale, sides)
     inset = _inset([drawing], scale, 720 if wide else _GRID)
     said, values = _result(first + 1, crop, scale, sheet.INNER if below else _GRID, 420)
     last = said, sheet.column(values, _bar(scale, shown), sheet.NOTHING if wide else inset, gap=14)
     entries, beside = _entries([drawing], shown), False
+    entries += [BRACKET] if any(side.height for side in sides) else []
     lines = [[on_map, last]]
     if wide:
         on_map = on_map[0], sheet.column(on_map[1], inset, gap=14)
@@ -58,18 +57,14 @@ def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = N
     if photo:
         left = view.width if wide else sheet.INNER - on_map[1].width - 2 * sheet.GAP - _GRID
         picture = _on_photo(photo, drawing, left, on_map[1].height)
-        narrow = picture.width < left - _LEGEND  # the legend is beside it, or else below
-        words = sheet.legend(
-            entries, left - picture.width - sheet.GAP if narrow else _GRID if wide else left
-        )
-        free = picture.height if wide or narrow else on_map[1].height - picture.height - sheet.GAP
+        words = sheet.legend(entries, _GRID if wide else left)
+        free = picture.height if wide else on_map[1].height - picture.height - sheet.GAP
         beside = words.height <= free and not below
         if wide:
             lines.insert(0, [_photo_step(drawing, picture, left)])
-            lines[0] += [(_empty(words.width), words)] if beside else []
+            lines[0] += [(sheet.NOTHING, words)] if beside else []
         else:
-            around = sheet.row if narrow else sheet.column
-            body = around(picture, words if beside else sheet.NOTHING, gap=sheet.GAP)
+            body = sheet.column(picture, words if beside else sheet.NOTHING, gap=sheet.GAP)
             lines[0].insert(0, _photo_step(drawing, body, left))
     blocks = [sheet.side_by_side(*line) for line in lines]
     title = f"{in_words.operator_name(crop.plan.convention)} of box {subject.box}"
@@ -94,7 +89,7 @@ def both(
         on_photo = _photo_step(drawings[0], _on_photo(photo, drawings[0], side, 260), _GRID)
         room = sheet.INNER - on_photo[1].width - 2 * sheet.GAP
         words = sheet.column(sheet.legend(entries, room), _bar(scale, shown), gap=16)
-        blocks.insert(0, sheet.side_by_side(on_photo, (_empty(room), words)))
+        blocks.insert(0, sheet.side_by_side(on_photo, (sheet.NOTHING, words)))
     else:
         blocks += [_bar(scale, shown), sheet.legend(entries, sheet.INNER)]
     names = " and ".join(in_words.operator_name(crop.plan.convention) for crop in crops)
@@ -128,7 +123,7 @@ def overlay(
     ]
     map_, factor = map_block(shown, view, scale, _marks(drawings))
     room = (sheet.INNER - map_.width - 2 * sheet.GAP) // 2
-    results: list[Step] = []
+    results: list[Two] = []
     for values, void, name, colours, its in (
         (pair[0].values, pair[0].void, names[0], [colour.FIRST], scale),
         (pair[1].values, pair[1].void, names[1], [colour.SECOND], scale),
@@ -139,20 +134,14 @@ def overlay(
         results.append((sheet.paragraph(_with(name, power), room, SMALL), block))
     one, other = (float(crop.values[p, q]) for crop in pair)
     said = [brief(v, 4, powers=True) for v in (other - one, one, other)]
-    text = (
-        f"They differ most in bin {p},{q} of {shown.words}, by {said[0]}: "
-        f"{names[0]} gives {said[1]}, {names[1]} {said[2]}."
-    )
+    text = f"They differ most in bin {p},{q} of {shown.words}, by {said[0]}: "
+    text += f"{names[0]} gives {said[1]}, {names[1]} {said[2]}."
     bars = [_bar(scale, shown, room), sheet.colour_bar(signed, "Colors of the difference", room)]
     words = sheet.column(sheet.paragraph(text, room), *bars, gap=12)
     right = sheet.column(
         sheet.side_by_side(*results[:2]), sheet.row(sheet.column(*results[2], gap=8), words), gap=18
     )
-    looks = [
-        sheet.Entry(_look(drawing), f"bins and samples of {name}")
-        for drawing, name in zip(drawings, names, strict=True)
-    ]
-    entries = [*looks, *_entries(drawings, shown)]
+    entries = [*map(_look, drawings, names), *_entries(drawings, shown)]
     inset, below = _inset(drawings, scale, map_.width), sheet.legend(entries, map_.width)
     if photo:
         picture = _on_photo(photo, drawings[0], 240, 240)
@@ -168,17 +157,17 @@ def overlay(
     )
 
 
-def _look(drawing: Drawing) -> Callable[[Brush], None]:
+def _look(drawing: Drawing, name: str) -> sheet.Entry:
     def draw(brush: Brush) -> None:
         corners = rectangle(6, 5, brush.width - 6, brush.height - 5)
         brush.outline(corners, 3.0, drawing.colour, dashed=drawing.dashed)
         sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
 
-    return draw
+    return sheet.Entry(draw, f"bins and samples of {name}")
 
 
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
-    """The rows and columns that have to be seen: the box, the bins, what one reads, and more."""
+    """The rows and columns to show: the box, the bins, what one reads, and a margin."""
     first = crops[0].plan
     box = subject.true_box(first, crops[0].k).outline
     seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
@@ -223,16 +212,11 @@ def _marks(drawings: Sequence[Drawing]) -> Callable[[Brush], None]:
     return draw
 
 
-def _empty(width: int) -> sheet.Block:
-    """What has a width and no height, as a head that says nothing."""
-    return sheet.Block(width, 1, lambda sheet, x, y: None)
-
-
 def _with(text: str, factor: str) -> str:
     return f"{text} (numbers {factor})" if factor else text
 
 
-def _step(number: int, text: str, more: str, block: sheet.Block) -> Step:
+def _step(number: int, text: str, more: str, block: sheet.Block) -> Two:
     return sheet.head(f"{number}\u00a0\u00a0{text}", more, block.width), block
 
 
@@ -243,19 +227,17 @@ def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> sheet.
     return marked(view, lambda: photograph(photo.image, view, size, true.per_pixel), box)
 
 
-def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Step:
+def _photo_step(drawing: Drawing, body: sheet.Block, width: int) -> Two:
     y, x = drawing.true.per_pixel
     more = f"one square is one cell: {tidy(1 / x)}×{tidy(1 / y)} pixels"
     wider = sheet.Block(max(body.width, width), body.height, body.place)
     return _step(1, "The box on the image", more, wider)
 
 
-def _on_map(
-    number: int, drawing: Drawing, scale: colour.Scale, spans: tuple[Spans, Spans] = _NO_SPANS
-) -> Step:
+def _on_map(number: int, drawing: Drawing, scale: colour.Scale, brackets: Two = _NONE) -> Two:
     crop, art = drawing.crop, ART[drawing.crop.plan.kind]
     labels, marks = art.labels(drawing), _marks([drawing])
-    block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, spans)
+    block, factor = map_block(drawing.shown, drawing.view, scale, marks, labels, brackets)
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
     count = "×".join(f"{n:,}" for n in terms.count)
@@ -265,7 +247,7 @@ def _on_map(
     return _step(number, f"{name} {art.reads}", more, block)
 
 
-def _result(number: int, crop: Crop, scale: colour.Scale, room: int, height: int) -> Step:
+def _result(number: int, crop: Crop, scale: colour.Scale, room: int, height: int) -> Two:
     block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [colour.FIRST])
     way = {"avg": "average", "max": "largest", "corner-max": "largest weighted corner"}
     said = ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
@@ -307,7 +289,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
 
 
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
-    """The figure with what is odd about it, and below what it is of, with every setting."""
+    """Add notes, and below the figure its source with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
     notes = [*map(shift, drawings)]
     if ratio > 1.01:

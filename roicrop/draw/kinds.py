@@ -6,18 +6,17 @@ One bin is brought out; of the others only as much is seen as shows that they ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
 from roicrop.draw.canvas import Brush, Corners, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
-from roicrop.draw.drawing import SHADOW, Crop, Drawing
+from roicrop.draw.drawing import SHADOW, Drawing
 from roicrop.draw.map import Box, Label, Spans, meet
 from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
 from roicrop.draw.view import Span, spans_of
@@ -26,6 +25,8 @@ from roicrop.text import brief, measure, tidy
 _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
 _LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_WINNER: Final = 6.0  # pixels a cell below which the cells of other bins have no marks
+_MOST_WINNERS: Final = 1000
+_LEAST_RING: Final = 9.0  # pixels between samples below which small ones are dots
 _LEAST_LABELLED: Final = 84.0  # pixels a cell from which on a weight is a number too
 _WIDE, _HIGH = SWATCH
 
@@ -52,8 +53,12 @@ def _marks_of_samples(drawing: Drawing, brush: Brush) -> None:
 def _centres(drawing: Drawing) -> Corners:
     if not drawing.centred:
         return []
-    rows, columns = drawing.view.ranges(drawing.shown.map_size)
-    return [drawing.pixels(i, j) for i in rows for j in columns]
+    around, size = np.concatenate([drawing.crop.whole, drawing.crop.read]), drawing.shown.map_size
+    near = [
+        [n for n in seen if span.low - 1 < n < span.high + 1]
+        for seen, span in zip(drawing.view.ranges(size), spans_of(around), strict=True)
+    ]
+    return [drawing.pixels(i, j) for i, j in product(*near)]
 
 
 def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
@@ -64,7 +69,7 @@ def centre_mark(brush: Brush, x: float, y: float, size: float) -> None:
 
 
 def small(drawing: Drawing, brush: Brush) -> None:
-    """Every sample: small where the map is read, full where it is not."""
+    """Every sample: a small mark if it reads the map, a full one if it does not."""
     found, view = drawing.points, drawing.view
     at_y, at_x = view.y(found.y), view.x(found.x)
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
@@ -72,9 +77,17 @@ def small(drawing: Drawing, brush: Brush) -> None:
         _tie(brush, at_x[n], at_y[n], *drawing.pixels(found.read_y[n], found.read_x[n]), radius)
     for x, y, state in zip(at_x, at_y, found.state.tolist(), strict=True):
         if state == 0:
-            brush.dot(x, y, min(max(0.07 * found.gap, 0.9), 1.7), (*drawing.ink[:3], 190))
+            _small_sample(brush, x, y, found.gap, drawing.ink)
         else:
             sample_mark(brush, x, y, radius, state)
+
+
+def _small_sample(brush: Brush, x: float, y: float, gap: float, ink: Colour) -> None:
+    """A ring, as a dot beside a number is its decimal point; where there is no room, a dot."""
+    if gap >= _LEAST_RING:
+        brush.ring(x, y, 2.1, 0.9, (*ink[:3], 210))
+    else:
+        brush.dot(x, y, max(0.07 * gap, 0.9), (*ink[:3], 190))
 
 
 def _tie(brush: Brush, x: float, y: float, read_x: float, read_y: float, radius: float) -> None:
@@ -149,28 +162,27 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     crop, kind, them = drawing.crop, drawing.crop.plan.kind, drawing.points
     what = {"piece": "middles of the pieces", "point": "sample"}.get(kind, "samples")
     rows, columns = crop.plan.output_size
-    alone = rows == columns == 1
-    bins = "the one bin" if alone else f"its {rows}×{columns} bins, {drawing.bin_name} framed"
-    found = [Entry(_bins_example, bins)] if drawing.ink == POINT else []
-    if drawing.ink == POINT:
+    several, found = rows * columns > 1, list[Entry]()
+    if drawing.alone:
+        bins = f"its {rows}×{columns} bins, {drawing.bin_name} framed" if several else "the one bin"
+        found.append(Entry(_bins_example, bins))
         if any(term.state == "inside" for term in crop.terms):
             own = f"{what} of {drawing.bin_name}" + (", one of them" if them.thinned else "")
             found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5), own))
-        if them.thinned or (not alone and (them.state == 0).any()):
-            text = (
-                "all samples, drawn where there is room" if them.thinned else "those of other bins"
-            )
-            found.append(Entry(_small_example, text))
+        if them.thinned:
+            found.append(Entry(_small_example, "all samples, drawn where there is room"))
+        elif several and (them.state == 0).any():
+            found.append(Entry(_small_example, "those of other bins"))
     if (chosen := crop.shown_term) is not None:
-        cells = measure(str(len(chosen.taps)), "cell")
-        one = "a piece" if kind == "piece" else "a sample"
-        text = f"the {cells} that {one} reads: the thicker, the more"
+        cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
+        one = "a piece" if kind == "piece" and drawing.alone else "a sample"
+        text = f"the {cells} that {one} reads; thicker lines weigh more"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
         found.append(mark)
     moved, lost = (int((them.state == n).sum()) for n in (1, 2))
-    counts = [f" ({n})" if n and not them.thinned else "" for n in (moved, lost)]
+    counts = [f" ({n})" if not them.thinned else "" for n in (moved, lost)]
     if moved:
         text = f"outside the outermost centers{counts[0]}: read where its line ends"
         found.append(Entry(_moved_example, text, None))
@@ -191,7 +203,7 @@ def _bins_example(brush: Brush) -> None:
 
 def _small_example(brush: Brush) -> None:
     for x in (-8, 0, 8):
-        brush.dot(_WIDE / 2 + x, _HIGH / 2, 1.7, (*POINT, 190))
+        _small_sample(brush, _WIDE / 2 + x, _HIGH / 2, _LEAST_RING, POINT)
 
 
 def _weights_example(brush: Brush) -> None:
@@ -213,13 +225,12 @@ def _moved_example(brush: Brush) -> None:
 
 
 def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
-    crop, view = drawing.crop, drawing.view
-    for i, j in _shared(crop):
-        left, top = drawing.pixels(i - 0.5, j - 0.5)
-        _hatched(brush, left, top, left + view.cell_x, top + view.cell_y)
+    crop = drawing.crop
+    for i, first, end in _shared(drawing):
+        _hatched(brush, *drawing.pixels(i - 0.5, first - 0.5), *drawing.pixels(i + 0.5, end - 0.5))
     drawing.frame(brush, crop.whole, 2.4)
     own = crop.winner(drawing.shown, *crop.bin)
-    if view.cell >= _LEAST_WINNER:
+    if _has_other_winners(drawing):
         every = {crop.winner(drawing.shown, *bin_) for bin_ in np.ndindex(crop.plan.output_size)}
         for cell in filter(None, every - {own}):
             brush.outline(_inside(drawing, cell, 3.0), 1.3, (*POINT, 235), dashed=True)
@@ -228,8 +239,13 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
     if own is not None:
         brush.outline(_inside(drawing, own, 4.5), 5.0, SHADOW)
         brush.outline(_inside(drawing, own, 4.5), 3.4, POINT)
-    for ends, _ in _moves(drawing):
+    for ends, _ in _moves(drawing) if drawing.alone else ():
         brush.arrow(*ends, 13.0, drawing.colour)
+
+
+def _has_other_winners(drawing: Drawing) -> bool:
+    count = math.prod(drawing.crop.plan.output_size)
+    return drawing.alone and drawing.view.cell >= _LEAST_WINNER and 1 < count <= _MOST_WINNERS
 
 
 def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
@@ -239,11 +255,18 @@ def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
     return rectangle(left + inset, top + inset, right, bottom)
 
 
-def _shared(crop: Crop) -> NDArray[np.int64]:
-    """The cells that more than one bin takes, where these are under half of all."""
-    many = crop.plan.bins_of_cells(crop.k)
-    shared = np.argwhere(many > 1)
-    return shared if 2 * len(shared) < int((many > 0).sum()) else shared[:0]
+def _shared(drawing: Drawing) -> Iterator[tuple[int, int, int]]:
+    """The cells that more than one bin takes, where these are under half of all.
+
+    Those in sight, as a row, its first column and the end of its columns.
+    """
+    many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
+    rows, columns = drawing.view.ranges(drawing.shown.map_size)
+    if drawing.alone and 2 * (many > 1).sum() < (many > 0).sum():
+        for i in rows:
+            shared = np.pad(many[i, columns.start : columns.stop] > 1, 1)
+            for first, end in np.flatnonzero(shared[1:] != shared[:-1]).reshape(-1, 2).tolist():
+                yield i, columns.start + first, columns.start + end
 
 
 def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
@@ -252,28 +275,34 @@ def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
 
 
 def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
-    """The edges that rounding moved: an arrow from where each was to where it is, and how far."""
+    """The edges that rounding moved: an arrow from where each was to where it is, and how far.
+
+    An arrow begins on the box, and its text leaves the framed bin free, if there is room for that.
+    """
     view, was, now = drawing.view, spans_of(drawing.true.outline), spans_of(drawing.crop.whole)
     found: list[tuple[Box, Label]] = []
     placed: list[Box] = []
+    corners = np.array(view.corners(drawing.crop.framed))
+    frame = *corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()
     for n, outwards in ((1, -1), (1, 1), (0, -1), (0, 1)):
         before, after = (s[n].low if outwards < 0 else s[n].high for s in (was, now))
         cells, seen = (after - before) * outwards, (view.rows, view.columns)[n]
         if abs(cells) < _LEAST_MOVE or not seen.holds(before):
             continue
         text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
-        for share, way in product((0.5, 0.25, 0.75, 0.12, 0.88), (-1, 1)):
-            at = now[1 - n].low + share * now[1 - n].size
+        *_, half_x, half_y = Label(text, 0, 0).box
+        shares = (0.5, 0.25, 0.75, 0.12, 0.88)
+        for span, free, share, way in product((was, now), ([frame], []), shares, (-1, 1)):
+            at = span[1 - n].low + share * span[1 - n].size
             ends = [(at, before), (at, after)] if n else [(before, at), (after, at)]
             (x0, y0), (x1, y1) = (drawing.pixels(*end) for end in ends)
             x, y = (x0 + x1) / 2, (y0 + y1) / 2
             if not (20 <= x <= view.width - 20 and 20 <= y <= view.height - 20):
                 continue
-            *_, half_x, half_y = Label(text, 0, 0).box
             aside = (0.0, way * (half_y + 13)) if n else (-way * (half_x + 13), 0.0)
             label = Label(text, x + aside[0], y + aside[1]).within(view)
             arrow = min(x0, x1) - 6, min(y0, y1) - 6, max(x0, x1) + 6, max(y0, y1) + 6
-            if not (meet(label.box, placed) or meet(arrow, placed)):
+            if not (meet(label.box, [*placed, *free]) or meet(arrow, placed)):
                 found.append(((x0, y0, x1, y1), label))
                 placed += [label.box, arrow]
                 break
@@ -283,6 +312,8 @@ def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
 def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     """The cells of each bin, where bins overlap."""
     crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
+    if crop.void.all():
+        return (), ()
     found: list[Spans] = []
     for cells in (
         [crop.cells(p, 0)[0] for p in range(bins_y)],
@@ -301,15 +332,15 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     if all(crop.cells(*crop.bin)):
         found.append(Entry(framed(4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
     if crop.winner(drawing.shown, *crop.bin) is not None:
-        found.append(Entry(framed(3.4, POINT, inset=11), "its largest"))
-        if crop.plan.output_size != (1, 1) and drawing.view.cell >= _LEAST_WINNER:
+        found.append(Entry(framed(3.4, POINT, inset=11), "its largest cell"))
+        if _has_other_winners(drawing):
             found.append(
                 Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest of other bins")
             )
-    if _moves(drawing):
-        text = "how far an edge was moved; + is outwards"
+    if drawing.alone and _moves(drawing):
+        text = "how far an edge moved; + is outwards"
         found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))
-    if len(_shared(crop)):
+    if any(_shared(drawing)):
         text = "taken by several bins"
         found.append(Entry(lambda b: _hatched(b, 0, 0, b.width, b.height), text))
     return found
@@ -317,7 +348,7 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
 
 @dataclass(frozen=True, kw_only=True)
 class Art:
-    """How a kind of plan is drawn, and what is said about it.
+    """How a kind of plan is drawn and described.
 
     reads, gives: the headings of the map and of the pooled values.
     """

@@ -5,23 +5,20 @@ A cell has its number where there is room, and what marks cover is found by draw
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
-from roicrop.draw.colour import INK, MUTED, PAPER, Colour, Scale, bounds_of, readable_on, scale_of
-from roicrop.draw.lettering import TICK, line_height, text_width
-from roicrop.draw.sheet import NOTHING, Block, Sheet
-from roicrop.draw.view import GUTTER, Span, View
-from roicrop.sampling import Cells, Plan
-from roicrop.text import Format, format_for, round_step
+from roicrop.draw.canvas import FINER, LINE, TICK, Brush, blank, rectangle, stripes, text_width
+from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale, readable_on
+from roicrop.draw.sheet import NOTHING, Block, Entry, Sheet
+from roicrop.draw.view import GUTTER, Shown, Span, View
+from roicrop.text import Format, fitting, round_step
 
 Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
@@ -30,78 +27,12 @@ Spans = Sequence[Span | None]
 BRACKETS: Final = 74  # the most that they take beside a map
 _GAP: Final = 4
 _LANE: Final = 22
-_LINE: Final = line_height(TICK)
 _FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels a cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
 _MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One number a cell of a map: what a figure shows of it.
-
-    values: (H, W) float64, or what was read of it.
-    words: which of the map's numbers they are, for example "channel 4".
-    several: whether each is the mean of several channels.
-    """
-
-    values: NDArray[np.float64] | Cells
-    words: str
-    several: bool
-
-    @classmethod
-    def of(cls, features: NDArray[Any] | Cells, channel: int | None) -> Shown:
-        """One channel of (C, H, W), or the mean over all of them."""
-        read = over_channels(np.asarray(features), channel)
-        values = replace(features, values=read) if isinstance(features, Cells) else read
-        several = channel is None and len(features) > 1
-        words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
-        return cls(values, words, several)
-
-    @classmethod
-    def of_bin(
-        cls, features: NDArray[Any] | Cells, channel: int | None, plan: Plan, bin_: tuple[int, int]
-    ) -> Shown:
-        """The same of what a bin reads, which may be channels of its own."""
-        (p, q), (_, across) = bin_, plan.output_size
-        each = plan.convention.own_channels(plan.output_size)
-        if each == 1:
-            return cls.of(features, channel)
-        shown = cls.of(features[p * across + q :: each], channel)
-        return replace(shown, words=f"{shown.words}, those of bin {p},{q}")
-
-    @property
-    def map_size(self) -> tuple[int, int]:
-        """(H, W), in cells."""
-        height, width = self.values.shape
-        return height, width
-
-    def seen(self, view: View) -> tuple[NDArray[np.float64], int, int]:
-        """The values in sight, and the first row and column of them."""
-        rows, columns = self._read(view)
-        seen = self.values[rows.start : rows.stop, columns.start : columns.stop]
-        return seen, rows.start, columns.start
-
-    def lacks(self, view: View) -> bool:
-        """Whether cells in sight were not read."""
-        return self._read(view) != view.ranges(self.map_size)
-
-    def _read(self, view: View) -> tuple[range, range]:
-        ranges = view.ranges(self.map_size)
-        return self.values.within(*ranges) if isinstance(self.values, Cells) else ranges
-
-    def scale(self, view: View, *beside: NDArray[np.float64]) -> Scale:
-        """The colours of the values in sight, and of others that are drawn with them."""
-        return scale_of([self.seen(view)[0], *beside], bounds_of(np.asarray(self.values)))
-
-
-def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:
-    """(C, …) → (…) float64: one channel, or the mean over all of them."""
-    if channel is not None:
-        return np.array(values[channel], dtype=np.float64)  # a map is overwritten by the next
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean: NDArray[np.float64] = values.mean(axis=0, dtype=np.float64)
-    return mean
+_LARGEST: Final = 92.0  # pixels a bin
+_WIDEST: Final = 2.2  # bins, in their heights
+_LEAST_BORDER: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +50,7 @@ class Label:
     @property
     def box(self) -> Box:
         """Its rectangle, with the ground around it."""
-        half, line = text_width(self.text, TICK) / 2 + 4, _LINE / 2 + 1
+        half, line = text_width(self.text, TICK) / 2 + 4, LINE / 2 + 1
         return self.x - half, self.y - line, self.x + half, self.y + line
 
     def within(self, view: View) -> Label:
@@ -138,7 +69,7 @@ def meet(box: Box, others: Sequence[Box]) -> bool:
 def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
     """A brush on the view's canvas, with the cells on it and nothing else."""
     seen, row, column = shown.seen(view)
-    canvas = Image.fromarray(stripes(view.height, view.width))
+    canvas = stripes(view.height, view.width)
     if seen.size:
         _lay(Image.fromarray(scale.colours(seen)), canvas, view, (row, column))
     return _with_cells(canvas, view, shown.map_size)
@@ -148,7 +79,7 @@ def photograph(
     photo: Image.Image, view: View, map_size: tuple[int, int], per_pixel: tuple[float, float]
 ) -> Brush:
     """The same with the photograph, cropped as the map is. per_pixel: cells a pixel, y and x."""
-    canvas = Image.fromarray(stripes(view.height, view.width))
+    canvas = stripes(view.height, view.width)
     _lay(photo, canvas, view, per_pixel=per_pixel)
     return _with_cells(canvas, view, map_size)
 
@@ -184,7 +115,7 @@ def _lay(
 
 def _with_cells(canvas: Image.Image, view: View, map_size: tuple[int, int]) -> Brush:
     """A brush on a canvas, with the borders of cells, where these are not too small."""
-    brush = Brush(np.asarray(canvas))
+    brush = Brush(canvas)
     (height, width), (rows, columns) = map_size, view.ranges(map_size)
     top, bottom = view.y(-0.5), view.y(height - 0.5)
     left, right = view.x(-0.5), view.x(width - 0.5)
@@ -204,7 +135,7 @@ def map_block(
     scale: Scale,
     marks: Marks,
     labels: Sequence[Label] = (),
-    spans: tuple[Spans, Spans] = ((), ()),
+    brackets: tuple[Block, Block] = (NOTHING, NOTHING),
     *,
     numbered: bool = True,
 ) -> tuple[Block, str]:
@@ -212,15 +143,13 @@ def map_block(
 
     marks: draws on the finished heat map.
     labels: texts on the map.
-    spans: what of the map each bin takes along y and along x, where brackets are to show it.
+    brackets: beside it and above it.
     numbered: whether cells have their numbers, where there is room.
     """
-    above = _brackets(spans[1], view.left, view.cell_x, view.width, vertical=False)
-    beside = _brackets(spans[0], view.top, view.cell_y, view.height, vertical=True)
-    seen = shown.seen(view)[0]
+    (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
-    if numbered and view.cell_y >= _LINE and 0 < seen.size <= _MOST_NUMBERS:
-        written = fitting(scale, seen, view.cell_x - 2)
+    if numbered and view.cell_y >= LINE and 0 < seen.size <= _MOST_NUMBERS:
+        written = _fitting(scale, seen, view.cell_x - 2)
     picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -230,15 +159,17 @@ def map_block(
         beside.place(sheet, left + view.width, top)
         _place_ruler(sheet, left, top, view, shown.map_size)
         if written is not None:
-            free = _Free(view, marks, labels)
-            for i, j, text, colour in _texts(shown, view, scale, written):
-                at = free.place(view, i, j, text)
+            free, grounds = _Free(view, marks, labels), scale.colours(seen)
+            for i, j in np.ndindex(seen.shape):
+                text, halo = written(float(seen[i, j])), grounds[i, j]
+                at = free.place(view, first_row + i, first_column + j, text)
                 if at is not None:
-                    sheet.text(left + at[0], top + at[1] - _LINE / 2, text, TICK, colour, 0.5)
+                    ink, edge = readable_on(halo), tuple(halo.tolist())
+                    sheet.text(left + at[0], top + at[1] - LINE / 2, text, TICK, ink, 0.5, edge)
 
     width = GUTTER + view.width + beside.width
     factor = written.factor if written else ""
-    return Block(width, above.height + view.height + _LINE + 2, place), factor
+    return Block(width, above.height + view.height + LINE + 2, place), factor
 
 
 def marked(
@@ -256,31 +187,21 @@ def marked(
     def place(sheet: Sheet, x: int, y: int) -> None:
         sheet.raster(x, y, view.width, view.height, draw)
         for label in labels:
-            sheet.text(x + label.x, y + label.y - _LINE / 2, label.text, TICK, PAPER, 0.5)
+            sheet.text(x + label.x, y + label.y - LINE / 2, label.text, TICK, PAPER, 0.5)
 
     return Block(view.width, view.height, place)
-
-
-def _texts(
-    shown: Shown, view: View, scale: Scale, written: Format
-) -> Iterator[tuple[int, int, str, Colour]]:
-    """The row, the column and the number of each cell in sight, and a colour that is read on it."""
-    seen, first_row, first_column = shown.seen(view)
-    rgb = scale.colours(seen)
-    for (i, j), value in np.ndenumerate(seen):
-        yield first_row + i, first_column + j, written(float(value)), readable_on(rgb[i, j])
 
 
 class _Free:
     """Where on a view there is room beside marks and labels."""
 
     def __init__(self, view: View, marks: Marks, labels: Sequence[Label]) -> None:
-        ground = blank(view.height, view.width, MUTED, finer=1)
-        brush = Brush(ground, finer=1)
+        brush = Brush(blank(view.height, view.width, MUTED, finer=1), finer=1)
         marks(brush)
         for label in labels:  # which nothing may lie on
             brush.fill(*label.box, INK)
-        covered = (np.asarray(brush.finish()) != ground).any(axis=-1)
+        pixels = np.asarray(brush.finish().convert("RGBA")).view(np.uint32)[..., 0]
+        covered = pixels != np.array([*MUTED, 255], np.uint8).view(np.uint32)
         self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
         self._labels = labels
         self._boxes = [label.box for label in labels]
@@ -289,17 +210,19 @@ class _Free:
         """The x and y of the middle of a cell's number, in the cell; None if there is no room."""
         if any(label.cell == (row, column) for label in self._labels):
             return None
-        half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - _LINE / 2 - 1, 0.0)
+        half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - LINE / 2 - 1, 0.0)
         aside = max(view.cell_x / 2 - half - 2, 0.0)
         best, least = None, _MOST_COVERED
-        for dy, dx in product((0.0, -up, up), (0.0, -aside, aside)):
+        for dy, dx in product((0.0, -up / 2, up / 2, -up, up), (0.0, -aside, aside)):
             x, y = view.x(float(column)) + dx, view.y(float(row)) + dy
             inside = half + 1 <= x <= view.width - half - 1
-            if inside and _LINE / 2 <= y <= view.height - _LINE / 2:
+            if inside and LINE / 2 <= y <= view.height - LINE / 2:
                 # A line is taller than the digits in it.
-                box = x - half, y - 0.36 * _LINE, x + half, y + 0.36 * _LINE
+                box = x - half, y - 0.36 * LINE, x + half, y + 0.36 * LINE
                 if (covered := self._covered(box)) < least and not meet(box, self._boxes):
                     best, least = (x, y), covered
+                    if not covered:
+                        break
         return best
 
     def _covered(self, box: Box) -> float:
@@ -310,23 +233,75 @@ class _Free:
         return float(covered) / ((x1 - x0) * (y1 - y0))
 
 
-def fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
-    """The format with the most digits with which every value fits; None if there is none.
+def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
+    """The format of numbers that may be so wide; None where they would say nothing."""
+    bounds, numbers = (scale.low, scale.high), values.ravel().tolist()
+    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room)
 
-    The last resort has no decimals, and two digits with a power of ten for all or, near 1, one.
+
+def grid(
+    values: NDArray[np.float64],
+    void: NDArray[np.bool_],
+    scale: Scale,
+    room: int,
+    most_height: int,
+    framed: tuple[int, int] = (0, 0),
+    colours: Sequence[Colour] = (),
+    *,
+    bare: bool = False,
+) -> tuple[Block, str]:
+    """Pooled values as a heat map, and the power of ten that their numbers share.
+
+    values, void: (PH, PW), and which bins had nothing to pool.
+    room, most_height: the width and height that it may have; a grid of few bins is smaller.
+    framed: the bin that is brought out, in one of the colours or in dashes of two.
+    bare: without numbers of bins beside it.
     """
-    on_scale = (values >= scale.low) & (values <= scale.high)
-    low = float(values[on_scale].min(initial=scale.high))
-    high = float(values[on_scale].max(initial=scale.low))
-    exponent = format_for(scale.low, scale.high).exponent
-    largest = max(abs(low), abs(high))
-    order = math.floor(math.log10(largest)) if 0 < largest < math.inf else 0
-    last = (1, 0) if order == 0 == exponent else (2, min(order - 1, exponent))
-    for digits, power in ((3, exponent), (2, exponent), last):
-        written = format_for(low, high, digits, exponent=power)
-        if max(text_width(written(float(v)), TICK) for v in values.flat) <= room:
-            return written
-    return None
+    rows, columns = values.shape
+    side, above = (0, 0) if bare else (round(text_width(str(rows - 1), TICK)) + 9, LINE)
+    width = min((room - side - 3) / columns, _LARGEST)
+    height = min((most_height - above) / rows, width)
+    width = min(width, height * _WIDEST)
+    pixels_y, pixels_x = max(round(rows * height), 1), max(round(columns * width), 1)
+    written = _fitting(scale, values, width - 2) if height >= LINE else None
+
+    def draw() -> Image.Image:
+        size = pixels_x * FINER, pixels_y * FINER
+        canvas = Image.fromarray(scale.colours(values)).resize(size, Image.Resampling.NEAREST)
+        nothing = Image.fromarray(void).resize(size, Image.Resampling.NEAREST)
+        canvas.paste(stripes(pixels_y, pixels_x), mask=nothing)
+        brush = Brush(canvas)
+        if min(height, width) >= _LEAST_BORDER:
+            for q in range(1, columns):
+                brush.line(q * width, 0, q * width, pixels_y, 1.0, (*PAPER, 200))
+            for p in range(1, rows):
+                brush.line(0, p * height, pixels_x, p * height, 1.0, (*PAPER, 200))
+        brush.outline(rectangle(0, 0, pixels_x, pixels_y), 2.0, RULE)
+        x, y = framed[1] * width + 2, framed[0] * height + 2
+        corners = rectangle(x, y, max(x + width - 4, x), max(y + height - 4, y))
+        if colours:
+            brush.outline(corners, 5.0, INK)
+        for n, colour in enumerate(colours):
+            brush.outline(corners, 4.0, colour, dashed=n > 0)
+        return brush.finish()
+
+    def place(sheet: Sheet, x: int, y: int) -> None:
+        left, top = x + side, y + above
+        sheet.raster(left, top, pixels_x, pixels_y, draw)
+        if not bare:
+            for q in _every(range(columns), width, text_width(str(columns - 1), TICK) + 4):
+                sheet.text(left + (q + 0.5) * width, y - 1, str(q), TICK, MUTED, 0.5)
+            for p in _every(range(rows), height, LINE):
+                at = max(top + (p + 0.5) * height - LINE / 2, top - 2)
+                sheet.text(left - 5, at, str(p), TICK, MUTED, 1.0)
+        rgb = scale.colours(values)
+        for p, q in np.ndindex(values.shape) if written else ():
+            text = written(float(values[p, q])) if written else ""
+            colour = INK if void[p, q] else readable_on(rgb[p, q])
+            at = top + (p + 0.5) * height - LINE / 2
+            sheet.text(left + (q + 0.5) * width, at, text, TICK, colour, 0.5)
+
+    return Block(room, above + pixels_y, place), written.factor if written else ""
 
 
 def _place_ruler(sheet: Sheet, left: int, top: int, view: View, map_size: tuple[int, int]) -> None:
@@ -335,14 +310,20 @@ def _place_ruler(sheet: Sheet, left: int, top: int, view: View, map_size: tuple[
     for i in _every(columns, view.cell_x, 2 * half + 12):
         if half <= view.x(i) <= view.width - half:
             sheet.text(left + view.x(i), top + view.height + 2, str(i), TICK, MUTED, align=0.5)
-    for i in _every(rows, view.cell_y, _LINE + 6):
-        if _LINE / 2 <= view.y(i) <= view.height - _LINE / 2:
-            sheet.text(left - 6, top + view.y(i) - _LINE / 2, str(i), TICK, MUTED, align=1.0)
+    for i in _every(rows, view.cell_y, LINE + 6):
+        if LINE / 2 <= view.y(i) <= view.height - LINE / 2:
+            sheet.text(left - 6, top + view.y(i) - LINE / 2, str(i), TICK, MUTED, align=1.0)
 
 
 def _every(cells: range, cell: float, room: float) -> range:
     step = max(int(round_step(room / cell)), 1)
     return range(-(-cells.start // step) * step, cells.stop, step)
+
+
+def brackets_of(spans: tuple[Spans, Spans], view: View) -> tuple[Block, Block]:
+    """What of the map each bin takes along y and along x, to stand beside a view and above it."""
+    beside = _brackets(spans[0], view.top, view.cell_y, view.height, vertical=True)
+    return beside, _brackets(spans[1], view.left, view.cell_x, view.width, vertical=False)
 
 
 def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical: bool) -> Block:
@@ -380,19 +361,30 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
         return from_map if vertical else depth - from_map
 
     def draw() -> Image.Image:
-        brush = Brush(blank(height, width, PAPER))
+        brush = Brush(blank(depth, length, PAPER))
         for text, low, high, lane in found:
             at, middle, half = away(lane), (low + high) / 2, room(text) / 2
-            along = [(at, low + 1, at, middle - half), (at, middle + half, at, high - 1)]
-            for a, b, c, d in [*along, *((at - 5, e, at + 5, e) for e in (low + 1, high - 1))]:
-                brush.line(*((a, b, c, d) if vertical else (b, a, d, c)), 1.5, MUTED)
-        return brush.finish()
+            for outer, inner in ((low + 1, middle - half), (high - 1, middle + half)):
+                brush.line(outer, at, inner, at, 1.5, MUTED)
+                brush.line(outer, at - 5, outer, at + 5, 1.5, MUTED)
+        image = brush.finish()
+        return image.transpose(Image.Transpose.TRANSPOSE) if vertical else image
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         sheet.raster(x, y, width, height, draw)
         for text, low, high, lane in found:
             at = (away(lane), (low + high) / 2)
             at_x, at_y = at if vertical else at[::-1]
-            sheet.text(x + at_x, y + at_y - _LINE / 2, text, TICK, MUTED, align=0.5)
+            sheet.text(x + at_x, y + at_y - LINE / 2, text, TICK, MUTED, align=0.5)
 
     return Block(width, height, place)
+
+
+def _bracket_example(brush: Brush) -> None:
+    left, right, y = 4, brush.width - 4, brush.height / 2
+    brush.line(left, y, right, y, 1.5, MUTED)
+    for x in (left, right):
+        brush.line(x, y - 5, x, y + 5, 1.5, MUTED)
+
+
+BRACKET: Final = Entry(_bracket_example, "the rows or columns of a bin", PAPER)

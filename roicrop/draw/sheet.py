@@ -18,20 +18,9 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from roicrop import __version__
-from roicrop.draw.canvas import FINER, Brush, blank, rectangle, stripes
+from roicrop.draw import canvas
+from roicrop.draw.canvas import SMALL, TICK, Brush, blank, clean, line_height, rectangle, text_width
 from roicrop.draw.colour import INK, MUTED, PAPER, RULE, Colour, Scale
-from roicrop.draw.lettering import (
-    HEADING,
-    NORMAL,
-    SMALL,
-    TICK,
-    clean,
-    font,
-    line_height,
-    shorten,
-    text_width,
-    wrap,
-)
 from roicrop.outputs import replacing, written
 from roicrop.text import format_for, ticks
 
@@ -60,16 +49,26 @@ class Sheet:
     def __init__(self) -> None:
         self.placed: list[Placed] = []
         self._rasters: list[tuple[int, int, Callable[[], Image.Image]]] = []
-        self._texts: list[tuple[float, float, str, int, Colour]] = []
+        self._texts: list[tuple[float, float, str, int, Colour, Colour | None]] = []
 
     def text(
-        self, x: float, y: float, text: str, size: int, colour: Colour = INK, align: float = 0.0
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int,
+        colour: Colour = INK,
+        align: float = 0.0,
+        halo: Colour | None = None,
     ) -> None:
-        """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right."""
+        """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right.
+
+        halo: what it is edged with, so that it is read across a line.
+        """
         width = text_width(text, size)
         left = round(x - align * width)
         self.placed.append(Placed(text, left, y, left + width, y + line_height(size)))
-        self._texts.append((left, y, text, size, colour))
+        self._texts.append((left, y, text, size, colour, halo))
 
     def raster(
         self, x: int, y: int, width: int, height: int, draw: Callable[[], Image.Image]
@@ -80,7 +79,7 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        """The first text."""
+        """The first text on the sheet."""
         return next(placed.text for placed in self.placed if placed.text)
 
     def finish(self) -> Image.Image:
@@ -91,9 +90,9 @@ class Sheet:
         for x, y, draw in self._rasters:
             image.paste(draw(), (x, y))
         pen = ImageDraw.Draw(image)
-        for left, top, text, size, colour in self._texts:
-            baseline = top + round(size * 1.06)
-            pen.text((left, baseline), text, fill=colour, font=font(size), anchor="ls")
+        for left, top, text, size, colour, halo in self._texts:
+            at, edge = (left, top + round(size * 1.06)), 2 if halo else 0
+            pen.text(at, text, colour, canvas.font(size), "ls", stroke_width=edge, stroke_fill=halo)
         return image
 
 
@@ -106,7 +105,7 @@ def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
     metadata.add_itxt("Title", sheet.title)
     metadata.add_text("Software", f"roicrop {__version__}")
     with replacing(path, overwrite=overwrite) as temporary, written(path):
-        image.save(temporary, format="PNG", pnginfo=metadata)
+        image.save(temporary, format="PNG", pnginfo=metadata, compress_level=4)
 
 
 def is_own(path: Path) -> bool:
@@ -155,9 +154,9 @@ def row(*blocks: Block, gap: int = GAP) -> Block:
     return Block(width, max((b.height for b in blocks), default=0), place)
 
 
-def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -> Block:
+def paragraph(text: str, width: int, size: int = canvas.NORMAL, colour: Colour = INK) -> Block:
     """A text in lines of at most `width` pixels."""
-    lines = wrap(clean(text), size, width) if text else []
+    lines = canvas.wrap(clean(text), size, width) if text else []
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         for n, line in enumerate(lines):
@@ -168,7 +167,9 @@ def paragraph(text: str, width: int, size: int = NORMAL, colour: Colour = INK) -
 
 def head(text: str, more: str, width: int) -> Block:
     """What a part of the figure shows, in one line and a smaller one."""
-    return column(paragraph(text, width, HEADING), paragraph(more, width, SMALL, MUTED), gap=2)
+    return column(
+        paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED), gap=2
+    )
 
 
 def side_by_side(*steps: tuple[Block, Block]) -> Block:
@@ -180,7 +181,7 @@ def side_by_side(*steps: tuple[Block, Block]) -> Block:
 
 def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
     """A sheet with a title above and small print below."""
-    top = paragraph(shorten(clean(title), 26, INNER), INNER, 26)
+    top = paragraph(canvas.shorten(clean(title), canvas.TITLE, INNER), INNER, canvas.TITLE)
     foot = column(*(paragraph(line, INNER, SMALL, MUTED) for line in small), gap=3)
     sheet = Sheet()
     column(top, *blocks, foot, gap=16).place(sheet, MARGIN, MARGIN - 8)
@@ -196,7 +197,8 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
     low, high = scale.low, scale.high
     written_as = format_for(low, high)
     titled = f"{title} ({written_as.factor})" if written_as.factor else title
-    top = line_height(SMALL) + 4
+    above = paragraph(titled, width, SMALL)
+    top = above.height + 4
     widths = [text_width(written_as(v), TICK) for v in (low, high, (low + high) / 2)]
     side = int(max(widths[:2]) / 2) + 1
     length = width - 2 * side
@@ -211,17 +213,18 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
             labels.append(value)
 
     def draw() -> Image.Image:
-        canvas = blank(_BAR + _TICK, length, PAPER)
-        share = np.linspace(0.0, 1.0, canvas.shape[1])
-        canvas[: _BAR * FINER] = scale.colours(low * (1 - share) + high * share)
-        brush = Brush(canvas)
+        ground = blank(_BAR + _TICK, length, PAPER)
+        share = np.linspace(0.0, 1.0, ground.width)
+        line = Image.fromarray(scale.colours(low * (1 - share) + high * share)[np.newaxis])
+        ground.paste(line.resize((ground.width, _BAR * canvas.FINER)))
+        brush = Brush(ground)
         for value in labels:
             x = min(max(at(value), 0.5), length - 0.5)
             brush.line(x, _BAR, x, _BAR + _TICK, 1.0, INK)
         return brush.finish()
 
     def place(sheet: Sheet, x: int, y: int) -> None:
-        sheet.text(x, y, shorten(titled, SMALL, width), SMALL)
+        above.place(sheet, x, y)
         if scale.is_empty:
             sheet.text(x, y + top, "no number to color", TICK, MUTED)
             return
@@ -247,7 +250,7 @@ class Entry:
 
 
 def legend(entries: Sequence[Entry], width: int) -> Block:
-    """Marks and their meaning, as many in a line as have room; what is said twice counts once."""
+    """Marks and their meanings, as many per line as fit; duplicates are merged."""
     lines: list[list[Block]] = []
     used = 0
     for entry in {entry.text: entry for entry in entries}.values():
@@ -275,7 +278,9 @@ def _swatch(entry: Entry) -> Block:
 
     def draw() -> Image.Image:
         ground = entry.background
-        brush = Brush(stripes(height, width) if ground is None else blank(height, width, ground))
+        brush = Brush(
+            canvas.stripes(height, width) if ground is None else blank(height, width, ground)
+        )
         brush.outline(rectangle(0, 0, width, height), 1.0, RULE)
         entry.draw(brush)
         return brush.finish()

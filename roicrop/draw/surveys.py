@@ -12,21 +12,20 @@ from numpy.typing import NDArray
 
 from roicrop.conventions import in_words
 from roicrop.draw import sheet
-from roicrop.draw.canvas import Brush, Corners
+from roicrop.draw.canvas import SMALL, Brush, Corners, shorten
 from roicrop.draw.colour import BOX, INK, Colour, Scale, scale_of
 from roicrop.draw.drawing import Crop, Outline, draw_box
-from roicrop.draw.grid import grid
-from roicrop.draw.lettering import SMALL, shorten
-from roicrop.draw.map import Label, Marks, Shown, heat_map, map_block, marked, meet, photograph
-from roicrop.draw.view import GUTTER, Span, View, fit, in_sight, spans_of
+from roicrop.draw.map import Label, Marks, grid, heat_map, map_block, marked, meet, photograph
+from roicrop.draw.view import GUTTER, Shown, Span, View, fit, in_sight, spans_of
 from roicrop.job import Photo, Subject
-from roicrop.text import many, tidy
+from roicrop.text import brief, many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
 
 _MOST_NAMED: Final = 40  # boxes of an overview that have a number; of more, …
 _NAMED_OF_MANY: Final = 20  # … so many, and the others are faint
-_MOST_TILES: Final = 60
+_THIN: Final = 0.75
+_MOST_TILES: Final = 48
 _TILES: Final = 4  # in a row
 _BAR: Final = 440
 _LEVELS: Final[tuple[Colour, ...]] = (
@@ -90,12 +89,18 @@ class Survey:
         room = (sheet.INNER - sheet.GAP) // 2 if self.photo else 900
         return fit(*spans, self.shown.map_size, room - GUTTER, (120, 800))
 
-    def on_photo(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
-        """What a view shows, on the photograph."""
-        photo, size = self.photo, self.shown.map_size
-        assert photo is not None
-        ground = partial(photograph, photo.image, view, size, self.cells_per_pixel)
+    def picture(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
+        """What a view shows, on the photograph, or, if there is none, on the map."""
+        ground = partial(heat_map, self.shown, view, self.shown.scale(view))
+        if self.photo:
+            size, per_pixel = self.shown.map_size, self.cells_per_pixel
+            ground = partial(photograph, self.photo.image, view, size, per_pixel)
         return marked(view, ground, marks, labels)
+
+    @property
+    def labels(self) -> str:
+        """What is written beside each box."""
+        return "its number" if self.items[0].score is None else "its number and score"
 
     def colour(self, item: Item) -> Colour:
         """By its level, the finest first."""
@@ -118,7 +123,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     few = len(items) <= _MOST_NAMED
     labels = _labels(items, view, boxes, first if few else first[:_NAMED_OF_MANY])
     named = set(range(len(items)) if few else labels)
-    faint = max(90, min(200, 24_000 // len(items)))
+    faint = _faint(len(items))
 
     def marks(brush: Brush) -> None:
         for n in sorted(largest, key=named.__contains__):  # the small ones and the named ones last
@@ -126,7 +131,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
                 brush.outline(boxes[n], 3.6, (*INK, 170))
                 brush.outline(boxes[n], 2.2, colours[items[n].level])
             else:
-                brush.outline(boxes[n], 0.75, (*colours[items[n].level][:3], faint))
+                brush.outline(boxes[n], _THIN, (*colours[items[n].level][:3], faint))
 
     texts = list(labels.values())
     map_, _ = map_block(survey.shown, view, scale, marks, texts, numbered=False)
@@ -134,24 +139,27 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     steps = [(sheet.head("On the map", f"{height}×{width} cells", map_.width), map_)]
     if survey.photo:
         size = "{}×{} pixels".format(*survey.photo.image.size)
-        picture = survey.on_photo(view, marks, texts)
+        picture = survey.picture(view, marks, texts)
         steps.insert(0, (sheet.head("On the image", size, view.width), picture))
     entries = []
-    for level, colour in colours.items():
-        count = sum(item.level == level for item in items)
-        text = f"{many(count, 'box', 'boxes')} on level {level}" if level else "a box"
-        text += " with number and score" if scored and few else " with its number" if few else ""
-        entries.append(sheet.Entry(sheet.framed(2.2, colour), text))
+    for level, colour in colours.items() if items[0].level else ():
+        count = many(sum(item.level == level for item in items), "box", "boxes")
+        entries.append(sheet.Entry(sheet.framed(2.2, colour), f"{count} on level {level}"))
     if not few:
-        entries = entries if len(entries) > 1 else []
         which = "with the highest scores" if scored else "that are largest"
         what = f"{len(named)} of those {which}, numbered"
         entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
         rest = f"the other {len(items) - len(named):,} boxes"
-        entries.append(sheet.Entry(sheet.framed(0.75, (*BOX, faint)), rest))
+        entries.append(sheet.Entry(sheet.framed(_THIN, (*BOX, faint)), rest))
     bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
+    title += f", each with {survey.labels}" if few else ""
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
+
+
+def _faint(count: int) -> int:
+    """The opacity of so many boxes' thin outlines."""
+    return max(90, min(200, 24_000 // count))
 
 
 def _labels(
@@ -165,15 +173,11 @@ def _labels(
     for n in first:
         (left, top), (right, bottom) = np.min(boxes[n], axis=0), np.max(boxes[n], axis=0)
         *_, wide, high = Label(items[n].label, 0.0, 0.0).box
-        for at_x, at_y in (
-            (left + wide, top - high - 2),
-            (left + wide, top + high + 2),
-            (left + wide, bottom + high + 2),
-            (right + wide + 2, (top + bottom) / 2),
-            (left - wide - 2, (top + bottom) / 2),
-        ):
+        corners = [(left + wide, at) for at in (top - high - 2, top + high + 2, bottom + high + 2)]
+        sides = [(at, (top + bottom) / 2) for at in (right + wide + 2, left - wide - 2)]
+        others = [other.box for other in found.values()]
+        for at_x, at_y in [*corners, *sides]:
             label = Label(items[n].label, float(at_x), float(at_y))
-            others = [other.box for other in found.values()]
             if label.within(view) == label and not meet(label.box, others):
                 found[n] = label
                 break
@@ -188,13 +192,13 @@ def _sheet(survey: Survey) -> tuple[str, list[sheet.Block]]:
     tiles = [_tile(survey, item, scale, side) for item in items]
     lines = [sheet.row(*tiles[n : n + _TILES]) for n in range(0, len(tiles), _TILES)]
     bins = "×".join(map(str, items[0].crop.plan.output_size))
-    said = f"Left {'the image' if survey.photo else 'the map'} around each box, "
+    said = f"Each box with {survey.labels}, left on the {'image' if survey.photo else 'map'}, "
     said += f"right its {bins} pooled values."
     if count > len(items):
         said += f" These are the first {len(items)} of {count:,}: choose others with --box."
     bar = sheet.colour_bar(scale, f"Colors of pooled values: {survey.shown.words}", _BAR)
     name = in_words.operator_name(items[0].crop.plan.convention)
-    title = f"{name} of {many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
+    title = f"{name} of {many(count, 'box', 'boxes')} of image {items[0].subject.image}"
     return title, [sheet.paragraph(said, sheet.INNER), sheet.column(*lines, gap=16), bar]
 
 
@@ -206,12 +210,7 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     def marks(brush: Brush) -> None:
         draw_box(brush, view, outline, survey.colour(item))
 
-    shown, picture = (
-        survey.shown,
-        marked(view, lambda: heat_map(shown, view, shown.scale(view)), marks),
-    )
-    if survey.photo:
-        picture = survey.on_photo(view, marks)
+    picture = survey.picture(view, marks)
     pooled, _ = grid(item.crop.values, item.crop.void, scale, side, side, bare=True)
     caption = f"{item.label} · {item.level}" if item.level else item.label
     above = sheet.paragraph(shorten(caption, SMALL, 2 * side), 2 * side, SMALL)
@@ -223,27 +222,29 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
     seen = zip(spans_of(outlines[0]), size, strict=True)
     rows, columns = (in_sight(*each) for each in seen)
-    view, scale = (
-        survey.view((rows, columns) if one else None),
-        Scale(0.0, float(total.max(initial=0.0))),
-    )
+    view, scale = survey.view((rows, columns) if one else None), Scale(0.0, float(total.max()))
+    few = len(items) <= _MOST_NAMED
 
     def marks(brush: Brush) -> None:
         for outline in outlines:
-            draw_box(brush, view, outline)
+            if few:
+                draw_box(brush, view, outline)
+            else:
+                brush.outline(view.corners(outline), _THIN, (*BOX, _faint(len(items))))
 
-    shown = Shown(total, "weight of each cell", several=False)
-    map_, _ = map_block(shown, view, scale, marks, numbered=one)
+    shown = replace(Shown.of(total[np.newaxis], 0), words="weight of each cell")
+    on_map = marks if few else lambda brush: None  # which many boxes would hide
+    map_, _ = map_block(shown, view, scale, on_map, numbered=one)
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")
     what = f"box {items[0].subject.box}" if one else what
     of = f"sum of its weights in {'the' if one else 'all'} {bins[0]}×{bins[1]} bins of {what}"
     steps = [(sheet.head("How much each cell contributes", of, map_.width), map_)]
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
-        steps.insert(0, (sheet.head(where, "", view.width), survey.on_photo(view, marks)))
+        steps.insert(0, (sheet.head(where, "", view.width), survey.picture(view, marks)))
     bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
-    said = f"{many(int((total > 0).sum()), 'cell')} of {total.size:,} read. All weights sum to "
-    said += f"{tidy(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
+    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read. All weights sum to "
+    said += f"{brief(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name}: the cells that {what} read{'s' if one else ''}"
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.paragraph(said, 700))]

@@ -1,4 +1,4 @@
-"""Which part of the map a figure shows, how large, and where the box lies on it.
+"""What of a map a figure shows: which numbers, which part, how large, and where the box lies.
 
 Coordinates are index coordinates: cell i is the square from i − ½ to i + ½. A box lies where it
 really is, at feature coordinate − ½, so that a convention that samples elsewhere is seen to do so.
@@ -6,13 +6,15 @@ really is, at feature coordinate − ½, so that a convention that samples elsew
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.draw.canvas import Corners
+from roicrop.draw.colour import Scale, bounds_of, scale_of
+from roicrop.sampling import Cells, Plan
 
 Index = TypeVar("Index", float, NDArray[np.float64])
 
@@ -38,7 +40,7 @@ class Span:
 
     @property
     def size(self) -> float:
-        """In cells."""
+        """The length in cells."""
         return self.high - self.low
 
     def meets(self, other: Span) -> bool:
@@ -125,6 +127,70 @@ def _cells(span: Span, size: int) -> range:
     first = min(max(span.low + _EDGE, 0.0), float(size))
     last = min(max(span.high + _EDGE, 0.0), float(size))
     return range(int(first), min(int(last) + 1, size))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One number a cell of a map: what a figure shows of it.
+
+    values: (H, W) float64, as much as was read.
+    words: which of the map's numbers they are, for example "channel 4".
+    several: whether each is the mean of several channels.
+    """
+
+    values: Cells
+    words: str
+    several: bool
+
+    @classmethod
+    def of(cls, features: NDArray[Any] | Cells, channel: int | None) -> Shown:
+        """One channel of (C, H, W), or the mean over all of them."""
+        whole = (0, 0), (features.shape[-2], features.shape[-1])
+        read = features if isinstance(features, Cells) else Cells(features, *whole)
+        several = channel is None and len(features) > 1
+        words = f"mean of {len(features)} channels" if several else f"channel {channel or 0}"
+        return cls(replace(read, values=over_channels(read.values, channel)), words, several)
+
+    @classmethod
+    def of_bin(
+        cls, features: NDArray[Any] | Cells, channel: int | None, plan: Plan, bin_: tuple[int, int]
+    ) -> Shown:
+        """The same of what a bin reads, which may be channels of its own."""
+        (p, q), (_, across) = bin_, plan.output_size
+        each = plan.convention.own_channels(plan.output_size)
+        if each == 1:
+            return cls.of(features, channel)
+        shown = cls.of(features[p * across + q :: each], channel)
+        return replace(shown, words=f"{shown.words}, those of bin {p},{q}")
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(H, W), in cells."""
+        return self.values.map_size
+
+    def seen(self, view: View) -> tuple[NDArray[np.float64], int, int]:
+        """The values in sight, and the first row and column of them."""
+        rows, columns = self.values.within(*view.ranges(self.map_size))
+        seen = self.values[rows.start : rows.stop, columns.start : columns.stop]
+        return seen, rows.start, columns.start
+
+    def lacks(self, view: View) -> bool:
+        """Whether cells in sight were not read."""
+        ranges = view.ranges(self.map_size)
+        return self.values.within(*ranges) != ranges
+
+    def scale(self, view: View, *beside: NDArray[np.float64]) -> Scale:
+        """The colours of the values in sight, and of others that are drawn with them."""
+        return scale_of([self.seen(view)[0], *beside], bounds_of(np.asarray(self.values)))
+
+
+def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:
+    """(C, …) → (…) float64: one channel, or the mean over all of them."""
+    if channel is not None:
+        return np.array(values[channel], dtype=np.float64)  # a map is overwritten by the next
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean: NDArray[np.float64] = values.mean(axis=0, dtype=np.float64)
+    return mean
 
 
 def in_sight(span: Span, size: int) -> Span:

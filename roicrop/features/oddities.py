@@ -37,7 +37,7 @@ def odd_maps(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator
 
 
 def odd_scale(scale: Scale | None, dataset: Any, group: Any) -> Iterator[str]:
-    """Whether a scale is one of a feature map, and whether one lies where nobody looks.
+    """Whether a scale is plausible, and whether one is stored in the wrong place.
 
     scale: None where nothing says it. group: the one that the dataset is in.
     """

@@ -1,4 +1,4 @@
-"""Many files pooled, whoever does each: this process, others beside it, or those of a cluster.
+"""Pooling many files, in this process, in other processes, or on a cluster.
 
     tasks ──carry_out──▶ a crew's executor ──attempt──▶ what was done, or why not
 
@@ -31,7 +31,7 @@ class Album(Protocol):
     """Pictures that a task draws: see `roicrop.draw.Album`."""
 
     def __enter__(self) -> Album:
-        """Itself."""
+        """Enter the album itself."""
 
     def __exit__(self, *error: Any) -> None:
         """Take the pictures back if the work failed."""
@@ -138,12 +138,11 @@ class Outcome:
 
 
 def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
-    """Give tasks to a crew; what comes of each, as they end.
+    """Give tasks to a crew; yields outcomes as tasks end.
 
-    A process that dies may take others' work with it, and nobody knows whose fault it was. So all
-    tasks that were given out then are done again, one by one, and the one in which a process dies
-    again fails. Tasks are taken from `tasks` only when there is someone to do them. The crew is
-    dismissed at the end.
+    A process that dies may interrupt other tasks, and it is unknown which one was at fault. So all
+    tasks in progress are done again, one by one, and the one in which a process dies again fails.
+    Tasks are taken from `tasks` only when a worker is free. The crew is dismissed at the end.
     """
     waiting = _Waiting(tasks)
     try:
@@ -196,7 +195,7 @@ def _until_lost(
 
 
 class _Waiting:
-    """Tasks that nobody has been given yet."""
+    """Tasks that have not been given out yet."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._tasks = iter(tasks)

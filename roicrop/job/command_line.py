@@ -14,7 +14,7 @@ from roicrop.job.request import Request
 
 
 def command_line(request: Request, output: str) -> list[str]:
-    """The words of a command that does what is asked; `--stride` is said as `--spatial-scale`."""
+    """The words of a command line for a request; `--stride` becomes `--spatial-scale`."""
     row = request.convention
     command, flag = COMMANDS[row.operator]
     words = ["roicrop", command, request.features, request.boxes, "-o", output]

@@ -394,6 +394,6 @@ class Job:
 
 
 SMALL_MAP: Final = 64 << 20
-"""Bytes of a map of which all is read even where a part would do."""
+"""Bytes of a map up to which it is read whole, even if a part would do."""
 
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

@@ -47,7 +47,7 @@ class Memory:
     """Buffers that threads share: `take` waits until there is memory for one."""
 
     def __init__(self, limit: int, most: int) -> None:
-        """limit: bytes in all. most: buffers that are kept when nobody has them."""
+        """limit: bytes in all. most: unused buffers to keep."""
         self._limit, self._most = limit, most
         self._taken = 0
         self._free: list[NDArray[np.uint8]] = []

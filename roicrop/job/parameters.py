@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 def parameters(job: Job) -> dict[str, object]:
     """Everything that the result depends on, under its option's name.
 
-    `rules` are the convention's, all of them. None is what nobody said. A scale that is not the
+    `rules` are the convention's, all of them. None means not given. A scale that is not the
     same for every image is in `varying_scales` instead.
     """
     row = job.convention

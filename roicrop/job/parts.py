@@ -69,7 +69,7 @@ class Part:
 
     @property
     def blocks(self) -> list[slice]:
-        """The blocks of channels."""
+        """The blocks of channels to read, as slices."""
         every = self.windows.shape[1]
         each = -(-self.channels // self.pooled) * self.pooled
         return [slice(c, min(c + each, every)) for c in range(0, every, each)]
@@ -133,7 +133,7 @@ def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
 
 
 _BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
-_PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
+_PLANNED: Final = 1024  # boxes planned at a time, with every sample
 _SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
 

@@ -28,7 +28,7 @@ class Photo:
 
     @property
     def image(self) -> Image.Image:
-        """RGB; never changed."""
+        """The photograph in RGB; it must not be changed."""
         return _read(self.path)
 
 
@@ -79,8 +79,7 @@ class Photos:
 
     def _check_named(self, placed: Placed, row: int) -> Photo:
         try:
-            with Image.open(str(self._named)) as file:
-                size = file.size
+            size = _read(Path(str(self._named))).size
         except _NO_IMAGE as error:
             said = getattr(error, "strerror", None) or "it is no image that can be read"
             raise ArgumentError(f"--photo {self._named}: {said}; name the boxes' image") from None
@@ -102,12 +101,7 @@ class Photos:
         for name in _names(job, placed.map, row):
             for folder in folders:
                 for path in self._called(name, folder):
-                    try:
-                        with Image.open(path) as file:
-                            size = file.size
-                    except _NO_IMAGE:
-                        continue
-                    if _fits(size, placed):
+                    if _is_that_of(path, placed):
                         return Photo(path)
         return None
 
@@ -130,7 +124,8 @@ def _listed(folder: Path) -> dict[str, list[Path]]:
     count = 0
     for place, _, files in os.walk(folder):
         for file in files:
-            found.setdefault(file, []).append(Path(place, file))
+            if not (path := Path(place, file)).is_symlink():
+                found.setdefault(file, []).append(path)
         count += len(files)
         if count > _MOST_FILES:
             break
@@ -150,6 +145,16 @@ def _pixels(placed: Placed) -> tuple[float, float]:
     """Height and width of what the map covers."""
     (height, width), (y, x) = placed.job.source.map_size(placed.map), placed.cells_per_pixel
     return height / y, width / x
+
+
+def _is_that_of(path: Path, placed: Placed) -> bool:
+    """Whether a file is a whole image of a fitting size."""
+    try:
+        with Image.open(path) as file:
+            fits = _fits(file.size, placed)
+        return fits and bool(_read(path).size)
+    except _NO_IMAGE:
+        return False
 
 
 def _fits(size: tuple[int, int], placed: Placed) -> bool:

@@ -216,7 +216,7 @@ def _read_boxes(request: Request, count: int) -> BoxTable:
 
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
-    """(K,) the boxes that cannot be pooled as they are; BoxError names those nobody allowed."""
+    """Mask (K,) of boxes that cannot be pooled; BoxError names those that are not allowed."""
     by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite

@@ -124,7 +124,7 @@ class Writing:
 
 
 def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them where none is."""
+    """The number of values that are NaN or infinite; one pass if there are none."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = values.sum(dtype=np.result_type(values, np.float32))
     return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())

@@ -71,7 +71,7 @@ class Meaning:
     """A node in roicrop's terms.
 
     convention: the row, with the node's own ratio and mode in it.
-    output_size: (PH, PW) bins; None where nobody knows which attributes say so.
+    output_size: (PH, PW) bins; None if no known attribute says so.
     spatial_scale: cells per pixel; None where the node has a scale for each level.
     strides: pixels per cell of each level, finest first, for a node that takes a pyramid.
     differs: "" where it computes the same, else in what the node differs from that convention.

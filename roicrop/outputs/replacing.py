@@ -42,7 +42,7 @@ def replacing(
     It lies beside the target, so that the change is one step. When the block fails or is
     interrupted, nothing is left and the target is as it was. A process that is killed outright
     leaves its temporary file; the next one to write the same target removes it, unless it is
-    `retried`, which whoever retries does for all targets at once. A lock on the file says whether
+    `retried`, in which case the caller removes those of all targets. A lock on the file tells if
     its run is alive, wherever that run is: process numbers mean nothing in another container or on
     another host.
 

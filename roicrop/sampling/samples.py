@@ -45,7 +45,7 @@ class Samples:
         return len(self.bin)
 
     def where(self, chosen: slice | Bool) -> Samples:
-        """Some of them."""
+        """The chosen samples."""
         return Samples(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def of_bin(self, p: int) -> Samples:

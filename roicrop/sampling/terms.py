@@ -34,7 +34,7 @@ class Tap:
 
     @property
     def weight(self) -> float:
-        """What the cell counts."""
+        """The weight of the cell."""
         return self.weight_y * self.weight_x
 
 

@@ -92,7 +92,7 @@ class TurnedPlan(Plan):
 
     @cached_property
     def rows(self) -> Rows:
-        """The matrix."""
+        """The matrix of all bins, in sparse form."""
         each = [self._rows_of(k) for k in range(len(self))]
         lengths, cells, weights = (
             np.concatenate(parts) if parts else np.empty(0, dtype)

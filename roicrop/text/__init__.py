@@ -5,7 +5,7 @@ from __future__ import annotations
 from roicrop.text.names import choice, listing, one_line, printable, quoted
 from roicrop.text.numbers import brief, exact, in_column, minus, special, tidy, under_one_another
 from roicrop.text.records import csv_lines, json_line, json_lines, plain
-from roicrop.text.scales import Format, format_for, round_step, ticks
+from roicrop.text.scales import Format, fitting, format_for, round_step, ticks
 from roicrop.text.tables import INDENT, headed, table
 from roicrop.text.wording import distance, many, measure
 
@@ -17,6 +17,7 @@ __all__ = [
     "csv_lines",
     "distance",
     "exact",
+    "fitting",
     "format_for",
     "headed",
     "in_column",

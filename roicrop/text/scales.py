@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roicrop.text.numbers import minus, special
@@ -11,14 +12,19 @@ from roicrop.text.numbers import minus, special
 _SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MOST_DECIMALS: Final = 6
 _MOST_DIGITS: Final = 7  # before the decimal point
+_MOST_LOST: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way of writing many numbers: each divided by 10^exponent, with so many decimals."""
+    """One way of writing many numbers: each divided by 10^exponent, with so many decimals.
+
+    zero: what is before the decimal point of numbers below 1.
+    """
 
     exponent: int
     decimals: int
+    zero: str = "0"
 
     def __call__(self, value: float) -> str:
         """The number without the power of ten, which `factor` says once for all of them."""
@@ -29,7 +35,8 @@ class Format:
         if abs(value) >= 10.0 ** (self.exponent + _MOST_DIGITS):
             return minus(f"{value / 10.0**self.exponent:.0e}".replace("e+", "e"))
         text = f"{value / 10.0**self.exponent:.{self.decimals}f}"
-        return minus(text.lstrip("-") if float(text) == 0 else text)
+        text = text.lstrip("-") if float(text) == 0 else text
+        return minus(text.replace("0.", f"{self.zero}.", 1) if abs(float(text)) < 1 else text)
 
     @property
     def factor(self) -> str:
@@ -52,6 +59,34 @@ def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None
     if digits > 2 and high > low:
         decimals = max(decimals, 1 - math.floor(math.log10(high - low)) + exponent)
     return Format(exponent, min(max(decimals, 0), _MOST_DECIMALS))
+
+
+def fitting(
+    values: Collection[float], bounds: tuple[float, float], fits: Callable[[str], bool]
+) -> Format | None:
+    """The format with the most digits in which every value fits; None if there is none.
+
+    Nor is there one if, so short, numbers would hardly tell the values apart. bounds: of a scale
+    beside the numbers, whose power of ten they share; what lies outside does not count.
+    """
+    numbers = sorted({v for v in values if bounds[0] <= v <= bounds[1]})
+    low, high = (numbers[0], numbers[-1]) if numbers else bounds
+    exponent = format_for(*bounds).exponent
+    formats = [format_for(low, high, digits, exponent=exponent) for digits in (3, 2)]
+    for written in [*formats, replace(formats[-1], zero="")]:
+        if all(fits(written(value)) for value in values):
+            return written if _tells_apart(written, numbers) else None
+    return None
+
+
+def _tells_apart(written: Format, numbers: Sequence[float]) -> bool:
+    """Whether rounding loses little of the middle half of some numbers in order."""
+    if len(numbers) < 2:
+        return True
+    scaled = [number / 10.0**written.exponent for number in numbers]
+    lost = sum(abs(round(n, written.decimals) - n) for n in scaled) / len(scaled)
+    quarter = len(scaled) // 4
+    return lost <= _MOST_LOST * (scaled[-1 - quarter] - scaled[quarter])
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

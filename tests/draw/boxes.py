@@ -13,9 +13,8 @@ from PIL import Image
 from roicrop import operators
 from roicrop.conventions import PLAIN, Operator, SamplingRatio
 from roicrop.draw import Crop, Shown, Subject, default_bin, panel
-from roicrop.draw.map import over_channels
 from roicrop.draw.sheet import Sheet
-from roicrop.draw.view import Span, View, fit
+from roicrop.draw.view import Span, View, fit, over_channels
 from roicrop.job import Photo
 
 Array = NDArray[Any]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from roicrop.draw.canvas import FINER, Brush, blank
+from roicrop.draw.canvas import FINER, Brush, blank, clean, shorten, text_width, wrap
 from roicrop.draw.colour import (
     INFINITE,
     MINUS_INFINITE,
@@ -15,8 +17,7 @@ from roicrop.draw.colour import (
     readable_on,
     scale_of,
 )
-from roicrop.draw.lettering import clean, shorten, text_width, wrap
-from roicrop.draw.map import BRACKETS, _brackets
+from roicrop.draw.map import BRACKETS, _brackets, _fitting
 from roicrop.draw.sheet import Sheet
 from roicrop.draw.view import MOST_STRETCH, Span, fit, in_sight
 from roicrop.text import format_for, ticks
@@ -84,6 +85,31 @@ def test_written_numbers_can_be_read_back(value: float) -> None:
     written = format_for(min(value, 0.0), max(value, 0.0))
     read = float(written(value).replace("−", "-")) * 10.0**written.exponent
     assert abs(read - value) <= 0.006 * abs(value)
+
+
+_RAMP = np.linspace(-2.0, 2.0, 49)
+
+
+@pytest.mark.parametrize(
+    ("values", "room", "expected"),
+    [
+        (_RAMP, 60, "−2.00"),
+        (_RAMP, 40, "−2.0"),
+        (_RAMP, 30, None),  # −1, 0 and 1 would be all that is left
+        (_RAMP / 4, 40, "−.50"),
+        (40 * _RAMP, 40, "−80"),
+        (1000 + _RAMP / 100, 60, None),
+        (np.append(_RAMP, 1e6), 60, None),
+        (np.full(9, 3.5), 40, "3.50"),
+        (np.arange(10.0), 12, None),
+        (np.arange(10.0), 30, "0"),
+    ],
+)
+def test_numbers_are_left_out_where_they_would_not_tell_cells_apart(
+    values: NDArray[np.float64], room: float, expected: str | None
+) -> None:
+    written = _fitting(Scale(float(values.min()), float(values.max())), values, room)
+    assert (written and written(float(values[0]))) == expected
 
 
 @settings(max_examples=50)

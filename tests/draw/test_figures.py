@@ -37,7 +37,7 @@ def _is_refused(box: Box) -> bool:
     return (box[2] < box[0]) != (box[3] < box[1])
 
 
-@settings(max_examples=25)
+@settings(max_examples=200)
 @given(box=BOXES, bins=BINS, convention=_ALIGN | st.just("fast-rcnn"), photo=st.booleans())
 def test_nothing_overlaps_in_a_panel(
     box: Box, bins: tuple[int, int], convention: str, photo: bool
@@ -189,6 +189,22 @@ def test_an_overlay_says_where_the_two_differ_most() -> None:
     shown = Shown.of(features, 1)
     said = text_of(overlay(shown, pair, names=("this", "that"), subject=SUBJECT))
     assert "They differ most in bin 0,1 of channel 1, by −1.75: this gives 0.25, that −1.5." in said
+
+
+def test_no_arrow_is_without_its_number() -> None:
+    pool = crop((20, 20, 90, 70), convention="fast-rcnn", channel=0)
+    pair = crop((20, 20, 90, 70), channel=0), pool
+    arrows = "how far an edge moved"
+    assert arrows in text_of(panel(SHOWN, pool, subject=SUBJECT))
+    assert arrows in text_of(both(SHOWN, pair, subject=SUBJECT))
+    assert arrows not in text_of(overlay(SHOWN, pair, names=("a", "b"), subject=SUBJECT))
+
+
+def test_bins_too_small_for_a_number_each_have_some() -> None:
+    sheet = panel_of((20, 20, 90, 70), 14)
+    row = [p for p in sheet.placed if p.text in map(str, range(0, 14, 2))]
+    tops = [p.top for p in row]
+    assert max(map(tops.count, tops)) == 7
 
 
 def test_the_public_functions_give_pictures() -> None:

@@ -17,6 +17,7 @@ from roicrop.draw.map import heat_map
 from roicrop.draw.view import Span, View, fit
 from tests.draw.boxes import (
     FEATURES,
+    STRIDE,
     SUBJECT,
     Box,
     assert_legible,
@@ -274,6 +275,33 @@ def test_a_bin_too_thin_to_be_seen_is_enlarged_in_an_inset(convention: str, box:
     assert_legible(sheet)
     assert "enlarged: bin {},{}".format(*found.bin) in text_of(sheet)
     assert "enlarged" not in text_of(panel_of((20, 20, 90, 70), convention=convention))
+
+
+def test_an_arrow_begins_on_the_edge_that_moved() -> None:
+    """Of a box so small that it lies beside the cells that it becomes, too."""
+    tiny, large = (Span(6, 9), Span(5, 9)), (Span(0, 12), Span(0, 14))
+    for box, spans in (((50, 60, 53, 62), tiny), ((20, 20, 90, 70), large)):
+        found = crop(box, convention="fast-rcnn", channel=0)
+        view = view_of(*spans, 400, 480)
+        moves = kinds._moves(Drawing(found, view, SUBJECT, SHOWN))
+        assert len(moves) >= 3
+        (left, top), (right, bottom) = (
+            (view.x(x / STRIDE - 0.5), view.y(y / STRIDE - 0.5)) for x, y in (box[:2], box[2:])
+        )
+        for (x, y, *_), _ in moves:
+            assert left - 1e-6 <= x <= right + 1e-6
+            assert top - 1e-6 <= y <= bottom + 1e-6
+
+
+def test_brackets_are_explained_where_they_are_drawn_and_only_there() -> None:
+    large = np.zeros((1, 200, 304), np.float32)
+    for box, bins, features, expected in (
+        ((16, 16, 95, 95), 3, FEATURES, True),
+        ((16, 16, 72, 72), 2, FEATURES, False),  # bins do not overlap
+        ((0, 0, 2432, 1600), 60, large, False),  # there is no room
+    ):
+        found = panel_of(box, bins, convention="fast-rcnn", channel=0, features=features)
+        assert ("the rows or columns of a bin" in text_of(found)) == expected
 
 
 def test_bins_of_nothing_are_striped_and_keep_their_number() -> None:

@@ -68,12 +68,24 @@ def test_a_file_of_another_size_is_not_the_photograph() -> None:
     assert found() is None
 
 
-def test_a_name_never_leads_out_of_the_folder() -> None:
-    one_image("../secret.png")
-    picture("secret.png")
+@pytest.mark.parametrize("name", ["../secret.png", "secret.png", "{here}/secret.png"])
+def test_a_name_never_leads_out_of_the_folder(name: str) -> None:
+    one_image(name.format(here=Path.cwd()))
+    Path("maps/secret.png").symlink_to(picture("secret.png"))
     write_boxes(boxes=[(0, 8, 8, 28, 28)])
     shutil.copy("boxes.csv", "maps/boxes.csv")
     assert found("maps/boxes.csv") is None
+
+
+def test_half_an_image_is_not_the_photograph() -> None:
+    one_image("page.png")
+    whole = picture("maps/page.png").read_bytes()
+    Path("maps/page.png").write_bytes(whole[: len(whole) - 40])
+    assert found() is None
+    show = ["show", "maps/maps.h5", "boxes.csv", "-o", "figure.png", "--photo", "maps/page.png"]
+    refused = run(*show)
+    assert refused.status == 2
+    assert "--photo maps/page.png: it is no image that can be read" in refused.error
 
 
 def test_a_coco_file_names_a_file_beside_itself() -> None:
@@ -134,7 +146,7 @@ def test_many_figures_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyP
     show = ["show", "maps.h5", "boxes.csv", "--box", "0-5", "--threads", "2"]
     assert run(*show, "-o", "one").status == 0
     monkeypatch.setattr(album, "_WORTH_WORKERS", 4)
-    assert run(*show, "-o", "several").status == 0
+    assert progress("several", 6, threads=2) == [1] * 6
     assert [p.name for p in sorted(Path("several").iterdir())] == [
         f"align-box-{k}.png" for k in range(6)
     ]
@@ -148,21 +160,21 @@ def test_many_figures_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyP
     assert [p.name for p in Path("several").iterdir()] == ["align-box-4.png"]
 
 
-@pytest.mark.parametrize("worth", [3, 1000])
-def test_progress_is_told_of_every_figure_in_one_process_and_in_several(
-    worth: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(album, "_WORTH_WORKERS", worth)
-    write_boxes(boxes=[(0, 2 + k, 2, 30 + k, 30) for k in range(4)])
+def test_progress_is_told_of_every_figure() -> None:
+    write_boxes(boxes=[(0, 2 + k, 2, 30 + k, 30) for k in range(3)])
+    assert progress("figures", 3) == [1] * 3
+
+
+def progress(place: str, count: int, threads: int = 1) -> list[int]:
     row, done = PLAIN["mask-rcnn"], list[int]()
-    Path("figures").mkdir()
-    request = Request(features="maps.h5", boxes="boxes.csv", convention=row, threads=2)
+    Path(place).mkdir()
+    request = Request(features="maps.h5", boxes="boxes.csv", convention=row, threads=threads)
     with (
         jobs.open_job(request) as job,
-        Album(job, "figures", [row], Options(), boxes=[range(4)]) as figures,
+        Album(job, place, [row], Options(), boxes=[range(count)]) as figures,
     ):
-        assert len(figures.draw(done.append)) == len(figures) == 4
-    assert done == [1] * 4
+        assert len(figures.draw(done.append)) == len(figures) == count
+    return done
 
 
 def test_a_maximum_is_drawn_on_the_channel_of_the_largest_value(

@@ -10,7 +10,7 @@ import pytest
 
 import roicrop
 from roicrop.draw import Crop, Shown, Subject
-from roicrop.draw.drawing import Drawing, points
+from roicrop.draw.drawing import Drawing
 from roicrop.draw.view import Span, fit
 from tests.command_line import run, write_maps
 
@@ -48,7 +48,7 @@ def test_the_box_stays_where_it_is_whatever_the_convention_makes_of_it() -> None
 def test_every_sample_is_marked_where_the_plan_has_it() -> None:
     found = drawing([28, 9, 10, 4, 30.0])
     y, x = found.crop.plan.samples(0)
-    them = points(found.view, found.crop.plan, 0)
+    them = found.points
     assert len(them.y) == 24
     assert np.array_equal(them.y, y.position.astype(np.float64))
     assert np.array_equal(them.x, x.position.astype(np.float64))

@@ -46,22 +46,22 @@ def test_an_overview_names_each_box_with_its_score() -> None:
 
 def test_an_overview_of_many_boxes_numbers_the_best_and_counts_the_rest() -> None:
     boxes: list[Box] = [(n % 31 * 7, n // 31 * 5, n % 31 * 7 + 20, n // 31 * 5 + 20)
-                        for n in range(1000)]  # fmt: skip
+                        for n in range(300)]  # fmt: skip
     sheet = survey("overview", boxes).compose()
     said = text_of(sheet)
     assert_legible(sheet)
     (numbered,) = map(int, re.findall(r"(\d+) of those with the highest scores, numbered", said))
     assert 5 <= numbered <= 20
-    assert f"the other {1000 - numbered} boxes" in said
-    assert "999: 142.71" in said
+    assert f"the other {300 - numbered} boxes" in said
+    assert "299: 42.71" in said
     assert "0: 0 " not in said
     largest = text_of(survey("overview", boxes, score=False).compose())
     assert "of those that are largest, numbered" in largest
 
 
 def test_a_sheet_says_which_boxes_it_leaves_out() -> None:
-    boxes: list[Box] = [(10, 10, 60, 60)] * 61
-    assert "These are the first 60 of 61" in text_of(survey("sheet", boxes).compose())
+    boxes: list[Box] = [(10, 10, 60, 60)] * 49
+    assert "These are the first 48 of 49" in text_of(survey("sheet", boxes).compose())
 
 
 @pytest.mark.parametrize("convention", ["mask-rcnn", "detectron2", "prroi", "tensorflow"])

@@ -125,7 +125,7 @@ def test_rows_of_another_version_are_skipped_and_it_is_said() -> None:
     LEDGER.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = batch("--quiet")
     assert result.status == 0
-    assert "1 of the rows that were skipped are of roicrop 0.0.1" in result.err
+    assert "1 skipped row came from roicrop 0.0.1" in result.err
 
 
 def test_the_failed_rows_are_listed_once_more_at_the_end() -> None:

@@ -32,7 +32,7 @@ constexpr std::int64_t longest_segment = 1024;      // taps: longer sums would l
 constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are cut no further: 4 MiB of panel
 constexpr std::int64_t shared_cells = 1 << 17;      // of a region, where there is scratch for it
 constexpr std::int64_t near_cells = 1 << 12;        // of a region of a channels-last map
-constexpr std::int64_t near_bytes = 1 << 19;        // what stays in the second-level cache beside others
+constexpr std::int64_t near_bytes = 3 << 18;        // what stays in the second-level cache
 constexpr std::int64_t scratch_bytes = 18 << 20;    // of all threads
 constexpr std::int64_t streamed_bytes = 8 << 20;    // an output from which caches are left out
 constexpr std::int64_t values_a_thread = 1 << 18;   // less is quicker without one more thread
@@ -67,7 +67,7 @@ public:
           line_(line_bytes / size_),
           own_bins_(a.own_channels ? a.bins_y * a.bins_x : 1),
           cells_out_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
-          reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_ &&
+          reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_bytes / int(sizeof(Sum)) &&
                           a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped) {}
 
     void run() {

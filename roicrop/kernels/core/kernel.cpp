@@ -127,7 +127,7 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
                                     const Axis& axis, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
     const Axis y = axis;  // which no store to row buffers can change
-    constexpr int columns = std::min(column_block, most_accumulators / vectors);
+    constexpr int columns = vectors > most_accumulators / 2 ? 1 : vectors > most_accumulators / 4 ? 2 : column_block;
     const std::int64_t* const end = box.column + box.columns;
     const int segment = box.segment;
     for (int row = first_row; row < first_row + rows; ++row) {
@@ -383,17 +383,16 @@ private:
     // A cell's channels, as many vectors at a time as there are accumulators for.
     template <class Do>
     void for_each_vectors(Do with) {
-        for (int v = 0; v < vectors_;) {
-            const auto next = [&, left = vectors_ - v](auto n) {
-                if (n > left) return false;
-                const int channel = n == 1 ? std::min(v * width<Sum>, last_) : v * width<Sum>;
-                with(Vectors<n>{channel, std::min((n - 1) * width<Sum>, last_ - channel), v * width<Sum>});
-                v += n;
-                return true;
-            };
-            next(std::integral_constant<int, 8>{}) || next(std::integral_constant<int, 4>{}) ||
-                next(std::integral_constant<int, 2>{}) || next(std::integral_constant<int, 1>{});
-        }
+        for (int v = 0; v < vectors_; v += most_accumulators)
+            with_vectors<most_accumulators>(with, v, std::min(vectors_ - v, most_accumulators));
+    }
+
+    template <int n, class Do>
+    void with_vectors(Do with, int first, int count) {
+        if constexpr (n > 1)
+            if (count < n) return with_vectors<n - 1>(with, first, count);
+        const int channel = n == 1 ? std::min(first * width<Sum>, last_) : first * width<Sum>;
+        with(Vectors<n>{channel, std::min((n - 1) * width<Sum>, last_ - channel), first * width<Sum>});
     }
 
     // What flags say of one row of bins.
