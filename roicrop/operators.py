@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -46,10 +46,10 @@ from roicrop.sampling import Int, Plan
 from roicrop.text import printable
 
 __all__ = [
+    "WindowCrop",
     "assign_levels",
     "channels_of",
     "crop",
-    "crop_window",
     "multiscale_roi_align",
     "plan",
     "ps_roi_align",
@@ -365,31 +365,48 @@ def plan(
     )
 
 
-def crop_window(
-    window: Array,
-    boxes: Array,
-    out: Array,
-    *,
-    convention: Convention,
-    spatial_scale: float,
-    threads: int,
-    map_size: tuple[int, int],
-    origin: tuple[int, int] = (0, 0),
-    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
-) -> None:
-    """Pool boxes of one image from a window of its map, to the bit as from all of it.
+class WindowCrop:
+    """Boxes of one image, checked once, to be pooled from any windows of its map.
 
-    window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
-        (H, W), and has all cells that the boxes read. places: as in `kernels.Core`.
-    boxes: (K, 4), in the convention's own order, or (K, 5) with an angle. out: (K, C, PH, PW), with
-        any strides.
-
-    Raises BoxError.
+    The results are those from all of the map, to the bit.
     """
-    bins = int(out.shape[2]), int(out.shape[3])
-    given = boxes_of([boxes], 1, convention.box_numbers)
-    call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
-    call.crop_into(out, threads, map_size=map_size, origin=origin, places=places)
+
+    def __init__(
+        self,
+        boxes: Array,
+        output_size: tuple[int, int],
+        *,
+        convention: Convention,
+        spatial_scale: float,
+        map_size: tuple[int, int],
+        dtype: np.dtype[Any],
+    ) -> None:
+        """boxes: (K, 4), in the convention's own order, or (K, 5) with an angle.
+
+        map_size: (H, W). dtype: of the windows. Raises BoxError.
+        """
+        given, no_map = boxes_of([boxes], 1, convention.box_numbers), np.empty((1, 0, 0, 0), dtype)
+        self._call = _Call([no_map], [spatial_scale], given, output_size, convention, False)
+        self._parts = list(chain.from_iterable(self._call.blocks()))
+        self._map_size = map_size
+
+    def pool(
+        self,
+        window: Array,
+        out: Array,
+        *,
+        threads: int,
+        origin: tuple[int, int] = (0, 0),
+        places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    ) -> None:
+        """Pool the boxes from a window that has all cells which they read.
+
+        window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of the map. places:
+        as in `kernels.Core`. out: (K, C, PH, PW), with any strides.
+        """
+        call = replace(self._call, maps=[window[np.newaxis]])
+        size = self._map_size
+        call.crop_parts(self._parts, out, threads, map_size=size, origin=origin, places=places)
 
 
 def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:
@@ -451,14 +468,16 @@ class _Call:
         self.crop_into(pooled.transpose(0, 3, 1, 2) if last else pooled, most, choose)
         return pooled
 
-    def crop_into(
-        self, out: Array, threads: int, choose: _Choose | None = None, **window: Any
-    ) -> None:
-        """Pool every box into `out`, (K, C, PH, PW); window: what the core is told of it."""
+    def crop_into(self, out: Array, threads: int, choose: _Choose | None = None) -> None:
+        """Pool every box into `out`, (K, C, PH, PW)."""
         if self.boxes.count > _BOXES_AT_ONCE:
-            for _ in self._blocks(choose):  # so that a wrong box leaves `out` as it was
+            for _ in self.blocks(choose):  # so that a wrong box leaves `out` as it was
                 pass
-        for level, rows, image_index, corners in chain.from_iterable(self._blocks(choose)):
+        self.crop_parts(chain.from_iterable(self.blocks(choose)), out, threads)
+
+    def crop_parts(self, parts: Iterable[_Part], out: Array, threads: int, **window: Any) -> None:
+        """The same of boxes that are checked; window: what the core is told of it."""
+        for level, rows, image_index, corners in parts:
             if level < 0:
                 out[rows] = 0
                 continue
@@ -500,7 +519,7 @@ class _Call:
             yield slice(first, end)
             first = end
 
-    def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
+    def blocks(self, choose: _Choose | None = None) -> Iterator[list[_Part]]:
         """Some boxes at a time, checked, by the map that they are on."""
         dtype = coordinate_dtype(self.maps[0].dtype)
         for first in range(0, self.boxes.count, _BOXES_AT_ONCE):

@@ -96,8 +96,7 @@ class Draft:
     _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.coords.flags.owndata or not self.coords.flags.c_contiguous:
-            self.coords = np.array(self.coords, order="C")
+        self.coords = np.require(self.coords, requirements=["C", "O"])
         if isinstance(self.lines, np.ndarray) and self.lines.max(initial=0) < 2**31:
             self.lines = self.lines.astype(np.int32)
         for role, values in self.columns.items():

@@ -37,16 +37,17 @@ def to_xyxy(
     """
     if box_format == "xyxy" and not inclusive:
         return coords  # not copied: there may be millions
-    first, last = coords[:, :2], coords[:, 2:]
+    xyxy = coords[:, [1, 0, 3, 2]] if box_format == "yxyx" else coords.copy()
+    first, last = xyxy[:, :2], xyxy[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
         if box_format == "xywh":
-            return np.concatenate([first, first + last], axis=1)
-        if box_format in ("cxcywh", ROTATED):
-            half = last / 2
-            return np.concatenate([first - half, first + half], axis=1)
-        if box_format == "yxyx":
-            first, last = first[:, ::-1], last[:, ::-1]
-        return np.concatenate([first, last + 1 if inclusive else last], axis=1)
+            last += first
+        elif box_format in ("cxcywh", ROTATED):
+            last /= 2
+            xyxy[:] = np.concatenate([first - last, first + last], axis=1)
+        elif inclusive:
+            last += 1
+    return xyxy
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -194,18 +195,18 @@ class BoxTable:
         """The place of a row of the file (not of a table that was cut down)."""
         return self.source.where(row)
 
-    def xyxy(self, *, inclusive: bool = False) -> NDArray[np.float64]:
-        """Corners (K, 4) float64, normalised where the file's are; see `to_xyxy`."""
-        return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
+    def xyxy(self, rows: Any = slice(None), *, inclusive: bool = False) -> NDArray[np.float64]:
+        """Corners (K, 4) float64, normalised where the file's are, or of some rows: `to_xyxy`."""
+        return to_xyxy(self.coords[rows], self.box_format, inclusive=inclusive)
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
         """Which boxes are bad on their own: see `find_bad`."""
         bad = find_bad(self.xyxy(inclusive=inclusive), self.angle)
         if not self.faults:
             return bad
-        numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
-        faults = {numbers[n]: text for n, text in self.faults.items() if n in numbers}
-        return dataclasses.replace(bad, faults=faults)
+        its = self.source_index
+        rows = np.flatnonzero(np.isin(its, list(self.faults))).tolist()
+        return dataclasses.replace(bad, faults={row: self.faults[int(its[row])] for row in rows})
 
     def warned(self, warnings: tuple[str, ...]) -> BoxTable:
         """The table with additional warnings."""

@@ -67,7 +67,8 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
             said.append({"path": path, "error": in_one_line(error)[0]})
             continue
         looked.append(one)
-        said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
+        if as_json:
+            said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
         for unreadable in one.unreadable:
             failed = True
             tell(FeatureError(unreadable))

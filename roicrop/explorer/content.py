@@ -147,7 +147,7 @@ class Content:
             record: Record = {
                 "number": int(table.source_index[k]),
                 "image": image,
-                "xyxy": job.xyxy[k].tolist(),
+                "xyxy": job.xyxy_of([k])[0].tolist(),
                 "map": {rule: _map_of(each, k) for rule, each in self.by_rule.items()},
             }
             if table.angle is not None:

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from roicrop.conventions import Convention, LevelRule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.files import split_spec
-from roicrop.job.fitting import Fit, fit, stride_that_fits
+from roicrop.files.columns import in_blocks, throughout, values_of
+from roicrop.job.fitting import NO_BOX, Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.memory import default_memory
@@ -62,22 +63,30 @@ class Job:
     _under: dict[str, Job] = field(init=False, default_factory=dict)  # by level rule
 
     def __post_init__(self) -> None:
-        self._put_on(np.where(self.image_index < 0, -1, 0))
+        nowhere = self.image_index < 0
+        self._put_on(-nowhere.astype(np.int64) if nowhere.any() else throughout(0, len(self)))
         if self.source.level_names is not None:
             level = self._by_rule() if self.given_level is None else self.given_level
             self._put_on(level)
             object.__setattr__(self, "is_pooled", self.is_pooled & (level >= 0))
 
     def _by_rule(self) -> NDArray[np.int64]:
-        boxes = self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY]
-        rule = rule_of(self.request)
-        return assign_levels(self.source, self.image_index, boxes, rule, self.where)
+        rule, level = rule_of(self.request), np.empty(len(self), np.int64)
+        for some in in_blocks(len(self)):
+            boxes, where = self._in_input(self.corners_of(some), some), partial(self._at, some)
+            images = self.image_index[some]
+            level[some] = assign_levels(self.source, images, boxes, rule, where)
+        return level
+
+    def _at(self, rows: slice, row: int) -> str:
+        return self.where(rows.start + row)
 
     def _put_on(self, level: NDArray[np.int64]) -> None:
         """Put boxes on maps of these levels."""
-        levels = self.source.levels
-        first = self.image_index * levels
-        index = np.where(self.image_index < 0, -1, first + np.maximum(level, 0))
+        index = self.image_index
+        if self.source.levels > 1:
+            first = self.image_index * self.source.levels
+            index = np.where(self.image_index < 0, -1, first + np.maximum(level, 0))
         frames = Frames(self.source, index, self.scale, self.request.image_size)
         for name, value in (("level", level), ("map_index", index), ("frames", frames)):
             object.__setattr__(self, name, value)
@@ -141,13 +150,22 @@ class Job:
     @property
     def reversed(self) -> int:
         """How many boxes that are pooled end before they begin."""
-        corners = self.corners[self.is_pooled]
-        return int((corners[:, 2:] < corners[:, :2]).any(axis=1).sum())
+        return self.count_reversed(of_pooled=True)
+
+    def count_reversed(self, *, of_pooled: bool = False) -> int:
+        """How many boxes end before they begin, of all or of those that are pooled."""
+        count = 0
+        for some in in_blocks(len(self)):
+            corners = self.corners_of(some)
+            is_reversed = (corners[:, 2:] < corners[:, :2]).any(axis=1)
+            of = self.is_pooled[some] if of_pooled else np.isfinite(corners).all(axis=1)
+            count += int((is_reversed & of).sum())
+        return count
 
     @property
     def images_read(self) -> int:
         """How many images have a box that is pooled."""
-        return len(distinct_images(self.image_index[self.is_pooled]))
+        return len(distinct_images(self.image_index, self.is_pooled))
 
     @property
     def level_rule(self) -> LevelRule | None:
@@ -168,8 +186,7 @@ class Job:
 
     def why_on_level(self, row: int) -> sampling.Levels:
         """Why a box is on its level: `Levels` of one box."""
-        at = self.frames.input_scale[self.frames.of_box[row]]
-        boxes = self.corners[[row]] * at[_XYXY]
+        boxes = self._in_input(self.corners_of([row]), [row])
         return levels_on(self.source, int(self.image_index[row]), boxes, rule_of(self.request))
 
     @property
@@ -184,32 +201,44 @@ class Job:
             return f"default of {self.convention.name}"
         return self.table.box_format_origin
 
-    @cached_property
-    def xyxy(self) -> Corners:
-        """(K, 4) corners in the unit of the table: pixels, or fractions where it is normalised."""
-        return self.table.xyxy(inclusive=self.request.inclusive)
+    def xyxy_of(self, rows: Any) -> Corners:
+        """(n, 4) corners in the unit of the table: pixels, or fractions where it is normalised."""
+        return self.table.xyxy(rows, inclusive=self.request.inclusive)
+
+    def corners_of(self, rows: Any) -> Corners:
+        """(n, 4) xyxy in pixels of the original image; NaN where fractions have no image."""
+        corners = self.xyxy_of(rows)
+        if self.request.normalized:
+            corners = corners * self.frames.pixels[self.frames.of_box[rows]][:, _XYXY]
+        return corners
 
     @cached_property
     def corners(self) -> Corners:
-        """(K, 4) xyxy in pixels of the original image; NaN where fractions have no image."""
-        if self.request.normalized:
-            return self.xyxy * self.frames.pixels[self.frames.of_box][:, _XYXY]
-        return self.xyxy
+        """(K, 4) those of all boxes; where there are millions, `corners_of` takes less memory."""
+        return self.corners_of(slice(None))
+
+    def _in_input(self, corners: Corners, rows: Any) -> Corners:
+        """Corners in pixels of the images that the network saw."""
+        moved: Corners = corners * self.frames.input_scale[self.frames.of_box[rows]][:, _XYXY]
+        return moved
 
     @property
     def cells(self) -> Corners:
         """(K, 4) xyxy in feature coordinates, under the job's convention."""
+        return self._cells_of(slice(None))
+
+    def _cells_of(self, rows: Any) -> Corners:
+        factors = self.frames.cells_per_pixel(self.convention)[self.frames.of_box[rows]]
         with np.errstate(over="ignore"):
-            cells: Corners = self.hulls * self.cells_per_pixel[:, _XYXY]
+            cells: Corners = self.hulls_of(rows) * factors[:, _XYXY]
         return cells
 
-    @property
-    def hulls(self) -> Corners:
-        """(K, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
-        angle = self.table.angle
-        if angle is None:
-            return self.corners
-        first, last = self.corners[:, :2], self.corners[:, 2:]
+    def hulls_of(self, rows: Any) -> Corners:
+        """(n, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
+        if self.table.angle is None:
+            return self.corners_of(rows)
+        corners, angle = self.corners_of(rows), self.table.angle[rows]
+        first, last = corners[:, :2], corners[:, 2:]
         radians = np.deg2rad(angle) if self.convention.angle == "degrees" else angle
         with np.errstate(invalid="ignore"):
             cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
@@ -220,12 +249,14 @@ class Job:
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
         """(K, 2) from pixels of each box's original image to cells of its map, y first."""
-        return self.frames.cells_per_pixel(self.convention)[self.frames.of_box]
+        factors: Corners = self.frames.cells_per_pixel(self.convention)[self.frames.of_box]
+        return factors
 
     @property
     def box_map_size(self) -> NDArray[np.float64]:
         """(K, 2) height and width of each box's map, in cells."""
-        return self.frames.map_size[self.frames.of_box]
+        sizes: Corners = self.frames.map_size[self.frames.of_box]
+        return sizes
 
     def scale(self, i: int) -> Scale:
         """Cells per pixel of map i: what the request says, else the file."""
@@ -319,13 +350,15 @@ class Job:
 
     def rows_of(self, numbers: Iterable[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
-        row_of = {int(number): row for row, number in enumerate(self.table.source_index)}
-        rows = []
-        for number in numbers:
-            if number not in row_of:
+        wanted = list(numbers)
+        row_of = dict.fromkeys(wanted, -1)
+        for row, number in enumerate(values_of(self.table.source_index)):
+            if number in row_of:
+                row_of[number] = row
+        for number in wanted:
+            if row_of[number] < 0:
                 raise BoxError(self._no_box(number))
-            rows.append(row_of[number])
-        return np.array(rows, dtype=np.intp)
+        return np.array([row_of[number] for number in wanted], dtype=np.intp)
 
     def _no_box(self, number: int) -> str:
         name, count = self.table.source.name, many(len(self), "box", "boxes")
@@ -374,15 +407,18 @@ class Job:
 
     @cached_property
     def _fit(self) -> Fit:
-        return fit(self.cells, self.box_map_size)
+        sizes, of_box = self.frames.map_size, self.frames.of_box
+        blocks = in_blocks(len(self))
+        return sum((fit(self._cells_of(some), sizes[of_box[some]]) for some in blocks), NO_BOX)
 
     def stride_that_fits(self) -> int | None:
         """The smallest power of two that puts every box on its map; None where none does."""
         if not self.scale_matters:
             return None
+        sizes, of_box = self.frames.map_size, self.frames.of_box
         return stride_that_fits(
-            self.hulls * self.frames.input_scale[self.frames.of_box][:, _XYXY],
-            self.box_map_size,
+            (self._in_input(self.hulls_of(some), some), sizes[of_box[some]])
+            for some in in_blocks(len(self))
         )
 
     @property
