@@ -1,7 +1,7 @@
 """Pooled boxes to files and back: HDF5, or NumPy's .npz and .npy.
 
-All three hold the pooled rows as one block of bytes whose place is known from the start. So rows are
-written straight to their place, in any order of images, at the speed of the disk and without a
+All three hold the pooled rows as one block of bytes whose place is known from the start. So rows
+are written straight to their place, in any order of images, at the speed of the disk and without a
 second copy in memory. Only compressed rows must go through HDF5.
 """
 
