@@ -140,7 +140,7 @@ def resolve(
 
 
 def checked_bins(row: Convention, bins: tuple[int, int]) -> tuple[int, int]:
-    """The output size, (PH, PW); ArgumentError where it asks too much of every box."""
+    """The output size, (PH, PW); ArgumentError if it asks too much of every box."""
     if max(bins) > MOST_BINS:
         raise ArgumentError(
             f"output_size is {bins[0]}×{bins[1]}: give at most {MOST_BINS} bins along an axis, "

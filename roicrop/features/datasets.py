@@ -46,7 +46,7 @@ class Chosen:
 
     path: of the one dataset, of the group, or a pattern such as /*/features.
     maps: one dataset, or one of rank 3 for each image.
-    names: of the images of a group; None where there is one dataset.
+    names: of the images of a group; None if there is one dataset.
     group: the path of the group, whose attributes are for all of its images.
     """
 
@@ -59,7 +59,7 @@ class Chosen:
 class MapFile:
     """An open file that may hold feature maps; a context manager.
 
-    path: as it was given, or the name of arrays in memory. file: h5py's, or the like for NumPy's
+    path: as given, or the name of arrays in memory. file: h5py's, or the like for NumPy's
     own. watched: the files that are read, as they were when they were opened.
     """
 

@@ -25,7 +25,7 @@ from roicrop.text import listing
 
 @dataclass(frozen=True, slots=True)
 class FoundPyramid:
-    """The levels of a group, the finest first, and their names in it."""
+    """The levels of a group, finest first, and their names in it."""
 
     group: str
     names: list[str]

@@ -61,12 +61,12 @@ def open_features(
         of images.
     layout: one of `LAYOUTS`; whether it says N is of no matter. None: the `layout` attribute of the
         dataset, then of its group of images, then channels first.
-    spatial_scale: cells a pixel, for every image. None: the attributes `stride` or `spatial_scale`.
+    spatial_scale: cells per pixel of every image. None: the attributes `stride` or `spatial_scale`.
     input_scale: (sy, sx), how much the image was resized before the network saw it. None: the
         attribute `input_scale`, one number or sx and sy, as on the command line.
     origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
-    levels: the names of a pyramid's levels in the group, the finest first; see `features.pyramid`
-        for what is one unasked. strides: pixels a cell of each, in place of attributes.
+    levels: the names of a pyramid's levels in the group, finest first; see `features.pyramid`
+        for what is one unasked. strides: pixels per cell of each, in place of attributes.
     pyramids: whether a group that plainly is a pyramid is taken as one unasked.
     allow_external: whether files that it names outside its own folder are read, and raw storage.
 
@@ -106,18 +106,18 @@ def open_features(
 class FeatureSource:
     """Feature maps of one dataset, of one group of datasets, or of a pyramid; a context manager.
 
-    path: the file, as it was given.
+    path: the file, as given.
     dataset: the dataset, the group, or the pattern, in it.
     kind: "batch" (rank 4), "image" (rank 3) or "group" (rank 3 each).
     names: the images' names, for a group; None otherwise.
-    level_names: of a pyramid's levels, the finest first; None where each image has one map.
+    level_names: of a pyramid's levels, finest first; None if each image has one map.
     channels: the same for every map.
     channels_last: whether maps are read as (H, W, C), not (C, H, W).
     stored_dtype: as in the file, the widest if a group has several.
     dtype: of what is read: float16, float32 or float64, native; float32 for integers.
     watched: the files that are read, as they were when they were opened.
 
-    Maps are numbered from 0: those of image 0, the finest first, then those of image 1, and so on.
+    Maps are numbered from 0: those of image 0, finest first, then those of image 1, and so on.
     `len()` is how many there are. A map is looked at when it is asked for; FeatureError if it is
     not of one kind with the first.
     """

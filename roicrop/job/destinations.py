@@ -42,7 +42,7 @@ def destinations(
     base: what the inputs of rows are relative to. viz: where the pictures of rows go that do not
     say it. others: files that are read besides: what each is → its name.
 
-    Raises ManifestError where two rows write one file, or one writes what another reads, and
+    Raises ManifestError if two rows write one file, or one writes what another reads, and
     OutputError if the directory cannot be made.
     """
     try:
@@ -138,7 +138,7 @@ def _folds_case(directory: Path) -> bool:
 
 
 def make_room(paths: Iterable[Path]) -> None:
-    """Make the directories of these files; OutputError where there can be none."""
+    """Make the directories of these files; OutputError if there can be none."""
     for directory in {path.parent for path in paths}:
         try:
             directory.mkdir(parents=True, exist_ok=True)

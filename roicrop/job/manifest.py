@@ -103,7 +103,7 @@ def match_files(features: str, boxes: str) -> list[ManifestRow]:
         be. boxes: the name of the boxes' file, with {stem} for the name of the features' without
         its suffix, {name} for all of it, and {parent} for its folder.
 
-    Raises ManifestError where nothing matches, or braces hold another word.
+    Raises ManifestError if nothing matches, or braces hold another word.
     """
     pattern, colons, inside = features.partition("::")
     files = sorted(glob.glob(pattern, recursive=True))

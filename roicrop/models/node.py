@@ -72,7 +72,7 @@ class Meaning:
 
     convention: the row, with the node's own ratio and mode in it.
     output_size: (PH, PW) bins; None if no known attribute says so.
-    spatial_scale: cells per pixel; None where the node has a scale for each level.
+    spatial_scale: cells per pixel; None if the node has a scale for each level.
     strides: pixels per cell of each level, finest first, for a node that takes a pyramid.
     differs: "" where it computes the same, else in what the node differs from that convention.
     """
@@ -140,7 +140,7 @@ class RoiNode:
         return meaning
 
     def computed_as(self, operator: Operator) -> Convention:
-        """That convention; ArgumentError where it is another operator's."""
+        """That convention; ArgumentError if it is another operator's."""
         row = self.computed().convention
         command, flag = COMMANDS[row.operator]
         if row.operator != operator and command != COMMANDS[operator][0]:

@@ -91,7 +91,7 @@ def _fill(root: h5py.File, content: Content) -> None:
 
 
 def _describe(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
-    """Add attributes that are not there yet, in half the time that h5py takes to ask whether."""
+    """Add attributes that do not exist yet, in half the time that h5py takes to ask whether."""
     from h5py import h5a, h5s, h5t
 
     texts, text, in_memory, scalar = _of_texts()

@@ -121,7 +121,7 @@ def _move(
     overwrite: bool,
     retried: bool,
 ) -> None:
-    """Give the file its name in one step; OutputError where another run was quicker."""
+    """Give the file its name in one step; OutputError if another run was quicker."""
     if overwrite:
         temporary.replace(target)
         return

@@ -39,7 +39,7 @@ def write_index(
     the index, which can be moved only together with them. Attributes are those that all share.
 
     Raises PooledError for a file that is missing, is no output, or whose rows have another shape or
-    type; OutputError where the index cannot be written.
+    type; OutputError if the index cannot be written.
     """
     sources = [_read(each, _relative(each, Path(path))) for each in files]
     if not sources:
