@@ -24,10 +24,10 @@ from roicrop.text import brief, measure, tidy
 
 _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
 _LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
-_LEAST_WINNER: Final = 6.0  # pixels a cell below which the cells of other bins have no marks
+_LEAST_WINNER: Final = 6.0  # pixels per cell below which the cells of other bins have no marks
 _MOST_WINNERS: Final = 1000
 _LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
-_LEAST_LABELLED: Final = 84.0  # pixels a cell from which on a weight is a number too
+_LEAST_LABELLED: Final = 84.0  # pixels per cell from which on a weight is a number too
 _WIDE, _HIGH = SWATCH
 
 
