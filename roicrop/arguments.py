@@ -118,7 +118,7 @@ class Boxes(Protocol):
         """The number of boxes."""
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        """Those from one to before another: (L,) image numbers and (L, 4) corners, or (L, 5)."""
+        """Those from one to before another: (L,) image indices and (L, 4) corners, or (L, 5)."""
 
 
 def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
@@ -134,7 +134,7 @@ def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
 
 
 class _BoxTable:
-    """(K, 5), image number first; or (K, 4), all on one image. One more with an angle."""
+    """(K, 5), image index first; or (K, 4), all on one image. One more with an angle."""
 
     def __init__(self, table: Array, images: int | None, numbers: int) -> None:
         if table.size == 0:

@@ -168,7 +168,10 @@ class _Watched(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
 
-        future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+        try:
+            future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+        except (EOFError, ConnectionError) as error:
+            raise BrokenExecutor("what workers are forked from has died") from error
         self._processes[:] = list(set(active_children()) - self._before)
         return future
 

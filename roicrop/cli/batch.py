@@ -53,7 +53,8 @@ _SHARED: Final = (
     "--features",
     metavar="PATTERN",
     shell_complete=declaring.complete_files,
-    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'.",
+    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
+    "'maps/**/*.h5' keep its folders.",
 )
 @declaring.which_option(
     "--boxes",
@@ -126,7 +127,7 @@ class _Batch:
         self._rows = list(zip(rows, places, strict=True))[first - 1 :: step]
         self._threads, self._memory = _share(params)
         self._counts: Counter[str] = Counter()
-        self._failed: list[str] = []
+        self._failed: dict[str, str] = {}
         self._versions: set[str] = set()
         self._seconds = 0.0
 
@@ -230,7 +231,7 @@ class _Batch:
 
     def _fail(self, row: ManifestRow, error: BaseException) -> None:
         text, status = in_one_line(error)
-        self._failed.append(f"{row.where}: {text}")
+        self._failed[row.where] = text
         with self._progress.aside():
             tell(error, f"{row.where}: ")
             if self._params["as_json"]:
@@ -250,7 +251,10 @@ class _Batch:
         counts = f"{self._counts['done']} of {len(self._rows)} rows done"
         counts += f", {self._counts['skipped']} skipped, {len(self._failed)} failed"
         lines = [("batch", counts)]
-        lines += [("failed" if i == 0 else "", text) for i, text in enumerate(self._failed)]
+        for row, _ in self._rows:
+            if row.where in self._failed:
+                word = "failed" if len(lines) == 1 else ""
+                lines.append((word, f"{row.where}: {self._failed[row.where]}"))
         report.show_lines(lines)
 
 

@@ -100,7 +100,7 @@ class Album:
 
     As a context manager, it takes back the files that it made when the work fails.
 
-    Raises BoxError for a box that is not there or cannot be drawn, ArgumentError for a channel, a
+    Raises BoxError for a box that does not exist or cannot be drawn, ArgumentError for a channel, a
     bin or a photograph that cannot be, and OutputError for a place that cannot be used.
     """
 

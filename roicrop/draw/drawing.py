@@ -31,7 +31,7 @@ _SAME_PLACE: Final = 0.25  # pixels
 _LEAST_GAP: Final = 3.5  # pixels between samples, below which …
 _THINNED: Final = 8.0  # … only some are drawn, that far from one another
 _MOST_TERMS: Final = 3000  # of the one bin that are looked at one by one
-_LEAST_CENTRED: Final = 14.0  # pixels a cell from which on centres are marked
+_LEAST_CENTRED: Final = 14.0  # pixels per cell from which on centres are marked
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Survey:
         return "its number" if self.items[0].score is None else "its number and score"
 
     def colour(self, item: Item) -> Colour:
-        """By its level, the finest first."""
+        """By its level, finest first."""
         return _LEVELS[self._scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
 
     @cached_property

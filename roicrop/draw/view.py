@@ -66,7 +66,7 @@ def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
 class View:
     """A frame of (height, width) pixels with index coordinate (top, left) at its corner.
 
-    cell_y, cell_x: pixels a cell.
+    cell_y, cell_x: pixels per cell.
     """
 
     top: float

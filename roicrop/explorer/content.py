@@ -53,8 +53,8 @@ class Content:
 
     beside: a convention that the page begins with beside the job's own.
 
-    Raises BoxError for a box that is not there or cannot be shown, and ArgumentError for a channel,
-    a bin, an output size or a photograph that cannot be.
+    Raises BoxError for a box that does not exist or cannot be shown, and ArgumentError for such a
+    channel, bin, output size or photograph.
     """
 
     def __init__(self, job: Job, beside: Convention | None, options: Options) -> None:
@@ -273,7 +273,7 @@ def _jobs_by_rule(job: Job, conventions: Sequence[Convention]) -> Mapping[str, J
 
 
 def _map_of(job: Job, row: int) -> int | None:
-    """The map of a box; None where the rule takes it from none."""
+    """The map of a box; None if the rule takes it from none."""
     return int(job.map_index[row]) if job.level[row] >= 0 else None
 
 

@@ -18,14 +18,14 @@ from roicrop.features import FeatureSource
 from roicrop.files.columns import throughout, values_of
 from roicrop.text import listing, many, printable, quoted
 
-# Of each image that boxes name: its index, or why it has none.
+# Name of an image → its index, or why it has none.
 _Places: TypeAlias = "dict[str, int | str]"
 
-# The ".5" of "scan_1.5" is not one.
+# The ".5" in "scan_1.5" is not an extension.
 _EXTENSION: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 _REMEDIES: Final = (
-    "--images FILE (COCO) says which image each id is, --ids-are-indices that they are indices"
+    "give --images FILE (COCO) to look up ids, or --ids-are-indices if they are indices"
 )
 
 
@@ -33,10 +33,10 @@ _REMEDIES: Final = (
 class ImageAssignment:
     """The image of each box.
 
-    index: (K,) int64, the image's index; −1 where there is no such image.
+    index: (K,) int64, the image's index; −1 if there is no such image.
     how: a sentence, without its full stop, that says how images were found.
-    missing: for each image that boxes name (as text) and that does not exist, why not.
-    warnings: what may not be meant.
+    missing: image that boxes name but that does not exist → why.
+    warnings: about possible mistakes.
     """
 
     index: NDArray[np.int64]
@@ -52,17 +52,17 @@ def assign_images(
     on_image: str | None = None,
     ids_are_indices: bool = False,
 ) -> ImageAssignment:
-    """The image of the features that each box lies in.
+    """Find the image of each box.
 
-    on_image: the image, by name or index, that every box is on, whatever the file says.
-    ids_are_indices: whether what the file says of a box's image is an index.
+    on_image: the image, by name or index, for every box; overrides the file.
+    ids_are_indices: True if the file gives images by index.
 
-    Indices and positions in a list are indices. What else names an image is found among the
-    datasets of a group by file name, where every image is found so, else by its id as a number; in
-    a batch a COCO file's id is the position in its `images`. One name on one map needs no finding.
+    Indices and positions in a list are indices. Other names are looked up among the datasets of a
+    group, by file name if that finds every image, else by the id as a number; in a batch, a COCO
+    file's id stands for the position in its `images`. A single name on a single map always matches.
 
-    Raises BoxError when boxes do not say which of several images is theirs, or when two rules, or
-    two names, disagree about it.
+    Raises BoxError if boxes do not tell which of several images is theirs, or if two rules or two
+    names contradict each other.
     """
     features = _Features(source.name, source.images, source.names)
     if on_image is not None:
@@ -106,7 +106,7 @@ def assign_images(
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """What messages say of the features; `names` is None unless they are a group."""
+    """The features, for messages; names: None unless they are a group."""
 
     path: str
     count: int
@@ -114,23 +114,23 @@ class _Features:
 
     @property
     def holds(self) -> str:
-        """The images that there are, by index."""
+        """The range of image indices, in words."""
         last = self.count - 1
         return f"{self.path} holds " + (f"images 0 to {last}" if last > 0 else "one image, 0")
 
     def counted(self, listed: int, by: str) -> list[str]:
-        """A warning where a file lists another number of images than there are."""
+        """A warning if a file lists a different number of images."""
         if listed == self.count:
             return []
         path, images = printable(by), many(listed, "image")
         return [
-            f"{path} lists {images}, and {self.path} holds {self.count:,}: images go by their "
-            "position in the list"
+            f"{path} lists {images}, but {self.path} holds {self.count:,}: images are matched by "
+            "their position in the list"
         ]
 
 
 def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment:
-    """Every box on the image that the command line names."""
+    """Put every box on the image that the command line names."""
     place = None if features.names is None else _ByName(features).find(image)
     if not isinstance(place, int) and _NUMBER.fullmatch(image) and 0 <= int(image) < features.count:
         place = int(image)
@@ -145,15 +145,15 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
     warnings: tuple[str, ...] = ()
     if features.count > 1 and len(table):
         raise BoxError(
-            f"{name}, and {features.path} holds {features.count}{table.holds}; --image-column says "
-            "which of these names them, --on-image puts all boxes on one"
+            f"{name}, but {features.path} holds {features.count}{table.holds}; name their column "
+            "with --image-column, or put all boxes on one with --on-image"
         )
     how = "boxes do not name an image; the file has one"
     if table.unexplained and len(table) > 1:
         differs = f"{listing(table.unexplained)} differ{'s' * (len(table.unexplained) == 1)}"
         warnings = (
-            f"{name}, but {differs} from row to row{table.holds}; --image-column says which names "
-            "them, --on-image 0 that all are one",
+            f"{name}, but {differs} from row to row{table.holds}; name their column with "
+            "--image-column, or give --on-image 0 if all boxes are on one image",
         )
     return ImageAssignment(throughout(0, len(table)), how, warnings=warnings)
 
@@ -161,14 +161,14 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
 def _as_indices(
     images: Sequence[str], key: str, table: BoxTable, features: _Features
 ) -> Sequence[str]:
-    """A warning that ids were taken for indices; BoxError where it is not likely that they are."""
+    """A warning that ids are used as indices; BoxError if they are unlikely to be indices."""
     numbers = sorted(map(int, images))
     if not numbers or (numbers[0] == 0 and numbers[-1] < features.count):
-        said = f"{table.source.name}: {key} was taken for the image's index: {_REMEDIES}"
+        said = f"{table.source.name}: {key} was used as the image's index: {_REMEDIES}"
         return [said] if numbers and key != "image" else []
     none_is_0 = "" if 0 in numbers else ", and none is 0"
     raise BoxError(
-        f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which need not be the index "
+        f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which may not be the index "
         f"of an image ({features.holds}): {_REMEDIES}"
     )
 
@@ -197,7 +197,7 @@ def _by_position(images: Sequence[str], table: BoxTable, features: _Features) ->
 
 
 def _listed(image: str, coco: Coco, features: _Features) -> int | str:
-    """The position of an image in a COCO file."""
+    """The position of an image in a COCO file, or why it has none."""
     entry = coco.images.get(image)
     if entry is None:
         return f"{printable(coco.path)} lists no image of that id"
@@ -210,7 +210,7 @@ def _listed(image: str, coco: Coco, features: _Features) -> int | str:
 def _in_group(
     images: Sequence[str], table: BoxTable, names: Sequence[str], features: _Features
 ) -> tuple[str, _Places]:
-    """One rule for the whole file: by file name if every image is found so, else by id."""
+    """Look up images in a group: all by file name if that finds every image, else by id."""
     key, coco = printable(table.image_key), table.coco
     file_names = {image: image for image in images}
     unlisted: _Places = {}
@@ -266,7 +266,7 @@ def _named_places(
 
 
 def _numbered_places(file_names: Mapping[str, str], names: Sequence[str], are_ids: bool) -> _Places:
-    """By the id as a number; where nothing else is known of an image, its name may be one."""
+    """Look up images by their id as a number; without COCO, the name itself may be one."""
     numbers: dict[int, list[int]] = {}
     for index, name in enumerate(names):
         for spelling in {*_spellings(name), *_spellings(name.rpartition("/")[0])}:
@@ -282,7 +282,7 @@ def _numbered_places(file_names: Mapping[str, str], names: Sequence[str], are_id
 
 
 class _ByName:
-    """Finds the dataset of an image by its name, with or without folder and extension."""
+    """A lookup of an image's dataset by name, with or without folder and extension."""
 
     def __init__(self, features: _Features) -> None:
         self._path = features.path.partition("::")[0]
@@ -296,7 +296,7 @@ class _ByName:
                 self._ways[n].setdefault(spelling, []).append(index)
 
     def find(self, image: str) -> int | str | None:
-        """The index; why it is not clear, as text; None if there is none."""
+        """The index; a text if several fit; None if there is none."""
         for spelling, way in itertools.product(dict.fromkeys(_spellings(image)), self._ways):
             found = way.get(spelling) if spelling else None
             if found:
@@ -313,7 +313,7 @@ class _ByName:
 
 
 def _spellings(file_name: str) -> Iterator[str]:
-    """What the dataset of a file may be called, the likeliest first."""
+    """Possible names of a file's dataset, the likeliest first."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     for name in (file_name, last, unquote(last), unquote(last.partition("?")[0])):  # of an address
         yield name

@@ -1,4 +1,4 @@
-"""The maps that boxes are on: the sizes and scales that take a box to its map."""
+"""The maps that boxes are on: sizes, and scales from a box to its map."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Float = NDArray[np.float64]
 
 
 class Frames:
-    """What belongs to the maps that boxes are on, M of them, and a last row of NaN for no map.
+    """A row for each of the M maps that boxes are on, and a last row of NaN for no map.
 
-    of_box: (K,) the row here of each box. maps: (M,) their numbers.
+    of_box: (K,) the row of each box. maps: (M,) their numbers in the source.
     map_size: (M + 1, 2) cells (H, W). scale: (M + 1, 1). input_scale: (M + 1, 2), y first.
-    pixels: (M + 1, 2) height and width of the original image, by its finest map.
-    scales: the distinct ones.
+    pixels: (M + 1, 2) height and width of the original image, from its finest map.
+    scales: the distinct scales.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Frames:
         return len(self.maps)
 
     def number(self, i: int) -> int:
-        """The row here of map i."""
+        """The row of map i."""
         return int(np.searchsorted(self.maps, i))
 
     def cells_per_pixel(self, convention: Convention) -> Float:
-        """(M + 1, 2) from pixels of the original images to cells, y first, as a convention goes."""
+        """Cells per pixel of the original images (M + 1, 2), y first, under a convention."""
         factors: Float = self.input_scale * self.scale
         if convention.normalized:
             factors = self.map_size / self.pixels
@@ -67,7 +67,7 @@ class Frames:
 
 
 def _with_nowhere(values: Sequence[Any], width: int) -> Float:
-    """(M, width) values and a last row of NaN."""
+    """The values (M, width) and a last row of NaN."""
     rows = np.asarray(values, dtype=np.float64).reshape(-1, width)
     return np.concatenate([rows, np.full((1, width), np.nan)])
 
@@ -75,7 +75,7 @@ def _with_nowhere(values: Sequence[Any], width: int) -> Float:
 def distinct_images(
     image_index: NDArray[np.int64], chosen: NDArray[np.bool_] | None = None
 ) -> NDArray[np.intp]:
-    """The images among these, or those of them that are chosen, ascending, without −1."""
+    """The distinct images, or those of the chosen boxes, in ascending order, without −1."""
     there = np.zeros(int(image_index.max(initial=-1)) + 1, np.bool_)
     for some in in_blocks(len(image_index)):
         images = image_index[some] if chosen is None else image_index[some][chosen[some]]
@@ -84,7 +84,7 @@ def distinct_images(
 
 
 def _codes(used: NDArray[np.intp], map_index: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
-    """(K,) the place of each map among those that are used; after the last for −1."""
+    """The index (K,) of each map among those that are used; −1 comes after the last."""
     if len(map_index) and not any(map_index.strides):  # all on one
         return throughout(0, len(map_index))
     if len(used) == int(map_index.max(initial=-1)) + 1 and map_index.min(initial=0) >= 0:

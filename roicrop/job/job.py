@@ -169,7 +169,7 @@ class Job:
 
     @property
     def level_rule(self) -> LevelRule | None:
-        """What puts boxes on their level; None where they bring it, or each image has one map."""
+        """What puts boxes on their level; None if they bring it, or each image has one map."""
         by_rule = self.source.level_names is not None and self.given_level is None
         return rule_of(self.request) if by_rule else None
 
@@ -294,7 +294,7 @@ class Job:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        """True if a row of the output may not be the row of that number in the file of boxes."""
         return self.request.leaves_out or self.table.without_box > 0
 
     @property
@@ -337,11 +337,11 @@ class Job:
     def drawable(self, numbers: Sequence[range] | None, most: int | None) -> Rows:
         """The rows of boxes of these numbers, or of the first `most` that are pooled.
 
-        BoxError for one that is not there or is bad.
+        BoxError for one that does not exist or is bad.
         """
         if numbers is None:
             return np.flatnonzero(self.is_pooled)[:most]
-        # A range may end far beyond the last box: look no further than the first that is not there.
+        # A range may end far beyond the last box: stop at the first that does not exist.
         some = islice(chain.from_iterable(numbers), self.boxes_in_file + 1)
         rows = self.rows_of(list(dict.fromkeys(some)))
         for row in rows[~self.is_pooled[rows]].tolist():
@@ -412,7 +412,7 @@ class Job:
         return sum((fit(self._cells_of(some), sizes[of_box[some]]) for some in blocks), NO_BOX)
 
     def stride_that_fits(self) -> int | None:
-        """The smallest power of two that puts every box on its map; None where none does."""
+        """The smallest power of two that puts every box on its map; None if none does."""
         if not self.scale_matters:
             return None
         sizes, of_box = self.frames.map_size, self.frames.of_box

@@ -26,7 +26,7 @@ def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
     """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
 
     There are two such buffers, and each thread takes some for itself, as far as that is not most of
-    what there is. row: bytes of one pooled box. ArgumentError where two of them are too much.
+    what there is. row: bytes of one pooled box. ArgumentError if two of them are too much.
     """
     rows = max(1, min(_ROWS_BYTES // row, memory // 8 // row, _MOST_ROWS))
     core = min(_CORE_BYTES * threads, memory // 4)

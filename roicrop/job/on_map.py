@@ -210,7 +210,7 @@ class OnMap(Placed):
     """Boxes of a job, and the map that they are on, or a window of it around them.
 
     features: (C, H, W) or (H, W, C), as the file has it; valid until the next map is read.
-    origin: the row and the column of the map that they begin with; None where they are all of it.
+    origin: the row and the column of the map that they begin with; None if they are all of it.
     """
 
     features: Features

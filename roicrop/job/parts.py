@@ -28,7 +28,7 @@ Span = tuple[slice, Lines, Lines]  # images, rows and columns of the maps of a d
 class Limits:
     """What parts may take.
 
-    memory: bytes of windows, and of what it takes to read them, in all.
+    memory: bytes of windows, and of what reading them takes, in all.
     threads: how many blocks may be in work at a time.
     rows: how many boxes may be pooled before the first of them is written.
     """

@@ -55,7 +55,7 @@ class Photos:
     def check(self, placed: Sequence[Placed]) -> None:
         """Look for those of all these boxes, so that they count as inputs.
 
-        ArgumentError for a named one that is no image, or not that of all these boxes.
+        ArgumentError for a named one that is no image, or not the image of all these boxes.
         """
         images = {each.image for each in placed}
         if self._named is not None and len(images) > 1:

@@ -1,6 +1,6 @@
 """Every box of a job pooled, on all processors, within the memory that may be used.
 
-    parts ──▶ blocks of channels, one a thread: read, unpack, pool ──▶ rows ──▶ the writer
+    parts ──▶ blocks of channels, one per thread: read, unpack, pool ──▶ rows ──▶ the writer
 
 Nothing waits between reading and pooling: a thread pools the channels that it has just unpacked.
 """
@@ -37,12 +37,12 @@ def pool_all(
     progress: Callable[[int], object],
     reduce: Reduce | None = None,
 ) -> int:
-    """Pool every box of a job and write it in its row; how many values are NaN or infinite.
+    """Pool every box of a job and write it in its row; returns the number of non-finite values.
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
     reduce: what the bins of each box become.
 
-    Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
+    Raises what reading, pooling and writing raise, and BoxError or ArgumentError if there is too
     little memory.
     """
     threads = job.request.threads or default_threads()

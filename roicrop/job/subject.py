@@ -18,7 +18,7 @@ class Subject:
     image: the image's name or number.
     box: the box's number, with its id where it has one, for example "12" or "12 (id 7041)".
     corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None is the plan's box.
-    level: which level of a pyramid the box is on, and whose rule says so; None where there is none.
+    level: which level of a pyramid the box is on, and whose rule says so; None if there is none.
     cells_per_pixel: (along y, along x) from those pixels to cells: spatial scale × input scale.
         None is the plan's spatial scale.
     """
@@ -59,7 +59,7 @@ class TrueBox:
 
     outline: (4, 2) its corners, y and x each, in order around it, in index coordinates.
     cells: its height and width in cells, negative where it is reversed.
-    per_pixel: cells a pixel of the image, along y and along x.
+    per_pixel: cells per pixel of the image, along y and along x.
     """
 
     outline: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What goes into an output file, in values that any of the formats can hold."""
+"""The content of an output file, in values that all formats can hold."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All of a file but its pooled rows. `path` is for messages."""
+    """Everything in a file except its pooled rows; path: for messages."""
 
     path: str
     spec: OutputSpec

@@ -34,7 +34,7 @@ class Axis:
     length: (K,) the RoI's size after the convention's minimum.
     bin_size: (K,) how far it is from bin to bin: length / P, or where samples lie from corner to
         corner of the box, that of their steps.
-    count: (K,) samples per bin; 0 where there are none (RoIPool, exact integral, void boxes). A box
+    count: (K,) samples per bin; 0 if there are none (RoIPool, exact integral, void boxes). A box
         reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
         the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
     rounded: (K, 2) RoIPool's first and last cell, those that it touches where its corners are not
@@ -83,7 +83,7 @@ class Axis:
         """(P + 1,) the bins' edges in index coordinates.
 
         For RoIPool these are its fractional edges, before floor and ceil make cells of them. For
-        points from corner to corner of the box they lie half-way between the points of two bins.
+        points from corner to corner of the box they lie halfway between the points of two bins.
         """
         row = self.convention
         p = np.arange(self.bins + 1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What every plan answers, whatever kind of matrix it is."""
+"""The interface of all plans."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Corners:
 class Turn:
     """How a box is turned about its centre.
 
-    angle: as it was given, in the convention's unit. cos, sin: of that which turns it
+    angle: as given, in the convention's unit. cos, sin: of that which turns it
         counter-clockwise. y, x: the centre, in index coordinates.
     """
 
@@ -103,11 +103,11 @@ class Plan(ABC):
         return "x1", "y1", "x2", "y2"
 
     def turn(self, k: int) -> Turn | None:
-        """How box k is turned; None where boxes lie along the axes."""
+        """How box k is turned; None if boxes lie along the axes."""
         return None
 
     def count(self, k: int) -> tuple[int, int]:
-        """Samples a bin along y and x; both below 0 where a reversed box has none."""
+        """Samples per bin along y and x; both below 0 if a reversed box has none."""
         return int(self.y.count[k]), int(self.x.count[k])
 
     def steps(self, k: int) -> tuple[list[Step], list[Step]]:

@@ -150,7 +150,7 @@ def test_coco_finds_maps_by_name_by_id_and_by_position(features: str) -> None:
     result = crop(features, "b.json", coco())
     assert result.status == 0
     assert_cropped(BOTH if features == "batch" else [(1, B), (0, C)])
-    assert ("lists 2 images, and maps.h5::/features holds 3" in result.err) == (features == "batch")
+    assert ("lists 2 images, but maps.h5::/features holds 3" in result.err) == (features == "batch")
 
 
 def test_the_file_of_instances_says_what_the_ids_of_results_are() -> None:
@@ -163,7 +163,7 @@ def test_the_file_of_instances_says_what_the_ids_of_results_are() -> None:
 
 def test_one_file_of_an_image_s_detections_may_be_put_on_any_image() -> None:
     content = {"labels": [3], "scores": [0.5], "bboxes": [B]}
-    assert "--on-image puts all boxes on one" in crop("named", "b.json", content).error
+    assert "put all boxes on one with --on-image" in crop("named", "b.json", content).error
     assert crop("named", "b.json", content, ["--on-image", "1"]).status == 0
     assert_cropped([(1, B)])
 
@@ -225,12 +225,17 @@ def test_every_bad_row_is_what_the_option_decides() -> None:
     [
         ("one", "b.csv", CSV.format("a", "b"), "holds one image, 0, without names: give each box"),
         ("one", "b.json", {"data": [{"image": i, "box": B} for i in "ab"]}, "image is 'a', but"),
-        ("batch", "b.csv", CSV.format("1", "2"), "--images FILE .* --ids-are-indices that"),
+        ("batch", "b.csv", CSV.format("1", "2"), "--images FILE .* --ids-are-indices if"),
         ("batch", "b.json", [{"image_id": 3, "category_id": 1, "bbox": W}], "--ids-are-indices"),
-        ("batch", "b.csv", "frame,x,y,w,h\n1,64,32,320,224\n2,1,1,9,9\n", "none is 0, which need"),
+        ("batch", "b.csv", "frame,x,y,w,h\n1,64,32,320,224\n2,1,1,9,9\n", "none is 0, which may"),
         ("batch", "b.json", [[1, 64, 32, 384, 0.5]], "--columns image_index,x1,y1,x2,y2 or --col"),
         ("batch", "b.json", [[7, 64, 32, 384, 256]], "--columns image_index,x1,y1,x2,y2 or --col"),
-        ("named", "b.csv", "x1,y1,x2,y2,kind\n1,2,3,4,x\n", "it has x1, y1, x2, y2, kind; --image"),
+        (
+            "named",
+            "b.csv",
+            "x1,y1,x2,y2,kind\n1,2,3,4,x\n",
+            "it has x1, y1, x2, y2, kind; name their column with --image",
+        ),
         ("named", "b.json", [{"boxes": [B]}, {"boxes": [C]}], "without the names of their images"),
         ("levels", "b.csv", CSV.format("a", "b"), "several maps per image: p2, p3: .*/\\*/p2"),
         ("one", "b.json", [{"bbox": [*B, 0.9]}], "five numbers: give --box-format"),
@@ -266,8 +271,8 @@ SHOTS = "shot,x1,y1,x2,y2\na,64,32,384,256\nb,100,100,300,200\n"
     [
         ("one", "b.csv", SHOTS, [], "shot differs from row to row: it has shot", "--on-image 0"),
         ("batch", "b.csv", CSV.format(0, 1).replace("image", "image_id"), [],
-         "image_id was taken for the image's index", "--ids-are-indices"),
-        ("batch", "b.json", coco(), [], "lists 2 images, and maps.h5::/features holds 3", None),
+         "image_id was used as the image's index", "--ids-are-indices"),
+        ("batch", "b.json", coco(), [], "lists 2 images, but maps.h5::/features holds 3", None),
         ("one", "b.json", [F, F], [], "if these are fractions of it, give --normalized",
          "--normalized"),
         ("one", "b.json", [[*F[:3], 1.04]], [], "give --normalized", "--normalized"),
