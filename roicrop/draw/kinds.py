@@ -26,7 +26,7 @@ _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no 
 _LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
 _LEAST_WINNER: Final = 6.0  # pixels per cell below which the cells of other bins have no marks
 _MOST_WINNERS: Final = 1000
-_LEAST_RING: Final = 9.0  # pixels between samples below which small ones are dots
+_LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
 _LEAST_LABELLED: Final = 84.0  # pixels per cell from which on a weight is a number too
 _WIDE, _HIGH = SWATCH
 
@@ -176,7 +176,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
-        text = f"the {cells} that {one} reads; thicker lines weigh more"
+        text = f"the {cells} that {one} reads; thicker line, larger weight"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
@@ -335,7 +335,7 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
         found.append(Entry(framed(3.4, POINT, inset=11), "its largest cell"))
         if _has_other_winners(drawing):
             found.append(
-                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest of other bins")
+                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest cells of other bins")
             )
     if drawing.alone and _moves(drawing):
         text = "how far an edge moved; + is outwards"

@@ -149,7 +149,7 @@ def map_block(
     (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
     if numbered and view.cell_y >= LINE and 0 < seen.size <= _MOST_NUMBERS:
-        written = _fitting(scale, seen, view.cell_x - 2)
+        written = _fitting(scale, seen, view.cell_x - 1)
     picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
