@@ -90,6 +90,7 @@ TARGETS: Final = (
             ("gzip, 800 boxes", "h5py and torchvision", 6),
             ("gzip, 800 boxes", "h5py and torchvision, imports left out", 6),
             ("gzip, 800 boxes", "h5py and torchvision, without deflate", 4),
+            ("gzip, 800 boxes", "h5py and torchvision, imports left out, without deflate", 4),
             ("gzip, 8 boxes", "h5py and torchvision", 20),
             ("gzip, 8 boxes", "h5py and torchvision, imports left out", 20),
         )

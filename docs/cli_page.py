@@ -22,7 +22,7 @@ def cli_page() -> str:
 def _lines() -> Iterator[str]:
     commands = {name: _command(name) for name in COMMANDS}
     options = {name: _options(command) for name, command in commands.items()}
-    yield from ("# Command line", "", "Made from the commands themselves by `make docs`.", "")
+    yield from ("# Command line", "", "Generated from the commands by `make docs`.", "")
     yield from _paragraphs(program)
     yield from table(
         ["command", "what it does"],
@@ -40,7 +40,7 @@ _STATUSES = (
     ("0", "done"),
     ("1", "the work failed; one line on standard error says why"),
     ("2", "the command line is wrong"),
-    ("3", "`compare`, `identify`: the answer is no"),
+    ("3", "`compare`, `identify`, `inspect`: the answer is no"),
     ("128 + N", "stopped by signal N: 130 is Ctrl-C"),
 )
 

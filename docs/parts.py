@@ -1,4 +1,4 @@
-"""The parts of documents that are made: the table of conventions, and what was measured."""
+"""Generated parts of documents, such as the table of conventions and measured figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roicrop.conventions import CONVENTIONS, LEVEL_RULES, in_words
 
 
 def conventions() -> str:
-    """A row for each convention, in the words of `roicrop conventions`."""
+    """A table with a row per convention, as `roicrop conventions` words it."""
     name, *rules = in_words.TABLE_HEADER
     rows = []
     for row in CONVENTIONS.values():
@@ -27,12 +27,12 @@ def conventions() -> str:
 
 
 def surprises() -> str:
-    """A list of what surprises people about each."""
+    """A list of what surprises people about each convention."""
     return "\n".join(f"- **{in_words.named(row)}**: {row.surprise}" for row in CONVENTIONS.values())
 
 
 def level_rules() -> str:
-    """A row for each level rule, and what surprises people about it."""
+    """A table with a row per level rule, and what surprises people about it."""
     rows = [
         [f"`{rule.name}`", rule.program, *in_words.level_row(rule), rule.surprise]
         for rule in LEVEL_RULES.values()
@@ -41,7 +41,7 @@ def level_rules() -> str:
 
 
 def functions() -> str:
-    """The Python API: each function as it is called, and the first line of what it says."""
+    """The Python API: each function's signature, and the first line of its docstring."""
     return "\n".join(
         f"- `roicrop.{each.__name__}{_called(each)}`\n  {_first_line(each)}"
         for each in (getattr(roicrop, name) for name in _FUNCTIONS)
@@ -49,7 +49,7 @@ def functions() -> str:
 
 
 def speed() -> str:
-    """How fast it was beside the frameworks, where the benchmarks left their results."""
+    """The speed beside the frameworks', if the benchmarks have been run."""
     figures = _figures()
     faster = [
         f"{figures[figure]:.0f}× as fast as {name}"
@@ -57,16 +57,16 @@ def speed() -> str:
         if figure in figures
     ]
     if not faster:
-        return f"{_HOW} times it beside the frameworks' own operators."
+        return f"{_HOW} measures it beside the frameworks' own operators."
     return (
         f"On a CPU (geometric mean of six workloads), RoIAlign is\n{', '.join(faster)}.\n"
         f"[benchmarks/results.md](benchmarks/results.md) has all figures, and {_HOW}\n"
-        "says how they were taken."
+        "explains how they were measured."
     )
 
 
 def box_files() -> str:
-    """A row for each program that writes boxes."""
+    """A table with a row per program that writes boxes."""
     rows = [
         [
             each.program,
@@ -80,7 +80,7 @@ def box_files() -> str:
 
 
 def names() -> str:
-    """The names of columns that are known."""
+    """A table of the known names of columns."""
     rows = [[role, ", ".join(f"`{n}`" for n in each)] for role, each in SPELLINGS.items() if each]
     for box_format, spellings in COORDINATES.items():
         rows.append([box_format, "; ".join(f"`{','.join(each)}`" for each in spellings)])
@@ -103,8 +103,8 @@ _FUNCTIONS: Final = (
     "ps_roi_pool", "assign_levels", "plan",
 )  # fmt: skip
 _PEERS: Final = {
-    "ONNX Runtime with results in new memory": "align in new memory, onnxruntime, mean",
-    "ONNX Runtime with results in memory that is there already": "align, onnxruntime, mean",
+    "ONNX Runtime (allocating results)": "align in new memory, onnxruntime, mean",
+    "ONNX Runtime (preallocated results)": "align, onnxruntime, mean",
     "torchvision": "align, torchvision, mean",
 }
 _RESULTS: Final = ROOT / "benchmarks" / "results.json"
@@ -112,7 +112,7 @@ _HOW: Final = "[benchmarks/README.md](benchmarks/README.md)"
 
 
 def _figures() -> dict[str, float]:
-    """Everything that the benchmarks promise, measured."""
+    """Figure → its measured value."""
     if not _RESULTS.exists():
         return {}
     sections = json.loads(_RESULTS.read_text("utf-8"))["sections"]

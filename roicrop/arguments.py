@@ -1,4 +1,4 @@
-"""The arguments of the operators on arrays: what is taken, and what is refused."""
+"""Checks of the arguments of operators on arrays."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ class Boxes(Protocol):
 
     @property
     def count(self) -> int:
-        """How many."""
+        """The number of boxes."""
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        """Those from one to before another: (L,) image numbers and (L, 4) corners, or (L, 5)."""
+        """Those from one to before another: (L,) image indices and (L, 4) corners, or (L, 5)."""
 
 
 def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
-    """The boxes of any of the forms; `images` is None where their numbers play no part.
+    """The boxes of any of the forms; `images` is None if image indices are ignored.
 
     numbers: how many a box has.
     """
@@ -134,7 +134,7 @@ def boxes_of(boxes: Any, images: int | None = None, numbers: int = 4) -> Boxes:
 
 
 class _BoxTable:
-    """(K, 5), image number first; or (K, 4), all on one image. One more with an angle."""
+    """(K, 5), image index first; or (K, 4), all on one image. One more with an angle."""
 
     def __init__(self, table: Array, images: int | None, numbers: int) -> None:
         if table.size == 0:
@@ -232,7 +232,7 @@ def checked_corners(
 
 
 def checked_scale(spatial_scale: Any) -> float:
-    """Cells per pixel."""
+    """Check that a scale, in cells per pixel, is a positive number."""
     try:
         scale = float(spatial_scale)
     except (TypeError, ValueError, OverflowError):
@@ -274,7 +274,7 @@ _MOST_THREADS: Final = 1024  # more than any machine has use for
 
 
 def checked_threads(threads: Any) -> int:
-    """How many may run at once."""
+    """Check the number of threads."""
     if threads is None:
         return default_threads()
     if not isinstance(threads, (int, np.integer)) or threads < 1:
@@ -285,7 +285,7 @@ def checked_threads(threads: Any) -> int:
 def checked_out(
     out: Array | None, shape: tuple[int, ...], maps: list[Array], boxes: Boxes
 ) -> Array:
-    """Where to put the result: new, or what was given if it fits."""
+    """The array for the result: a new one, or the given one if it fits."""
     dtype = pooled_dtype(maps[0].dtype)
     if out is None:
         return np.empty(shape, dtype=dtype)

@@ -38,13 +38,13 @@ class Crew(Protocol):
         """An executor; `alone`, for one task at a time. It is stopped when the block fails."""
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Those that are done, once there is one."""
+        """Wait for some of the futures; return those that are done."""
 
     def how_it_ended(self) -> str:
-        """What is known of the process that died last, for a message."""
+        """How the process that died last ended, for a message."""
 
     def dismiss(self) -> None:
-        """Let go of what it takes to reach it."""
+        """Release the connection to the crew."""
 
 
 class ThisProcess:
@@ -59,15 +59,15 @@ class ThisProcess:
         yield AtOnce()
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """All of them."""
+        """Return all futures: they are done."""
         return set(futures)
 
     def how_it_ended(self) -> str:
-        """Nothing."""
+        """Unknown: no process has ended."""
         return ""
 
     def dismiss(self) -> None:
-        """Nothing."""
+        """Do nothing: there is no connection."""
 
 
 class AtOnce(Executor):
@@ -127,7 +127,7 @@ class Processes:
             pool.shutdown()
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Those that are done."""
+        """Wait for some of the futures; return those that are done."""
         return wait(futures, return_when=FIRST_COMPLETED).done
 
     def how_it_ended(self) -> str:
@@ -139,7 +139,7 @@ class Processes:
         return "".join(f" ({_name(code)})" for code in sorted(filter(None, codes))[:1])
 
     def dismiss(self) -> None:
-        """Nothing: its processes have ended."""
+        """Do nothing: its processes have ended."""
 
 
 _METHOD: Final = "spawn" if sys.platform == "win32" else "forkserver"
@@ -168,7 +168,10 @@ class _Watched(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
 
-        future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+        try:
+            future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+        except (EOFError, ConnectionError) as error:
+            raise BrokenExecutor("what workers are forked from has died") from error
         self._processes[:] = list(set(active_children()) - self._before)
         return future
 
@@ -252,7 +255,7 @@ class Cluster:
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
-        """The cluster's; when the block fails, what nobody has begun is never done."""
+        """The cluster's crew; if the block fails, work that has not begun is cancelled."""
         executor = self._client.get_executor(retries=3, pure=False)
         try:
             yield executor
@@ -261,7 +264,7 @@ class Cluster:
             raise
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Those that are done; OutputError if no worker has been there for long."""
+        """Wait for some of the futures; OutputError if there is no worker for long."""
         futures = list(futures)
         alone = 0.0
         while True:
@@ -276,7 +279,7 @@ class Cluster:
                 )
 
     def how_it_ended(self) -> str:
-        """Whose logs say more."""
+        """Where to find out, for a message."""
         return " (the logs of the Dask workers say how)"
 
     def dismiss(self) -> None:

@@ -27,7 +27,7 @@ class BoxError(RoicropError, ValueError):
     """A box, or a file of boxes, cannot be used.
 
     said: what is wrong and what to do.
-    box: index of the offending box, counted from 0; None where there is no such box, or `said`
+    box: index of the offending box, counted from 0; None if there is no such box, or `said`
         names it.
     """
 

@@ -1,4 +1,4 @@
-"""Of which kind the arguments of a function of the Python API must be: refused before all else."""
+"""The types of the Python API's arguments, checked before anything else."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Kind = tuple[Callable[[Any], bool], str]
 
 
 def kinds_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The function, which raises ArgumentError for an argument of another kind than its name has.
+    """Make a function raise ArgumentError for an argument of the wrong type, by the table below.
 
-    What is None, and what the table below does not name, is left to the function.
+    None, and arguments that the table does not name, are left to the function.
     """
     signature = inspect.signature(function)
 
@@ -42,7 +42,7 @@ def kinds_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message; a large one by its type."""
+    """A value as messages show it, or only its type if it may be large."""
     simple = isinstance(value, (str, bytes, int, float, complex, np.generic))
     return repr(value) if simple else f"of type {type(value).__name__}"
 
@@ -67,7 +67,7 @@ def _is_no_bad_name(value: Any) -> bool:
 
 
 def _all(is_fit: Callable[[Any], bool], *counts: int) -> Callable[[Any], bool]:
-    """Whether a value is a sequence of such, and so many of them if that is said."""
+    """A test for sequences of such values, with one of these lengths if any are given."""
 
     def are_fit(value: Any) -> bool:
         is_list = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
@@ -83,7 +83,7 @@ def _a(*types: type) -> Callable[[Any], bool]:
 
 
 _MOST: Final = 1 << 20
-_NEEDED: Final = ("k", "operator")  # that None is no default of
+_NEEDED: Final = ("k", "operator")  # for which None is not a default
 _ANY: Final[_Kind] = lambda value: True, ""
 _TEXT: Final[_Kind] = _a(str), "text"
 _PATH: Final[_Kind] = _a(str, os.PathLike), "the name of a file"
@@ -116,7 +116,7 @@ _KINDS: Final[dict[str, _Kind]] = {
         lambda name: isinstance(name, str) and name in ("align", "pool"), "align or pool"
     ),
     **dict.fromkeys(("input", "boxes", "pooled"), (_is_no_bad_name, "the name of a file")),
-    "spatial_scale": (lambda s: _is_number(s) or _all(_is_number)(s), "a number, or one a level"),
+    "spatial_scale": (lambda s: _is_number(s) or _all(_is_number)(s), "a number, or one per level"),
     "strides": (_all(_is_number), "a list of numbers"),
     "show.k": _WHOLE,
     "k": (lambda k: _is_whole(k) or _all(_is_whole)(k), "a whole number, or a list of them"),
@@ -125,7 +125,7 @@ _KINDS: Final[dict[str, _Kind]] = {
     "label": (
         lambda n: isinstance(n, str) or _is_whole(n) or _all(_a(str, Integral))(n), "labels"
     ),
-    "convention": (_a(str, Convention), "the name of a convention, or a row of one's own"),
+    "convention": (_a(str, Convention), "the name of a convention, or a Convention"),
     "conventions": (_all(_a(str, Convention)), "a list of conventions"),
-    "level_rule": (_a(str, LevelRule), "the name of a rule, or a row of one's own"),
+    "level_rule": (_a(str, LevelRule), "the name of a rule, or a LevelRule"),
 }  # fmt: skip

@@ -1,11 +1,11 @@
-"""The operators on arrays: check the arguments, then hand them to the core."""
+"""The operators on arrays: check the arguments, then call the core."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -46,10 +46,10 @@ from roicrop.sampling import Int, Plan
 from roicrop.text import printable
 
 __all__ = [
+    "WindowCrop",
     "assign_levels",
     "channels_of",
     "crop",
-    "crop_window",
     "multiscale_roi_align",
     "plan",
     "ps_roi_align",
@@ -76,23 +76,24 @@ def roi_align(
 ) -> Array:
     """RoIAlign (He et al., Mask R-CNN, 2017): pool each box from bilinearly interpolated samples.
 
-    input: (N, C, H, W) feature maps, or (N, H, W, C) with layout="NHWC"; (C, H, W) and (H, W, C)
-        with layout="CHW" and "HWC" are one image. Anything with `__array__` or DLPack. float16,
-        float32 and float64 are computed as they are (float16 with float32 sums, rounded once),
-        other numbers as float32.
-    boxes: (K, 5) rows of image number, x1, y1, x2, y2; or a list with one (L, 4) array for each
-        image; or (K, 4) where the input has one image. In image pixels, in the convention's own
-        order ("tensorflow": y1, x1, y2, x2, as fractions).
-    output_size: (PH, PW), or one number for both.
-    spatial_scale: cells a pixel; 1/16 for stride 16.
-    sampling_ratio: samples per bin along each axis; ≤ 0 or "adaptive" lets the bin's size decide,
-        "exact" integrates over the bin. None is the convention's.
-    aligned: True samples cell centres and leaves small boxes small; False is the half-cell bias of
-        the first implementations. None is the convention's.
-    mode: "avg" or "max". None is the convention's.
-    convention: a name from `roicrop.conventions.CONVENTIONS`, or a row of one's own.
-    threads: how many threads; None is one for each processor. It never changes the result.
-    out: where to put the result, of its shape and dtype.
+    input: feature maps (N, C, H, W), or (N, H, W, C) with layout="NHWC"; one map (C, H, W) or
+        (H, W, C) with layout="CHW" or "HWC". Anything with `__array__` or DLPack. float16, float32
+        and float64 keep their dtype (float16 is summed in float32 and rounded once); other numbers
+        become float32.
+    boxes: (K, 5) rows of image index, x1, y1, x2, y2; or a list with one (L, 4) array per image; or
+        (K, 4) if the input has one image. In image pixels and in the convention's own order
+        ("tensorflow": y1, x1, y2, x2, as fractions).
+    output_size: (PH, PW) bins, or one number for both.
+    spatial_scale: cells per pixel; 1/16 for stride 16.
+    sampling_ratio: samples per bin along each axis; ≤ 0 or "adaptive": as many as the bin has
+        cells, rounded up; "exact": the integral over the bin. None means the convention's.
+    aligned: True shifts samples by half a cell, to cell centres, and does not enlarge small boxes;
+        False keeps the half-cell bias of the first implementations. None means the convention's.
+    mode: "avg" or "max". None means the convention's.
+    convention: the program to reproduce: a name from `roicrop.conventions.CONVENTIONS`, which also
+        records the source of each definition, or a `Convention`.
+    threads: the number of threads; None means one per processor. It never changes the result.
+    out: an array for the result, of its shape and dtype.
 
     Returns (K, C, PH, PW), or (K, PH, PW, C) for channels-last input.
     Raises ArgumentError and BoxError, both ValueError; the latter names the row.
@@ -115,9 +116,8 @@ def roi_pool(
 ) -> Array:
     """RoIPool (Girshick, Fast R-CNN, 2015): round each box to cells and pool what each bin covers.
 
-    Arguments, result and errors as in `roi_align`. A bin that covers no cell gives 0. NaN never
-    wins a maximum; a bin of nothing but NaN (or −∞) gives float32's lowest number, as in
-    torchvision.
+    Arguments, result and errors are as in `roi_align`. A bin that covers no cell gives 0. NaN never
+    wins a maximum; a bin of only NaN (or −∞) gives float32's lowest number, as in torchvision.
     """
     row = resolve(convention, "pool", mode=mode)
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -139,15 +139,15 @@ def roi_align_rotated(
 ) -> Array:
     """RoIAlign of rotated boxes (detectron2, mmcv): the grid of samples is turned with the box.
 
-    boxes: (K, 6) rows of image number, centre x, centre y, width, height and angle; or a list with
-        one (L, 5) array for each image; or (K, 5) where the input has one image. In image pixels.
-    sampling_ratio: samples per bin along each of the box's own sides; ≤ 0 or "adaptive" lets the
-        bin's size decide. None is the convention's.
-    aligned: whether cell centres are sampled, as in `roi_align`. None is the convention's.
-    clockwise: which way a positive angle turns the box on the screen, where y points down. None is
-        the convention's.
+    boxes: (K, 6) rows of image index, centre x, centre y, width, height and angle; or a list with
+        one (L, 5) array per image; or (K, 5) if the input has one image. In image pixels.
+    sampling_ratio: samples per bin along each of the box's own sides; ≤ 0 or "adaptive": as many as
+        the bin has cells, rounded up. None means the convention's.
+    aligned: as in `roi_align`. None means the convention's.
+    clockwise: True if a positive angle turns the box clockwise on the screen, where y points down.
+        None means the convention's.
     convention: "detectron2" or "mxnet" (angles in degrees), "mmcv" or "openvino" (radians), or a
-        row of one's own.
+        `Convention`.
 
     The other arguments, the result and the errors are those of `roi_align`.
     """
@@ -173,12 +173,12 @@ def ps_roi_align(
     threads: int | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Position-sensitive RoIAlign (Light-Head R-CNN): each bin reads channels of its own.
+    """Position-sensitive RoIAlign (Light-Head R-CNN): each bin reads its own channels.
 
-    Bin (p, q) of output channel c is pooled from input channel (c · PH + p) · PW + q, so the input
-    has D · PH · PW channels and the result D.
+    Bin (p, q) of output channel c is pooled from input channel (c · PH + p) · PW + q, so that the
+    input has D · PH · PW channels and the result D.
 
-    convention: "torchvision" or "mxnet", or a row of one's own.
+    convention: "torchvision" or "mxnet", or a `Convention`.
 
     The other arguments and the errors are those of `roi_align`.
     Returns (K, D, PH, PW), or (K, PH, PW, D) for channels-last input.
@@ -203,7 +203,7 @@ def ps_roi_pool(
     Channels, arguments, result and errors are as in `ps_roi_align`; a bin that covers no cell
     gives 0.
 
-    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a row of one's own.
+    convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a `Convention`.
     """
     row = resolve(convention, "ps-pool")
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -246,16 +246,16 @@ def multiscale_roi_align(
 ) -> Array:
     """RoIAlign from a feature pyramid (Lin et al., FPN, 2017): each box from one of the maps.
 
-    inputs: a list of (N, C, H_l, W_l) feature maps, the finest first, each as in `roi_align`.
-    spatial_scales: cells a pixel of each map.
-    level_rule: the rule that chooses a box's map; see `assign_levels`. None is the convention's.
-        A rule that goes by the image's size takes it to be the finest map's, over its scale.
-    canonical_size, canonical_level: the rule's constants; None is the rule's own.
-    levels: (K,) the map of each box, 0 the finest, in place of a rule.
+    inputs: a list of feature maps (N, C, H_l, W_l), finest first, each as in `roi_align`.
+    spatial_scales: cells per pixel of each map.
+    level_rule: the rule that chooses a box's map; see `assign_levels`. None means the convention's.
+        A rule that depends on the image's size uses the size of the finest map / its scale.
+    canonical_size, canonical_level: the rule's constants; None means the rule's own.
+    levels: (K,) the map of each box, 0 for the finest, instead of a rule.
 
-    The other arguments, and the errors, are those of `roi_align`.
+    The other arguments and the errors are those of `roi_align`.
     Returns (K, C, PH, PW) in the order of the boxes, or (K, PH, PW, C) for channels-last input; 0
-    for a box that the rule takes from no map.
+    for a box that the rule puts on no map.
     """
     row = resolve(convention, "align", sampling_ratio=sampling_ratio, aligned=aligned, mode=mode)
     call = _Call.of(checked_inputs(inputs, layout), boxes, output_size, spatial_scales, row, layout)
@@ -292,18 +292,18 @@ def assign_levels(
     canonical_level: float | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> NDArray[np.int64]:
-    """Which map of a feature pyramid each box is pooled from, as a named program chooses.
+    """Choose the map of a feature pyramid for each box, by the rule of a program.
 
-    boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; taken as float32.
-    spatial_scales: cells a pixel of each map, the finest first.
-    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a row of one's own.
-    canonical_size, canonical_level: a square box of that side, in pixels, is on that level; None is
-        the rule's own.
+    boxes: (K, 4) xyxy in image pixels, or as in `roi_align`; converted to float32.
+    spatial_scales: cells per pixel of each map, finest first.
+    rule: a name from `roicrop.conventions.LEVEL_RULES`, or a `LevelRule`.
+    canonical_size, canonical_level: a square box with sides of that many pixels is on that level;
+        None means the rule's own.
     image_size: (H, W) in pixels, which the rule "matterport" needs.
 
-    Returns (K,) the index of the map, 0 the finest; −1 where the program takes the box from none.
-    Square roots and logarithms are correctly rounded; PyTorch's may be a last bit off, so a box
-    within a rounding of a boundary may be on its other side there.
+    Returns (K,) the index of each box's map, 0 for the finest; −1 if the rule puts it on no map.
+    Square roots and logarithms are correctly rounded; PyTorch's may be off by one bit, so that a
+    box within rounding of a boundary may fall on its other side there.
     Raises ArgumentError and BoxError, both ValueError; the latter names the row.
     """
     chosen = named_rule(rule, canonical_size=canonical_size, canonical_level=canonical_level)
@@ -328,14 +328,15 @@ def plan(
     operator: Operator = "align",
     dtype: DTypeLike = np.float32,
 ) -> Plan:
-    """What an operator would read, and with which weights: see `roicrop.sampling.Plan`.
+    """Plan what an operator reads, and with which weights.
 
     operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
-    boxes: as in its function; image numbers play no part, since every map has this size.
+    boxes: as in the operator's function; image indices are ignored, because all maps are alike.
     map_size: (H, W) in cells.
-    dtype: that of the feature map; coordinates are float64 for float64, else float32.
+    dtype: of the feature map; coordinates are float64 for float64, else float32.
 
-    The other arguments, and the errors, are those of `roi_align`.
+    The other arguments and the errors are those of `roi_align`.
+    Returns a `roicrop.sampling.Plan`.
     """
     if str(operator) not in DEFAULT:
         raise ArgumentError(f"operator is {printable(operator)}: choose {' or '.join(DEFAULT)}")
@@ -365,35 +366,52 @@ def plan(
     )
 
 
-def crop_window(
-    window: Array,
-    boxes: Array,
-    out: Array,
-    *,
-    convention: Convention,
-    spatial_scale: float,
-    threads: int,
-    map_size: tuple[int, int],
-    origin: tuple[int, int] = (0, 0),
-    places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
-) -> None:
-    """Pool boxes of one image from a window of its map, to the bit as from all of it.
+class WindowCrop:
+    """Boxes of one image, checked once, to be pooled from any windows of its map.
 
-    window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of a map of `map_size`
-        (H, W), and has all cells that the boxes read. places: as in `kernels.Core`.
-    boxes: (K, 4), in the convention's own order, or (K, 5) with an angle. out: (K, C, PH, PW), with
-        any strides.
-
-    Raises BoxError.
+    The results are those from all of the map, to the last bit.
     """
-    bins = int(out.shape[2]), int(out.shape[3])
-    given = boxes_of([boxes], 1, convention.box_numbers)
-    call = _Call([window[np.newaxis]], [spatial_scale], given, bins, convention, False)
-    call.crop_into(out, threads, map_size=map_size, origin=origin, places=places)
+
+    def __init__(
+        self,
+        boxes: Array,
+        output_size: tuple[int, int],
+        *,
+        convention: Convention,
+        spatial_scale: float,
+        map_size: tuple[int, int],
+        dtype: np.dtype[Any],
+    ) -> None:
+        """boxes: (K, 4), in the convention's own order, or (K, 5) with an angle.
+
+        map_size: (H, W). dtype: of the windows. Raises BoxError.
+        """
+        given, no_map = boxes_of([boxes], 1, convention.box_numbers), np.empty((1, 0, 0, 0), dtype)
+        self._call = _Call([no_map], [spatial_scale], given, output_size, convention, False)
+        self._parts = list(chain.from_iterable(self._call.blocks()))
+        self._map_size = map_size
+
+    def pool(
+        self,
+        window: Array,
+        out: Array,
+        *,
+        threads: int,
+        origin: tuple[int, int] = (0, 0),
+        places: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    ) -> None:
+        """Pool the boxes from a window that has all cells which they read.
+
+        window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of the map. places:
+        as in `kernels.Core`. out: (K, C, PH, PW), with any strides.
+        """
+        call = replace(self._call, maps=[window[np.newaxis]])
+        size = self._map_size
+        call.crop_parts(self._parts, out, threads, map_size=size, origin=origin, places=places)
 
 
 def channels_of(row: Convention, channels: int, bins: tuple[int, int]) -> int:
-    """How many channels the result has; ArgumentError where bins cannot share the map's."""
+    """How many channels the result has; ArgumentError if bins cannot share the map's."""
     each = row.own_channels(bins)
     if channels % each:
         raise ArgumentError(
@@ -451,14 +469,16 @@ class _Call:
         self.crop_into(pooled.transpose(0, 3, 1, 2) if last else pooled, most, choose)
         return pooled
 
-    def crop_into(
-        self, out: Array, threads: int, choose: _Choose | None = None, **window: Any
-    ) -> None:
-        """Pool every box into `out`, (K, C, PH, PW); window: what the core is told of it."""
+    def crop_into(self, out: Array, threads: int, choose: _Choose | None = None) -> None:
+        """Pool every box into `out`, (K, C, PH, PW)."""
         if self.boxes.count > _BOXES_AT_ONCE:
-            for _ in self._blocks(choose):  # so that a wrong box leaves `out` as it was
+            for _ in self.blocks(choose):  # so that a wrong box leaves `out` as it was
                 pass
-        for level, rows, image_index, corners in chain.from_iterable(self._blocks(choose)):
+        self.crop_parts(chain.from_iterable(self.blocks(choose)), out, threads)
+
+    def crop_parts(self, parts: Iterable[_Part], out: Array, threads: int, **window: Any) -> None:
+        """The same of boxes that are checked; window: what the core is told of it."""
+        for level, rows, image_index, corners in parts:
             if level < 0:
                 out[rows] = 0
                 continue
@@ -500,7 +520,7 @@ class _Call:
             yield slice(first, end)
             first = end
 
-    def _blocks(self, choose: _Choose | None) -> Iterator[list[_Part]]:
+    def blocks(self, choose: _Choose | None = None) -> Iterator[list[_Part]]:
         """Some boxes at a time, checked, by the map that they are on."""
         dtype = coordinate_dtype(self.maps[0].dtype)
         for first in range(0, self.boxes.count, _BOXES_AT_ONCE):

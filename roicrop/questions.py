@@ -1,7 +1,7 @@
-"""`show`, `explore`, `explain`, `compare` and `identify`: what the commands do, in Python.
+"""`show`, `explore`, `explain`, `compare` and `identify`: the commands as Python functions.
 
 Features and boxes are files, as on the command line, or arrays, as in `roicrop.roi_align`. Either
-way they become a job, and the same functions answer as answer the commands.
+way they become a job, which the same functions answer as for the commands.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ Figure = Literal["box", "overview", "sheet", "coverage"]
 
 
 class RoicropWarning(UserWarning):
-    """A result is most likely not what was wanted; the message names the option to change."""
+    """A result is probably not what was meant; the message names the option to change."""
 
 
 class Answer:
-    """The answer to a question: it prints as the command's text.
+    """The answer of `explain`, `compare` or `identify`; it prints as the command's text.
 
-    ok: whether it is yes: the values add up, the conventions agree, a convention fits.
-    record: everything, in dictionaries, lists and numbers, as the command's `--json` has it.
-    records: the rows of the answer, a dictionary each: of `explain` a row for each sample or cell,
-        of `compare` for each pair of conventions, of `identify` for each convention that fits.
-        `pandas.DataFrame(answer.records)` is a table of them.
+    ok: True if the sums agree, the conventions agree, or a convention fits.
+    record: the whole answer in dictionaries, lists and numbers, as the command's `--json` prints
+        it; NaN and infinity are text.
+    records: rows, a dictionary each, for `pandas.DataFrame(answer.records)`: a row per sample or
+        cell for `explain`, per pair for `compare`, per fitting convention for `identify`.
     """
 
     def __init__(
@@ -95,28 +95,38 @@ def show(
     """Draw where the values of box k come from: the figure that `roicrop show` writes.
 
     input: a file of feature maps, as on the command line ("maps.h5", "maps.h5::/path", .npy, …), or
-        an array as in `roi_align`; a list of arrays is a pyramid, the finest first.
-    boxes: a file of boxes, or an array or list in any of the forms of `roi_align`: (K, 5) with the
-        image number first, one (L, 4) for each image, or (K, 4) where the input has one image.
-    k: the box's number, counted from 0.
-    output_size: (PH, PW), or one number for both; None is 7, or what an exported model says.
-    spatial_scale: cells per pixel; of a pyramid one number for each level. None is what the file
+        an array (N, C, H, W) or (C, H, W) of any real dtype; a list of arrays is a pyramid, finest
+        first.
+    boxes: a file of boxes, or an array or list: (K, 5) with the image index first, one (L, 4) per
+        image, or (K, 4) if the input has one image; x1, y1, x2, y2 in image pixels, unless the
+        convention or an option says otherwise. box_format="cxcywha" adds an angle to each box.
+    k: the index of the box, counted from 0.
+    output_size: (PH, PW) bins, or one number for both; None means 7, or an exported model's size.
+    spatial_scale: cells per pixel; for a pyramid, one number per level. None means what the file
         says, and 1 for arrays.
-    sampling_ratio, aligned, mode, convention: as in `roi_align`; None is the convention's value.
-        A convention may also be an exported model (.onnx, .xml).
-    operator: "align" or "pool", whose default conventions are "mask-rcnn" and "fast-rcnn".
-    both: whether RoIAlign and the same framework's RoIPool are drawn side by side.
-    figure: "box" is that one box; "overview", "sheet" and "coverage" are all boxes on its image:
-        where they lie, what they give, and which cells they read.
-    bin: (row, column) of the bin to highlight; None is the one with the largest value.
-    channel: the one to draw; None is the mean of all, or of a maximum the one with the largest.
-    photo: the image file that the boxes are on; None is the one that the files name, if any.
-    layout: "NCHW", "NHWC", "CHW", "HWC"; None is what the file says, else channels first.
+    sampling_ratio: samples per bin along each axis; 0 or less, or "adaptive": as many as the bin
+        has cells; "exact": the integral. None means the convention's own, as for aligned and mode.
+    aligned: True shifts samples by half a cell and does not enlarge small boxes.
+    mode: "avg" or "max".
+    convention: a name (`roicrop conventions` lists them, with their sources), a `Convention`, or an
+        exported model (.onnx, .xml); it defines the operator. None means "mask-rcnn", or
+        "fast-rcnn" for "pool".
+    operator: "align" or "pool".
+    both: True draws RoIAlign and the same framework's RoIPool side by side.
+    figure: "box" draws one box; "overview", "sheet" and "coverage" draw all boxes on its image:
+        where they lie, their pooled values, and the cells they read.
+    bin: (row, column) of the bin to highlight; None means the one with the largest value.
+    channel: the channel to draw; None means the mean of all or, for a maximum, the channel with the
+        largest value.
+    photo: the image file that the boxes are on; None means the one named in the files, if any.
+    layout: "NCHW", "NHWC", "CHW" or "HWC"; None means what the file says, else channels first.
     options: any other option of the command, with underscores: stride=16, levels=["p2", "p3"],
-        strides=[4, 8], box_format="xywh", normalized=True, min_score=0.5, on_bad_box="drop", ….
+        strides=[4, 8], box_format="xywh", normalized=True, min_score=0.5, on_bad_box="drop",
+        position_sensitive=True, ….
 
-    Returns an RGB `PIL.Image.Image`, which a notebook shows.
-    Raises ArgumentError and BoxError, both ValueError, and FeatureError; options in their messages
+    Returns an RGB `PIL.Image.Image`, which a notebook displays.
+    Raises ArgumentError and BoxError, both ValueError, for wrong arguments and boxes, FeatureError
+    for a file that cannot be read, and TypeError for an unknown option. Options named in messages
     are keywords here: --stride is `stride`.
     """
     given = locals()
@@ -159,13 +169,13 @@ def explore(
     layout: str | None = None,
     **options: Any,
 ) -> Page:
-    """Make the page that `roicrop show -o PAGE.html` writes: all boxes, to point, drag and compare.
+    """Make the interactive page that `roicrop show -o PAGE.html` writes, with all boxes.
 
-    max_size: bytes of the page; channels, then photographs, then images are left out. None is
-        20,000,000.
+    max_size: of the page in bytes; channels, then photographs, then images are left out to fit.
+        None means 20,000,000.
 
-    The other arguments, and the errors, are those of `show`: what the page begins with.
-    Returns an `explorer.Page`, which a notebook shows, and whose `save("page.html")` writes it.
+    The other arguments are those of `show`, and are what the page opens with; so are the errors.
+    Returns an `explorer.Page`, which a notebook displays, and whose `save("page.html")` writes it.
     """
     given = locals()
     from roicrop import explorer
@@ -198,23 +208,25 @@ def explain(
     layout: str | None = None,
     **options: Any,
 ) -> Answer:
-    """List where the values of box k come from: every rounding, every sample, every weight.
+    """Explain where the values of box k come from: every rounding, sample and weight.
 
-    k: the box's number, counted from 0, or several.
-    bin: (row, column) of the bin to explain with every number behind it; None is all, a line each.
-    channel: the one whose values are explained.
-    limit: how many samples, or bins, of a box the text lists at most; None is the command's limit.
+    k: the index of the box, counted from 0, or several indices.
+    bin: (row, column) of a bin to explain in full; None explains all, a line each.
+    channel: the channel whose values are explained.
+    limit: the largest number of samples (or bins) per box in the text; None means the command's.
 
-    The other arguments, and the errors, are those of `show`.
-    Returns an `Answer`. Its records are the rows of the command's CSV, one for each sample, or for
-    RoIPool each cell; `ok` is whether the sums agree with what the operator gives.
+    The other arguments and the errors are those of `show`.
+    Returns an `Answer`. Its records are the rows of the command's CSV, one per sample or, for
+    RoIPool, per cell; `ok` is True if the float64 sums agree with the operator: within 1e-5 × the
+    largest |feature|, plus a unit in the last place for float16.
     """
     given = locals()
     from roicrop import explanation
 
     params, (row,) = _under(given)
     with _opened(jobs.request_of(params, row)) as job:
-        found = explanation.explain(job, [int(k)] if not isinstance(k, Iterable) else k, channel)
+        boxes = k if isinstance(k, Iterable) else [int(k)]
+        found = explanation.explain(job, boxes, channel, bin)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
     return Answer(
@@ -241,18 +253,19 @@ def compare(
     layout: str | None = None,
     **options: Any,
 ) -> Answer:
-    """Pool the same boxes under several conventions, and find out how far apart they are, and why.
+    """Measure how far apart several conventions are on the same boxes, and find out why.
 
-    boxes: as in `show`, in pixels unless `normalized=True`, and xyxy unless `box_format` says else.
-    conventions: at least two names, exported models or rows; a name may have settings of its own,
-        as in "onnx:sampling_ratio=2,mode=max".
-    sampling_ratio, aligned, mode: for all of them; None is each convention's own.
-    tolerance: the largest difference of values that agree; None is 1e-5 × the largest |feature| of
-        the map, at least 1e-5.
-    worst: how many of the boxes that differ most are described.
+    boxes: as in `show`, but always pixels unless normalized=True, and x1, y1, x2, y2 unless
+        `box_format` says otherwise, whatever a convention takes.
+    conventions: at least two names, exported models or `Convention`s; a name may have its own
+        settings, as in "onnx:sampling_ratio=2,mode=max".
+    sampling_ratio, aligned, mode: for all of them; None means each convention's own.
+    tolerance: the largest difference of values that agree; None means 1e-5 × the largest |feature|
+        of the map, at least 1e-5.
+    worst: the number of boxes to describe for each pair, those that differ most.
 
-    The other arguments, and the errors, are those of `show`.
-    Returns an `Answer`. Its records are the pairs; `ok` is whether all of them agree.
+    The other arguments and the errors are those of `show`.
+    Returns an `Answer`. Its records are the pairs; `ok` is True if all of them agree.
     """
     given = locals()
     from roicrop import comparison
@@ -279,11 +292,13 @@ def identify(
 ) -> Answer:
     """Find the convention and the parameters that made a pooled tensor.
 
-    boxes: as in `show`; they are also tried in other orders and as fractions.
-    pooled: the tensor, (K, C, PH, PW) or (K, PH, PW, C), or a file that holds it.
+    boxes: as in `show`; other formats and fractions are tried too.
+    pooled: the tensor (K, C, PH, PW) or (K, PH, PW, C), float16 to float64, row k for box k; or a
+        file that holds it.
 
-    The other arguments, and the errors, are those of `show`.
-    Returns an `Answer`. Its records are the conventions that fit, the best first; `ok` is whether
+    The other arguments and the errors are those of `show`; PooledError if the tensor's shape does
+    not fit.
+    Returns an `Answer`. Its records are the conventions that fit, the best first; `ok` is True if
     there is one.
     """
     given = locals()
@@ -310,16 +325,16 @@ _SHARED: Final = frozenset(
 
 
 def _under(call: Mapping[str, Any]) -> tuple[dict[str, Any], list[Convention]]:
-    """What `_asked` says, and the convention that it names, RoIPool's beside it for `both`."""
+    """The parameters of a call, and its conventions: two if it asks for `both`."""
     params, both = _asked(call), bool(call.get("both"))
     row = jobs.convention_of(params, "align" if both else call["operator"])
     return params, [row, pool_beside(row)] if both else [row]
 
 
 def _asked(call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call, by name, as the command line would have parsed them.
+    """A call's arguments, as the command line would have parsed them.
 
-    Boxes in memory are read as its `operator` reads them; where there is none, as pixels.
+    Boxes in memory are fractions if the convention takes fractions; pixels if there are several.
     """
     input, boxes, options = call["input"], call["boxes"], call["options"]
     _check_names(options)
@@ -356,7 +371,7 @@ def _asked(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
-    """TypeError, as Python's own, for a keyword that is no option."""
+    """Raise TypeError, as Python does, for an unknown keyword."""
     known = {*jobs.OPTIONS, *SETTINGS, "stride", "label", "position_sensitive"} - {
         "labels",
         "spatial_scale",
@@ -367,7 +382,7 @@ def _check_names(options: Mapping[str, Any]) -> None:
 
 
 def _put_scale(params: dict[str, Any], scale: Scale | None, *, is_file: bool) -> None:
-    """Set the scale: one number, or for a pyramid one of each level."""
+    """Set the scale: one number or, for a pyramid, one per level."""
     if isinstance(scale, Iterable):
         params["strides"] = [1 / checked_scale(each) for each in scale]
     elif scale is not None:
@@ -377,7 +392,7 @@ def _put_scale(params: dict[str, Any], scale: Scale | None, *, is_file: bool) ->
 
 
 def _maps(input: Any, params: dict[str, Any]) -> InMemory:
-    """An array of maps, or those of a pyramid, whose levels are then named by number."""
+    """An array of maps, or a list of them as a pyramid, whose levels are named by index."""
     if not isinstance(input, Sequence):
         return InMemory("input", {"features": numbers_of(input, "input")})
     arrays = {str(n): numbers_of(each, f"input[{n}]") for n, each in enumerate(input)}
@@ -393,7 +408,7 @@ def _is_file(value: Any) -> bool:
 
 @contextmanager
 def _opened(request: jobs.Request) -> Iterator[jobs.Job]:
-    """The job that is asked for, with a Python warning for what is most likely not meant."""
+    """Open the job, with a Python warning for each probable mistake."""
     with jobs.open_job(request) as job:
         jobs.require_scale(job)
         for caution in jobs.cautions(job, job.fit()):

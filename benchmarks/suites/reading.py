@@ -51,6 +51,7 @@ _BESIDE: Final = "another version"
 _WITHOUT: Final = f"{OWN}, without deflate"
 _SCRIPT: Final = "h5py and torchvision"
 _PREPARED: Final = f"{OWN}, imports left out"
+_PREPARED_WITHOUT: Final = f"{_PREPARED}, without deflate"
 _STRIDE: Final = 4
 _ROOT: Final = Path(__file__).parents[2]
 _HERE: Final = _ROOT / "benchmarks"
@@ -96,12 +97,14 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
     words += ["--stride", str(_STRIDE)]
     modules = str(job.output.with_name("modules.txt"))
     call = "from roicrop.__main__ import main; main()"
-    without = f"import sys; sys.modules['deflate'] = None; {call}"
+    lack = "import sys; sys.modules['deflate'] = None; "
+    without, prepared = lack + call, str(_HERE / "after_imports.py")
+    run = "import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     # Isolated, so that each finds its own installation and not the checkout.
     programs = {
         OWN: [sys.executable, "-I", "-c", call, *words],
         _WITHOUT: [sys.executable, "-I", "-c", without, *words],
-        _PREPARED: [sys.executable, "-I", str(_HERE / "after_imports.py"), modules, *words],
+        _PREPARED: [sys.executable, "-I", prepared, modules, *words],
     }
     if beside := os.environ.get("ROICROP_BESIDE"):
         programs[_BESIDE] = [beside, "-I", "-c", call, *words]
@@ -109,6 +112,8 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
     if torch or any(peer.name == "torchvision" for peer in options.peers):
         script = [torch or sys.executable, "-I", str(_HERE / "torchvision_script.py")]
         programs[_SCRIPT] = [*script, *files, str(job.output), str(_STRIDE)]
+        again = [sys.executable, "-I", "-c", lack + run, prepared, modules, *words]
+        programs[_PREPARED_WITHOUT] = again
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
 
     def turn(name: str) -> float:
@@ -119,9 +124,11 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
     timing.rounds([partial(turn, name) for name in programs], pace)
     runs = {name: measured[1:] for name, measured in runs.items()}  # the first round warms up
     if _SCRIPT in runs:
-        script_s, own_s = ([run["inside"] for run in runs[name]] for name in (_SCRIPT, _PREPARED))
-        figure = f"reading, {workload}, {_SCRIPT}, imports left out"
-        section.figures[figure] = timing.median_ratio(script_s, own_s)
+        inside = {name: [run["inside"] for run in measured] for name, measured in runs.items()}
+        for name, end in ((_PREPARED, ""), (_PREPARED_WITHOUT, ", without deflate")):
+            figure = f"reading, {workload}, {_SCRIPT}, imports left out{end}"
+            section.figures[figure] = timing.median_ratio(inside[_SCRIPT], inside[name])
+        del runs[_PREPARED_WITHOUT]
     del runs[_PREPARED]
     for key, unit, scale in (("seconds", "s", 1.0), ("peak", "MiB", 2.0**20)):
         own = [run[key] / scale for run in runs[OWN]]

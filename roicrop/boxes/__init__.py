@@ -1,6 +1,6 @@
 """Files of boxes, read into one table.
 
-Every format gives the same table, so nothing outside this package knows which one it was:
+Every format gives the same table, so that nothing outside this package depends on the format:
 
     CSV, text ──delimited.py──┐
     JSON(L) ────json_text.py──┼─▶ records.py ──▶ Draft ──columns.py──▶ BoxTable

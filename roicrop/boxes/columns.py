@@ -1,8 +1,8 @@
-"""From what a reader found to a table: numbers, names and scores, the same from any format.
+"""From a reader's draft to a table: numbers, names and scores, the same for every format.
 
-Images, ids and labels are whole numbers or names. A column of them is int64 when every value is a
-whole number written the plain way (12, or 12.0 as some programs write it, but not 007), else text:
-a name such as 000000397133 keeps its zeros.
+Images, ids and labels are whole numbers or names. A column is int64 if every value is a whole
+number in its usual form (12, or 12.0 as some programs write it, but not 007), else text, so that
+names such as 000000397133 keep their zeros.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is wor
 
 
 def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[str, ...]:
-    """What five numbers are (n, 5): image first, or score last.
+    """The names of five numbers (n, 5): image index first, or score last.
 
-    Image first, where the first is whole and below `images` and the last above 1 (as torchvision,
-    Caffe and ONNX take it); score last, where the last lies in 0 to 1 and the first is no index.
+    Index first if the first is whole and below `images` and the last above 1 (as in torchvision,
+    Caffe and ONNX); score last if the last is in 0 to 1 and the first is not an index.
     """
     said = matrix[np.isfinite(matrix).all(axis=1)]
     if not len(said):
@@ -58,8 +58,8 @@ def five(matrix: Array, images: int | None, where: str, named: bool) -> tuple[st
     if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
         return (*CORNERS, "score")
     raise BoxError(
-        f"{where}: of five numbers, either the first is an image's index or the last a score, and "
-        "these do not say which: --columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
+        f"{where}: of five numbers, the first may be an image index or the last a score: give "
+        "--columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
     )
 
 
@@ -68,17 +68,17 @@ _LARGEST_EXACT_INDEX: Final = 2.0**53
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """What a reader of one format found, or of a part of a file.
+    """What a reader found in a file, or in part of one.
 
-    names: all columns or keys. coords: (n, 4) float64. columns: the values of each role, n each.
-    lines: (n,) the line of each row, where a file is written by lines.
+    names: all columns or keys. coords: (n, 4) float64. columns: role → its n values.
+    lines: (n,) the line of each row, in formats with a row per line.
     faults: row → what is wrong with it.
-    unexplained: columns of text that nobody understands, and two of their values.
-    entries: how many images there are, where images go by their position.
-    rows: those that have a box, None for all.
+    unexplained: unknown columns of text, and two values of each.
+    entries: the number of images, if images are identified by position.
+    rows: the rows that have a box, None for all.
 
-    Columns are arrays: of float64, of int64 where all are whole numbers written the plain way, else
-    of objects, which may be anything.
+    Columns are arrays of float64, of int64 if all are whole numbers in their usual form, or else of
+    objects, which may be anything.
     """
 
     format: str
@@ -96,17 +96,16 @@ class Draft:
     _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.coords.flags.owndata or not self.coords.flags.c_contiguous:
-            self.coords = np.array(self.coords, order="C")
+        self.coords = np.require(self.coords, requirements=["C", "O"])
         if isinstance(self.lines, np.ndarray) and self.lines.max(initial=0) < 2**31:
             self.lines = self.lines.astype(np.int32)
         for role, values in self.columns.items():
             self.columns[role] = self._packed(role, values)
 
     def extend(self, part: Draft, where: str) -> Draft:
-        """Take in the rows of the next part of the file, which begins at `where`."""
+        """Append the rows of the next part of the file, which begins at `where`."""
         if self.roles != part.roles:
-            raise BoxError(f"{where}: other names than in the lines before it")
+            raise BoxError(f"{where}: the names differ from those of the lines before")
         start = len(self.coords)
         if len(part.coords):
             self._empty = self._empty & part._empty if start else part._empty
@@ -129,7 +128,7 @@ class Draft:
         return self
 
     def build(self, path: str) -> BoxTable:
-        """The table, without the rows that have no box; rows that make no sense are its faults."""
+        """Build the table, without rows that have no box; invalid rows become its faults."""
         has_box = self._has_box()
         self.rows = None if has_box.all() else np.flatnonzero(has_box)
         without = 0 if self.rows is None else len(has_box) - len(self.rows)
@@ -166,7 +165,7 @@ class Draft:
         )
 
     def _has_box(self) -> NDArray[np.bool_]:
-        """(n,) False for rows without a single coordinate, and nothing that is wrong with them."""
+        """Mask (n,) of rows that have a coordinate, or a fault."""
         has_box = np.empty(len(self.coords), np.bool_)
         for some in in_blocks(len(has_box)):
             has_box[some] = ~np.isnan(self.coords[some]).all(axis=1)
@@ -174,7 +173,7 @@ class Draft:
         return has_box
 
     def _packed(self, role: Role, values: Values) -> NDArray[Any]:
-        """The column in the least memory. Of numbers, what is wrong becomes a fault of its row."""
+        """The column in the least memory; invalid numbers become faults of their rows."""
         key = plain(self.roles.of.get(role, role))
         if role in ("score", "angle", "width", "height") or key in INDEX_NAMES:
             are_empty = isinstance(values, list) and {*map(type, values)} <= {type(None), str}
@@ -195,7 +194,7 @@ class Draft:
         return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
 
     def _indices(self) -> NDArray[np.int64] | None:
-        """The index of each row's image."""
+        """The image index of each row."""
         numbers = self._numbers("image")
         if numbers is None:
             return None
@@ -210,11 +209,11 @@ class Draft:
         return index
 
     def _numbers(self, role: Role) -> NDArray[np.float64] | None:
-        """Numbers, NaN where a row has none; None where no row has one."""
+        """A column of numbers, NaN for a row without one; None if no row has one."""
         return None if role in self._empty else self._values(role)
 
     def _sizes(self, image: Names | None) -> dict[str, tuple[int, int]]:
-        """(height, width) of the images, where there are columns of it."""
+        """Image → (height, width), if there are columns for them."""
         height, width = self._values("height"), self._values("width")
         if image is None or height is None or width is None:
             return {}
@@ -224,7 +223,7 @@ class Draft:
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
-        """Whole numbers or text; None where the file has no such column. Every row has an image."""
+        """A column of whole numbers or text; None if there is none. An image may not be empty."""
         values = self._values(role)
         if values is None or values.dtype == np.int64:
             return values
@@ -232,7 +231,7 @@ class Draft:
         if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
             self._write_as_text(texts, role)
         whole = whole_numbers(texts)
-        # Names are spared what only numbers need: there may be millions of them.
+        # Only what looks like numbers is converted again: there may be millions of names.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
             whole = whole_numbers([text.removesuffix(".0") for text in texts])
         if whole is not None:
@@ -242,12 +241,12 @@ class Draft:
         return texts
 
     def _values(self, role: Role) -> NDArray[Any] | None:
-        """The column of the rows that have a box."""
+        """The column, without rows that have no box."""
         values = self.columns.pop(role, None)
         return values if values is None or self.rows is None else taken(values, self.rows)
 
     def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
-        """Make values text; a row that is bad anyway borrows another's where it has none."""
+        """Make values text; an invalid row without a value borrows another row's."""
         for some in in_blocks(len(values)):
             values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
         usual = next(filter(None, values), "")

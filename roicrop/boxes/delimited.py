@@ -1,7 +1,7 @@
-"""CSV and its relatives: a line for each box, between commas, tabs, semicolons or spaces.
+"""CSV and similar formats: a line per box, separated by commas, tabs, semicolons or spaces.
 
-A file is read in blocks of lines, so that memory is bounded by the columns that are wanted. A block
-is read by NumPy where that can be done, else by Python's csv module, which says what is wrong.
+A file is read in blocks of lines, so that only the needed columns are in memory. A block is read by
+NumPy if possible, else by Python's csv module, which can say what is wrong.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from roicrop.boxes.table import Lines
 
 _DELIMITERS: Final = (",", "\t", ";", " ")
-_LONGEST_LINE: Final = 131_072  # characters; the csv module takes no longer field
+_LONGEST_LINE: Final = 131_072  # characters; the csv module's limit for a field
 
 
 def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
-    """The boxes of CSV, TSV or text in columns, which is UTF-8; see `read_boxes`."""
+    """Read CSV, TSV or text in columns; see `read_boxes`."""
     lines = blocks(stream, source.name, _LONGEST_LINE)
     line, block = next((each for each in lines if any(map(str.strip, each[1]))), (1, []))
     if not block:
@@ -58,7 +58,10 @@ def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The columns' names, their place, and how many lines come before the first record."""
+    """Names of columns.
+
+    lines: the number of lines before the first record. where: the place of the names.
+    """
 
     names: list[str]
     delimiter: str
@@ -96,7 +99,7 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
 
 
 def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -> _Header:
-    """The header that `--columns` stands for; the first line is left out if it is one too."""
+    """The header given by `--columns`; a header in the file is skipped."""
     count = len(reading.columns or ())
     fitting = max(found, key=lambda h: (len(h.names) == count, len(h.names)))
     names = reading.names_of(len(fitting.names), where)
@@ -108,7 +111,7 @@ def _named(found: Sequence[_Header], reading: Reading, where: str, blank: int) -
 
 
 def _hint(cells: Sequence[str]) -> str:
-    """The option that names the columns of a file without a header, ready to copy."""
+    """The option to give for a file without a header, ready to copy."""
     likely = [
         f"--columns {each.columns}{each.options} if {each.name} wrote them"
         for each in PRODUCERS
@@ -133,9 +136,9 @@ class _Table:
         self._numeric = set() if plains & NESTED else self._find_numeric()
 
     def part(self, line: int, block: list[str], more: Iterator[tuple[int, list[str]]]) -> Draft:
-        """The rows of a block whose first line has that number.
+        """Read a block of lines; line: the number of the first.
 
-        more: the blocks after it, from which lines are taken where a field goes on there.
+        more: the blocks after it, in case a field continues there.
         """
         if self._numeric and _quotes_enclose_fields(block, self._header.delimiter):
             draft = self._plain(line, block)
@@ -152,10 +155,7 @@ class _Table:
         return {*roles.coordinates, *(name for role, name in roles.of.items() if role in numeric)}
 
     def _plain(self, line: int, block: list[str]) -> Draft | None:
-        """What `_careful` gives, in half the time; None if lines are not a record each, or wrong.
-
-        It cannot say what is wrong where.
-        """
+        """The result of `_careful` in half the time; None if a line is not one valid record."""
         numbers: Lines = range(line, line + len(block))
         written = ~np.fromiter(map(str.isspace, block), np.bool_, len(block))
         if not written.all():
@@ -184,9 +184,9 @@ class _Table:
         return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
     def _careful(self, line: int, block: list[str], more: Iterator[tuple[int, list[str]]]) -> Draft:
-        """The rows of any lines; what is wrong with a row is said of it.
+        """Read any lines, with a fault for each row that is wrong.
 
-        A blank row is none. One with another number of fields is a fault, and its fields are empty.
+        Blank rows are skipped. In a row with the wrong number of fields, all are empty.
         """
         rows: list[list[str]] = []
         begins: list[int] = []
@@ -225,7 +225,7 @@ class _Table:
 
 
 def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
-    """Whether each quote, if there are any, stands at an end of a field and means no more."""
+    """True if quotes occur only as the first and last character of a field."""
     text = "".join(block)
     if '"' not in text:
         return True
@@ -236,5 +236,5 @@ def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
 
 
 def _stripped(texts: list[str]) -> list[str]:
-    """The texts without spaces around them."""
+    """The texts without surrounding spaces."""
     return [*map(str.strip, texts)]

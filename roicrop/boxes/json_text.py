@@ -1,7 +1,7 @@
-"""JSON in its many shapes, COCO files among them, and JSON Lines.
+"""JSON in its many shapes, including COCO files, and JSON Lines.
 
-A document becomes entries, one for each image, with the records of its boxes: by the row of
-`PRODUCERS` that it fits, or as lists lie in it. Records are objects or lists of numbers.
+A document becomes entries, one per image, with the records of its boxes: by the row of `PRODUCERS`
+that it fits, or by how its lists are nested. Records are objects or lists of numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """One of `images`: its place in that list (from 0), its name, and (height, width) if said."""
+    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
 
     position: int
     file_name: str | None
@@ -60,18 +60,18 @@ class Coco:
 
     @property
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """(height, width) of the images that have both, by their id."""
+        """Image id → (height, width), for images that have both."""
         return {identity: image.size for identity, image in self.images.items() if image.size}
 
     def add(self, other: Coco) -> None:
-        """The images of another one, where they are new, after its own."""
+        """Append the other's images that are new."""
         for identity, image in other.images.items():
             position = len(self.images)
             self.images.setdefault(identity, dataclasses.replace(image, position=position))
 
 
 def read_coco(path: str) -> Coco:
-    """The images and categories of a COCO instances file, or of any JSON that has `images`."""
+    """Read images and categories of a COCO instances file, or of any JSON with `images`."""
     name = printable(path)
     with opened(path, name) as stream:
         value = parse_json(read_text(stream, name), name)
@@ -87,7 +87,7 @@ def coco_of(value: dict[str, Any], path: str) -> Coco:
         if identity in images:
             raise BoxError(
                 f"{path}: images[{position}] has id {identity}, "
-                f"as images[{images[identity].position}] has: an id must be one image's"
+                f"as images[{images[identity].position}] has: ids must be unique"
             )
         height, width = entry.get("height"), entry.get("width")
         has_size = isinstance(height, int) and isinstance(width, int) and height * width
@@ -98,7 +98,7 @@ def coco_of(value: dict[str, Any], path: str) -> Coco:
 
 
 def _file_name(entry: dict[str, Any]) -> str | None:
-    """The name of an image's file; LVIS has the last part of an address instead."""
+    """The file name of an image; in LVIS, the last part of its URL."""
     for key in ("file_name", "coco_url", "filename", "image_name", "image", "path", "file", "name"):
         name = entry.get(key)
         if isinstance(name, str) and name:
@@ -107,7 +107,7 @@ def _file_name(entry: dict[str, Any]) -> str | None:
 
 
 def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The entries under a key, each with its id."""
+    """The entries under a key, with their ids."""
     entries = value.get(key, [])
     if not isinstance(entries, list):
         raise BoxError(f"{path}: {key} is {shown(entries)}, not a list")
@@ -126,13 +126,13 @@ def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, 
 _LONGEST_LINE: Final = 1 << 20  # characters
 _BESIDE_ARRAYS: Final = COLUMN_NAMES | FORMAT_NAMES
 _BESIDE_RECORDS: Final = FORMAT_NAMES | set(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
-# An id first: with a file name beside it, it is what a COCO file of the images would say.
+# The id comes first: with a file name beside it, an entry is like one of COCO's `images`.
 _IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["image"]), "name"]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One image of a document: its name there, what is said of it, and the records of its boxes."""
+    """One image of a document: its name, its other keys, and the records of its boxes."""
 
     name: str | None
     said: dict[str, Any]
@@ -141,7 +141,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """The entries of a document; first: the number of the first, where there were others before."""
+    """The entries of a document; first: the index of the first, after earlier documents."""
 
     format: str
     entries: Sequence[_Entry]
@@ -150,13 +150,13 @@ class _Document:
 
 
 def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
-    """The boxes of a JSON file; see `read_boxes`."""
+    """Read a JSON file; see `read_boxes`."""
     value = parse_json(read_text(stream, source.name), source.name)
     return _draft(_document(value, source.name), source, reading)
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
-    """The boxes of a file with a JSON list or object on each line."""
+    """Read a file with a JSON list or object on each line."""
     whole: Draft | None = None
     first = 0
     for line, block in blocks(stream, source.name, _LONGEST_LINE):
@@ -205,7 +205,7 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
 
 
 def _depth(value: list[Any]) -> int:
-    """How deep lists are nested, as far as the first number."""
+    """How deeply lists are nested, down to the first number."""
     depth = 1
     while inner := next((each for each in value if isinstance(each, list) and each), None):
         value, depth = inner, depth + 1
@@ -213,7 +213,7 @@ def _depth(value: list[Any]) -> int:
 
 
 def _of_classes(classes: list[Any], name: str) -> _Entry:
-    """Mmdetection's results of one image: a list of boxes for each class."""
+    """An entry from mmdetection's results for one image: a list of boxes per class."""
     for label, boxes in enumerate(classes):
         if not isinstance(boxes, list):
             raise BoxError(f"{name}: class {label} is {shown(boxes)}, not a list of boxes")
@@ -222,7 +222,7 @@ def _of_classes(classes: list[Any], name: str) -> _Entry:
 
 
 def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
-    """The draft of a document; the source's lines are of entries, or of records of the only one."""
+    """The draft of a document; source: with the lines of entries, or of a single entry's boxes."""
     entries, producer, name = document.entries, document.producer, source.name
     records = entries[0].records
     if len(entries) > 1:
@@ -274,7 +274,7 @@ def _check_alike(records: list[Any], producer: Producer, source: Source) -> None
 
 
 def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) -> dict[int, str]:
-    """Records without a key that others have, of those that mean something."""
+    """Faults of records that lack a meaningful key which others have."""
     keys = dict.fromkeys(chain.from_iterable(shapes))
     needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
     lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
@@ -287,9 +287,9 @@ def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) ->
 
 
 def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
-    """The columns beside the boxes of entries: lists, or a single value for every box.
+    """Columns beside the boxes of entries: lists, or a single value for every box.
 
-    Entries that hold records have no others than the size of their image and the box format.
+    If boxes are records, only the size of their image and the box format.
     """
     entries = document.entries
     known = _BESIDE_ARRAYS if document.producer.arrays else _BESIDE_RECORDS
@@ -310,9 +310,9 @@ def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
 def _images(
     document: _Document, reading: Reading, name: str
 ) -> tuple[str | None, Sequence[Any], Coco | None]:
-    """The key that names the image of each entry, the names, and what COCO would say of them.
+    """The key that names each entry's image, the names, and the images as in a COCO file.
 
-    An id, a file name, the key in the document, or the position; None where only records may say.
+    An id, a file name, the key in the document, or the position; None if only records may tell.
     """
     entries = document.entries
     if len(entries) == 1 and "images" in entries[0].said:

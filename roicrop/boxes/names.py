@@ -1,7 +1,7 @@
-"""What programs call the columns, keys and files that hold boxes, images, scores and labels.
+"""The names that programs use for columns and keys of boxes, images, scores and labels.
 
 Names are compared without case, spaces, `_`, `-` and `.`, so that `bbox_x`, `BBox X` and `bbox.x`
-(the x of an object under `bbox`) are one name. What is known is data: spellings in a stated order.
+(the x of an object under `bbox`) are the same. Known names are data: spellings in order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roicrop.text import listing, many, printable
 
 Role = Literal["image", "score", "label", "id", "level", "width", "height", "angle"]
 
-# The first that is there is taken.
+# The first that exists is used.
 SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
     "image": (
         "image", "image_id", "image_index", "batch_index", "file_name", "image_name", "image_path",
@@ -36,11 +36,11 @@ SPELLINGS: Final[Mapping[Role, tuple[str, ...]]] = {
     "width": ("image_width", "img_width", "width"),  # of the image
     "height": ("image_height", "img_height", "height"),
     "angle": ("angle", "theta", "rotation", "bbox_angle", "box_angle"),  # about the centre
-    "level": (),  # only where an option names it: many files have such a column of their own
+    "level": (),  # only if an option names it: many files use the name for something else
 }  # fmt: skip
-# These are indices, whatever the features are; the others may be names or ids.
+# These always hold indices; the others may hold names or ids.
 INDEX_NAMES: Final = frozenset({"imageindex", "batchindex"})
-# What may stand before each of the four: `bbox_x`, or the x of an object under `bbox`.
+# Possible prefixes of all four: `bbox_x`, or the x of an object under `bbox`.
 PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes", "bndbox", "box2d", "rectangle", "points", "relativecoordinates",
@@ -71,17 +71,17 @@ COORDINATES: Final[Mapping[BoxFormat, Sequence[tuple[str, ...]]]] = {
     "xywh": [("x", "y", *size) for size in _SIZES],
     "cxcywh": [(*centre, *size) for centre in _CENTRES for size in _SIZES],
 }
-# Where both corners are there, a size is the image's.
+# If both corners exist, a size is the image's.
 _CORNER_AND_SIZE: Final = [(*names[:2], *size) for names in _CORNERS for size in _SIZES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What the command line says of a file of boxes; None leaves it to the file.
+    """The command line's options for reading boxes; None leaves it to the file.
 
     columns: the names of a file's columns, in order; `_` skips one.
-    by_hand: the columns that were chosen, by role.
-    images: how many images there are, which tells an index from a coordinate.
+    by_hand: role → the column chosen for it.
+    images: the number of images, which distinguishes indices from coordinates.
     """
 
     box_format: BoxFormat | None = None
@@ -90,23 +90,23 @@ class Reading:
     images: int | None = None
 
     def names_of(self, width: int, where: str) -> list[str]:
-        """The names of so many columns, each its own; BoxError if there are more or fewer."""
+        """Unique names of `width` columns; BoxError if their number is wrong."""
         names = [f"_{n}" if name == "_" else name for n, name in enumerate(self.columns or ())]
         if len(names) != width:
             raise BoxError(
-                f"{where} has {many(width, 'field')}, and --columns names {len(names)}: name each, "
-                "and call those to skip _"
+                f"{where} has {many(width, 'field')}, but --columns names {len(names)}: name every "
+                "field, with _ for those to skip"
             )
         return names
 
 
 @dataclass(slots=True)
 class Roles:
-    """Which of a file's names hold what.
+    """What a file's columns hold.
 
-    coordinates: four names in the order that `box_format` has, or one that holds all four.
-    origin: what says the box format. of: the name that holds each role.
-    notes: where two names would do, which was taken.
+    coordinates: four names in the order of `box_format`, or one that holds all four.
+    origin: the source of the box format. of: role → name.
+    notes: where two names were possible, which one was used.
     """
 
     coordinates: tuple[str, ...]
@@ -117,7 +117,7 @@ class Roles:
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def unknown(self, names: Sequence[str]) -> list[str]:
-        """Names that mean nothing, one of which may name images; none where images are named."""
+        """Unknown names, one of which may name images; empty if images are named."""
         if "image" in self.of:
             return []
         known = {"", *map(plain, self.coordinates), *map(plain, self.of.values())}
@@ -126,19 +126,20 @@ class Roles:
 
 
 def plain(name: str) -> str:
-    """A name as names are compared."""
+    """Normalise a name for comparison."""
     return name.lower().translate(_LEFT_OUT)
 
 
 def is_known(name: str) -> bool:
-    """Whether this could be the name of a column."""
+    """True if this is a known name of a column."""
     return plain(name) in _KNOWN
 
 
 def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) -> Roles:
-    """What each name holds; BoxError lists the names where four coordinates are not among them.
+    """Find the role of each name; BoxError lists the names if coordinates are missing.
 
-    where: the place of the names, for messages. origin: what says the box format, if they do.
+    where: the place of the names, for messages. origin: the source of the box format, if it is the
+    names.
     """
     by_plain: dict[str, str] = {}
     for name in names:
@@ -163,7 +164,7 @@ def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) 
     plains = [plain(name) for name in names]
     for name in (*roles.coordinates, *roles.of.values()):
         if plains.count(plain(name)) > 1:
-            raise BoxError(f"{where}: {printable(name)} is there twice: keep one")
+            raise BoxError(f"{where}: {printable(name)} occurs twice: keep one")
     roles.notes = tuple(map(printable, notes))
     return roles
 
@@ -190,13 +191,13 @@ def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin:
         )
     if len(found) > 1 and reading.box_format not in found:
         both = " and ".join(",".join(sets[0]) for sets in found.values())
-        raise BoxError(f"{where}: {both} are there: choose with --box-format {' or '.join(found)}")
+        raise BoxError(f"{where}: has both {both}: choose with --box-format {' or '.join(found)}")
     box_format = next(iter(found)) if reading.box_format is None else reading.box_format
     taken, *others = found.get(box_format) or next(iter(found.values()))
     rest = listing([",".join(each) for each in others] + [by_plain[name] for name in in_one])
     notes = (f"the box is {','.join(taken)}, not {rest}",) if rest else ()
     if box_format not in found:
-        # The option contradicts the names, so only the order of the columns is left to go by.
+        # The option contradicts the names, so that only the order of the columns counts.
         taken = tuple(sorted(taken, key=names.index))
     return Roles(taken, box_format, "option" if reading.box_format else origin, notes=notes)
 
@@ -204,7 +205,7 @@ def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin:
 def _spelled(
     spellings: Sequence[tuple[str, ...]], by_plain: Mapping[str, str]
 ) -> list[tuple[str, ...]]:
-    """Those of the spellings that are there, as the file has them."""
+    """The spellings that exist, as in the file."""
     return [
         tuple(by_plain[prefix + name] for name in spelling)
         for prefix, spelling in product(PREFIXES, spellings)
@@ -213,7 +214,7 @@ def _spelled(
 
 
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
-# Names that have a role, and all names that are known.
+# Names with a role, and all known names.
 COLUMN_NAMES: Final = frozenset(plain(n) for names in SPELLINGS.values() for n in names)
 _SPELLED: Final = (*chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
 _KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {*map("".join, product(PREFIXES, chain(*_SPELLED)))}
@@ -225,17 +226,17 @@ Entries = list[tuple["str | None", Said]]  # with the name it has in the documen
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """One program's files.
+    """A program that writes boxes, and how to recognise its files.
 
-    name: as summaries and documents say it.
-    columns: of its lines without a header; kinds: their cells: t(ext), n(umber), f(raction);
-        options: what else the command line has to say of these.
-    records: keys under which an entry may have its records. under: that of the entries, if any.
-    marks: other keys, as names are compared, that an entry has; record_marks: that a record has.
-    arrays: whether an entry holds boxes, scores and labels side by side instead of records.
-    box_format: what its `bbox`, or x, y, width and height, are if not xywh.
-    shape: the key of a record that says its shape, and the shape that is a box.
-    score_last: whether a fifth number is a score.
+    name: for summaries and documents.
+    columns: of lines without a header; kinds: of their cells: t(ext), n(umber), f(raction);
+        options: others that such files need.
+    records: keys under which an entry may have its records. under: the key of the entries, if any.
+    marks: other keys (see `plain`) that an entry has; record_marks: that a record has.
+    arrays: True if an entry holds lists of boxes, scores and labels instead of records.
+    box_format: of `bbox`, or of x, y, width and height, if not xywh.
+    shape: the key of a record's shape, and the value for a box.
+    score_last: True if a fifth number is a score.
     """
 
     name: str
@@ -252,7 +253,7 @@ class Producer:
     score_last: bool = False
 
     def entries(self, document: Any) -> Entries | None:
-        """The entries of a JSON document, one for each image; None if another program wrote it."""
+        """The entries of a JSON document, one per image; None if another program wrote it."""
         entries: Entries = []
         if isinstance(document, dict):
             document = document.get(self.under, document)
@@ -268,7 +269,7 @@ class Producer:
         return entries if self.record_marks <= set(map(plain, first)) else None
 
     def split(self, name: str | None, entry: Said, file: str) -> tuple[Said, list[Any]]:
-        """What an entry says besides its records, and these."""
+        """Split an entry into its other keys and its records."""
         key, records = self._records(entry)
         if not isinstance(records, list):
             where = file if name is None else f"{file}: {printable(name)}"
@@ -292,7 +293,7 @@ class Producer:
 
 VIA: Final = Producer("VIA", records=("regions",), under="_via_img_metadata", marks={"filename"},
                       shape=("shape_attributes.name", "rect"))  # fmt: skip
-ANY: Final = Producer("", arrays=True)  # one that is not known, and means nothing otherwise
+ANY: Final = Producer("", arrays=True)  # an unknown program
 MMDETECTION: Final = Producer("mmdetection", arrays=True, score_last=True)
 PRODUCERS: Final[Sequence[Producer]] = (
     Producer("makesense", columns="label,x,y,w,h,image,_,_", kinds="tnnnntnn"),

@@ -1,4 +1,4 @@
-"""Reading a file of boxes, whatever its format."""
+"""Reading a file of boxes in any format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from roicrop.files.text import opened
 FileFormat = Literal["csv", "tsv", "json", "jsonl"]
 FILE_FORMATS: Final[tuple[FileFormat, ...]] = get_args(FileFormat)
 
-# A delimiter is found by looking, so tsv is a name for what csv reads as well.
+# The csv reader detects the delimiter, so that it reads tsv too.
 _READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, Source, Reading], Draft]]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
@@ -37,7 +37,7 @@ _SUFFIXES: Final[Mapping[str, FileFormat]] = {
     **{f".{name}": name for name in FILE_FORMATS},
     ".ndjson": "jsonl",
     ".txt": "csv",
-    ".xml": "csv",  # is none (Pascal VOC writes it), and its text is refused with what to do
+    ".xml": "csv",  # Pascal VOC, which is refused with an explanation
 }
 _ARRAY_SUFFIXES: Final = HDF5_SUFFIXES | {".npy", ".npz"}
 BOX_SUFFIXES: Final = frozenset(_SUFFIXES)
@@ -57,22 +57,22 @@ def read_boxes(
     count: int | None = None,
     allow_external: bool = False,
 ) -> BoxTable:
-    """The boxes of a file, or of standard input ("-").
+    """Read the boxes of a file, or of standard input ("-").
 
-    path: CSV, TSV or columns of text, JSON or JSON Lines, each of which may be gzip; .npy, .npz
-        or `file.npz::name`, `file.h5::/path`.
-    format: the kind of file; None takes the name's suffix. Standard input has none.
-    box_format: what the four numbers are, in their order in the file; None takes what the file
-        says: names of columns, the key (`box` is xyxy, `bbox` is xywh as COCO defines it),
-        `box_format` or `bbox_mode`; a plain list is xyxy. "cxcywha" has an angle besides.
-    images: a COCO instances file whose `images` say what the boxes' image ids are.
+    path: CSV, TSV or columns of text, JSON or JSON Lines, optionally gzipped; .npy, .npz,
+        `file.npz::name` or `file.h5::/path`.
+    format: the kind of file; None means that of its extension. Standard input has none.
+    box_format: the meaning of the four numbers, in their order in the file; None means what the
+        file says: names of columns, the key (`box` is xyxy, `bbox` is xywh as in COCO),
+        `box_format` or `bbox_mode`; a plain list is xyxy. "cxcywha" adds an angle.
+    images: a COCO instances file whose `images` explain the boxes' image ids.
     columns: the names of all columns, in order, of a file without a header; `_` skips one.
-    image_column, …: the columns that hold these, whatever their names.
-    count: how many images there are, which tells an index from a coordinate.
-    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
+    image_column, …: the columns for these roles.
+    count: the number of images, which distinguishes indices from coordinates.
+    allow_external: True to follow HDF5's links out of its folder and to read raw storage.
 
-    Raises BoxError that names the file and the line, or the box, counted from 0. A row that makes
-    no sense is one of the table's `faults` instead.
+    Raises BoxError that names the file and the line, or the box, counted from 0. An invalid row is
+    one of the table's `faults` instead.
     """
     _check_known("box", box_format, get_args(BoxFormat))
     _check_known("file", format, FILE_FORMATS)
@@ -102,10 +102,10 @@ def read_boxes(
 def boxes_in_memory(
     boxes: Any, images: int | None = None, box_format: BoxFormat | None = None
 ) -> BoxTable:
-    """Boxes that are in no file, in any of the forms that `roicrop.roi_align` takes.
+    """A table of boxes in memory, in any of the forms that `roicrop.roi_align` takes.
 
-    images: how many images there are. box_format: what four numbers are, None for xyxy.
-    Raises ArgumentError, and BoxError, which names the row.
+    images: the number of images. box_format: the meaning of the four numbers, None for xyxy.
+    Raises ArgumentError, and BoxError that names the row.
     """
     _check_known("box", box_format, get_args(BoxFormat))
     given = boxes_of(boxes, images, 5 if box_format == ROTATED else 4)
@@ -132,14 +132,14 @@ def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
         raise ArgumentError(
-            f"{source.name}: its name does not say how boxes are written: --boxes-format "
+            f"{source.name}: cannot tell the format of boxes by its name: give --boxes-format "
             f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]
 
 
 def _read_array(path: str, inner: str, reading: Reading, external: bool) -> BoxTable:
-    from roicrop.files import arrays  # imports h5py: only where it is wanted
+    from roicrop.files import arrays  # imports h5py, only if needed
 
     array, files = arrays.read_table(path, inner, usual="boxes", external=external)
     source = Source(f"{path}::{inner}" if inner else path)
@@ -147,8 +147,8 @@ def _read_array(path: str, inner: str, reading: Reading, external: bool) -> BoxT
     if array.dtype.kind not in "iuf" or not (reading.columns or array.shape[1] in widths):
         raise BoxError(
             f"{source.name} is {array.dtype} of shape {array.shape}: boxes are numbers (K, 4), or "
-            "(K, 5) with an image's index first or a score last, and of the format "
-            f"{ROTATED} one more; --columns names other columns"
+            f"(K, 5) with an image index first or a score last, and one more for {ROTATED}; "
+            "--columns names other columns"
         )
     table = draft_of_matrix(array.astype(np.float64), source, reading, "array", {}).build(path)
     return dataclasses.replace(table, source=Source(path, files=tuple(files)))
@@ -168,11 +168,11 @@ def _with_images(table: BoxTable, path: str) -> BoxTable:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Errors of files are those of boxes, and no garbage is collected: there is none."""
+    """Turn errors of files into errors of boxes; pause garbage collection, which finds nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
-        with np.errstate(invalid="ignore"):  # of signalling NaN, which float64 makes quiet
+        with np.errstate(invalid="ignore"):  # signalling NaN
             yield
     except (TextError, FeatureError) as error:
         raise BoxError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Rows by the names of their columns, from any format, made into a draft."""
+"""Rows with named columns, from any format, made into a draft."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from roicrop.boxes.columns import Values
 
-# Objects, or cells that hold JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
+# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
 NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
 _MODES: Final[Mapping[object, BoxFormat]] = {
     0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
@@ -47,11 +47,11 @@ _LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
 
 @dataclass(slots=True)
 class Records:
-    """Rows by the names of their columns.
+    """Rows with named columns.
 
-    names: those that the rows have; once read, their objects' keys in place of them.
-    read: the values under a name. source: the places of rows. place: that of the names.
-    origin: what says the box format, if the names do. faults: what is wrong with which row.
+    names: of the columns; once read, objects are replaced by their keys.
+    read: name → values. source: the places of rows. place: that of the names.
+    origin: the source of the box format, if it is the names. faults: row → what is wrong with it.
     """
 
     names: list[str]
@@ -64,7 +64,7 @@ class Records:
     _opened: dict[str, list[Any]] = field(default_factory=dict)
 
     def draft(self, reading: Reading, format: str) -> Draft:
-        """The rows, with the columns that have a role."""
+        """The draft, with the columns that have a role."""
         self._open_objects()
         roles = find_roles(self.names, reading, self.place, self.origin)
         if reading.box_format is None:
@@ -102,12 +102,12 @@ class Records:
         return self._opened[name] if name in self._opened else self.read(name)
 
     def _heed_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
-        """Boxes with an angle turn about their centre; BoxError where others have one."""
+        """Apply the angle of rotated boxes; BoxError if boxes of another format have one."""
         rotated = ROTATED in (roles.box_format, reading.box_format)
         if "angle" not in columns:
             if rotated:
                 raise BoxError(
-                    f"{self.place}: boxes of the format {ROTATED} have no angle: name its column "
+                    f"{self.place}: boxes of the format {ROTATED} need an angle: name a column "
                     "angle, or give a fifth number"
                 )
             return
@@ -122,17 +122,14 @@ class Records:
         said = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
         if reading.box_format is None:
             raise BoxError(
-                f"{said}, and {','.join(roles.coordinates)} are no centre and size: boxes with an "
-                f"angle are cx,cy,w,h and {name}; --box-format {ROTATED} says that these are, and "
-                f"--box-format {roles.box_format} that no box is rotated"
+                f"{said}, but {','.join(roles.coordinates)} are not centre and size: boxes with an "
+                f"angle are cx,cy,w,h and {name}; give --box-format {ROTATED} if these are, or "
+                f"--box-format {roles.box_format} if no box is rotated"
             )
-        roles.warnings += (f"{said} and is not read: boxes are taken as not rotated",)
+        roles.warnings += (f"{said}, which is ignored: boxes are read as not rotated",)
 
     def _boxes(self, roles: Roles, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
-        """Four numbers from one key; a fifth is the angle, or, where an option allows it, a score.
-
-        The box format says which.
-        """
+        """Boxes from one key, and a fifth number: an angle or a score, as the box format says."""
         name = roles.coordinates[0]
         column = self._column(name)
         are_points = reading.box_format in (None, "xyxy") and are_nested(column)
@@ -148,14 +145,14 @@ class Records:
             return np.ascontiguousarray(boxes[:, :4]), {"angle": boxes[:, 4].copy()}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
-                f"{self.source.where(0)}: {printable(name)} has five numbers: --box-format says "
-                f"what the first four are (and the fifth is the score, or of {ROTATED} the angle)"
+                f"{self.source.where(0)}: {printable(name)} has five numbers: give --box-format "
+                f"for the first four (the fifth is the score, or the angle for {ROTATED})"
             )
         five(boxes, None, self.source.where(0), named=True)
         return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
 
     def _heed_format(self, roles: Roles) -> None:
-        """The box format that the program, or `bbox_mode` or `box_format` of all rows, says."""
+        """Apply the box format of the program, or of `bbox_mode` or `box_format` in all rows."""
         if self.producer.box_format and roles.box_format == "xywh":
             roles.box_format, roles.origin = self.producer.box_format, self.producer.name
         for name in (each for each in self.names if plain(each) in FORMAT_NAMES):
@@ -166,12 +163,12 @@ class Records:
                         f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
                         "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
                         f"{', '.join(BOX_FORMATS)}, or 4 or {ROTATED} (with an angle), the same "
-                        "for all; fractions (2, 3) go without it and with --normalized"
+                        "for all; for fractions (2, 3), leave it out and give --normalized"
                     )
                 roles.box_format, roles.origin = _MODES[mode], f"key {name}"
 
     def _open_objects(self) -> None:
-        """Columns for the keys of objects."""
+        """Make columns of the keys of objects."""
         given, self.names = self.names, []
         for name in given:
             values = opened(self.read(name)) if plain(name) in NESTED else []
@@ -194,7 +191,7 @@ class Records:
             self.names.append(name)
 
     def _only(self, shape: tuple[str, str], name: str, values: list[Any]) -> list[Any]:
-        """The values of a column, without what is said of shapes that are no box."""
+        """The values of a column, with a fault for each shape that is not a box."""
         where, _, key = shape[0].rpartition(".")
         if plain(where or key) not in (plain(name), plain(name).removeprefix("region")):
             return values
@@ -214,7 +211,7 @@ def draft_of_matrix(
     producer: Producer = ANY,
     faults: dict[int, str] | None = None,
 ) -> Draft:
-    """The rows of a matrix (n, 4), (n, 5) or as wide as `--columns` says, with columns beside."""
+    """The draft of a matrix (n, 4), (n, 5) or as wide as `--columns`, with columns beside it."""
     width = matrix.shape[1]
     names: Sequence[str] = (*CORNERS, "score")[:width]
     if reading.box_format == ROTATED and reading.columns is None:
@@ -228,7 +225,7 @@ def draft_of_matrix(
     read = columns.__getitem__
     records = Records(list(columns), read, source, place, origin, producer, faults or {})
     draft = records.draft(reading, format)
-    draft.names = [*(reading.columns or ()), *beside]  # those that the file has, or the user gave
+    draft.names = [*(reading.columns or ()), *beside]  # from the file or the user
     return draft
 
 

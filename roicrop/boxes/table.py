@@ -1,4 +1,4 @@
-"""Boxes as every format gives them: what their four numbers mean, which are bad, and the table."""
+"""The table of boxes: the meaning of their four numbers, and which boxes are bad."""
 
 from __future__ import annotations
 
@@ -29,29 +29,30 @@ BOX_FORMATS: Final[tuple[BoxFormat, ...]] = tuple(x for x in get_args(BoxFormat)
 def to_xyxy(
     coords: NDArray[np.float64], box_format: BoxFormat, *, inclusive: bool = False
 ) -> NDArray[np.float64]:
-    """Corners (K, 4) float64 as x1, y1, x2, y2, from coordinates (K, 4) in `box_format`.
+    """Corners x1, y1, x2, y2 (K, 4) float64, from coordinates (K, 4) in `box_format`.
 
-    `inclusive` says that an end corner is the last pixel of its box, so that 1 is added to it. A
-    size counts pixels already, so `inclusive` leaves xywh and cxcywh as they are. Of rotated boxes
-    these are the corners before they are turned about their centre.
+    inclusive: True if end corners are the last pixel of a box, so that 1 is added. Sizes count
+    pixels already, so that xywh and cxcywh stay as they are. For rotated boxes, the corners before
+    rotation about the centre.
     """
     if box_format == "xyxy" and not inclusive:
-        return coords  # itself: there may be millions
-    first, last = coords[:, :2], coords[:, 2:]
+        return coords  # not copied: there may be millions
+    xyxy = coords[:, [1, 0, 3, 2]] if box_format == "yxyx" else coords.copy()
+    first, last = xyxy[:, :2], xyxy[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
         if box_format == "xywh":
-            return np.concatenate([first, first + last], axis=1)
-        if box_format in ("cxcywh", ROTATED):
-            half = last / 2
-            return np.concatenate([first - half, first + half], axis=1)
-        if box_format == "yxyx":
-            first, last = first[:, ::-1], last[:, ::-1]
-        return np.concatenate([first, last + 1 if inclusive else last], axis=1)
+            last += first
+        elif box_format in ("cxcywh", ROTATED):
+            last /= 2
+            xyxy[:] = np.concatenate([first - last, first + last], axis=1)
+        elif inclusive:
+            last += 1
+    return xyxy
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BadBoxes:
-    """Which of K boxes are bad by themselves: masks (K,), never both true.
+    """Which of K boxes are bad on their own: masks (K,), never both true.
 
     angle: (K,) of rotated boxes, else None.
     faults: box → why its row could not be read; its coordinates are NaN.
@@ -69,7 +70,7 @@ class BadBoxes:
         return self.not_finite | self.reversed
 
     def reason(self, k: int) -> str:
-        """What is wrong with box k, to follow "boxes.csv line 12: "."""
+        """What is wrong with box k, to be written after "boxes.csv line 12: "."""
         if k in self.faults:
             return self.faults[k]
         if self.angle is not None:
@@ -85,11 +86,11 @@ class BadBoxes:
 
 
 def find_bad(xyxy: NDArray[np.float64], angle: NDArray[np.float64] | None = None) -> BadBoxes:
-    """The boxes (K, 4), xyxy, that are not finite, and those with x2 < x1 or y2 < y1.
+    """Find boxes (K, 4), xyxy, that are not finite, or have x2 < x1 or y2 < y1.
 
-    angle: (K,) of rotated boxes, which is to be finite too.
+    angle: (K,) of rotated boxes, which must be finite too.
 
-    Boxes with zero size, and boxes outside every image, are good: a convention says what they give.
+    Boxes with zero size, and boxes outside every image, are good: conventions define their values.
     """
     not_finite: NDArray[np.bool_] = np.any(~np.isfinite(xyxy), axis=1)
     if angle is not None:
@@ -98,17 +99,17 @@ def find_bad(xyxy: NDArray[np.float64], angle: NDArray[np.float64] | None = None
     return BadBoxes(xyxy, not_finite, reversed_ & ~not_finite, angle)
 
 
-# What an image's column holds: an index, a place in a list, or a name that may be an id.
+# What the image column holds: an index, a position in a list, or a name that may be an id.
 ImageKind = Literal["index", "position", "name"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Source:
-    """Where rows come from.
+    """The file of a table, and where its rows are.
 
     path: the file as the user named it, "-" for standard input.
-    lines: line (from 1) of each row (K,), in formats that are written line by line.
-    files: those that hold the values, where HDF5 has some of them elsewhere.
+    lines: (K,) the line (from 1) of each row, in formats with a row per line.
+    files: the files that hold the values, if HDF5 stores some of them elsewhere.
     """
 
     path: str
@@ -131,24 +132,25 @@ class Source:
 class BoxTable:
     """K boxes in the order of their file.
 
-    source: the file, and where in it each of its rows is.
-    format: what kind of file it was, or whose.
-    coords: (K, 4) float64, as in the file, in the order that `box_format` names.
-    box_format_origin: what said so; "option" is `--box-format`.
-    image_key: the column or key that names each box's image, None where there is none.
-    image_kind, image: what it holds, (K,): int64 when all are whole numbers, else object (str).
+    source: the file, and the place of each row.
+    format: the kind of file, or its producer.
+    coords: (K, 4) float64 as in the file, in the order that `box_format` names.
+    box_format_origin: the source of the box format; "option" is `--box-format`.
+    image_key: the column or key that names each box's image, None if there is none.
+    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else object
+        (str).
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
-    angle: (K,) float64, of rotated boxes, in a convention's unit; None where boxes are not.
+    angle: (K,) float64 of rotated boxes, in the convention's unit; None if boxes are not rotated.
     coco: the images and categories of a COCO file, or None.
-    image_sizes: (height, width) in pixels by image, as text, as far as the file says.
-    rows: (K,) the row in the file of each box, None where no row was left out.
-    columns: all columns or keys that the file has.
-    unexplained: those of text that differ from row to row and mean nothing to roicrop.
-    faults: row of the file → why it holds no box that can be read; its coordinates are NaN.
-    by_id: whether a COCO file's images are meant by id (True) or by file name; None: by the rule.
-    entries: how many images a list without names has. without_box: how many rows are left out.
-    notes, warnings: for the summary, and for what may not be meant.
+    image_sizes: image, as text → (height, width) in pixels, as far as the file says.
+    rows: (K,) the row in the file of each box, None if no row was left out.
+    columns: all columns or keys of the file.
+    unexplained: unknown columns of text that differ from row to row.
+    faults: row of the file → why its box cannot be read; its coordinates are NaN.
+    by_id: True if images of a COCO file are given by id, False by file name; None: by the rule.
+    entries: the number of images in a list without names. without_box: of rows left out.
+    notes, warnings: for the summary, and about possible mistakes.
     """
 
     source: Source
@@ -181,37 +183,37 @@ class BoxTable:
 
     @property
     def source_index(self) -> NDArray[np.int64]:
-        """The row in the file (K,) of each box."""
+        """The row in the file of each box (K,)."""
         return np.arange(len(self)) if self.rows is None else self.rows
 
     @property
     def holds(self) -> str:
-        """What columns there are, to follow "has no score"."""
+        """The columns, to be written after "has no score"."""
         return f": it has {listing(self.columns, most=12)}" if self.columns else ""
 
     def where(self, row: int) -> str:
-        """The place in the file of a row of the file (not of a table that was cut down)."""
+        """The place of a row of the file (not of a table that was cut down)."""
         return self.source.where(row)
 
-    def xyxy(self, *, inclusive: bool = False) -> NDArray[np.float64]:
-        """Corners (K, 4) float64, normalised where the file's are; see `to_xyxy`."""
-        return to_xyxy(self.coords, self.box_format, inclusive=inclusive)
+    def xyxy(self, rows: Any = slice(None), *, inclusive: bool = False) -> NDArray[np.float64]:
+        """Corners (K, 4) float64, normalised where the file's are, or of some rows: `to_xyxy`."""
+        return to_xyxy(self.coords[rows], self.box_format, inclusive=inclusive)
 
     def find_bad(self, *, inclusive: bool = False) -> BadBoxes:
-        """Which boxes are bad by themselves: see `find_bad`."""
+        """Which boxes are bad on their own: see `find_bad`."""
         bad = find_bad(self.xyxy(inclusive=inclusive), self.angle)
         if not self.faults:
             return bad
-        numbers = {int(n): row for row, n in enumerate(self.source_index.tolist())}
-        faults = {numbers[n]: text for n, text in self.faults.items() if n in numbers}
-        return dataclasses.replace(bad, faults=faults)
+        its = self.source_index
+        rows = np.flatnonzero(np.isin(its, list(self.faults))).tolist()
+        return dataclasses.replace(bad, faults={row: self.faults[int(its[row])] for row in rows})
 
     def warned(self, warnings: tuple[str, ...]) -> BoxTable:
-        """The table with these warnings too."""
+        """The table with additional warnings."""
         return dataclasses.replace(self, warnings=(*self.warnings, *warnings))
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxTable:
-        """The table of these rows: a mask (K,), or row numbers."""
+        """The table of some rows; rows: a mask (K,), or indices."""
         columns: dict[str, Any] = {
             name: None if (column := getattr(self, name)) is None else column[rows]
             for name in ("image", "id", "score", "angle", "label", "level")
@@ -226,12 +228,12 @@ class BoxTable:
         labels: Sequence[str | int] | None = None,
         top_k: int | None = None,
     ) -> BoxTable:
-        """The boxes that pass every test, in the order of the file.
+        """The boxes that pass every filter, in the order of the file.
 
-        min_score: at least this (never true of NaN). labels: a category's id or its name.
-        top_k: so many of the highest scores of each image, of what is left; of equal scores the
-            earlier. NaN is the lowest.
-        Raises BoxError when the file has no such column.
+        min_score: the lowest score; NaN never passes. labels: ids or names of categories.
+        top_k: keep this many of the highest scores of each image, after the other filters; ties go
+            to the earlier box, and NaN is lowest.
+        Raises BoxError if the file has no such column.
         """
         table = self
         if min_score is not None:
@@ -248,8 +250,8 @@ class BoxTable:
         column: NDArray[Any] | None = getattr(self, role)
         if column is None and len(self):
             raise BoxError(
-                f"{self.source.name} has no {role}, which {option} needs{self.holds}; "
-                f"--{role}-column names one"
+                f"{self.source.name} has no {role}, which {option} needs{self.holds}; name its "
+                f"column with --{role}-column"
             )
         return np.empty(0) if column is None else column
 
@@ -264,7 +266,7 @@ class BoxTable:
         return np.fromiter(map(chosen.__contains__, labels), bool, len(self))
 
     def _ranks(self) -> NDArray[np.int64]:
-        """The rank (from 0) of each box's score among those of its image."""
+        """The rank (from 0) of each box's score within its image."""
         names = [0] * len(self) if self.image is None else self.image.tolist()
         codes = {name: n for n, name in enumerate(dict.fromkeys(names))}
         images = np.fromiter(map(codes.__getitem__, names), np.int64, len(names))

@@ -33,7 +33,7 @@ _SLAB_BYTES: Final = 1 << 20  # converted at a time
 
 
 class Pieces:
-    """A dataset as a grid of pieces, of which any can be read, from any number of threads at once.
+    """A dataset as a grid of pieces, which any number of threads can read at once.
 
     piece: (d,) how many cells along each axis are read together: a chunk, or some of a row.
     piece_bytes: what it takes to unpack a piece, beside its place in the result.
@@ -153,7 +153,7 @@ class Pieces:
         )
 
     def _slabs(self, cells: Region) -> Iterator[Region]:
-        """The same cells in parts, none of which takes much memory to convert."""
+        """The same cells in parts that take little memory to convert."""
         if self._is_direct:
             yield cells
             return

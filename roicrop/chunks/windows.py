@@ -17,7 +17,7 @@ Lines = slice | NDArray[np.int64]  # rows or columns of a map: from one to anoth
 
 
 def count_of(lines: Lines) -> int:
-    """How many there are."""
+    """The number of lines in a slice or array."""
     return int(lines.stop - lines.start) if isinstance(lines, slice) else len(lines)
 
 
@@ -26,7 +26,7 @@ def _listed(lines: Lines) -> NDArray[np.int64]:
 
 
 class Windows:
-    """The maps of one dataset, of which windows can be read by several threads at once.
+    """The maps of one dataset, whose windows several threads can read at once.
 
     shape: how many images, channels, rows and columns there are; piece: are read together.
     dtype: of the windows.

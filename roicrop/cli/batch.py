@@ -17,12 +17,12 @@ from roicrop.cli import crop, declaring, options, report, terminal
 from roicrop.cli.terminal import FAILURES, in_one_line, tell
 from roicrop.crews import Cluster, Crew, Processes, ThisProcess
 from roicrop.errors import ArgumentError, ManifestError, OutputError
-from roicrop.text import json_line
+from roicrop.text import json_line, many
 
 if TYPE_CHECKING:
     from roicrop.job import Destination, Entry, Ledger, ManifestRow, Task
 
-# One for all rows, and no columns of a manifest.
+# Options of the whole batch, which a manifest cannot set.
 _SHARED: Final = (
     "directory",
     "manifest",
@@ -53,25 +53,26 @@ _SHARED: Final = (
     "--features",
     metavar="PATTERN",
     shell_complete=declaring.complete_files,
-    help="Use instead of MANIFEST: a row for each file that matches, as in 'maps/*.h5'.",
+    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
+    "'maps/**/*.h5' keep its folders.",
 )
 @declaring.which_option(
     "--boxes",
     metavar="NAME",
     shell_complete=declaring.complete_files,
-    help="Boxes of each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} are "
-    "the file's.",
+    help="Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand "
+    "for parts of its path.",
 )
 @declaring.running_option(
     "--workers",
     type=declaring.COUNT,
-    help="Processes to share the rows among; one that dies costs only its row.  "
-    "[default: this one]",
+    help="Number of processes that share the rows; if one dies, only its row fails.  "
+    "[default: this process]",
 )
 @declaring.running_option(
     "--shard",
     type=declaring.SHARD,
-    help="Do only every Nth row, starting with the Ith: one of N runs that share the rows and DIR.",
+    help="Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
 )
 @declaring.running_option(
     "--scheduler",
@@ -86,16 +87,16 @@ _SHARED: Final = (
 @options.RUNNING
 @click.pass_context
 def command(ctx: click.Context, /, **params: Any) -> int:
-    """Pool the boxes of many files; again, only what is not done.
+    """Pool the boxes of many files; run it again to do only what is not done yet.
 
-    MANIFEST is a .csv, .tsv, .json or .jsonl with a row for each output: columns features and boxes
-    (files, relative to the manifest's directory), and, where wanted, output (its name in DIR; else
-    that of the features) and any option by its name, which goes before the same option here:
-    stride, convention, op, label (several with ; between them) and so on.
+    MANIFEST is a .csv, .tsv, .json or .jsonl file with a row for each output: the columns features
+    and boxes (files, relative to the manifest's folder) and, optionally, output (its name in DIR;
+    by default that of the features) and any option by name, which overrides the same option here:
+    stride, convention, op, label (several separated by ;) and so on.
 
-    DIR/batch.jsonl says what is done. A row is done again if a file that it reads has changed; if
-    its options have, it fails, unless --overwrite has all rows done again. A row that fails is
-    reported in one line, and the next is done. With --json, each row is one line of JSON.
+    DIR/batch.jsonl records what is done. A row is done again if a file that it reads has changed.
+    If its options have changed, it fails; --overwrite does all rows again. A row that fails is
+    reported in one line, and the batch goes on. With --json, each row is one line of JSON.
     """
     if params["workers"] is not None:  # first, to be quick: they load what this process does, too
         Processes.prepare(["roicrop.job", "h5py"])
@@ -105,7 +106,7 @@ def command(ctx: click.Context, /, **params: Any) -> int:
 class _Batch:
     """One run of the command.
 
-    rows: with their places, those of this shard. columns: option by the column that sets it.
+    rows: those of this shard, with their destinations. columns: column → the option that it sets.
     """
 
     def __init__(self, ctx: click.Context, params: Mapping[str, Any]) -> None:
@@ -126,7 +127,7 @@ class _Batch:
         self._rows = list(zip(rows, places, strict=True))[first - 1 :: step]
         self._threads, self._memory = _share(params)
         self._counts: Counter[str] = Counter()
-        self._failed: list[str] = []
+        self._failed: dict[str, str] = {}
         self._versions: set[str] = set()
         self._seconds = 0.0
 
@@ -159,7 +160,7 @@ class _Batch:
         return 1 if self._failed else 0
 
     def _tasks(self, ledger: Ledger) -> Iterator[Task]:
-        """What there is to do; what is done already, or cannot be, is said on the way."""
+        """The rows to do; those already done or impossible are reported on the way."""
         from roicrop.job import make_room
 
         for row, place in self._rows:
@@ -230,7 +231,7 @@ class _Batch:
 
     def _fail(self, row: ManifestRow, error: BaseException) -> None:
         text, status = in_one_line(error)
-        self._failed.append(f"{row.where}: {text}")
+        self._failed[row.where] = text
         with self._progress.aside():
             tell(error, f"{row.where}: ")
             if self._params["as_json"]:
@@ -242,27 +243,30 @@ class _Batch:
         if self._versions:
             versions = ", ".join(sorted(self._versions))
             report.warn(
-                f"{self._counts['other version']} of the rows that were skipped are of roicrop "
-                f"{versions}, and this is {__version__}: --overwrite does them again"
+                f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
+                f"{versions}, and this is {__version__}: --overwrite does such rows again"
             )
         if self._params["quiet"]:
             return
         counts = f"{self._counts['done']} of {len(self._rows)} rows done"
         counts += f", {self._counts['skipped']} skipped, {len(self._failed)} failed"
         lines = [("batch", counts)]
-        lines += [("failed" if i == 0 else "", text) for i, text in enumerate(self._failed)]
+        for row, _ in self._rows:
+            if row.where in self._failed:
+                word = "failed" if len(lines) == 1 else ""
+                lines.append((word, f"{row.where}: {self._failed[row.where]}"))
         report.show_lines(lines)
 
 
 def _read(
     params: Mapping[str, Any], columns: Mapping[str, click.Option]
 ) -> tuple[list[ManifestRow], str]:
-    """The rows, and what their files are relative to."""
+    """The rows, and the folder that their files are relative to."""
     from roicrop.job import REQUIRED, match_files, read_manifest
 
     manifest, features, boxes = params["manifest"], params["features"], params["boxes"]
     if (manifest is None) == (features is None) or (features is None) != (boxes is None):
-        raise ArgumentError("give MANIFEST, or both --features and --boxes in its place")
+        raise ArgumentError("give MANIFEST, or both --features and --boxes instead")
     if manifest is None:
         return match_files(features, boxes), ""
     rows = read_manifest(manifest, [*REQUIRED, "output", *columns])
@@ -270,7 +274,7 @@ def _read(
 
 
 def _share(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """The threads and the memory of each row: all there is, divided among the workers."""
+    """The threads and memory for each row: the total, divided among the workers."""
     from roicrop.arguments import default_threads
     from roicrop.job import default_memory
 
@@ -278,7 +282,7 @@ def _share(params: Mapping[str, Any]) -> tuple[int | None, int | None]:
     if params["scheduler"] is not None:
         if workers is not None:
             raise ArgumentError(
-                "--workers are processes here, and --scheduler has its own: give one"
+                "--workers starts processes here, and --scheduler has its own workers: give one"
             )
         return threads or 1, memory
     if workers is None:
@@ -297,7 +301,7 @@ def _crew(params: Mapping[str, Any]) -> Crew:
 
 
 def _columns(command: click.Command) -> dict[str, click.Option]:
-    """Column → the option that it sets, which bears its first long name."""
+    """Column → the option that it sets."""
     return {
         parameter.opts[0].removeprefix("--").replace("-", "_"): parameter
         for parameter in command.params
@@ -308,7 +312,7 @@ def _columns(command: click.Command) -> dict[str, click.Option]:
 def _parameters(
     ctx: click.Context, columns: Mapping[str, click.Option], row: ManifestRow, base: str
 ) -> dict[str, Any]:
-    """The row's values as click would have parsed them."""
+    """A row's values, parsed as click parses options."""
     from roicrop.job import INPUTS
 
     values: dict[str, Any] = {}

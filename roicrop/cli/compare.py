@@ -31,8 +31,8 @@ _DIFFER: Final = 3  # the exit status
     multiple=True,
     required=True,
     shell_complete=declaring.complete_conventions(*COMMANDS),
-    help="Convention (RoIAlign's or RoIPool's) or exported model to compare; repeat for each. May "
-    "have settings of its own: sampling_ratio=4, mode=max, aligned=false.",
+    help="Convention (of RoIAlign or RoIPool) or exported model to compare; repeatable. May have "
+    "its own settings: sampling_ratio=4, mode=max, aligned=false.",
 )
 @declaring.output_option(
     "--tolerance",
@@ -45,7 +45,7 @@ _DIFFER: Final = 3  # the exit status
     type=declaring.COUNT,
     default="3",
     show_default=True,
-    help="List the N boxes that differ most.",
+    help="Describe the N boxes that differ most.",
 )
 @options.ALIGN
 @options.READING
@@ -53,7 +53,7 @@ _DIFFER: Final = 3  # the exit status
     "--viz",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Draw the worst box of each pair in this folder, one sampling grid over the other.",
+    help="Draw the worst box of each pair in this folder, with both sampling grids.",
 )
 @declaring.picture_option(
     "--channel",
@@ -65,17 +65,17 @@ _DIFFER: Final = 3  # the exit status
 @options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> int:
-    """Pool the same boxes under several conventions, and say how far apart they are, and why.
+    """Measure how far apart several conventions are on the same boxes, and find out why.
 
-    Each two are compared. --convention is one of them when it is named, or when there is only one
-    --with. --sampling-ratio, --mode and the like are for all of them, except for what a --with sets
-    itself. Boxes are converted to the order and the units that a convention takes.
+    Conventions are compared in pairs. --convention is included if it is given, or if there is only
+    one --with. Options such as --sampling-ratio and --mode apply to all of them, unless a --with
+    has its own setting. Boxes are converted to the order and units that a convention takes.
 
-    Why: the rules in which the two differ are exchanged one at a time, on the boxes that differ
-    most and on some from all over the file, to see what is left of the difference; and the plans
-    of the worst boxes are held against each other.
+    To find causes, the rules in which two conventions differ are exchanged one at a time, on the
+    boxes that differ most and on others from all over the file, to see how much of the difference
+    remains; and the plans of the worst boxes are compared.
 
-    The exit status is 0 when all agree within the tolerance, and 3 when not.
+    The exit status is 0 if all agree within the tolerance, and 3 otherwise.
     """
     from roicrop import job as jobs
     from roicrop.comparison import (
@@ -136,7 +136,7 @@ def command(**params: Any) -> int:
 
 
 def _names(params: options.Parameters, operator: Operator) -> list[str]:
-    """Everything that is compared, --convention first."""
+    """The names of everything to compare, --convention first."""
     names = list(params["others"])
     if params["convention"] or len(names) == 1:
         names.insert(0, params["convention"] or DEFAULT[operator])

@@ -17,7 +17,7 @@ from roicrop.text import table as in_columns
     "--json", "as_json", is_flag=True, help="Print the whole table as JSON, with every rule."
 )
 def command(as_json: bool) -> None:
-    """List what each framework means by the operator, and how it chooses a pyramid's level."""
+    """List how each framework defines the operators and chooses levels of a pyramid."""
     rows = list(CONVENTIONS.values())
     cells = [in_words.TABLE_HEADER, *map(in_words.table_row, rows)]
     if as_json:

@@ -1,4 +1,4 @@
-"""`roicrop align` and `roicrop pool`, and what each row of `roicrop batch` does."""
+"""`roicrop align` and `roicrop pool`, and the task of each row of `roicrop batch`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def align(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIAlign.
 
-    Bilinear samples of the feature map are averaged, or their maximum taken, in each bin. Row k of
-    the output is box k of BOXES. What an option leaves open comes from the attributes of the
-    dataset (stride or spatial_scale, layout, input_scale), then from the convention.
+    Each bin is the average, or the maximum, of bilinear samples of the feature map. Row k of the
+    output is box k of BOXES. Options that are not given come from the dataset's attributes (stride
+    or spatial_scale, layout, input_scale), then from the convention.
     """
     _run(params, "align")
 
@@ -49,15 +49,15 @@ def align(**params: Any) -> None:
 def pool(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIPool.
 
-    Each box is rounded to cells, and each bin takes the maximum, or the average, of the cells that
-    it covers. Row k of the output is box k of BOXES. What an option leaves open comes from the
-    attributes of the dataset (stride or spatial_scale, layout, input_scale).
+    Each box is rounded to cells, and each bin is the maximum, or the average, of the cells that it
+    covers. Row k of the output is box k of BOXES. Options that are not given come from the
+    dataset's attributes (stride or spatial_scale, layout, input_scale), then from the convention.
     """
     _run(params, "pool")
 
 
 def _run(params: Parameters, operator: Operator) -> None:
-    """Crop, and print what was done."""
+    """Crop, and print a summary."""
     from roicrop.job import run
 
     made = task(params, operator, partial(report.RunSummary.of, operator))
@@ -67,7 +67,7 @@ def _run(params: Parameters, operator: Operator) -> None:
 
 
 def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -> Task:
-    """Pooling the boxes of one file into another, and drawing the pictures asked for."""
+    """The task of pooling the boxes of one file and drawing the pictures asked for."""
     from roicrop import job as jobs
 
     params = jobs.with_model(params)

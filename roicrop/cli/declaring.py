@@ -1,4 +1,4 @@
-"""How commands are declared: options under headings, their types, and what the shell completes."""
+"""How commands are declared: options under headings, their types, and shell completion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADINGS: Final = ("Output", "Rules", "Where boxes lie", "Which boxes", "Picture
 
 
 class Option(click.Option):
-    """An option that help lists under one of HEADINGS."""
+    """An option listed under one of HEADINGS."""
 
     def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +35,7 @@ class Command(click.Command):
     """A command whose help lists its options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A section for each heading; what has none, such as --help, is about running."""
+        """Write a section for each heading; options without one, such as --help, go last."""
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -48,7 +48,7 @@ class Command(click.Command):
 
 
 def together(*options: Decorator[Any]) -> Decorator[Any]:
-    """One decorator for several options, in the order in which help lists them."""
+    """Combine options into one decorator, in the order in which help lists them."""
 
     def decorate(function: _Function) -> _Function:
         for option in reversed(options):
@@ -74,14 +74,14 @@ def complete_files(
 
 
 def complete_conventions(*operators: Operator) -> _Complete:
-    """Complete the names of these operators' conventions, else files: models are given as such."""
+    """Complete the conventions of these operators, or else files, which may be models."""
 
     def complete(
         ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        names: dict[str, CompletionItem] = {}  # of rows of one name the best known
+        names: dict[str, CompletionItem] = {}  # the first row of each name is the best known
         for row in CONVENTIONS.values():
             if row.operator in operators and row.name.startswith(incomplete):
                 names.setdefault(row.name, CompletionItem(row.name, help=row.program))
@@ -91,7 +91,7 @@ def complete_conventions(*operators: Operator) -> _Complete:
 
 
 class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.3 on
-    """A value that a function reads from text, raising ValueError where it cannot."""
+    """A type whose values a function parses from text, raising ValueError if it cannot."""
 
     def __init__(
         self, metavar: str, expected: str, read: Callable[[str], Any], *, names: bool = False
@@ -102,11 +102,11 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
         self._names = names
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """What help shows in place of the value."""
+        """The placeholder that help shows."""
         return self.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value; a usage error says what was expected."""
+        """Parse a value; a usage error says what was expected."""
         if not isinstance(value, str):
             return value
         try:
@@ -117,32 +117,22 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
             self.fail(f"{value!r} is not {self._expected}.", param, ctx)
 
 
-def _read_count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number < 2**31:
-        raise ValueError
-    return number
+def _number(kind: Callable[[str], Any], is_fit: Callable[[Any], bool]) -> Callable[[str], Any]:
+    """A reader of numbers that raises ValueError for others."""
+
+    def read(text: str) -> Any:
+        number = kind(text)
+        if not is_fit(number):
+            raise ValueError
+        return number
+
+    return read
 
 
-def _read_positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise ValueError
-    return number
-
-
-def _read_score(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):  # nothing is at least that
-        raise ValueError
-    return number
-
-
-def _read_tolerance(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < math.inf:
-        raise ValueError
-    return number
+_read_count = _number(int, lambda number: 1 <= number < 2**31)
+_read_positive = _number(float, lambda number: 0 < number < math.inf)
+_read_score = _number(float, lambda number: not math.isnan(number))
+_read_tolerance = _number(float, lambda number: 0 <= number < math.inf)
 
 
 def _read_size(text: str) -> tuple[int, int]:
@@ -155,7 +145,7 @@ def _read_output_size(text: str) -> tuple[int, int]:
 
 
 def _read_input_scale(text: str) -> tuple[float, float]:
-    """(sy, sx); the option is written x first."""
+    """Parse S or SX,SY into (sy, sx)."""
     x, y = map(_read_positive, text.split(",") if "," in text else (text, text))
     return y, x
 
@@ -165,7 +155,7 @@ def _read_strides(text: str) -> tuple[float, ...]:
 
 
 def _read_rows(text: str) -> tuple[range, ...]:
-    """Numbers and ranges, both ends included."""
+    """Parse numbers and ranges that include both ends."""
     ranges = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -176,7 +166,7 @@ def _read_rows(text: str) -> tuple[range, ...]:
 
 
 def _read_memory(text: str) -> int:
-    """Bytes from 300MB, 1.5GiB or 2G."""
+    """Parse sizes such as 300MB, 1.5GiB or 2G into bytes."""
     found = re.fullmatch(r"([\d.]+) ?([kmgt]?)(i?)b?", text.lower())
     if not found:
         raise ValueError
@@ -208,7 +198,7 @@ def _read_columns(text: str) -> tuple[str, ...]:
 
 
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
-SHARD: Final = _Text("I/N", "one of how many, from 1, as in 3/16", _read_shard)
+SHARD: Final = _Text("I/N", "a part and the number of parts, as in 3/16", _read_shard)
 MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
 NUMBER: Final = _Text("NUMBER", "a number", _read_score)
 SCORE: Final = _Text("NUMBER", "a number", _read_score)
@@ -226,5 +216,5 @@ MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_s
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
-COLUMNS: Final = _Text("A,B,…", "names between commas", _read_columns, names=True)
+COLUMNS: Final = _Text("A,B,…", "names separated by commas", _read_columns, names=True)
 CHANNEL: Final = click.IntRange(min=0)

@@ -28,13 +28,13 @@ _MOST_RECORDS: Final = 100_000
     type=declaring.ROWS,
     default="0",
     show_default=True,
-    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
+    help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
 )
 @declaring.which_option(
     "--bin",
     "only",
     type=declaring.BIN,
-    help="Explain this bin, with every number behind it.  [default: all, a line each]",
+    help="Explain this bin in full.  [default: all bins, a line each]",
 )
 @declaring.which_option(
     "--channel",
@@ -48,18 +48,18 @@ _MOST_RECORDS: Final = 100_000
     "--format",
     "form",
     type=click.Choice(["text", "json", "csv"]),
-    help="Words; JSON with everything; or CSV with a row per sample (RoIPool: per cell).  "
+    help="Text, JSON with everything, or CSV with a row per sample (RoIPool: per cell).  "
     "[default: text]",
 )
 @declaring.output_option(
     "--trace",
     is_flag=True,
-    help="Only list the samples: start, bin, bin size, samples in it, sample, place; each y x.",
+    help="List only samples: start, bin, bin size, samples per bin, sample, position; each y x.",
 )
 @declaring.output_option(
     "--limit",
     type=declaring.COUNT,
-    help="List at most N samples, or bins, of a box.  "
+    help="List at most N samples (or bins) per box.  "
     f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )
 @declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -67,12 +67,12 @@ _MOST_RECORDS: Final = 100_000
 @options.READING
 @options.MEMORY
 def command(**params: Any) -> int:
-    """Show how the values of a box come about: every rounding, every sample, every weight.
+    """Show where the values of a box come from: every rounding, sample and weight.
 
-    For each box: its corners in the image and on the map, its bins, where each is sampled and what
-    is read there; and the sum in float64, beside the value that `align` or `pool` gives. The exit
-    status is 1 if the two disagree. JSON is one object, or a list of them for several boxes;
-    numbers that JSON lacks are text: "nan", "inf", "-inf".
+    For each box: its corners in the image and on the map, its bins, where each is sampled, and what
+    is read there; and the sum in float64 beside the value that `align` or `pool` gives. The exit
+    status is 1 if they disagree. JSON is one object, or a list of objects for several boxes; NaN
+    and infinity are text: "nan", "inf", "-inf".
     """
     from roicrop import job as jobs
     from roicrop.explanation import explain
@@ -82,17 +82,15 @@ def command(**params: Any) -> int:
     convention = jobs.convention_of(params, params["operator"])
     with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
-        explanations = explain(
-            job, chain.from_iterable(params["boxes_explained"]), params["channel"]
-        )
+        boxes = chain.from_iterable(params["boxes_explained"])
+        explanations = explain(job, boxes, params["channel"], params["only"])
         cautions = jobs.cautions(job, job.fit())
-    explanations[0].check_bin(params["only"])
     report.show_cautions(cautions)
     answer(_lines(explanations, form, params["only"], params["limit"]))
     differ = [each for each in explanations if not each.agrees]
     for each in differ:
         report.warn(
-            f"box {each.source.box}: the values do not add up to what "
+            f"box {each.source.box}: the sums do not agree with what "
             f"{each.plan.convention.operator} gives",
             loud=True,
         )
@@ -100,18 +98,18 @@ def command(**params: Any) -> int:
 
 
 def _form(params: options.Parameters) -> str:
-    """What to write: text, json, csv or trace."""
+    """The format to write: text, json, csv or trace."""
     asked = {params["form"], *(["json"] if params["as_json"] else [])} - {None}
     asked |= {"trace"} if params["trace"] else set()
     if len(asked) > 1:
-        raise ArgumentError("--format, --json and --trace exclude each other: give one")
+        raise ArgumentError("--format, --json and --trace exclude each other: give only one")
     return str(asked.pop()) if asked else "text"
 
 
 def _lines(
     explanations: list[Explanation], form: str, only: tuple[int, int] | None, most: int | None
 ) -> Iterator[str]:
-    """What was asked for, with a warning where a limit leaves something out."""
+    """The explanations in that format, with a warning if the limit leaves something out."""
     from roicrop.explanation import as_csv, as_json, as_trace, in_words
 
     if form == "text":

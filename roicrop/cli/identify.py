@@ -18,16 +18,16 @@ from roicrop.text import json_line
 @options.READING
 @options.RUNNING
 def command(**params: Any) -> int:
-    """Say which convention and parameters made a pooled tensor.
+    """Find the convention and parameters that made a pooled tensor.
 
-    POOLED is a .npy, .npz or HDF5 file (file.h5 or file.h5::/path) that holds a row for each box,
-    (K, C, PH, PW) or (K, PH, PW, C). All conventions are tried, with every sampling ratio up to 4,
-    adaptive and exact, under both reductions, with the boxes read in every format and at strides
-    from 1 to 64; first on a few boxes, then what fits on all of them. Reversed boxes are no errors
-    here: they may be in another format than their file says.
+    POOLED is a .npy, .npz or HDF5 file (file.h5 or file.h5::/path) with a row for each box,
+    (K, C, PH, PW) or (K, PH, PW, C). All conventions are tried with every sampling ratio up to 4,
+    adaptive and exact, with average and maximum, with boxes in every format and strides from 1 to
+    64: first on a few boxes, then those that fit on all of them. Reversed boxes are accepted,
+    because their format may not be what the file says.
 
-    The exit status is 0 when something fits and 3 when nothing does; then the nearest is named, and
-    what is left of the tensor without it.
+    The exit status is 0 if something fits. If nothing fits it is 3, and the nearest convention is
+    named, with how the tensor differs from it.
     """
     from roicrop import identification as identify
     from roicrop import job as jobs

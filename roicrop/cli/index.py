@@ -23,10 +23,10 @@ from roicrop.text import json_line, many
 @options.OVERWRITE
 @options.REPORT
 def command(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
-    """Make one virtual dataset of the HDF5 outputs in the directory of a batch.
+    """Combine the HDF5 outputs of a batch into one virtual dataset.
 
-    Any HDF5 reader sees /pooled of all of them as one array, with /boxes and where each row came
-    from beside it; no value is copied. All have to be of one shape and type, and there.
+    Any HDF5 reader sees /pooled of all files as one array, with /boxes and the origin of each row
+    beside it; no values are copied. All files must exist and have the same shape and dtype.
     """
     from roicrop.errors import ArgumentError
     from roicrop.job import finished

@@ -30,24 +30,22 @@ if TYPE_CHECKING:
 @declaring.running_option(
     "--safe",
     is_flag=True,
-    help="Read each file in a separate process, so that a file that crashes HDF5 is one line of "
-    "error.",
+    help="Read each file in a separate process, so that one that crashes HDF5 is only an error.",
 )
 @declaring.running_option(
-    "--json", "as_json", is_flag=True, help="Print everything that was found as one JSON object."
+    "--json", "as_json", is_flag=True, help="Print the full report as one JSON object."
 )
 def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
-    """Say what is in these files, what is odd about it, and whether they fit together.
+    """Report what files hold, what looks wrong, and whether they fit together.
 
-    A FILE holds feature maps (HDF5; file.h5::/path looks no further than that), boxes, what roicrop
-    wrote, or an exported model (ONNX, OpenVINO), whose RoI operators are then listed. Of large maps
-    a sample of the values is read. Boxes are held against the maps in the file of the same name,
-    or, where there is none, in every file. The options say how files are read, as they do in the
-    other commands.
+    A FILE holds feature maps (HDF5 or NumPy; file.h5::/path reports only that part), boxes, pooled
+    boxes, or an exported model (ONNX, OpenVINO), whose RoI operators are listed. Of large maps, a
+    sample of the values is read. Boxes are checked against the maps in the file of the same name
+    or, if there is none, in every file. The options mean the same as in the other commands.
 
-    The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read; the
-    rest is still reported. A damaged file can crash HDF5, or keep it busy for ever: --safe
-    contains that, for a minute a file.
+    The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read;
+    everything else is still reported. A damaged file can crash HDF5 or keep it busy forever: --safe
+    protects against both and allows a minute per file.
     """
     from roicrop import inspection
     from roicrop import job as jobs
@@ -69,7 +67,8 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
             said.append({"path": path, "error": in_one_line(error)[0]})
             continue
         looked.append(one)
-        said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
+        if as_json:
+            said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
         for unreadable in one.unreadable:
             failed = True
             tell(FeatureError(unreadable))
@@ -87,7 +86,7 @@ def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
 
 
 def _print(found: FeatureFile | PooledFile | BoxFile | ModelFile | Together) -> None:
-    """The lines, and an empty one."""
+    """Print a report and an empty line."""
     from roicrop.inspection import in_words
 
     answer([*(one_line(line) for line in in_words(found)), ""])

@@ -1,8 +1,8 @@
 """The command line: a table of commands, each loaded when it is called, and one way to fail.
 
-Results go to files, words to standard error, `--json` to standard output. A command returns its
-exit status: None or 0 done, 3 the answer is no. What goes wrong is one line and a status of 1 (the
-work failed) or 2 (the command line is wrong); 128 and a signal's number is that signal.
+Results go to files, messages to standard error, `--json` to standard output. A command returns its
+exit status: None or 0 for done, 3 if the answer is no. Errors are one line, with status 1 (the work
+failed) or 2 (the command line is wrong); a signal gives 128 plus its number.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Commands(click.Group):
     """A group whose help is written without loading its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
+        """Names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of that name, loaded now."""
+        """Load a command."""
         if name not in COMMANDS:
             return None
         place, attribute = ("crop", name) if name in _IN_CROP else (name, "command")
@@ -63,14 +63,14 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command, or a usage error that names the commands like it."""
+        """Find a command; a usage error suggests similar names."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"no command {name!r}: {choice(name, COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The names that begin so, and options, without loading a command."""
+        """Complete names and options without loading a command."""
         from click.shell_completion import CompletionItem
 
         names = [
@@ -110,10 +110,10 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.pass_context
 def roicrop(ctx: click.Context) -> None:
-    """Crop features by boxes, exactly as the framework that you name does, and see why.
+    """Crop feature maps by boxes exactly as a framework does, and find out why frameworks differ.
 
-    FEATURES is an HDF5 file, file.h5 or file.h5::/path/to/dataset. BOXES is a .csv, .tsv, .json or
-    .jsonl file, or - for standard input.
+    FEATURES is an HDF5 file, file.h5 or file.h5::/path/to/dataset, or a .npy or .npz file. BOXES is
+    a .csv, .tsv, .json or .jsonl file, among others, or - for standard input.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Stopped(BaseException):
-    """A signal asked the program to end; on its way up, everything unfinished is cleaned away."""
+    """Raised by a signal that stops the program; unfinished files are removed on the way up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -143,7 +143,7 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Inside, Ctrl-C and the like raise `_Stopped`, once: nothing disturbs the cleaning up."""
+    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -153,6 +153,7 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise _Stopped(number)
 
+    # Signals that are ignored (Ctrl-C in the background, SIGHUP under nohup) stay ignored.
     before = {each: signal.getsignal(each) for each in STOPS}
     for each, handler in before.items():
         if handler is not signal.SIG_IGN:
@@ -165,9 +166,9 @@ def _signals_stop() -> Iterator[None]:
 
 
 def _survive_any_stream() -> None:
-    """A terminal that has no × prints an escape for it, and one that is closed is no reason to end.
+    """Escape characters that a terminal cannot print, and replace closed standard streams.
 
-    What is opened in place of a closed one keeps its number from the files that are written.
+    A replacement occupies the stream's file number, so that no output file can get it.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

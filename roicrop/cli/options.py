@@ -1,8 +1,8 @@
-"""The options that commands share, so that each means the same everywhere.
+"""Options that commands share, so that each means the same everywhere.
 
-A group of options (`READING`, `ALIGN`, …) is applied to a command as a decorator, and the functions
-at the end turn what click parsed into what the pipeline takes. A command takes all its options as
-one mapping, so that `batch` can set any of them for each row of its manifest.
+Groups of options (`READING`, `ALIGN`, …) are decorators for commands; the functions at the end
+build what the pipeline needs from parsed options. A command takes all its options as one mapping,
+so that `batch` can set any of them for each row of its manifest.
 """
 
 from __future__ import annotations
@@ -79,17 +79,17 @@ PLACING: Final = together(
     lie_option(
         "--box-format",
         type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
-        help="What the four numbers of a box are, whatever its file says.",
+        help="Meaning of a box's four numbers; overrides the file.",
     ),
     lie_option(
         "--boxes-format",
         type=click.Choice(["csv", "tsv", "json", "jsonl"]),
-        help="Format of BOXES, whatever its name; required for standard input.",
+        help="Format of BOXES; overrides its extension, and is required for standard input.",
     ),
     lie_option(
         "--images",
         type=click.Path(exists=True, dir_okay=False),
-        help="COCO instances file that says which image each image_id is.",
+        help="COCO instances file that lists the images of the image ids.",
     ),
     lie_option(
         "--columns",
@@ -105,12 +105,12 @@ PLACING: Final = together(
         help="Column or key that holds the level: its name, the number in the name, or its index.",
     ),
     lie_option(
-        "--on-image", metavar="NAME|N", help="Put every box on this image, whatever BOXES says."
+        "--on-image", metavar="NAME|N", help="Put every box on this image; overrides BOXES."
     ),
     lie_option(
         "--ids-are-indices",
         is_flag=True,
-        help="Read the image that BOXES gives for a box as the image's index, from 0.",
+        help="Read image ids in BOXES as indices, counted from 0.",
     ),
     lie_option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
     lie_option(
@@ -119,7 +119,7 @@ PLACING: Final = together(
         help="Image size for --normalized.  [default: map size / scale]",
     ),
     lie_option(
-        "--inclusive", is_flag=True, help="A box's end corner is its last pixel: add 1 to it."
+        "--inclusive", is_flag=True, help="End corners are the last pixel of a box: add 1 to them."
     ),
     running_option(
         "--allow-external",
@@ -145,19 +145,19 @@ _LEVEL_RULE: Final = together(
 READING: Final = together(
     PLACING,
     _LEVEL_RULE,
-    which_option("--min-score", type=SCORE, help="Take only boxes with at least this score."),
+    which_option("--min-score", type=SCORE, help="Use only boxes with at least this score."),
     which_option(
-        "--label", "labels", multiple=True, help="Take only boxes with this label; repeatable."
+        "--label", "labels", multiple=True, help="Use only boxes with this label; repeatable."
     ),
-    which_option("--top-k", type=COUNT, help="Take only the N best boxes of each image, by score."),
+    which_option("--top-k", type=COUNT, help="Use only the N highest-scoring boxes of each image."),
     which_option(
         "--on-bad-box",
         type=click.Choice(["error", "keep", "zero", "drop"]),
         default="error",
         show_default=True,
-        help="What to do with boxes that are not finite, reversed, or on no image: stop and name "
-        "them; let the convention handle the reversed ones; pool them to zeros; or leave out "
-        "their rows.",
+        help="What to do with boxes that are not finite, reversed, or on no image: fail and name "
+        "them (error); let the convention handle reversed ones (keep); write zeros (zero); or "
+        "leave out their rows (drop).",
     ),
 )
 _OUTPUT_SIZE = output_option(
@@ -179,7 +179,7 @@ _MIN_SIZE = rule_option(
 _ALIGNED = rule_option(
     "--aligned/--no-aligned",
     default=None,
-    help="Sample cell centres and let small boxes be small, or not (the half-cell shift).",
+    help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; or not.",
 )
 _INTERPOLATION = rule_option(
     "--interpolation",
@@ -217,7 +217,7 @@ _TURNED = together(
     ),
 )
 _POSITION_SENSITIVE = rule_option(
-    "--position-sensitive", is_flag=True, help="Pool each bin from channels of its own (R-FCN)."
+    "--position-sensitive", is_flag=True, help="Pool each bin from its own channels (R-FCN)."
 )
 _SAMPLING: Final = together(
     _POSITION_SENSITIVE,
@@ -286,7 +286,7 @@ DRAWING: Final = together(
         "--photo",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="Image that the boxes are on.  [default: the one that FEATURES or BOXES name]",
+        help="Image that the boxes are on.  [default: the one named in FEATURES or BOXES]",
     ),
     picture_option(
         "--bin",
@@ -302,7 +302,7 @@ DRAWING: Final = together(
         "largest value]",
     ),
     picture_option(
-        "--points", is_flag=True, help="Write the sampling points beside each picture, as CSV."
+        "--points", is_flag=True, help="Write the sampling points as CSV beside each picture."
     ),
 )
 VIZ: Final = together(
@@ -315,7 +315,7 @@ VIZ: Final = together(
     picture_option(
         "--viz-boxes",
         type=ROWS,
-        help="Numbers of the boxes to draw, as in 0,5,7-9.  [default: the first 8]",
+        help="Indices of the boxes to draw, as in 0,5,7-9.  [default: the first 8]",
     ),
     DRAWING,
 )
@@ -348,7 +348,7 @@ MEMORY: Final = running_option(
 
 
 def drawing(params: Parameters) -> dict[str, Any]:
-    """What `album` needs of a command line's parameters."""
+    """The parameters that `album` needs."""
     return {name: params[name] for name in ("channel", "bin_", "photo", "points", "overwrite")}
 
 
@@ -362,7 +362,7 @@ def album(
     overwrite: bool | None = None,
     replace_own: bool = False,
 ) -> Album:
-    """The pictures that DRAWING and OVERWRITE ask for."""
+    """The album of pictures for DRAWING and OVERWRITE."""
     from roicrop.draw import Album, Options
 
     asked = Options(

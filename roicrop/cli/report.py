@@ -1,4 +1,4 @@
-"""What a run says of itself: `as_record` for `--json`, `lines` for people, both of one summary."""
+"""The summary of a run: `as_record` for `--json`, and `lines` for people."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Line = tuple[str, str]
 
-_LONG_RUN: Final = 5.0  # seconds after which it matters which core runs
+_LONG_RUN: Final = 5.0  # seconds after which a slow core matters
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPage:
-    """A page, and the file that it is in."""
+    """A page and the path of its file."""
 
     path: str
     page: Page
 
     def as_record(self) -> Record:
-        """For `--json`."""
+        """The page's facts, for `--json`."""
         page = self.page
         return {
             "path": self.path,
@@ -55,11 +55,11 @@ class SavedPage:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What ran, on what, and what came of it.
+    """What ran, on what, and with which result.
 
-    job: it may be closed by now. fit, cautions: how its boxes lie, and what to warn of.
-    pictures: their files, and those of their points. page: the one that was written.
-    beside: a second convention that is drawn.
+    job: may be closed by now. fit, cautions: how its boxes lie, and the warnings.
+    pictures: the files of pictures and of their points. page: the page that was written.
+    beside: a second convention that was drawn.
     """
 
     command: str
@@ -84,7 +84,7 @@ class RunSummary:
         page: SavedPage | None = None,
         beside: Convention | None = None,
     ) -> RunSummary:
-        """The summary of a run that began at `start` of `time.perf_counter` and ends now."""
+        """Summarise a run that ends now; start: its begin by `time.perf_counter`."""
         from roicrop.job import cautions
 
         seconds = time.perf_counter() - start
@@ -94,7 +94,7 @@ class RunSummary:
 
 
 def as_record(summary: RunSummary) -> Record:
-    """Everything there is to say about a run, as JSON has it."""
+    """The summary in plain values, for JSON."""
     from roicrop.job import parameters
 
     row, beside, cropped = summary.job.convention, summary.beside, summary.cropped
@@ -118,7 +118,7 @@ def as_record(summary: RunSummary) -> Record:
 
 
 def lines(summary: RunSummary) -> Iterator[Line]:
-    """The summary: a heading and a text for each of its lines."""
+    """The summary in lines, with a heading and a text each."""
     from roicrop.job import overriding_options
 
     row = summary.job.convention
@@ -137,7 +137,7 @@ def lines(summary: RunSummary) -> Iterator[Line]:
 
 
 def run_record(summary: RunSummary) -> Record:
-    """What ran, and for how long."""
+    """What ran and for how long."""
     from roicrop import kernels
 
     return {
@@ -149,7 +149,7 @@ def run_record(summary: RunSummary) -> Record:
 
 
 def convention_record(row: Convention) -> Record:
-    """Whose rules, and what options put in place of them."""
+    """The convention, and the options and fields that override its rules."""
     from roicrop.job import overriding_options
 
     return {
@@ -164,7 +164,7 @@ def convention_record(row: Convention) -> Record:
 
 
 def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Record:
-    """What was read, under which parameters, and what a user may not have meant."""
+    """What was read and with which parameters, and the warnings."""
     job, fit = summary.job, summary.fit
     source, table = job.source, job.table
     return {
@@ -206,7 +206,7 @@ def input_record(summary: RunSummary, parameters: Mapping[str, object]) -> Recor
 
 
 def input_lines(summary: RunSummary) -> Iterator[Line]:
-    """What was read: features, boxes, and how they lie on one another."""
+    """What was read: features, boxes, and how boxes lie on the maps."""
     job = summary.job
     source, table, request = job.source, job.table, job.request
     if request.model:
@@ -259,7 +259,7 @@ def _levels_record(job: Job) -> Record:
 
 
 def _levels(job: Job) -> str:
-    """What put how many boxes on which level."""
+    """How many boxes are on each level, and by which rule."""
     counts = [f"{name} {count:,}" for name, count in job.on_levels.items()]
     if job.on_no_level:
         counts.append(f"none {job.on_no_level:,} (zeros)")
@@ -272,7 +272,7 @@ def _levels(job: Job) -> str:
 
 
 def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
-    """Warnings and the summary to standard error, JSON to standard output."""
+    """Print warnings and the summary to standard error, JSON to standard output."""
     show_warnings(summary)
     if not quiet:
         show_lines(lines(summary))
@@ -281,26 +281,26 @@ def show(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
 
 
 def show_warnings(summary: RunSummary) -> None:
-    """A line to standard error for each thing that a user may not have meant."""
+    """Print a summary's warnings."""
     show_cautions(summary.cautions)
     warn_of_slow_core(summary.seconds)
 
 
 def show_cautions(cautions: Iterable[Caution], where: str = "") -> None:
-    """The same of cautions alone, for a command that has no summary."""
+    """Print cautions as warnings; where: a prefix."""
     for caution in cautions:
         warn(where + caution.text, loud=caution.loud)
 
 
 def show_lines(lines: Iterable[Line]) -> None:
-    """A summary to standard error: headings, and what there is to say under each."""
+    """Print the lines of a summary to standard error."""
     for heading, text in lines:
         say(one_line(headed(heading, text)))
 
 
 @dataclass(frozen=True, slots=True)
 class RowSummary:
-    """The same for one row of many, in a form that another process can send."""
+    """The summary of one row of a batch, in a form that processes can exchange."""
 
     cautions: Sequence[Caution]
     line: Line
@@ -310,14 +310,14 @@ class RowSummary:
     def of(
         cls, command: str, job: Job, start: float, *, cropped: Cropped, pictures: Sequence[str]
     ) -> RowSummary:
-        """As `RunSummary.of`."""
+        """Summarise a row that ends now: see `RunSummary.of`."""
         summary = RunSummary.of(command, job, start, cropped=cropped, pictures=pictures)
         line = (command, _output(cropped, summary.seconds))
         return cls(summary.cautions, line, as_record(summary))
 
 
 def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> None:
-    """Warnings, a line, and a line of JSON for one row."""
+    """Print the warnings, the line and the JSON of one row."""
     show_cautions(summary.cautions, f"{where}: ")
     if not quiet:
         show_lines([summary.line])
@@ -326,19 +326,19 @@ def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> 
 
 
 def warn(text: str, *, loud: bool = False) -> None:
-    """One line on standard error."""
+    """Print a warning on one line; loud: in red."""
     word = click.style("WARNING", fg="red", bold=True) if loud else "warning"
     say(f"roicrop: {word}: {one_line(text)}")
 
 
 def warn_of_slow_core(seconds: float) -> None:
-    """Say that the compiled core would have been faster, after a run of so many seconds."""
+    """Warn, after a long run, that the compiled core would have been faster."""
     from roicrop import kernels
 
     if kernels.NAME == "numpy" and seconds > _LONG_RUN:
         warn(
-            "this was the NumPy core; the compiled one is many times faster: "
-            "install roicrop where there is a C++ compiler"
+            "this was the NumPy core, and the compiled core is many times faster: install roicrop "
+            "where there is a C++ compiler"
         )
 
 

@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     metavar="PLACE",
     default=".",
     shell_complete=declaring.complete_files,
-    help="Folder, a .png file for a single picture, or an .html file: a page to explore the boxes "
-    "on.  [default: the current folder]",
+    help="Folder, a .png file for a single picture, or an .html file for an interactive page.  "
+    "[default: the current folder]",
 )
 @declaring.picture_option(
     "--figure",
     type=click.Choice(["box", "overview", "sheet", "coverage"]),
     default="box",
     show_default=True,
-    help="Draw one figure per box; or one per image: all boxes on it, their pooled values, or the "
-    "cells they read.",
+    help="Draw one figure per box, or one per image: all boxes on it (overview), their pooled "
+    "values (sheet), or the cells they read (coverage).",
 )
 @declaring.which_option(
     "--box",
     "boxes_drawn",
     type=declaring.ROWS,
-    help="Numbers of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8; for one figure per image and for a page, all]",
+    help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
+    "[default: the first 8; all for a figure per image or a page]",
 )
 @options.EITHER
 @declaring.picture_option(
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @declaring.picture_option(
     "--max-size",
     type=declaring.MEMORY_SIZE,
-    help="How large a page may be, as in 5MB: channels are left out first, then photographs, then "
+    help="Largest size of a page, as in 5MB; channels are left out first, then photographs, then "
     "images.  [default: 20MB]",
 )
 @options.READING
@@ -61,15 +61,15 @@ if TYPE_CHECKING:
 @options.MEMORY
 @options.RUNNING
 def command(**params: Any) -> None:
-    """Draw where the values of a box come from; write no tensor.
+    """Draw where the values of a box come from, without writing a tensor.
 
-    A figure has three steps: the box on the image, the feature map with the bins and what one of
-    them reads, and the pooled values. The image is --photo, or a file in the folder of FEATURES or
-    BOXES, or below it, that the attribute `picture` or a COCO file names; without an image there
-    are two steps. Pictures that roicrop drew are replaced; other files only with --overwrite.
+    A figure has three parts: the box on the image, the feature map with the bins and what one of
+    them reads, and the pooled values. The image is --photo, or one in or below the folder of
+    FEATURES or BOXES that the attribute `picture` or a COCO file names; without an image, the first
+    part is left out. Pictures that roicrop drew are replaced; other files only with --overwrite.
 
-    A page (-o PAGE.html) is one file that needs no network: choose a box, a channel and one or two
-    conventions, move the box, and see each sum worked through.
+    A page (-o PAGE.html) is a single file that works offline: choose a box, a channel and one or
+    two conventions, move the box, and see each sum worked out.
     """
     from roicrop import job as jobs
     from roicrop.outputs import is_page, room_for_pictures
@@ -78,10 +78,10 @@ def command(**params: Any) -> None:
     page = is_page(params["place"])
     if page and (params["figure"] != "box" or params["points"]):
         option = "--points" if params["points"] else "--figure"
-        raise ArgumentError(f"{option} is for pictures, and {params['place']} is a page")
+        raise ArgumentError(f"{option} is for pictures, but {params['place']} is a page")
     if params["max_size"] is not None and not page:
         raise ArgumentError(
-            f"--max-size is for a page, and {params['place']} does not end in .html"
+            f"--max-size is for a page, but {params['place']} does not end in .html"
         )
     if params["figure"] != "box":
         for name in ("both", "points", "bin_"):

@@ -1,4 +1,4 @@
-"""What a command prints while it runs: errors and progress to standard error, answers to stdout."""
+"""Printing: errors and progress to standard error, answers to standard output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILURES: Final = (click.ClickException, RoicropError, OSError, MemoryError)
 
 
 def in_one_line(error: BaseException) -> tuple[str, int]:
-    """The line and the status of one of FAILURES."""
+    """The message, on one line, and the exit status for one of FAILURES."""
     if isinstance(error, click.ClickException):
         text, status = error.format_message(), error.exit_code
         if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -28,7 +28,7 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
     elif isinstance(error, RoicropError):
         text, status = str(error), error.exit_status
     elif isinstance(error, OSError):
-        # What has no name here is no file: those are named where they are opened.
+        # Errors of files name the file, so that one without a name is about a stream.
         place = "standard output" if error.filename is None else os.fsdecode(error.filename)
         text, status = f"{place}: {error.strerror or error}", RoicropError.exit_status
     else:
@@ -38,38 +38,38 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
 
 
 def tell(error: BaseException, where: str = "") -> int:
-    """Print the line to standard error; return the status."""
+    """Print an error to standard error; return its exit status."""
     text, status = in_one_line(error)
     say(f"roicrop: error: {one_line(where)}{text}")
     return status
 
 
 def say(line: str) -> None:
-    """Print a line to standard error; a stream that is closed is no reason to fail."""
+    """Print a line to standard error, ignoring a closed stream."""
     with suppress(OSError):
         click.echo(line, err=True)
 
 
 def answer(lines: Iterable[str]) -> None:
-    """Print the lines of an answer to standard output, whatever names are in them."""
+    """Print an answer to standard output, with unprintable characters escaped."""
     sys.stdout.writelines(f"{printable(line, len(line))}\n" for line in lines)
-    sys.stdout.flush()  # click takes a closed pipe quietly, but only from here
+    sys.stdout.flush()  # a closed pipe must be noticed here, where click ignores it
 
 
 @contextmanager
 def progress(
-    total: int | None, *, quiet: bool, unit: str = "boxes"
+    total: int | None, unit: str = "boxes", *, quiet: bool
 ) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal for what takes over a second; call it with how many more are done.
+    """A progress bar on a terminal after a second; call it with the number newly done.
 
-    total: how many there are to do, None where nobody knows.
+    total: the number to do, None if unknown.
     """
-    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=True) as bar:
+    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=unit == "boxes") as bar:
         yield (lambda done: None) if bar is None else bar.update
 
 
 class Rows:
-    """A bar on a terminal for the rows of a batch: rows, boxes a second, time left."""
+    """A progress bar for the rows of a batch: rows, boxes per second, time left."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
@@ -77,7 +77,7 @@ class Rows:
         self._start = time.perf_counter()
 
     def __call__(self, boxes: int) -> None:
-        """Say that one more row is settled, with so many boxes pooled."""
+        """Advance by one row, in which `boxes` were pooled."""
         if self._bar is not None:
             self._boxes += boxes
             speed = self._boxes / (time.perf_counter() - self._start)
@@ -86,7 +86,7 @@ class Rows:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Inside, other lines may be printed."""
+        """Hide the bar while other lines are printed."""
         if self._bar is None:
             yield
         else:
@@ -96,20 +96,20 @@ class Rows:
 
 @contextmanager
 def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
-    """The bar, where there is a terminal."""
+    """The bar for a batch; on a terminal only."""
     with _bar(quiet, total=rows, unit=" rows") as bar:
         yield Rows(bar)
 
 
 @contextmanager
 def _bar(quiet: bool, **how: Any) -> Iterator[Any]:
-    """A tqdm that shows after a second and leaves nothing; None without a terminal."""
+    """A tqdm bar that appears after a second and disappears; None without a terminal."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    # tqdm shows nothing on a terminal that does not know its size; this takes 80×24 then.
+    # tqdm shows nothing on a terminal of unknown size, for which this gives 80×24.
     columns, lines = shutil.get_terminal_size()
     with tqdm(**how, delay=1, leave=False, ncols=columns, nrows=lines) as bar:
         yield bar

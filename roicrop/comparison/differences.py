@@ -73,7 +73,7 @@ class Spread:
 class Apart:
     """Differences |second − first| of n boxes with V values each.
 
-    values: (n, V) float64; 0 where both are equal, NaN and infinity included; NaN where they are
+    values: (n, V) float64; 0 if both are equal, NaN and infinity included; NaN where they are
         incomparable: only one is finite, or they are different non-finite values.
     total, largest: (n,) the sum and the maximum of each box's differences, without NaN.
     incomparable: (n,) the number of incomparable values of each box.

@@ -127,7 +127,8 @@ def _convention(text: str, shared: Settings, operators: Sequence[Operator]) -> C
             )
     if not rows:
         known = [row.name for row in CONVENTIONS.values() if row.operator in operators]
-        raise ArgumentError(f"{text!r}: no convention {name!r}: {choice(name, known)}")
+        prefix = f"{text!r}: " if settings else ""
+        raise ArgumentError(f"{prefix}no convention {name!r}: {choice(name, known)}")
     row = rows[0]
     own = dict(_setting(text, part) for part in settings.split(",") if part)
     return _with(text, row, own, shared)

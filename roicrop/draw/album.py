@@ -29,7 +29,7 @@ from roicrop.explanation import coverage, is_points, write_points
 from roicrop.job import SMALL_MAP, Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
-BY_DEFAULT: Final = 8  # figures, if nobody says which boxes to draw
+BY_DEFAULT: Final = 8  # figures, by default
 _BESIDE: Final = 0.5  # of a box's longer side is in sight around it
 _WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
 
@@ -40,8 +40,8 @@ class Options:
 
     channel: the one that is shown. None is the mean over all, and where a maximum is drawn, which
         has no cells for a mean, the channel with the largest pooled value.
-    bin: the one that is brought out; None is that with the largest value.
-    photo: the image's file, in place of what the files of the job name.
+    bin: the one that is highlighted; None means the one with the largest value.
+    photo: the image's file, instead of the one named in the files.
     points: whether the sampling points go beside each figure, as CSV.
     overwrite: whether files that exist are replaced; replace_own: those that roicrop drew.
     """
@@ -92,16 +92,16 @@ def remove(files: Sequence[Path]) -> None:
 class Album:
     """Figures of some boxes of a job: one for each, or one for all on an image.
 
-    place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
+    place: an existing directory (see `room_for_pictures`); or, for one figure, a file that ends
         in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
-    boxes: numbers of boxes in their file; None is the first few, or all for a survey.
-    survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
+    boxes: indices of boxes in their file; None is the first few, or all for a survey.
+    survey: "overview", "sheet" or "coverage" for one figure per image; None for one per box.
 
     As a context manager, it takes back the files that it made when the work fails.
 
-    Raises BoxError for a box that is not there or cannot be drawn, ArgumentError for a channel, a
-    bin or a photograph that cannot be, and OutputError for a place that cannot be used.
+    Raises BoxError for a box that does not exist or cannot be drawn, ArgumentError for a channel, a
+    bin or a photograph that does not exist, and OutputError for a place that cannot be used.
     """
 
     def __init__(

@@ -97,7 +97,7 @@ class Brush:
             self.line(x0, y0, x1, y1, width, colour, dashed=dashed, square=width / 2)
 
     def polygon(self, corners: Corners, colour: Colour) -> None:
-        """A filled one."""
+        """Draw a filled polygon."""
         self._pen.polygon([self._fine(*corner) for corner in corners], fill=colour)
 
     def hatch(
@@ -117,7 +117,7 @@ class Brush:
             self._pen.ellipse(self._around(x, y, r), fill=paint)
 
     def ring(self, x: float, y: float, radius: float, width: float, colour: Colour) -> None:
-        """A circle."""
+        """Draw a circle."""
         around = self._around(x, y, radius + width / 2)
         self._pen.ellipse(around, outline=colour, width=max(round(width * self._finer), 1))
 
@@ -164,7 +164,7 @@ class Brush:
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> Corners:
-    """Its corners."""
+    """The corners of a rectangle, in order."""
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 

@@ -107,7 +107,7 @@ def overlay(
     """Two conventions' bins and samples over one another, and where their results differ.
 
     names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
-    crops: for one map and one output size. The bin in which they differ most is brought out,
+    crops: for one map and one output size. The bin in which they differ most is highlighted,
         whichever theirs is.
     """
     with np.errstate(invalid="ignore", over="ignore"):
@@ -167,7 +167,7 @@ def _look(drawing: Drawing, name: str) -> sheet.Entry:
 
 
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
-    """The rows and columns that have to be seen: the box, the bins, what one reads, and more."""
+    """The rows and columns to show: the box, the bins, what one reads, and a margin."""
     first = crops[0].plan
     box = subject.true_box(first, crops[0].k).outline
     seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
@@ -289,7 +289,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
 
 
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
-    """The figure with what is odd about it, and below what it is of, with every setting."""
+    """Add notes, and below the figure its source with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
     notes = [*map(shift, drawings)]
     if ratio > 1.01:

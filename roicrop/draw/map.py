@@ -27,10 +27,10 @@ Spans = Sequence[Span | None]
 BRACKETS: Final = 74  # the most that they take beside a map
 _GAP: Final = 4
 _LANE: Final = 22
-_FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels a cell between which cell borders appear
+_FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels per cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
 _MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
-_LARGEST: Final = 92.0  # pixels a bin
+_LARGEST: Final = 92.0  # pixels per bin
 _WIDEST: Final = 2.2  # bins, in their heights
 _LEAST_BORDER: Final = 4.0
 
@@ -61,7 +61,7 @@ class Label:
 
 
 def meet(box: Box, others: Sequence[Box]) -> bool:
-    """Whether a rectangle has a part in common with one of others."""
+    """Whether a rectangle overlaps one of others."""
     x0, y0, x1, y1 = np.reshape(others, (-1, 4)).T
     return bool(((x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])).any())
 
@@ -78,7 +78,7 @@ def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
 def photograph(
     photo: Image.Image, view: View, map_size: tuple[int, int], per_pixel: tuple[float, float]
 ) -> Brush:
-    """The same with the photograph, cropped as the map is. per_pixel: cells a pixel, y and x."""
+    """The same with the photograph, cropped as the map is. per_pixel: cells per pixel, y and x."""
     canvas = stripes(view.height, view.width)
     _lay(photo, canvas, view, per_pixel=per_pixel)
     return _with_cells(canvas, view, map_size)
@@ -93,8 +93,8 @@ def _lay(
 ) -> None:
     """Lay on the view's canvas what it shows of a picture.
 
-    first: the row and the column of the cell in its corner. per_pixel: cells a pixel of it, along y
-    and along x; None if each is a cell, and has borders.
+    first: the row and the column of the cell in its corner. per_pixel: cells per pixel, along y and
+    along x; None if each is a cell, and has borders.
     """
     (y, x), fine = per_pixel or (1.0, 1.0), FINER
     # In pixels of the picture: what is in sight, and what of that there is.
@@ -149,7 +149,7 @@ def map_block(
     (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
     if numbered and view.cell_y >= LINE and 0 < seen.size <= _MOST_NUMBERS:
-        written = _fitting(scale, seen, view.cell_x - 2)
+        written = _fitting(scale, seen, view.cell_x - 1)
     picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -234,7 +234,7 @@ class _Free:
 
 
 def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
-    """The format of numbers that may be so wide; None where they would say nothing."""
+    """The format of numbers that may be so wide; None if they would say nothing."""
     bounds, numbers = (scale.low, scale.high), values.ravel().tolist()
     return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room)
 
@@ -254,7 +254,7 @@ def grid(
 
     values, void: (PH, PW), and which bins had nothing to pool.
     room, most_height: the width and height that it may have; a grid of few bins is smaller.
-    framed: the bin that is brought out, in one of the colours or in dashes of two.
+    framed: the bin that is highlighted, in one of the colours or in dashes of two.
     bare: without numbers of bins beside it.
     """
     rows, columns = values.shape
@@ -331,8 +331,8 @@ def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical:
 
     There are none unless each has room for its number. Neighbours of one span have one bracket.
 
-    spans: for each bin its index coordinates, None where there are none.
-    start, cell, length: the index coordinate of the side's first pixel, pixels a cell, and pixels.
+    spans: for each bin its index coordinates, None if there are none.
+    start, cell, length: the index coordinate of the side's first pixel, pixels per cell, length.
     """
     found: list[tuple[str, float, float, int]] = []
     ends: list[float] = []

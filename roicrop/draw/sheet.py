@@ -79,7 +79,7 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        """The first text."""
+        """The first text on the sheet."""
         return next(placed.text for placed in self.placed if placed.text)
 
     def finish(self) -> Image.Image:
@@ -97,7 +97,7 @@ class Sheet:
 
 
 def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
+    """Write a figure as PNG, whole or not at all; PNG text has its title and the program's name.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """
@@ -250,7 +250,7 @@ class Entry:
 
 
 def legend(entries: Sequence[Entry], width: int) -> Block:
-    """Marks and their meaning, as many in a line as have room; what is said twice counts once."""
+    """Marks and their meanings, as many per line as fit; duplicates are merged."""
     lines: list[list[Block]] = []
     used = 0
     for entry in {entry.text: entry for entry in entries}.values():

@@ -40,11 +40,11 @@ class Span:
 
     @property
     def size(self) -> float:
-        """In cells."""
+        """The length in cells."""
         return self.high - self.low
 
     def meets(self, other: Span) -> bool:
-        """Whether they have a coordinate in common."""
+        """Whether they overlap."""
         return self.low <= other.high and other.low <= self.high
 
     def holds(self, value: float) -> bool:
@@ -66,7 +66,7 @@ def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
 class View:
     """A frame of (height, width) pixels with index coordinate (top, left) at its corner.
 
-    cell_y, cell_x: pixels a cell.
+    cell_y, cell_x: pixels per cell.
     """
 
     top: float
@@ -131,7 +131,7 @@ def _cells(span: Span, size: int) -> range:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One number a cell of a map: what a figure shows of it.
+    """One number per cell of a map: what a figure shows of it.
 
     values: (H, W) float64, as much as was read.
     words: which of the map's numbers they are, for example "channel 4".

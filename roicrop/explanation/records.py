@@ -74,7 +74,7 @@ def as_csv(
 def as_rows(
     explanation: Explanation, only: Only = None, most: int | None = None
 ) -> Iterator[Record]:
-    """The rows of `as_csv` as dictionaries; None where a column is empty."""
+    """The rows of `as_csv` as dictionaries; None if a column is empty."""
     columns = _columns(explanation)
     for bin_, readings in explanation.listing(only, most):
         for reading in readings:

@@ -38,8 +38,8 @@ class Options:
     """What a page begins with.
 
     channel, bin: what it shows first; None is channel 0, and the bin with the largest value.
-    photo: the image's file, in place of what the files of the job name.
-    boxes: numbers of boxes in their file; None is all.
+    photo: the image's file, instead of the one named in the files.
+    boxes: indices of boxes in their file; None is all.
     """
 
     channel: int | None = None
@@ -53,8 +53,8 @@ class Content:
 
     beside: a convention that the page begins with beside the job's own.
 
-    Raises BoxError for a box that is not there or cannot be shown, and ArgumentError for a channel,
-    a bin, an output size or a photograph that cannot be.
+    Raises BoxError for a box that does not exist or cannot be shown, and ArgumentError for such a
+    channel, bin, output size or photograph.
     """
 
     def __init__(self, job: Job, beside: Convention | None, options: Options) -> None:
@@ -147,7 +147,7 @@ class Content:
             record: Record = {
                 "number": int(table.source_index[k]),
                 "image": image,
-                "xyxy": job.xyxy[k].tolist(),
+                "xyxy": job.xyxy_of([k])[0].tolist(),
                 "map": {rule: _map_of(each, k) for rule, each in self.by_rule.items()},
             }
             if table.angle is not None:
@@ -273,7 +273,7 @@ def _jobs_by_rule(job: Job, conventions: Sequence[Convention]) -> Mapping[str, J
 
 
 def _map_of(job: Job, row: int) -> int | None:
-    """The map of a box; None where the rule takes it from none."""
+    """The map of a box; None if the rule takes it from none."""
     return int(job.map_index[row]) if job.level[row] >= 0 else None
 
 

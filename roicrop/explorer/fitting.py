@@ -54,7 +54,7 @@ def fitted(content: Content, room: int, max_size: int, progress: Callable[[int],
 
     room: bytes for the content, of `max_size` for the page.
 
-    Raises ArgumentError where one channel of one image is too much.
+    Raises ArgumentError if one channel of one image is too much.
     """
     head = content.head()
     room -= len(as_text(head)) + _FRAME + 8 * len(content.channels)

@@ -35,7 +35,7 @@ class Page:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of the page in bytes."""
         return len(self.html.encode())
 
     def save(

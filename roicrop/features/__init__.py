@@ -2,9 +2,8 @@
 
     a path ──MapFile.choose──▶ the datasets that are meant ──FeatureSource──▶ map i
 
-`source` answers for what was chosen, `datasets` chooses, `stored` knows the axes, numbers and
-attributes of a dataset, and `oddities` what is odd about it. What is of HDF5, not of feature maps,
-is in `roicrop.files`.
+`datasets` chooses, `source` is what was chosen, `stored` knows the axes, numbers and attributes of
+a dataset, and `oddities` what looks wrong in it. HDF5 itself is the business of `roicrop.files`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files as such, whoever reads them: what a file is, whether it stays as it was, HDF5 and NumPy's.
+"""Files in general: what a file is, whether it stays as it was, HDF5 and NumPy's.
 
 `hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `written` what
 was never written, `npy` reads `.npy` and `.npz`, `arrays` a whole array of any of these, `text`

@@ -23,7 +23,7 @@ def read_table(
 
     external: whether what is outside the file's folder is read, and raw storage.
 
-    Raises FeatureError where there is none, and for one that is not here as a whole.
+    Raises FeatureError if there is none, and for one that is not here as a whole.
     """
     where = f"{printable(path)}::{printable(inner)}" if inner else printable(path)
     if PurePath(path).suffix.lower() in HDF5_SUFFIXES:

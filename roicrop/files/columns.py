@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,16 @@ _MOST_KNOWN: Final = 1 << 15  # texts
 def in_blocks(count: int) -> Iterator[slice]:
     """So many rows, some at a time: what is computed of all of them may be more than they are."""
     return (slice(n, min(n + _AT_ONCE, count)) for n in range(0, count, _AT_ONCE))
+
+
+def values_of(column: NDArray[Any]) -> Iterator[Any]:
+    """The values of a column as Python has them."""
+    return chain.from_iterable(column[some].tolist() for some in in_blocks(len(column)))
+
+
+def throughout(number: int, count: int) -> NDArray[np.int64]:
+    """(count,) the same number, which is in memory once."""
+    return np.broadcast_to(np.int64(number), count)
 
 
 def grown(whole: Any, part: Any) -> Any:

@@ -52,7 +52,7 @@ H5PY_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, Me
 def open_file(path: str) -> h5py.File:
     """The file, open for reading; FeatureError says why not.
 
-    Where the file system cannot lock (some network mounts), nobody can, and the file is read
+    If the file system cannot lock files (some network mounts), the file is read
     without a lock. A lock that another program holds is respected: what it is writing may be half
     there. One that is written for readers to see (SWMR) is read so.
     """

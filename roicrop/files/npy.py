@@ -27,7 +27,7 @@ _HEADERS: Final = {
 
 
 class Array:
-    """An array in a stream, of which a part of the first axis can be read."""
+    """An array in a stream, readable in parts along the first axis."""
 
     attrs: Mapping[str, Any] = {}
     chunks = None

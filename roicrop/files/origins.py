@@ -40,7 +40,7 @@ class Home:
         return cls((os.path.realpath(own[0]), own[1]), external)
 
     def why_not(self, file: str, named: str) -> str | None:
-        """Why a file that another one names is not opened; None where it is, or is not there."""
+        """Why a file that another one names is not opened; None if it is, or is not there."""
         place = os.path.realpath(beside(file, named))
         inside = any(place.startswith(folder.rstrip(os.sep) + os.sep) for folder in self.folders)
         if self.external or inside or not os.path.exists(place):

@@ -45,7 +45,7 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
     gzip is unpacked as it is read. Raises TextError for what cannot be read and what is no text.
     """
     if path == "-" and sys.stdin is None:
-        raise TextError(f"{name} is closed: give it the boxes, or name a file of them")
+        raise TextError(f"{name} is closed: pipe boxes into it, or name a file")
     with ExitStack() as files, _named(name):
         raw = sys.stdin.buffer if path == "-" else files.enter_context(open(path, "rb"))
         stream = files.enter_context(_kept_open(io.BufferedReader(raw)))  # type: ignore[arg-type]

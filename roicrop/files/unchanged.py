@@ -29,7 +29,7 @@ class Unchanged:
 
     @property
     def paths(self) -> list[str]:
-        """All of them."""
+        """The paths of all files."""
         return [*self._before]
 
     def check(self) -> None:

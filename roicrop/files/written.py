@@ -36,7 +36,7 @@ def written(dataset: h5py.Dataset, rows: Sequence[int]) -> dict[int, float]:
 
 
 def _of_virtual(dataset: h5py.Dataset, rows: Sequence[int]) -> dict[int, float]:
-    """A row has what its sources have, and 0 where it has none."""
+    """A row has what its sources have, and 0 if it has none."""
     found = dict.fromkeys(rows, 0.0)
     for source in dataset.virtual_sources():
         try:

@@ -176,7 +176,7 @@ def allowance(features: Array) -> Array:
 def apart(pooled: Array, expected: Array) -> Array:
     """|pooled − expected| in float32 or float64, after rounding `expected` to the tensor's dtype.
 
-    0 where both are NaN or the same infinity, and ∞ where only one is finite.
+    0 if both are NaN or the same infinity, and ∞ where only one is finite.
     """
     expected = expected.astype(pooled.dtype, copy=False)
     real = np.float64 if pooled.dtype == np.float64 else np.float32

@@ -275,7 +275,7 @@ class _Fitting:
         return self._apart(job, row).ravel()
 
     def _apart(self, job: Job, row: Convention) -> Float:
-        """Differences (m, n, c, PH, PW) in tolerances, 0 where a value is not finite."""
+        """Differences (m, n, c, PH, PW) in tolerances, 0 if a value is not finite."""
         expected = self._probe.crop(job, row, self._size)
         each = expected.reshape(-1, *self._values.shape)
         apart: Float = (self._values - each) / self._units

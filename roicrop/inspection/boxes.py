@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.boxes import BadBoxes, BoxTable, find_bad
+from roicrop.files.columns import in_blocks, throughout, values_of
 from roicrop.inspection.reports import BoxFile, Range
-from roicrop.job import Fit, fit, other_orders
+from roicrop.job import NO_BOX, Fit, fit, other_orders
 from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
+_AT_ONCE: Final = 1 << 16  # rows
 _LARGEST_FRACTION: Final = 2  # of a box that extends far outside its image
 
 Corners = NDArray[np.float64]
@@ -29,11 +31,9 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     """Report on boxes that have been read; how: the command line's options for reading files."""
     bad = table.find_bad(inclusive=how.inclusive)
     corners = bad.xyxy
-    good = corners[~bad.not_finite] if bad.not_finite.any() else corners
-    with np.errstate(over="ignore"):
-        width, height = (_range(good[:, n + 2] - good[:, n]) for n in (0, 1))
+    x, y, width, height = _ranges(corners, bad.not_finite)
     sizes, image_sizes = _image_sizes(table, how)
-    placed = fit(corners, sizes)
+    placed = sizes.fit(corners)
     repeats = _repeats(table)
     columns = {"id": table.id, "score": table.score, "label": table.label}
     images, labels = _counted(table.image), _counted(table.label)
@@ -45,8 +45,8 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
         box_format=table.box_format,
         box_format_origin=table.box_format_origin,
         count=len(table),
-        x=_range(good[:, ::2]),
-        y=_range(good[:, 1::2]),
+        x=x,
+        y=y,
         width=width,
         height=height,
         not_finite=int(bad.not_finite.sum()),
@@ -66,7 +66,7 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
             for image in images
             if coco is not None and image in coco.images
         },
-        score=None if table.score is None else _range(table.score[~np.isnan(table.score)]),
+        score=None if table.score is None else _range([table.score[~np.isnan(table.score)]]),
         labels=labels,
         categories={
             label: coco.categories[label]
@@ -82,19 +82,40 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     )
 
 
-def _image_sizes(table: BoxTable, how: Request) -> tuple[Corners, str | None]:
-    """Height and width (K, 2) of each box's image, infinite if unknown; and their source."""
-    shape = len(table), 2
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """(n, 2) heights and widths of images, infinite where they are not known; (K,) whose is whose.
+
+    There may be millions of boxes, and few images.
+    """
+
+    sizes: Corners
+    of_box: NDArray[Any]
+
+    def fit(self, corners: Corners) -> Fit:
+        """How boxes (K, 4) lie on their images."""
+        blocks = in_blocks(len(corners))
+        return sum((fit(corners[some], self.sizes[self.of_box[some]]) for some in blocks), NO_BOX)
+
+
+def _image_sizes(table: BoxTable, how: Request) -> tuple[_Sizes, str | None]:
+    """The size of each box's image, and what says it."""
+
+    def same(size: tuple[float, float]) -> _Sizes:
+        return _Sizes(np.array([size], np.float64), throughout(0, len(table)))
+
     if how.normalized:
-        return np.broadcast_to(1.0, shape), "--normalized"
+        return same((1, 1)), "--normalized"
     if how.image_size is not None:
-        return np.broadcast_to(np.asarray(how.image_size, np.float64), shape), "--image-size"
+        return same(how.image_size), "--image-size"
     known = {image: size for image, size in table.image_sizes.items() if min(size) > 0}
     if table.image is None or not known:
-        return np.broadcast_to(np.inf, shape), None
-    unknown = (np.inf, np.inf)
-    each = [known.get(str(image), unknown) for image in table.image.tolist()]
-    return np.reshape(each, shape), table.source.name if table.coco is None else table.coco.path
+        return same((np.inf, np.inf)), None
+    place = {image: n for n, image in enumerate(known, 1)}
+    of_box = (place.get(str(image), 0) for image in values_of(table.image))
+    sizes = np.array([(np.inf, np.inf), *known.values()], np.float64)
+    says = table.source.name if table.coco is None else table.coco.path
+    return _Sizes(sizes, np.fromiter(of_box, np.int32, len(table))), says
 
 
 def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
@@ -110,7 +131,7 @@ def _odd_boxes(table: BoxTable, bad: BadBoxes) -> Iterator[str]:
 
 
 def _odd_units(
-    table: BoxTable, bad: BadBoxes, placed: Fit, how: Request, sizes: Corners
+    table: BoxTable, bad: BadBoxes, placed: Fit, how: Request, sizes: _Sizes
 ) -> Iterator[str]:
     rows = ~bad.not_finite[:, np.newaxis]
     if not rows.any():
@@ -124,7 +145,7 @@ def _odd_units(
 
     def count_wrong(table: BoxTable) -> int:
         xyxy = table.xyxy(inclusive=how.inclusive)
-        return max(int(find_bad(xyxy).reversed.sum()), fit(xyxy, sizes).beyond)
+        return max(int(find_bad(xyxy).reversed.sum()), sizes.fit(xyxy).beyond)
 
     wrong = max(int(bad.reversed.sum()), placed.beyond)
     orders = other_orders(table) if 2 * wrong > len(table) else []
@@ -144,7 +165,7 @@ def _odd_columns(table: BoxTable, repeats: _Repeats) -> Iterator[str]:
             f"{table.where(repeats.first)} repeats {table.where(repeats.earlier)}"
         )
     if table.id is not None and len(table):
-        identity, times = Counter(table.id.tolist()).most_common(1)[0]
+        identity, times = _commonest(table.id)
         if times > 1:
             yield f"ids should be unique: {times:,} boxes have the id {identity}"
     if table.score is not None:
@@ -169,12 +190,12 @@ def _unlisted(
     table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
 ) -> Iterator[str]:
     """Ids that a COCO file should list but does not."""
-    names = [] if column is None else list(map(str, column.tolist()))
+    names = map(str, () if column is None else values_of(column))
     rows = [row for row, name in enumerate(names) if name not in listed]
-    if rows and table.coco is not None:
+    if rows and table.coco is not None and column is not None:
         yield (
             f"{table.coco.path} does not list the {key} of {_boxes(len(rows))}, first "
-            f"{table.where(rows[0])}: {names[rows[0]]}"
+            f"{table.where(rows[0])}: {column[rows[0]]}"
         )
 
 
@@ -188,29 +209,85 @@ class _Repeats:
 
 
 def _repeats(table: BoxTable) -> _Repeats:
-    """Find repeated rows by sorting, which takes a fraction of the memory of a set."""
+    """Rows that are alike come under one hash; those under it are sorted, a few at a time.
+
+    Sorting all of them at once would take more room than the table.
+    """
     names = [column for column in (table.image, table.label) if column is not None]
     keys = [*table.coords.T, *map(_coded, names)]
-    order = np.lexsort(keys)  # stable
-    alike = np.ones(max(0, len(order) - 1), np.bool_)
-    for key in keys:
-        some = key[order]
-        alike &= some[1:] == some[:-1]
-    if not alike.any():
-        return _Repeats(0)
-    place = np.arange(len(order))
-    begins = np.maximum.accumulate(np.where(np.append(False, alike), 0, place))
-    again = np.flatnonzero(alike) + 1
-    first = again[np.argmin(order[again])]
-    return _Repeats(len(again), int(order[first]), int(order[begins[first]]))
+    hashes, count = _hashes(keys), 0
+    again, first_row = len(table), 0
+    for n in range(_buckets(len(table))):
+        kept = np.empty(0, np.intp)
+        for rows in _under(hashes, n):
+            kept, repeated, earlier = _distinct(keys, np.concatenate([kept, rows]))
+            count += len(repeated)
+            if len(repeated) and repeated[0] < again:
+                again, first_row = int(repeated[0]), int(earlier[0])
+    return _Repeats(count, again, first_row) if count else _Repeats(0)
 
 
-def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
+def _under(hashes: NDArray[np.uint8], bucket: int) -> Iterator[NDArray[np.intp]]:
+    """The rows of one hash, some at a time: it may be that of all of them."""
+    found, count = [], 0
+    for some in in_blocks(len(hashes)):
+        found.append(np.flatnonzero(hashes[some] == bucket) + some.start)
+        count += len(found[-1])
+        if count >= _AT_ONCE or some.stop == len(hashes):
+            yield np.concatenate(found)
+            found, count = [], 0
+
+
+def _distinct(keys: list[NDArray[Any]], rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
+    """The first of each of these rows, which ascend; the others, ascending, and their first."""
+    values = [key[rows] for key in keys]
+    order = np.lexsort(values)  # rows that are alike stay in their order
+    new = np.zeros(len(order), np.bool_)
+    new[:1] = True
+    for value in values:
+        new[1:] |= value[order[1:]] != value[order[:-1]]
+    begins = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+    repeated, earlier = rows[order[~new]], rows[order[begins[~new]]]
+    ascending = np.argsort(repeated)
+    return np.sort(rows[order[new]]), repeated[ascending], earlier[ascending]
+
+
+def _hashes(keys: list[NDArray[Any]]) -> NDArray[np.uint8]:
+    """(K,) the bucket of each row, the same for rows that are alike."""
+    count = len(keys[0])
+    hashes, buckets = np.zeros(count, np.uint8), _buckets(count)
+    for some in in_blocks(count) if buckets > 1 else ():
+        mixed = np.zeros(some.stop - some.start, np.uint64)
+        for key in keys:
+            value = key[some].astype(np.float64) + 0.0  # -0 is 0
+            mixed = (mixed ^ value.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        hashes[some] = mixed % np.uint64(buckets)
+    return hashes
+
+
+def _buckets(count: int) -> int:
+    return min(1 + (count >> 17), 256)
+
+
+def _coded(names: NDArray[Any]) -> NDArray[np.integer[Any]]:
     """A number for each name; equal names have equal numbers."""
     if names.dtype != object:
         return names
     codes: dict[str, int] = {}
-    return np.fromiter((codes.setdefault(n, len(codes)) for n in names), np.int64, len(names))
+    return np.fromiter((codes.setdefault(n, len(codes)) for n in names), np.int32, len(names))
+
+
+def _commonest(names: NDArray[Any]) -> tuple[object, int]:
+    """The value that comes most often, and how often."""
+    if names.dtype == object:
+        return Counter(names.flat).most_common(1)[0]
+    ordered = np.sort(names)
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    if len(begins) == len(names):
+        return ordered[0], 1
+    times = np.diff(begins, append=len(names))
+    return ordered[begins[times.argmax()]], int(times.max())
 
 
 def _counted(names: NDArray[Any] | None) -> dict[str, int]:
@@ -218,8 +295,26 @@ def _counted(names: NDArray[Any] | None) -> dict[str, int]:
     return {str(name): count for name, count in counts.items()}
 
 
-def _range(values: NDArray[np.float64]) -> Range | None:
-    return (float(values.min()), float(values.max())) if values.size else None
+def _ranges(corners: Corners, left_out: NDArray[np.bool_]) -> tuple[Range | None, ...]:
+    """The ranges of x, y, width and height."""
+
+    def parts(of: Callable[[Corners], NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+        with np.errstate(over="ignore"):
+            yield from (of(corners[some][~left_out[some]]) for some in in_blocks(len(corners)))
+
+    return (
+        _range(parts(lambda xyxy: xyxy[:, ::2])),
+        _range(parts(lambda xyxy: xyxy[:, 1::2])),
+        _range(parts(lambda xyxy: xyxy[:, 2] - xyxy[:, 0])),
+        _range(parts(lambda xyxy: xyxy[:, 3] - xyxy[:, 1])),
+    )
+
+
+def _range(parts: Iterable[NDArray[np.float64]]) -> Range | None:
+    least, most = np.inf, -np.inf
+    for values in parts:
+        least, most = values.min(initial=least), values.max(initial=most)
+    return (float(least), float(most)) if least <= most else None
 
 
 def _boxes(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import singledispatch
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from roicrop.conventions.in_words import OPERATORS
@@ -104,8 +104,8 @@ def _(file: BoxFile) -> Iterator[str]:
     yield _line("degenerate", ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "0")
     yield _line("outside", _outside(file))
     if file.image_key:
-        images = {f"{image}{_known(file.file_names, image)}": n for image, n in file.images.items()}
-        yield _line("images", f"{len(images):,}, by {file.image_key}: {_boxes_each(images)}")
+        images = _boxes_each(file.images, file.file_names)
+        yield _line("images", f"{len(file.images):,}, by {file.image_key}: {images}")
     else:
         yield _line("images", "not named")
     if "id" in file.columns:
@@ -113,8 +113,8 @@ def _(file: BoxFile) -> Iterator[str]:
     if "score" in file.columns:
         yield _line("score", _range(file.score) if file.score else "no number")
     if "label" in file.columns:
-        labels = {f"{label}{_known(file.categories, label)}": n for label, n in file.labels.items()}
-        yield _line("label", f"{len(labels):,}: {_boxes_each(labels)}")
+        labels = _boxes_each(file.labels, file.categories)
+        yield _line("label", f"{len(file.labels):,}: {labels}")
     yield from _odd(file.odd)
 
 
@@ -234,10 +234,13 @@ def _on_map(pair: Together) -> str:
     return text
 
 
-def _boxes_each(counts: Mapping[str, int]) -> str:
-    """Names, each with its number of boxes."""
-    named = [f"{name} ({many(n, 'box', 'boxes')})" for name, n in counts.items()]
-    return _some(named)
+def _boxes_each(counts: Mapping[str, int], known: Mapping[str, str]) -> str:
+    """The first few of many names, what is known of them, and how many boxes each has."""
+    first = islice(counts.items(), _NAMED)
+    shown = ", ".join(
+        f"{name}{_known(known, name)} ({many(n, 'box', 'boxes')})" for name, n in first
+    )
+    return shown if len(counts) <= _NAMED else f"{shown} and {len(counts) - _NAMED:,} more"
 
 
 def _known(names: Mapping[str, str], key: str) -> str:

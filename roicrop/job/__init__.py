@@ -35,7 +35,7 @@ from roicrop.job.command_line import (
     result_options,
 )
 from roicrop.job.destinations import INPUTS, Destination, destinations, make_room
-from roicrop.job.fitting import Fit, covers, fit, stride_that_covers, stride_that_fits
+from roicrop.job.fitting import NO_BOX, Fit, covers, fit, stride_that_covers, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.job import SMALL_MAP, Job
 from roicrop.job.ledger import Entry, Ledger, finished, inputs_of
@@ -60,6 +60,7 @@ else:
 
 __all__ = [
     "INPUTS",
+    "NO_BOX",
     "OPTIONS",
     "REQUIRED",
     "SMALL_MAP",

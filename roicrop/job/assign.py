@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import numpy as np
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from roicrop.boxes import BoxTable, Coco
 from roicrop.errors import BoxError
 from roicrop.features import FeatureSource
+from roicrop.files.columns import throughout, values_of
 from roicrop.text import listing, many, printable, quoted
 
-# Of each image that boxes name: its index, or why it has none.
+# Name of an image → its index, or why it has none.
 _Places: TypeAlias = "dict[str, int | str]"
 
-# The ".5" of "scan_1.5" is not one.
+# The ".5" in "scan_1.5" is not an extension.
 _EXTENSION: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 _REMEDIES: Final = (
-    "--images FILE (COCO) says which image each id is, --ids-are-indices that they are indices"
+    "give --images FILE (COCO) to look up ids, or --ids-are-indices if they are indices"
 )
 
 
@@ -32,10 +33,10 @@ _REMEDIES: Final = (
 class ImageAssignment:
     """The image of each box.
 
-    index: (K,) int64, the image's index; −1 where there is no such image.
+    index: (K,) int64, the image's index; −1 if there is no such image.
     how: a sentence, without its full stop, that says how images were found.
-    missing: for each image that boxes name (as text) and that does not exist, why not.
-    warnings: what may not be meant.
+    missing: image that boxes name but that does not exist → why.
+    warnings: about possible mistakes.
     """
 
     index: NDArray[np.int64]
@@ -51,25 +52,24 @@ def assign_images(
     on_image: str | None = None,
     ids_are_indices: bool = False,
 ) -> ImageAssignment:
-    """The image of the features that each box lies in.
+    """Find the image of each box.
 
-    on_image: the image, by name or index, that every box is on, whatever the file says.
-    ids_are_indices: whether what the file says of a box's image is an index.
+    on_image: the image, by name or index, for every box; overrides the file.
+    ids_are_indices: True if the file gives images by index.
 
-    Indices and positions in a list are indices. What else names an image is found among the
-    datasets of a group by file name, where every image is found so, else by its id as a number; in
-    a batch a COCO file's id is the position in its `images`. One name on one map needs no finding.
+    Indices and positions in a list are indices. Other names are looked up among the datasets of a
+    group, by file name if that finds every image, else by the id as a number; in a batch, a COCO
+    file's id stands for the position in its `images`. A single name on a single map always matches.
 
-    Raises BoxError when boxes do not say which of several images is theirs, or when two rules, or
-    two names, disagree about it.
+    Raises BoxError if boxes do not tell which of several images is theirs, or if two rules or two
+    names contradict each other.
     """
     features = _Features(source.name, source.images, source.names)
     if on_image is not None:
         return _all_on(on_image, table, features)
     if table.image is None:
         return _assign_unnamed(table, features)
-    texts = list(map(str, table.image.tolist()))
-    images = list(dict.fromkeys(texts))
+    images = list(map(str, dict.fromkeys(values_of(table.image))))
     key, coco = printable(table.image_key), table.coco
     warnings: Sequence[str] = ()
     if table.image_kind == "index" or ids_are_indices:
@@ -82,7 +82,7 @@ def assign_images(
     elif features.count == 1 and len(images) == 1:
         listed = None if coco is None else coco.images.get(images[0])
         name = listed.file_name if listed is not None else None
-        how, places = f"every box is of {quoted(name or images[0])}, the only image", {images[0]: 0}
+        how, places = f"every box is on {quoted(name or images[0])}, the only image", {images[0]: 0}
         warnings = () if coco is None else features.counted(len(coco.images), coco.path)
     elif coco is not None:
         how = f"{key} goes through the position in images of {printable(coco.path)}"
@@ -92,8 +92,12 @@ def assign_images(
         how, places = f"{key} is the image's index", _by_number(images, table, features)
         warnings = _as_indices(images, key, table, features)
     index_of = {image: -1 if isinstance(place, str) else place for image, place in places.items()}
+    indices = (index_of[str(image)] for image in values_of(table.image))
+    index: NDArray[Any] = np.fromiter(indices, np.int64, len(table))
+    if table.image.dtype == np.int64 and (index == table.image).all():
+        index = table.image  # in memory once, for there may be millions
     return ImageAssignment(
-        index=np.fromiter(map(index_of.__getitem__, texts), np.int64, len(texts)),
+        index=index,
         how=how,
         missing={image: place for image, place in places.items() if isinstance(place, str)},
         warnings=tuple(warnings),
@@ -102,7 +106,7 @@ def assign_images(
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """What messages say of the features; `names` is None unless they are a group."""
+    """The features, for messages; names: None unless they are a group."""
 
     path: str
     count: int
@@ -110,30 +114,30 @@ class _Features:
 
     @property
     def holds(self) -> str:
-        """The images that there are, by index."""
+        """The range of image indices, in words."""
         last = self.count - 1
         return f"{self.path} holds " + (f"images 0 to {last}" if last > 0 else "one image, 0")
 
     def counted(self, listed: int, by: str) -> list[str]:
-        """A warning where a file lists another number of images than there are."""
+        """A warning if a file lists a different number of images."""
         if listed == self.count:
             return []
         path, images = printable(by), many(listed, "image")
         return [
-            f"{path} lists {images}, and {self.path} holds {self.count:,}: images go by their "
-            "position in the list"
+            f"{path} lists {images}, but {self.path} holds {self.count:,}: images are matched by "
+            "their position in the list"
         ]
 
 
 def _all_on(image: str, table: BoxTable, features: _Features) -> ImageAssignment:
-    """Every box on the image that the command line names."""
+    """Put every box on the image that the command line names."""
     place = None if features.names is None else _ByName(features).find(image)
     if not isinstance(place, int) and _NUMBER.fullmatch(image) and 0 <= int(image) < features.count:
         place = int(image)
     if not isinstance(place, int):
         there = listing(features.names) if features.names is not None else features.holds
         raise BoxError(f"--on-image: no image {quoted(image)}: {place or there}")
-    return ImageAssignment(np.full(len(table), place), f"--on-image {printable(image)}")
+    return ImageAssignment(throughout(place, len(table)), f"--on-image {printable(image)}")
 
 
 def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
@@ -141,30 +145,30 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
     warnings: tuple[str, ...] = ()
     if features.count > 1 and len(table):
         raise BoxError(
-            f"{name}, and {features.path} holds {features.count}{table.holds}; --image-column says "
-            "which of these names them, --on-image puts all boxes on one"
+            f"{name}, but {features.path} holds {features.count}{table.holds}; name their column "
+            "with --image-column, or put all boxes on one with --on-image"
         )
     how = "boxes do not name an image; the file has one"
     if table.unexplained and len(table) > 1:
         differs = f"{listing(table.unexplained)} differ{'s' * (len(table.unexplained) == 1)}"
         warnings = (
-            f"{name}, but {differs} from row to row{table.holds}; --image-column says which names "
-            "them, --on-image 0 that all are one",
+            f"{name}, but {differs} from row to row{table.holds}; name their column with "
+            "--image-column, or give --on-image 0 if all boxes are on one image",
         )
-    return ImageAssignment(np.zeros(len(table), np.int64), how, warnings=warnings)
+    return ImageAssignment(throughout(0, len(table)), how, warnings=warnings)
 
 
 def _as_indices(
     images: Sequence[str], key: str, table: BoxTable, features: _Features
 ) -> Sequence[str]:
-    """A warning that ids were taken for indices; BoxError where it is not likely that they are."""
+    """A warning that ids are used as indices; BoxError if they are unlikely to be indices."""
     numbers = sorted(map(int, images))
     if not numbers or (numbers[0] == 0 and numbers[-1] < features.count):
-        said = f"{table.source.name}: {key} was taken for the image's index: {_REMEDIES}"
+        said = f"{table.source.name}: {key} was used as the image's index: {_REMEDIES}"
         return [said] if numbers and key != "image" else []
     none_is_0 = "" if 0 in numbers else ", and none is 0"
     raise BoxError(
-        f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which need not be the index "
+        f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which may not be the index "
         f"of an image ({features.holds}): {_REMEDIES}"
     )
 
@@ -172,7 +176,8 @@ def _as_indices(
 def _by_number(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
     for image in images:
         if not _NUMBER.fullmatch(image):
-            row = [*map(str, () if table.image is None else table.image.tolist())].index(image)
+            there = () if table.image is None else values_of(table.image)
+            row = next(n for n, its in enumerate(there) if str(its) == image)
             raise BoxError(
                 f"{table.where(int(table.source_index[row]))}: {printable(table.image_key)} is "
                 f"{quoted(image)}, but {features.holds}, without names: give each box an "
@@ -192,7 +197,7 @@ def _by_position(images: Sequence[str], table: BoxTable, features: _Features) ->
 
 
 def _listed(image: str, coco: Coco, features: _Features) -> int | str:
-    """The position of an image in a COCO file."""
+    """The position of an image in a COCO file, or why it has none."""
     entry = coco.images.get(image)
     if entry is None:
         return f"{printable(coco.path)} lists no image of that id"
@@ -205,7 +210,7 @@ def _listed(image: str, coco: Coco, features: _Features) -> int | str:
 def _in_group(
     images: Sequence[str], table: BoxTable, names: Sequence[str], features: _Features
 ) -> tuple[str, _Places]:
-    """One rule for the whole file: by file name if every image is found so, else by id."""
+    """Look up images in a group: all by file name if that finds every image, else by id."""
     key, coco = printable(table.image_key), table.coco
     file_names = {image: image for image in images}
     unlisted: _Places = {}
@@ -261,7 +266,7 @@ def _named_places(
 
 
 def _numbered_places(file_names: Mapping[str, str], names: Sequence[str], are_ids: bool) -> _Places:
-    """By the id as a number; where nothing else is known of an image, its name may be one."""
+    """Look up images by their id as a number; without COCO, the name itself may be one."""
     numbers: dict[int, list[int]] = {}
     for index, name in enumerate(names):
         for spelling in {*_spellings(name), *_spellings(name.rpartition("/")[0])}:
@@ -277,7 +282,7 @@ def _numbered_places(file_names: Mapping[str, str], names: Sequence[str], are_id
 
 
 class _ByName:
-    """Finds the dataset of an image by its name, with or without folder and extension."""
+    """A lookup of an image's dataset by name, with or without folder and extension."""
 
     def __init__(self, features: _Features) -> None:
         self._path = features.path.partition("::")[0]
@@ -291,7 +296,7 @@ class _ByName:
                 self._ways[n].setdefault(spelling, []).append(index)
 
     def find(self, image: str) -> int | str | None:
-        """The index; why it is not clear, as text; None if there is none."""
+        """The index; a text if several fit; None if there is none."""
         for spelling, way in itertools.product(dict.fromkeys(_spellings(image)), self._ways):
             found = way.get(spelling) if spelling else None
             if found:
@@ -308,7 +313,7 @@ class _ByName:
 
 
 def _spellings(file_name: str) -> Iterator[str]:
-    """What the dataset of a file may be called, the likeliest first."""
+    """Possible names of a file's dataset, the likeliest first."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     for name in (file_name, last, unquote(last), unquote(last.partition("?")[0])):  # of an address
         yield name

@@ -1,4 +1,4 @@
-"""Many files pooled, whoever does each: this process, others beside it, or those of a cluster.
+"""Pooling many files, in this process, in other processes, or on a cluster.
 
     tasks ──carry_out──▶ a crew's executor ──attempt──▶ what was done, or why not
 
@@ -24,20 +24,23 @@ from roicrop.job.request import Request
 from roicrop.job.writing import Reduce
 from roicrop.outputs import room_for_pictures
 
-Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], object]]]
 
 
 class Album(Protocol):
     """Pictures that a task draws: see `roicrop.draw.Album`."""
 
     def __enter__(self) -> Album:
-        """Itself."""
+        """Enter the album itself."""
 
     def __exit__(self, *error: Any) -> None:
         """Take the pictures back if the work failed."""
 
-    def draw(self) -> Iterable[str]:
-        """The files that were made."""
+    def __len__(self) -> int:
+        """Count the figures."""
+
+    def draw(self, progress: Callable[[int], object]) -> Iterable[str]:
+        """Draw them, and say how many more are done; the files that were made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,8 @@ class Done:
 def run(task: Task, progress: Progress) -> Done:
     """Carry out one task here.
 
-    progress: given the number of boxes, what to call with how many more have been pooled.
+    progress: given a number of boxes or figures, and that word, what to call with how many more of
+        them are done.
 
     Raises what `open_job` and `crop` raise.
     """
@@ -98,9 +102,10 @@ def run(task: Task, progress: Progress) -> Done:
 
         def draw() -> None:
             if album is not None:
-                pictures.extend(album.draw())
+                with progress(len(album), "figures") as drawn:
+                    pictures.extend(album.draw(drawn))
 
-        with progress(len(job)) as advance:
+        with progress(len(job), "boxes") as advance:
             cropped = crop(
                 job,
                 task.output,
@@ -138,12 +143,11 @@ class Outcome:
 
 
 def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
-    """Give tasks to a crew; what comes of each, as they end.
+    """Give tasks to a crew; yields outcomes as tasks end.
 
-    A process that dies may take others' work with it, and nobody knows whose fault it was. So all
-    tasks that were given out then are done again, one by one, and the one in which a process dies
-    again fails. Tasks are taken from `tasks` only when there is someone to do them. The crew is
-    dismissed at the end.
+    A process that dies may interrupt other tasks, and it is unknown which one was at fault. So all
+    tasks in progress are done again, one by one, and the one in which a process dies again fails.
+    Tasks are taken from `tasks` only when a worker is free. The crew is dismissed at the end.
     """
     waiting = _Waiting(tasks)
     try:
@@ -196,7 +200,7 @@ def _until_lost(
 
 
 class _Waiting:
-    """Tasks that nobody has been given yet."""
+    """Tasks that have not been given out yet."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._tasks = iter(tasks)
@@ -212,7 +216,7 @@ class _Waiting:
 
 
 @contextmanager
-def _quietly(boxes: int) -> Iterator[Callable[[int], object]]:
+def _quietly(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     yield lambda done: None
 
 

@@ -1,4 +1,4 @@
-"""What a user may not have meant, from how boxes lie on their maps, and from the maps."""
+"""Warnings about probable mistakes, from how boxes lie on their maps, and from the maps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable, find_bad
+from roicrop.boxes import BOX_FORMATS, BoxFormat, BoxTable
 from roicrop.errors import FeatureError
+from roicrop.files.columns import in_blocks
 from roicrop.job.fitting import Fit
 from roicrop.job.frames import distinct_images
 from roicrop.job.image_sizes import against_sizes
@@ -26,19 +27,19 @@ _CORNER: Final = 4  # times smaller than the map along both axes
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """A warning; a `loud` one says that the result is most likely not what was wanted."""
+    """A warning; loud: the result is probably not what was wanted."""
 
     text: str
     loud: bool = False
 
 
 def cautions(job: Job, fit: Fit) -> list[Caution]:
-    """What there is to warn of; `fit` is how the job's boxes lie."""
+    """All warnings about a job; fit: how its boxes lie."""
     return [*placing_cautions(job, fit), *_odd_maps(job)]
 
 
 def reading_cautions(job: Job) -> list[Caution]:
-    """What of it has nothing to do with where boxes lie."""
+    """The warnings that do not depend on where boxes lie."""
     return [*_read_boxes(job), *_odd_maps(job)]
 
 
@@ -47,14 +48,14 @@ def _read_boxes(job: Job) -> Iterator[Caution]:
 
 
 def _odd_maps(job: Job) -> Iterator[Caution]:
-    return map(Caution, job.source.odd(distinct_images(job.map_index[job.is_pooled]).tolist()))
+    return map(Caution, job.source.odd(distinct_images(job.map_index, job.is_pooled).tolist()))
 
 
 def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
-    """What there is to warn of in how boxes lie on their maps.
+    """The warnings about how boxes lie on their maps.
 
-    The checks exclude each other: the first that finds something speaks. Sizes of images say more
-    than where their boxes lie.
+    The checks exclude each other: the first that finds something is reported. Sizes of images are
+    stronger evidence than the positions of boxes.
     """
     said = [*_read_boxes(job)]
     said += filter(None, (_in_another_unit(job), _in_percent(job)))
@@ -68,17 +69,17 @@ def placing_cautions(job: Job, fit: Fit) -> list[Caution]:
 
 
 def require_scale(job: Job) -> None:
-    """FeatureError where nobody said a scale, and boxes are then not on their maps."""
+    """Raise FeatureError if no scale is given and boxes then lie off their maps."""
     fit = job.fit()
     if not job.scale_matters or not _unsaid(job) or not (fit.wholly or _many(job, fit)):
         return
     lie = "lies" if fit.wholly == 1 else "lie"
     where = f"{fit.wholly} of {many(len(job), 'box', 'boxes')} {lie} wholly outside their map"
     stride = job.stride_that_fits()
-    remedy = f"--stride {stride} would fit them, " if stride else ""
+    remedy = f"--stride {stride} would fit them; " if stride else ""
     raise FeatureError(
-        f"{job.source.name} has no stride and none was given, and where a cell is a pixel, "
-        f"{where if fit.wholly else _where(job, fit)}: {remedy}--stride 1 says that it is meant"
+        f"{job.source.name} has no stride and none was given; if a cell is a pixel, "
+        f"{where if fit.wholly else _where(job, fit)}: {remedy}give --stride 1 if it is meant"
     )
 
 
@@ -89,9 +90,12 @@ def _none_chosen(job: Job, _: Fit) -> Caution | None:
 
 
 def _in_first_pixel(job: Job, _: Fit) -> Caution | None:
-    corners = job.hulls[job.is_pooled]
-    if job.request.normalized or not corners.size or np.abs(corners - 0.5).max() > _FRACTION:
+    if job.request.normalized or not job.is_pooled.any():
         return None
+    for some in in_blocks(len(job)):
+        corners = job.hulls_of(some)[job.is_pooled[some]]
+        if np.abs(corners - 0.5).max(initial=0) > _FRACTION:
+            return None
     text = "every box lies in or about the first pixel of its image"
     return Caution(f"{text}: if these are fractions of it, give --normalized", loud=True)
 
@@ -100,8 +104,8 @@ def _outside_at_any_scale(job: Job, fit: Fit) -> Caution | None:
     if job.scale_matters or not _many(job, fit):
         return None
     given = job.request.normalized and job.request.image_size is not None
-    mend = "fix them" if given else "fix them, or --normalized and --image-size"
-    return Caution(f"{_where(job, fit)}: {mend}", loud=True)
+    remedy = "fix them" if given else "fix them, or --normalized and --image-size"
+    return Caution(f"{_where(job, fit)}: {remedy}", loud=True)
 
 
 def _some_without_stride(job: Job, _: Fit) -> Caution | None:
@@ -113,8 +117,8 @@ def _some_without_stride(job: Job, _: Fit) -> Caution | None:
     without = [job.source.dataset_of(i) for i in images if job.scale(i).origin == "default"]
     more = f" and {len(without) - 1:,} more" if len(without) > 1 else ""
     return Caution(
-        f"{job.source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, where "
-        "others have, and a cell is taken to be a pixel: set the attribute, or give --stride",
+        f"{job.source.path}::{without[0]}{more} {'have' if more else 'has'} no stride, unlike "
+        "others, so a cell is taken to be a pixel: set the attribute, or give --stride",
         loud=True,
     )
 
@@ -126,7 +130,7 @@ def _outside_at_this_scale(job: Job, fit: Fit) -> Caution | None:
     stride = job.stride_that_fits()
     remedy = f"--stride {stride} would fit them" if stride else "no stride would fit them"
     taken = ", ".join(f"{scale.value:g} ({scale.origin})" for scale in job.scales[:3])
-    why = "no stride was given and scale 1 was taken" if unsaid else f"at scale {taken}"
+    why = "no stride was given and scale 1 was used" if unsaid else f"at scale {taken}"
     return Caution(f"{why}: {_where(job, fit)}; {remedy}", loud=True)
 
 
@@ -137,7 +141,7 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
         other = job
         if box_format != job.table.box_format:
             other = job.reread(dataclasses.replace(job.request, box_format=box_format))
-        return max(other.fit().beyond, int(find_bad(other.corners).reversed.sum()))
+        return max(other.fit().beyond, other.count_reversed())
 
     if 2 * count_wrong(job.table.box_format) <= len(job):
         return None
@@ -145,14 +149,14 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
     if not instead:
         return None
     return Caution(
-        f"at this stride, most boxes are reversed or outside their map, and none would be as "
+        f"at this stride, most boxes are reversed or outside their map, but not if they are "
         f"{' or '.join(instead)}: --box-format {instead[0]}",
         loud=True,
     )
 
 
 def other_orders(table: BoxTable) -> list[BoxFormat]:
-    """What else a table's numbers may mean: what a header calls x1, y1, x2, y2 is hardly y, x."""
+    """Other possible formats of a table; a header with x1, y1, x2, y2 rules out y before x."""
     if table.angle is not None:
         return []
     orders = BOX_FORMATS[:3] if table.box_format_origin == "header" else BOX_FORMATS
@@ -170,14 +174,14 @@ def _in_another_unit(job: Job) -> Caution | None:
     other = "radians" if unit == "degrees" else "degrees"
     return Caution(
         f"angles are between {known.min():.4g} and {known.max():.4g}, and {job.convention.name} "
-        f"takes {unit}: if these are {other}, give --angle {other}; --angle {unit} says that they "
-        "are not",
+        f"takes {unit}: if these are {other}, give --angle {other}; if not, --angle {unit} "
+        "silences this",
         loud=True,
     )
 
 
 def _in_percent(job: Job) -> Caution | None:
-    """Scores that can be no probabilities, chosen by a number that can be one."""
+    """Scores that cannot be probabilities, with a threshold that looks like one."""
     least, scores = job.request.min_score, job.table.score
     if least is None or scores is None or not 0 < least < 1 or not np.any(scores > 1):
         return None
@@ -201,7 +205,7 @@ def _without_stride(job: Job, _: Fit) -> Caution | None:
     if not job.scale_matters or not _unsaid(job):
         return None
     text = "no stride was given and the file has none, so a cell is taken to be a pixel"
-    return Caution(f"{text}: --stride 1 says so")
+    return Caution(f"{text}: give --stride 1 if it is")
 
 
 _CHECKS: Final[tuple[Callable[[Job, Fit], Caution | None], ...]] = (
@@ -217,8 +221,8 @@ _CHECKS: Final[tuple[Callable[[Job, Fit], Caution | None], ...]] = (
 
 
 def _where(job: Job, fit: Fit) -> str:
-    reach = "reaches" if fit.beyond == 1 else "reach"
-    return f"{fit.beyond} of {many(len(job), 'box', 'boxes')} {reach} outside their map"
+    extend = "extends" if fit.beyond == 1 else "extend"
+    return f"{fit.beyond} of {many(len(job), 'box', 'boxes')} {extend} outside their map"
 
 
 def _many(job: Job, fit: Fit) -> bool:
@@ -226,5 +230,5 @@ def _many(job: Job, fit: Fit) -> bool:
 
 
 def _unsaid(job: Job) -> bool:
-    """Whether some image has a scale that neither its file nor an option says."""
+    """True if neither the file nor an option gives some image's scale."""
     return any(scale.origin == "default" for scale in job.scales)

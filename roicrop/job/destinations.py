@@ -1,4 +1,4 @@
-"""Where the rows of a batch go: each to files of its own, all inside one directory."""
+"""Where the rows of a batch go: each to its own files, all inside one directory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def destinations(
     base: what the inputs of rows are relative to. viz: where the pictures of rows go that do not
     say it. others: files that are read besides: what each is → its name.
 
-    Raises ManifestError where two rows write one file, or one writes what another reads, and
+    Raises ManifestError if two rows write one file, or one writes what another reads, and
     OutputError if the directory cannot be made.
     """
     try:
@@ -67,10 +67,10 @@ def destinations(
         for path in filter(None, [str(directory / place.output), place.pictures]):
             key = _key(path, folds)
             if key in writes:
+                where, written = writes[key]
                 raise ManifestError(
-                    "{} writes {}, as another row does ({}): give each an output of its own".format(
-                        *writes[key], row.where
-                    )
+                    f"{where} writes {written}, as another row does ({row.where}): give each its "
+                    "own, in the column output of a manifest"
                 )
             if key in reads:
                 raise ManifestError(
@@ -121,24 +121,24 @@ def _name_for(row: ManifestRow) -> str:
     """The output's name if the manifest gives none: maps.h5::/stride4/p2 → maps-stride4-p2.h5."""
     file, _, dataset = str(row.values["features"]).partition("::")
     inner = [part for part in dataset.split("/") if part not in ("", ".", "..")]
-    return "-".join([Path(file).stem, *inner]) + ".h5"
+    return str(Path(row.folder, "-".join([Path(file).stem, *inner]) + ".h5"))
 
 
 def _key(path: str | os.PathLike[str], folds: bool) -> str:
-    """What two names of one file have in common."""
+    """A key that all names of a file share."""
     real = os.path.realpath(path)
     return unicodedata.normalize("NFC", real).casefold() if folds else os.path.normcase(real)
 
 
 def _folds_case(directory: Path) -> bool:
-    """Whether the file system takes A for a."""
+    """True if the file system ignores case."""
     real = Path(os.path.realpath(directory))
     other = real.with_name(real.name.swapcase())
     return other != real and other.exists() and other.samefile(real)
 
 
 def make_room(paths: Iterable[Path]) -> None:
-    """Make the directories of these files; OutputError where there can be none."""
+    """Make the directories of these files; OutputError if there can be none."""
     for directory in {path.parent for path in paths}:
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -1,34 +1,44 @@
-"""Whether boxes lie on their maps, maps on their images, and which stride would put them there."""
+"""Whether boxes lie on their maps and maps cover their images, and the strides for that."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.files.columns import in_blocks
+
 Float = NDArray[np.floating[Any]]
 
 _STRIDES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-# A map's size is rounded up or down: a box that reaches the image's edge may end a cell after it.
+# A map's size is rounded up or down: a box at the image's edge may end a cell outside.
 _SLACK: Final = 1.0
-_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How many of K boxes are `degenerate` (zero size), or reach outside their map.
+    """How many of K boxes are `degenerate` (zero size), or extend outside their map.
 
     partly: outside on one side or more, by any amount.
-    beyond: of those, the ones that end more than a cell outside: not by rounding.
-    wholly: of those, the ones that have no part on the map.
+    beyond: of those, more than a cell outside, which rounding cannot explain.
+    wholly: of those, entirely outside.
     """
 
     degenerate: int
     partly: int
     beyond: int
     wholly: int
+
+    def __add__(self, other: Fit) -> Fit:
+        """How the boxes of both lie."""
+        return Fit(*map(operator.add, astuple(self), astuple(other)))
+
+
+NO_BOX: Final = Fit(0, 0, 0, 0)
 
 
 def fit(cells: Float, map_size: Float) -> Fit:
@@ -37,8 +47,7 @@ def fit(cells: Float, map_size: Float) -> Fit:
     Boxes that are not finite are left out.
     """
     counts = np.zeros(4, np.int64)
-    for start in range(0, len(cells), _AT_ONCE):  # there may be millions
-        some = slice(start, start + _AT_ONCE)
+    for some in in_blocks(len(cells)):  # there may be millions
         low, high, size = _corners(cells[some], map_size[some])
         outside = np.maximum(-low, high - size).max(axis=1, initial=-np.inf)
         gone = ((high <= 0) | (low >= size)) & (outside > 0)[:, np.newaxis]
@@ -48,32 +57,32 @@ def fit(cells: Float, map_size: Float) -> Fit:
     return Fit(*counts.tolist())
 
 
-def stride_that_fits(pixels: Float, map_size: Float) -> int | None:
-    """The smallest power of two by which no box ends beyond its map, give or take a cell.
+def stride_that_fits(parts: Iterable[tuple[Float, Float]]) -> int | None:
+    """The smallest power of two for which no box ends outside its map, give or take a cell.
 
-    pixels: (K, 4) xyxy in pixels of the image that the network saw.
-    map_size: (K, 2) cells (H, W) of each box's map.
+    parts: boxes (n, 4), xyxy in pixels of the image that the network saw, and (n, 2) the cells
+        (H, W) of each one's map.
 
-    None if no stride fits, if some box then begins more than a cell before its map, which no stride
-    can fix, and if there are no boxes.
+    None if no stride fits, if a box begins more than a cell before its map, which no stride can
+    fix, or if there are no boxes.
     """
-    low, high, size = _corners(pixels, map_size)
-    if not len(high):
-        return None
-    for stride in _STRIDES:
-        if (high <= (size + _SLACK) * stride).all():
-            return stride if (low >= -_SLACK * stride).all() else None
-    return None
+    needed, least = 0.0, np.inf  # the stride that no box ends beyond; where the first begins
+    for pixels, map_size in parts:
+        low, high, size = _corners(pixels, map_size)
+        needed = float((high / (size + _SLACK)).max(initial=needed))
+        least = float(low.min(initial=least))
+    stride = next((stride for stride in _STRIDES if needed <= stride), None)
+    return stride if stride and -_SLACK * stride <= least < np.inf else None
 
 
 def covers(stride: float, pixels: tuple[float, float], map_size: tuple[int, int]) -> bool:
-    """Whether the cells of a map (H, W) cover an image (H, W), give or take a cell on each axis."""
+    """True if a map (H, W) covers an image (H, W), give or take a cell along each axis."""
     cells = (extent / stride for extent in pixels)
     return all(abs(c - size) < _SLACK for c, size in zip(cells, map_size, strict=True))
 
 
 def stride_that_covers(pixels: tuple[float, float], map_size: tuple[int, int]) -> int | None:
-    """The smallest power of two by which a map (H, W) covers an image (H, W); None if none does."""
+    """The smallest power of two for which a map (H, W) covers an image (H, W), if any."""
     return next((stride for stride in _STRIDES if covers(stride, pixels, map_size)), None)
 
 

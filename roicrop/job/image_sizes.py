@@ -1,4 +1,4 @@
-"""Whether the sizes of images, where they are known, agree with their maps."""
+"""Whether known sizes of images agree with their maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIVISOR: Final = 32  # pixels: sides are padded to whole multiples of it, for a
 
 @dataclass(frozen=True, slots=True)
 class _Sized:
-    """An image with boxes whose size is known: its (H, W) in pixels and in cells, and its map's."""
+    """An image of known size: (H, W) in pixels and in cells, and the size of its map."""
 
     said: str
     stride: float
@@ -27,28 +27,28 @@ class _Sized:
 
     @property
     def is_larger(self) -> bool:
-        """Whether it reaches beyond its map, which no padding of a batch explains."""
+        """True if it extends outside its map, which padding cannot explain."""
         return any(n > m + _SLACK for n, m in zip(self.cells, self.map_size, strict=True))
 
     @property
     def may_be_padded(self) -> bool:
-        """Whether its map is larger by no more than a padding of its own explains."""
+        """True if its map is no larger than padding of the image explains."""
         most = _DIVISOR / self.stride + _SLACK
         return all(m - n < most for n, m in zip(self.cells, self.map_size, strict=True))
 
     @property
     def factors(self) -> tuple[float, float]:
-        """The least and the greatest factor by which it would cover its map."""
+        """The smallest and largest factor by which it would cover its map."""
         pairs = list(zip(self.cells, self.map_size, strict=True))
         return max((m - _SLACK) / n for n, m in pairs), min((m + _SLACK) / n for n, m in pairs)
 
 
 def against_sizes(job: Job) -> str | None:
-    """What the images' sizes say against the stride that is taken; None where they do not.
+    """A warning if the images' sizes contradict the stride, else None.
 
-    A map may be larger than its image, for a batch is padded to its largest, and images to whole
-    multiples of 32 pixels; but not smaller, and one factor that fits all images means another
-    stride, or images that were resized.
+    A map may be larger than its image, because a batch is padded to its largest image and images to
+    multiples of 32 pixels, but not smaller; and a factor that fits all images suggests another
+    stride, or resized images.
     """
     if job.request.normalized or not (sized := list(_sized(job))):
         return None
@@ -61,7 +61,7 @@ def against_sizes(job: Job) -> str | None:
     height, width = first.cells
     taken = f"at stride {first.stride:g} ({first.origin})"
     if first.origin == "default":
-        taken = "where a cell is taken to be a pixel, for nothing says a stride,"
+        taken = "where, without a stride, a cell is taken to be a pixel,"
     more = f", and likewise {many(len(larger) - 1, 'other')}" if len(larger) > 1 else ""
     remedy = "no one scale would fit them all: set the attributes of each map"
     if low < high:

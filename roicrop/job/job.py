@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from roicrop.conventions import Convention, LevelRule
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.features import FeatureSource, Scale
 from roicrop.files import split_spec
-from roicrop.job.fitting import Fit, fit, stride_that_fits
+from roicrop.files.columns import in_blocks, throughout, values_of
+from roicrop.job.fitting import NO_BOX, Fit, fit, stride_that_fits
 from roicrop.job.frames import Frames, distinct_images
 from roicrop.job.levels import assign_levels, levels_on, rule_of
 from roicrop.job.memory import default_memory
@@ -62,22 +63,30 @@ class Job:
     _under: dict[str, Job] = field(init=False, default_factory=dict)  # by level rule
 
     def __post_init__(self) -> None:
-        self._put_on(np.where(self.image_index < 0, -1, 0))
+        nowhere = self.image_index < 0
+        self._put_on(-nowhere.astype(np.int64) if nowhere.any() else throughout(0, len(self)))
         if self.source.level_names is not None:
             level = self._by_rule() if self.given_level is None else self.given_level
             self._put_on(level)
             object.__setattr__(self, "is_pooled", self.is_pooled & (level >= 0))
 
     def _by_rule(self) -> NDArray[np.int64]:
-        boxes = self.corners * self.frames.input_scale[self.frames.of_box][:, _XYXY]
-        rule = rule_of(self.request)
-        return assign_levels(self.source, self.image_index, boxes, rule, self.where)
+        rule, level = rule_of(self.request), np.empty(len(self), np.int64)
+        for some in in_blocks(len(self)):
+            boxes, where = self._in_input(self.corners_of(some), some), partial(self._at, some)
+            images = self.image_index[some]
+            level[some] = assign_levels(self.source, images, boxes, rule, where)
+        return level
+
+    def _at(self, rows: slice, row: int) -> str:
+        return self.where(rows.start + row)
 
     def _put_on(self, level: NDArray[np.int64]) -> None:
         """Put boxes on maps of these levels."""
-        levels = self.source.levels
-        first = self.image_index * levels
-        index = np.where(self.image_index < 0, -1, first + np.maximum(level, 0))
+        index = self.image_index
+        if self.source.levels > 1:
+            first = self.image_index * self.source.levels
+            index = np.where(self.image_index < 0, -1, first + np.maximum(level, 0))
         frames = Frames(self.source, index, self.scale, self.request.image_size)
         for name, value in (("level", level), ("map_index", index), ("frames", frames)):
             object.__setattr__(self, name, value)
@@ -97,7 +106,7 @@ class Job:
         self.source.close()
 
     def take(self, rows: Rows) -> Job:
-        """Some of the boxes, in any order and any number of times, on the same open maps."""
+        """The job of some of the boxes, in any order, repeated or not, on the same open maps."""
         return dataclasses.replace(
             self,
             table=self.table.take(rows),
@@ -107,13 +116,13 @@ class Job:
         )
 
     def reread(self, request: Request) -> Job:
-        """The same boxes on the same open maps, with their numbers read as another request says."""
+        """The job with its boxes read as another request says, on the same open maps."""
         box_format = request.box_format or self.table.box_format
         table = dataclasses.replace(self.table, box_format=box_format)
         return dataclasses.replace(self, request=request, table=table)
 
     def under(self, convention: Convention) -> Job:
-        """The same job, with boxes on the maps that a convention's level rule puts them on."""
+        """The job with boxes on the levels of a convention's level rule."""
         rule = convention.level_rule
         if self.level_rule is None or rule == self.convention.level_rule:
             return self
@@ -123,93 +132,113 @@ class Job:
         return self._under[rule]
 
     def moved_to(self, corners: Corners) -> Job:
-        """The same boxes with other corners, (K, 4) xyxy in pixels."""
+        """The job with other corners for its boxes, (K, 4) xyxy in pixels."""
         table = dataclasses.replace(self.table, box_format="xyxy", coords=corners)
         request = dataclasses.replace(self.request, normalized=False, inclusive=False)
         return dataclasses.replace(self, request=request, table=table)
 
     @property
     def convention(self) -> Convention:
-        """The row that the job was asked to pool by."""
+        """The convention to pool by."""
         return self.request.convention
 
     @property
     def memory(self) -> int:
-        """How many bytes may be used."""
+        """The number of bytes that may be used."""
         return self.request.memory or default_memory()
 
     @property
     def reversed(self) -> int:
-        """How many boxes that are pooled end before they begin."""
-        corners = self.corners[self.is_pooled]
-        return int((corners[:, 2:] < corners[:, :2]).any(axis=1).sum())
+        """The number of pooled boxes that are reversed."""
+        return self.count_reversed(of_pooled=True)
+
+    def count_reversed(self, *, of_pooled: bool = False) -> int:
+        """How many boxes end before they begin, of all or of those that are pooled."""
+        count = 0
+        for some in in_blocks(len(self)):
+            corners = self.corners_of(some)
+            is_reversed = (corners[:, 2:] < corners[:, :2]).any(axis=1)
+            of = self.is_pooled[some] if of_pooled else np.isfinite(corners).all(axis=1)
+            count += int((is_reversed & of).sum())
+        return count
 
     @property
     def images_read(self) -> int:
-        """How many images have a box that is pooled."""
-        return len(distinct_images(self.image_index[self.is_pooled]))
+        """The number of images with a pooled box."""
+        return len(distinct_images(self.image_index, self.is_pooled))
 
     @property
     def level_rule(self) -> LevelRule | None:
-        """What puts boxes on their level; None where they bring it, or each image has one map."""
+        """What puts boxes on their level; None if they bring it, or each image has one map."""
         by_rule = self.source.level_names is not None and self.given_level is None
         return rule_of(self.request) if by_rule else None
 
     @property
     def on_levels(self) -> dict[str, int]:
-        """How many boxes are on each level of a pyramid, by its name."""
+        """Level of a pyramid → the number of boxes on it."""
         names = self.source.level_names or []
         return {name: int((self.level == i).sum()) for i, name in enumerate(names)}
 
     @property
     def on_no_level(self) -> int:
-        """How many boxes that are on an image are on no level of its pyramid."""
+        """The number of boxes on an image but on no level of its pyramid."""
         return int(((self.level < 0) & (self.image_index >= 0)).sum())
 
     def why_on_level(self, row: int) -> sampling.Levels:
         """Why a box is on its level: `Levels` of one box."""
-        at = self.frames.input_scale[self.frames.of_box[row]]
-        boxes = self.corners[[row]] * at[_XYXY]
+        boxes = self._in_input(self.corners_of([row]), [row])
         return levels_on(self.source, int(self.image_index[row]), boxes, rule_of(self.request))
 
     @property
     def map_sizes(self) -> list[tuple[int, int]]:
-        """The distinct (H, W) of the maps that boxes are on, in cells."""
+        """The distinct sizes (H, W), in cells, of the maps that boxes are on."""
         return list(dict.fromkeys((int(h), int(w)) for h, w in self.frames.map_size[:-1]))
 
     @property
     def box_format_origin(self) -> str:
-        """What said in which order a box's coordinates are."""
+        """The source of the box format."""
         if self.table.box_format_origin == "default" and self.table.box_format != "xyxy":
             return f"default of {self.convention.name}"
         return self.table.box_format_origin
 
-    @cached_property
-    def xyxy(self) -> Corners:
-        """(K, 4) corners in the unit of the table: pixels, or fractions where it is normalised."""
-        return self.table.xyxy(inclusive=self.request.inclusive)
+    def xyxy_of(self, rows: Any) -> Corners:
+        """(n, 4) corners in the unit of the table: pixels, or fractions where it is normalised."""
+        return self.table.xyxy(rows, inclusive=self.request.inclusive)
+
+    def corners_of(self, rows: Any) -> Corners:
+        """(n, 4) xyxy in pixels of the original image; NaN where fractions have no image."""
+        corners = self.xyxy_of(rows)
+        if self.request.normalized:
+            corners = corners * self.frames.pixels[self.frames.of_box[rows]][:, _XYXY]
+        return corners
 
     @cached_property
     def corners(self) -> Corners:
-        """(K, 4) xyxy in pixels of the original image; NaN where fractions have no image."""
-        if self.request.normalized:
-            return self.xyxy * self.frames.pixels[self.frames.of_box][:, _XYXY]
-        return self.xyxy
+        """(K, 4) those of all boxes; where there are millions, `corners_of` takes less memory."""
+        return self.corners_of(slice(None))
+
+    def _in_input(self, corners: Corners, rows: Any) -> Corners:
+        """Corners in pixels of the images that the network saw."""
+        moved: Corners = corners * self.frames.input_scale[self.frames.of_box[rows]][:, _XYXY]
+        return moved
 
     @property
     def cells(self) -> Corners:
         """(K, 4) xyxy in feature coordinates, under the job's convention."""
+        return self._cells_of(slice(None))
+
+    def _cells_of(self, rows: Any) -> Corners:
+        factors = self.frames.cells_per_pixel(self.convention)[self.frames.of_box[rows]]
         with np.errstate(over="ignore"):
-            cells: Corners = self.hulls * self.cells_per_pixel[:, _XYXY]
+            cells: Corners = self.hulls_of(rows) * factors[:, _XYXY]
         return cells
 
-    @property
-    def hulls(self) -> Corners:
-        """(K, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
-        angle = self.table.angle
-        if angle is None:
-            return self.corners
-        first, last = self.corners[:, :2], self.corners[:, 2:]
+    def hulls_of(self, rows: Any) -> Corners:
+        """(n, 4) xyxy of the upright rectangles around boxes, in pixels of the original image."""
+        if self.table.angle is None:
+            return self.corners_of(rows)
+        corners, angle = self.corners_of(rows), self.table.angle[rows]
+        first, last = corners[:, :2], corners[:, 2:]
         radians = np.deg2rad(angle) if self.convention.angle == "degrees" else angle
         with np.errstate(invalid="ignore"):
             cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
@@ -219,16 +248,18 @@ class Job:
 
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
-        """(K, 2) from pixels of each box's original image to cells of its map, y first."""
-        return self.frames.cells_per_pixel(self.convention)[self.frames.of_box]
+        """Cells of the map per pixel of the original image for each box (K, 2), y first."""
+        factors: Corners = self.frames.cells_per_pixel(self.convention)[self.frames.of_box]
+        return factors
 
     @property
     def box_map_size(self) -> NDArray[np.float64]:
-        """(K, 2) height and width of each box's map, in cells."""
-        return self.frames.map_size[self.frames.of_box]
+        """Height and width of each box's map in cells (K, 2)."""
+        sizes: Corners = self.frames.map_size[self.frames.of_box]
+        return sizes
 
     def scale(self, i: int) -> Scale:
-        """Cells per pixel of map i: what the request says, else the file."""
+        """Cells per pixel of map i, from the request or else the file."""
         if self.request.spatial_scale is not None:
             return Scale(self.request.spatial_scale, self.request.scale_origin)
         return self.source.scale(i)
@@ -254,7 +285,7 @@ class Job:
 
     @property
     def input_files(self) -> list[str]:
-        """The files that the job reads, by whatever link."""
+        """The files that the job reads, including those behind links."""
         return [
             *self.source.watched.paths,
             *filter(None, [self.table.source.path, self.request.images]),
@@ -263,12 +294,12 @@ class Job:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether a row of the output need not be the row of that number in the file of boxes."""
+        """True if a row of the output may not be the row of that number in the file of boxes."""
         return self.request.leaves_out or self.table.without_box > 0
 
     @property
     def layout(self) -> str:
-        """CHW or HWC: how each map lies in the file."""
+        """The layout of maps in the file: CHW or HWC."""
         return "HWC" if self.source.channels_last else "CHW"
 
     def where(self, row: int) -> str:
@@ -276,7 +307,7 @@ class Job:
         return self.table.where(int(self.table.source_index[row]))
 
     def image_name(self, i: int) -> str:
-        """What to call image i: its name in a group, its number in a batch."""
+        """The name of image i: in a group its own, in a batch its index."""
         return str(i) if self.source.names is None else self.source.names[i]
 
     def image_of(self, i: int) -> int:
@@ -284,21 +315,21 @@ class Job:
         return i // self.source.levels
 
     def check_channel(self, channel: int | None) -> None:
-        """ArgumentError for a channel that the maps, or what is pooled of them, lack."""
+        """Raise ArgumentError for a channel that does not exist."""
         channels = channels_of(self.convention, self.source.channels, self.request.output_size)
         if channel is not None and channel >= channels:
             last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def check_bin(self, chosen: tuple[int, int] | None) -> None:
-        """ArgumentError for a bin that is none of those that are pooled."""
+        """Raise ArgumentError for a bin that does not exist."""
         size = self.request.output_size
         if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
             there = f"there are {size[0]}×{size[1]} bins, counted from 0,0"
             raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {there}")
 
     def check_pair(self, conventions: Sequence[Convention]) -> None:
-        """ArgumentError for two conventions where only one can be shown."""
+        """Raise ArgumentError for two conventions if only one can be shown."""
         own = self.convention
         if len(conventions) > 1 and (own.turned or own.position_sensitive):
             raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
@@ -306,11 +337,11 @@ class Job:
     def drawable(self, numbers: Sequence[range] | None, most: int | None) -> Rows:
         """The rows of boxes of these numbers, or of the first `most` that are pooled.
 
-        BoxError for one that is not there or is bad.
+        BoxError for one that does not exist or is bad.
         """
         if numbers is None:
             return np.flatnonzero(self.is_pooled)[:most]
-        # A range may end far beyond the last box: look no further than the first that is not there.
+        # A range may end far beyond the last box: stop at the first that does not exist.
         some = islice(chain.from_iterable(numbers), self.boxes_in_file + 1)
         rows = self.rows_of(list(dict.fromkeys(some)))
         for row in rows[~self.is_pooled[rows]].tolist():
@@ -319,13 +350,15 @@ class Job:
 
     def rows_of(self, numbers: Iterable[int]) -> Rows:
         """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
-        row_of = {int(number): row for row, number in enumerate(self.table.source_index)}
-        rows = []
-        for number in numbers:
-            if number not in row_of:
+        wanted = list(numbers)
+        row_of = dict.fromkeys(wanted, -1)
+        for row, number in enumerate(values_of(self.table.source_index)):
+            if number in row_of:
+                row_of[number] = row
+        for number in wanted:
+            if row_of[number] < 0:
                 raise BoxError(self._no_box(number))
-            rows.append(row_of[number])
-        return np.array(rows, dtype=np.intp)
+        return np.array([row_of[number] for number in wanted], dtype=np.intp)
 
     def _no_box(self, number: int) -> str:
         name, count = self.table.source.name, many(len(self), "box", "boxes")
@@ -369,31 +402,34 @@ class Job:
         return [Placed(self, i, its) for i, its in zip(maps[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
-        """How many boxes have zero size, or lie outside their map."""
+        """How many boxes have zero size or lie outside their map."""
         return self._fit
 
     @cached_property
     def _fit(self) -> Fit:
-        return fit(self.cells, self.box_map_size)
+        sizes, of_box = self.frames.map_size, self.frames.of_box
+        blocks = in_blocks(len(self))
+        return sum((fit(self._cells_of(some), sizes[of_box[some]]) for some in blocks), NO_BOX)
 
     def stride_that_fits(self) -> int | None:
-        """The smallest power of two that puts every box on its map; None where none does."""
+        """The smallest power of two that puts every box on its map; None if none does."""
         if not self.scale_matters:
             return None
+        sizes, of_box = self.frames.map_size, self.frames.of_box
         return stride_that_fits(
-            self.hulls * self.frames.input_scale[self.frames.of_box][:, _XYXY],
-            self.box_map_size,
+            (self._in_input(self.hulls_of(some), some), sizes[of_box[some]])
+            for some in in_blocks(len(self))
         )
 
     @property
     def scale_matters(self) -> bool:
-        """Whether another scale would put boxes elsewhere on their map."""
+        """True if another scale would move boxes on their map."""
         if self.request.normalized:
             return self.request.image_size is not None and not self.convention.normalized
         return self.request.image_size is None or not self.convention.normalized
 
 
 SMALL_MAP: Final = 64 << 20
-"""Bytes of a map of which all is read even where a part would do."""
+"""Bytes of a map up to which it is read whole, even if a part would do."""
 
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2

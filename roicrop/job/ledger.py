@@ -199,7 +199,7 @@ def _differences(entry: Entry, wanted: Entry) -> Iterator[str]:
     for name in sorted(entry.inputs.keys() | wanted.inputs.keys()):
         was, asked = entry.inputs.get(name), wanted.inputs.get(name)
         if was is None or asked is None:
-            yield f"no {name}" if was is None else f"{name} {_spec(was)}, and none is asked"
+            yield f"no {name}" if was is None else f"{name} {_spec(was)}, and now none"
         elif _spec(was) != _spec(asked):
             yield f"{name} {_spec(was)}, and {_spec(asked)} is asked"
     names = entry.parameters.keys() | wanted.parameters.keys()

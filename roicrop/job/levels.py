@@ -72,7 +72,7 @@ _TOO_FAR = 1e18  # beyond it a float32 has no area; such a box is refused when i
 
 
 def levels_given(table: BoxTable, names: Sequence[str]) -> Index | None:
-    """(K,) the level that each box's row names; None where the table has no such column.
+    """(K,) the level that each box's row names; None if the table has no such column.
 
     It holds names of levels, or the numbers in these, else indices, 0 the finest.
     Raises BoxError, which names the row, for a level that there is not.

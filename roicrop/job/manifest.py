@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import glob
 import io
+import itertools
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,13 @@ class ManifestRow:
     where: its place, for messages: "jobs.csv line 3", or "jobs.json row 2", counted from 0.
     values: column → value, without the empty ones: a text, number, truth value, or list of these.
     fault: why it cannot be done, "" if it can.
+    folder: where its output goes, in the directory of the batch, if it names none.
     """
 
     where: str
     values: Mapping[str, object]
     fault: str = ""
+    folder: str = ""
 
 
 def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
@@ -93,11 +96,14 @@ def _fault(values: Mapping[str, object]) -> str:
 def match_files(features: str, boxes: str) -> list[ManifestRow]:
     """A row for each file that matches a pattern, with the file of boxes that goes with it.
 
+    Outputs keep the folders that the pattern leaves open, so that files of one name have each its
+    own: what matches maps/**/*.h5 goes where it lies in maps.
+
     features: a pattern as in a shell, with ** for any folders, and `::` and a path after it if need
         be. boxes: the name of the boxes' file, with {stem} for the name of the features' without
         its suffix, {name} for all of it, and {parent} for its folder.
 
-    Raises ManifestError where nothing matches, or braces hold another word.
+    Raises ManifestError if nothing matches, or braces hold another word.
     """
     pattern, colons, inside = features.partition("::")
     files = sorted(glob.glob(pattern, recursive=True))
@@ -105,14 +111,13 @@ def match_files(features: str, boxes: str) -> list[ManifestRow]:
         raise ManifestError(
             f"--features {pattern}: no file matches: give a pattern in quotes, as 'maps/*.h5'"
         )
-    return [
-        _checked(
-            file,
-            {"features": file + colons + inside, "boxes": _BRACES.sub(_part_of(file), boxes)},
-            REQUIRED,
-        )
-        for file in files
-    ]
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    rows = []
+    for file in files:
+        given = {"features": file + colons + inside, "boxes": _BRACES.sub(_part_of(file), boxes)}
+        folder = Path(*Path(file).parent.parts[len(fixed) :])
+        rows.append(replace(_checked(file, given, REQUIRED), folder=str(folder)))
+    return rows
 
 
 def _part_of(file: str) -> Callable[[re.Match[str]], str]:

@@ -26,9 +26,9 @@ def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
     """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
 
     There are two such buffers, and each thread takes some for itself, as far as that is not most of
-    what there is. row: bytes of one pooled box. ArgumentError where two of them are too much.
+    what there is. row: bytes of one pooled box. ArgumentError if two of them are too much.
     """
-    rows = max(1, min(_ROWS_BYTES, memory // 8) // row)
+    rows = max(1, min(_ROWS_BYTES // row, memory // 8 // row, _MOST_ROWS))
     core = min(_CORE_BYTES * threads, memory // 4)
     windows = memory - 2 * rows * row - core
     if windows < memory // 4:
@@ -40,6 +40,7 @@ def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
 
 
 _ROWS_BYTES: Final = 8 << 20  # of a buffer of rows; more would leave the processor's cache
+_MOST_ROWS: Final = 1 << 16  # whose numbers take room too
 _CORE_BYTES: Final = 32 << 20  # of scratch and plans of the core, and of what the allocator keeps
 
 
@@ -47,7 +48,7 @@ class Memory:
     """Buffers that threads share: `take` waits until there is memory for one."""
 
     def __init__(self, limit: int, most: int) -> None:
-        """limit: bytes in all. most: buffers that are kept when nobody has them."""
+        """limit: bytes in all. most: unused buffers to keep."""
         self._limit, self._most = limit, most
         self._taken = 0
         self._free: list[NDArray[np.uint8]] = []

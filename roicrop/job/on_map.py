@@ -85,9 +85,9 @@ class Placed:
         """
         job, convention = self.job, convention or self.job.convention
         if convention.normalized and job.request.normalized:
-            return job.xyxy[self.rows]
+            return job.xyxy_of(self.rows)
         m = job.frames.number(self.map)
-        corners = job.corners[self.rows]
+        corners = job.corners_of(self.rows)
         boxes: Corners
         with np.errstate(over="ignore"):  # an infinite one is refused, by its place in the file
             if convention.normalized:
@@ -136,32 +136,26 @@ class Placed:
         """The same map with some of these boxes, by their rows in the job."""
         return dataclasses.replace(self, rows=rows)
 
-    def pool_window(
+    def window_crop(
         self,
-        window: Features,
-        out: Features,
-        *,
-        threads: int,
         convention: Convention | None = None,
-        **place: Any,
-    ) -> None:
-        """Pool the boxes from a window of the map that has all cells they read.
+        output_size: tuple[int, int] | None = None,
+        dtype: np.dtype[Any] | None = None,
+    ) -> operators.WindowCrop:
+        """What pools the boxes from windows of the map; BoxError names one that is refused.
 
-        window: (C, h, w). place: where on the map, as `origin` or `places` of `kernels.Core.crop`.
-        out: (n, C, PH, PW). BoxError names a box that the convention refuses.
+        dtype: of the windows; None is that of maps as they are read.
         """
         row = convention or self.job.convention
         boxes = self.boxes(row)
         with self._named():
-            operators.crop_window(
-                window,
+            return operators.WindowCrop(
                 boxes if row.order == "xyxy" else boxes[:, _YXYX],
-                out,
+                output_size or self.job.request.output_size,
                 convention=row,
                 spatial_scale=self.spatial_scale,
-                threads=threads,
                 map_size=self.job.source.map_size(self.map),
-                **place,
+                dtype=dtype or self.job.source.dtype,
             )
 
     def check_range(self) -> None:
@@ -184,7 +178,7 @@ class Placed:
     def subject(self, row: int) -> Subject:
         """What to call one of the boxes, by its row in the job, and where it is."""
         table = self.job.table
-        x1, y1, x2, y2 = self.job.corners[row].tolist()
+        ((x1, y1, x2, y2),) = self.job.corners_of([row]).tolist()
         number = str(table.source_index[row])
         return Subject(
             file=self.file,
@@ -216,7 +210,7 @@ class OnMap(Placed):
     """Boxes of a job, and the map that they are on, or a window of it around them.
 
     features: (C, H, W) or (H, W, C), as the file has it; valid until the next map is read.
-    origin: the row and the column of the map that they begin with; None where they are all of it.
+    origin: the row and the column of the map that they begin with; None if they are all of it.
     """
 
     features: Features
@@ -265,11 +259,10 @@ class OnMap(Placed):
         shape = (len(self), *size, channels) if last else (len(self), channels, *size)
         pooled = np.empty(shape, self.features.dtype) if out is None else out
         here = self._holding(convention, size)
-        here.pool_window(
+        here.window_crop(convention, size, self.features.dtype).pool(
             here.channels_first(here.features),
             here.channels_first(pooled),
             threads=checked_threads(self.job.request.threads),
-            convention=convention,
             origin=here.origin or (0, 0),
         )
         return pooled

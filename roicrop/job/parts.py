@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from roicrop.chunks import Lines, Windows, count_of
 from roicrop.errors import BoxError
+from roicrop.files.columns import in_blocks
 from roicrop.job.on_map import Features, OnMap, Placed, Rows, hull, with_margin
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Span = tuple[slice, Lines, Lines]  # images, rows and columns of the maps of a d
 class Limits:
     """What parts may take.
 
-    memory: bytes of windows, and of what it takes to read them, in all.
+    memory: bytes of windows, and of what reading them takes, in all.
     threads: how many blocks may be in work at a time.
     rows: how many boxes may be pooled before the first of them is written.
     """
@@ -69,7 +70,7 @@ class Part:
 
     @property
     def blocks(self) -> list[slice]:
-        """The blocks of channels."""
+        """The blocks of channels to read, as slices."""
         every = self.windows.shape[1]
         each = -(-self.channels // self.pooled) * self.pooled
         return [slice(c, min(c + each, every)) for c in range(0, every, each)]
@@ -133,7 +134,8 @@ def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
 
 
 _BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
-_PLANNED: Final = 1024  # boxes at a time, of which every sample is looked at
+_TOGETHER: Final = 1 << 16  # boxes that are planned at a time
+_PLANNED: Final = 1024  # boxes planned at a time, with every sample
 _SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
 
 
@@ -152,10 +154,8 @@ class _Boxes:
 
     @property
     def span(self) -> Span:
-        """The smallest window that is sure to hold what they read, and is quick to read."""
+        """The smallest window that is sure to hold what they read."""
         top, bottom, left, right = hull(self.bounds)
-        if self.windows.in_rows:
-            left, right = 0, self.windows.shape[3]
         images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
         return images, slice(top, bottom), slice(left, right)
 
@@ -176,13 +176,15 @@ class _Boxes:
 def _sharing_chunks(job: Job) -> Iterator[_Boxes]:
     found: list[tuple[Placed, int]] = []
     latest: tuple[Windows, int] | None = None
+    count = 0
     for placed in _in_order(job):
         windows, number = job.source.windows(placed.map)
         chunk = windows, number // windows.piece[0]
-        if latest not in (None, chunk):
+        if latest is not None and (latest != chunk or count + len(placed) > _TOGETHER):
             yield _together(job, latest[0], found)
-            found = []
+            found, count = [], 0
         latest = chunk
+        count += len(placed)
         found.append((placed, number))
     if latest:
         yield _together(job, latest[0], found)
@@ -196,15 +198,53 @@ def _together(job: Job, windows: Windows, found: list[tuple[Placed, int]]) -> _B
     return _Boxes(job, windows, *map(np.concatenate, (rows, numbers, bounds)))
 
 
-def _in_order(job: Job) -> list[Placed]:
-    """The maps as they are numbered, but level by level where the images of one share chunks."""
-    levels = job.source.levels
+def _in_order(job: Job) -> Iterator[Placed]:
+    """The maps as they are numbered, but level by level where the images of one share chunks.
 
-    def level(placed: Placed) -> int:
-        shared = levels > 1 and job.source.windows(placed.map)[0].piece[0] > 1
-        return placed.map % levels if shared else 0
+    Of a map with very many boxes, some of them at a time.
+    """
+    levels, maps = job.source.levels, job.frames.maps.tolist()
+    if len(maps) == 1:  # as is usual of millions of boxes, whose rows would take room
+        for some in in_blocks(len(job)):
+            rows = np.flatnonzero(job.is_pooled[some]) + some.start
+            if len(rows):
+                yield Placed(job, maps[0], rows)
+        return
 
-    return sorted(job.placed(), key=level)
+    def level(n: int) -> int:
+        shared = levels > 1 and job.source.windows(maps[n])[0].piece[0] > 1
+        return maps[n] % levels if shared else 0
+
+    rows, ends = _sorted_by_map(job)
+    for n in sorted(range(len(maps)), key=level):
+        its = rows[ends[n - 1] if n else 0 : ends[n]]
+        for first in range(0, len(its), _TOGETHER):
+            yield Placed(job, maps[n], its[first : first + _TOGETHER].astype(np.intp))
+
+
+def _sorted_by_map(job: Job) -> tuple[NDArray[np.integer[Any]], list[int]]:
+    """The rows that are pooled, by their maps, ascending in each; and where each map's end.
+
+    Rows are counted, then put in their place, some at a time: to sort them takes more room.
+    """
+    of_box, count = job.frames.of_box, len(job.frames)
+
+    def blocks() -> Iterator[tuple[NDArray[np.intp], NDArray[np.integer[Any]]]]:
+        for some in in_blocks(len(job)):
+            rows = np.flatnonzero(job.is_pooled[some]) + some.start
+            yield rows, of_box[rows]
+
+    ends = sum((np.bincount(maps, minlength=count) for _, maps in blocks()), np.zeros(count, int))
+    ends = np.cumsum(ends)
+    place = np.append(0, ends)
+    found = np.empty(place[-1], np.int32 if len(job) < 2**31 else np.int64)
+    for rows, maps in blocks():
+        order = np.argsort(maps, kind="stable")
+        rows, maps = rows[order], maps[order]
+        rank = np.arange(len(maps)) - np.searchsorted(maps, maps)
+        found[place[maps] + rank] = rows
+        place[:-1] += np.bincount(maps, minlength=count)
+    return found, ends.tolist()
 
 
 def _split(boxes: _Boxes, limits: Limits) -> Iterator[_Boxes]:
@@ -236,6 +276,9 @@ def _is_sparse(boxes: _Boxes, span: Span) -> bool:
 
 def _part(boxes: _Boxes, limits: Limits) -> Part:
     windows, span = boxes.windows, boxes.span
+    whole_rows = (span[0], span[1], slice(0, windows.shape[3]))
+    if windows.in_rows and limits.allow(windows, whole_rows, len(boxes.rows)):
+        span = whole_rows  # which are quicker to read than some of each
     one = _bytes(windows, span, windows.piece[1])
     if one > _BLOCK_BYTES and len(boxes.rows) == 1 and windows.gathers:
         (placed,) = boxes.job.placed(boxes.rows)
@@ -264,6 +307,8 @@ def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
     pieces = boxes.pieces
     top, left = pieces[:, [0, 2]].min(axis=0)
     bottom, right = pieces[:, [1, 3]].max(axis=0)
+    if (bottom - top, right - left) == (1, 1):
+        return np.ones((1, 1), dtype=bool)
     wanted = np.zeros((bottom - top, right - left), dtype=bool)
     pieces = pieces - [top, top, left, left]
     _, _, height, width = boxes.windows.piece

@@ -1,4 +1,4 @@
-"""The photograph that a map was computed from: where it lies, and whether it fits the map."""
+"""The photograph that a map was computed from: finding it, and whether it fits the map."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Photo:
 
     @property
     def image(self) -> Image.Image:
-        """RGB; never changed."""
+        """The photograph in RGB; it must not be changed."""
         return _read(self.path)
 
 
@@ -55,7 +55,7 @@ class Photos:
     def check(self, placed: Sequence[Placed]) -> None:
         """Look for those of all these boxes, so that they count as inputs.
 
-        ArgumentError for a named one that is no image, or not that of all these boxes.
+        ArgumentError for a named one that is no image, or not the image of all these boxes.
         """
         images = {each.image for each in placed}
         if self._named is not None and len(images) > 1:
@@ -119,7 +119,7 @@ class Photos:
 
 
 def _listed(folder: Path) -> dict[str, list[Path]]:
-    """The files below a folder, by name."""
+    """Name → the files below a folder that have it."""
     found: dict[str, list[Path]] = {}
     count = 0
     for place, _, files in os.walk(folder):
@@ -142,7 +142,7 @@ def _names(job: Job, map_: int, row: int) -> Iterator[str]:
 
 
 def _pixels(placed: Placed) -> tuple[float, float]:
-    """Height and width of what the map covers."""
+    """Height and width of the area that the map covers."""
     (height, width), (y, x) = placed.job.source.map_size(placed.map), placed.cells_per_pixel
     return height / y, width / x
 

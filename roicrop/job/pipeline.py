@@ -92,7 +92,7 @@ def names_levels(table: BoxTable, source: FeatureSource) -> bool:
 
 
 def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
-    """ArgumentError for what puts boxes on levels, where there are none or boxes bring theirs."""
+    """ArgumentError for what puts boxes on levels, where there are none or boxes have their own."""
     why = f"is for a pyramid, and {request.features} is not one"
     remedy = "leave it out, or name its levels with --levels"
     if is_pyramid:
@@ -112,8 +112,8 @@ class Cropped:
     """What `crop` wrote.
 
     shape: (K, C, PH, PW), or (K, PH, PW, C) for channels last; (K, C) if reduced.
-    non_finite: how many of the values are NaN or infinite.
-    cautions: what there is to warn of.
+    non_finite: the number of values that are NaN or infinite.
+    cautions: the warnings.
     """
 
     path: str
@@ -137,10 +137,10 @@ def crop(
 ) -> Cropped:
     """Pool every box of a job into a file, row k for box k.
 
-    dtype: of the output; None is that of the maps. compression, overwrite, retried: as in
+    dtype: of the output; None is the maps'. compression, overwrite, retried: as in
         `open_output`.
-    reduce: what the bins of each box become, a vector of its channels; None leaves them be.
-    progress: called with the number of boxes that have been pooled since it was called last.
+    reduce: how the bins of each box become a vector of its channels; None keeps the bins.
+    progress: called with the number of boxes pooled since the last call.
     finish: called when all are pooled, before the file appears; if it raises, none does.
 
     Raises OutputError, BoxError for a box that the convention refuses, or that there is too little
@@ -216,7 +216,7 @@ def _read_boxes(request: Request, count: int) -> BoxTable:
 
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
-    """(K,) the boxes that cannot be pooled as they are; BoxError names those nobody allowed."""
+    """Mask (K,) of boxes that cannot be pooled; BoxError names those that are not allowed."""
     by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite

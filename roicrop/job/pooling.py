@@ -1,6 +1,6 @@
 """Every box of a job pooled, on all processors, within the memory that may be used.
 
-    parts ──▶ blocks of channels, one a thread: read, unpack, pool ──▶ rows ──▶ the writer
+    parts ──▶ blocks of channels, one per thread: read, unpack, pool ──▶ rows ──▶ the writer
 
 Nothing waits between reading and pooling: a thread pools the channels that it has just unpacked.
 """
@@ -8,7 +8,7 @@ Nothing waits between reading and pooling: a thread pools the channels that it h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -23,6 +23,7 @@ from roicrop.job.memory import Memory, shares
 from roicrop.job.on_map import Features, Rows
 from roicrop.job.parts import Limits, Part, parts_of
 from roicrop.job.writing import Reduce, Writing
+from roicrop.operators import WindowCrop
 from roicrop.outputs import Writer
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def pool_all(
     progress: Callable[[int], object],
     reduce: Reduce | None = None,
 ) -> int:
-    """Pool every box of a job and write it in its row; how many values are NaN or infinite.
+    """Pool every box of a job and write it in its row; returns the number of non-finite values.
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
     reduce: what the bins of each box become.
 
-    Raises what reading, pooling and writing raise, and BoxError or ArgumentError where there is too
+    Raises what reading, pooling and writing raise, and BoxError or ArgumentError if there is too
     little memory.
     """
     threads = job.request.threads or default_threads()
@@ -67,8 +68,22 @@ def pool_all(
             uses = -(-len(part.rows) // limits.rows)
             blocks = [_Block(job, part, block, memory, uses, each) for block in part.blocks]
             for rows, room in to.rooms(part.rows):
-                to.fill(rows, [pool.submit(block.pool, rows, room) for block in blocks])
+                crops = _crops(job, part, rows)  # the same for all blocks
+                to.fill(rows, [pool.submit(block.pool, crops, room) for block in blocks])
     return to.non_finite
+
+
+_Crop = tuple[int, slice, WindowCrop]  # a number in the window; rows of a place for all; its boxes
+
+
+def _crops(job: Job, part: Part, rows: Rows) -> list[_Crop]:
+    """Some boxes of a part, map by map, on the images of its window."""
+    crops, first = [], 0
+    for placed in job.placed(rows):
+        number = part.numbers[placed.map] - part.span[0].start
+        crops.append((number, slice(first, first + len(placed)), placed.window_crop()))
+        first += len(placed)
+    return crops
 
 
 def _limits(job: Job, threads: int) -> Limits:
@@ -91,22 +106,15 @@ class _Block:
         self._buffer: NDArray[np.uint8] | None = None
         self._window: Features | None = None
 
-    def pool(self, rows: Rows, out: Features) -> None:
+    def pool(self, crops: Sequence[_Crop], out: Features) -> None:
         """Pool some boxes of the part. out: (n, C, PH, PW), or (n, PH, PW, C), all channels."""
         try:
             window = self._read()
             if self._job.source.channels_last:
                 out = out.transpose(0, 3, 1, 2)
-            images, first = self._part.span[0], 0
-            for placed in self._job.placed(rows):
-                end = first + len(placed)
-                placed.pool_window(
-                    window[self._part.numbers[placed.map] - images.start],
-                    out[first:end, self._part.pooled_from(self._channels)],
-                    threads=self._threads,
-                    **self._part.place,
-                )
-                first = end
+            out, place = out[:, self._part.pooled_from(self._channels)], self._part.place
+            for number, rows, crop in crops:
+                crop.pool(window[number], out[rows], threads=self._threads, **place)
         finally:
             self._used()
 

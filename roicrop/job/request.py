@@ -25,20 +25,20 @@ class Request:
     angle_is_said: whether the unit of angles was asked for.
     turned: the row for boxes with an angle, or why there is none; None is the default.
     model: the node of an exported model that the convention, the output size and the scale come
-        from, where options say nothing else; None if there is none.
+        from, unless options say otherwise; None if there is none.
     output_size: (PH, PW).
-    spatial_scale: cells per pixel; None is what the file says. scale_origin: the option it is from.
+    spatial_scale: cells per pixel; None means what the file says. scale_origin: its option.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
     allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
     image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
         the map's size / scale.
-    levels: names of a pyramid's levels, the finest first; () is what the file says, if it is one.
-    strides: pixels a cell of each level; () is what the file says.
-    canonical_size, canonical_level: of the convention's level rule; None is the rule's own.
+    levels: names of a pyramid's levels, finest first; () is what the file says, if it is one.
+    strides: pixels per cell of each level; () is what the file says.
+    canonical_size, canonical_level: of the convention's level rule; None means the rule's own.
     columns: names of all columns of the boxes. image_column, score_column, label_column and
         level_column: those that hold these. on_image: the image of every box. ids_are_indices:
         whatever names images.
-    threads: None is one for each processor. memory: bytes; None is what `default_memory` says.
+    threads: None means one per processor. memory: bytes; None means `default_memory`.
     maps, given: feature maps and boxes in memory, instead of the files `features` and `boxes`,
         which are then names for messages; see `boxes_in_memory`.
     """
@@ -89,7 +89,7 @@ class Request:
     def of_boxes(self, table: BoxTable) -> Request:
         """The request with the convention that boxes take, which may have an angle.
 
-        Raises ArgumentError where it is for the other kind.
+        Raises ArgumentError if it is for the other kind.
         """
         row = self.convention
         if table.angle is None:
@@ -144,6 +144,6 @@ class Request:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether a row of the output need not be the box of that number in the file."""
+        """True if a row of the output may not be the box of that number in the file."""
         selects = self.min_score is not None or self.top_k is not None or bool(self.labels)
         return selects or self.on_bad_box == "drop"

@@ -21,8 +21,8 @@ class Writing:
     """Writes pooled rows, on a thread of its own from two buffers that take turns.
 
     most: how many rows a buffer holds. progress: called with how many have been written.
-    reduce: what the bins of each box become, a vector of its channels; None leaves them be.
-    non_finite: how many values are NaN or infinite; known when the block ends.
+    reduce: how the bins of each box become a vector of its channels; None keeps the bins.
+    non_finite: the number of values that are NaN or infinite; known when the block ends.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Writing:
 
 
 def _non_finite(values: Features) -> int:
-    """How many values are NaN or infinite; one pass over them where none is."""
+    """The number of values that are NaN or infinite; one pass if there are none."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = values.sum(dtype=np.result_type(values, np.float32))
     return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())

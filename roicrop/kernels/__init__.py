@@ -55,11 +55,11 @@ class Core(Protocol):
             float32.
         out: (K, C, PH, PW) of the features' dtype, in this machine's byte order, if that is
             float16, float32 or float64, else float32; with any strides.
-        spatial_scale: cells a pixel.
+        spatial_scale: cells per pixel.
         threads: how many may run at once; never changes the result.
         map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
-            that of the whole map, and the result the same to the bit; `origin` is the cell of the
-            map that the window begins with. Cells outside the window are never read.
+            that of the whole map, and the result the same to the last bit; `origin` is the cell at
+            which the window begins. Cells outside the window are never read.
         places: in place of `origin`, for a window of some rows and columns of the map, (H,) where
             in it each row is and (W,) each column, contiguous; −1 for those that it lacks.
         rows: (K,) the row of `out` for each box, contiguous; None is row k for box k. Rows that

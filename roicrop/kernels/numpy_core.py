@@ -1,7 +1,7 @@
 """The NumPy core: applies a plan with whole-array operations, box by box.
 
 The matrices of a plan are applied by `reduceat`, which never adds one bin's cells to another's: a
-cell without weight stays without influence, whatever it holds.
+cell without weight has no effect, whatever it holds.
 """
 
 from __future__ import annotations

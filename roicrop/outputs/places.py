@@ -1,4 +1,4 @@
-"""Where pictures go: a directory, made if need be, or one PNG."""
+"""Where pictures go: a directory, created if needed, or a single PNG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roicrop.errors import ArgumentError, OutputError
 def room_for_pictures(place: str | None) -> Iterator[None]:
     """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
 
-    One that was made is gone again when the work fails and it is still empty. OutputError where
+    One that was made is gone again when the work fails and it is still empty. OutputError if
     there can be none.
     """
     directory = None if place is None or is_picture(Path(place)) else Path(place)

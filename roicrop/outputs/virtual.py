@@ -39,11 +39,11 @@ def write_index(
     the index, which can be moved only together with them. Attributes are those that all share.
 
     Raises PooledError for a file that is missing, is no output, or whose rows have another shape or
-    type; OutputError where the index cannot be written.
+    type; OutputError if the index cannot be written.
     """
     sources = [_read(each, _relative(each, Path(path))) for each in files]
     if not sources:
-        raise PooledError("there are no HDF5 outputs to index: run `roicrop batch` first")
+        raise PooledError("there are no HDF5 outputs: run `roicrop batch` first")
     first = sources[0]
     for each, file in zip(sources, files, strict=True):
         if (each.shape[1:], each.dtype) != (first.shape[1:], first.dtype):
@@ -66,6 +66,8 @@ def write_index(
 def _read(file: Path, name: str) -> _Source:
     from roicrop.files import hdf5
 
+    if not file.exists():
+        raise PooledError(f"{file} does not exist: run the same batch again, which makes it")
     with hdf5.open_file(str(file)) as opened, hdf5.named_errors(str(file)):
         pooled: Any = hdf5.find(opened, "pooled")
         if not getattr(pooled, "shape", ()):

@@ -1,23 +1,23 @@
 """The plan: which cells of the map make each bin, and with which weights.
 
-An axis-aligned RoI operator is two small sparse matrices a box, one for each axis:
+An axis-aligned RoI operator is two small sparse matrices per box, one for each axis:
 
     pooled[c] = R_y · F[c] · R_xᵀ            (R: rows × cells of the feature map)
 
 A *row* is what the kernels reduce before they reduce over rows:
 
-    average, exact integral, corner maximum, RoIPool     one row a bin
-    maximum over samples                                 one row a sample
+    average, exact integral, corner maximum, RoIPool     one row per bin
+    maximum over samples                                 one row per sample
 
-`plan` computes both matrices for many boxes at once, in the precision and order of operations that
-the convention names. The kernels apply their rows. Everything else asks the plan itself, which is a
-`Plan`: its kind, and of each box the steps to its bins, and of each bin the outline, the terms and
-the cells that these read. There is no second place that knows where an operator samples.
+`plan` computes both matrices for many boxes at once, in the convention's precision and order of
+operations. The kernels apply their rows. Everything else asks the plan itself, a `Plan`: for its
+kind, the steps from a box to its bins, and the outline, terms and cells of each bin. No other place
+knows where an operator samples.
 
     Axis            one axis of the boxes in numbers: corners, sizes, counts, roundings
     AxisPlan        the same with its samples and its rows, from `samples` and `rows`
-    SeparablePlan   two of them: the one kind of plan for boxes along the axes
-    TurnedPlan      for boxes with an angle, whose one matrix is no product
+    SeparablePlan   two of these: the kind of plan for boxes along the axes
+    TurnedPlan      for boxes with an angle, whose matrix is not a product
 
 The exact integral needs no rule of its own. On the unit interval between two cell centres the
 interpolated map is linear, so its integral over a piece of that interval is the piece's length

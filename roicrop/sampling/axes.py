@@ -121,7 +121,7 @@ def along(
 
 
 def _cells(begin: Float, end: Float, convention: Convention, size: int, bins: int) -> Axis:
-    """RoIPool's axis."""
+    """The axis of RoIPool, whose bins are ranges of cells."""
     real = begin.dtype.type
     if convention.rounding == "none":
         rounded = np.stack([whole(np.floor(begin)), whole(np.ceil(end)) - 1], 1)

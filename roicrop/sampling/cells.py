@@ -1,4 +1,4 @@
-"""Numbers of a map's cells, of which only a part may be in memory."""
+"""The values of a map's cells, which may be in memory only in part."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Cells:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its values."""
+        """The dtype of the values."""
         return self.values.dtype
 
     def within(self, rows: range, columns: range) -> tuple[range, range]:

@@ -59,10 +59,10 @@ def assign(
 ) -> Levels:
     """The map of each box, by the rule, in float32 and in the program's order of operations.
 
-    boxes: (K, 4) xyxy in image pixels, finite. spatial_scales: cells a pixel, the finest first.
+    boxes: (K, 4) xyxy in image pixels, finite. spatial_scales: cells per pixel, finest first.
     image_size: (H, W) in pixels, for a rule whose unit is the image.
 
-    Square roots and logarithms are correctly rounded. Libraries' own may be a last bit off, so
+    Square roots and logarithms are correctly rounded. Libraries' own may be off by one bit, so
     boxes within a rounding of a boundary may be on either side of it there.
     Raises ArgumentError for scales that the rule cannot count, and BoxError for a refused area.
     """

@@ -88,7 +88,7 @@ def _merged(
     """Add up what the samples of a bin give to each cell, and divide by the bin's total.
 
     The order of the sums is that of the samples, low before high, in float64: a stated order, so
-    that the compiled core's plan is the same to the bit.
+    that the compiled core's plan is the same to the last bit.
     """
     n = len(inside_count)
     has = np.flatnonzero(inside_count)

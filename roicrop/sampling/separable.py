@@ -24,7 +24,7 @@ class AxisPlan(Axis):
 
     @cached_property
     def rows(self) -> Rows:
-        """The axis's matrix."""
+        """The axis's matrix, in sparse form."""
         with np.errstate(under="ignore", over="ignore"):
             return rows_of(self)
 

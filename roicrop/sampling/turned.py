@@ -92,7 +92,7 @@ class TurnedPlan(Plan):
 
     @cached_property
     def rows(self) -> Rows:
-        """The matrix."""
+        """The matrix of all bins, in sparse form."""
         each = [self._rows_of(k) for k in range(len(self))]
         lengths, cells, weights = (
             np.concatenate(parts) if parts else np.empty(0, dtype)
@@ -203,7 +203,7 @@ class TurnedPlan(Plan):
         """Of each bin of a box: how many cells; of all bins these, ascending, and their weights.
 
         What samples give to a cell is added in their order, in float64, and then divided by their
-        number: a stated order, so that the compiled core's plan is the same to the bit.
+        number: a stated order, so that the compiled core's plan is the same to the last bit.
         """
         y, x = self._samples(k)
         bins = math.prod(self.output_size)

@@ -32,7 +32,7 @@ COLUMNS = "image,x1,y1,x2,y2,score\n"
             "boxes.csv line 2: no four coordinates among x1, y1, x2: name the columns in",
         ),
         ("x,y,w,height\n", "boxes.csv line 1: no four coordinates among x, y, w, height: name the"),
-        ("x1,y1,x2,y2,X1\n", "boxes.csv line 1: x1 is there twice: keep one"),
+        ("x1,y1,x2,y2,X1\n", "boxes.csv line 1: x1 occurs twice: keep one"),
         (HEADER + "1,2,3\n", "boxes.csv line 2: 3 fields, but there are 4 columns"),
         (HEADER + "\n1,2,3,4,5\n", "boxes.csv line 3: 5 fields, but there are 4 columns"),
         (HEADER + "1,2,3,4\n1,cat,3,4\n", "boxes.csv line 3: column y1: 'cat' is not a number"),
@@ -77,7 +77,7 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
         ([[1, 2, 3, 4], [1, 2, 3]], "boxes.json box 1: [1, 2, 3] is not four numbers"),
         (
             [[0, 1, 2, 3, 0.5]],
-            "boxes.json: of five numbers, either the first is an image's index or",
+            "boxes.json: of five numbers, the first may be an image index or",
         ),
         ([[1, 2, 3, None]], "boxes.json box 0: [1, 2, 3, null] is not four numbers"),
         ([[1, 2, 3, "4"]], 'boxes.json box 0: [1, 2, 3, "4"] is not four numbers'),
@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, write: Write) -> No
         f"{missing} cannot be read: No such file or directory"
     )
     with pytest.raises(
-        ArgumentError, match=r"boxes\.doc: its name does not say .*: --boxes-format"
+        ArgumentError, match=r"boxes\.doc: cannot tell the format .*: give --boxes-format"
     ):
         read_boxes(write("boxes.doc", ""))
     with pytest.raises(ArgumentError, match="no file format 'xml'"):
@@ -171,7 +171,7 @@ def test_standard_input_needs_a_format_and_is_named_in_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(
-        ArgumentError, match=r"standard input: .*: --boxes-format \(csv, tsv, json, jsonl"
+        ArgumentError, match=r"standard input: .*: give --boxes-format \(csv, tsv, json, jsonl"
     ):
         read_boxes("-")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"[[1, 2, 3]]")))

@@ -152,7 +152,7 @@ def test_columns_that_do_not_fit_the_file_are_refused(write: Write) -> None:
     path = write("boxes.csv", "1,2,3,4,5\n")
     fault = fault_of(lambda: read_boxes(path, columns=["x1", "y1", "x2", "y2"]))
     assert fault.endswith(
-        "has 5 fields, and --columns names 4: name each, and call those to skip _"
+        "has 5 fields, but --columns names 4: name every field, with _ for those to skip"
     )
     fault = fault_of(lambda: read_boxes(path, columns=["a", "b", "c", "d", "e"]))
     assert fault.startswith("--columns: no four coordinates among a, b, c, d, e")

@@ -82,7 +82,7 @@ CIRCLE = {"shape_attributes": {"name": "circle", "cx": 1, "cy": 2, "r": 3}}
             {"imagePath": "a", "shapes": [{"points": [[1, 2]], "shape_type": "rectangle"}]},
             "[1, 2] is not four numbers",
         ),
-        ([{"bbox": [1, 2, 3, 4, 0.5]}], "bbox has five numbers: --box-format says"),
+        ([{"bbox": [1, 2, 3, 4, 0.5]}], "bbox has five numbers: give --box-format"),
         *[([{"bbox": [1, 2, 3, 4], "bbox_mode": mode}], f"bbox_mode is {mode}: it must be 0")
           for mode in (2, 3, 5)],
         ({"boxes": [[1, 2, 3, 4]], "bbox_mode": 2}, "bbox_mode is 2: it must be 0"),

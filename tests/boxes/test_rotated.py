@@ -58,7 +58,7 @@ def test_detectron2s_mode_of_rotated_boxes_is_known(mode: Any, work: Path) -> No
 
 def test_corners_with_an_angle_are_refused(work: Path) -> None:
     path = written("boxes.csv", lines("x1,y1,x2,y2,angle"))
-    with pytest.raises(BoxError, match=r"^boxes.csv line 2: angle is 30, and x1,y1,x2,y2 are no "):
+    with pytest.raises(BoxError, match=r"^boxes.csv line 2: angle is 30, but x1,y1,x2,y2 are not "):
         read_boxes(path)
 
 
@@ -68,12 +68,12 @@ def test_angles_of_0_turn_nothing_and_an_option_says_that_others_do_not_either(w
     assert not table.warnings
     table = read_boxes(written("b.csv", lines("x1,y1,x2,y2,angle")), box_format="xyxy")
     assert table.angle is None
-    assert "boxes are taken as not rotated" in table.warnings[0]
+    assert "boxes are read as not rotated" in table.warnings[0]
 
 
 def test_a_format_with_an_angle_needs_one(work: Path) -> None:
     path = written("boxes.csv", lines("cx,cy,w,h", [[1, 2, 3, 4]]))
-    with pytest.raises(BoxError, match="have no angle"):
+    with pytest.raises(BoxError, match="need an angle"):
         read_boxes(path, box_format="cxcywha")
 
 

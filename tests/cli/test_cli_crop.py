@@ -228,7 +228,7 @@ def test_quiet_says_nothing_but_warnings() -> None:
     assert (result.out, result.err) == ("", "")
     write_maps(unrelated=1)
     warned = align("--quiet", "--stride", "1", "--overwrite").err
-    assert warned.startswith("roicrop: WARNING: at scale 1 (--stride): 3 of 3 boxes reach outside")
+    assert warned.startswith("roicrop: WARNING: at scale 1 (--stride): 3 of 3 boxes extend outside")
     assert warned.count("\n") == 1
     assert "--stride 8 would fit" in warned
 
@@ -237,12 +237,12 @@ def test_boxes_off_a_map_whose_scale_nobody_said_are_an_error_and_nothing_is_wri
     write_maps(unrelated=1)
     error = run("align", "maps.h5", "boxes.csv", "-o", "none.h5", "--viz", "none").error
     assert "1 of 3 boxes lies wholly outside their map: --stride 8 would fit them" in error
-    assert "--stride 1 says that it is meant" in error
+    assert "give --stride 1 if it is meant" in error
     assert not Path("none.h5").exists()
     assert not Path("none").exists()
     write_boxes(boxes=[(0, 1, 1, 14, 5), (1, 2, 2, 15, 8), (1, 2, 2, 5, 8)])
     assert (
-        "2 of 3 boxes reach outside" in run("pool", "maps.h5", "boxes.csv", "-o", "none.h5").error
+        "2 of 3 boxes extend outside" in run("pool", "maps.h5", "boxes.csv", "-o", "none.h5").error
     )
     write_boxes(boxes=[(0, 1, 1, 12, 5), (1, 2, 2, 15, 8), (1, 2, 2, 5, 8)])
     assert run("pool", "maps.h5", "boxes.csv", "-o", "none.h5").status == 0

@@ -122,13 +122,13 @@ def test_channels_last_maps_are_explained_alike() -> None:
     [
         (["--box", 3], "no box 3: boxes.csv has 3 boxes, numbered 0 to 2"),
         (["--channel", 4], "--channel 4: maps.h5 has channels 0 to 3"),
-        (["--bin", "7,0"], "no bin 7,0: there are 7×7, counted from 0,0"),
-        (["--bin", "7,0", "--format", "csv"], "no bin 7,0: there are 7×7"),
-        (["--bin", "7,0", "--trace"], "no bin 7,0: there are 7×7"),
+        (["--bin", "7,0"], "--bin 7,0: there are 7×7 bins, counted from 0,0"),
+        (["--bin", "7,0", "--format", "csv"], "--bin 7,0: there are 7×7 bins"),
+        (["--bin", "7,0", "--trace"], "--bin 7,0: there are 7×7 bins"),
         (["--bin", "7"], "Invalid value for '--bin': '7' is not a row and a column, as in 0,2."),
         (
             ["--trace", "--format", "csv"],
-            "--format, --json and --trace exclude each other: give one",
+            "--format, --json and --trace exclude each other: give only one",
         ),
         (["--trace", "--op", "pool"], "a trace lists samples, and RoIPool has none"),
         (["--trace", "--sampling-ratio", "exact"], "and the exact integral has none"),
@@ -150,7 +150,7 @@ def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.M
     result = explain()
     assert result.status == 1
     assert "49 of 49 values DIFFER from what align gives" in result.out
-    assert "WARNING: box 0: the values do not add up to what align gives" in result.err
+    assert "WARNING: box 0: the sums do not agree with what align gives" in result.err
 
 
 def test_a_scale_that_nobody_gave_is_an_error_where_boxes_are_off_their_maps() -> None:

@@ -150,7 +150,7 @@ def test_coco_finds_maps_by_name_by_id_and_by_position(features: str) -> None:
     result = crop(features, "b.json", coco())
     assert result.status == 0
     assert_cropped(BOTH if features == "batch" else [(1, B), (0, C)])
-    assert ("lists 2 images, and maps.h5::/features holds 3" in result.err) == (features == "batch")
+    assert ("lists 2 images, but maps.h5::/features holds 3" in result.err) == (features == "batch")
 
 
 def test_the_file_of_instances_says_what_the_ids_of_results_are() -> None:
@@ -163,7 +163,7 @@ def test_the_file_of_instances_says_what_the_ids_of_results_are() -> None:
 
 def test_one_file_of_an_image_s_detections_may_be_put_on_any_image() -> None:
     content = {"labels": [3], "scores": [0.5], "bboxes": [B]}
-    assert "--on-image puts all boxes on one" in crop("named", "b.json", content).error
+    assert "put all boxes on one with --on-image" in crop("named", "b.json", content).error
     assert crop("named", "b.json", content, ["--on-image", "1"]).status == 0
     assert_cropped([(1, B)])
 
@@ -225,19 +225,24 @@ def test_every_bad_row_is_what_the_option_decides() -> None:
     [
         ("one", "b.csv", CSV.format("a", "b"), "holds one image, 0, without names: give each box"),
         ("one", "b.json", {"data": [{"image": i, "box": B} for i in "ab"]}, "image is 'a', but"),
-        ("batch", "b.csv", CSV.format("1", "2"), "--images FILE .* --ids-are-indices that"),
+        ("batch", "b.csv", CSV.format("1", "2"), "--images FILE .* --ids-are-indices if"),
         ("batch", "b.json", [{"image_id": 3, "category_id": 1, "bbox": W}], "--ids-are-indices"),
-        ("batch", "b.csv", "frame,x,y,w,h\n1,64,32,320,224\n2,1,1,9,9\n", "none is 0, which need"),
+        ("batch", "b.csv", "frame,x,y,w,h\n1,64,32,320,224\n2,1,1,9,9\n", "none is 0, which may"),
         ("batch", "b.json", [[1, 64, 32, 384, 0.5]], "--columns image_index,x1,y1,x2,y2 or --col"),
         ("batch", "b.json", [[7, 64, 32, 384, 256]], "--columns image_index,x1,y1,x2,y2 or --col"),
-        ("named", "b.csv", "x1,y1,x2,y2,kind\n1,2,3,4,x\n", "it has x1, y1, x2, y2, kind; --image"),
+        (
+            "named",
+            "b.csv",
+            "x1,y1,x2,y2,kind\n1,2,3,4,x\n",
+            "it has x1, y1, x2, y2, kind; name their column with --image",
+        ),
         ("named", "b.json", [{"boxes": [B]}, {"boxes": [C]}], "without the names of their images"),
         ("levels", "b.csv", CSV.format("a", "b"), "several maps per image: p2, p3: .*/\\*/p2"),
-        ("one", "b.json", [{"bbox": [*B, 0.9]}], "five numbers: --box-format says"),
+        ("one", "b.json", [{"bbox": [*B, 0.9]}], "five numbers: give --box-format"),
         ("one", "b.json", [{"bbox": F, "bbox_mode": 2}], "bbox_mode is 2: .*fractions"),
         ("one", "b.json", [{"image": "a", "bbox_mode": 3, "annotations": [{"bbox": F}]}], "is 3: "),
         ("one", "b.csv", "x1,y1,x2,y2,x3,y3,x4,y4\n1,1,9,1,9,9,1,9\n", "of a quadrilateral"),
-        ("one", "b.csv", "x1,y1,x2,y2,angle\n1,2,3,4,30\n", "angle is 30, and x1,y1,x2,y2 are no"),
+        ("one", "b.csv", "x1,y1,x2,y2,angle\n1,2,3,4,30\n", "angle is 30, but x1,y1,x2,y2 are not"),
         ("one", "b.txt", "64 32 384 256\n", "there is no header: name the columns, with --columns"),
         ("one", "b.txt", "0 0.5 0.5 0.1 0.2\n", "--columns label,cx,cy,w,h --normalized if YOLO"),
         ("one", "b.csv", "x1;y1;x2;y2\n64,5;32;384;256\n", "a decimal comma: write a point"),
@@ -266,15 +271,15 @@ SHOTS = "shot,x1,y1,x2,y2\na,64,32,384,256\nb,100,100,300,200\n"
     [
         ("one", "b.csv", SHOTS, [], "shot differs from row to row: it has shot", "--on-image 0"),
         ("batch", "b.csv", CSV.format(0, 1).replace("image", "image_id"), [],
-         "image_id was taken for the image's index", "--ids-are-indices"),
-        ("batch", "b.json", coco(), [], "lists 2 images, and maps.h5::/features holds 3", None),
+         "image_id was used as the image's index", "--ids-are-indices"),
+        ("batch", "b.json", coco(), [], "lists 2 images, but maps.h5::/features holds 3", None),
         ("one", "b.json", [F, F], [], "if these are fractions of it, give --normalized",
          "--normalized"),
         ("one", "b.json", [[*F[:3], 1.04]], [], "give --normalized", "--normalized"),
         ("one", "b.json", [{"box": B, "score": 95}], ["--min-score", 0.5],
          "scores reach 95: if these are in percent, --min-score 50 is meant", "--min-score 50"),
         ("one", "b.csv", "x1,y1,x2,y2,angle\n64,32,384,256,30\n", ["--box-format", "xyxy"],
-         "angle is 30 and is not read", None),
+         "angle is 30, which is ignored", None),
         ("one", "b.csv", "image,width,height,x1,y1,x2,y2\na,1536,1024,64,32,384,256\n", [],
          "--stride 128 would fit, or --input-scale 0.5", "--input-scale 0.5"),
     ],

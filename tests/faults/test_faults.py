@@ -99,6 +99,30 @@ def test_a_run_that_is_signalled_says_so_and_leaves_nothing() -> None:
         assert others() == set()
 
 
+SIGNALLED = """
+import os, signal, sys
+from roicrop.cli import stop_at_once
+
+class Late:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.SIGTERM):
+        kill(own, number)
+
+stop_at_once()
+late = Late()
+if "now" in sys.argv:
+    del late
+"""
+
+
+@pytest.mark.parametrize(("when", "status"), [("now", 128 + signal.SIGTERM), ("at the end", 0)])
+def test_a_signal_is_told_before_there_is_work_and_ignored_after_it(when: str, status: int) -> None:
+    """At the end Python takes objects apart, and has forgotten what to do about signals."""
+    code = [sys.executable, "-c", SIGNALLED, when]
+    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stderr == ("roicrop: stopped by SIGTERM\n" if status else "")
+
+
 @pytest.mark.parametrize("core", ["compiled", "numpy"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_work_that_would_take_minutes_is_stopped_within_a_second(

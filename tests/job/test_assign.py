@@ -30,8 +30,8 @@ def test_boxes_that_name_no_image_are_of_the_only_one_and_of_several_an_error() 
         assert found.index.tolist() == [0, 0]
         assert found.how == "boxes do not name an image; the file has one"
     assert fault_of(lambda: in_batch(table, 2)) == (
-        "boxes.json names no images, and f.h5::/f holds 2: it has box, score; "
-        "--image-column says which of these names them, --on-image puts all boxes on one"
+        "boxes.json names no images, but f.h5::/f holds 2: it has box, score; "
+        "name their column with --image-column, or put all boxes on one with --on-image"
     )
     assert "names no images" in fault_of(lambda: in_group(table, "a", "b"))
 
@@ -76,7 +76,7 @@ def test_a_number_finds_the_dataset_of_that_name() -> None:
 def test_an_id_that_is_no_dataset_of_a_group_may_want_its_file_of_images() -> None:
     missing = in_group(table_of(image_id=[77]), "a").missing["77"]
     assert missing.startswith(
-        "f.h5::/ has no dataset named '77': if these are ids or indices, --images FILE"
+        "f.h5::/ has no dataset named '77': if these are ids or indices, give --images FILE"
     )
 
 
@@ -93,7 +93,7 @@ def test_a_name_in_a_batch_stands_for_the_only_image_or_is_an_error() -> None:
     found = in_batch(table_of(image=["cat", "cat"]), 1)
     assert (found.index.tolist(), found.how) == (
         [0, 0],
-        "every box is of 'cat', the only image",
+        "every box is on 'cat', the only image",
     )
     two = table_of(image=["007", "cat"])
     assert fault_of(lambda: in_batch(two, 3)) == (
@@ -123,7 +123,8 @@ def test_a_coco_id_goes_through_the_position_to_an_index(write: Write) -> None:
     found = in_batch(read_boxes(path), 1)
     assert found.index.tolist() == [-1, 0, -1]
     assert found.warnings == (
-        f"{path} lists 2 images, and f.h5::/f holds 1: images go by their position in the list",
+        f"{path} lists 2 images, but f.h5::/f holds 1: "
+        "images are matched by their position in the list",
     )
     assert found.missing == {"3": f"{path} lists it at position 1, but f.h5::/f holds one image, 0"}
 
@@ -179,7 +180,7 @@ def test_ids_with_a_0_that_are_all_below_the_number_of_images_are_indices_with_a
 ) -> None:
     found = in_batch(table_of(**{key: [0, 2, 1]}), 3)
     assert found.index.tolist() == [0, 2, 1]
-    assert found.warnings[0].startswith(f"boxes.json: {key} was taken for the image's index: ")
+    assert found.warnings[0].startswith(f"boxes.json: {key} was used as the image's index: ")
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3], [0, 4], [397133, 37777], [-1, 0]])
@@ -216,7 +217,7 @@ def test_a_list_by_position_is_for_a_batch_and_not_for_names(write: Write) -> No
     table = read_boxes(write("list.json", boxes))
     assert in_batch(table, 2).index.tolist() == [0, 1, 1]
     assert not in_batch(table, 2).warnings
-    assert "lists 2 images, and f.h5::/f holds 3" in in_batch(table, 3).warnings[0]
+    assert "lists 2 images, but f.h5::/f holds 3" in in_batch(table, 3).warnings[0]
     assert "without the names of their images" in fault_of(lambda: in_group(table, "a", "b"))
     assert in_group(table, "a", "b", ids_are_indices=True).index.tolist() == [0, 1, 1]
 

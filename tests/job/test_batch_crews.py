@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def die_once(*_: Any, **__: Any) -> str:
         return "at last"
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def end_once(*_: Any, **__: Any) -> None:
+    """Get SIGTERM, but only the first time."""
+    try:
+        Path("died").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def task(output: str, **changes: Any) -> Task:
@@ -148,3 +158,31 @@ def test_a_crew_that_loses_its_pool_between_two_rows_goes_on() -> None:
     found = results([task(f"{i}.h5") for i in range(4)], Fragile(1))
     assert all(isinstance(each, Done) for each in found.values())
     assert len(found) == 4
+
+
+def test_a_worker_that_is_told_to_end_costs_only_time() -> None:
+    found = results([task("x.h5", describe=end_once), task("y.h5")], Processes(2))
+    assert all(isinstance(each, Done) for each in found.values())
+    assert outputs() == ["died", "maps.h5", "x.h5", "y.h5"]
+
+
+def test_where_workers_can_no_longer_be_forked_a_new_pool_is_made() -> None:
+    """As when the process that they are forked from is killed."""
+    refused: list[None] = []
+
+    class Refusing:
+        def submit(self, *_: Any) -> None:
+            refused.append(None)
+            raise EOFError
+
+    class Fragile(Processes):
+        @contextmanager
+        def executor(self, *, alone: bool = False) -> Iterator[Any]:
+            with super().executor(alone=alone) as watched:
+                if not refused:
+                    watched._pool = Refusing()  # type: ignore[attr-defined]
+                yield watched
+
+    found = results([task(f"{i}.h5") for i in range(3)], Fragile(1))
+    assert all(isinstance(each, Done) for each in found.values())
+    assert len(found) == 3

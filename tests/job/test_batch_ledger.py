@@ -125,13 +125,16 @@ def test_rows_of_another_version_are_skipped_and_it_is_said() -> None:
     LEDGER.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = batch("--quiet")
     assert result.status == 0
-    assert "1 of the rows that were skipped are of roicrop 0.0.1" in result.err
+    assert "1 skipped row came from roicrop 0.0.1" in result.err
 
 
 def test_the_failed_rows_are_listed_once_more_at_the_end() -> None:
-    Path("boxes/a.csv").unlink()
-    last = batch().err.splitlines()[-1]
-    assert last.startswith("failed      maps/a.h5: boxes/a.csv cannot be read")
+    """In the order of the rows, whoever failed first."""
+    for name in "ac":
+        Path(f"boxes/{name}.csv").unlink()
+    *_, first, second = batch().err.splitlines()
+    assert first.startswith("failed      maps/a.h5: boxes/a.csv cannot be read")
+    assert second.startswith("            maps/c.h5: boxes/c.csv cannot be read")
 
 
 def test_json_says_which_rows_were_skipped() -> None:
@@ -236,4 +239,16 @@ def test_a_pattern_may_name_a_dataset_and_folders() -> None:
         *("--boxes", "{parent}/{name}.csv", "-o", "crops"),
     )
     assert result.status == 0, result.err
-    assert Path("crops/d-features.h5").exists()
+    assert Path("crops/deep/d-features.h5").exists()
+
+
+def test_files_of_one_name_in_folders_that_the_pattern_leaves_open_keep_these() -> None:
+    for folder in ("1", "2/3"):
+        Path("maps", folder).mkdir(parents=True)
+        write_maps(f"maps/{folder}/a.h5", 2 ** len(folder) * MAPS)
+    rows = ("--features", "./maps/**/a.h5", "--boxes", "boxes/{stem}.csv", "-o", "crops")
+    assert counts(run("batch", *rows)) == (3, 0, 0)
+    made = {str(path) for path in Path("crops").rglob("*.h5")}
+    assert made == {"crops/a.h5", "crops/1/a.h5", "crops/2/3/a.h5"}
+    np.testing.assert_array_equal(pooled("crops/2/3/a.h5"), 4 * pooled("crops/1/a.h5"))
+    assert counts(run("batch", *rows)) == (0, 3, 0)

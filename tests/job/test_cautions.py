@@ -42,7 +42,7 @@ def test_the_stride_that_fits_is_the_one_that_made_the_map(
     stride = 2**power
     maps = np.array(sizes, dtype=np.float64)
     whole = np.array([[0, 0, w * stride, h * stride] for h, w in sizes], dtype=np.float64)
-    found = stride_that_fits(whole, maps)
+    found = stride_that_fits([(whole, maps)])
     assert found is not None
     assert found <= stride
     if maps.max() > 2:
@@ -50,7 +50,7 @@ def test_the_stride_that_fits_is_the_one_that_made_the_map(
 
 
 def test_no_stride_fits_boxes_left_of_the_image() -> None:
-    assert stride_that_fits(np.array([[-1e6, 0, 5, 5]]), np.array([[8.0, 8.0]])) is None
+    assert stride_that_fits([(np.array([[-1e6, 0, 5, 5]]), np.array([[8.0, 8.0]]))]) is None
 
 
 def cautions(**changes: Any) -> list[Caution]:

@@ -91,7 +91,10 @@ def test_a_stride_that_nobody_said_is_found_by_the_sizes() -> None:
     write([(80, 96)], (10, 12), stride=None)
     err = run("align", "m.h5", "b.json", "-o", "o.npy", "-q").err
     assert "--stride 4 would fit them" in err
-    assert "for nothing says a stride, 80×96 cells" in run("inspect", "m.h5", "b.json").out
+    assert (
+        "where, without a stride, a cell is taken to be a pixel, 80×96 cells"
+        in run("inspect", "m.h5", "b.json").out
+    )
     assert warned("--stride", 8) == ""
 
 

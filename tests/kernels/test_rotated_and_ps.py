@@ -14,7 +14,7 @@ import roicrop
 from roicrop import kernels, sampling
 from roicrop.conventions import CONVENTIONS, Operator, resolve
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.operators import crop_window
+from roicrop.operators import WindowCrop
 from tests.golden.operators import BOXES, NOISE
 
 RANDOM = np.random.default_rng(11)
@@ -121,12 +121,14 @@ def test_a_window_of_the_map_gives_the_same_to_the_bit(operator: Any) -> None:
         boxes = np.column_stack([along + 15, np.full((8, 2), 20.0), RANDOM.uniform(-4, 4, 8)])
     channels = 40 if row.turned else 10
     whole, part = (np.empty((8, channels, 2, 2), np.float32) for _ in range(2))
-    every: Any = {"convention": row, "spatial_scale": 0.25, "threads": 1, "map_size": (31, 37)}
-    crop_window(MAP[0], boxes, whole, origin=(0, 0), **every)
-    crop_window(MAP[0, :, 5:29, 4:35], boxes, part, origin=(5, 4), **every)
+    crop = WindowCrop(
+        boxes, (2, 2), convention=row, spatial_scale=0.25, map_size=(31, 37), dtype=MAP.dtype
+    )
+    crop.pool(MAP[0], whole, threads=1)
+    crop.pool(MAP[0, :, 5:29, 4:35], part, threads=1, origin=(5, 4))
     assert np.array_equal(whole, part)
     with pytest.raises(ValueError, match="outside the window"):
-        crop_window(MAP[0, :, 15:29, 4:35], boxes, part, origin=(15, 4), **every)
+        crop.pool(MAP[0, :, 15:29, 4:35], part, threads=1, origin=(15, 4))
 
 
 @pytest.mark.core
