@@ -37,7 +37,7 @@ class Compression:
 class OutputSpec:
     """The pooled array of an output file.
 
-    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector a box.
+    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector per box.
     dtype: of floats; what is written is converted to it.
     compression: "none", "lzf" (HDF5 only), "gzip", or "gzip:LEVEL" with 0 to 9; .npy takes none.
     """

@@ -96,6 +96,8 @@ def _refuse_unfit(
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
+    if target.is_symlink():
+        raise OutputError(f"{path} is a link that leads back to itself: give another name")
     if not target.exists():
         return
     if target.is_dir():
