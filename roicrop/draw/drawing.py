@@ -230,7 +230,8 @@ class Drawing:
     def frame(self, brush: Brush, outline: Outline, width: float) -> None:
         """An outline in the colour of the bins."""
         corners = self.view.corners(outline)
-        brush.outline(corners, width + 1.4, SHADOW)
+        if not self.dashed:  # whose shadow would hide a frame below it
+            brush.outline(corners, width + 1.4, SHADOW)
         brush.outline(corners, width, self.colour, dashed=self.dashed)
 
     def pixels(self, y: float | np.floating, x: float | np.floating) -> tuple[float, float]:
