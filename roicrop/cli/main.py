@@ -7,6 +7,7 @@ failed) or 2 (the command line is wrong); a signal gives 128 plus its number.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import io
 import os
@@ -153,6 +154,18 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise _Stopped(number)
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, _Stopped):
+            hook(lost)
+            return
+        # It came while a finalizer ran, where Python drops exceptions: so once more, a bit later.
+        number = lost.exc_value.number
+        signal.signal(number, stop)
+        later = threading.Timer(0.01, _thread.interrupt_main, [number])
+        later.daemon = True
+        later.start()
+
+    hook, sys.unraisablehook = sys.unraisablehook, again
     # Signals that are ignored (Ctrl-C in the background, SIGHUP under nohup) stay ignored.
     before = {each: signal.getsignal(each) for each in STOPS}
     for each, handler in before.items():
@@ -161,6 +174,7 @@ def _signals_stop() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for each, handler in before.items():
             signal.signal(each, handler)
 
