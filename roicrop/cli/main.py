@@ -143,26 +143,50 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted."""
+    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted.
+
+    It is raised again if Python could not pass it on, as from a destructor.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    arrived: list[int] = []
+
     def stop(number: int, _: FrameType | None) -> None:
         for each in STOPS:
             signal.signal(each, signal.SIG_IGN)
+        arrived.append(number)
         raise _Stopped(number)
 
-    # Signals that are ignored (Ctrl-C in the background, SIGHUP under nohup) stay ignored.
+    def stop_again(*_: object) -> None:
+        raise _Stopped(arrived[0])
+
+    def lost(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is _Stopped and hasattr(signal, "setitimer"):  # Windows has none
+            signal.signal(signal.SIGALRM, stop_again)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        else:
+            tell_lost(what)
+
     before = {each: signal.getsignal(each) for each in STOPS}
+    tell_lost, sys.unraisablehook = sys.unraisablehook, lost
     for each, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
     try:
         yield
+    except BaseException:
+        if arrived:  # whatever has become of it in code that was called back
+            raise _Stopped(arrived[0]) from None
+        raise
     finally:
+        sys.unraisablehook = tell_lost
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+_SOON: Final = 0.01  # seconds, after which a destructor that lost an exception has ended
 
 
 def _survive_any_stream() -> None:
