@@ -77,7 +77,8 @@ _KEPT: Final = 5.0  # which 256 colors change
 def save_small(drawn: Path, picture: Path) -> None:
     """A picture in 256 colours, which the eye cannot tell from it, in a third of the bytes."""
     with Image.open(drawn) as image:
-        image.quantize(256, kmeans=1).save(picture, optimize=True)
+        few = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+        few.save(picture, optimize=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,14 +8,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> int:
-    """Run the command line of this process; return its exit status."""
+    """Run the command line of this process and end it; or return its exit status."""
     from roicrop.cli import stop_at_once
 
     stop_at_once()
     from roicrop.cli.main import main as run
 
     status = run()
-    if status > 128:  # stopped: threads may still be at work, on what is thrown away
+    # Taking the interpreter down takes longer than a small crop; other processes have to be told.
+    # If it was stopped, threads may still be at work, on what is thrown away.
+    if status > 128 or "multiprocessing" not in sys.modules:
         _end(status)
     return status
 

@@ -1,4 +1,4 @@
-"""The arguments of the operators on arrays: what is taken, and what is refused."""
+"""Checks of the arguments of operators on arrays."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ _MOST_THREADS: Final = 1024  # more than any machine has use for
 
 
 def checked_threads(threads: Any) -> int:
-    """How many may run at once."""
+    """Check the number of threads."""
     if threads is None:
         return default_threads()
     if not isinstance(threads, (int, np.integer)) or threads < 1:
@@ -285,7 +285,7 @@ def checked_threads(threads: Any) -> int:
 def checked_out(
     out: Array | None, shape: tuple[int, ...], maps: list[Array], boxes: Boxes
 ) -> Array:
-    """Where to put the result: new, or what was given if it fits."""
+    """The array for the result: a new one, or the given one if it fits."""
     dtype = pooled_dtype(maps[0].dtype)
     if out is None:
         return np.empty(shape, dtype=dtype)

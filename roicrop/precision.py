@@ -1,4 +1,4 @@
-"""In which numbers a map is pooled, and boxes on it are planned."""
+"""The dtypes in which maps are pooled and boxes are planned."""
 
 from __future__ import annotations
 

@@ -225,7 +225,8 @@ def explain(
 
     params, (row,) = _under(given)
     with _opened(jobs.request_of(params, row)) as job:
-        found = explanation.explain(job, [int(k)] if not isinstance(k, Iterable) else k, channel)
+        boxes = k if isinstance(k, Iterable) else [int(k)]
+        found = explanation.explain(job, boxes, channel, bin)
     texts = ("\n".join(explanation.in_words(each, bin, limit)) for each in found)
     record = [explanation.as_record(each, bin) for each in found]
     return Answer(

@@ -1,4 +1,4 @@
-"""Parts of a dataset into memory, in any number of threads; what they mean is not known here.
+"""Reading parts of a dataset into memory, in any number of threads, whatever they mean.
 
     a dataset ──Pieces──▶ those of its chunks that are wanted ──Windows──▶ (N, C, h, w)
 

@@ -1,7 +1,6 @@
-"""HDF5 filters that are undone here: which, how, and how one knows that a chunk is damaged.
+"""HDF5 filters that are undone here, and how damaged chunks are recognised.
 
-Files are not trusted: what a chunk unpacks to is compared with what it must be, and no more memory
-is taken than that.
+Files are not trusted: the unpacked size of a chunk is checked, and no more memory is taken.
 """
 
 from __future__ import annotations
@@ -234,7 +233,7 @@ def _of_size(unpacked: Buffer, size: int, *, whole: bool = True) -> Buffer:
 
 
 def _module(name: str) -> Any:
-    """A module that not everyone has, or None."""
+    """An optional module, or None if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -117,32 +117,22 @@ class _Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
             self.fail(f"{value!r} is not {self._expected}.", param, ctx)
 
 
-def _read_count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number < 2**31:
-        raise ValueError
-    return number
+def _number(kind: Callable[[str], Any], is_fit: Callable[[Any], bool]) -> Callable[[str], Any]:
+    """A reader of numbers that raises ValueError for others."""
+
+    def read(text: str) -> Any:
+        number = kind(text)
+        if not is_fit(number):
+            raise ValueError
+        return number
+
+    return read
 
 
-def _read_positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise ValueError
-    return number
-
-
-def _read_score(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError
-    return number
-
-
-def _read_tolerance(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < math.inf:
-        raise ValueError
-    return number
+_read_count = _number(int, lambda number: 1 <= number < 2**31)
+_read_positive = _number(float, lambda number: 0 < number < math.inf)
+_read_score = _number(float, lambda number: not math.isnan(number))
+_read_tolerance = _number(float, lambda number: 0 <= number < math.inf)
 
 
 def _read_size(text: str) -> tuple[int, int]:

@@ -82,11 +82,9 @@ def command(**params: Any) -> int:
     convention = jobs.convention_of(params, params["operator"])
     with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
-        explanations = explain(
-            job, chain.from_iterable(params["boxes_explained"]), params["channel"]
-        )
+        boxes = chain.from_iterable(params["boxes_explained"])
+        explanations = explain(job, boxes, params["channel"], params["only"])
         cautions = jobs.cautions(job, job.fit())
-    explanations[0].check_bin(params["only"])
     report.show_cautions(cautions)
     answer(_lines(explanations, form, params["only"], params["limit"]))
     differ = [each for each in explanations if not each.agrees]

@@ -58,13 +58,13 @@ def answer(lines: Iterable[str]) -> None:
 
 @contextmanager
 def progress(
-    total: int | None, *, quiet: bool, unit: str = "boxes"
+    total: int | None, unit: str = "boxes", *, quiet: bool
 ) -> Iterator[Callable[[int], object]]:
     """A progress bar on a terminal after a second; call it with the number newly done.
 
     total: the number to do, None if unknown.
     """
-    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=True) as bar:
+    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=unit == "boxes") as bar:
         yield (lambda done: None) if bar is None else bar.update
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -226,14 +227,10 @@ def as_record(comparison: Comparison, job: Job) -> Record:
 
     job: for the names of boxes and images.
     """
-    spread, tolerance = comparison.spread, comparison.tolerance
+    spread = comparison.spread
     return {
         "agree": comparison.agrees,
-        "tolerance": {
-            "given": tolerance.given,
-            "least": tolerance.least,
-            "most": tolerance.most,
-        },
+        "tolerance": dataclasses.asdict(comparison.tolerance),
         "feature_values": {
             "finite": spread.count,
             "mean": spread.mean,
@@ -295,8 +292,5 @@ def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
         "channel": box.channel,
         "values": list(box.values),
         "why": [_reason_record(reason) for reason in found.reasons],
-        "contrasts": [
-            {"what": c.what, "text": c.text, "first": c.first, "second": c.second}
-            for c in found.contrasts
-        ],
+        "contrasts": [dataclasses.asdict(contrast) for contrast in found.contrasts],
     }

@@ -1,4 +1,4 @@
-"""A convention in words: what the operator is called, its rules, and what becomes of a bin."""
+"""A convention in words: the name of its operator, its rules, and how it reduces a bin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roicrop.text import measure, minus
 
 
 def named(row: Convention) -> str:
-    """Its name, and its operator where another has such a name: "torchvision (ps-align)"."""
+    """Its name, with the operator if the name is ambiguous: "torchvision (ps-align)"."""
     return row.name if row.operator in ("align", "pool") else f"{row.name} ({row.operator})"
 
 
@@ -93,7 +93,7 @@ def rules(row: Convention) -> str:
 
 
 def _moved(row: Convention) -> str:
-    """What becomes of the corners, to follow something else: ", corners moved −0.5 cells"."""
+    """How corners move, to be appended: ", corners moved −0.5 cells"."""
     moves = []
     if row.offset_before:
         moves.append(f"{minus(f'{row.offset_before:+g}')} pixels before scaling")
@@ -112,7 +112,7 @@ def _moved(row: Convention) -> str:
 
 
 def takes(row: Convention) -> str:
-    """What a bin takes of what it is made of: "the average"."""
+    """The reduction of a bin: "the average"."""
     return _TAKES[row.reduction]
 
 

@@ -1,8 +1,8 @@
 """Which map of a pyramid each program takes a box from.
 
-Everyone says floor(4 + log2(sqrt(area) / 224)), and no two programs compute the same. As with
-`Convention`, what they differ in is data: a `LevelRule` is one row. `roicrop.sampling.assign`
-computes by it.
+The formula is always floor(4 + log2(sqrt(area) / 224)), but no two programs compute the same. As
+with `Convention`, their differences are data: a `LevelRule` is one row, which
+`roicrop.sampling.assign` applies.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def level_rule(
     canonical_size: float | None = None,
     canonical_level: float | None = None,
 ) -> LevelRule:
-    """The row, with what was asked for in place of its own values; None leaves them."""
+    """The row with other constants; None keeps the row's own."""
     if isinstance(rule, str):
         if rule not in LEVEL_RULES:
             known = ", ".join(LEVEL_RULES)
@@ -199,5 +199,5 @@ def real(value: object, name: str) -> float:
 
 
 def kind_of(value: object) -> str:
-    """What an argument is that is of the wrong type, as a message says it."""
+    """An argument of the wrong type, as messages describe it."""
     return f"of type {type(value).__name__}"

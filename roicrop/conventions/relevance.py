@@ -1,7 +1,7 @@
-"""Which fields of a convention play a part in what it computes.
+"""Which fields of a convention matter to its results.
 
-A row has every field, and some of them say nothing: an average does not start from a value, and
-whole cells are not sampled.
+A row has every field, and some have no effect: an average does not start from a value, and whole
+cells are not sampled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from roicrop.conventions.table import Convention, Kind, Mode
 
 
 def matters(field: str, row: Convention) -> bool:
-    """Whether another value of this field could give other results, with the rest of the row."""
+    """True if another value of this field could change the results of this row."""
     return (
         row.kind in _OF_KINDS.get(field, (row.kind,))
         and _OF_MODE.get(field) in (None, row.mode)
@@ -27,8 +27,8 @@ def matters(field: str, row: Convention) -> bool:
 def effective(row: Convention) -> Convention:
     """The row without its names, with every irrelevant field set to one value.
 
-    Two rows of which this is equal (NaN taken to equal NaN, as in their `repr`) give the same for
-    all boxes that neither refuses.
+    If two rows have equal effective rows (where NaN equals NaN, as in their `repr`), they give the
+    same results for all boxes that neither refuses.
     """
     if _of_one_sample(row) and row.reduction == "max" and row.max_start == -math.inf:
         row = dataclasses.replace(row, mode="avg", void=row.void_max)
@@ -37,7 +37,7 @@ def effective(row: Convention) -> Convention:
 
 
 def coarse(row: Convention) -> Convention:
-    """The effective row without what changes few bins or last bits, and NaN for empty bins."""
+    """The effective row, ignoring rules that only affect few bins or last bits; NaN if void."""
     row = effective(row)
     return dataclasses.replace(
         row,

@@ -1,4 +1,4 @@
-"""From a convention's name, and what was asked for in place of its values, to the row to use."""
+"""From a convention's name and the settings that override it to the row to use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from roicrop.text import choice, quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
-    """The row of that name for that operator, or an ArgumentError that lists the names."""
+    """Find the row of that name and operator; ArgumentError lists the names if there is none."""
     if operator == "pool" and name in _POOL_IS_FAST_RCNN:
         name = DEFAULT["pool"]
     row = CONVENTIONS.get((operator, name))
@@ -68,9 +68,9 @@ def resolve(
     angle: Angle | None = None,
     clockwise: bool | None = None,
 ) -> Convention:
-    """The row, with what was asked for in place of its own values.
+    """The row with its values overridden by settings.
 
-    None leaves the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
+    None keeps the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
     `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
     none and one cell. `min_size` is in cells; "none" leaves RoIs as small as they are.
     `interpolation` and `extrapolation_value` are for crop-and-resize only. `level_rule` is a name
@@ -192,7 +192,7 @@ def _checked_ratio(ratio: SamplingRatio, row: Convention) -> SamplingRatio:
 
 
 def _check_applies(name: str, row: Convention) -> None:
-    """ArgumentError for an option that would make another operator of the row, or no other."""
+    """Raise ArgumentError for an option that the row's operator does not have."""
     if name not in row.options:
         raise ArgumentError(f"{name} does not apply to the convention {row.name}: leave it out")
 

@@ -1,4 +1,4 @@
-"""What may be asked of a convention in place of its own rules, and how it is written."""
+"""The settings that can override a convention's rules, and how they are written."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from roicrop.conventions.levels import LEVEL_RULES
 class Setting:
     """An argument of `resolve` as text.
 
-    expected: what it may be, in words. parse: reads it; ValueError if it is nothing such.
-    choices: the texts that it may be, where these are few.
+    expected: its possible values, in words. parse: reads it, raising ValueError if it cannot.
+    choices: the possible texts, if there are few.
     """
 
     expected: str

@@ -1,8 +1,8 @@
 """What each framework means by RoIAlign, RoIPool and crop-and-resize.
 
-Every framework has an operator by these names, and no two agree on all of it. What they differ in
-is data: a `Convention` is one row of that table, and all the rest of roicrop reads the row. A new
-framework is a new row here and no branch anywhere else.
+Every framework has operators of these names, and no two agree completely. Their differences are
+data: a `Convention` is one row of the table, which the rest of roicrop reads. A new framework is a
+new row here, and no branch anywhere else.
 
 Coordinates on the way from a box to a sample, for each axis (y with height, x with width):
 
@@ -52,9 +52,9 @@ class Convention:
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
     added_pixel: added to x2 and y2 besides, in pixels before scaling.
     added_cell: added to an RoI's size, in cells, before its minimum.
-    clipped: corners are put in order and moved onto the map before `offset_after`.
-    min_size: RoIs smaller than this many cells are taken to be this large; None leaves them.
-    aligned_min_size: what that becomes where `aligned` is asked for.
+    clipped: corners are sorted and moved onto the map before `offset_after`.
+    min_size: smaller RoIs are enlarged to this many cells; None leaves them as they are.
+    aligned_min_size: the same under `aligned`.
     sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
         "exact" (the integral over the bin).
     positions: the order of float arithmetic for sample i of g in bin p, which decides last bits:
@@ -63,7 +63,7 @@ class Convention:
         "fraction"     start + bin·(p + (i + ½) / g)
         "corners"      start + j·(end − start) / (n − 1): the bins share n points, from corner to
                        corner of the box; bin p takes g of them, from j = p·g on, or p·(g − 1)
-    min_samples: how many samples per bin has under "adaptive" at least.
+    min_samples: the smallest number of samples per bin under "adaptive".
     sample_at: where in its g-th part of a bin a sample lies: ½ is written above.
     shared: the points at the edges of bins belong to both; g is at least 2.
     border: "clamp" counts a sample in [−1, size] and moves it to [0, size − 1], others are 0;
@@ -71,7 +71,7 @@ class Convention:
         goes on beyond the last centre on the line through the last two; "zero" lets the map fade
         to 0 over the cell beyond its last; "extrapolate" gives `void` to any bin whose sample lies
         outside [0, size − 1].
-    rounding: how RoIPool makes cells of corners; without it, edges of bins alone become cells.
+    rounding: how RoIPool rounds corners to cells; without it, only edges of bins are rounded.
     pixels: whether corners are "rounded" to whole pixels, half away from zero, before scaling, and
         whether `added_pixel` is added before that ("moved-and-rounded") or after it.
     end_cell: whether the cell of a rounded end corner belongs to the box.
@@ -92,7 +92,7 @@ class Convention:
         x / image size.
     interpolation: how a sample reads the map.
     level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
-    options: what else may be asked of it, that does not make another operator of it: of
+    options: the settings that it accepts without becoming another operator, from
         "sampling_ratio", "aligned", "min_size", "mode", "angle" and "clockwise".
     """
 
@@ -168,11 +168,11 @@ class Convention:
 
     @property
     def position_sensitive(self) -> bool:
-        """Whether each bin reads channels of its own."""
+        """True if each bin reads its own channels."""
         return self.operator in ("ps-align", "ps-pool")
 
     def own_channels(self, bins: tuple[int, int]) -> int:
-        """How many channels of a map one of the output is pooled from: one, or one for each bin."""
+        """The number of map channels per output channel: one, or one for each bin."""
         return math.prod(bins) if self.position_sensitive else 1
 
     @property
@@ -182,7 +182,7 @@ class Convention:
 
     @property
     def void_value(self) -> float:
-        """What a bin gives that has no sample or no cell, in the present mode."""
+        """The value of a bin without samples or cells, in this mode."""
         return self.void if self.mode == "avg" else self.void_max
 
 

@@ -40,8 +40,8 @@ class Options:
 
     channel: the one that is shown. None is the mean over all, and where a maximum is drawn, which
         has no cells for a mean, the channel with the largest pooled value.
-    bin: the one that is brought out; None is that with the largest value.
-    photo: the image's file, in place of what the files of the job name.
+    bin: the one that is highlighted; None means the one with the largest value.
+    photo: the image's file, instead of the one named in the files.
     points: whether the sampling points go beside each figure, as CSV.
     overwrite: whether files that exist are replaced; replace_own: those that roicrop drew.
     """
@@ -92,16 +92,16 @@ def remove(files: Sequence[Path]) -> None:
 class Album:
     """Figures of some boxes of a job: one for each, or one for all on an image.
 
-    place: a directory that is there (see `room_for_pictures`); or, for one figure, a file that ends
+    place: an existing directory (see `room_for_pictures`); or, for one figure, a file that ends
         in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
-    boxes: numbers of boxes in their file; None is the first few, or all for a survey.
-    survey: "overview", "sheet" or "coverage" for one figure an image; None for one a box.
+    boxes: indices of boxes in their file; None is the first few, or all for a survey.
+    survey: "overview", "sheet" or "coverage" for one figure per image; None for one per box.
 
     As a context manager, it takes back the files that it made when the work fails.
 
     Raises BoxError for a box that does not exist or cannot be drawn, ArgumentError for a channel, a
-    bin or a photograph that cannot be, and OutputError for a place that cannot be used.
+    bin or a photograph that does not exist, and OutputError for a place that cannot be used.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Sca
 
 
 def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and the largest finite value, or 0, which operators give for want of others."""
+    """The smallest and the largest finite value, or 0 if there are none, as operators give."""
     finite = values[np.isfinite(values)]
     return float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
 

@@ -30,8 +30,8 @@ _SAME: Final = 5e-3  # cells: smaller shifts are invisible
 _SAME_PLACE: Final = 0.25  # pixels
 _LEAST_GAP: Final = 3.5  # pixels between samples, below which …
 _THINNED: Final = 8.0  # … only some are drawn, that far from one another
-_MOST_TERMS: Final = 3000  # of the one bin that are looked at one by one
-_LEAST_CENTRED: Final = 14.0  # pixels per cell from which on centres are marked
+_MOST_TERMS: Final = 3000  # of the framed bin that are looked at one by one
+_LEAST_CENTRED: Final = 14.0  # pixels per cell from which centres are marked
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Crop:
     """One box under one plan, and what it pooled.
 
     values: (PH, PW), of the numbers that the figure shows.
-    bin: the one that is brought out, (p, q).
+    bin: the one that is highlighted, (p, q).
     """
 
     plan: Plan
@@ -66,7 +66,7 @@ class Crop:
 
     @cached_property
     def framed(self) -> Outline:
-        """What is framed: the one bin, or for RoIPool its cells."""
+        """The frame: of the framed bin, or for RoIPool of its cells."""
         if self.plan.kind != "cell" or not all(self.cells(*self.bin)):
             return self.own
         rows, columns = self.cells(*self.bin)
@@ -75,7 +75,7 @@ class Crop:
 
     @cached_property
     def terms(self) -> list[Term]:
-        """What the one bin is made of, or the first of it."""
+        """What the framed bin is made of, or the first of it."""
         return list(islice(self.plan.terms(self.k, *self.bin), _MOST_TERMS))
 
     @cached_property
@@ -91,7 +91,7 @@ class Crop:
 
     @property
     def read(self) -> Outline:
-        """(n, 2): corners around the one bin, and around the cells of the term that is shown."""
+        """(n, 2): corners around the framed bin, and around the cells of the term that is shown."""
         taps = self.shown_term.taps if self.shown_term else ()
         reach = [(tap.row + d, tap.column + d) for tap in taps for d in (-0.3, 0.3)]
         return np.array([*self.framed.tolist(), *reach])
@@ -230,7 +230,8 @@ class Drawing:
     def frame(self, brush: Brush, outline: Outline, width: float) -> None:
         """An outline in the colour of the bins."""
         corners = self.view.corners(outline)
-        brush.outline(corners, width + 1.4, SHADOW)
+        if not self.dashed:  # whose shadow would hide a frame below it
+            brush.outline(corners, width + 1.4, SHADOW)
         brush.outline(corners, width, self.colour, dashed=self.dashed)
 
     def pixels(self, y: float | np.floating, x: float | np.floating) -> tuple[float, float]:

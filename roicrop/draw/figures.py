@@ -107,7 +107,7 @@ def overlay(
     """Two conventions' bins and samples over one another, and where their results differ.
 
     names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
-    crops: for one map and one output size. The bin in which they differ most is brought out,
+    crops: for one map and one output size. The bin in which they differ most is highlighted,
         whichever theirs is.
     """
     with np.errstate(invalid="ignore", over="ignore"):

@@ -1,6 +1,6 @@
 """What is drawn for each kind of plan, with its legend beside it.
 
-One bin is brought out; of the others only as much is seen as shows that they are alike.
+One bin is highlighted; of the others only as much is seen as shows that they are alike.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from roicrop.draw.view import Span, spans_of
 from roicrop.text import brief, measure, tidy
 
 _LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
-_LEAST_BIN: Final = 4.0  # pixels a bin below which no lines are drawn between bins
+_LEAST_BIN: Final = 4.0  # pixels per bin below which no lines are drawn between bins
 _LEAST_WINNER: Final = 6.0  # pixels per cell below which the cells of other bins have no marks
 _MOST_WINNERS: Final = 1000
-_LEAST_RING: Final = 9.0  # pixels between samples below which small ones are dots
-_LEAST_LABELLED: Final = 84.0  # pixels per cell from which on a weight is a number too
+_LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
+_LEAST_LABELLED: Final = 84.0  # pixels per cell from which a weight is a number too
 _WIDE, _HIGH = SWATCH
 
 
@@ -113,7 +113,7 @@ _STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 
 
 def _own_samples(drawing: Drawing, brush: Brush) -> None:
-    """The samples of the one bin, and the cells that one of them reads."""
+    """The samples of the framed bin, and the cells that one of them reads."""
     radius, chosen = min(max(0.2 * drawing.points.gap, 1.6), 4.5), drawing.crop.shown_term
     if chosen is not None:
         at = drawing.pixels(chosen.read_y, chosen.read_x)
@@ -133,7 +133,7 @@ def _own_samples(drawing: Drawing, brush: Brush) -> None:
 
 
 def _cuts(drawing: Drawing, brush: Brush) -> None:
-    """The lines that cut the one bin into pieces: through the centres of cells."""
+    """The lines that cut the framed bin into pieces: through the centres of cells."""
     (ys, xs), view = spans_of(drawing.crop.own), drawing.view
     for i in range(math.ceil(ys.low), math.floor(ys.high) + 1):
         brush.line(view.x(xs.low), view.y(i), view.x(xs.high), view.y(i), 1.5, POINT, dashed=True)
@@ -142,7 +142,7 @@ def _cuts(drawing: Drawing, brush: Brush) -> None:
 
 
 def _labels_of_weights(drawing: Drawing) -> list[Label]:
-    """What each cell of the one sample holds, times what it counts, where cells are large."""
+    """What each cell of the chosen sample holds, times what it counts, where cells are large."""
     chosen = drawing.crop.shown_term
     if chosen is None or drawing.view.cell < _LEAST_LABELLED:
         return []
@@ -176,7 +176,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
-        text = f"the {cells} that {one} reads; thicker lines weigh more"
+        text = f"the {cells} that {one} reads; thicker line, larger weight"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
         mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
@@ -335,7 +335,7 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
         found.append(Entry(framed(3.4, POINT, inset=11), "its largest cell"))
         if _has_other_winners(drawing):
             found.append(
-                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest of other bins")
+                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest cells of other bins")
             )
     if drawing.alone and _moves(drawing):
         text = "how far an edge moved; + is outwards"

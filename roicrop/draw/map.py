@@ -30,7 +30,7 @@ _LANE: Final = 22
 _FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels per cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
 _MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
-_LARGEST: Final = 92.0  # pixels a bin
+_LARGEST: Final = 92.0  # pixels per bin
 _WIDEST: Final = 2.2  # bins, in their heights
 _LEAST_BORDER: Final = 4.0
 
@@ -61,7 +61,7 @@ class Label:
 
 
 def meet(box: Box, others: Sequence[Box]) -> bool:
-    """Whether a rectangle has a part in common with one of others."""
+    """Whether a rectangle overlaps one of others."""
     x0, y0, x1, y1 = np.reshape(others, (-1, 4)).T
     return bool(((x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])).any())
 
@@ -149,7 +149,7 @@ def map_block(
     (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
     if numbered and view.cell_y >= LINE and 0 < seen.size <= _MOST_NUMBERS:
-        written = _fitting(scale, seen, view.cell_x - 2)
+        written = _fitting(scale, seen, view.cell_x - 1)
     picture = marked(view, lambda: heat_map(shown, view, scale), marks, labels)
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -254,7 +254,7 @@ def grid(
 
     values, void: (PH, PW), and which bins had nothing to pool.
     room, most_height: the width and height that it may have; a grid of few bins is smaller.
-    framed: the bin that is brought out, in one of the colours or in dashes of two.
+    framed: the bin that is highlighted, in one of the colours or in dashes of two.
     bare: without numbers of bins beside it.
     """
     rows, columns = values.shape

@@ -97,7 +97,7 @@ class Sheet:
 
 
 def save(sheet: Sheet, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG, whole or not at all, with its title and who drew it as PNG text.
+    """Write a figure as PNG, whole or not at all; PNG text has its title and the program's name.
 
     Raises OutputError if the file exists and `overwrite` is not set, or cannot be written.
     """

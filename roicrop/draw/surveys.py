@@ -123,7 +123,6 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
     few = len(items) <= _MOST_NAMED
     labels = _labels(items, view, boxes, first if few else first[:_NAMED_OF_MANY])
     named = set(range(len(items)) if few else labels)
-    faint = _faint(len(items))
 
     def marks(brush: Brush) -> None:
         for n in sorted(largest, key=named.__contains__):  # the small ones and the named ones last
@@ -131,7 +130,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
                 brush.outline(boxes[n], 3.6, (*INK, 170))
                 brush.outline(boxes[n], 2.2, colours[items[n].level])
             else:
-                brush.outline(boxes[n], _THIN, (*colours[items[n].level][:3], faint))
+                brush.outline(boxes[n], _THIN, _faint(colours[items[n].level], len(items)))
 
     texts = list(labels.values())
     map_, _ = map_block(survey.shown, view, scale, marks, texts, numbered=False)
@@ -150,16 +149,16 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
         what = f"{len(named)} of those {which}, numbered"
         entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
         rest = f"the other {len(items) - len(named):,} boxes"
-        entries.append(sheet.Entry(sheet.framed(_THIN, (*BOX, faint)), rest))
+        entries.append(sheet.Entry(sheet.framed(_THIN, _faint(BOX, len(items))), rest))
     bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
     title += f", each with {survey.labels}" if few else ""
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
 
 
-def _faint(count: int) -> int:
-    """The opacity of so many boxes' thin outlines."""
-    return max(90, min(200, 24_000 // count))
+def _faint(colour: Colour, count: int) -> Colour:
+    """The colour of so many boxes' thin outlines."""
+    return (*colour[:3], max(90, min(200, 24_000 // count)))
 
 
 def _labels(
@@ -230,7 +229,7 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
             if few:
                 draw_box(brush, view, outline)
             else:
-                brush.outline(view.corners(outline), _THIN, (*BOX, _faint(len(items))))
+                brush.outline(view.corners(outline), _THIN, _faint(BOX, len(items)))
 
     shown = replace(Shown.of(total[np.newaxis], 0), words="weight of each cell")
     on_map = marks if few else lambda brush: None  # which many boxes would hide

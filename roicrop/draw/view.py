@@ -44,7 +44,7 @@ class Span:
         return self.high - self.low
 
     def meets(self, other: Span) -> bool:
-        """Whether they have a coordinate in common."""
+        """Whether they overlap."""
         return self.low <= other.high and other.low <= self.high
 
     def holds(self, value: float) -> bool:
@@ -131,7 +131,7 @@ def _cells(span: Span, size: int) -> range:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One number a cell of a map: what a figure shows of it.
+    """One number per cell of a map: what a figure shows of it.
 
     values: (H, W) float64, as much as was read.
     words: which of the map's numbers they are, for example "channel 4".

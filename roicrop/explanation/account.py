@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
-from roicrop.errors import ArgumentError, BoxError
+from roicrop.errors import BoxError
 from roicrop.job import SMALL_MAP, Job
 from roicrop.sampling import CORNERS, Cells, Levels, Plan, Tap, Term, Terms
 
@@ -178,17 +178,8 @@ class Explanation:
         self._zero = plan.zero_candidate(k)
 
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
-        """All bins, row by row, or just one; ArgumentError if it does not exist."""
-        self.check_bin(only)
+        """All bins, row by row, or just one that exists."""
         return iter(self._all_bins if only is None else [self._bin(*only)])
-
-    def check_bin(self, only: tuple[int, int] | None) -> None:
-        """Raise ArgumentError if the bin does not exist."""
-        height, width = self.plan.output_size
-        if only is not None and not (0 <= only[0] < height and 0 <= only[1] < width):
-            raise ArgumentError(
-                f"no bin {only[0]},{only[1]}: there are {height}×{width}, counted from 0,0"
-            )
 
     def listing(
         self, only: tuple[int, int] | None = None, most: int | None = None
@@ -272,15 +263,18 @@ class Explanation:
         return Reading(term, features, value)
 
 
-def explain(job: Job, boxes: Iterable[int], channel: int = 0) -> list[Explanation]:
+def explain(
+    job: Job, boxes: Iterable[int], channel: int = 0, only: tuple[int, int] | None = None
+) -> list[Explanation]:
     """Explain one channel of each of these boxes.
 
-    boxes: their indices in the file.
+    boxes: their indices in the file. only: the bin that will be asked for, None for all.
 
     Raises BoxError for a box that does not exist or is not pooled, and ArgumentError for a channel
-    that does not exist.
+    or a bin that does not exist.
     """
     job.check_channel(channel)
+    job.check_bin(only)
     rows = job.rows_of(boxes)
     for row in rows.tolist():
         _require_pooled(job, row)

@@ -95,20 +95,10 @@ def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
         if not len(samples):
             continue
         yield f"{INDENT}{name} = {_position(axis, explanation.k, p, index, name)}"
-        yield from table(
-            [
-                [index, name, "", cells, "weights"],
-                *zip(
-                    map(str, samples.index[:most]),
-                    under_one_another([exact(v) for v in samples.position[:most]]),
-                    [_moved(axis, samples, s) for s in range(len(samples))[:most]],
-                    *_neighbours(samples, most),
-                    strict=True,
-                ),
-            ],
-            "rrlll",
-            INDENT * 2,
-        )
+        places = under_one_another([exact(v) for v in samples.position[:most]])
+        moved = [_moved(axis, samples, s) for s in range(len(samples))[:most]]
+        columns = {name: places, "": moved}
+        yield from _along(index, columns, samples, cells, most, "rrlll")
 
 
 def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
@@ -128,20 +118,18 @@ def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
         yield f"{INDENT}{name} from {brief(low)} to {brief(high)}, cut at cell centres"
         if not len(pieces):
             continue
-        yield from table(
-            [
-                [index, "middle", "length", cells, "weights"],
-                *zip(
-                    map(str, pieces.index[:most]),
-                    in_column(pieces.position[:most].tolist()),
-                    in_column(pieces.share[:most].tolist()),
-                    *_neighbours(pieces, most),
-                    strict=True,
-                ),
-            ],
-            "rrrll",
-            INDENT * 2,
-        )
+        middles, lengths = (v[:most].tolist() for v in (pieces.position, pieces.share))
+        columns = {"middle": in_column(middles), "length": in_column(lengths)}
+        yield from _along(index, columns, pieces, cells, most, "rrrll")
+
+
+def _along(
+    index: str, columns: dict[str, list[str]], samples: Samples, cells: str, most: int, align: str
+) -> Iterator[str]:
+    """A table of samples along one axis: these columns, and the cells that each reads."""
+    numbers = map(str, samples.index[:most])
+    rows = zip(numbers, *columns.values(), *_neighbours(samples, most), strict=True)
+    yield from table([[index, *columns, cells, "weights"], *rows], align, INDENT * 2)
 
 
 def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:

@@ -38,8 +38,8 @@ class Options:
     """What a page begins with.
 
     channel, bin: what it shows first; None is channel 0, and the bin with the largest value.
-    photo: the image's file, in place of what the files of the job name.
-    boxes: numbers of boxes in their file; None is all.
+    photo: the image's file, instead of the one named in the files.
+    boxes: indices of boxes in their file; None is all.
     """
 
     channel: int | None = None

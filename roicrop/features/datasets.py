@@ -1,4 +1,4 @@
-"""Which datasets of a file can be feature maps, and which are meant."""
+"""Which datasets of a file can be feature maps, and which ones a path means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from roicrop.text import listing, printable
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A dataset, or a link that is not followed, met in a file.
+    """A dataset in a file, or a link that is not followed.
 
     problem: why it cannot be a feature map, as what comes after its name; None if it can.
     is_link: whether it is a link that leads nowhere, or where nothing is read.
@@ -79,12 +79,12 @@ class MapFile:
         self.close()
 
     def close(self) -> None:
-        """Close it; harmless when done twice."""
+        """Close the file; may be called twice."""
         self.file.close()
 
     @property
     def is_hdf5(self) -> bool:
-        """Whether it is HDF5, and not NumPy's own."""
+        """True if it is HDF5, False for NumPy's formats."""
         return not isinstance(self.file, Archive)
 
     @cached_property
@@ -94,12 +94,12 @@ class MapFile:
 
     @property
     def maps(self) -> list[Found]:
-        """Every dataset that can be a feature map, once, however many links lead to it."""
+        """Every dataset that can be a feature map, once, even if several links lead to it."""
         maps = [one for one in self.found if one.problem is None]
         return list({one.identity or one.path: one for one in reversed(maps)}.values())[::-1]
 
     def get(self, path: str) -> Any:
-        """What is at a path that exists."""
+        """The object at a path that exists."""
         if not self.is_hdf5:
             return self.file.arrays.get(path, self.file)
         return self._opened(self.file, path)
@@ -118,7 +118,7 @@ class MapFile:
         return self.get(posixpath.dirname(path))
 
     def origins(self, path: str) -> Origins:
-        """Where the values of a dataset are, and what keeps them from being read; now watched."""
+        """Where the values of a dataset are, and why they cannot be read; watches those files."""
         if not self.is_hdf5:
             self.file.verify(path)
             return Origins([self.path])
@@ -132,7 +132,7 @@ class MapFile:
             raise FeatureError(f"{where_in(self.file, path)} {problem}")
 
     def choose(self, path: str) -> Chosen:
-        """What a path means; FeatureError if it is not clear, or nothing.
+        """Find the datasets that a path means; FeatureError if it is ambiguous, or nothing.
 
         An empty path is the only dataset that can be a feature map, or the only group of images.
         """
@@ -279,7 +279,7 @@ def _common_group(maps: Sequence[Found]) -> str | None:
 
 
 def _names(group: str, maps: Sequence[Found]) -> list[str]:
-    """What to call the images: themselves, or the groups of their own that they are in."""
+    """The names of images: of their datasets, or of groups with one dataset each."""
     paths = [one.path for one in maps]
     parents = [_parent(one) for one in maps]
     if len({_name(one) for one in maps}) == 1 < len(maps) and group not in parents:
@@ -288,7 +288,7 @@ def _names(group: str, maps: Sequence[Found]) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    """A name as text, whatever bytes it is made of in the file."""
+    """A name as text, whatever its bytes are in the file."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

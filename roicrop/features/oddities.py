@@ -1,4 +1,4 @@
-"""What is odd about feature maps: what their shapes, attributes and storage suggest.
+"""What looks wrong in feature maps, by their shapes, attributes and storage.
 
 `roicrop inspect` tells it of every dataset, and the other commands of the maps that they read.
 """
@@ -27,7 +27,7 @@ _MOST_SAMPLED: Final = 1 << 16
 
 
 def odd_maps(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator[str]:
-    """What may not have been meant, as what comes after the name of a dataset and a colon.
+    """Possible mistakes, to be written after the name of a dataset and a colon.
 
     images: those of a batch that matter.
     """
@@ -88,7 +88,7 @@ def _odd_layout(dataset: Any, stored: StoredMap) -> Iterator[str]:
 
 
 def _odd_numbers(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator[str]:
-    """Whether they are a picture's, or floats in the guise of integers."""
+    """Whether values look like a picture's, or like floats stored as integers."""
     if stored.dtype.name == "uint8" and stored.channels in (1, 3, 4):
         yield f"{stored.channels} channels of uint8 are a picture, most often, not features"
     if stored.dtype.kind not in "iu" or stored.dtype.itemsize != 2:
@@ -133,7 +133,7 @@ def _is_vector(length: int) -> bool:
 
 
 def _is_likelier(other: StoredMap, stored: StoredMap) -> bool:
-    """Whether the other layout makes a more usual map: less oblong, and of 8, 16, … channels."""
+    """True if the other layout gives a more usual map: less oblong, with 8, 16, … channels."""
     if _oblong(other) >= _oblong(stored):
         return False
     is_odd = _oblong(stored) > _OBLONG * _oblong(other) or not _is_usual(stored)

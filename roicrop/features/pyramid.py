@@ -1,9 +1,9 @@
 """Pyramids: groups whose datasets are the levels of one feature pyramid.
 
 A group holds a dataset (a batch, or one image) for each level, or a group for each image with its
-levels, or a group for each level with its images. `--levels` names the levels. Unasked a group is
-taken as a pyramid only where everything says so: names count (p2, p3, …), stride attributes double
-from level to level, and stride × size agree within a coarse cell. A job does not where boxes name
+levels, or a group for each level with its images. `--levels` names the levels. Without it, a group
+is read as a pyramid only if everything agrees: names are numbered (p2, p3, …), stride attributes
+double from level to level, and stride × size agree within a coarse cell; and if boxes do not name
 the datasets.
 """
 
@@ -41,7 +41,7 @@ def find_pyramid(
     *,
     unasked: bool,
 ) -> FoundPyramid | None:
-    """The pyramid that a path means: that of the levels named, or, unasked, one plain to see.
+    """The pyramid that a path means: of the named levels, or else one that is clearly a pyramid.
 
     Raises FeatureError for names that are not levels of one pyramid.
     """
@@ -61,7 +61,7 @@ def find_pyramid(
 
 
 def plain_pyramid(file: MapFile, path: str, layout: str | None = None) -> FoundPyramid | None:
-    """The pyramid that the group at a path plainly is, or the file where no path is given."""
+    """The group at a path, or the file without a path, as a pyramid if it clearly is one."""
     if path and file.is_dataset(path):
         return None
     prefix = f"/{path.strip('/')}/".replace("//", "/")

@@ -59,16 +59,16 @@ def open_features(
         datasets of rank 2 or less beside them are ignored. `/*/name` is the dataset of that name in
         every group. Without a path: the only dataset that can be a feature map, or the only group
         of images.
-    layout: one of `LAYOUTS`; whether it says N is of no matter. None: the `layout` attribute of the
+    layout: one of `LAYOUTS`; the N is ignored. None: the `layout` attribute of the
         dataset, then of its group of images, then channels first.
     spatial_scale: cells per pixel of every image. None: the attributes `stride` or `spatial_scale`.
     input_scale: (sy, sx), how much the image was resized before the network saw it. None: the
         attribute `input_scale`, one number or sx and sy, as on the command line.
     origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
     levels: the names of a pyramid's levels in the group, finest first; see `features.pyramid`
-        for what is one unasked. strides: pixels per cell of each, in place of attributes.
-    pyramids: whether a group that plainly is a pyramid is taken as one unasked.
-    allow_external: whether files that it names outside its own folder are read, and raw storage.
+        for what is one without names. strides: pixels per cell of each, instead of attributes.
+    pyramids: whether a group that clearly is a pyramid is read as one without `levels`.
+    allow_external: True to follow links out of the file's folder, and to read raw storage.
 
     Raises FeatureError (one line: which file, dataset and remedy), and ArgumentError for an option
     that makes no sense.
@@ -213,7 +213,7 @@ class FeatureSource:
         self.close()
 
     def close(self) -> None:
-        """Stop reading ahead and close the file; harmless when done twice."""
+        """Stop reading ahead and close the file; may be called twice."""
         for reader in tuple(self._readers):
             reader.shutdown(wait=True, cancel_futures=True)
         self._file.close()
@@ -223,7 +223,7 @@ class FeatureSource:
         return self._map(i).size
 
     def bytes(self, i: int) -> int:
-        """How many bytes map i takes, as it is read."""
+        """The size of map i in bytes, as it is read."""
         return self._bytes(i, *self._whole(i))
 
     def dataset_of(self, i: int) -> str:
@@ -231,7 +231,7 @@ class FeatureSource:
         return self._found(i)[0].path
 
     def scale(self, i: int) -> Scale:
-        """Cells a pixel of map i: the option's, else the attributes' of the dataset or its group.
+        """Cells per pixel of map i: the option's, else from attributes of the dataset or group.
 
         FeatureError if an attribute is not a positive number, or if the two contradict each other.
         """
@@ -250,7 +250,7 @@ class FeatureSource:
             return next(filter(None, (_picture(self._open(place)) for place in places)), None)
 
     def odd(self, maps: Sequence[int]) -> list[str]:
-        """What is odd about these maps and how they are stored, a line each."""
+        """What looks wrong in these maps and their storage, a line each."""
         from roicrop.features.oddities import odd_maps, odd_scale
 
         with hdf5.named_errors(self.path):

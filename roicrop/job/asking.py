@@ -1,4 +1,4 @@
-"""Options by name, from the command line or from Python, and what they ask the pipeline for.
+"""From options by name, of the command line or of Python, to a request for the pipeline.
 
 `Parameters` map an option's name (`sampling_ratio`, `min_score`) to its value; None is an option
 that was not given.
@@ -32,9 +32,9 @@ _T = TypeVar("_T")
 
 
 def with_model(params: Parameters, *names: str) -> dict[str, Any]:
-    """The parameters, with what exported models say in place of what no option says.
+    """The parameters, completed from exported models where options are not given.
 
-    names: conventions, some of which may be models; by default that of --convention.
+    names: of conventions, some of which may be models; by default --convention.
     """
     models = [name for name in names or [params.get("convention") or ""] if is_model(name)]
     if not models:
@@ -68,7 +68,7 @@ def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
 
 
 def convention_of(params: Parameters, operator: Operator) -> Convention:
-    """The row that the options of `align` or `pool` name, with what they override.
+    """The row that the options of `align` or `pool` name, with their overrides.
 
     Of boxes without an angle, if options do not say; `request_of` adds that for the others.
     """
@@ -83,7 +83,7 @@ def convention_of(params: Parameters, operator: Operator) -> Convention:
 
 
 def operators_of(params: Parameters, *commands: Operator) -> tuple[Operator, ...]:
-    """What these commands, of `align` and `pool`, compute with these options."""
+    """The operators that these commands (`align`, `pool`) run with these options."""
     if params.get("position_sensitive"):
         return tuple(op for op, (of, flag) in COMMANDS.items() if of in commands and flag)
     said = [params.get(name) is not None for name in _OF_ANGLES]
@@ -96,7 +96,7 @@ _OF_ANGLES: Final = ("angle", "clockwise")
 
 
 def settings_of(params: Parameters, operator: Operator) -> dict[str, Any]:
-    """What options put in place of an operator's rules, as `resolve` takes it."""
+    """The options that override an operator's rules, as `resolve` takes them."""
     known = [name for name in SETTINGS if operator == "align-rotated" or name not in _OF_ANGLES]
     return {name: params.get(name) for name in known}
 
@@ -116,7 +116,7 @@ def _turned(params: Parameters, row: Convention) -> Convention | ArgumentError:
 
 
 def request_of(params: Parameters, row: Convention, *beside: Convention) -> Request:
-    """What the options ask for, under that convention; one that was not given is the request's own.
+    """The request of these options under a convention, with defaults for options not given.
 
     beside: other conventions to pool by.
     """

@@ -82,7 +82,7 @@ def assign_images(
     elif features.count == 1 and len(images) == 1:
         listed = None if coco is None else coco.images.get(images[0])
         name = listed.file_name if listed is not None else None
-        how, places = f"every box is of {quoted(name or images[0])}, the only image", {images[0]: 0}
+        how, places = f"every box is on {quoted(name or images[0])}, the only image", {images[0]: 0}
         warnings = () if coco is None else features.counted(len(coco.images), coco.path)
     elif coco is not None:
         how = f"{key} goes through the position in images of {printable(coco.path)}"

@@ -24,7 +24,7 @@ from roicrop.job.request import Request
 from roicrop.job.writing import Reduce
 from roicrop.outputs import room_for_pictures
 
-Progress = Callable[[int], AbstractContextManager[Callable[[int], object]]]
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], object]]]
 
 
 class Album(Protocol):
@@ -36,8 +36,11 @@ class Album(Protocol):
     def __exit__(self, *error: Any) -> None:
         """Take the pictures back if the work failed."""
 
-    def draw(self) -> Iterable[str]:
-        """The files that were made."""
+    def __len__(self) -> int:
+        """Count the figures."""
+
+    def draw(self, progress: Callable[[int], object]) -> Iterable[str]:
+        """Draw them, and say how many more are done; the files that were made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,8 @@ class Done:
 def run(task: Task, progress: Progress) -> Done:
     """Carry out one task here.
 
-    progress: given the number of boxes, what to call with how many more have been pooled.
+    progress: given a number of boxes or figures, and that word, what to call with how many more of
+        them are done.
 
     Raises what `open_job` and `crop` raise.
     """
@@ -98,9 +102,10 @@ def run(task: Task, progress: Progress) -> Done:
 
         def draw() -> None:
             if album is not None:
-                pictures.extend(album.draw())
+                with progress(len(album), "figures") as drawn:
+                    pictures.extend(album.draw(drawn))
 
-        with progress(len(job)) as advance:
+        with progress(len(job), "boxes") as advance:
             cropped = crop(
                 job,
                 task.output,
@@ -211,7 +216,7 @@ class _Waiting:
 
 
 @contextmanager
-def _quietly(boxes: int) -> Iterator[Callable[[int], object]]:
+def _quietly(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     yield lambda done: None
 
 

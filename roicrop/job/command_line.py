@@ -1,6 +1,6 @@
-"""The options of the command line by name, and the command line that asks for a request.
+"""The options of the command line by name, and the command line for a request.
 
-The names are here, and not with the command line, because answers are given as commands too.
+The names are here, and not in `cli`, because answers are given as commands too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def option_words(request: Request, names: Iterable[str]) -> list[str]:
 
 
 def result_options(request: Request) -> dict[str, str]:
-    """What the result depends on besides the files: option → value, "" for none."""
+    """Everything the result depends on besides files: option → value, "" for flags."""
     row, usual = request.convention, {each.name: each.default for each in fields(Request)}
     command, flag = COMMANDS[row.operator]
     options = {"--op": command, **({flag: ""} if flag else {})}

@@ -1,4 +1,4 @@
-"""Where the rows of a batch go: each to files of its own, all inside one directory."""
+"""Where the rows of a batch go: each to its own files, all inside one directory."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def _name_for(row: ManifestRow) -> str:
 
 
 def _key(path: str | os.PathLike[str], folds: bool) -> str:
-    """What two names of one file have in common."""
+    """A key that all names of a file share."""
     real = os.path.realpath(path)
     return unicodedata.normalize("NFC", real).casefold() if folds else os.path.normcase(real)
 
 
 def _folds_case(directory: Path) -> bool:
-    """Whether the file system takes A for a."""
+    """True if the file system ignores case."""
     real = Path(os.path.realpath(directory))
     other = real.with_name(real.name.swapcase())
     return other != real and other.exists() and other.samefile(real)

@@ -38,10 +38,12 @@ class Frames:
         asked = distinct_images(its_like).tolist()
         finest = [i - i % source.levels for i in asked]
         back = np.append(np.searchsorted(asked, its_like), len(asked))
-        scales = [scale(i) for i in asked]
+        # Of each map all at once: there may be too many datasets to keep them open.
+        known = [(scale(i), source.map_size(i), source.input_scale(i)) for i in asked]
+        scales = [its for its, _, _ in known]
         self.scales = list(dict.fromkeys(scales))
-        self.map_size: Float = _with_nowhere([source.map_size(i) for i in asked], 2)[back]
-        self.input_scale: Float = _with_nowhere([source.input_scale(i) for i in asked], 2)[back]
+        self.map_size: Float = _with_nowhere([its for _, its, _ in known], 2)[back]
+        self.input_scale: Float = _with_nowhere([its for _, _, its in known], 2)[back]
         self.scale: Float = _with_nowhere([one.value for one in scales], 1)[back]
         finest_size = _with_nowhere([source.map_size(i) for i in finest], 2)[back]
         finest_scale = _with_nowhere([scale(i).value for i in finest], 1)[back]

@@ -106,7 +106,7 @@ class Job:
         self.source.close()
 
     def take(self, rows: Rows) -> Job:
-        """Some of the boxes, in any order and any number of times, on the same open maps."""
+        """The job of some of the boxes, in any order, repeated or not, on the same open maps."""
         return dataclasses.replace(
             self,
             table=self.table.take(rows),
@@ -116,13 +116,13 @@ class Job:
         )
 
     def reread(self, request: Request) -> Job:
-        """The same boxes on the same open maps, with their numbers read as another request says."""
+        """The job with its boxes read as another request says, on the same open maps."""
         box_format = request.box_format or self.table.box_format
         table = dataclasses.replace(self.table, box_format=box_format)
         return dataclasses.replace(self, request=request, table=table)
 
     def under(self, convention: Convention) -> Job:
-        """The same job, with boxes on the maps that a convention's level rule puts them on."""
+        """The job with boxes on the levels of a convention's level rule."""
         rule = convention.level_rule
         if self.level_rule is None or rule == self.convention.level_rule:
             return self
@@ -132,24 +132,24 @@ class Job:
         return self._under[rule]
 
     def moved_to(self, corners: Corners) -> Job:
-        """The same boxes with other corners, (K, 4) xyxy in pixels."""
+        """The job with other corners for its boxes, (K, 4) xyxy in pixels."""
         table = dataclasses.replace(self.table, box_format="xyxy", coords=corners)
         request = dataclasses.replace(self.request, normalized=False, inclusive=False)
         return dataclasses.replace(self, request=request, table=table)
 
     @property
     def convention(self) -> Convention:
-        """The row that the job was asked to pool by."""
+        """The convention to pool by."""
         return self.request.convention
 
     @property
     def memory(self) -> int:
-        """How many bytes may be used."""
+        """The number of bytes that may be used."""
         return self.request.memory or default_memory()
 
     @property
     def reversed(self) -> int:
-        """How many boxes that are pooled end before they begin."""
+        """The number of pooled boxes that are reversed."""
         return self.count_reversed(of_pooled=True)
 
     def count_reversed(self, *, of_pooled: bool = False) -> int:
@@ -164,7 +164,7 @@ class Job:
 
     @property
     def images_read(self) -> int:
-        """How many images have a box that is pooled."""
+        """The number of images with a pooled box."""
         return len(distinct_images(self.image_index, self.is_pooled))
 
     @property
@@ -175,13 +175,13 @@ class Job:
 
     @property
     def on_levels(self) -> dict[str, int]:
-        """How many boxes are on each level of a pyramid, by its name."""
+        """Level of a pyramid → the number of boxes on it."""
         names = self.source.level_names or []
         return {name: int((self.level == i).sum()) for i, name in enumerate(names)}
 
     @property
     def on_no_level(self) -> int:
-        """How many boxes that are on an image are on no level of its pyramid."""
+        """The number of boxes on an image but on no level of its pyramid."""
         return int(((self.level < 0) & (self.image_index >= 0)).sum())
 
     def why_on_level(self, row: int) -> sampling.Levels:
@@ -191,12 +191,12 @@ class Job:
 
     @property
     def map_sizes(self) -> list[tuple[int, int]]:
-        """The distinct (H, W) of the maps that boxes are on, in cells."""
+        """The distinct sizes (H, W), in cells, of the maps that boxes are on."""
         return list(dict.fromkeys((int(h), int(w)) for h, w in self.frames.map_size[:-1]))
 
     @property
     def box_format_origin(self) -> str:
-        """What said in which order a box's coordinates are."""
+        """The source of the box format."""
         if self.table.box_format_origin == "default" and self.table.box_format != "xyxy":
             return f"default of {self.convention.name}"
         return self.table.box_format_origin
@@ -248,18 +248,18 @@ class Job:
 
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
-        """(K, 2) from pixels of each box's original image to cells of its map, y first."""
+        """Cells of the map per pixel of the original image for each box (K, 2), y first."""
         factors: Corners = self.frames.cells_per_pixel(self.convention)[self.frames.of_box]
         return factors
 
     @property
     def box_map_size(self) -> NDArray[np.float64]:
-        """(K, 2) height and width of each box's map, in cells."""
+        """Height and width of each box's map in cells (K, 2)."""
         sizes: Corners = self.frames.map_size[self.frames.of_box]
         return sizes
 
     def scale(self, i: int) -> Scale:
-        """Cells per pixel of map i: what the request says, else the file."""
+        """Cells per pixel of map i, from the request or else the file."""
         if self.request.spatial_scale is not None:
             return Scale(self.request.spatial_scale, self.request.scale_origin)
         return self.source.scale(i)
@@ -285,7 +285,7 @@ class Job:
 
     @property
     def input_files(self) -> list[str]:
-        """The files that the job reads, by whatever link."""
+        """The files that the job reads, including those behind links."""
         return [
             *self.source.watched.paths,
             *filter(None, [self.table.source.path, self.request.images]),
@@ -299,7 +299,7 @@ class Job:
 
     @property
     def layout(self) -> str:
-        """CHW or HWC: how each map lies in the file."""
+        """The layout of maps in the file: CHW or HWC."""
         return "HWC" if self.source.channels_last else "CHW"
 
     def where(self, row: int) -> str:
@@ -307,7 +307,7 @@ class Job:
         return self.table.where(int(self.table.source_index[row]))
 
     def image_name(self, i: int) -> str:
-        """What to call image i: its name in a group, its number in a batch."""
+        """The name of image i: in a group its own, in a batch its index."""
         return str(i) if self.source.names is None else self.source.names[i]
 
     def image_of(self, i: int) -> int:
@@ -315,21 +315,21 @@ class Job:
         return i // self.source.levels
 
     def check_channel(self, channel: int | None) -> None:
-        """ArgumentError for a channel that the maps, or what is pooled of them, lack."""
+        """Raise ArgumentError for a channel that does not exist."""
         channels = channels_of(self.convention, self.source.channels, self.request.output_size)
         if channel is not None and channel >= channels:
             last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
     def check_bin(self, chosen: tuple[int, int] | None) -> None:
-        """ArgumentError for a bin that is none of those that are pooled."""
+        """Raise ArgumentError for a bin that does not exist."""
         size = self.request.output_size
         if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
             there = f"there are {size[0]}×{size[1]} bins, counted from 0,0"
             raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {there}")
 
     def check_pair(self, conventions: Sequence[Convention]) -> None:
-        """ArgumentError for two conventions where only one can be shown."""
+        """Raise ArgumentError for two conventions if only one can be shown."""
         own = self.convention
         if len(conventions) > 1 and (own.turned or own.position_sensitive):
             raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
@@ -402,7 +402,7 @@ class Job:
         return [Placed(self, i, its) for i, its in zip(maps[starts].tolist(), each, strict=False)]
 
     def fit(self) -> Fit:
-        """How many boxes have zero size, or lie outside their map."""
+        """How many boxes have zero size or lie outside their map."""
         return self._fit
 
     @cached_property
@@ -423,7 +423,7 @@ class Job:
 
     @property
     def scale_matters(self) -> bool:
-        """Whether another scale would put boxes elsewhere on their map."""
+        """True if another scale would move boxes on their map."""
         if self.request.normalized:
             return self.request.image_size is not None and not self.convention.normalized
         return self.request.image_size is None or not self.convention.normalized

@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 def parameters(job: Job) -> dict[str, object]:
-    """Everything that the result depends on, under its option's name.
+    """Everything that the result depends on, by option name.
 
     `rules` are the convention's, all of them. None means not given. A scale that is not the
     same for every image is in `varying_scales` instead.
@@ -35,7 +35,7 @@ def parameters(job: Job) -> dict[str, object]:
 
 
 def _of_levels(job: Job) -> dict[str, object]:
-    """What chose the levels of a pyramid."""
+    """The parameters that chose the levels of a pyramid."""
     rule = job.level_rule
     if job.source.level_names is None:
         return {}
@@ -54,7 +54,7 @@ def _of_levels(job: Job) -> dict[str, object]:
 
 
 def input_parameters(job: Job) -> dict[str, object]:
-    """Those that do not depend on the convention."""
+    """The parameters that do not depend on the convention."""
     request = job.request
     resized = _only(job.input_scales)
     return {
@@ -110,6 +110,6 @@ _WORDS: Final = ("name", "program", "surprise", "verified", "options")
 
 
 def _only(values: Sequence[_T]) -> _T | None:
-    """The value, if all are one."""
+    """The common value, if all are equal."""
     distinct = set(values)
     return distinct.pop() if len(distinct) == 1 else None

@@ -307,6 +307,8 @@ def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
     pieces = boxes.pieces
     top, left = pieces[:, [0, 2]].min(axis=0)
     bottom, right = pieces[:, [1, 3]].max(axis=0)
+    if (bottom - top, right - left) == (1, 1):
+        return np.ones((1, 1), dtype=bool)
     wanted = np.zeros((bottom - top, right - left), dtype=bool)
     pieces = pieces - [top, top, left, left]
     _, _, height, width = boxes.windows.piece

@@ -1,4 +1,4 @@
-"""The photograph that a map was computed from: where it lies, and whether it fits the map."""
+"""The photograph that a map was computed from: finding it, and whether it fits the map."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Photos:
 
 
 def _listed(folder: Path) -> dict[str, list[Path]]:
-    """The files below a folder, by name."""
+    """Name → the files below a folder that have it."""
     found: dict[str, list[Path]] = {}
     count = 0
     for place, _, files in os.walk(folder):
@@ -142,7 +142,7 @@ def _names(job: Job, map_: int, row: int) -> Iterator[str]:
 
 
 def _pixels(placed: Placed) -> tuple[float, float]:
-    """Height and width of what the map covers."""
+    """Height and width of the area that the map covers."""
     (height, width), (y, x) = placed.job.source.map_size(placed.map), placed.cells_per_pixel
     return height / y, width / x
 

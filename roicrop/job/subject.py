@@ -1,4 +1,4 @@
-"""What a box is called and where it really is: all that a plan does not know of it."""
+"""A box's name and its true place: what a plan does not know about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roicrop.sampling import Plan
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The box that a picture or an explanation is of, as the user sees it.
+    """The box in a picture or an explanation, as the user sees it.
 
     file: where the features came from, for example "page.h5::/stride4".
     image: the image's name or number.
@@ -31,7 +31,7 @@ class Subject:
     level: str | None = None
 
     def true_box(self, plan: Plan, k: int) -> TrueBox:
-        """Where the box of a plan really is, whatever its convention makes of it."""
+        """The true place of a plan's box, whatever its convention does with it."""
         y, x = self.cells_per_pixel or (plan.spatial_scale, plan.spatial_scale)
         x1, y1, x2, y2 = self.corners or _own_corners(plan, k)
         if self.corners is None and plan.convention.normalized:
@@ -55,7 +55,7 @@ def _own_corners(plan: Plan, k: int) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class TrueBox:
-    """The box as it really is: the truth that conventions are held against.
+    """The true place of a box, to which conventions are compared.
 
     outline: (4, 2) its corners, y and x each, in order around it, in index coordinates.
     cells: its height and width in cells, negative where it is reversed.

@@ -19,12 +19,12 @@ _LISTED: Final = 5
 
 
 def is_model(spec: str) -> bool:
-    """Whether that names a model, or a node in one: `model.onnx`, `model.xml::NODE`."""
+    """True for the name of a model, or of a node in one: `model.onnx`, `model.xml::NODE`."""
     return Path(split_spec(spec)[0]).suffix.lower() in _PROGRAMS
 
 
 def program_of(path: str) -> str:
-    """Whose format it is: "ONNX" or "OpenVINO"."""
+    """The program of a model's format: "ONNX" or "OpenVINO"."""
     return _PROGRAMS[Path(path).suffix.lower()]
 
 

@@ -32,8 +32,8 @@ class Attribute:
 class Choice:
     """What one kind of node computes.
 
-    convention, operator: what computes the same; where `differs` says something, only the nearest.
-    differs: what the node does otherwise; "" where the convention computes the same.
+    convention, operator: those that compute the same or, if `differs` is not empty, the nearest.
+    differs: how the node differs from the convention; "" if it computes the same.
     """
 
     convention: str
@@ -74,7 +74,7 @@ class Meaning:
     output_size: (PH, PW) bins; None if no known attribute says so.
     spatial_scale: cells per pixel; None if the node has a scale for each level.
     strides: pixels per cell of each level, finest first, for a node that takes a pyramid.
-    differs: "" where it computes the same, else in what the node differs from that convention.
+    differs: "" if it computes the same, else how the node differs from that convention.
     """
 
     convention: Convention
@@ -150,7 +150,7 @@ class RoiNode:
         return row
 
     def surprises(self) -> list[str]:
-        """Sentences on what catches people out with this node."""
+        """Sentences on common pitfalls of this node."""
         return [self.meaning().convention.surprise] + [
             text for name, text in self.type.omitted.items() if not self.attributes[name].given
         ]

@@ -1,8 +1,8 @@
 """Pooled boxes to files and back: HDF5, or NumPy's .npz and .npy.
 
-All three hold the pooled rows as one block of bytes whose place is known before the first row is
-there. So a row goes straight to where it belongs, in whatever order the images are pooled, at the
-speed of the disk and without a second copy in memory. Only compressed rows have to go through HDF5.
+All three hold the pooled rows as one block of bytes whose place is known from the start. So rows
+are written straight to their place, in any order of images, at the speed of the disk and without a
+second copy in memory. Only compressed rows must go through HDF5.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def open_output(
     """An output file to write pooled rows to; it appears when the block ends well, else not at all.
 
     path: its suffix says the format: .h5 or .hdf5, .npz, .npy (which holds the pooled array alone).
-    columns: what stands beside `pooled`, each under its own name. A column of objects becomes
-        integers, floats or texts, whichever holds them all.
-    attributes: how the file was made: numbers, texts, flat lists of them, and JSON of anything
-        else. Those that are None are left out.
-    inputs: files that must not be overwritten whatever is asked for.
-    retried: whether a file that is there with the same bytes is what an earlier attempt made.
+    columns: name → the array to store beside `pooled`. A column of objects becomes integers, floats
+        or texts, whichever can hold all of them.
+    attributes: how the file was made: numbers, texts, flat lists of these, and JSON of anything
+        else. None is left out.
+    inputs: files that must never be overwritten.
+    retried: whether an existing file with the same bytes comes from an earlier attempt.
 
     A row that is never written holds zeros.
 

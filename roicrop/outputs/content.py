@@ -1,4 +1,4 @@
-"""What goes into an output file, in values that any of the formats can hold."""
+"""The content of an output file, in values that all formats can hold."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Compression:
 class OutputSpec:
     """The pooled array of an output file.
 
-    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector a box.
+    shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector per box.
     dtype: of floats; what is written is converted to it.
     compression: "none", "lzf" (HDF5 only), "gzip", or "gzip:LEVEL" with 0 to 9; .npy takes none.
     """
@@ -63,7 +63,7 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All of a file but its pooled rows. `path` is for messages."""
+    """Everything in a file except its pooled rows; path: for messages."""
 
     path: str
     spec: OutputSpec

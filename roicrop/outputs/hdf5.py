@@ -37,12 +37,12 @@ def opened(file: Path, content: Content) -> Iterator[Writer]:
 
 
 def attributes_in(root: h5py.File) -> dict[str, object]:
-    """The attributes that a file was written with, as plain values; or those that others wrote."""
+    """The attributes of a file as plain values, whoever wrote it."""
     return {name: _as_given(value) for name, value in root.attrs.items() if name not in _OF_VIEWERS}
 
 
 def _as_given(value: object) -> object:
-    """What `plain_attribute` made of a value, undone."""
+    """The inverse of `plain_attribute`."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return json.loads(value)
@@ -53,7 +53,7 @@ def _as_given(value: object) -> object:
 
 @contextmanager
 def _tree(file: Path, content: Content) -> Iterator[tuple[PatientFile, h5py.File]]:
-    """The open file, with everything in it but the pooled rows."""
+    """The open file, with everything except the pooled rows."""
     import h5py
 
     with PatientFile(file, "r+") as patient:
@@ -76,7 +76,7 @@ def _close(root: h5py.File) -> None:
 
 
 def _fill(root: h5py.File, content: Content) -> None:
-    """Everything but the pooled rows, for which there is room."""
+    """Write everything except the pooled rows, for which there is room."""
     import h5py
 
     _create_pooled(root, content)

@@ -1,4 +1,4 @@
-"""Where pictures go: a directory, made if need be, or one PNG."""
+"""Where pictures go: a directory, created if needed, or a single PNG."""
 
 from __future__ import annotations
 

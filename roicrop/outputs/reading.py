@@ -1,4 +1,4 @@
-"""Files of pooled boxes, read again: those that roicrop wrote, and arrays of others like them."""
+"""Reading files of pooled boxes: roicrop's own, and arrays that others wrote."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class Stored(Protocol):
     attributes: Mapping[str, object]
 
     def array(self, path: str) -> StoredArray | None:
-        """The array at a path, as `/pooled`; FeatureError if it is there and cannot be read."""
+        """The array at a path such as `/pooled`, if any; FeatureError if it cannot be read."""
 
     def arrays(self) -> dict[str, Outline]:
-        """Every array there is, by its path; `array` says whether its values can be read."""
+        """Path → every array in the file; `array` checks whether its values can be read."""
 
     def rows(self, array: StoredArray, rows: slice) -> NDArray[Any]:
         """Some rows of an array; FeatureError if they cannot be read."""
@@ -72,7 +72,7 @@ def open_stored(spec: str, *, allow_external: bool = False) -> Iterator[Stored]:
     """Open what `open_output` wrote, or any .npy, .npz or HDF5 file.
 
     spec: the file, or the file, `::` and a path in it. What it holds decides how it is read.
-    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
+    allow_external: True to follow HDF5's links out of its folder, and to read raw storage.
 
     Raises FeatureError if it cannot be read, and RoicropError if it changed meanwhile.
     """

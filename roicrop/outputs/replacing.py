@@ -46,8 +46,8 @@ def replacing(
     its run is alive, wherever that run is: process numbers mean nothing in another container or on
     another host.
 
-    inputs: files that the target must not be; those that do not exist ("-") are passed over.
-    retried: whether a target with the same bytes is what an earlier attempt made, and no error.
+    inputs: files that the target must not be; those that do not exist ("-") are ignored.
+    retried: whether a target with the same bytes comes from an earlier attempt, which is no error.
 
     Raises OutputError when the target exists and `overwrite` is false, is an input or not a regular
     file, or when its directory is missing or cannot be written.
@@ -79,9 +79,9 @@ def refuse_unfit(
     is_own: Callable[[Path], bool] | None = None,
     inputs: Sequence[str] = (),
 ) -> None:
-    """OutputError for a target that `replacing` would refuse, before there is work to lose.
+    """Raise OutputError for a target that `replacing` would refuse, before there is work to lose.
 
-    is_own: whether a file that exists may be replaced unasked; looked at only if it is regular.
+    is_own: tells whether an existing regular file may be replaced without `overwrite`.
     """
     with written(path):
         _refuse_unfit(path, overwrite, inputs, is_own)
@@ -96,6 +96,8 @@ def _refuse_unfit(
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
+    if target.is_symlink():
+        raise OutputError(f"{path} is a link that leads back to itself: give another name")
     if not target.exists():
         return
     if target.is_dir():

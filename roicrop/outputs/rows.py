@@ -27,7 +27,7 @@ class Writer(Protocol):
 
 
 class BlockWriter:
-    """A writer of rows that lie one after the other in a file, from `offset` on."""
+    """A writer of rows that lie one after another in a file, from `offset` on."""
 
     def __init__(self, file: io.FileIO, offset: int, content: Content) -> None:
         self._file, self._offset, self._content = file, offset, content

@@ -1,4 +1,4 @@
-"""Work that no signal may interrupt half way."""
+"""Work that no signal may interrupt halfway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNALS: Final = [
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Signals that would raise an exception inside do so at the end.
+    """Defer signals that would raise an exception inside to the end.
 
     For calls into a library that calls back into Python, as HDF5 does to write a file: an exception
     on that way is lost, or leaves the library in no state to go on.

@@ -17,7 +17,7 @@ Number = np.floating[Any] | np.integer[Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A number that a rule rounds or bounds. `rule` says how."""
+    """A number before and after a rule rounds or bounds it; rule: how, in words."""
 
     what: str
     rule: str
@@ -52,7 +52,7 @@ class Axis:
     rounded: Int | None = None
 
     def one(self, k: int) -> Axis:
-        """The same of box k alone."""
+        """The axis of box k alone."""
         return Axis(
             self.convention,
             self.size,
@@ -74,7 +74,7 @@ class Axis:
         return np.clip(first, 0, self.size - 1), np.clip(end, 1, self.size)
 
     def ends(self, k: int) -> tuple[np.int64, np.int64]:
-        """RoIPool: the first cell of the box and its last, which is included."""
+        """For RoIPool, the first and the last cell of the box, both included."""
         assert self.rounded is not None
         first, last = self.rounded[k]
         return first, last
@@ -113,7 +113,7 @@ class Axis:
         return before[0], after[0]
 
     def size_before(self, k: int) -> Number:
-        """The box's size before any minimum: RoIPool's counts both end cells."""
+        """The box's size before any minimum; for RoIPool, including both end cells."""
         size: Number = self.end[k] - self.begin[k]
         if self._is_rounded:
             assert self.rounded is not None
@@ -137,7 +137,7 @@ class Axis:
         return self.begin
 
     def steps(self, k: int) -> Iterator[Step]:
-        """What is rounded or bounded once for box k."""
+        """The numbers rounded or bounded once for box k."""
         row = self.convention
         if self.rounded is not None:
             rule = _ROUNDINGS.get(row.rounding)

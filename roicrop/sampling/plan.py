@@ -22,9 +22,9 @@ from roicrop.sampling.terms import Terms
 class Corners:
     """A box's x1, y1, x2, y2 on the way to cells, (4,) each.
 
-    image: pixels of the original image. network: those of the image that the network saw.
-    fractions: of (map size − 1), where the convention takes such; then there is no network image
-        and there are no feature coordinates.
+    image: pixels of the original image. network: pixels of the image that the network saw.
+    fractions: of (map size − 1), if the convention takes fractions; then there are neither
+        network pixels nor feature coordinates.
     """
 
     image: NDArray[Any] | None
@@ -36,7 +36,7 @@ class Corners:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a box is turned about its centre.
+    """The rotation of a box about its centre.
 
     angle: as given, in the convention's unit. cos, sin: of that which turns it
         counter-clockwise. y, x: the centre, in index coordinates.
@@ -59,9 +59,9 @@ class Turn:
 class Plan(ABC):
     """Where K boxes sample a map of (H, W) cells, for (PH, PW) bins.
 
-    This is all that is asked of a plan by what reads plans (kernels apart, which apply one kind
-    each); another kind of plan is another subclass. Bins are counted from p = 0 down and q = 0
-    across, boxes from k = 0.
+    This is all that readers of plans may ask (except kernels, which apply one kind each); another
+    kind of plan is another subclass. Bins are counted from p = 0 down and q = 0 across, boxes from
+    k = 0.
 
     boxes: (K, 4) as given to `plan`, in the coordinates' dtype, xyxy.
     y, x: the numbers of the two axes: sizes, bins, counts and what was rounded. Tables that have a
@@ -79,12 +79,12 @@ class Plan(ABC):
 
     @property
     def kind(self) -> Kind:
-        """What a bin is made of: samples, one sample point, pieces of an integral, or cells."""
+        """The terms of a bin: samples, one sample point, pieces of an integral, or cells."""
         return self.convention.kind
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """The numbers of y and of x."""
+        """The axes y and x."""
         return self.y, self.x
 
     @property
@@ -99,11 +99,11 @@ class Plan(ABC):
 
     @property
     def corner_names(self) -> tuple[str, str, str, str]:
-        """What the four numbers of `corners` are called."""
+        """The names of the four numbers of `corners`."""
         return "x1", "y1", "x2", "y2"
 
     def turn(self, k: int) -> Turn | None:
-        """How box k is turned; None if boxes lie along the axes."""
+        """The rotation of box k; None if boxes lie along the axes."""
         return None
 
     def count(self, k: int) -> tuple[int, int]:
@@ -111,12 +111,12 @@ class Plan(ABC):
         return int(self.y.count[k]), int(self.x.count[k])
 
     def steps(self, k: int) -> tuple[list[Step], list[Step]]:
-        """What is rounded or bounded once for box k, along y and along x."""
+        """The numbers rounded or bounded once for box k, along y and x."""
         return list(self.y.steps(k)), list(self.x.steps(k))
 
     @abstractmethod
     def corners(self, k: int, image: tuple[float, float, float, float] | None = None) -> Corners:
-        """The corners of box k; `image` is the box in the original image, if that is known."""
+        """The corners of box k; image: the box in the original image, if known."""
 
     @abstractmethod
     def begin(self, k: int) -> tuple[float, float]:
@@ -140,32 +140,32 @@ class Plan(ABC):
 
     @abstractmethod
     def terms(self, k: int, p: int, q: int) -> Terms:
-        """Everything that a bin of box k is made of."""
+        """The terms of a bin of box k."""
 
     def cells(self, k: int, p: int, q: int) -> tuple[range, range]:
-        """The rows and columns of the map that a bin of whole cells takes."""
+        """The rows and columns of the map in a bin of whole cells."""
         raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
 
     def bins_of_cells(self, k: int) -> Int:
-        """(H, W): how many of the bins of box k, which are of whole cells, take each cell."""
+        """The number of bins of box k, all of whole cells, that contain each cell (H, W)."""
         raise TypeError(f"a bin of this plan is not made of cells, but of {self.kind}s")
 
     @abstractmethod
     def weights(self, k: int) -> NDArray[np.float64]:
-        """(H, W): what each cell counts in all bins of box k together, for an average."""
+        """The total weight of each cell (H, W) over all bins of box k, for an average."""
 
     @property
     @abstractmethod
     def matrices(self) -> tuple[Rows, ...]:
-        """The plan itself, which decides every result."""
+        """The matrices of the plan, which determine every result."""
 
     @abstractmethod
     def void(self, k: int) -> Bool:
-        """(PH, PW): the bins of box k that have no sample or no cell, and take the void value."""
+        """Mask (PH, PW) of the bins of box k without samples or cells, which get the void value."""
 
     @abstractmethod
     def zero_candidate(self, k: int) -> Bool:
-        """(PH, PW): the bins of box k whose maximum has 0 among what it is taken over."""
+        """Mask (PH, PW) of the bins of box k whose maximum also considers 0."""
 
     @abstractmethod
     def extent(self) -> Int:
@@ -183,7 +183,7 @@ class Plan(ABC):
         return np.stack([*self.y.bounds(), *self.x.bounds()], 1)
 
     def has_void(self) -> Bool:
-        """(K,): whether a box has a void bin."""
+        """Mask (K,) of the boxes that have a void bin."""
         has = np.zeros(len(self), dtype=bool)
         for rows in self.matrices:
             has |= rows.void.reshape(len(self), -1).any(axis=1)

@@ -1,4 +1,4 @@
-"""The plan for some boxes, of the kind that their convention takes."""
+"""Making the plan for boxes, of the kind that their convention needs."""
 
 from __future__ import annotations
 

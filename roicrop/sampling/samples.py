@@ -49,12 +49,12 @@ class Samples:
         return Samples(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def of_bin(self, p: int) -> Samples:
-        """Those of bin p, of one box's samples."""
+        """The samples of bin p, from those of one box."""
         return self.where(slice(*np.searchsorted(self.bin, (p, p + 1))))
 
     @property
     def clamped(self) -> Bool:
-        """(S,) in range, but moved to the map's edge."""
+        """Mask (S,) of samples in range that are moved to the map's edge."""
         moved: Bool = self.inside & (self.read_at != self.position)
         return moved
 
@@ -125,7 +125,7 @@ def _position(axis: Axis, bin_: Int, index: Int) -> Float:
 
 
 def positions_of(axis: Axis) -> Float:
-    """Every position on an axis, bin by bin."""
+    """All positions on an axis, bin by bin."""
     return _grid(axis, False)[2]
 
 

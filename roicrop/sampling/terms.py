@@ -1,4 +1,4 @@
-"""What a bin is made of: its terms, and the cells that each of them reads."""
+"""The terms of a bin, and the cells that each of them reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CORNERS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """A cell that a term reads, and what it counts there: weight_y · weight_x, never 0."""
+    """A cell that a term reads, and its weight there, weight_y · weight_x, never 0."""
 
     row: int
     column: int
@@ -75,7 +75,7 @@ class Terms(ABC):
 
     @property
     def total(self) -> int:
-        """How many there are, listed or not."""
+        """The number of terms, listed or not."""
         return self.count[0] * self.count[1]
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Terms(ABC):
 
     @abstractmethod
     def in_range(self) -> Iterator[Term]:
-        """Those that are not outside."""
+        """The terms that are not outside."""
 
     @abstractmethod
     def sum(self, features: Map) -> float:
@@ -125,7 +125,7 @@ class GridTerms(Terms):
             return float(weights_y @ read @ weights_x)
 
     def largest(self, features: Map, reduction: Reduction, start: float) -> float:
-        """Some rows of terms at a time."""
+        """The terms in blocks of rows."""
         best = start
         step = max(1, _AT_ONCE // max(1, len(self.x)))
         for first in range(0, len(self.y), step):

@@ -170,15 +170,18 @@ def test_the_white_box_is_seen_under_bins_that_lie_on_it() -> None:
 
 
 def test_where_bins_coincide_both_colours_are_seen() -> None:
-    found = crop((24, 24, 104, 104), 2, convention="detectron2")
+    found = crop((24, 24, 104, 104), 3, convention="detectron2", chosen=(1, 1))
     view = view_of(Span(1, 14), Span(1, 14), 400, 400)
     brush = Brush(blank(view.height, view.width, GREY))
     for colour, dashed in ((FIRST, False), (SECOND, True)):
         drawing = Drawing(found, view, SUBJECT, SHOWN, colour, dashed)
         kinds.ART[found.plan.kind].marks(drawing, brush)
-    row = np.asarray(brush.finish())[round(view.y(2.5)), :]
-    for colour in (FIRST, SECOND):
-        assert (np.abs(row.astype(int) - colour).max(axis=1) < 60).any()
+    image = np.asarray(brush.finish()).astype(int)
+    for outline in (found.whole, found.own):  # all bins, and the one that is framed
+        (top, left), (_, right) = outline[0], outline[1]
+        row = image[round(view.y(top)), round(view.x(left)) : round(view.x(right))]
+        for colour in (FIRST, SECOND):
+            assert (np.abs(row - colour).max(axis=1) < 70).any()
 
 
 def test_pixels_are_the_users_own_when_the_network_saw_another_size() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from roicrop import job as jobs
+from roicrop.cli import terminal
 from roicrop.conventions import PLAIN
 from roicrop.draw import Album, Crop, Options, Shown, album, panel
 from roicrop.draw.sheet import Sheet
@@ -163,6 +166,19 @@ def test_many_figures_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyP
 def test_progress_is_told_of_every_figure() -> None:
     write_boxes(boxes=[(0, 2 + k, 2, 30 + k, 30) for k in range(3)])
     assert progress("figures", 3) == [1] * 3
+
+
+def test_figures_beside_an_output_have_a_bar_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    @contextmanager
+    def bar(total: int, unit: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+        yield lambda done: told.append((unit, total, done))
+
+    monkeypatch.setattr(terminal, "progress", bar)
+    align = ["align", "maps.h5", "boxes.csv", "-o", "pooled.h5"]
+    assert run(*align, "--viz", "figures", "--viz-boxes", "0-2").status == 0
+    assert told.count(("figures", 3, 1)) == 3
 
 
 def progress(place: str, count: int, threads: int = 1) -> list[int]:

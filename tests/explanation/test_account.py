@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roicrop.conventions import resolve
-from roicrop.errors import ArgumentError
 from roicrop.explanation import (
     TOLERANCE,
     Explanation,
@@ -170,9 +169,3 @@ def test_a_box_of_millions_of_samples_is_explained_in_little_space() -> None:
     assert "more samples are counted but not listed" in words(explanation, (0, 0))
     assert len(rows(explanation, None, 1000)) == len(bin_.terms) < 1000
     assert explanation.left_out(None, 1000) == bin_.terms.total - len(bin_.terms)
-
-
-def test_a_bin_that_is_not_there_is_an_error() -> None:
-    for only in ((4, 0), (0, 4), (-1, 0)):
-        with pytest.raises(ArgumentError, match="there are 4×4, counted from 0,0"):
-            notebook().bins(only)

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 import roicrop
+from roicrop.cli.main import main as roicrop_main
 
 _RNG = np.random.default_rng(5)
 MAPS = _RNG.standard_normal((2, 3, 10, 12)).astype(np.float32)
@@ -98,7 +99,18 @@ TEXTS: dict[str, str] = {
     + "".join(f"{i:g},{x},{y},{x2},{y2},0.5,cat\n" for i, x, y, x2, y2 in _ROWS),
     "xywh.csv": 'image;x;y;w;h\n0;"8";8;32;32\n1;0;0;95;79\n',
     "plain.csv": "".join(",".join(f"{v:g}" for v in row) + "\n" for row in _ROWS),
+    "turned.csv": "image_index,cx,cy,w,h,angle\n"
+    + "".join(f"{i:g},{x + 9},{y + 9},{x2},{y2},30\n" for i, x, y, x2, y2 in _ROWS),
+    "turned.jsonl": "[0, 24, 24, 16, 9, 30]\n[1, 40, 40, 30, 30, -80]\n",
+    "points.json": '{"shapes": [{"points": [[8, 8], [40, 40]], "label": "a", "group_id": null, '
+    '"shape_type": "rectangle", "flags": {}}], "imagePath": "a.png", "imageHeight": 80, '
+    '"imageWidth": 96, "version": "5"}',
+    "createml.json": '[{"image": "a.png", "annotations": [{"label": "x", "coordinates": '
+    '{"x": 24, "y": 24, "width": 16, "height": 9}}]}]',
+    "named.csv": "image,x1,y1,x2,y2,image_width,image_height,id\n"
+    "a.png,8,8,40,40,96,80,7\nb.png,0,0,9,9,96,80,8\n",
     "b.tsv": "x1\ty1\tx2\ty2\timage_index\n8\t8\t40\t40\t0\n",
+    "mot.txt": "1,1,8,8,32,32,1,-1,-1,-1\n2,1,0,0,95,79,1,-1,-1,-1\n",
     "yolo.txt": "0 0.25 0.3 0.3 0.4\n1 0.5 0.5 0.9 0.9\n",
     "list.json": json.dumps([row[1:] for row in _ROWS]),
     "rows.json": json.dumps(_ROWS),
@@ -156,6 +168,31 @@ def tensors() -> dict[str, bytes]:
         "packed.npz": packed.getvalue(),
         "pooled.h5": _made(lambda file: file.__setitem__("pooled", pooled), "latest"),
     }
+
+
+@functools.cache
+def batch() -> dict[str, bytes]:
+    """What a batch wrote: two outputs, and its record."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "maps.h5").write_bytes(features())
+        (folder / "b.csv").write_text(TEXTS["b.csv"])
+        (folder / "m.csv").write_text(
+            "features,boxes,output\nmaps.h5,b.csv,one.h5\nmaps.h5,b.csv,two.h5\n"
+        )
+        out = folder / "out"
+        assert roicrop_main(["batch", str(folder / "m.csv"), "-o", str(out), "--quiet"]) == 0
+        return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+
+
+@functools.cache
+def hdf5_boxes() -> tuple[bytes, ...]:
+    """Boxes as datasets."""
+
+    def made(boxes: np.ndarray) -> bytes:
+        return _made(lambda file: file.__setitem__("boxes", boxes), "latest")
+
+    return made(BOXES), made(BOXES[:, 1:]), made(BOXES.astype(">i4"))
 
 
 @functools.cache

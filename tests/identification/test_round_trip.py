@@ -33,7 +33,7 @@ def rows(draw: st.DrawFn) -> Convention:
             continue
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     row=rows(),
     size=st.tuples(st.integers(1, 4), st.integers(1, 4)),

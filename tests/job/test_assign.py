@@ -93,7 +93,7 @@ def test_a_name_in_a_batch_stands_for_the_only_image_or_is_an_error() -> None:
     found = in_batch(table_of(image=["cat", "cat"]), 1)
     assert (found.index.tolist(), found.how) == (
         [0, 0],
-        "every box is of 'cat', the only image",
+        "every box is on 'cat', the only image",
     )
     two = table_of(image=["007", "cat"])
     assert fault_of(lambda: in_batch(two, 3)) == (

@@ -218,7 +218,7 @@ def test_a_disk_without_room_stops_the_ledger_whole(monkeypatch: pytest.MonkeyPa
     ("options", "words"),
     [
         (["--features", "none/*.h5", "--boxes", "x"], "no file matches"),
-        (["--features", "maps/*.h5", "--boxes", "{stem.real}"], "{stem.real}: its name"),
+        (["--features", "maps/*.h5", "--boxes", "{stem.real}"], "{stem.real}: cannot tell"),
         (["--features", "maps/*.h5", "--boxes", "{folder}"], "{folder} is not one of {stem}"),
         (["--features", "maps/*.h5"], "give MANIFEST, or both"),
         (["--features", "maps/*.h5", "--boxes", "b", "jobs.csv"], "give MANIFEST, or both"),

@@ -236,10 +236,11 @@ def test_a_damaged_chunk_that_no_box_reads_is_no_matter(work: Path) -> None:
 
 
 _HUGE = """
-import sys, time
+import os, sys, time
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the program has it
 sys.argv = ["roicrop", "align", "huge.h5", "boxes.csv", "-o", "out.h5", "--memory", "300MB",
             "--quiet", "--stride", "1"]
-from roicrop.__main__ import main
+from roicrop.cli.main import main
 try:
     main()
 finally:

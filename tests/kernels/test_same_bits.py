@@ -111,7 +111,7 @@ def test_results_do_not_depend_on_the_layout(name: str, call: Any) -> None:
 @pytest.mark.core
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize(("dtype", "channels"), [("f4", 64), ("f4", 54), ("f2", 100), ("f8", 36)])
-@pytest.mark.parametrize("count", [3, 1000])  # 1000: more than caches hold
+@pytest.mark.parametrize("count", [3, pytest.param(1000, marks=only_compiled)])  # beyond caches
 def test_results_do_not_depend_on_where_in_memory_they_go(
     count: int, layout: str, dtype: str, channels: int
 ) -> None:

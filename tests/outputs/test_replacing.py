@@ -113,6 +113,15 @@ def test_a_symbolic_link_stays_one(target: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+def test_a_cycle_of_links_is_not_replaced(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.npy", tmp_path / "other.npy"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with pytest.raises(OutputError, match="leads back to itself"), replacing(one, overwrite=True):
+        pass
+    assert one.is_symlink()
+
+
 def test_a_file_system_that_takes_nothing_is_named_with_the_remedy(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,8 @@ def test_the_options_of_the_command_are_keywords() -> None:
         ((*FILES, 9), {}, "no box 9: boxes.csv has 3 boxes, numbered 0 to 2"),
         ((MAPS, TABLE, 9), {"stride": 8}, "no box 9: boxes has 3 boxes, numbered 0 to 2"),
         ((*FILES,), {"channel": 4}, "channels 0 to 3"),
+        ((*FILES,), {"bin": (0, 7)}, "--bin 0,7: there are 7×7 bins, counted from 0,0"),
+        ((*FILES,), {"bin": (-1, 0)}, "--bin -1,0: there are 7×7 bins, counted from 0,0"),
         ((*FILES,), {"convention": "detectron"}, "did you mean detectron2"),
         ((*FILES,), {"stride": 0}, "stride is 0: give pixels per cell, above 0"),
         ((*FILES,), {"on_bad_box": "dorp"}, "on_bad_box: did you mean drop"),

@@ -8,18 +8,15 @@
 // Nothing here decides a number, except how the sums of a large box are cut, and that is by the box
 // alone: so results depend neither on the number of threads nor on the company that a box has.
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <vector>
 
-#include "parallel.hpp"
 #include "plan_turned.hpp"
 
 namespace roicrop {
@@ -55,6 +52,22 @@ struct Chunk {
     std::vector<std::int64_t> column;
     std::vector<Unit> units;
 };
+
+// Runs work(0) … work(threads − 1) at once, or fewer where no more threads are to be had: the work must be
+// shared out by the workers themselves. What one of them throws is thrown here. Threads are made anew each
+// time, so that a process may fork.
+template <class Work>
+void in_parallel(int threads, Work work) {
+    std::vector<std::future<void>> others;
+    others.reserve(std::size_t(threads));
+    try {
+        for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, std::ref(work), i));
+    } catch (...) {
+        // No more threads are to be had, or no memory for one: those that run take all the work.
+    }
+    work(0);
+    for (std::future<void>& other : others) other.get();
+}
 
 // One call, batch by batch.
 template <class Sum>
@@ -366,20 +379,12 @@ void crop(const Arguments& arguments, const Kernel& kernel) {
         Cropping<float>(arguments, kernel).run();
 }
 
-#if defined(__x86_64__)
-// Not every compiler's __builtin_cpu_supports knows it.
-static bool has_f16c() {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-}
-#endif
-
 const Kernel* kernel_for(const char* level) {
     const auto wanted = [level](const Kernel& kernel) { return !*level || !std::strcmp(level, kernel.level); };
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi2") && has_f16c();
+    // Processors with AVX2 have the rest of x86-64-v3, of which compilers do not know every name.
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");

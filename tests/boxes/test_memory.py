@@ -1,0 +1,78 @@
+"""Memory goes with the size of a file, and not with what is in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+MEASURE = """
+import sys
+from roicrop.boxes import read_boxes
+from roicrop.cli.main import main
+
+def peak():  # not ru_maxrss, which knows the parent's too
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+if sys.argv[1] == "read":
+    read_boxes(sys.argv[2])
+else:
+    assert main(sys.argv[1:]) == 0
+print("peak", peak())
+"""
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="nothing here says how much memory was used"
+)
+
+
+def peak(*command: str) -> int:
+    """The most memory of a process that runs it, in bytes."""
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True
+    )
+    return int(run.stdout.rpartition("peak")[2])
+
+
+def factor(path: Path, head: str, row: Callable[[int], str], *command: str) -> float:
+    """Bytes of memory per byte of a file, whatever memory the program takes for itself."""
+    peaks, sizes = [], []
+    for count in (100_000, 450_000):
+        path.write_text(head + "".join(map(row, range(count))))
+        sizes.append(path.stat().st_size)
+        peaks.append(peak(*command))
+    return (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
+
+
+FILES: dict[str, tuple[str, Callable[[int], str]]] = {
+    "short.csv": ("x1,y1,x2,y2\n", lambda n: "0,0,9,9\n"),
+    "blank.csv": ("x1,y1,x2,y2\n", lambda n: "0,0,9,9\n\n"),
+    "ids.csv": ("image,x1,y1,x2,y2,label,id\n", lambda n: f"{n},0,0,9,9,{n % 7},{n}\n"),
+    "short.jsonl": ("", lambda n: "[0,0,9,9]\n"),
+    "objects.jsonl": ("", lambda n: f'{{"image_id":{n},"bbox":[0,0,9,9]}}\n'),
+    "images.jsonl": ("", lambda n: "[[0,0,9,9]]\n"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_reading_takes_less_than_five_times_the_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert factor(path, *FILES[name], "read", str(path)) < 5
+
+
+@pytest.mark.parametrize("command", ["align", "inspect"])
+def test_so_does_a_command_besides_what_it_writes(tmp_path: Path, command: str) -> None:
+    maps, path = str(tmp_path / "maps.h5"), tmp_path / "boxes.csv"
+    with h5py.File(maps, "w") as file:
+        file["features"] = np.ones((2, 1, 9, 9), np.float32)
+        file["features"].attrs["stride"] = 1
+    head, row = "image_index,x1,y1,x2,y2\n", lambda n: f"{n % 2},{n % 5}.5,0.25,9,9\n"
+    options = ["-o", str(tmp_path / "out.npy"), "--output-size", "1", "--overwrite", "--quiet"]
+    options = options if command == "align" else []
+    assert factor(path, head, row, command, maps, str(path), *options) < 5
