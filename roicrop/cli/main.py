@@ -7,6 +7,7 @@ failed) or 2 (the command line is wrong); a signal gives 128 plus its number.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import io
 import os
@@ -159,18 +160,20 @@ def _signals_stop() -> Iterator[None]:
         arrived.append(number)
         raise _Stopped(number)
 
-    def stop_again(*_: object) -> None:
-        raise _Stopped(arrived[0])
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, _Stopped):
+            hook(lost)
+            return
+        # It came while a finalizer ran, where Python drops exceptions: so once more, a bit later.
+        number = lost.exc_value.number
+        signal.signal(number, stop)
+        later = threading.Timer(0.01, _thread.interrupt_main, [number])
+        later.daemon = True
+        later.start()
 
-    def lost(what: sys.UnraisableHookArgs) -> None:
-        if what.exc_type is _Stopped and hasattr(signal, "setitimer"):  # Windows has none
-            signal.signal(signal.SIGALRM, stop_again)
-            signal.setitimer(signal.ITIMER_REAL, _SOON)
-        else:
-            tell_lost(what)
-
+    hook, sys.unraisablehook = sys.unraisablehook, again
+    # Signals that are ignored (Ctrl-C in the background, SIGHUP under nohup) stay ignored.
     before = {each: signal.getsignal(each) for each in STOPS}
-    tell_lost, sys.unraisablehook = sys.unraisablehook, lost
     for each, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
@@ -181,12 +184,9 @@ def _signals_stop() -> Iterator[None]:
             raise _Stopped(arrived[0]) from None
         raise
     finally:
-        sys.unraisablehook = tell_lost
+        sys.unraisablehook = hook
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-_SOON: Final = 0.01  # seconds, after which a destructor that lost an exception has ended
 
 
 def _survive_any_stream() -> None:

@@ -193,6 +193,30 @@ def processor_time(process: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+IN_A_FINALIZER = """
+import signal, time
+from roicrop.cli import main as program
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def work(*arguments, **options):
+    Last()
+    time.sleep(20)
+
+program.roicrop.main = work
+raise SystemExit(program.main([]))
+"""
+
+
+def test_ctrl_c_that_comes_while_python_drops_exceptions_is_not_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_FINALIZER], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "roicrop: stopped by Ctrl-C\n")
+
+
 IN_PYTHON = """
 import numpy as np, roicrop
 boxes = np.tile(np.array([[0, 0, 0, 90, 90]], "f4"), (20_000, 1))
