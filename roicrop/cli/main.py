@@ -144,14 +144,20 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted."""
+    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted.
+
+    It is raised again if Python could not pass it on, as from a destructor.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    arrived: list[int] = []
+
     def stop(number: int, _: FrameType | None) -> None:
         for each in STOPS:
             signal.signal(each, signal.SIG_IGN)
+        arrived.append(number)
         raise _Stopped(number)
 
     def again(lost: sys.UnraisableHookArgs) -> None:
@@ -173,6 +179,10 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(each, stop)
     try:
         yield
+    except BaseException:
+        if arrived:  # whatever has become of it in code that was called back
+            raise _Stopped(arrived[0]) from None
+        raise
     finally:
         sys.unraisablehook = hook
         for each, handler in before.items():
