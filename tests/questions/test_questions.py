@@ -41,7 +41,7 @@ def test_a_bin_is_any_two_whole_numbers() -> None:
     def answers(pair: Any) -> tuple[bytes, str, str]:
         asked: Any = {"spatial_scale": SCALE, "bin": pair}
         picture, text = roicrop.show(*ARRAYS, 1, **asked), roicrop.explain(*ARRAYS, 1, **asked)
-        return picture.tobytes(), str(text), roicrop.explore(*ARRAYS, 1, **asked)._repr_html_()
+        return picture.tobytes(), str(text), roicrop.explore(*ARRAYS, **asked)._repr_html_()
 
     assert answers([1, 2]) == answers((1, 2)) == answers(np.array([1, 2]))
 
