@@ -115,21 +115,29 @@ _STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 def _own_samples(drawing: Drawing, brush: Brush) -> None:
     """The samples of the framed bin, and the cells that one of them reads."""
     radius, chosen = min(max(0.2 * drawing.points.gap, 1.6), 4.5), drawing.crop.shown_term
-    if chosen is not None:
-        at = drawing.pixels(chosen.read_y, chosen.read_x)
-        for tap in chosen.taps:
-            to = drawing.pixels(tap.row, tap.column)
-            width = 1.2 + 9.0 * abs(tap.weight)
-            brush.line(*at, *to, width + 1.6, (*INK, 200))
-            brush.line(*at, *to, width, drawing.ink)
-            brush.dot(*to, max(width / 2, 2.5), drawing.ink, 0.8)
-    some = [chosen] if chosen else []
-    for term in some if drawing.points.thinned else drawing.crop.terms:
+    largest = max(1.3 * radius, 4.0)  # which no line is wider than
+    at = drawing.pixels(chosen.read_y, chosen.read_x) if chosen else (0.0, 0.0)
+    ends = [(*drawing.pixels(t.row, t.column), t.weight) for t in chosen.taps] if chosen else []
+    for x, y, weight in ends:
+        width = 1.2 + (2 * largest - 1.2) * abs(weight)
+        brush.line(*at, x, y, width + 1.6, (*INK, 200))
+        brush.line(*at, x, y, width, drawing.ink)
+    for x, y, _ in ends:
+        _end_mark(brush, x, y, drawing.ink)
+    others = () if drawing.points.thinned else drawing.crop.terms
+    for term in (*(t for t in others if t is not chosen), *([chosen] if chosen else [])):
         x, y = drawing.pixels(term.y, term.x)
+        size = largest if term is chosen else radius
         if math.isfinite(x + y):
             if term.state == "clamped":
                 _tie(brush, x, y, *drawing.pixels(term.read_y, term.read_x), radius)
-            sample_mark(brush, x, y, radius, _STATES[term.state], drawing.ink)
+            sample_mark(brush, x, y, size, _STATES[term.state], drawing.ink)
+
+
+def _end_mark(brush: Brush, x: float, y: float, ink: Colour) -> None:
+    """Where a line ends, in the centre of a cell: smaller than a sample, whatever its weight."""
+    for half, paint in ((2.6, INK), (1.7, ink)):
+        brush.fill(x - half, y - half, x + half, y + half, paint)
 
 
 def _cuts(drawing: Drawing, brush: Brush) -> None:
@@ -210,7 +218,8 @@ def _weights_example(brush: Brush) -> None:
     x, y = _WIDE / 2 - 3, _HIGH / 2 - 2
     for to_x, to_y, weight in ((6, 4, 0.3), (28, 4, 0.15), (6, 20, 0.2), (28, 20, 0.05)):
         brush.line(x, y, to_x, to_y, 1.0 + 9 * weight, POINT)
-    sample_mark(brush, x, y, 3.5)
+        _end_mark(brush, to_x, to_y, POINT)
+    sample_mark(brush, x, y, 4.0)
 
 
 def _moved_example(brush: Brush) -> None:
