@@ -51,12 +51,13 @@ _SIGNED: Final = ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 1
 class Scale:
     """Which colour a value has: those from low to high, which may be equal.
 
-    low, high: NaN where there is nothing to colour.
+    low, high: NaN where there is nothing to colour. gray_zero: 0 has no colour, being nothing.
     """
 
     low: float
     high: float
     signed: bool = False
+    gray_zero: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -79,6 +80,7 @@ class Scale:
         rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
         rgb[numbers & ~self._holds(exact)] = BEYOND
         rgb[np.isnan(exact)] = NOT_A_NUMBER
+        rgb[(exact == 0) & self.gray_zero] = RULE
         rgb[exact == np.inf] = INFINITE
         rgb[exact == -np.inf] = MINUS_INFINITE
         return np.rint(rgb).astype(np.uint8)

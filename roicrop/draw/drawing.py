@@ -255,7 +255,7 @@ def draw_box(brush: Brush, view: View, outline: Outline, colour: Colour = BOX) -
         brush.ring(at_x, at_y, 9.0, 5.0, SHADOW)
         brush.ring(at_x, at_y, 9.0, 3.0, colour)
     thickness = min(max(min(height, width) / 10, 2.6), 5.0)
-    brush.outline(corners, thickness + 1.0, SHADOW)
+    brush.outline(corners, thickness + 2.4, (*INK, 200))  # on white ground, too
     brush.outline(corners, thickness, colour)
 
 
@@ -280,10 +280,8 @@ def box_entry(drawing: Drawing) -> Entry:
 
 
 def shift(drawing: Drawing) -> str:
-    """How far from where the box begins the bins do; nothing where they do not, or are rounded."""
+    """How far from where the box begins the bins do, and why; nothing where they do not."""
     crop, true, row = drawing.crop, drawing.true, drawing.crop.plan.convention
-    if row.kind in ("cell", "point"):
-        return ""
     moves: dict[str, list[str]] = {}
     for n, ways in ((1, ("left of", "right of")), (0, ("above", "below"))):
         begin = float(crop.whole[:, n].min())
@@ -296,5 +294,7 @@ def shift(drawing: Drawing) -> str:
     said = " and ".join(f"{far} {' and '.join(ways)}" for far, ways in moves.items())
     height, width = side_lengths(crop.whole)
     grown = height > abs(true.cells[0]) + _SAME or width > abs(true.cells[1]) + _SAME
-    sized = f" They are enlarged to {tidy(width)} × {tidy(height)} cells." if grown else ""
-    return f"The bins of {row.name} begin {said} the box.{sized}"
+    sized = f" They are enlarged to {tidy(width)}×{tidy(height)} cells" if grown else ""
+    sized += ", as a box has at least 1." if grown and row.min_size else "." if grown else ""
+    why = "" if row.aligned else " (not aligned: half a cell is not subtracted)"
+    return f"The bins of {row.name} begin {said} the box{why}.{sized}"

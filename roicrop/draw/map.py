@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,11 +192,18 @@ def marked(
     return Block(view.width, view.height, place)
 
 
+class _Unhatched(Brush):
+    """A number may lie on a hatch."""
+
+    def hatch(self, *_: Any) -> None:
+        """Draw nothing."""
+
+
 class _Free:
     """Where on a view there is room beside marks and labels."""
 
     def __init__(self, view: View, marks: Marks, labels: Sequence[Label]) -> None:
-        brush = Brush(blank(view.height, view.width, MUTED, finer=1), finer=1)
+        brush = _Unhatched(blank(view.height, view.width, MUTED, finer=1), finer=1)
         marks(brush)
         for label in labels:  # which nothing may lie on
             brush.fill(*label.box, INK)
@@ -233,10 +240,12 @@ class _Free:
         return float(covered) / ((x1 - x0) * (y1 - y0))
 
 
-def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
+def _fitting(
+    scale: Scale, values: NDArray[np.float64], room: float, *, close: bool = False
+) -> Format | None:
     """The format of numbers that may be so wide; None if they would say nothing."""
     bounds, numbers = (scale.low, scale.high), values.ravel().tolist()
-    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room)
+    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room, close=close)
 
 
 def grid(
@@ -263,7 +272,7 @@ def grid(
     height = min((most_height - above) / rows, width)
     width = min(width, height * _WIDEST)
     pixels_y, pixels_x = max(round(rows * height), 1), max(round(columns * width), 1)
-    written = _fitting(scale, values, width - 2) if height >= LINE else None
+    written = _fitting(scale, values, width - 2, close=True) if height >= LINE else None
 
     def draw() -> Image.Image:
         size = pixels_x * FINER, pixels_y * FINER

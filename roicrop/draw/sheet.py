@@ -165,11 +165,10 @@ def paragraph(text: str, width: int, size: int = canvas.NORMAL, colour: Colour =
     return Block(width, len(lines) * line_height(size), place)
 
 
-def head(text: str, more: str, width: int) -> Block:
-    """What a part of the figure shows, in one line and a smaller one."""
-    return column(
-        paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED), gap=2
-    )
+def head(text: str, more: str, width: int, note: str = "") -> Block:
+    """What a part of the figure shows, in one line and a smaller one, and what to know about it."""
+    first, then = paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED)
+    return column(first, then, paragraph(note, width, SMALL), gap=2)
 
 
 def side_by_side(*steps: tuple[Block, Block]) -> Block:

@@ -221,7 +221,10 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
     seen = zip(spans_of(outlines[0]), size, strict=True)
     rows, columns = (in_sight(*each) for each in seen)
-    view, scale = survey.view((rows, columns) if one else None), Scale(0.0, float(total.max()))
+    view, scale = (
+        survey.view((rows, columns) if one else None),
+        Scale(0.0, float(total.max()), gray_zero=True),
+    )
     few = len(items) <= _MOST_NAMED
 
     def marks(brush: Brush) -> None:
@@ -241,9 +244,13 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
         steps.insert(0, (sheet.head(where, "", view.width), survey.picture(view, marks)))
-    bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
-    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read. All weights sum to "
-    said += f"{brief(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
+    bar = sheet.colour_bar(scale, "Colors: sum of a cell’s weights", _BAR)
+    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read; gray ones are not. "
+    said += "The weights of one bin sum to 1, or less where it is partly off the map; those of all "
+    said += f"{len(items) * bins[0] * bins[1]:,} bins sum to {brief(float(total.sum()), 5)}."
+    if not items[0].crop.plan.convention.aligned and items[0].crop.plan.kind in ("sample", "piece"):
+        said += " Cells that are read lie half a cell right of and below the box"
+        said += f"{'' if one else 'es'}, as {items[0].crop.plan.convention.name} is not aligned."
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name}: the cells that {what} read{'s' if one else ''}"
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.paragraph(said, 700))]
