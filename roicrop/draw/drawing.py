@@ -214,9 +214,8 @@ class Drawing:
     @property
     def centred(self) -> bool:
         """Whether the centres of cells are marked: where a bin is smaller than a cell."""
-        small = math.prod(side_lengths(self.crop.own)) < 1.0
-        reads = self.crop.shown_term is not None
-        return small and reads and self.view.cell >= _LEAST_CENTRED
+        small = math.prod(side_lengths(self.crop.own)) < 1.0 and self.view.cell >= _LEAST_CENTRED
+        return small and self.crop.shown_term is not None
 
     @property
     def bin_name(self) -> str:
@@ -264,8 +263,7 @@ def box_entry(drawing: Drawing) -> Entry:
     (height, width), view = drawing.true.cells, drawing.view
     rows, columns = spans_of(drawing.true.outline)
     text = f"the box: {tidy(width)} × {tidy(height)} cells"
-    if min(height, width) < 0:
-        text += ", corners reversed"
+    text += ", corners reversed" if min(height, width) < 0 else ""
     far = {
         "to the left": view.columns.low - columns.high,
         "to the right": columns.low - view.columns.high,
@@ -294,7 +292,8 @@ def shift(drawing: Drawing) -> str:
     said = " and ".join(f"{far} {' and '.join(ways)}" for far, ways in moves.items())
     height, width = side_lengths(crop.whole)
     grown = height > abs(true.cells[0]) + _SAME or width > abs(true.cells[1]) + _SAME
+    least = row.min_size if row.min_size and min(height, width) < row.min_size + _SAME else None
     sized = f" They are enlarged to {tidy(width)}×{tidy(height)} cells" if grown else ""
-    sized += ", as a box has at least 1." if grown and row.min_size else "." if grown else ""
+    sized += (f", as a box has at least {tidy(least)}." if least else ".") if grown else ""
     why = "" if row.aligned else " (not aligned: half a cell is not subtracted)"
     return f"The bins of {row.name} begin {said} the box{why}.{sized}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
 from roicrop.draw import colour, sheet
-from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
+from roicrop.draw.canvas import SMALL, Brush, clean, shorten
 from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, side_lengths
 from roicrop.draw.kinds import ART, reads, sample_mark
 from roicrop.draw.map import BRACKET, BRACKETS, brackets_of, grid, map_block, marked, photograph
@@ -157,19 +157,14 @@ def overlay(
     left = sheet.column(map_, inset, below, gap=18)
     seen = _with(f"framed: bin {p},{q}", factor)
     notes = " ".join(filter(None, dict.fromkeys(map(_note, drawings))))
-    steps = [
-        (sheet.head("1\u00a0\u00a0Where each one reads", seen, left.width, notes), left),
-        (sheet.head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width), right),
-    ]
-    return _page(
-        f"{names[0]} and {names[1]} on box {subject.box}", [sheet.side_by_side(*steps)], drawings
-    )
+    first = _step(1, "Where each one reads", seen, left, notes)
+    steps = sheet.side_by_side(first, _step(2, "What each one gives", "the same bin framed", right))
+    return _page(f"{names[0]} and {names[1]} on box {subject.box}", [steps], drawings)
 
 
 def _look(drawing: Drawing, name: str) -> sheet.Entry:
     def draw(brush: Brush) -> None:
-        corners = rectangle(6, 5, brush.width - 6, brush.height - 5)
-        brush.outline(corners, 3.0, drawing.colour, dashed=drawing.dashed)
+        sheet.framed(3.0, drawing.colour, dashed=drawing.dashed)(brush)
         sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
 
     return sheet.Entry(draw, f"bins and samples of {name}")
@@ -311,9 +306,8 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
     """Add notes, and below the figure its source with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
-    note = f"Cells are drawn {tidy(ratio, 1)} times as high as wide." if ratio > 1.01 else ""
-    if ratio < 0.99:
-        note = f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high."
+    high, way = max(ratio, 1 / ratio), "high as wide" if ratio > 1 else "wide as high"
+    note = f"Cells are drawn {tidy(high, 1)} times as {way}." if high > 1.01 else ""
     said = sheet.paragraph(note, sheet.INNER)
     subject, true = drawings[0].subject, drawings[0].true
     plan, k = drawings[0].crop.plan, drawings[0].crop.k
@@ -323,10 +317,8 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
         height, width = (n / each for n, each in zip(true.cells, true.per_pixel, strict=True))
         corners = f"center {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
         corners += f"{tidy(height)} pixels, angle {tidy(float(turn.angle), 4)}"
-    file, image = (
-        shorten(clean(text), SMALL, sheet.INNER / 3).replace(" ", "\u00a0")
-        for text in (subject.file, subject.image)
-    )
+    names = [shorten(clean(n), SMALL, sheet.INNER / 3) for n in (subject.file, subject.image)]
+    file, image = (name.replace(" ", "\u00a0") for name in names)
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
     for each in drawings:  # a line may end between two settings, but not within one

@@ -12,7 +12,6 @@ from itertools import pairwise, product
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roicrop.conventions import Kind
 from roicrop.draw.canvas import Brush, Corners, rectangle
@@ -30,6 +29,7 @@ _MOST_WINNERS: Final = 1000
 _LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
 _LEAST_LABELLED: Final = 84.0  # pixels per cell from which a weight is a number too
 _WIDE, _HIGH = SWATCH
+_STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 
 
 # Samples of RoIAlign, pieces of an exact integral, points of crop-and-resize.
@@ -110,23 +110,19 @@ def sample_mark(
         brush.cross(x, y, 0.85 * radius, LOST, rim)
 
 
-_STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
-
-
 def _own_samples(drawing: Drawing, brush: Brush) -> None:
     """The samples of the framed bin, and the cells that one of them reads."""
     radius, chosen = min(max(0.2 * drawing.points.gap, 1.6), 4.5), drawing.crop.shown_term
     largest = max(1.3 * radius, 4.0)  # which no line is wider than
     at = drawing.pixels(chosen.read_y, chosen.read_x) if chosen else (0.0, 0.0)
-    ends = [(*drawing.pixels(t.row, t.column), t.weight) for t in chosen.taps] if chosen else []
-    for x, y, weight in ends:
-        width = 1.2 + (2 * largest - 1.2) * abs(weight)
-        brush.line(*at, x, y, width + 1.6, (*INK, 200))
-        brush.line(*at, x, y, width, drawing.ink)
-    for x, y, _ in ends:
-        _end_mark(brush, x, y, drawing.ink)
-    others = () if drawing.points.thinned else drawing.crop.terms
-    for term in (*(t for t in others if t is not chosen), *([chosen] if chosen else [])):
+    for tap in chosen.taps if chosen else ():
+        to = drawing.pixels(tap.row, tap.column)
+        width = 1.2 + (2 * largest - 1.2) * abs(tap.weight)
+        brush.line(*at, *to, width + 1.6, (*INK, 200))
+        brush.line(*at, *to, width, drawing.ink)
+        _end_mark(brush, *to, drawing.ink)
+    some = drawing.crop.terms if not drawing.points.thinned else [chosen] if chosen else []
+    for term in sorted(some, key=lambda term: term is chosen):  # that one last
         x, y = drawing.pixels(term.y, term.x)
         size = largest if term is chosen else radius
         if math.isfinite(x + y):
@@ -192,8 +188,8 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
         text = f"the {cells} that {one} reads; thicker line, larger weight"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
-        mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
-        found.append(mark)
+        x, y = _WIDE / 2, _HIGH / 2
+        found.append(Entry(lambda b: centre_mark(b, x, y, 5.0), "centers of cells"))
     moved, lost = (int((them.state == n).sum()) for n in (1, 2))
     counts = [f" ({n})" if drawing.alone and not them.thinned else "" for n in (moved, lost)]
     if moved:
@@ -271,31 +267,24 @@ def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
 
 
 def _shared(drawing: Drawing) -> Iterator[tuple[int, int, int]]:
-    """The cells that more than one bin takes, where these are under half of all.
-
-    Those in sight, as a row, its first column and the end of its columns.
-    """
+    """The cells in sight that several bins take, if under half of all: row, first column, end."""
     many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
     rows, columns = drawing.view.ranges(drawing.shown.map_size)
-    if drawing.alone and not _mostly_shared(many):
+    if drawing.alone and not _note_of_cells(drawing):
         for i in rows:
             shared = np.pad(many[i, columns.start : columns.stop] > 1, 1)
             for first, end in np.flatnonzero(shared[1:] != shared[:-1]).reshape(-1, 2).tolist():
                 yield i, columns.start + first, columns.start + end
 
 
-def _mostly_shared(many: NDArray[np.int64]) -> bool:
-    return bool(2 * (many > 1).sum() >= (many > 0).sum() > 0)
-
-
 def _note_of_cells(drawing: Drawing) -> str:
     """Why values repeat, where nearly every cell would be hatched."""
     many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
-    if not _mostly_shared(many):
+    taken, shared = int((many > 0).sum()), int((many > 1).sum())
+    if not shared or 2 * shared < taken:
         return ""
-    if (many > 0).sum() == 1:
-        return f"All {many.max()} bins are this one cell."
-    return "Bins share most of these cells, so that values repeat."
+    one = f"All {many.max()} bins are this one cell."
+    return one if taken == 1 else "Bins share most of these cells, so that values repeat."
 
 
 def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
@@ -345,14 +334,13 @@ def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
     if crop.void.all():
         return (), ()
-    found: list[Spans] = []
-    for cells in (
-        [crop.cells(p, 0)[0] for p in range(bins_y)],
-        [crop.cells(0, q)[1] for q in range(bins_x)],
-    ):
+
+    def overlapping(cells: list[range]) -> Spans:
         spans = [Span(each.start - 0.5, each.stop - 0.5) if each else None for each in cells]
-        found.append(spans if any(a.stop > b.start for a, b in pairwise(cells)) else ())
-    return found[0], found[1]
+        return spans if any(a.stop > b.start for a, b in pairwise(cells)) else ()
+
+    rows = overlapping([crop.cells(p, 0)[0] for p in range(bins_y)])
+    return rows, overlapping([crop.cells(0, q)[1] for q in range(bins_x)])
 
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:
@@ -374,8 +362,7 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
         text = "how far an edge moved; + is outwards"
         found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))
     if any(_shared(drawing)):
-        text = "taken by several bins"
-        found.append(Entry(lambda b: _hatched(b, 0, 0, b.width, b.height), text))
+        found.append(Entry(lambda b: _hatched(b, 0, 0, _WIDE, _HIGH), "taken by several bins"))
     return found
 
 
@@ -397,7 +384,8 @@ class Art:
 
 def reads(crop: Crop) -> str:
     """The heading of the map."""
-    if not crop.plan.weights(crop.k).any():
+    ys, xs = (samples.inside for samples in crop.plan.samples(crop.k))
+    if not ((ys & xs).any() if crop.plan.turn(crop.k) else ys.any() and xs.any()):
         return "finds nothing to read"
     if crop.plan.kind == "cell" and crop.plan.convention.rounding == "none":
         return "takes whole cells"

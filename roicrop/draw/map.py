@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,23 +192,16 @@ def marked(
     return Block(view.width, view.height, place)
 
 
-class _Unhatched(Brush):
-    """A number may lie on a hatch."""
-
-    def hatch(self, *_: Any) -> None:
-        """Draw nothing."""
-
-
 class _Free:
-    """Where on a view there is room beside marks and labels."""
+    """Where on a view there is room beside marks and labels; a number may lie on a hatch."""
 
     def __init__(self, view: View, marks: Marks, labels: Sequence[Label]) -> None:
-        brush = _Unhatched(blank(view.height, view.width, MUTED, finer=1), finer=1)
+        ground = blank(view.height, view.width, MUTED, finer=1)
+        brush = Brush(ground, finer=1, hatches=False)
         marks(brush)
         for label in labels:  # which nothing may lie on
             brush.fill(*label.box, INK)
-        pixels = np.asarray(brush.finish().convert("RGBA")).view(np.uint32)[..., 0]
-        covered = pixels != np.array([*MUTED, 255], np.uint8).view(np.uint32)
+        covered = (np.asarray(brush.finish()) != MUTED).any(axis=-1)
         self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
         self._labels = labels
         self._boxes = [label.box for label in labels]

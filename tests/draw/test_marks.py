@@ -298,6 +298,43 @@ def test_an_arrow_begins_on_the_edge_that_moved() -> None:
             assert top - 1e-6 <= y <= bottom + 1e-6
 
 
+def test_every_edge_that_moved_has_its_arrow_though_arrows_cross() -> None:
+    found = crop((50, 50, 53, 52), convention="fast-rcnn", channel=0)
+    view = view_of(Span(4.6, 7.6), Span(4.6, 7.6), 400, 400)
+    assert len(kinds._moves(Drawing(found, view, SUBJECT, SHOWN))) == 4
+
+
+def test_a_line_ends_in_a_mark_smaller_than_a_sample_whatever_its_weight() -> None:
+    found = crop((33, 33, 47, 47), 1, convention="detectron2", ratio=1)
+    term = found.shown_term
+    assert term is not None
+    view = view_of(Span(2, 7), Span(2, 7), 400, 400)
+    image = np.asarray(drawn(found, view))
+
+    def marked(y: float, x: float) -> int:
+        y, x = round(view.y(y)), round(view.x(x))
+        return int((image[y - 7 : y + 7, x - 7 : x + 7] == POINT).all(axis=2).sum())
+
+    ends = [marked(tap.row, tap.column) for tap in term.taps if tap.weight < 0.5]
+    assert max(ends) < marked(float(term.y), float(term.x))
+
+
+def test_a_figure_says_why_values_repeat() -> None:
+    for box, bins, expected in (
+        ((49, 57, 50, 58), 7, "All 49 bins are this one cell."),
+        ((16, 16, 39, 39), 5, "Bins share most of these cells"),
+        ((16, 16, 95, 95), 3, "taken by several bins"),
+    ):
+        assert expected in text_of(panel_of(box, bins, convention="fast-rcnn", channel=0))
+
+
+@pytest.mark.parametrize("convention", ["detectron2", "fast-rcnn", "prroi"])
+def test_a_box_wholly_outside_is_said_to_read_nothing(convention: str) -> None:
+    said = text_of(panel_of((300, 250, 350, 290), convention=convention))
+    assert "finds nothing to read" in said
+    assert "finds nothing to read" not in text_of(panel_of((20, 20, 90, 70), convention=convention))
+
+
 def test_brackets_are_explained_where_they_are_drawn_and_only_there() -> None:
     large = np.zeros((1, 200, 304), np.float32)
     for box, bins, features, expected in (
