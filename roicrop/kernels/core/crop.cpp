@@ -101,7 +101,7 @@ private:
         const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
         const std::int64_t left = a_.count - end_, batches = (left + most - 1) / most;
         const std::int64_t first = end_, end = end_ + (left + batches - 1) / batches;
-        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 16 : chunk_boxes);
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 2 : chunk_boxes);
         chunks_.assign(std::size_t((end - first + each - 1) / each), {});
         std::atomic<std::int64_t> next{first}, taps{0};
         in_parallel(int(std::min<std::int64_t>(a_.threads, chunks_.size() / 2 + 1)), [&](int) {
