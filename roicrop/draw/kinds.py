@@ -402,7 +402,7 @@ ART: Final[dict[Kind, Art]] = {
     "piece": Art(reads="integrates over each bin", gives="the mean over each bin"),
     "cell": Art(
         reads="moves the box to whole cells",
-        gives="the {} of each bin",
+        gives="each bin’s {}",
         note=_note_of_cells,
         marks=_marks_of_cells,
         labels=lambda drawing: [label for _, label in _moves(drawing)],
