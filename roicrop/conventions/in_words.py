@@ -133,7 +133,7 @@ def reduction(row: Convention, count: tuple[int, int]) -> str:
     if min(count) < 1:
         counts = "no samples"
     if count == (1, 1):
-        counts = "one sample a bin"
+        counts = "one sample per bin"
     if row.reduction == "corner-max":
         counts = f"the weighted corners of {counts}"
     return f"{what} of {counts}" + (" (adaptive)" if row.sampling_ratio == "adaptive" else "")
@@ -170,7 +170,7 @@ _MADE_OF: Final[dict[Kind, str]] = {
     "cell": "the cells it covers",
 }
 _WHOLE_BIN: Final[dict[Kind, str]] = {
-    "point": "one sample a bin",
+    "point": "one sample per bin",
     "piece": "integral over each bin",
     "cell": "{} of a bin’s cells",
 }

@@ -22,16 +22,6 @@ from roicrop.draw.view import Shown
 from roicrop.job import Subject
 
 __all__ = [
-    "Album",
-    "Crop",
-    "Options",
-    "Shown",
-    "Subject",
-    "SurveyName",
-    "both",
-    "colour",
-    "default_bin",
-    "overlay",
-    "panel",
-    "save",
-]
+    "Album", "Crop", "Options", "Shown", "Subject", "SurveyName",
+    "both", "colour", "default_bin", "overlay", "panel", "save",
+]  # fmt: skip

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,8 +148,7 @@ class Album:
 
         progress: called with how many more are drawn.
         """
-        figures = self._surveys() if self._survey else self._figures()
-        with closing(figures):
+        with closing(self._surveys() if self._survey else self._figures()) as figures:
             for made in _drawn(figures, len(self._files), self._job.request.threads):
                 self._made += made
                 progress(1)
@@ -286,15 +285,13 @@ def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterat
     crew, waiting = Processes(workers), set[Future[list[Path]]]()
     try:
         with crew.executor() as pool:
-            for figure in chain(figures, repeat(None)):
-                if figure is not None:
-                    waiting.add(pool.submit(figure.draw))
-                if not waiting:
-                    return
-                if figure is None or len(waiting) >= 3 * workers:
+            for figure in figures:
+                waiting.add(pool.submit(figure.draw))
+                if len(waiting) >= 3 * workers:
                     done = crew.wait(waiting)
                     waiting -= done
                     yield from (future.result() for future in done)
+            yield from (future.result() for future in waiting)
     except BaseException:
         for future in waiting:
             if future.done() and not future.cancelled() and not future.exception():

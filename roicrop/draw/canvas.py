@@ -38,13 +38,12 @@ Corners = list[tuple[float, float]]  # (x, y) in pixels
 class Brush:
     """Draws on a canvas of (height, width) pixels. Coordinates and widths are in pixels.
 
-    canvas: RGB, of (height × finer, width × finer) pixels; it is drawn on.
+    canvas: RGB, of (height × finer, width × finer) pixels; it is drawn on. hatches: or none.
     """
 
-    def __init__(self, canvas: Image.Image, finer: int = FINER) -> None:
-        self._image = canvas
+    def __init__(self, canvas: Image.Image, finer: int = FINER, *, hatches: bool = True) -> None:
+        self._image, self._hatches, self._finer = canvas, hatches, finer
         self._pen = ImageDraw.Draw(self._image, "RGBA")
-        self._finer = finer
         self.width = self._image.width / finer
         self.height = self._image.height / finer
 
@@ -104,12 +103,13 @@ class Brush:
         self, x0: float, y0: float, x1: float, y1: float, gap: float, width: float, colour: Colour
     ) -> None:
         """Diagonal lines in a rectangle; those of neighbouring rectangles join."""
-        if min(x1 - x0, y1 - y0) < 3:
+        totals = np.arange(math.floor((x0 + y0) / gap) + 1, (x1 + y1) / gap) * gap
+        if self._hatches and min(x1 - x0, y1 - y0) < 3:
             self.fill(x0, y0, x1, y1, (*colour[:3], 110))
-            return
-        for total in np.arange(math.floor((x0 + y0) / gap) + 1, (x1 + y1) / gap) * gap:
-            xa, xb = max(x0, total - y1), min(x1, total - y0)
-            self.line(xa, total - xa, xb, total - xb, width, colour)
+        elif self._hatches:
+            for total in totals:
+                xa, xb = max(x0, total - y1), min(x1, total - y0)
+                self.line(xa, total - xa, xb, total - xb, width, colour)
 
     def dot(self, x: float, y: float, radius: float, colour: Colour, rim: float = 0.0) -> None:
         """A disc, with an ink rim of that width around it."""
@@ -217,12 +217,8 @@ def clean(text: str) -> str:
 def _is_drawn(character: str) -> bool:
     if unicodedata.category(character) in _UNPRINTABLE:
         return False
-    return character.isspace() or _shape(character) != _shape(_NO_GLYPH)
-
-
-def _shape(character: str) -> tuple[tuple[int, int], bytes]:
-    mask = font(TICK).getmask(character)
-    return mask.size, bytes(mask)
+    drawn, nothing = (font(TICK).getmask(each) for each in (character, _NO_GLYPH))
+    return character.isspace() or (drawn.size, bytes(drawn)) != (nothing.size, bytes(nothing))
 
 
 def shorten(text: str, size: int, room: float) -> str:
@@ -232,19 +228,12 @@ def shorten(text: str, size: int, room: float) -> str:
     """
     if text_width(text, size) <= room:
         return text
-    low, high = 0, len(text)
-    while low < high:
-        keep = (low + high + 1) // 2
-        if text_width(_elided(text, keep), size) <= room:
-            low = keep
-        else:
-            high = keep - 1
-    return _elided(text, low)
-
-
-def _elided(text: str, keep: int) -> str:
-    tail = (keep * 3) // 5
-    return text[: keep - tail] + "…" + text[len(text) - tail :]
+    for keep in range(min(len(text), int(room / 2)), -1, -1):  # a letter takes two pixels at least
+        tail = (keep * 3) // 5
+        shorter = text[: keep - tail] + "…" + text[len(text) - tail :]
+        if text_width(shorter, size) <= room:
+            break
+    return shorter
 
 
 def wrap(text: str, size: int, room: float) -> list[str]:

@@ -31,32 +31,25 @@ BEYOND: Final = (96, 78, 66)
 
 # Eleven equidistant colours of viridis (van der Walt and Smith, 2015; CC0).
 VIRIDIS: Final = (
-    (68, 1, 84),
-    (72, 36, 117),
-    (65, 68, 135),
-    (53, 95, 141),
-    (42, 120, 142),
-    (33, 145, 140),
-    (34, 168, 132),
-    (68, 191, 112),
-    (122, 209, 81),
-    (189, 223, 38),
-    (253, 231, 37),
-)
+    (68, 1, 84), (72, 36, 117), (65, 68, 135), (53, 95, 141), (42, 120, 142), (33, 145, 140),
+    (34, 168, 132), (68, 191, 112), (122, 209, 81), (189, 223, 38), (253, 231, 37),
+)  # fmt: skip
 # Blue, white, red: the sign of a difference.
 _SIGNED: Final = ((33, 102, 172), (146, 197, 222), (247, 247, 247), (244, 165, 130), (178, 24, 43))
+_FLARE: Final = 0.05  # of a screen, in contrast ratios
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Which colour a value has: those from low to high, which may be equal.
 
-    low, high: NaN where there is nothing to colour.
+    low, high: NaN where there is nothing to colour. gray_zero: 0 has no colour, being nothing.
     """
 
     low: float
     high: float
     signed: bool = False
+    gray_zero: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -77,15 +70,13 @@ class Scale:
         table = np.array(_SIGNED if self.signed else VIRIDIS, dtype=np.float64)
         at = np.linspace(0.0, 1.0, len(table))
         rgb = np.stack([np.interp(share, at, table[:, i]) for i in range(3)], axis=-1)
-        rgb[numbers & ~self._holds(exact)] = BEYOND
+        slack = 1e-9 * max(abs(self.low), abs(self.high))
+        rgb[numbers & ~((exact >= self.low - slack) & (exact <= self.high + slack))] = BEYOND
         rgb[np.isnan(exact)] = NOT_A_NUMBER
+        rgb[(exact == 0) & self.gray_zero] = RULE
         rgb[exact == np.inf] = INFINITE
         rgb[exact == -np.inf] = MINUS_INFINITE
         return np.rint(rgb).astype(np.uint8)
-
-    def _holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        slack = 1e-9 * max(abs(self.low), abs(self.high))
-        return (values >= self.low - slack) & (values <= self.high + slack)
 
 
 def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Scale:
@@ -115,9 +106,6 @@ def readable_on(background: NDArray[np.uint8]) -> Colour:
     """Ink or white, whichever has the higher contrast ratio (WCAG 2) with an (R, G, B)."""
     here = _luminance(background) + _FLARE
     return INK if here**2 > (_luminance(INK) + _FLARE) * (1 + _FLARE) else PAPER
-
-
-_FLARE: Final = 0.05
 
 
 def _luminance(colour: Iterable[float]) -> float:

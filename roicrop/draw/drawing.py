@@ -214,9 +214,8 @@ class Drawing:
     @property
     def centred(self) -> bool:
         """Whether the centres of cells are marked: where a bin is smaller than a cell."""
-        small = math.prod(side_lengths(self.crop.own)) < 1.0
-        reads = self.crop.shown_term is not None
-        return small and reads and self.view.cell >= _LEAST_CENTRED
+        small = math.prod(side_lengths(self.crop.own)) < 1.0 and self.view.cell >= _LEAST_CENTRED
+        return small and self.crop.shown_term is not None
 
     @property
     def bin_name(self) -> str:
@@ -255,7 +254,7 @@ def draw_box(brush: Brush, view: View, outline: Outline, colour: Colour = BOX) -
         brush.ring(at_x, at_y, 9.0, 5.0, SHADOW)
         brush.ring(at_x, at_y, 9.0, 3.0, colour)
     thickness = min(max(min(height, width) / 10, 2.6), 5.0)
-    brush.outline(corners, thickness + 1.0, SHADOW)
+    brush.outline(corners, thickness + 2.4, (*INK, 200))  # on white ground, too
     brush.outline(corners, thickness, colour)
 
 
@@ -264,8 +263,7 @@ def box_entry(drawing: Drawing) -> Entry:
     (height, width), view = drawing.true.cells, drawing.view
     rows, columns = spans_of(drawing.true.outline)
     text = f"the box: {tidy(width)} × {tidy(height)} cells"
-    if min(height, width) < 0:
-        text += ", corners reversed"
+    text += ", corners reversed" if min(height, width) < 0 else ""
     far = {
         "to the left": view.columns.low - columns.high,
         "to the right": columns.low - view.columns.high,
@@ -280,10 +278,8 @@ def box_entry(drawing: Drawing) -> Entry:
 
 
 def shift(drawing: Drawing) -> str:
-    """How far from where the box begins the bins do; nothing where they do not, or are rounded."""
+    """How far from where the box begins the bins do, and why; nothing where they do not."""
     crop, true, row = drawing.crop, drawing.true, drawing.crop.plan.convention
-    if row.kind in ("cell", "point"):
-        return ""
     moves: dict[str, list[str]] = {}
     for n, ways in ((1, ("left of", "right of")), (0, ("above", "below"))):
         begin = float(crop.whole[:, n].min())
@@ -296,5 +292,8 @@ def shift(drawing: Drawing) -> str:
     said = " and ".join(f"{far} {' and '.join(ways)}" for far, ways in moves.items())
     height, width = side_lengths(crop.whole)
     grown = height > abs(true.cells[0]) + _SAME or width > abs(true.cells[1]) + _SAME
-    sized = f" They are enlarged to {tidy(width)} × {tidy(height)} cells." if grown else ""
-    return f"The bins of {row.name} begin {said} the box.{sized}"
+    least = row.min_size if row.min_size and min(height, width) < row.min_size + _SAME else None
+    sized = f" They are enlarged to {tidy(width)}×{tidy(height)} cells" if grown else ""
+    sized += (f", as a box has at least {tidy(least)}." if least else ".") if grown else ""
+    why = "" if row.aligned else " (not aligned: half a cell is not subtracted)"
+    return f"The bins of {row.name} begin {said} the box{why}.{sized}"

@@ -10,9 +10,9 @@ import numpy as np
 
 from roicrop.conventions import LOWEST_FLOAT32, in_words
 from roicrop.draw import colour, sheet
-from roicrop.draw.canvas import SMALL, Brush, clean, rectangle, shorten
-from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, shift, side_lengths
-from roicrop.draw.kinds import ART, sample_mark
+from roicrop.draw.canvas import SMALL, Brush, clean, shorten
+from roicrop.draw.drawing import Crop, Drawing, box_entry, default_bin, side_lengths
+from roicrop.draw.kinds import ART, reads, sample_mark
 from roicrop.draw.map import BRACKET, BRACKETS, brackets_of, grid, map_block, marked, photograph
 from roicrop.draw.view import GUTTER, Shown, Span, fit, in_sight, spans_of
 from roicrop.explanation import settings_of
@@ -76,11 +76,19 @@ def both(
 ) -> sheet.Sheet:
     """Two operators on one box, side by side; the rest is as in `panel`."""
     side = (sheet.INNER - sheet.GAP) // 2
-    view = fit(*_region(crops, subject), shown.map_size, side - GUTTER, (200, 560))
+    room = side - GUTTER
+    for _ in range(2):  # beside brackets, if there are some, the map is smaller
+        view = fit(*_region(crops, subject), shown.map_size, room, (200, 560))
+        drawings = [Drawing(crop, view, subject, shown) for crop in crops]
+        sides = [brackets_of(ART[d.crop.plan.kind].spans(d), view) for d in drawings]
+        room -= max(beside.width for beside, _ in sides)
     scale = shown.scale(view, *(crop.values[~crop.void] for crop in crops))
-    drawings = [Drawing(crop, view, subject, shown) for crop in crops]
+    above = max(each.height for _, each in sides)
+    sides = [(beside, replace(each, height=above)) for beside, each in sides]
     entries, first = _entries(drawings, shown), 2 if photo else 1
-    maps = [_on_map(first, drawing, scale) for drawing in drawings]
+    entries += [BRACKET] if any(each.height for pair in sides for each in pair) else []
+    maps = [_on_map(first, *each) for each in zip(drawings, [scale] * 2, sides, strict=True)]
+    maps = [(top, sheet.Block(side, body.height, body.place)) for top, body in maps]
     insets = [_inset([drawing], scale, side) for drawing in drawings]
     grids = [_result(first + 1, crop, scale, side, 270) for crop in crops]
     below = sheet.row(*(sheet.Block(side, each.height, each.place) for each in insets))
@@ -148,19 +156,15 @@ def overlay(
         below = sheet.row(picture, sheet.legend(entries, map_.width - picture.width - sheet.GAP))
     left = sheet.column(map_, inset, below, gap=18)
     seen = _with(f"framed: bin {p},{q}", factor)
-    steps = [
-        (sheet.head("1\u00a0\u00a0Where each one reads", seen, left.width), left),
-        (sheet.head("2\u00a0\u00a0What each one gives", "the same bin framed", right.width), right),
-    ]
-    return _page(
-        f"{names[0]} and {names[1]} on box {subject.box}", [sheet.side_by_side(*steps)], drawings
-    )
+    notes = " ".join(filter(None, dict.fromkeys(map(_note, drawings))))
+    first = _step(1, "Where each one reads", seen, left, notes)
+    steps = sheet.side_by_side(first, _step(2, "What each one gives", "the same bin framed", right))
+    return _page(f"{names[0]} and {names[1]} on box {subject.box}", [steps], drawings)
 
 
 def _look(drawing: Drawing, name: str) -> sheet.Entry:
     def draw(brush: Brush) -> None:
-        corners = rectangle(6, 5, brush.width - 6, brush.height - 5)
-        brush.outline(corners, 3.0, drawing.colour, dashed=drawing.dashed)
+        sheet.framed(3.0, drawing.colour, dashed=drawing.dashed)(brush)
         sample_mark(brush, brush.width / 2, brush.height / 2, 3.5, 0, drawing.ink)
 
     return sheet.Entry(draw, f"bins and samples of {name}")
@@ -197,7 +201,10 @@ def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet
     on_it = [replace(each, view=larger) for each in drawings]
     labels = ART[crops[0].plan.kind].labels(on_it[0]) if len(on_it) == 1 else []
     block, factor = map_block(shown, larger, scale, _marks(on_it), labels)
-    caption = sheet.paragraph(_with(f"enlarged: {drawings[0].bin_name}", factor), room, SMALL)
+    ys, xs = spans_of(np.concatenate([crop.framed for crop in crops]))
+    part = "" if larger.rows.covers(ys) and larger.columns.covers(xs) else "part of "
+    named = _with(f"enlarged: {part}{drawings[0].bin_name}", factor)
+    caption = sheet.paragraph(named, room, SMALL)
     return sheet.column(caption, block, gap=6)
 
 
@@ -216,8 +223,8 @@ def _with(text: str, factor: str) -> str:
     return f"{text} (numbers {factor})" if factor else text
 
 
-def _step(number: int, text: str, more: str, block: sheet.Block) -> Two:
-    return sheet.head(f"{number}\u00a0\u00a0{text}", more, block.width), block
+def _step(number: int, text: str, more: str, block: sheet.Block, note: str = "") -> Two:
+    return sheet.head(f"{number}\u00a0\u00a0{text}", more, block.width, note), block
 
 
 def _on_photo(photo: Photo, drawing: Drawing, width: int, height: int) -> sheet.Block:
@@ -241,15 +248,23 @@ def _on_map(number: int, drawing: Drawing, scale: colour.Scale, brackets: Two = 
     terms = crop.plan.terms(crop.k, *crop.bin)
     unit = {"cell": "cell", "piece": "piece"}.get(crop.plan.kind, "sample")
     count = "×".join(f"{n:,}" for n in terms.count)
-    made_of = f"{count} {unit}s" if terms.total > 1 else f"{'one' if terms.total else 'no'} {unit}"
-    name = in_words.operator_name(crop.plan.convention)
-    more = _with(f"framed: {drawing.bin_name}, of {made_of}", factor)
-    return _step(number, f"{name} {art.reads}", more, block)
+    made_of = f"1 {unit}" if terms.total == 1 else f"{count if terms.total else 'no'} {unit}s"
+    more = _with(f"framed: {drawing.bin_name} ({made_of})", factor)
+    title = f"{in_words.operator_name(crop.plan.convention)} {reads(crop)}"
+    return _step(number, title, more, block, _note(drawing))
+
+
+def _note(drawing: Drawing) -> str:
+    """What to know in order to understand where bins lie and what they read."""
+    own = ART[drawing.crop.plan.kind].note(drawing)
+    if drawing.crop.plan.convention.position_sensitive:
+        own = f"Each bin reads channels of its own; these are {drawing.bin_name}’s. {own}"
+    return own
 
 
 def _result(number: int, crop: Crop, scale: colour.Scale, room: int, height: int) -> Two:
     block, factor = grid(crop.values, crop.void, scale, room, height, crop.bin, [colour.FIRST])
-    way = {"avg": "average", "max": "largest", "corner-max": "largest weighted corner"}
+    way = {"avg": "average", "max": "highest value", "corner-max": "highest weighted corner"}
     said = ART[crop.plan.kind].gives.format(way[crop.plan.convention.reduction])
     value = brief(float(crop.values[crop.bin]), 4, powers=True)
     more = _with(f"bin {crop.bin[0]},{crop.bin[1]} is {value}", factor)
@@ -291,12 +306,9 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
     """Add notes, and below the figure its source with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
-    notes = [*map(shift, drawings)]
-    if ratio > 1.01:
-        notes.append(f"Cells are drawn {tidy(ratio, 1)} times as high as wide.")
-    elif ratio < 0.99:
-        notes.append(f"Cells are drawn {tidy(1 / ratio, 1)} times as wide as high.")
-    said = sheet.paragraph(" ".join(filter(None, dict.fromkeys(notes))), sheet.INNER)
+    high, way = max(ratio, 1 / ratio), "high as wide" if ratio > 1 else "wide as high"
+    note = f"Cells are drawn {tidy(high, 1)} times as {way}." if high > 1.01 else ""
+    said = sheet.paragraph(note, sheet.INNER)
     subject, true = drawings[0].subject, drawings[0].true
     plan, k = drawings[0].crop.plan, drawings[0].crop.k
     (y0, x0), (y1, x1) = (true.pixel_of(*corner) for corner in true.outline[[0, 2]].tolist())
@@ -305,10 +317,8 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
         height, width = (n / each for n, each in zip(true.cells, true.per_pixel, strict=True))
         corners = f"center {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
         corners += f"{tidy(height)} pixels, angle {tidy(float(turn.angle), 4)}"
-    file, image = (
-        shorten(clean(text), SMALL, sheet.INNER / 3).replace(" ", "\u00a0")
-        for text in (subject.file, subject.image)
-    )
+    names = [shorten(clean(n), SMALL, sheet.INNER / 3) for n in (subject.file, subject.image)]
+    file, image = (name.replace(" ", "\u00a0") for name in names)
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
     for each in drawings:  # a line may end between two settings, but not within one

@@ -16,7 +16,7 @@ import numpy as np
 from roicrop.conventions import Kind
 from roicrop.draw.canvas import Brush, Corners, rectangle
 from roicrop.draw.colour import BOX, FIRST, INK, LOST, MOVED, POINT, Colour
-from roicrop.draw.drawing import SHADOW, Drawing
+from roicrop.draw.drawing import SHADOW, Crop, Drawing, shift
 from roicrop.draw.map import Box, Label, Spans, meet
 from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
 from roicrop.draw.view import Span, spans_of
@@ -29,6 +29,7 @@ _MOST_WINNERS: Final = 1000
 _LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
 _LEAST_LABELLED: Final = 84.0  # pixels per cell from which a weight is a number too
 _WIDE, _HIGH = SWATCH
+_STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 
 
 # Samples of RoIAlign, pieces of an exact integral, points of crop-and-resize.
@@ -109,27 +110,31 @@ def sample_mark(
         brush.cross(x, y, 0.85 * radius, LOST, rim)
 
 
-_STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
-
-
 def _own_samples(drawing: Drawing, brush: Brush) -> None:
     """The samples of the framed bin, and the cells that one of them reads."""
     radius, chosen = min(max(0.2 * drawing.points.gap, 1.6), 4.5), drawing.crop.shown_term
-    if chosen is not None:
-        at = drawing.pixels(chosen.read_y, chosen.read_x)
-        for tap in chosen.taps:
-            to = drawing.pixels(tap.row, tap.column)
-            width = 1.2 + 9.0 * abs(tap.weight)
-            brush.line(*at, *to, width + 1.6, (*INK, 200))
-            brush.line(*at, *to, width, drawing.ink)
-            brush.dot(*to, max(width / 2, 2.5), drawing.ink, 0.8)
-    some = [chosen] if chosen else []
-    for term in some if drawing.points.thinned else drawing.crop.terms:
+    largest = max(1.3 * radius, 4.0)  # which no line is wider than
+    at = drawing.pixels(chosen.read_y, chosen.read_x) if chosen else (0.0, 0.0)
+    for tap in chosen.taps if chosen else ():
+        to = drawing.pixels(tap.row, tap.column)
+        width = 1.2 + (2 * largest - 1.2) * abs(tap.weight)
+        brush.line(*at, *to, width + 1.6, (*INK, 200))
+        brush.line(*at, *to, width, drawing.ink)
+        _end_mark(brush, *to, drawing.ink)
+    some = drawing.crop.terms if not drawing.points.thinned else [chosen] if chosen else []
+    for term in sorted(some, key=lambda term: term is chosen):  # that one last
         x, y = drawing.pixels(term.y, term.x)
+        size = largest if term is chosen else radius
         if math.isfinite(x + y):
             if term.state == "clamped":
                 _tie(brush, x, y, *drawing.pixels(term.read_y, term.read_x), radius)
-            sample_mark(brush, x, y, radius, _STATES[term.state], drawing.ink)
+            sample_mark(brush, x, y, size, _STATES[term.state], drawing.ink)
+
+
+def _end_mark(brush: Brush, x: float, y: float, ink: Colour) -> None:
+    """Where a line ends, in the centre of a cell: smaller than a sample, whatever its weight."""
+    for half, paint in ((2.6, INK), (1.7, ink)):
+        brush.fill(x - half, y - half, x + half, y + half, paint)
 
 
 def _cuts(drawing: Drawing, brush: Brush) -> None:
@@ -160,31 +165,35 @@ def _labels_of_weights(drawing: Drawing) -> list[Label]:
 
 def _legend_of_samples(drawing: Drawing) -> list[Entry]:
     crop, kind, them = drawing.crop, drawing.crop.plan.kind, drawing.points
-    what = {"piece": "middles of the pieces", "point": "sample"}.get(kind, "samples")
+    what = {"piece": "means of the pieces, read at their middles,", "point": "sample"}
     rows, columns = crop.plan.output_size
     several, found = rows * columns > 1, list[Entry]()
     if drawing.alone:
         bins = f"its {rows}×{columns} bins, {drawing.bin_name} framed" if several else "the one bin"
         found.append(Entry(_bins_example, bins))
         if any(term.state == "inside" for term in crop.terms):
-            own = f"{what} of {drawing.bin_name}" + (", one of them" if them.thinned else "")
+            own = "a sample" if them.thinned else what.get(kind, "samples")
+            own = f"{own} of {drawing.bin_name}"
             found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5), own))
         if them.thinned:
-            found.append(Entry(_small_example, "all samples, drawn where there is room"))
+            found.append(Entry(_small_example, "some of all samples, for want of room"))
         elif several and (them.state == 0).any():
             found.append(Entry(_small_example, "those of other bins"))
+    if kind == "piece":
+        example = framed(1.5, POINT, dashed=True)
+        found.append(Entry(example, "the bin is cut into pieces at the centers of cells"))
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
         text = f"the {cells} that {one} reads; thicker line, larger weight"
         found.append(Entry(_weights_example, text))
     if drawing.centred:
-        mark = Entry(lambda b: centre_mark(b, _WIDE / 2, _HIGH / 2, 5.0), "centers of cells")
-        found.append(mark)
+        x, y = _WIDE / 2, _HIGH / 2
+        found.append(Entry(lambda b: centre_mark(b, x, y, 5.0), "centers of cells"))
     moved, lost = (int((them.state == n).sum()) for n in (1, 2))
-    counts = [f" ({n})" if not them.thinned else "" for n in (moved, lost)]
+    counts = [f" ({n})" if drawing.alone and not them.thinned else "" for n in (moved, lost)]
     if moved:
-        text = f"outside the outermost centers{counts[0]}: read where its line ends"
+        text = f"beyond the outermost cell centers{counts[0]}: moved to the end of its line"
         found.append(Entry(_moved_example, text, None))
     if lost:
         row = crop.plan.convention
@@ -210,7 +219,8 @@ def _weights_example(brush: Brush) -> None:
     x, y = _WIDE / 2 - 3, _HIGH / 2 - 2
     for to_x, to_y, weight in ((6, 4, 0.3), (28, 4, 0.15), (6, 20, 0.2), (28, 20, 0.05)):
         brush.line(x, y, to_x, to_y, 1.0 + 9 * weight, POINT)
-    sample_mark(brush, x, y, 3.5)
+        _end_mark(brush, to_x, to_y, POINT)
+    sample_mark(brush, x, y, 4.0)
 
 
 def _moved_example(brush: Brush) -> None:
@@ -230,10 +240,8 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
         _hatched(brush, *drawing.pixels(i - 0.5, first - 0.5), *drawing.pixels(i + 0.5, end - 0.5))
     drawing.frame(brush, crop.whole, 2.4)
     own = crop.winner(drawing.shown, *crop.bin)
-    if _has_other_winners(drawing):
-        every = {crop.winner(drawing.shown, *bin_) for bin_ in np.ndindex(crop.plan.output_size)}
-        for cell in filter(None, every - {own}):
-            brush.outline(_inside(drawing, cell, 3.0), 1.3, (*POINT, 235), dashed=True)
+    for cell in _other_winners(drawing):
+        brush.outline(_inside(drawing, cell, 3.0), 1.3, (*POINT, 235), dashed=True)
     if all(crop.cells(*crop.bin)):
         drawing.frame(brush, crop.framed, 4.0)
     if own is not None:
@@ -243,9 +251,12 @@ def _marks_of_cells(drawing: Drawing, brush: Brush) -> None:
         brush.arrow(*ends, 13.0, drawing.colour)
 
 
-def _has_other_winners(drawing: Drawing) -> bool:
-    count = math.prod(drawing.crop.plan.output_size)
-    return drawing.alone and drawing.view.cell >= _LEAST_WINNER and 1 < count <= _MOST_WINNERS
+def _other_winners(drawing: Drawing) -> set[tuple[int, int]]:
+    crop, size = drawing.crop, drawing.crop.plan.output_size
+    if not drawing.alone or drawing.view.cell < _LEAST_WINNER or math.prod(size) > _MOST_WINNERS:
+        return set()
+    every = {crop.winner(drawing.shown, *bin_) for bin_ in np.ndindex(size)}
+    return {cell for cell in every if cell and cell != crop.winner(drawing.shown, *crop.bin)}
 
 
 def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
@@ -256,22 +267,29 @@ def _inside(drawing: Drawing, cell: tuple[int, int], inset: float) -> Corners:
 
 
 def _shared(drawing: Drawing) -> Iterator[tuple[int, int, int]]:
-    """The cells that more than one bin takes, where these are under half of all.
-
-    Those in sight, as a row, its first column and the end of its columns.
-    """
+    """The cells in sight that several bins take, if under half of all: row, first column, end."""
     many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
     rows, columns = drawing.view.ranges(drawing.shown.map_size)
-    if drawing.alone and 2 * (many > 1).sum() < (many > 0).sum():
+    if drawing.alone and not _note_of_cells(drawing):
         for i in rows:
             shared = np.pad(many[i, columns.start : columns.stop] > 1, 1)
             for first, end in np.flatnonzero(shared[1:] != shared[:-1]).reshape(-1, 2).tolist():
                 yield i, columns.start + first, columns.start + end
 
 
+def _note_of_cells(drawing: Drawing) -> str:
+    """Why values repeat, where nearly every cell would be hatched."""
+    many = drawing.crop.plan.bins_of_cells(drawing.crop.k)
+    taken, shared = int((many > 0).sum()), int((many > 1).sum())
+    if not shared or 2 * shared < taken:
+        return ""
+    one = f"All {many.max()} bins are this one cell."
+    return one if taken == 1 else "Bins share most of these cells, so that values repeat."
+
+
 def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
-    brush.hatch(x0, y0, x1, y1, 9.0, 2.0, (*INK, 80))
-    brush.hatch(x0, y0, x1, y1, 9.0, 0.9, (*BOX, 150))
+    brush.hatch(x0, y0, x1, y1, 9.0, 2.0, (*INK, 65))
+    brush.hatch(x0, y0, x1, y1, 9.0, 0.9, (*BOX, 125))
 
 
 def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
@@ -281,7 +299,7 @@ def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
     """
     view, was, now = drawing.view, spans_of(drawing.true.outline), spans_of(drawing.crop.whole)
     found: list[tuple[Box, Label]] = []
-    placed: list[Box] = []
+    labels, arrows = list[Box](), list[Box]()
     corners = np.array(view.corners(drawing.crop.framed))
     frame = *corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()
     for n, outwards in ((1, -1), (1, 1), (0, -1), (0, 1)):
@@ -292,19 +310,21 @@ def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
         text = ("+" if cells > 0 else "−") + measure(tidy(abs(cells)), "cell")
         *_, half_x, half_y = Label(text, 0, 0).box
         shares = (0.5, 0.25, 0.75, 0.12, 0.88)
-        for span, free, share, way in product((was, now), ([frame], []), shares, (-1, 1)):
+        tries = product((arrows, []), (was, now), ([frame], []), (0.5, 1.0), shares, (-1, 1))
+        for others, span, free, part, share, way in tries:  # arrows cross if they must
             at = span[1 - n].low + share * span[1 - n].size
             ends = [(at, before), (at, after)] if n else [(before, at), (after, at)]
             (x0, y0), (x1, y1) = (drawing.pixels(*end) for end in ends)
-            x, y = (x0 + x1) / 2, (y0 + y1) / 2
+            x, y = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
             if not (20 <= x <= view.width - 20 and 20 <= y <= view.height - 20):
                 continue
             aside = (0.0, way * (half_y + 13)) if n else (-way * (half_x + 13), 0.0)
             label = Label(text, x + aside[0], y + aside[1]).within(view)
             arrow = min(x0, x1) - 6, min(y0, y1) - 6, max(x0, x1) + 6, max(y0, y1) + 6
-            if not (meet(label.box, [*placed, *free]) or meet(arrow, placed)):
+            if not (meet(label.box, [*labels, *arrows, *free]) or meet(arrow, [*labels, *others])):
                 found.append(((x0, y0, x1, y1), label))
-                placed += [label.box, arrow]
+                labels.append(label.box)
+                arrows.append(arrow)
                 break
     return found
 
@@ -314,14 +334,13 @@ def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
     crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
     if crop.void.all():
         return (), ()
-    found: list[Spans] = []
-    for cells in (
-        [crop.cells(p, 0)[0] for p in range(bins_y)],
-        [crop.cells(0, q)[1] for q in range(bins_x)],
-    ):
+
+    def overlapping(cells: list[range]) -> Spans:
         spans = [Span(each.start - 0.5, each.stop - 0.5) if each else None for each in cells]
-        found.append(spans if any(a.stop > b.start for a, b in pairwise(cells)) else ())
-    return found[0], found[1]
+        return spans if any(a.stop > b.start for a, b in pairwise(cells)) else ()
+
+    rows = overlapping([crop.cells(p, 0)[0] for p in range(bins_y)])
+    return rows, overlapping([crop.cells(0, q)[1] for q in range(bins_x)])
 
 
 def _legend_of_cells(drawing: Drawing) -> list[Entry]:
@@ -330,19 +349,20 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
     what = "the box in whole cells" if rounded else "the box, its end a pixel further"
     found = [Entry(framed(2.4, drawing.colour), what)]
     if all(crop.cells(*crop.bin)):
-        found.append(Entry(framed(4.0, drawing.colour), f"the cells of {drawing.bin_name}"))
+        own = f"the cells of {drawing.bin_name}"
+        if np.allclose(crop.framed, crop.whole):
+            own, found = f"{what}; {own}", []
+        found.append(Entry(framed(4.0, drawing.colour), own))
     if crop.winner(drawing.shown, *crop.bin) is not None:
-        found.append(Entry(framed(3.4, POINT, inset=11), "its largest cell"))
-        if _has_other_winners(drawing):
-            found.append(
-                Entry(framed(1.3, POINT, dashed=True, inset=10), "the largest cells of other bins")
-            )
+        found.append(Entry(framed(3.4, POINT, inset=11), "its cell with the highest value"))
+    if _other_winners(drawing):
+        example = framed(1.3, POINT, dashed=True, inset=10)
+        found.append(Entry(example, "the highest values of other bins"))
     if drawing.alone and _moves(drawing):
         text = "how far an edge moved; + is outwards"
         found.append(Entry(lambda b: b.arrow(5, 12, b.width - 6, 12, 13.0, FIRST), text))
     if any(_shared(drawing)):
-        text = "taken by several bins"
-        found.append(Entry(lambda b: _hatched(b, 0, 0, b.width, b.height), text))
+        found.append(Entry(lambda b: _hatched(b, 0, 0, _WIDE, _HIGH), "taken by several bins"))
     return found
 
 
@@ -350,24 +370,40 @@ def _legend_of_cells(drawing: Drawing) -> list[Entry]:
 class Art:
     """How a kind of plan is drawn and described.
 
-    reads, gives: the headings of the map and of the pooled values.
+    reads, gives: the headings of the map and of the pooled values. note: below that of the map.
     """
 
     reads: str
     gives: str
+    note: Callable[[Drawing], str] = shift
     marks: Callable[[Drawing, Brush], None] = _marks_of_samples
     labels: Callable[[Drawing], list[Label]] = _labels_of_weights
     spans: Callable[[Drawing], tuple[Spans, Spans]] = lambda _: ((), ())
     legend: Callable[[Drawing], list[Entry]] = _legend_of_samples
 
 
+def reads(crop: Crop) -> str:
+    """The heading of the map."""
+    ys, xs = (samples.inside for samples in crop.plan.samples(crop.k))
+    if not ((ys & xs).any() if crop.plan.turn(crop.k) else ys.any() and xs.any()):
+        return "finds nothing to read"
+    if crop.plan.kind == "cell" and crop.plan.convention.rounding == "none":
+        return "takes whole cells"
+    return ART[crop.plan.kind].reads
+
+
 ART: Final[dict[Kind, Art]] = {
     "sample": Art(reads="reads between the cells", gives="their {}"),
-    "point": Art(reads="reads one point a bin", gives="what was read there"),
+    "point": Art(
+        reads="reads one point per bin",
+        gives="what was read there",
+        note=lambda _: "The outermost points lie on the edges of the box, so bins reach beyond it.",
+    ),
     "piece": Art(reads="integrates over each bin", gives="the mean over each bin"),
     "cell": Art(
         reads="moves the box to whole cells",
-        gives="the {} cell of each bin",
+        gives="each bin’s {}",
+        note=_note_of_cells,
         marks=_marks_of_cells,
         labels=lambda drawing: [label for _, label in _moves(drawing)],
         spans=_spans_of_cells,

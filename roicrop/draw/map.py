@@ -193,15 +193,15 @@ def marked(
 
 
 class _Free:
-    """Where on a view there is room beside marks and labels."""
+    """Where on a view there is room beside marks and labels; a number may lie on a hatch."""
 
     def __init__(self, view: View, marks: Marks, labels: Sequence[Label]) -> None:
-        brush = Brush(blank(view.height, view.width, MUTED, finer=1), finer=1)
+        ground = blank(view.height, view.width, MUTED, finer=1)
+        brush = Brush(ground, finer=1, hatches=False)
         marks(brush)
         for label in labels:  # which nothing may lie on
             brush.fill(*label.box, INK)
-        pixels = np.asarray(brush.finish().convert("RGBA")).view(np.uint32)[..., 0]
-        covered = pixels != np.array([*MUTED, 255], np.uint8).view(np.uint32)
+        covered = (np.asarray(brush.finish()) != MUTED).any(axis=-1)
         self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
         self._labels = labels
         self._boxes = [label.box for label in labels]
@@ -233,10 +233,12 @@ class _Free:
         return float(covered) / ((x1 - x0) * (y1 - y0))
 
 
-def _fitting(scale: Scale, values: NDArray[np.float64], room: float) -> Format | None:
+def _fitting(
+    scale: Scale, values: NDArray[np.float64], room: float, *, close: bool = False
+) -> Format | None:
     """The format of numbers that may be so wide; None if they would say nothing."""
     bounds, numbers = (scale.low, scale.high), values.ravel().tolist()
-    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room)
+    return fitting(numbers, bounds, lambda text: text_width(text, TICK) <= room, close=close)
 
 
 def grid(
@@ -263,7 +265,7 @@ def grid(
     height = min((most_height - above) / rows, width)
     width = min(width, height * _WIDEST)
     pixels_y, pixels_x = max(round(rows * height), 1), max(round(columns * width), 1)
-    written = _fitting(scale, values, width - 2) if height >= LINE else None
+    written = _fitting(scale, values, width - 2, close=True) if height >= LINE else None
 
     def draw() -> Image.Image:
         size = pixels_x * FINER, pixels_y * FINER

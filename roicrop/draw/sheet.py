@@ -30,6 +30,7 @@ INNER: Final = WIDEST - 2 * MARGIN
 GAP: Final = 28  # between steps
 TEAL: Final = (42, 120, 142)  # a middling heat map, on which the legend shows marks
 SWATCH: Final = 34, 24  # width, height
+_BAR, _TICK = 14, 5  # heights of a colour bar, and of the ticks below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +166,10 @@ def paragraph(text: str, width: int, size: int = canvas.NORMAL, colour: Colour =
     return Block(width, len(lines) * line_height(size), place)
 
 
-def head(text: str, more: str, width: int) -> Block:
-    """What a part of the figure shows, in one line and a smaller one."""
-    return column(
-        paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED), gap=2
-    )
+def head(text: str, more: str, width: int, note: str = "") -> Block:
+    """What a part of the figure shows, in one line and a smaller one, and what to know about it."""
+    first, then = paragraph(text, width, canvas.HEADING), paragraph(more, width, SMALL, MUTED)
+    return column(first, then, paragraph(note, width, SMALL), gap=2)
 
 
 def side_by_side(*steps: tuple[Block, Block]) -> Block:
@@ -186,10 +186,6 @@ def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
     sheet = Sheet()
     column(top, *blocks, foot, gap=16).place(sheet, MARGIN, MARGIN - 8)
     return sheet
-
-
-_BAR: Final = 14
-_TICK: Final = 5
 
 
 def colour_bar(scale: Scale, title: str, width: int) -> Block:

@@ -97,11 +97,6 @@ class Survey:
             ground = partial(photograph, self.photo.image, view, size, per_pixel)
         return marked(view, ground, marks, labels)
 
-    @property
-    def labels(self) -> str:
-        """What is written beside each box."""
-        return "its number" if self.items[0].score is None else "its number and score"
-
     def colour(self, item: Item) -> Colour:
         """By its level, finest first."""
         return _LEVELS[self._scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
@@ -152,7 +147,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
         entries.append(sheet.Entry(sheet.framed(_THIN, _faint(BOX, len(items))), rest))
     bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
-    title += f", each with {survey.labels}" if few else ""
+    title += ", each with its number" + " and score" * scored if few else ""
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
 
 
@@ -191,7 +186,8 @@ def _sheet(survey: Survey) -> tuple[str, list[sheet.Block]]:
     tiles = [_tile(survey, item, scale, side) for item in items]
     lines = [sheet.row(*tiles[n : n + _TILES]) for n in range(0, len(tiles), _TILES)]
     bins = "×".join(map(str, items[0].crop.plan.output_size))
-    said = f"Each box with {survey.labels}, left on the {'image' if survey.photo else 'map'}, "
+    scored = " and score" * (items[0].score is not None)
+    said = f"Each box with its number{scored}, left on the {'image' if survey.photo else 'map'}, "
     said += f"right its {bins} pooled values."
     if count > len(items):
         said += f" These are the first {len(items)} of {count:,}: choose others with --box."
@@ -205,10 +201,7 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
     outline, size = survey.outline(item), survey.shown.map_size
     rows, columns = (in_sight(*each) for each in zip(spans_of(outline), size, strict=True))
     view = fit(rows, columns, size, side, (side, side))
-
-    def marks(brush: Brush) -> None:
-        draw_box(brush, view, outline, survey.colour(item))
-
+    marks = partial(draw_box, view=view, outline=outline, colour=survey.colour(item))
     picture = survey.picture(view, marks)
     pooled, _ = grid(item.crop.values, item.crop.void, scale, side, side, bare=True)
     caption = f"{item.label} · {item.level}" if item.level else item.label
@@ -219,10 +212,10 @@ def _tile(survey: Survey, item: Item, scale: Scale, side: int) -> sheet.Block:
 def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     items, size, total = survey.items, survey.shown.map_size, survey.amount
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
-    seen = zip(spans_of(outlines[0]), size, strict=True)
-    rows, columns = (in_sight(*each) for each in seen)
-    view, scale = survey.view((rows, columns) if one else None), Scale(0.0, float(total.max()))
-    few = len(items) <= _MOST_NAMED
+    rows, columns = (in_sight(*each) for each in zip(spans_of(outlines[0]), size, strict=True))
+    view = survey.view((rows, columns) if one else None)
+    scale = Scale(0.0, float(total.max()), gray_zero=True)
+    few, convention = len(items) <= _MOST_NAMED, items[0].crop.plan.convention
 
     def marks(brush: Brush) -> None:
         for outline in outlines:
@@ -241,11 +234,14 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
         steps.insert(0, (sheet.head(where, "", view.width), survey.picture(view, marks)))
-    bar = sheet.colour_bar(scale, "Colors: weight; 1 is one whole bin", _BAR)
-    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read. All weights sum to "
-    said += f"{brief(float(total.sum()))}, of {len(items) * bins[0] * bins[1]:,} bins."
-    name = in_words.operator_name(items[0].crop.plan.convention)
-    title = f"{name}: the cells that {what} read{'s' if one else ''}"
+    bar = sheet.colour_bar(scale, "Colors: sum of a cell’s weights", _BAR)
+    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read; gray ones are not. "
+    said += "The weights of one bin sum to 1, or less where it is partly off the map; those of all "
+    said += f"{len(items) * bins[0] * bins[1]:,} bins sum to {brief(float(total.sum()), 5)}."
+    if not convention.aligned and convention.kind in ("sample", "piece"):
+        said += " Cells that are read lie half a cell right of and below the box"
+        said += f"{'' if one else 'es'}, as {convention.name} is not aligned."
+    title = f"{in_words.operator_name(convention)}: the cells that {what} read{'s' if one else ''}"
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.paragraph(said, 700))]
 
 

@@ -95,11 +95,8 @@ class View:
         """
         rows, columns = self.rows.size, self.columns.size
         cell = min(width / columns, height / rows)
-        size = [
-            max(cell * rows, min(_THIN_FRAME, self.height)),
-            max(cell * columns, min(_THIN_FRAME, self.width)),
-        ]
-        high, wide = (round(min(a, b)) for a, b in zip(size, (height, width), strict=True))
+        high = round(min(max(cell * rows, min(_THIN_FRAME, self.height)), height))
+        wide = round(min(max(cell * columns, min(_THIN_FRAME, self.width)), width))
         return View(self.top, self.left, high / rows, wide / columns, high, wide)
 
     @property

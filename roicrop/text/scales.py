@@ -62,21 +62,28 @@ def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None
 
 
 def fitting(
-    values: Collection[float], bounds: tuple[float, float], fits: Callable[[str], bool]
+    values: Collection[float],
+    bounds: tuple[float, float],
+    fits: Callable[[str], bool],
+    *,
+    close: bool = False,
 ) -> Format | None:
     """The format with the most digits in which every value fits; None if there is none.
 
     Nor is there one if, so short, numbers would hardly tell the values apart. bounds: of a scale
     beside the numbers, whose power of ten they share; what lies outside does not count.
+    close: values may be close to each other: there are more digits if those tell them apart, and
+    there is a format even if none does.
     """
     numbers = sorted({v for v in values if bounds[0] <= v <= bounds[1]})
     low, high = (numbers[0], numbers[-1]) if numbers else bounds
     exponent = format_for(*bounds).exponent
-    formats = [format_for(low, high, digits, exponent=exponent) for digits in (3, 2)]
-    for written in [*formats, replace(formats[-1], zero="")]:
-        if all(fits(written(value)) for value in values):
-            return written if _tells_apart(written, numbers) else None
-    return None
+    counts = (3, 4, 5, 2) if close else (3, 2)
+    formats = [format_for(low, high, digits, exponent=exponent) for digits in counts]
+    formats.append(replace(formats[-1], zero=""))
+    fit = [written for written in formats if all(fits(written(value)) for value in values)]
+    apart = (written for written in fit if _tells_apart(written, numbers))
+    return next(apart, fit[0] if close and fit else None)
 
 
 def _tells_apart(written: Format, numbers: Sequence[float]) -> bool:

@@ -112,6 +112,23 @@ def test_numbers_are_left_out_where_they_would_not_tell_cells_apart(
     assert (written and written(float(values[0]))) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "room", "expected"),
+    [
+        (np.append(_RAMP / 10, 9), 40, "−0.2"),
+        (1000 + _RAMP / 100, 90, "999.980"),
+        (1000 + _RAMP / 1e9, 60, "1000"),
+    ],
+)
+def test_pooled_values_have_numbers_however_close_they_are(
+    values: NDArray[np.float64], room: float, expected: str
+) -> None:
+    scale = Scale(float(values.min()), float(values.max()))
+    written = _fitting(scale, values, room, close=True)
+    assert written
+    assert written(float(values[0])) == expected
+
+
 @settings(max_examples=50)
 @given(st.text(max_size=80), st.floats(30, 400))
 def test_shortened_texts_fit(text: str, room: float) -> None:

@@ -153,10 +153,10 @@ def test_there_are_three_steps_with_a_photograph_and_two_without() -> None:
 @pytest.mark.parametrize(
     ("convention", "box", "step"),
     [
-        ("mask-rcnn", (20, 20, 90, 70), "framed: bin 1,2, of 2×2 samples"),
-        ("prroi", (20, 20, 90, 70), "framed: bin 1,2, of 3×4 pieces"),
-        ("fast-rcnn", (20, 20, 90, 70), "framed: bin 1,2, of 3×3 cells"),
-        ("tensorflow", (0.1, 0.1, 0.5, 0.5), "framed: bin 1,2, of one sample"),
+        ("mask-rcnn", (20, 20, 90, 70), "framed: bin 1,2 (2×2 samples)"),
+        ("prroi", (20, 20, 90, 70), "framed: bin 1,2 (3×4 pieces)"),
+        ("fast-rcnn", (20, 20, 90, 70), "framed: bin 1,2 (3×3 cells)"),
+        ("tensorflow", (0.1, 0.1, 0.5, 0.5), "framed: bin 1,2 (1 sample)"),
     ],
 )
 def test_the_bin_that_is_asked_for_is_named_with_what_it_is_made_of_and_its_value(
