@@ -130,7 +130,7 @@ def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyP
         ("{}", "jobs.json", "is not a list"),
         ("[1]", "jobs.json", "row 0 is not an object"),
         ("{", "jobs.jsonl", "line 1 is not JSON"),
-        ("features", "jobs.txt", "name it so"),
+        ("features", "jobs.txt", "jobs.txt: unknown extension"),
     ],
 )
 def test_a_manifest_that_cannot_be_followed_is_refused_whole(
