@@ -47,7 +47,7 @@ COLUMNS = "image,x1,y1,x2,y2,score\n"
             HEADER.encode() + b"1,2,3,4\n\xe9,2,3,4\n",
             "boxes.csv line 3: not UTF-8 text (in Windows-1252 it would be 'é,2,3,4')",
         ),
-        (b"\xff\xfe1\x002", "boxes.csv: not the UTF-16 it begins as"),
+        (b"\xff\xfe1\x002", "boxes.csv: begins as UTF-16 but is not"),
         (
             "image;x1;y1;x2;y2\na;1,5;2;3;4",
             "boxes.csv line 2: column x1: '1,5' is not a number (a decimal comma",

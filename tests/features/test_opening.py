@@ -145,7 +145,7 @@ def test_data_kept_in_a_raw_file_that_is_gone_is_an_error(path: str, tmp_path: P
         file.create_dataset("x", (2, 3, 4), "f4", external=[(str(tmp_path / "gone.bin"), 0, 96)])
     assert "x is stored in" in message_of(path)
     assert "bytes of another file: --allow-external reads it" in message_of(path)
-    assert "gone.bin, which is not there: bring it back" in message_of(path, allow_external=True)
+    assert "gone.bin, which does not exist: restore it" in message_of(path, allow_external=True)
 
 
 @pytest.mark.parametrize("signature", [b"TREE", b"HEAP"])

@@ -107,7 +107,7 @@ def test_raw_storage_is_read_only_when_it_is_asked_for_and_whole(
     with h5py.File(home / "all.h5", "w") as file:
         file.create_dataset("x", SHAPE, "f4", external=[(str(raw), 0, 96)])
     spec = f"{home / 'all.h5'}"
-    assert "raw.bin, as bytes of another file: --allow-external reads it" in message_of(spec)
+    assert "as raw bytes in raw.bin: --allow-external reads it" in message_of(spec)
     if words:
         assert words in message_of(spec, allow_external=True)
         return
