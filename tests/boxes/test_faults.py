@@ -64,7 +64,7 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
     [
         ("", "boxes.json is empty: [] is an empty list of boxes"),
         ("[[1, 2, 3, 4],\n [1, 2, 3 4]]", "boxes.json line 2 column 11: not JSON: Expecting ','"),
-        ("[1, 2]\n[3, 4]\n", "boxes.json line 2 column 1: not JSON: Extra data (where each line"),
+        ("[1, 2]\n[3, 4]\n", "boxes.json line 2 column 1: not JSON: Extra data (if each line"),
         ("[" * 100_000, "boxes.json: nested too deeply"),
         ("[" + "9" * 5000 + "]", "boxes.json: a number is too long"),
         ("3", "boxes.json holds 3: boxes are a list, or an object with boxes or"),

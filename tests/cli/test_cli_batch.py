@@ -127,7 +127,7 @@ def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyP
             "jobs.csv",
             "line 2 writes crops/m.h5, as another",
         ),
-        ("{}", "jobs.json", "is not a list"),
+        ("{}", "jobs.json", "is not a JSON list"),
         ("[1]", "jobs.json", "row 0 is not an object"),
         ("{", "jobs.jsonl", "line 1 is not JSON"),
         ("features", "jobs.txt", "jobs.txt: unknown extension"),
