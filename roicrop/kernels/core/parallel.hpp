@@ -1,4 +1,4 @@
-// A few threads for the length of a call. They are made anew each time, so that a process may fork.
+// A few threads for the duration of a call. They are created each time, so that a process may fork.
 
 #pragma once
 
@@ -8,8 +8,8 @@
 
 namespace roicrop {
 
-// Runs work(0) … work(threads − 1) at once, or fewer where no more threads are to be had: the work
-// must be shared out by the workers themselves. What one of them throws is thrown here.
+// Runs work(0) … work(threads − 1) at once, or fewer if no more threads are available: workers must
+// divide the work among themselves. An exception in one of them is rethrown here.
 template <class Work>
 void in_parallel(int threads, Work work) {
     std::vector<std::future<void>> others;
@@ -17,7 +17,7 @@ void in_parallel(int threads, Work work) {
     try {
         for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, std::ref(work), i));
     } catch (...) {
-        // No more threads are to be had, or no memory for one: those that run take all the work.
+        // No more threads, or no memory for one: the threads that run do all the work.
     }
     work(0);
     for (std::future<void>& other : others) other.get();
