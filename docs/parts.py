@@ -76,7 +76,7 @@ def box_files() -> str:
         ]
         for each in BOX_FILES
     ]
-    return "\n".join(table(["program", "it writes", "taken for", "options"], rows))
+    return "\n".join(table(["program", "it writes", "read as", "options"], rows))
 
 
 def names() -> str:
