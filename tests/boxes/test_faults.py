@@ -1,4 +1,4 @@
-"""Every fault is named where it is, on one line."""
+"""Every fault is reported on one line that says where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes and pooled tensors in HDF5 come from where features may: their folder, unless told."""
+"""Boxes and pooled tensors in HDF5 may come, like features, only from their own folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`roicrop show` finds the photograph of a map, and draws what is asked for."""
+"""`roicrop show` finds the photograph of a map, and draws what options ask for."""
 
 from __future__ import annotations
 

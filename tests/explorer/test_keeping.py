@@ -1,4 +1,4 @@
-"""What is kept of a view: an address, a command, a picture; and that anyone can read the page."""
+"""Keeping a view as an address, a command or a picture; and the page's accessibility."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `roicrop show -o PAGE.html` writes: within a size, of whatever maps and boxes there are."""
+"""What `roicrop show -o PAGE.html` writes: within a size, for any maps and boxes."""
 
 from __future__ import annotations
 

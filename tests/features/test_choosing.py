@@ -1,4 +1,4 @@
-"""The maps that are meant are found, or one line says what there is to choose from."""
+"""The intended maps are found, or one line says what there is to choose from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not HDF5 is read if NumPy wrote it, and else named, in one line."""
+"""A file that is not HDF5 is read if NumPy wrote it, and otherwise identified in one line."""
 
 from __future__ import annotations
 

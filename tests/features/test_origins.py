@@ -1,4 +1,4 @@
-"""Bytes come from the file that is named and its folder; what is elsewhere or gone is refused."""
+"""Bytes come only from the named file and its folder; data elsewhere or missing is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch that is run again does only what is not done."""
+"""A batch that is run again does only the rows that are not done."""
 
 from __future__ import annotations
 
