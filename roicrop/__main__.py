@@ -9,9 +9,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 def main() -> int:
     """Run the command line of this process and end it; or return its exit status."""
-    from roicrop.cli import stop_at_once
+    try:
+        from roicrop.cli import stop_at_once
 
-    stop_at_once()
+        stop_at_once()
+    except KeyboardInterrupt:
+        os.write(2, b"roicrop: stopped by Ctrl-C\n")
+        os._exit(130)
     from roicrop.cli.main import main as run
 
     status = run()

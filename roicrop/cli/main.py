@@ -7,6 +7,7 @@ failed) or 2 (the command line is wrong); a signal gives 128 plus its number.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import io
 import os
@@ -143,16 +144,34 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted."""
+    """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted.
+
+    It is raised again if Python could not pass it on, as from a destructor.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    arrived: list[int] = []
+
     def stop(number: int, _: FrameType | None) -> None:
         for each in STOPS:
             signal.signal(each, signal.SIG_IGN)
+        arrived.append(number)
         raise _Stopped(number)
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, _Stopped):
+            hook(lost)
+            return
+        # It came while a finalizer ran, where Python drops exceptions: so once more, a bit later.
+        number = lost.exc_value.number
+        signal.signal(number, stop)
+        later = threading.Timer(0.01, _thread.interrupt_main, [number])
+        later.daemon = True
+        later.start()
+
+    hook, sys.unraisablehook = sys.unraisablehook, again
     # Signals that are ignored (Ctrl-C in the background, SIGHUP under nohup) stay ignored.
     before = {each: signal.getsignal(each) for each in STOPS}
     for each, handler in before.items():
@@ -160,7 +179,12 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(each, stop)
     try:
         yield
+    except BaseException:
+        if arrived:  # whatever has become of it in code that was called back
+            raise _Stopped(arrived[0]) from None
+        raise
     finally:
+        sys.unraisablehook = hook
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -24,7 +24,7 @@ export function cellAt([y, x], [height, width]) {
   return row >= 0 && row < height && column >= 0 && column < width ? [row, column] : null;
 }
 
-/** @param {[number, number, number]} at the middle, and pixels a cell @param {number} width @param {number} height @returns {View} */
+/** @param {[number, number, number]} at the middle, and pixels per cell @param {number} width @param {number} height @returns {View} */
 export function viewAt([y, x, cell], width, height) {
   return { top: y - height / cell / 2, left: x - width / cell / 2, cell, width, height };
 }

@@ -23,15 +23,14 @@ _VARIABLE: Final = "ROICROP_KERNEL"
 
 
 class Core(Protocol):
-    """The interface of a core's module."""
+    """The interface of a core's module.
 
-    @property
-    def NAME(self) -> str:
-        """The core in words: "numpy", or "compiled" and its vector instructions in brackets."""
+    NAME: "numpy", or "compiled" and its vector instructions in brackets.
+    WORK_AT_ONCE: how many samples or cells, over all channels, are surely read within a second.
+    """
 
-    @property
-    def WORK_AT_ONCE(self) -> int:
-        """How many samples or cells, over all channels, are surely read in less than a second."""
+    NAME: str
+    WORK_AT_ONCE: int
 
     def crop(
         self,
@@ -52,7 +51,8 @@ class Core(Protocol):
 
         features: (N, C, H, W) real numbers, with any strides and in any byte order.
         image_index: (K,) the image of each box.
-        boxes: (K, 4) xyxy, finite, float64 for float64 features, else float32.
+        boxes: (K, 4) xyxy, or (K, 5) with an angle; finite, float64 for float64 features, else
+            float32.
         out: (K, C, PH, PW) of the features' dtype, in this machine's byte order, if that is
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells per pixel.

@@ -123,6 +123,38 @@ def test_a_signal_is_told_before_there_is_work_and_ignored_after_it(when: str, s
     assert done.stderr == ("roicrop: stopped by SIGTERM\n" if status else "")
 
 
+STOPPED_WITHIN = """
+import os, signal, sys, time
+from roicrop.cli import main
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def work(*_, **__):
+    late = Late()
+    if "a destructor" in sys.argv:
+        del late
+        time.sleep(20)
+    try:
+        del late.__class__.__del__
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+    except BaseException:
+        raise ImportError
+
+main.roicrop.main = work
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("within", ["a destructor", "code that makes another error of it"])
+def test_a_signal_is_heard_wherever_it_comes(within: str) -> None:
+    code = [sys.executable, "-c", STOPPED_WITHIN, within]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (143, "roicrop: stopped by SIGTERM\n")
+
+
 @pytest.mark.parametrize("core", ["compiled", "numpy"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_work_that_would_take_minutes_is_stopped_within_a_second(
@@ -159,6 +191,30 @@ def processor_time(process: int) -> float:
         return float("inf")
     user, system = stat.read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+IN_A_FINALIZER = """
+import signal, time
+from roicrop.cli import main as program
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def work(*arguments, **options):
+    Last()
+    time.sleep(20)
+
+program.roicrop.main = work
+raise SystemExit(program.main([]))
+"""
+
+
+def test_ctrl_c_that_comes_while_python_drops_exceptions_is_not_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_FINALIZER], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "roicrop: stopped by Ctrl-C\n")
 
 
 IN_PYTHON = """

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 @pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 def test_a_crop_is_what_the_definitions_give(name: str, data: st.DataObject) -> None:
     crop = data.draw(crops(name))
     before = crop.features.copy()

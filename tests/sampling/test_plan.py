@@ -77,7 +77,7 @@ def test_the_compiled_cores_plan_is_samplings_to_the_bit(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 8)
 def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObject) -> None:
     crop = data.draw(crops(name))
     if crop.row.sampling_ratio == "exact":
@@ -99,7 +99,7 @@ def test_samples_lie_where_the_definitions_put_them(name: str, data: st.DataObje
 
 @pytest.mark.parametrize("name", [n for n, r in PLAIN.items() if r.operator == "align"])
 @given(data=st.data())
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 8)
 def test_an_averages_weights_are_its_samples_weights_over_their_number(
     name: str, data: st.DataObject
 ) -> None:
@@ -225,7 +225,7 @@ def test_bins_are_outlined_on_a_map_whose_cells_have_their_centres_at_whole_numb
 
 @pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 8)
 def test_a_boxs_extent_holds_the_cells_of_its_terms_and_no_more(
     name: str, data: st.DataObject
 ) -> None:

@@ -96,26 +96,12 @@ NAME = f"compiled ({LEVEL})"
 WORK_AT_ONCE = 1 << 31
 
 
-def crop(
-    features,
-    image_index,
-    boxes,
-    out,
-    *,
-    convention,
-    spatial_scale,
-    threads,
-    map_size=None,
-    origin=(0, 0),
-    places=None,
-    rows=None,
-):
+def crop(features, image_index, boxes, out, *, convention, spatial_scale, threads,
+         map_size=None, origin=(0, 0), places=None, rows=None):
     """Pool every box into `out`: see `roicrop.kernels.Core`."""
     cdef Arguments a
     cdef int d
-    kept = _set_plan(
-        &a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale
-    )
+    kept = _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
     a.origin[0], a.origin[1] = origin
     a.places[0] = a.places[1] = NULL
     if places is not None:
@@ -138,9 +124,7 @@ def crop(
         a.shape[1] = out.shape[1]
     a.features = <const char*> _memory(features)
     a.image_index = <const int64_t*> _memory(image_index)
-    a.rows = NULL
-    if rows is not None:
-        a.rows = <const int64_t*> _memory(rows)
+    a.rows = <const int64_t*> _memory(rows)
     a.out = <char*> _memory(out)
     with nogil:
         crop_boxes(a, _kernel[0])
@@ -187,14 +171,8 @@ cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_s
     a.counts = NULL
     if not convention.turned:
         return None
-    planned = plan(
-        boxes,
-        (a.map_size[0], a.map_size[1]),
-        (a.bins_y, a.bins_x),
-        convention=convention,
-        spatial_scale=spatial_scale,
-        dtype=boxes.dtype.type,
-    )
+    planned = plan(boxes, tuple(map_size), tuple(output_size), convention=convention,
+                   spatial_scale=spatial_scale, dtype=boxes.dtype.type)
     numbers, counts = planned.in_own_axes()
     a.turned = _memory(numbers)
     a.counts = <const int64_t*> _memory(counts)
@@ -202,13 +180,12 @@ cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_s
 
 
 cdef void* _memory(array) except? NULL:
-    return <void*> <size_t> array.ctypes.data
+    return <void*> <size_t> (0 if array is None else array.ctypes.data)
 
 
 cdef Convention _convention(row) except *:
     cdef Convention c
     ratio = row.sampling_ratio
-    reduction = row.reduction
     c.op = Operator.pool if row.kind == "cell" else Operator.align
     c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
                    "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
@@ -223,14 +200,8 @@ cdef Convention _convention(row) except *:
     c.unread = row.unread
     c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)
     c.samples = ratio if c.ratio == Ratio.fixed else 0
-    if reduction == "avg":
-        c.reduction = Reduction.sum
-    elif reduction == "corner-max":
-        c.reduction = Reduction.corner_maximum
-    elif row.kind == "cell":
-        c.reduction = Reduction.maximum
-    else:
-        c.reduction = Reduction.sample_maximum
+    c.reduction = {"avg": Reduction.sum, "corner-max": Reduction.corner_maximum}.get(
+        row.reduction, Reduction.maximum if row.kind == "cell" else Reduction.sample_maximum)
     c.min_samples = row.min_samples
     c.points_apart = row.points_apart if row.positions == "corners" else 0
     c.nearest = row.interpolation == "nearest"

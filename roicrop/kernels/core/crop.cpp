@@ -8,18 +8,15 @@
 // Nothing here affects a result, except how the sums of a large box are cut, which depends only on the
 // box itself. So results depend neither on the number of threads nor on which boxes come together.
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <vector>
 
-#include "parallel.hpp"
 #include "plan_turned.hpp"
 
 namespace roicrop {
@@ -56,6 +53,22 @@ struct Chunk {
     std::vector<Unit> units;
 };
 
+// Runs work(0) … work(threads − 1) at once, or fewer if no more threads are available: workers must divide
+// the work among themselves. An exception in one of them is rethrown here. Threads are created each time,
+// so that a process may fork.
+template <class Work>
+void in_parallel(int threads, Work work) {
+    std::vector<std::future<void>> others;
+    others.reserve(std::size_t(threads));
+    try {
+        for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, std::ref(work), i));
+    } catch (...) {
+        // No more threads, or no memory for one: the threads that run do all the work.
+    }
+    work(0);
+    for (std::future<void>& other : others) other.get();
+}
+
 // One call, batch by batch.
 template <class Sum>
 class Cropping {
@@ -88,7 +101,7 @@ private:
         const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
         const std::int64_t left = a_.count - end_, batches = (left + most - 1) / most;
         const std::int64_t first = end_, end = end_ + (left + batches - 1) / batches;
-        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 16 : chunk_boxes);
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 2 : chunk_boxes);
         chunks_.assign(std::size_t((end - first + each - 1) / each), {});
         std::atomic<std::int64_t> next{first}, taps{0};
         in_parallel(int(std::min<std::int64_t>(a_.threads, chunks_.size() / 2 + 1)), [&](int) {
@@ -366,20 +379,12 @@ void crop(const Arguments& arguments, const Kernel& kernel) {
         Cropping<float>(arguments, kernel).run();
 }
 
-#if defined(__x86_64__)
-// Not every compiler's __builtin_cpu_supports recognises it.
-static bool has_f16c() {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-}
-#endif
-
 const Kernel* kernel_for(const char* level) {
     const auto wanted = [level](const Kernel& kernel) { return !*level || !std::strcmp(level, kernel.level); };
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi2") && has_f16c();
+    // Processors with AVX2 have the rest of x86-64-v3, but compilers do not know all its names.
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");

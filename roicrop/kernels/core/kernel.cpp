@@ -21,28 +21,6 @@ constexpr int longest_sum = 1024;  // taps of x
 template <class Sum, int groups, int vectors>
 using Accumulators = Vector<Sum>[groups][vectors];
 
-// What a tap does to an accumulator, and the value that the accumulator starts from.
-template <Reduction reduction>
-struct Taps {
-    static constexpr bool adds =
-        reduction == Reduction::sum || reduction == Reduction::sample_maximum;
-    static constexpr bool weighs = reduction != Reduction::maximum;
-    template <class Sum>
-    static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
-
-    template <class V>
-    static V combined(V so_far, V more) {
-        if constexpr (adds) return so_far + more;
-        return larger(more, so_far);
-    }
-    template <class Sum>
-    static Vector<Sum> with_tap(Vector<Sum> so_far, Sum weight, Vector<Sum> value) {
-        if constexpr (adds) return so_far + weight * value;
-        if constexpr (weighs) return larger(weight * value, so_far);
-        return larger(value, so_far);
-    }
-};
-
 template <class Sum, int groups, int vectors>
 inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
 #pragma GCC unroll 4
@@ -316,20 +294,17 @@ private:
             const Bins<To> bins{to.at + some.channel, to.next, to.below, to.streams};
             if (!region_.in_bands)
                 down<Element, reduction>(buffers, read_.from(some.channel * size), some, *box_, box_->y, row, rows, false);
-            if (rows == 1) return pool_across<1>(bins, buffers, buffer, some, continues);
-            if (rows == 2) return pool_across<2>(bins, buffers, buffer, some, continues);
-            if (rows == 3) return pool_across<3>(bins, buffers, buffer, some, continues);
-            return pool_across<4>(bins, buffers, buffer, some, continues);
+            pool_across<rows_of(some.count)>(rows, bins, buffers, buffer, some, continues);
         });
     }
 
-    template <int rows, int vectors, class To>
-    void pool_across(Bins<To> to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some,
+    template <int n, int vectors, class To>
+    __attribute__((always_inline)) void pool_across(int rows, Bins<To> to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some,
                      bool continues) {
-        if constexpr (rows <= rows_of(vectors)) {
-            const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
-            across<reduction, rows>(to, buffers, buffer, some, box_->x, start, continues);
-        }
+        if constexpr (n > 1)
+            if (rows < n) return pool_across<n - 1>(rows, to, buffers, buffer, some, continues);
+        const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
+        across<reduction, n>(to, buffers, buffer, some, box_->x, start, continues);
     }
 
     // Bins that list cells of the panel: each is a row of R_x, and the whole panel is the row buffer.
@@ -351,7 +326,7 @@ private:
         if (box_->flagged) finish(row, 0);
     }
 
-    // The row buffer of a row of the plan whose scanlines, or listed cells, are packed segment by segment.
+    // The row buffer of a row of the plan whose scanlines, or a turned box's cells, are packed segment by segment.
     void fill_in_bands(const Axis& axis, int row) {
         const Scanlines panel = read_.from(region_.y * region_.pitch);
         const int begin = axis.row_ptr[row], end = axis.row_ptr[row + 1];
@@ -384,13 +359,13 @@ private:
     template <class Do>
     void for_each_vectors(Do with) {
         for (int v = 0; v < vectors_; v += most_accumulators)
-            with_vectors<most_accumulators>(with, v, std::min(vectors_ - v, most_accumulators));
+            with_vectors<1>(with, v, std::min(vectors_ - v, most_accumulators));
     }
 
     template <int n, class Do>
-    void with_vectors(Do with, int first, int count) {
-        if constexpr (n > 1)
-            if (count < n) return with_vectors<n - 1>(with, first, count);
+    void with_vectors(Do& with, int first, int count) {
+        if constexpr (n < most_accumulators)
+            if (count > n) return with_vectors<n + 1>(with, first, count);
         const int channel = n == 1 ? std::min(first * width<Sum>, last_) : first * width<Sum>;
         with(Vectors<n>{channel, std::min((n - 1) * width<Sum>, last_ - channel), first * width<Sum>});
     }
@@ -412,36 +387,32 @@ private:
     // Channels last: the tile's cells are the output's, usually except for their type.
     void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
-        const int bins_y = bins_y_, bins_x = bins_x_;
+        const int bins = bins_y_ * bins_x_;
         const char* from = task_.tile;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
             Element* to = reinterpret_cast<Element*>(task_.staged);
             // Each cell is written over the end of the one before it.
-            for (int bin = 0; bin < bins_y * bins_x; ++bin, cell += pitch_, to += channels)
+            for (int bin = 0; bin < bins; ++bin, cell += pitch_, to += channels)
                 for (int c = 0; c < channels; c += width<Sum>) store(to + c, load<Sum>(cell + c));
             from = task_.staged;
         }
         const auto& out = call_.out_strides;
         char* const to = box_->out + task_.first_channel * size;
-        if (out[3] == bytes && (bins_y == 1 || out[2] == bins_x * bytes))
-            return copy(to, from, bins_y * bins_x * bytes, task_.streams);
-        for (int p = 0; p < bins_y; ++p)
-            for (int q = 0; q < bins_x; ++q, from += bytes)
+        if (out[3] == bytes && (bins_y_ == 1 || out[2] == bins_x_ * bytes))
+            return copy(to, from, bins * bytes, task_.streams);
+        for (int p = 0; p < bins_y_; ++p)
+            for (int q = 0; q < bins_x_; ++q, from += bytes)
                 copy(to + p * out[2] + q * out[3], from, bytes, task_.streams);
     }
 
     // Channels first: the tile is transposed, and copied to the output from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
-        const int bins_y = bins_y_, bins_x = bins_x_, bins = bins_y * bins_x;
+        const int bins = bins_y_ * bins_x_;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
-            if (bins == 1) {
-                store(planes + c, load<Sum>(tile + c));
-                continue;
-            }
             // With fewer bins than a vector has numbers, a channel writes into the next one's place,
             // which is then written again.
             for (int bin = 0; bin < bins; bin += n) {
@@ -457,16 +428,15 @@ private:
         const auto& out = call_.out_strides;
         char* to = box_->out + task_.first_channel * out[1];
         const std::ptrdiff_t plane = bins * size;
-        const bool neighbours = bins > 1 && out[3] == size && (bins_y == 1 || out[2] == bins_x * size);
+        const bool neighbours = out[3] == size && (bins_y_ == 1 || out[2] == bins_x_ * size);
         if (neighbours && out[1] == plane) return copy(to, planes, plane * task_.channels, task_.streams);
         for (int c = 0; c < task_.channels; ++c, to += out[1], planes += bins) {
-            if (neighbours) {
+            if (neighbours && bins > 1)
                 copy(to, planes, plane, task_.streams);
-                continue;
-            }
-            for (int p = 0; p < bins_y; ++p)
-                for (int q = 0; q < bins_x; ++q)
-                    std::memcpy(to + p * out[2] + q * out[3], planes + p * bins_x + q, size);
+            else
+                for (int p = 0; p < bins_y_; ++p)
+                    for (int q = 0; q < bins_x_; ++q)
+                        std::memcpy(to + p * out[2] + q * out[3], planes + p * bins_x_ + q, size);
         }
     }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -120,6 +121,28 @@ template <class V>
 inline V larger(V v, V best) {
     return v > best ? v : best;
 }
+
+// What a tap does to an accumulator, and from where it starts.
+template <Reduction reduction>
+struct Taps {
+    static constexpr bool adds =
+        reduction == Reduction::sum || reduction == Reduction::sample_maximum;
+    static constexpr bool weighs = reduction != Reduction::maximum;
+    template <class Sum>
+    static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
+
+    template <class V>
+    static V combined(V so_far, V more) {
+        if constexpr (adds) return so_far + more;
+        return larger(more, so_far);
+    }
+    template <class Sum>
+    static Vector<Sum> with_tap(Vector<Sum> so_far, Sum weight, Vector<Sum> value) {
+        if constexpr (adds) return so_far + weight * value;
+        if constexpr (weighs) return larger(weight * value, so_far);
+        return larger(value, so_far);
+    }
+};
 
 // To memory, bypassing the caches: best for data larger than they are. `to` is aligned for a vector.
 template <class Sum>
