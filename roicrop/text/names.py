@@ -7,7 +7,7 @@ from typing import Final
 
 LONGEST_NAME: Final = 200
 LONGEST_MESSAGE: Final = 2000
-_LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with what is said around it
+_LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with the text around it
 
 
 def printable(name: object, most: int = LONGEST_NAME) -> str:

@@ -47,7 +47,7 @@ class Format:
 def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None = None) -> Format:
     """The format that shows `digits` digits of the larger bound, and two of their difference.
 
-    Bounds that are NaN are of no numbers at all. exponent: the power of ten; None for a fit one.
+    Bounds are NaN if there are no numbers. exponent: the power of ten; None for a fitting one.
     """
     largest = max(abs(low), abs(high))
     if largest == 0 or math.isnan(largest):
