@@ -78,7 +78,7 @@ def _make(folder: Path, files: int, channels: int) -> None:
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:
-    """The commands, each with an interpreter that imports its own installation, not the checkout."""
+    """The commands, each with an interpreter that imports its own installation of roicrop."""
     call = "from roicrop.__main__ import main; main()"
     words = ["batch", "rows.csv", "-o", "out", "--quiet", "--convention", "detectron2"]
     own = [sys.executable, "-I", "-c", call, *words]

@@ -122,7 +122,7 @@ inline V larger(V v, V best) {
     return v > best ? v : best;
 }
 
-// What a tap does to an accumulator, and from where it starts.
+// What a tap does to an accumulator, and the value that the accumulator starts from.
 template <Reduction reduction>
 struct Taps {
     static constexpr bool adds =
