@@ -5,6 +5,7 @@ Little is imported here, so that other processes can begin while this one import
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -116,7 +117,7 @@ class Processes:
         before = set(multiprocessing.active_children())
         workers = 1 if alone else self._workers
         context: Any = multiprocessing.get_context(_METHOD)
-        pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker)
+        pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE,))
         try:
             yield _Watched(pool, before, self._ended)
         except BaseException:
@@ -177,12 +178,15 @@ class _Watched(Executor):
 
 
 def _name(code: int) -> str:
+    if code == _SILENT:
+        return f"no sign of life for {SILENCE:g} s"
     try:
         return signal.Signals(-code).name if code < 0 else f"status {code}"
     except ValueError:
         return f"signal {-code}"
 
 
+_SILENT: Final = 1  # the exit status of a process that faulthandler ends
 _PATIENCE: Final = 3.0  # seconds to wait for a process that is told to end
 
 
@@ -196,11 +200,23 @@ def _stop(processes: Iterable[BaseProcess]) -> None:
         process.kill()
 
 
-def _begin_worker() -> None:
-    """Make a worker end with the process that it works for."""
+SILENCE = 120.0  # seconds that a process may hold Python's lock before it is ended
+
+
+def _begin_worker(silence: float) -> None:
+    """Make a worker end with the process that it works for, or if it never releases the lock."""
     for number in _OF_GROUP:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_show_life, args=(silence,), daemon=True).start()
+
+
+def _show_life(silence: float) -> None:
+    """Put off the end, while this thread runs: HDF5 can loop for ever, with Python's lock."""
+    with open(os.devnull, "w") as nowhere:
+        while True:
+            faulthandler.dump_traceback_later(silence, exit=True, file=nowhere)
+            time.sleep(silence / 10)
 
 
 def _end_with_parent() -> None:

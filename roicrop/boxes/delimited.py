@@ -84,10 +84,9 @@ def _header(block: list[str], line: int, name: str, reading: Reading) -> _Header
         rows = _Header([], delimiter, blank, where).rows(itertools.islice(block, blank, None))
         try:
             names = [cell.strip() for cell in next(rows)]
+            found.append(_Header(names, delimiter, blank + rows.line_num, where))
         except csv.Error as error:
             fault = error
-        else:
-            found.append(_Header(names, delimiter, blank + rows.line_num, where))
     if not found or (fault is not None and max(len(each.names) for each in found) == 1):
         raise BoxError(f"{where}: not a line of CSV: {fault}") from fault
     if reading.columns is not None:
@@ -179,7 +178,7 @@ class _Table:
 
         def column(name: str) -> Values:
             values = table[f"column {names.index(name)}"]
-            return values if name in self._numeric else _stripped(values.tolist())
+            return values if name in self._numeric else [*map(str.strip, values.tolist())]
 
         return self._draft(column, numbers, {}) if len(table) == len(block) else None
 
@@ -212,7 +211,7 @@ class _Table:
 
         def column(name: str) -> list[str]:
             n = names.index(name)
-            return _stripped([row[n] for row in rows])
+            return [row[n].strip() for row in rows]
 
         return self._draft(column, np.array(begins, np.int64), faults)
 
@@ -233,8 +232,3 @@ def _quotes_enclose_fields(block: list[str], delimiter: str) -> bool:
     begin = text.count('\n"') + text.count(f'{delimiter}"')
     end = text.count('"\n') + text.count(f'"{delimiter}')
     return begin == end and begin + end == text.count('"')
-
-
-def _stripped(texts: list[str]) -> list[str]:
-    """The texts without surrounding spaces."""
-    return [*map(str.strip, texts)]

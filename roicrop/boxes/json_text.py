@@ -6,6 +6,7 @@ that it fits, or by how its lists are nested. Records are objects or lists of nu
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ from roicrop.boxes.names import (
 from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import ROTATED, Source
 from roicrop.errors import BoxError
-from roicrop.files.numbers import boxes_of
-from roicrop.files.text import blocks, opened, parse_json, parse_json_lines, read_text, shown
+from roicrop.files import text as texts
+from roicrop.files.numbers import boxes_of, depth_of
+from roicrop.files.text import opened, parse_json, shown
 from roicrop.text import listing, printable
 
 if TYPE_CHECKING:
@@ -66,15 +68,14 @@ class Coco:
     def add(self, other: Coco) -> None:
         """Append the other's images that are new."""
         for identity, image in other.images.items():
-            position = len(self.images)
-            self.images.setdefault(identity, dataclasses.replace(image, position=position))
+            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
 
 
 def read_coco(path: str) -> Coco:
     """Read images and categories of a COCO instances file, or of any JSON with `images`."""
     name = printable(path)
     with opened(path, name) as stream:
-        value = parse_json(read_text(stream, name), name)
+        value = parse_json(texts.read_text(stream, name), name)
     if not isinstance(value, dict) or "images" not in value:
         raise BoxError(f"{path} has no list of images: give a COCO instances file")
     return coco_of(value, path)
@@ -123,7 +124,7 @@ def _entries(value: dict[str, Any], key: str, path: str) -> Iterator[tuple[str, 
         yield str(identity), entry
 
 
-_LONGEST_LINE: Final = 1 << 20  # characters
+_LONGEST_LINE: Final = 1 << 20  # characters; a longer document is read in parts
 _BESIDE_ARRAYS: Final = COLUMN_NAMES | FORMAT_NAMES
 _BESIDE_RECORDS: Final = FORMAT_NAMES | set(map(plain, (*SPELLINGS["width"], *SPELLINGS["height"])))
 # The id comes first: with a file name beside it, an entry is like one of COCO's `images`.
@@ -151,20 +152,34 @@ class _Document:
 
 def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     """Read a JSON file; see `read_boxes`."""
-    value = parse_json(read_text(stream, source.name), source.name)
-    return _draft(_document(value, source.name), source, reading)
+    text = texts.read_text(stream, source.name)
+    if len(text) > _LONGEST_LINE:
+        with contextlib.suppress(ValueError, RecursionError, BoxError):  # the whole says what it is
+            return _long_list(text, source, reading)
+    return _draft(_document(parse_json(text, source.name), source.name), source, reading)
+
+
+def _long_list(text: str, source: Source, reading: Reading) -> Draft:
+    """The draft of a plain list of boxes, some at a time: they take many times their text."""
+    documents = (_document(values, source.name) for values in texts.json_parts(text, _LONGEST_LINE))
+    whole = _draft(next(documents), source, reading)
+    for document in documents:
+        if not document.format == whole.format in ("json objects", "json list", "coco results"):
+            raise BoxError(f"{source.name} is {document.format}")
+        whole.extend(_draft(document, source, reading), source.name)
+    return whole
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     """Read a file with a JSON list or object on each line."""
     whole: Draft | None = None
     first = 0
-    for line, block in blocks(stream, source.name, _LONGEST_LINE):
+    for line, block in texts.blocks(stream, source.name, _LONGEST_LINE):
         written = [n for n, text in enumerate(block) if not text.isspace()]
         lines: Lines = range(line, line + len(block))
         if len(written) < len(block):
             lines = np.array(written, np.int64) + line
-        values = parse_json_lines([block[n] for n in written], source.name, lines)
+        values = texts.parse_json_lines([block[n] for n in written], source.name, lines)
         document = _document(values, source.name, first, by_lines=True)
         if values:
             part = _draft(document, Source(source.path, lines), reading)
@@ -189,7 +204,7 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
             "(COCO) annotations"
         )
     kinds = set(map(type, value))
-    depth = _depth(value) if kinds == {list} else 0
+    depth = depth_of(value) if kinds == {list} else 0
     by_class = depth == 3 and 5 in {len(b) for boxes in value for b in boxes if isinstance(b, list)}
     if depth == 4 or (by_class and not by_lines):
         images = value if depth == 4 else [value]
@@ -202,14 +217,6 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
     format = "json objects" if every else "json list"
     format = "coco results" if every >= {"image_id", "category_id", "bbox"} else format
     return _Document(format, [_Entry(None, {}, value)])
-
-
-def _depth(value: list[Any]) -> int:
-    """How deeply lists are nested, down to the first number."""
-    depth = 1
-    while inner := next((each for each in value if isinstance(each, list) and each), None):
-        value, depth = inner, depth + 1
-    return depth
 
 
 def _of_classes(classes: list[Any], name: str) -> _Entry:

@@ -112,3 +112,11 @@ def _open(value: Any) -> Any:
                 return json.loads(text)
     numbers = value.strip(" \t\r\n[]()").replace(",", " ").split()
     return [*map(float, numbers)] if all(map(is_number, numbers)) else value
+
+
+def depth_of(value: list[Any]) -> int:
+    """How deeply lists are nested, down to the first number."""
+    depth = 1
+    while inner := next((each for each in value if isinstance(each, list) and each), None):
+        value, depth = inner, depth + 1
+    return depth

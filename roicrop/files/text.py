@@ -6,11 +6,12 @@ import contextlib
 import gzip
 import io
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from roicrop.errors import TextError
 from roicrop.text import printable
@@ -102,6 +103,22 @@ def parse_json(text: str, name: str, line: int | None = None) -> object:
         return _decode(text)
     except (ValueError, RecursionError) as error:
         raise _json_error(error, name, line) from error
+
+
+def json_parts(text: str, size: int) -> Iterator[list[Any]]:
+    """The values of a long JSON list, those of some `size` characters at a time.
+
+    Values are cut between two objects, or between two lists. What lies between two cuts is whole if
+    it can be decoded; else, and where the text is no list of these, raises ValueError.
+    """
+    if not (begins := re.match(r"\s*\[\s*([\[{])", text)):
+        raise ValueError("not a list of objects or lists")
+    bracket, begin = begins[1], begins.start(1)
+    between = re.compile(r"\]\s*,\s*(?=\[)" if bracket == "[" else r"\}\s*,\s*(?=\{)")
+    while cut := between.search(text, begin + size):
+        yield _decode(f"[{text[begin : cut.start() + 1]}]")
+        begin = cut.end()
+    yield _decode(f"[{text[begin:]}")
 
 
 def parse_json_lines(texts: Sequence[str], name: str, lines: Iterable[int]) -> list[object]:

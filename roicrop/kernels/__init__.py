@@ -51,8 +51,7 @@ class Core(Protocol):
 
         features: (N, C, H, W) real numbers, with any strides and in any byte order.
         image_index: (K,) the image of each box.
-        boxes: (K, 4) xyxy, or (K, 5) with an angle; finite, float64 for float64 features, else
-            float32.
+        boxes: (K, 4) xyxy, or (K, 5) with an angle; float64 for float64 features, else float32.
         out: (K, C, PH, PW) of the features' dtype, in this machine's byte order, if that is
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells per pixel.

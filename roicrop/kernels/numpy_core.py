@@ -126,10 +126,9 @@ class _Bins(NamedTuple):
 
 
 def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
-    ratio = convention.sampling_ratio
-    samples = sum(out.shape[2:]) * (ratio if isinstance(ratio, int) else 1)
-    if convention.turned:
-        samples = math.prod(out.shape[2:]) * (ratio**2 if isinstance(ratio, int) else 1)
+    ratio = convention.sampling_ratio if isinstance(convention.sampling_ratio, int) else 1
+    bins = out.shape[2:]
+    samples = math.prod(bins) * ratio**2 if convention.turned else sum(bins) * ratio
     return max(1, min(4096, _TAPS // (2 * (sum(map_size) + samples))))
 
 

@@ -44,7 +44,7 @@ def factor(path: Path, head: str, row: Callable[[int], str], *command: str) -> f
     """Bytes of memory per byte of a file, whatever memory the program takes for itself."""
     peaks, sizes = [], []
     for count in (100_000, 450_000):
-        path.write_text(head + "".join(map(row, range(count))))
+        path.write_text(head + "".join(map(row, range(count))) + "]" * head.startswith("["))
         sizes.append(path.stat().st_size)
         peaks.append(peak(*command))
     return (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
@@ -58,6 +58,14 @@ FILES: dict[str, tuple[str, Callable[[int], str]]] = {
     "objects.jsonl": ("", lambda n: f'{{"image_id":{n},"bbox":[0,0,9,9]}}\n'),
     "images.jsonl": ("", lambda n: "[[0,0,9,9]]\n"),
 }
+
+
+@pytest.mark.parametrize(
+    "row", ["[0,0,9,9]", '{"bbox":[0,0,9,9]}', '{"image_id":1,"bbox":[0,0,9,9]}']
+)
+def test_reading_json_takes_less_than_twelve_times_the_file(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "boxes.json"
+    assert factor(path, f"[{row}", lambda _: f", {row}", "read", str(path)) < 12
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -48,6 +49,11 @@ def die_once(*_: Any, **__: Any) -> str:
     raise AssertionError
 
 
+def hang(*_: Any, **__: Any) -> None:
+    """Keep Python's lock, as HDF5 does in a loop on a damaged file."""
+    ctypes.PyDLL(None).sleep(60)
+
+
 def end_once(*_: Any, **__: Any) -> None:
     """Get SIGTERM, but only the first time."""
     try:
@@ -72,6 +78,16 @@ def results(tasks: Sequence[Task], crew: Crew) -> dict[str, Done | BaseException
 
 def outputs() -> list[str]:
     return sorted(path.name for path in Path().iterdir() if ".csv" not in path.suffixes)
+
+
+def test_a_process_that_keeps_pythons_lock_costs_only_its_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("roicrop.crews.SILENCE", 1.0)
+    found = results([task("good.h5"), task("stuck.h5", describe=hang)], Processes(2))
+    assert isinstance(found["good.h5"], Done)
+    assert "no sign of life for 1 s" in str(found["stuck.h5"])
+    assert not list(Path().glob("*.tmp"))
 
 
 def test_every_crew_makes_the_same_files() -> None:

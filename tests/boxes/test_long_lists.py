@@ -1,0 +1,73 @@
+"""A long list of boxes in JSON is read in parts, with the result of reading it whole."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from roicrop.boxes import json_text
+from roicrop.boxes.json_text import read_json
+from roicrop.boxes.names import Reading
+from roicrop.boxes.table import Source
+from roicrop.errors import RoicropError
+
+RECORDS: list[Any] = [
+    [0, 0, 9, 9],
+    [1, 2, 3, 4, 0.5],
+    [1, 2, 3],
+    [[0, 0, 9, 9], [1, 1, 2, 2]],
+    [],
+    {"bbox": [0, 0, 9, 9]},
+    {"bbox": [0, 0, 9, 9], "score": 0.5},
+    {"bbox": [0, 0, "x", 9], "score": None},
+    {"bbox": []},
+    {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]},
+    {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [[1, 2], [3, 4]]},
+    {"image": "a},{b", "box": [1, 2, 3, 4], "label": "],["},
+    {"image": 3, "box": [1, 2, 3, 4], "label": 5},
+    {"boxes": [[0, 0, 9, 9]], "scores": [0.5]},
+    {"file_name": "a.jpg", "annotations": [{"bbox": [0, 0, 9, 9]}, {"bbox": [0, 0, 1, 1]}]},
+    7,
+    None,
+]
+
+
+def outcome(text: str) -> object:
+    """What reading gives: the message of an error, or all that a table holds."""
+    try:
+        stream = io.BytesIO(text.encode())
+        table = read_json(stream, Source("boxes.json"), Reading(images=2)).build("boxes.json")
+    except RoicropError as error:
+        return str(error)
+    columns = (table.image, table.label, table.score, table.id, table.rows)
+    return (
+        table.format, table.box_format, table.box_format_origin, table.image_key, table.image_kind,
+        table.coords.astype(str).tolist(), table.faults, table.where(0) if len(table) else "",
+        *(None if each is None else each.astype(str).tolist() for each in columns),
+    )  # fmt: skip
+
+
+alike = st.one_of(*(st.lists(st.just(record), max_size=12) for record in RECORDS))
+
+
+@given(
+    st.one_of(alike, st.lists(st.sampled_from(RECORDS), max_size=6)),
+    st.sampled_from([None, 1]),
+    st.sampled_from(["", "]", ",", "x", "\n"]),
+)
+@example([RECORDS[5]] * 4 + [RECORDS[6]] * 4, None, "")
+@example([RECORDS[0]] * 4 + [RECORDS[1]] * 4, None, "")
+@example([RECORDS[9]] * 4 + [RECORDS[8]] * 4, 1, "")
+def test_a_list_read_in_parts_is_the_list_read_whole(
+    records: list[Any], indent: int | None, after: str
+) -> None:
+    text = json.dumps(records, indent=indent) + after
+    whole = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_LONGEST_LINE", 16)
+        assert outcome(text) == whole
