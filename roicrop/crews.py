@@ -212,7 +212,7 @@ def _begin_worker(silence: float) -> None:
 
 
 def _show_life(silence: float) -> None:
-    """Put off the end, while this thread runs: HDF5 can loop for ever, with Python's lock."""
+    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock."""
     with open(os.devnull, "w") as nowhere:
         while True:
             faulthandler.dump_traceback_later(silence, exit=True, file=nowhere)

@@ -99,7 +99,7 @@ def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Sca
 
 
 def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and the largest finite value, with 0 as operators may give it."""
+    """The smallest and the largest finite value, counting 0 too, which operators may give."""
     finite = values[np.isfinite(values)]
     return float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
 

@@ -145,7 +145,7 @@ class Archive:
                 self.arrays[name] = Array(member, info.file_size, f"{path}::{printable(name)}")
 
     def verify(self, path: str) -> None:
-        """Read an array of an `.npz` once: ZIP has its checksum only at the end."""
+        """Read an array of an `.npz` once: only at the end does ZIP compare its checksum."""
         if self._zip is not None:
             with named_errors(f"{self.filename}::{path}"):
                 member = self._zip.open(path.strip("/") + ".npy")

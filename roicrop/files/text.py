@@ -19,7 +19,7 @@ from roicrop.text import printable
 MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
 
 _BLOCK: Final = 1 << 18
-_FEW: Final = 1 << 20  # characters, of which any may be brackets
+_FEW: Final = 1 << 20  # characters; a text this short may be all brackets
 _START: Final = 64  # bytes that tell what a file is
 _LONGEST_SHOWN: Final = 60
 _BOM: Final = b"\xef\xbb\xbf"

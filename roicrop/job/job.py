@@ -214,7 +214,7 @@ class Job:
 
     @cached_property
     def corners(self) -> Corners:
-        """(K, 4) `corners_of` every box; for some of millions, that takes less memory."""
+        """(K, 4) the corners of all boxes; for millions, `corners_of` takes less memory."""
         return self.corners_of(slice(None))
 
     def _in_input(self, corners: Corners, rows: Any) -> Corners:

@@ -25,7 +25,7 @@ def default_memory() -> int:
 def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
     """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
 
-    There are two such buffers, and each thread takes some memory for itself, up to half of it all.
+    There are two such buffers, and threads take some memory for themselves, at most a quarter.
     row: bytes of one pooled box. ArgumentError if two of them are too much.
     """
     rows = max(1, min(_ROWS_BYTES // row, memory // 8 // row, _MOST_ROWS))

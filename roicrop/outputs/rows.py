@@ -43,7 +43,7 @@ class BlockWriter:
 
 
 def converted(pooled: Array, dtype: np.dtype[Any]) -> Array:
-    """The array, converted to the dtype and byte order in which it is stored."""
+    """The array, contiguous and in the dtype in which it is stored."""
     with np.errstate(over="ignore"):  # a number too large for the type becomes infinity
         return np.ascontiguousarray(pooled, dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""The values of a map's cells, of which only a part may be in memory."""
+"""The values of a map's cells, which may be in memory only in part."""
 
 from __future__ import annotations
 
