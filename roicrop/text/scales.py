@@ -27,7 +27,7 @@ class Format:
     zero: str = "0"
 
     def __call__(self, value: float) -> str:
-        """The number without the power of ten, which `factor` says once for all of them."""
+        """The number without the power of ten, which `factor` gives once for all numbers."""
         if not math.isfinite(value):
             return special(value)
         if value == 0:

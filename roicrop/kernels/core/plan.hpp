@@ -136,7 +136,7 @@ public:
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
-    // Whether a bin is void, or considers 0.
+    // Whether some bin is void, or considers 0.
     bool append(AxisPlan<Sum>& to, const Roi<Sum>& roi) {
         bool flagged = false;
         for (int bin = 0; bin < bins_; ++bin) {
