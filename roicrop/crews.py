@@ -105,8 +105,10 @@ class Processes:
             from multiprocessing import forkserver
 
             forkserver.set_forkserver_preload(list(modules))
+            sys.warnoptions.append(_OF_LEFTOVERS)  # what helps pools inherits these
             with _group_signals_blocked():
                 forkserver.ensure_running()
+            sys.warnoptions.remove(_OF_LEFTOVERS)
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
@@ -143,6 +145,8 @@ class Processes:
         """Do nothing: its processes have ended."""
 
 
+# Semaphores of a batch that was stopped are cleaned up; no need to say so.
+_OF_LEFTOVERS: Final = "ignore:resource_tracker:UserWarning"
 _METHOD: Final = "spawn" if sys.platform == "win32" else "forkserver"
 # Sent to a whole process group, whose first process decides. Windows has no SIGHUP.
 _OF_GROUP: Final = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]

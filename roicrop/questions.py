@@ -137,7 +137,9 @@ def show(
     if figure != "box" and (both or bin is not None):
         raise ArgumentError(f"both and bin are for figures of a box, not for {figure!r}")
     params, rows = _under(given)
-    asked = Options(channel=channel, bin=bin, photo=None if photo is None else os.fspath(photo))
+    asked = Options(
+        channel=channel, bin=_whole(bin), photo=None if photo is None else os.fspath(photo)
+    )
     with _opened(jobs.request_of(params, rows[0])) as job:
         rows[0] = job.convention
         drawn: Sequence[range] = [range(k, k + 1)]
@@ -182,7 +184,7 @@ def explore(
 
     params, rows = _under(given)
     image = None if photo is None else os.fspath(photo)
-    asked = explorer.Options(channel=channel, bin=bin, photo=image)
+    asked = explorer.Options(channel=channel, bin=_whole(bin), photo=image)
     with _opened(jobs.request_of(params, rows[0])) as job:
         return explorer.explore(
             job, rows[1] if both else None, asked, max_size=max_size or explorer.MAX_SIZE
@@ -224,6 +226,7 @@ def explain(
     from roicrop import explanation
 
     params, (row,) = _under(given)
+    bin = _whole(bin)
     with _opened(jobs.request_of(params, row)) as job:
         boxes = k if isinstance(k, Iterable) else [int(k)]
         found = explanation.explain(job, boxes, channel, bin)
@@ -329,6 +332,11 @@ def _under(call: Mapping[str, Any]) -> tuple[dict[str, Any], list[Convention]]:
     params, both = _asked(call), bool(call.get("both"))
     row = jobs.convention_of(params, "align" if both else call["operator"])
     return params, [row, pool_beside(row)] if both else [row]
+
+
+def _whole(bin: Sequence[int] | None) -> tuple[int, int] | None:
+    """A bin's row and column, whatever sequence holds them."""
+    return None if bin is None else (int(bin[0]), int(bin[1]))
 
 
 def _asked(call: Mapping[str, Any]) -> dict[str, Any]:

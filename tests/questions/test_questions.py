@@ -37,6 +37,15 @@ def test_show_is_the_picture_that_the_command_writes() -> None:
         assert written.convert("RGB").tobytes() == drawn.convert("RGB").tobytes()
 
 
+def test_a_bin_is_any_two_whole_numbers() -> None:
+    def answers(pair: Any) -> tuple[bytes, str, str]:
+        asked: Any = {"spatial_scale": SCALE, "bin": pair}
+        picture, text = roicrop.show(*ARRAYS, 1, **asked), roicrop.explain(*ARRAYS, 1, **asked)
+        return picture.tobytes(), str(text), roicrop.explore(*ARRAYS, **asked)._repr_html_()
+
+    assert answers([1, 2]) == answers((1, 2)) == answers(np.array([1, 2]))
+
+
 @pytest.mark.parametrize("figure", ["overview", "sheet", "coverage"])
 def test_show_draws_all_boxes_on_the_image_of_a_box(figure: Any) -> None:
     run("show", *FILES, "--box", "0,2", "--figure", figure, "-o", "all.png")
