@@ -1,13 +1,13 @@
 # `make demo` crops the sample data, `make test` runs the tests, `make fuzz SECONDS=600` attacks roicrop
-# with damaged files, `make sanitize` runs the kernel's tests under sanitizers, `make bench` the
+# with damaged files, `make sanitize` runs the kernel's tests under sanitizers, `make bench` runs the
 # benchmarks, `make lint` the linter and the type checkers, and `make docs` brings the documents up to
-# date. `make wheel` builds a wheel and tests what it installs. Each makes what it needs; none needs
-# another to have run. PYTHON=python3.12 names the interpreter; COMPILED=enabled insists on the compiled
-# core, COMPILED=disabled does without.
+# date. `make wheel` builds a wheel and tests it as installed. Each target makes what it needs and can be
+# run first. PYTHON=python3.12 names the interpreter; COMPILED=enabled requires the compiled core,
+# COMPILED=disabled leaves it out.
 #
-# .venv has an editable install: what runs in the checkout imports ./roicrop, and only the loader of an
-# editable install finds the compiled core for it, which it compiles again when a source has changed.
-# .venv-user has the wheel, as a user does.
+# .venv has an editable install: programs that run in the checkout import ./roicrop, and only the loader
+# of an editable install finds the compiled core for it; the loader compiles the core again if a source
+# has changed. .venv-user has the wheel, as a user does.
 
 PYTHON ?= python3
 COMPILED ?= auto
@@ -23,10 +23,10 @@ prettier := $(venv)/node_modules/.bin/prettier --print-width 100
 in_venv := PATH="$(CURDIR)/$(venv)/bin:$$PATH"
 build_requires := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 compiled_option := --config-settings=setup-args=-Dcompiled=$(COMPILED)
-# The folders too: a file removed changes nothing else.
+# Folders are listed too: removing a file changes only its folder's time.
 sources := pyproject.toml meson.build meson.options \
   $(shell find roicrop -name __pycache__ -prune -o ! -name '*.so' -print)
-# The compiled core is meant wherever it was built: should it not load, what runs fails.
+# Wherever the compiled core was built, it is required: if it does not load, the run fails.
 core = $(if $(shell find $(built) -name '_compiled.*.so'),compiled,numpy)
 run = ROICROP_KERNEL=$(core) $(python)
 from_here := ROICROP_TEST_FROM=$(CURDIR)/roicrop
@@ -79,7 +79,7 @@ lint: $(venv)/installed-test
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-page; \
 	else echo 'There is no npm here: the JavaScript of roicrop/explorer is not checked'; fi
 
-# The JavaScript: by what its comments say of types, and how it is laid out.
+# The JavaScript: checks the types in its comments, and its formatting.
 lint-page: $(tsc)
 	$(tsc) --project tests/explorer/tsconfig.json
 	$(prettier) --check --log-level warn roicrop/explorer/*.js
@@ -91,7 +91,7 @@ format: $(venv)/installed-test
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
-# Tested from another folder, where no ./roicrop can be imported.
+# Tested in another folder, where there is no ./roicrop to import by mistake.
 wheel: $(user)/installed-$(COMPILED)
 	$(PYTHON) -m tests.wheel $(user)/dist/roicrop-*.whl
 	$(user_python) -m pip install --quiet "$$(echo $(user)/dist/roicrop-*.whl)[test]"

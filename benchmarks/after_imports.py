@@ -2,7 +2,8 @@
 
     python -m benchmarks.after_imports MODULES align features.h5 boxes.csv -o pooled.h5
 
-The first run writes to the file MODULES what was imported in the end; later ones begin with that.
+The first run writes the names of the modules that it imported to the file MODULES; later runs
+import these first.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main() -> None:
 
 def _import(names: list[str]) -> None:
     for name in names:
-        with contextlib.suppress(ImportError):  # some stand in `sys.modules` under another name
+        with contextlib.suppress(ImportError):  # some are in `sys.modules` under another name
             importlib.import_module(name)
 
 

@@ -50,10 +50,10 @@ def calls() -> Iterator[Call]:
 
 
 class Build:
-    """One of the two, in a process of its own that pools what it is asked to."""
+    """One of the two builds, in a process of its own that answers requests to pool."""
 
     def __init__(self, python: str) -> None:
-        # Isolated, so that nothing but what is installed there is imported.
+        # Isolated, so that only packages installed there are imported.
         self._process = subprocess.Popen(
             [python, "-I", "-c", _WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -1,4 +1,4 @@
-"""Whether contenders compute the same thing: asked before anything is timed."""
+"""Whether contenders compute the same thing: checked before anything is timed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from benchmarks.workloads import Array, Workload
 
 
 def disagreement(contender: Contender, workload: Workload) -> str | None:
-    """How its result differs from roicrop's under its own convention; None when it does not.
+    """How its result differs from roicrop's under its own convention; None if it does not.
 
-    RoIPool only chooses among the map's numbers: there every bit counts.
+    RoIPool only chooses among the map's numbers, so every bit counts.
     """
     if contender.result is None:
         return None
@@ -28,5 +28,5 @@ def disagreement(contender: Contender, workload: Workload) -> str | None:
 
 
 def _as_read(features: Array, dtype: np.dtype) -> Array:
-    """The map with the numbers it has in that dtype, in no less than float32."""
+    """The map rounded to a dtype, as float32 or wider."""
     return features.astype(dtype).astype(np.promote_types(dtype, np.float32), copy=False)

@@ -1,7 +1,7 @@
 """Runs a command; the last line of standard output is its seconds and its peak memory, in JSON.
 
-This stands between because a process starts with the peak of the one that started it, which must
-therefore be small: nothing is imported here that is not needed.
+This process is in between because a process starts with the peak of its parent, which must
+therefore be small: only what is needed is imported here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ONNX models of one node, written byte by byte: the package `onnx` is not needed to make them.
 
-ONNX files are protocol buffers. A message is a row of fields, each a number (the tag) and either a
-whole number, four bytes of a float, or a length and that many bytes; the tags below are those of
+ONNX files are protocol buffers. A message is a sequence of fields, each a number (the tag) and
+either an integer, four bytes of a float, or a length and that many bytes; the tags below come from
 onnx.proto.
 """
 

@@ -31,7 +31,7 @@ class Contender:
     """A program that is ready to run one workload.
 
     run: one call of the operator.
-    result: what the last call gave, (K, C, PH, PW); None where there is nothing to compare.
+    result: the last call's result, (K, C, PH, PW); None if there is nothing to compare.
     convention: roicrop's name for what the program means by the operator.
     tolerance: how far from roicrop's own result, in units of the largest |feature|.
     """
@@ -58,7 +58,7 @@ class Peer:
     def why_missing(self) -> str | None:
         try:
             importlib.import_module(self.name)
-        except (ImportError, OSError) as error:  # the latter of a library that it is built on
+        except (ImportError, OSError) as error:  # OSError: from a library that it depends on
             return str(error)
         return None
 
@@ -71,7 +71,7 @@ def roicrop(
     dtype: DTypeLike = np.float32,
     layout: str = "NCHW",
 ) -> Contender:
-    """roicrop, on the map in another dtype or layout where one is asked for."""
+    """roicrop, on the map in another dtype or layout if one is given."""
     features, shape = workload.features, workload.pooled_shape
     if layout == "NHWC":
         features = features.transpose(0, 2, 3, 1)
@@ -104,7 +104,7 @@ def in_new_memory(workload: Workload, threads: int) -> Iterator[Contender]:
 
     def contender(name: str, call: Callable[[], Array], convention: str) -> Contender:
         def run() -> None:
-            latest[name] = None  # kept, it would be in the way of the next one
+            latest[name] = None  # if kept, it would occupy the next one's memory
             latest[name] = call()
 
         return Contender(name + IN_NEW_MEMORY, threads, run, lambda: latest[name], convention)
@@ -121,7 +121,7 @@ def in_new_memory(workload: Workload, threads: int) -> Iterator[Contender]:
 
 def crop(workload: Workload, features: Array, convention: str, **options: Any) -> Array:
     """The workload by roicrop's array API, on that map and under that convention."""
-    if workload.operator == "pool":  # all mean the same by it
+    if workload.operator == "pool":  # all compute the same
         return ours.roi_pool(features, workload.boxes, workload.output_size, **options)
     return ours.roi_align(
         features,
@@ -161,14 +161,14 @@ def _torchvision(workload: Workload, threads: int) -> Contender:
     import torch
     from torchvision import ops
 
-    # Its operator knows one thread only; torch's others would but spin beside their neighbours.
+    # Its operator uses only one thread; torch's others would only spin beside their neighbours.
     torch.set_num_threads(1)
     features, boxes = torch.from_numpy(workload.features), torch.from_numpy(workload.boxes)
     size, ratio = workload.output_size, workload.sampling_ratio
     latest: list[Any] = [None]
 
     def align() -> None:
-        latest[0] = None  # kept, it would be in the way of the next one
+        latest[0] = None  # if kept, it would occupy the next one's memory
         latest[0] = ops.roi_align(features, boxes, size, 1.0, ratio, aligned=True)
 
     def pool() -> None:
@@ -203,7 +203,7 @@ def _onnx_session(workload: Workload, feeds: dict[str, Array], threads: int) -> 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # It is fastest when its workers wait for work actively; they shall not while others are timed.
+    # It is fastest if its workers spin while they wait, but they must not while others are timed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(
         _onnx_model(workload, feeds), options, providers=["CPUExecutionProvider"]

@@ -48,7 +48,7 @@ def race(
     unit: str = "ms",
     calls: int = 1,
 ) -> None:
-    """Adds a row to the section. Contenders that disagree get a note in place of a number."""
+    """Adds a row to the section. Contenders that disagree get a note instead of a number."""
     fit = agreeing(section, workload, contenders)
     found = timing.interleave([contender.run for contender in fit], options.pace, calls=calls)
     record(section, workload.name, fit, found, unit)
@@ -57,7 +57,7 @@ def race(
 def agreeing(
     section: Section, workload: Workload, contenders: Sequence[Contender]
 ) -> list[Contender]:
-    """Those that compute what roicrop computes; the section gets a note on each of the others."""
+    """The contenders that agree with roicrop; the section gets a note on each of the others."""
     fit = []
     for contender in contenders:
         wrong = check.disagreement(contender, workload)

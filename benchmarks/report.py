@@ -24,7 +24,7 @@ class Findings:
     """All that a run found.
 
     peers: the version of each that took part.
-    missing: why each of the others could not.
+    missing: why each of the others could not take part.
     """
 
     machine: Mapping[str, Any]
@@ -50,9 +50,9 @@ def machine() -> dict[str, Any]:
 
 
 def added_to(path: Path, found: Findings) -> Findings:
-    """A partial run's sections in place of those that the whole run in that file has.
+    """The complete run in a file, with a partial run's sections in place of its own.
 
-    Each gets a note that says when it was taken, and under what load.
+    Each of these gets a note that says when it was taken, and under what load.
     """
     whole = json.loads(path.read_text("utf-8"))
     taken = (
@@ -88,7 +88,7 @@ def as_json(findings: Findings) -> str:
 
 
 def as_markdown(findings: Findings) -> str:
-    """The same for people."""
+    """The findings as Markdown, for people."""
     lines = [
         "# roicrop's benchmarks",
         "",
@@ -145,12 +145,12 @@ def _cell(measurement: Measurement | None, section: Section) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """A number with three digits, or with all those before the point."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns stand under each other in plain text too."""
+    """A Markdown table whose columns are aligned in plain text too."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = ["-" * width for width in widths]
     return "\n".join(
@@ -160,7 +160,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _processor() -> str:
-    """Its name and its vector instructions, where the system tells."""
+    """The processor's name and vector instructions, if the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -13,9 +13,9 @@ class Measurement:
 
     workload, contender: its row and its column.
     value: the median over `rounds`, in `unit`.
-    ratio: the median over the rounds of this contender's value by that of the column that the
-        section compares with; None where there is no such column.
-    threads: how many it was given, where that matters.
+    ratio: the median over the rounds of this contender's value divided by the value in the column
+        that the section compares with; None if there is no such column.
+    threads: how many it was given, if that matters.
     """
 
     workload: str
@@ -44,7 +44,7 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
     def ratios(self, contender: str, workloads: Iterable[str]) -> list[float] | None:
-        """That contender's ratios on all of these workloads; None when one was not measured."""
+        """A contender's ratios on all of these workloads; None if one was not measured."""
         found: Mapping[str, float | None] = {
             m.workload: m.ratio for m in self.measurements if m.contender == contender
         }

@@ -1,4 +1,4 @@
-"""Python processes that this one starts: fresh ones, with an environment of their own."""
+"""Fresh Python processes that this one starts, with an environment of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROOT: Final = Path(__file__).parents[1]
 
 
 def ask(module: str, question: object) -> Any:
-    """What `python -m module` answers to one question, both JSON, in a process of its own."""
+    """The answer of `python -m module`, in a process of its own, to one question; both are JSON."""
     with Worker(module) as worker:
         return worker.ask(question)
 
@@ -45,14 +45,14 @@ class Worker:
         self._process.communicate()
 
     def ask(self, question: object) -> Any:
-        """The answer. RuntimeError when the process ended instead; its standard error says why."""
+        """The answer; RuntimeError if the process ended instead: its standard error says why."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # the empty answer tells
+            pass  # the empty answer shows it
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"a worker process ended with status {self._process.wait()}")

@@ -1,4 +1,4 @@
-"""What must be true, in one place; the suites' figures are judged by it."""
+"""The targets, in one place, by which the suites' figures are judged."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`value` and `met` are None when what the target needs was not measured."""
+    """The outcome of a target; `value` and `met` are None if its figure was not measured."""
 
     target: Target
     value: float | None
     met: bool | None
 
 
-# A peer's figure is its time by roicrop's: "mean" is the geometric mean over a suite's workloads,
-# "least" and "most" are those of the workload where it is smallest and largest.
+# A peer's figure is its time divided by roicrop's: "mean" is the geometric mean over a suite's
+# workloads, "least" and "most" are the smallest and the largest of them.
 TARGETS: Final = (
     Target("align in new memory, onnxruntime, mean", "RoIAlign: times faster than ONNX Runtime", 8),
     Target("align, onnxruntime, mean", "… with results in memory that is there already", 10),

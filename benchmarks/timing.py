@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to go on: for these seconds, but a number of rounds within these bounds."""
+    """How long to go on: for these seconds, within these bounds on the number of rounds."""
 
     seconds: float
     least_rounds: int = 5
@@ -37,7 +37,7 @@ def interleave(
 
 
 def rounds(measures: Sequence[Callable[[], float]], pace: Pace) -> list[list[float]]:
-    """The same for what measures itself: each call gives a number."""
+    """The same for runs that measure themselves: each call returns a number."""
     for measure in measures:
         measure()
     found: list[list[float]] = [[] for _ in measures]
@@ -62,11 +62,11 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed, so that results are written to memory already there.
+    """Have the C library keep freed memory, so that results are written to pages already mapped.
 
-    Otherwise a framework that allocates its result anew in each call pays for it page by page,
-    which those that are given a buffer do not. Only glibc can; elsewhere nothing happens. Even it
-    takes new pages now and then; such a call is not what `interleave` reports.
+    Otherwise a framework that allocates its result in each call pays for every new page, unlike
+    frameworks that take a buffer. Only glibc can do this; elsewhere nothing happens. Even glibc
+    takes new pages now and then; `interleave` does not report such a call.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,9 +1,9 @@
-"""What one writes without roicrop: pool the boxes of a CSV from the feature maps of an HDF5 file.
+"""What one would write without roicrop: pool boxes from a CSV on feature maps from an HDF5 file.
 
     python benchmarks/torchvision_script.py features.h5 boxes.csv pooled.h5 [STRIDE]
 
 The script that `end to end` compares roicrop with. torchvision takes the boxes of all images in one
-call, which is also the fastest way to call it. It prints its seconds, those of imports left out.
+call, which is also the fastest way to call it. It prints its seconds, without the imports.
 """
 
 import sys

@@ -94,7 +94,7 @@ def maxima(sizes: Sizes) -> list[Workload]:
 
 @functools.cache
 def feature_map(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Standard normal numbers; the same array, not a copy, for whoever asks for the shape."""
+    """Standard normal numbers; always the same array, not a copy, for the same shape."""
     features = zeros(shape, np.float32)
     np.random.default_rng(_SEED).standard_normal(dtype=np.float32, out=features)
     return features
@@ -103,7 +103,7 @@ def feature_map(shape: tuple[int, ...]) -> NDArray[np.float32]:
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Zeros from the beginning of a cache line on, as frameworks allocate their tensors.
 
-    NumPy's own may begin anywhere in one, and to whom that happens would be luck.
+    NumPy's own arrays may begin anywhere in a line, which would favour contenders by luck.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(size + _CACHE_LINE, np.uint8)

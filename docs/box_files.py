@@ -1,4 +1,4 @@
-"""Files of boxes as programs write them: what each is taken for, and the options that it needs.
+"""Files of boxes as programs write them: how each is read, and the options that it needs.
 
 Each example is one box, x 64 to 384 and y 32 to 256, of the image `a.jpg` where it names one, which
 is 768 × 512 pixels where coordinates are fractions. The tests read every one, and docs/files.md
@@ -13,7 +13,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class BoxFile:
-    """A program, a name for its file, an example, what it is taken for, and options it needs."""
+    """A program, a name for its file, an example, how it is read, and options it needs."""
 
     program: str
     file: str
@@ -74,7 +74,7 @@ BOX_FILES: Final = (
         "YOLO",
         "a.txt",
         "0 0.2916666666666667 0.28125 0.4166666666666667 0.4375",
-        "centre and size as fractions, a file for each image",
+        "centre and size as fractions; one file per image",
         "--columns label,cx,cy,w,h --normalized",
     ),
     BoxFile(
@@ -88,21 +88,21 @@ BOX_FILES: Final = (
         "MOT",
         "mot.txt",
         "1,-1,64,32,320,224,0.9,-1,-1,-1",
-        "x, y, width, height; frames (and pixels) count from 1, so they are no indices",
+        "x, y, width, height; frames (and pixels) count from 1, so they are not indices",
         "--columns frame,_,x,y,w,h,score,_,_,_",
     ),
     BoxFile(
         "VisDrone",
         "visdrone.txt",
         "64,32,320,224,1,4,0,0",
-        "x, y, width, height, a file for each image",
+        "x, y, width, height; one file per image",
         "--columns x,y,w,h,score,label,_,_",
     ),
     BoxFile(
         "KITTI",
         "kitti.txt",
         "Car 0.00 0 -1.58 64.00 32.00 384.00 256.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59",
-        "corners in the image, a file for each; results have a score last",
+        "corners in the image; one file per image; results end with a score",
         "--columns label,_,_,_,x1,y1,x2,y2,_,_,_,_,_,_,_",
     ),
     BoxFile(
@@ -199,7 +199,7 @@ BOX_FILES: Final = (
         "supervisely.json",
         '{"size": {"height": 512, "width": 768}, "objects": [{"classTitle": "car", "geometryType": '
         '"rectangle", "points": {"exterior": [[384, 32], [64, 256]], "interior": []}}]}',
-        "two corners, in any order; only rectangles; a file for each image",
+        "two corners, in any order; only rectangles; one file per image",
     ),
     BoxFile(
         "COCO instances",
@@ -258,7 +258,7 @@ BOX_FILES: Final = (
         "records by image",
         "predictions.jsonl",
         '{"image": "a.jpg", "predictions": [{"bbox": [64, 32, 320, 224], "score": 0.9}]}',
-        "as if each record named the image; annotations, instances and objects likewise",
+        "as if each box named the image; also with annotations, instances or objects",
     ),
     BoxFile(
         "ultralytics",
@@ -277,6 +277,6 @@ BOX_FILES: Final = (
         "a list",
         "list.json",
         "[[64, 32, 384, 256]]",
-        "corners; of five numbers, an index first or a score last, whichever they can only be",
+        "corners; a fifth number is an index first or a score last, whichever is possible",
     ),
 )

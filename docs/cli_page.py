@@ -87,7 +87,7 @@ def _shared_rows(options: _Options) -> Iterator[Sequence[str]]:
 
 
 def _commands_with(option: click.Option, options: _Options) -> list[str]:
-    """The commands that have this very option."""
+    """The commands that have exactly this option."""
     said = _names(option), _meaning(option)
     return [
         name for name, its in options.items() if said in [(_names(o), _meaning(o)) for o in its]

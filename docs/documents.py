@@ -1,4 +1,4 @@
-"""Documents that are run: what a block prints stands below it, and what it draws is its picture.
+"""Documents that are run: a block's output is below it, and the file it draws is its picture.
 
 A document is Markdown with three things in it that are made and not written:
 
@@ -112,7 +112,7 @@ def _with_parts(text: str, parts: Mapping[str, Callable[[], str]]) -> str:
 
 
 def _set_up(folder: Path) -> dict[str, str]:
-    """The environment in which `roicrop` and `python` are those that run this."""
+    """An environment in which `roicrop` and `python` are the ones running this."""
     programs = folder / ".programs"
     programs.mkdir()
     scripts = {
@@ -146,13 +146,13 @@ def _run(block: Block, folder: Path, environment: Mapping[str, str], path: Path)
 
 
 def _is_output(block: Block, program: Block, lines: list[str]) -> bool:
-    """Whether the block is `text`, with nothing but empty lines between it and the program."""
+    """Whether the block is `text`, with only empty lines between it and the program."""
     between = lines[program.lines.stop : block.lines.start]
     return block.language == "text" and not "".join(between).strip()
 
 
 def _same_but_for_times(shown: str, printed: str) -> str:
-    """What was printed; or what the document shows, if they differ in nothing but seconds."""
+    """What was printed, or what the document shows if they differ only in seconds."""
     printed = "".join(f"{line.rstrip()}\n" for line in printed.strip("\n").splitlines())
     return shown if _TIME.sub("", shown) == _TIME.sub("", printed) else printed
 

@@ -51,12 +51,12 @@ def main() -> None:
 
 
 def look_alike(one: bytes, other: bytes) -> bool:
-    """Whether two pictures are the same to the eye."""
+    """Whether two pictures look the same."""
     return difference(io.BytesIO(one), io.BytesIO(other)) < MOST_DIFFERENCE
 
 
 def difference(one: Path | BinaryIO, other: Path | BinaryIO) -> float:
-    """The largest mean difference, of 255, of two pictures over any 16 × 16 pixels.
+    """The largest mean difference, out of 255, of two pictures over any 16 × 16 pixels.
 
     Letters may differ by a little between releases of the font's renderer.
     """
@@ -71,11 +71,11 @@ def difference(one: Path | BinaryIO, other: Path | BinaryIO) -> float:
 
 
 MOST_DIFFERENCE: Final = 20.0
-_KEPT: Final = 5.0  # which 256 colors change
+_KEPT: Final = 5.0  # more than reducing to 256 colors changes
 
 
 def save_small(drawn: Path, picture: Path) -> None:
-    """A picture in 256 colours, which the eye cannot tell from it, in a third of the bytes."""
+    """A picture in 256 colours, which looks the same in a third of the bytes."""
     with Image.open(drawn) as image:
         few = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
         few.save(picture, optimize=True)

@@ -1,4 +1,4 @@
-"""The notebook, run: its code cells in turn in one namespace, with what each prints and shows.
+"""Running the notebook: its code cells in order in one namespace, with what each prints and shows.
 
 Jupyter is not needed: a cell's outputs are what it prints, and the value of its last expression,
 as text and, for a picture, as PNG.

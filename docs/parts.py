@@ -49,7 +49,7 @@ def functions() -> str:
 
 
 def speed() -> str:
-    """The speed beside the frameworks', if the benchmarks have been run."""
+    """The speed compared with the frameworks', if the benchmarks have been run."""
     figures = _figures()
     faster = [
         f"{figures[figure]:.0f}× as fast as {name}"
@@ -76,7 +76,7 @@ def box_files() -> str:
         ]
         for each in BOX_FILES
     ]
-    return "\n".join(table(["program", "it writes", "taken for", "options"], rows))
+    return "\n".join(table(["program", "it writes", "read as", "options"], rows))
 
 
 def names() -> str:
@@ -120,7 +120,7 @@ def _figures() -> dict[str, float]:
 
 
 def _called(function: Callable[..., object]) -> str:
-    """Its parameters, without their types."""
+    """A function's parameters, without their types."""
     signature = inspect.signature(function)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     return re.sub(r"<class '([\w.]+)'>", r"\1", str(inspect.Signature(bare)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table; what would end a cell is escaped."""
+    """The lines of a table; characters that would end a cell are escaped."""
     yield _row(header)
     yield _row(["---"] * len(header))
     yield from map(_row, rows)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-# NumPy's BLAS, which has next to nothing to do here, would start threads that spin at first.
+# NumPy's BLAS, which is hardly used here, would start threads that spin at first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
@@ -20,7 +20,7 @@ def main() -> int:
 
     status = run()
     # Taking the interpreter down takes longer than a small crop; other processes have to be told.
-    # If it was stopped, threads may still be at work, on what is thrown away.
+    # If it was stopped, threads may still be working, on results that are discarded.
     if status > 128 or "multiprocessing" not in sys.modules:
         _end(status)
     return status

@@ -243,7 +243,7 @@ def checked_scale(spatial_scale: Any) -> float:
 
 
 def checked_scales(spatial_scales: Any, maps: int | None = None) -> list[float]:
-    """Those of a pyramid, one for each map."""
+    """The spatial scales of a pyramid, one for each map."""
     if not np.iterable(spatial_scales):
         raise ArgumentError(f"spatial_scales is {spatial_scales}: give a list, one for each map")
     scales = [checked_scale(scale) for scale in spatial_scales]

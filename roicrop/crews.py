@@ -1,4 +1,4 @@
-"""Who carries out tasks, whatever these are: this process, others beside it, or a cluster's.
+"""Who carries out tasks of any kind: this process, others beside it, or a cluster's.
 
 Little is imported here, so that other processes can begin while this one imports the rest.
 """
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
 class Crew(Protocol):
     """Who carries out tasks.
 
-    at_once: how many tasks to have given out at a time.
-    lost: what the future of a task raises when the process that ran it died.
+    at_once: how many tasks may be given out at a time.
+    lost: what the future of a task raises when the process that ran it dies.
     """
 
     at_once: int
     lost: tuple[type[BaseException], ...]
 
     def executor(self, *, alone: bool = False) -> AbstractContextManager[Executor]:
-        """An executor; `alone`, for one task at a time. It is stopped when the block fails."""
+        """An executor; `alone`: for one task at a time. It is stopped if the block fails."""
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
         """Wait for some of the futures; return those that are done."""
 
     def how_it_ended(self) -> str:
-        """How the process that died last ended, for a message."""
+        """How the last process that died ended, for a message."""
 
     def dismiss(self) -> None:
         """Release the connection to the crew."""
 
 
 class ThisProcess:
-    """One task after another, here."""
+    """Runs one task after another in this process."""
 
     at_once = 1
     lost: tuple[type[BaseException], ...] = ()
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
-        """An executor that does what it is given before it answers."""
+        """An executor that runs each task when it is submitted."""
         yield AtOnce()
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
@@ -72,34 +72,34 @@ class ThisProcess:
 
 
 class AtOnce(Executor):
-    """Does what it is given before it answers, and raises what that raises."""
+    """Runs each task when it is submitted, and raises what it raises."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """A future that is done."""
+        """Run the task; returns a finished future."""
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
 class _ToldToEnd(BaseException):
-    """SIGTERM has come to a process that works for this one."""
+    """A process that works for this one received SIGTERM."""
 
 
 class Processes:
-    """Processes of this machine, which live and die without this one."""
+    """Processes on this machine, whose death does not end this one."""
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor, _ToldToEnd)
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self.at_once = workers + 1  # so that none has to wait for this process
+        self.at_once = workers + 1  # so that no worker has to wait for this process
         self._ended: list[BaseProcess] = []
 
     @staticmethod
     def prepare(modules: Sequence[str]) -> None:
-        """Begin to load what they need, in a process of its own, which they are forked from.
+        """Begin to load modules in a separate process, from which workers are forked.
 
-        Not from this one, in which HDF5 and threads are in use.
+        They are not forked from this process, which uses HDF5 and threads.
         """
         if _METHOD == "forkserver":
             from multiprocessing import forkserver
@@ -112,7 +112,7 @@ class Processes:
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
-        """A pool; when the block fails, what its processes do is undone and they end."""
+        """A pool; if the block fails, its processes undo their work in progress and end."""
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
@@ -148,13 +148,13 @@ class Processes:
 # Semaphores of a batch that was stopped are cleaned up; no need to say so.
 _OF_LEFTOVERS: Final = "ignore:resource_tracker:UserWarning"
 _METHOD: Final = "spawn" if sys.platform == "win32" else "forkserver"
-# Sent to a whole group, whose first process says what to do. Windows has no SIGHUP.
+# Sent to a whole process group, whose first process decides. Windows has no SIGHUP.
 _OF_GROUP: Final = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
 def _group_signals_blocked() -> Iterator[None]:
-    """A process that is started inside never gets them."""
+    """A process that is started inside never receives group signals."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_GROUP)
     try:
         yield
@@ -163,7 +163,7 @@ def _group_signals_blocked() -> Iterator[None]:
 
 
 class _Watched(Executor):
-    """A pool whose processes are noted, because it forgets those that died."""
+    """A pool whose processes are recorded, because the pool forgets those that died."""
 
     def __init__(
         self, pool: Executor, before: set[BaseProcess], processes: list[BaseProcess]
@@ -176,7 +176,7 @@ class _Watched(Executor):
         try:
             future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
         except (EOFError, ConnectionError) as error:
-            raise BrokenExecutor("what workers are forked from has died") from error
+            raise BrokenExecutor("the process that workers are forked from has died") from error
         self._processes[:] = list(set(active_children()) - self._before)
         return future
 
@@ -190,8 +190,8 @@ def _name(code: int) -> str:
         return f"signal {-code}"
 
 
-_SILENT: Final = 1  # the status that faulthandler ends with
-_PATIENCE: Final = 3.0  # seconds in which a process that is told to end does
+_SILENT: Final = 1  # the exit status of a process that faulthandler ends
+_PATIENCE: Final = 3.0  # seconds to wait for a process that is told to end
 
 
 def _stop(processes: Iterable[BaseProcess]) -> None:
@@ -204,11 +204,11 @@ def _stop(processes: Iterable[BaseProcess]) -> None:
         process.kill()
 
 
-SILENCE = 120.0  # seconds that a process may keep Python's lock, until it is ended
+SILENCE = 120.0  # seconds that a process may hold Python's lock before it is ended
 
 
 def _begin_worker(silence: float) -> None:
-    """A process that works for another ends with it, and where it does not come back."""
+    """Make a worker end with the process that it works for, or if it never releases the lock."""
     for number in _OF_GROUP:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -216,7 +216,7 @@ def _begin_worker(silence: float) -> None:
 
 
 def _show_life(silence: float) -> None:
-    """Put off the end, while this thread runs: HDF5 can loop for ever, with Python's lock."""
+    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock."""
     with open(os.devnull, "w") as nowhere:
         while True:
             faulthandler.dump_traceback_later(silence, exit=True, file=nowhere)
@@ -235,7 +235,7 @@ def _end_with_parent() -> None:
 
 
 def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a function; a process that is told to end meanwhile cleans up before it does."""
+    """Call a function; if told to end meanwhile, the process cleans up first."""
 
     def told(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
@@ -255,7 +255,7 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
 class Cluster:
     """The workers of a Dask cluster, which see the same files under the same names."""
 
-    at_once = 1000  # for a cluster that grows with what there is to do
+    at_once = 1000  # for a cluster that grows with the work to do
 
     def __init__(self, address: str) -> None:
         try:
@@ -275,7 +275,7 @@ class Cluster:
 
     @contextmanager
     def executor(self, *, alone: bool = False) -> Iterator[Executor]:
-        """The cluster's crew; if the block fails, work that has not begun is cancelled."""
+        """The cluster's executor; if the block fails, work that has not begun is cancelled."""
         executor = self._client.get_executor(retries=3, pure=False)
         try:
             yield executor
@@ -284,7 +284,7 @@ class Cluster:
             raise
 
     def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Wait for some of the futures; OutputError if there is no worker for long."""
+        """Wait for some of the futures; OutputError if there is no worker for too long."""
         futures = list(futures)
         alone = 0.0
         while True:
@@ -294,8 +294,8 @@ class Cluster:
             alone = 0.0 if self._client.nthreads() else alone + _LOOKING
             if alone >= NO_WORKER:
                 raise OutputError(
-                    f"{self._address} has had no worker for {NO_WORKER:g} s: start some, under a "
-                    "nanny (as `dask worker` does by itself), which starts those that die again"
+                    f"{self._address} has had no worker for {NO_WORKER:g} s: start some under a "
+                    "nanny (the default of `dask worker`), which restarts those that die"
                 )
 
     def how_it_ended(self) -> str:
@@ -309,4 +309,4 @@ class Cluster:
 
 _CONNECTING: Final = 10.0  # seconds
 _LOOKING: Final = 1.0  # seconds between two looks at the workers
-NO_WORKER = 60.0  # seconds without any worker, until a batch gives up
+NO_WORKER = 60.0  # seconds without any worker before a batch gives up

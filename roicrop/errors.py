@@ -15,7 +15,7 @@ class RoicropError(Exception):
     exit_status = 1
 
     def __str__(self) -> str:
-        """The message on one line, and not without end, whatever names are in it."""
+        """The message, on one line of limited length, whatever names are in it."""
         return one_line(super().__str__())
 
 

@@ -1,4 +1,4 @@
-"""What every test runs under: the roicrop that is meant, and Hypothesis without a stopwatch."""
+"""The setting of every test: the intended roicrop, and Hypothesis without deadlines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random crops for Hypothesis, and what the reference makes of them."""
+"""Random crops for Hypothesis, and the reference's results for them."""
 
 from __future__ import annotations
 

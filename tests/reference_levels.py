@@ -1,4 +1,4 @@
-"""The level of one box, program by program, as their sources have it: slow, and no table read.
+"""The level of one box, program by program, as in their sources: slow, and without the table.
 
 All in float32; square roots and logarithms are computed in float64 and rounded.
 """

@@ -1,4 +1,4 @@
-"""The harness in `benchmarks/`: that it measures what it says. No time decides a test."""
+"""The harness in `benchmarks/` measures what it says. Timing never decides a test."""
 
 from __future__ import annotations
 

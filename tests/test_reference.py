@@ -1,4 +1,4 @@
-"""The reference against numbers worked out by hand, or by other means than its own."""
+"""The reference against numbers worked out by hand, or by independent means."""
 
 from __future__ import annotations
 

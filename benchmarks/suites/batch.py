@@ -1,6 +1,6 @@
 """Many small files, as whole processes: what a file costs besides its pixels, and a second worker.
 
-ROICROP_BESIDE names the interpreter of an installation of another version to race with.
+ROICROP_BESIDE names the interpreter of another version's installation to compare with.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _BESIDE: Final = "another version"
 def _make(folder: Path, files: int, channels: int) -> None:
     (folder / "maps").mkdir()
     (folder / "boxes").mkdir()
-    (folder / "lacking").mkdir()  # on the path of those that must not find deflate
+    (folder / "lacking").mkdir()  # on the path of processes that must not find deflate
     (folder / "lacking" / "deflate.py").write_text("raise ImportError\n")
     draw = np.random.default_rng(17)
     rows = ["features,boxes"]
@@ -78,7 +78,7 @@ def _make(folder: Path, files: int, channels: int) -> None:
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:
-    """Each in an interpreter that finds its own installation, and not the checkout."""
+    """The commands, each with an interpreter that imports its own installation of roicrop."""
     call = "from roicrop.__main__ import main; main()"
     words = ["batch", "rows.csv", "-o", "out", "--quiet", "--convention", "detectron2"]
     own = [sys.executable, "-I", "-c", call, *words]

@@ -55,7 +55,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Run:
-    """One run of a program; `inside` is what it says of itself, without its imports."""
+    """One run of a program; `inside` is the time that it reports itself, without imports."""
 
     seconds: float
     peak: int
@@ -110,7 +110,7 @@ def _run(command: list[str], job: _Job) -> _Run:
 
 
 def _differences(programs: dict[str, list[str]], job: _Job) -> list[str]:
-    """A note when the script's output is not that of roicrop."""
+    """A note if the script's output differs from roicrop's."""
     kept = job.output.with_suffix(".kept")
     _run(programs[OWN], job)
     job.output.rename(kept)

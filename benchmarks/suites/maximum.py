@@ -1,7 +1,7 @@
 """RoIAlign's maximum: beside its average, and beside the two frameworks that have one.
 
 ONNX Runtime's is over weighted corners and OpenVINO's starts at 0, so each is compared with roicrop
-under that framework's convention; roicrop's own time is that of the maximum over samples.
+under that framework's convention; roicrop's own time is for the maximum over samples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the operator needs beside its input and its output: the growth of a fresh process's peak."""
+"""The memory of the operator besides input and output: how a fresh process's peak grows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _scratch(question: tuple[dict[str, Any], int]) -> int:
     assert contender.result is not None
     contender.result().fill(1)  # fresh zeros are not in memory yet
     workloads.feature_map.cache_clear()  # only the contender's own map remains
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     contender.run()
     return _status("VmHWM") - before

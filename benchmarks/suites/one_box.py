@@ -1,4 +1,4 @@
-"""One box on a small map: what a call costs before there is work to share out."""
+"""One box on a small map: what a call costs before there is work to divide."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rotated RoIAlign beside detectron2's and mmcv's, position-sensitive pooling beside others'.
 
-The first two have no wheels: they are timed where somebody has built them, on the one thread that
-their CPU operators know.
+The first two have no wheels: they are timed if somebody has built them, on one thread, which is all
+that their CPU operators use.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _prepared(name: str, prepare: _Call, made: _Workload, threads: int) -> Conte
     latest: list[Any] = [None]
 
     def run() -> None:
-        latest[0] = None  # kept, it would be in the way of the next one
+        latest[0] = None  # if kept, it would occupy the next one's memory
         latest[0] = call()
 
     return Contender(name, used, run, lambda: np.asarray(latest[0]))

@@ -74,7 +74,7 @@ def _torchvision(maps: list[Array], boxes: Array) -> Contender:
     import torch
     from torchvision import ops
 
-    torch.set_num_threads(1)  # its operator knows no more
+    torch.set_num_threads(1)  # its operator uses no more
     names = [str(level) for level in range(len(maps))]
     pooler = ops.MultiScaleRoIAlign(names, 7, 2)
     features = {n: torch.from_numpy(each) for n, each in zip(names, maps, strict=True)}
@@ -82,7 +82,7 @@ def _torchvision(maps: list[Array], boxes: Array) -> Contender:
     latest: list[Any] = [None]
 
     def run() -> None:
-        latest[0] = None  # kept, it would be in the way of the next one
+        latest[0] = None  # if kept, it would occupy the next one's memory
         latest[0] = pooler(features, corners, [_IMAGE])
 
     return Contender("torchvision", 1, run, lambda: np.asarray(latest[0]))

@@ -1,7 +1,7 @@
 """The whole program on packed maps: reading, unpacking and pooling, from files to a file.
 
-ROICROP_BESIDE names the interpreter of an installation of another version to race with, and
-ROICROP_TORCHVISION one with torchvision and h5py, where that of the benchmarks lacks them.
+ROICROP_BESIDE names the interpreter of another version's installation to compare with, and
+ROICROP_TORCHVISION one with torchvision and h5py, if the benchmarks' own lacks them.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _race(section: Section, workload: str, job: _Job, options: Options) -> None:
     lack = "import sys; sys.modules['deflate'] = None; "
     without, prepared = lack + call, str(_HERE / "after_imports.py")
     run = "import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-    # Isolated, so that each finds its own installation and not the checkout.
+    # Isolated, so that each imports its own installation, not the checkout.
     programs = {
         OWN: [sys.executable, "-I", "-c", call, *words],
         _WITHOUT: [sys.executable, "-I", "-c", without, *words],

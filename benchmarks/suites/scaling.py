@@ -42,13 +42,13 @@ def run(options: Options) -> Section:
 
 
 def exponent(x: Sequence[float], y: Sequence[float]) -> float:
-    """The power of x that y follows best: 1 is linear growth."""
+    """The power of x that fits y best: 1 is linear growth."""
     return float(np.polyfit([math.log(v) for v in x], [math.log(v) for v in y], 1)[0])
 
 
 @dataclasses.dataclass(frozen=True)
 class _Sweep:
-    """One quantity takes the values of `points`, the others stay."""
+    """One quantity takes the values of `points`; the others stay fixed."""
 
     letter: str
     meaning: str

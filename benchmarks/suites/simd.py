@@ -1,4 +1,4 @@
-"""What each level of vector instructions is worth.
+"""How much each level of vector instructions gains.
 
 roicrop chooses the level when it is imported, so each runs in a process of its own; the processes
 take turns, and measure themselves.
@@ -58,7 +58,7 @@ def run(options: Options) -> Section:
 
 
 def _start_levels(section: Section, stack: ExitStack) -> dict[str, Worker]:
-    """A process for each level that this machine and this core have."""
+    """A process for each level that this machine and this core support."""
     levels = {}
     for level in ("avx512", "avx2", "baseline"):
         worker = stack.enter_context(Worker(__name__, {"ROICROP_SIMD": level}))
@@ -77,7 +77,7 @@ def _saved(worker: Worker, path: Path) -> Array:
 
 
 class _Level:
-    """What runs in the process of one level."""
+    """The work of the process for one level."""
 
     def __call__(self, question: list[Any]) -> object:
         verb, *arguments = question

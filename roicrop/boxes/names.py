@@ -50,7 +50,7 @@ IN_ONE: Final[Mapping[str, BoxFormat]] = {
     "bbox": "xywh", "box": "xyxy", "points": "xyxy", "pointsexterior": "xyxy",
     "xyxy": "xyxy", "xywh": "xywh", "bboxxyxy": "xyxy", "bboxxywh": "xywh",
 }  # fmt: skip
-# What may say beside them of which format they are.
+# Keys beside them that may give their format.
 FORMAT_NAMES: Final = frozenset({"bboxmode", "boxmode", "bboxformat", "boxformat"})
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")

@@ -1,9 +1,9 @@
-"""Reading parts of a dataset into memory, in any number of threads, whatever they mean.
+"""Reading parts of any dataset into memory, in any number of threads.
 
-    a dataset ──Pieces──▶ those of its chunks that are wanted ──Windows──▶ (N, C, h, w)
+    a dataset ──Pieces──▶ the chunks that are wanted ──Windows──▶ (N, C, h, w)
 
-`pieces` reads chunks as they are stored, `filters` undoes what was done to them, with `unpacking/`
-where the interpreter's lock would be in the way, and `windows` puts the axes in order.
+`pieces` reads chunks as they are stored, `filters` undoes their filters, with `unpacking/` where
+the interpreter's lock would be in the way, and `windows` puts the axes in order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""HDF5 filters that are undone here, and how damaged chunks are recognised.
+"""The HDF5 filters that roicrop undoes itself, and how it recognises damaged chunks.
 
-Files are not trusted: the unpacked size of a chunk is checked, and no more memory is taken.
+Files are not trusted: a chunk never takes more memory than its checked size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from roicrop.files.hdf5 import filter_name
 
-Buffer = Any  # what has the buffer protocol, in bytes
+Buffer = Any  # an object with the buffer protocol, in bytes
 Room = Callable[[int], NDArray[np.uint8]]
 Undo = Callable[[Buffer, int, Room], Buffer]
 
@@ -31,7 +31,7 @@ class Damaged(Exception):
 class Filter:
     """One filter of a dataset.
 
-    undo: takes what it gave, how many bytes it had been given, and a place for as many.
+    undo: takes the filter's output, the number of bytes in its input, and a buffer for as many.
     adds: how many bytes it adds; None if that depends on the chunk.
     """
 
@@ -53,16 +53,16 @@ class Pipeline:
 
     @property
     def rooms(self) -> int:
-        """How many buffers as large as a chunk it takes, beside what is read."""
+        """How many buffers as large as a chunk it takes, besides the bytes read."""
         return len(self.stages)
 
     def undo(
         self, raw: Buffer, mask: int, size: int, room: Callable[[int, int], NDArray[np.uint8]]
     ) -> Buffer:
-        """A chunk of `size` bytes from what is stored; Damaged if it is not such a chunk.
+        """A chunk of `size` bytes from the stored bytes; Damaged if they are not such a chunk.
 
-        mask: bit i is set if filter i was left out for this chunk. room: a buffer by number and
-        size, to be used again.
+        mask: bit i is set if filter i was skipped for this chunk. room: returns a reusable buffer
+        by number and size.
         """
         steps, given = [], size
         for i, stage in enumerate(self.stages):
@@ -72,12 +72,12 @@ class Pipeline:
         for i, stage, before in reversed(steps):
             raw = stage.undo(raw, before, partial(room, i))
         if len(raw) != size:
-            raise Damaged(f"it has {len(raw):,} bytes, and must have {size:,}")
+            raise Damaged(f"it has {len(raw):,} bytes, not {size:,}")
         return raw
 
 
 def pipeline(stages: Sequence[tuple[int, tuple[int, ...]]]) -> tuple[Pipeline | None, str]:
-    """What undoes filters, given by number and parameters; or None, and which one HDF5 has to."""
+    """A pipeline for filters, given by number and parameters; or None, and which HDF5 must undo."""
     known: list[Filter] = []
     for code, values in stages:
         made = _FILTERS[code](values) if code in _FILTERS else None
@@ -148,7 +148,7 @@ def _fletcher32(values: tuple[int, ...]) -> Filter | None:
         found = core.fletcher32(data)
         swapped = (found & 0x00FF00FF) << 8 | (found >> 8 & 0x00FF00FF)  # HDF5 1.6.2 wrote these
         if stored not in (found, swapped):
-            raise Damaged("its checksum (fletcher32) is another")
+            raise Damaged("its checksum (fletcher32) does not match")
         return data
 
     return core and Filter("fletcher32", undo, adds=4)
@@ -179,7 +179,7 @@ def _zstd(values: tuple[int, ...]) -> Filter | None:
 
 
 def _zstd_content(header: bytes) -> int:
-    """How many bytes a Zstandard frame says it holds (RFC 8878, 3.1.1.1); −1 if it does not."""
+    """How many bytes a Zstandard frame says it holds (RFC 8878, 3.1.1.1); −1 if it does not say."""
     if len(header) < 6:
         return -1
     single, descriptor = header[4] >> 5 & 1, header[4]
@@ -193,7 +193,7 @@ def _lz4(values: tuple[int, ...]) -> Filter | None:
     lz4 = _module("numcodecs.lz4")
 
     def undo(raw: Buffer, size: int, room: Room) -> Buffer:
-        """Sizes of all and of a block, then each block behind its own size, all big-endian."""
+        """Total size and block size, then each block after its own size, all big-endian."""
         wrong = Damaged(f"lz4 does not give {size:,} bytes")
         view, out = memoryview(raw), room(size)
         if len(view) < 12 or struct.unpack_from(">Q", view)[0] != size:
@@ -228,7 +228,7 @@ def _with(name: str, decompress: Callable[..., Any], raw: Buffer, out: NDArray[n
 def _of_size(unpacked: Buffer, size: int, *, whole: bool = True) -> Buffer:
     if len(unpacked) != size or not whole:
         more = "more" if len(unpacked) > size else f"{len(unpacked):,}"
-        raise Damaged(f"it unpacks to {more} bytes, and must have {size:,}")
+        raise Damaged(f"it unpacks to {more} bytes, not {size:,}")
     return unpacked
 
 

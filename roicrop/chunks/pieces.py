@@ -1,9 +1,8 @@
-"""Parts of a dataset into memory: its chunks unpacked in the caller's threads, or by HDF5.
+"""Reading parts of a dataset: its chunks are unpacked in the caller's threads, or by HDF5.
 
-HDF5 does one thing at a time, and unpacks chunks while it does. Of a chunk whose filters are known
-here it only has to hand over the bytes as they are stored, which takes it no time. Everything else
-(virtual, compact or external datasets, filters that are not in `filters.py`, missing chunks) is its
-own work.
+HDF5 does one thing at a time, unpacking included. For a chunk whose filters are known here, it only
+has to hand over the stored bytes, which takes hardly any time. Everything else (virtual, compact or
+external datasets, filters that are not in `filters.py`, missing chunks) is left to HDF5.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ Array = NDArray[Any]
 Place = tuple[int, ...]
 Region = tuple[slice, ...]
 
-_PIECE_BYTES: Final = 4096  # of a dataset that is not chunked: what its disk would read anyway
-# The last two from a dataset that was never written: h5py asks for a size, and gets none.
+_PIECE_BYTES: Final = 4096  # in a dataset without chunks: what the disk would read anyway
+# The last two come from a dataset that was never written: h5py asks for a size, and gets none.
 _NOT_READ: Final = (RuntimeError, OSError, ValueError, MemoryError, SystemError)
 _SLAB_BYTES: Final = 1 << 20  # converted at a time
 
 
 class Pieces:
-    """A dataset as a grid of pieces, which any number of threads can read at once.
+    """A dataset as a grid of pieces that any number of threads can read at once.
 
-    piece: (d,) how many cells along each axis are read together: a chunk, or some of a row.
-    piece_bytes: what it takes to unpack a piece, beside its place in the result.
+    piece: (d,) how many cells along each axis are read together: a chunk, or part of a row.
+    piece_bytes: the memory that unpacking a piece takes, besides its place in the result.
     way: how they are read, in words.
     is_hdf5: whether the dataset is h5py's. is_chunked: whether it is stored in chunks.
     raw: whether chunks are unpacked here.
@@ -45,10 +44,10 @@ class Pieces:
     def __init__(
         self, dataset: Any, where: str, convert: Callable[[Array], Array] | None = None
     ) -> None:
-        """Look at how a dataset is stored.
+        """Find out how a dataset is stored.
 
-        dataset: of h5py, or an array of a NumPy file. where: `file.h5::/path`, for messages.
-        convert: what makes numbers of what is stored, if NumPy's conversion is not meant.
+        dataset: an h5py dataset, or an array of a NumPy file. where: `file.h5::/path`, for
+        messages. convert: turns stored values into numbers, if NumPy's conversion does not apply.
         """
         self._dataset, self._where, self._convert = dataset, where, convert
         self.shape: Place = dataset.shape
@@ -83,8 +82,8 @@ class Pieces:
     ) -> None:
         """Fill a part of the dataset as far as it is wanted; the rest of `out` stays as it is.
 
-        out: the part, of any real dtype and strides. start: its first cell. wanted: which of its
-        pieces, as in `grid`. each: `map`, or that of several threads.
+        out: the part, with any real dtype and strides. start: its first cell. wanted: which of its
+        pieces, as in `grid`. each: `map`, or a thread pool's.
 
         Raises FeatureError for a damaged chunk, and whatever h5py raises.
         """
@@ -122,7 +121,7 @@ class Pieces:
     ) -> None:
         """Fill `out` with the cells where lines of the dataset cross, piece by piece.
 
-        lines: along each axis those that are wanted, ascending. each: as in `read`.
+        lines: along each axis, the indices that are wanted, ascending. each: as in `read`.
         """
         parts = [list(_by_piece(of, p)) for of, p in zip(lines, self.piece, strict=True)]
 
@@ -182,7 +181,7 @@ class Pieces:
         if self.is_hdf5:
             values: Array = self._dataset[source]
             return values
-        # An array of a NumPy file reads what its first slice spans, of one stream.
+        # An array of a NumPy file reads everything within its first slice, from one stream.
         place: tuple[int | slice, ...] = source
         for axis, run in enumerate(source[:-2]):
             if run.stop - run.start > 1:
@@ -193,14 +192,14 @@ class Pieces:
         return values.reshape([run.stop - run.start for run in source])
 
     def _unpacked(self, at: Place, mask: int, raw: bytes) -> Array:
-        """A chunk from what is stored of it."""
+        """A chunk from its stored bytes."""
         assert self._pipeline is not None
         try:
             whole = self._pipeline.undo(raw, mask, self._chunk_bytes, self._room)
         except filters.Damaged as damage:
             raise FeatureError(
-                f"{self._where} cannot be read: the chunk at {at} is damaged: {damage}; bring the "
-                "file back from where it was written"
+                f"{self._where} cannot be read: the chunk at {at} is damaged: {damage}; restore "
+                "the file from where it was written"
             ) from None
         return np.frombuffer(whole, self.dtype).reshape(self.piece)
 
@@ -208,20 +207,20 @@ class Pieces:
         out[cells] = self._convert(values) if self._convert else values
 
     def _stored(self, at: Place) -> tuple[int, bytes] | None:
-        """A chunk's filter mask and its bytes; None for one that HDF5 has to answer for.
+        """A chunk's filter mask and its bytes; None for a chunk that must be left to HDF5.
 
-        That is a chunk which was never written, and means the fill value, or one that cannot be
-        found or read, which HDF5 then says in its own words.
+        Such a chunk was never written, and holds the fill value, or cannot be found or read, which
+        HDF5 then reports in its own words.
         """
         try:
-            with phil:  # which h5py itself forgot to take here before 3.16
+            with phil:  # h5py before 3.16 does not take its own lock here
                 mask, raw = self._dataset.id.read_direct_chunk(at)
         except _NOT_READ:
             return None
         return mask, raw
 
     def _room(self, number: int, size: int) -> NDArray[np.uint8]:
-        """Memory of this thread for what a filter gives, to be used again for the next chunk."""
+        """This thread's buffer for a filter's result, reused for the next chunk."""
         rooms = self._local.__dict__.setdefault("rooms", {})
         if number not in rooms or len(rooms[number]) != size:
             rooms[number] = np.empty(size, np.uint8)
@@ -230,7 +229,7 @@ class Pieces:
 
 
 def runs(wanted: NDArray[np.bool_]) -> Iterator[Region]:
-    """What is true in a grid, as blocks of it: neighbours that are alike are taken together."""
+    """The true elements of a grid, as blocks: neighbours that are alike are taken together."""
     if wanted.ndim == 1:
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False)).tolist()
         yield from ((slice(a, b),) for a, b in zip(edges[::2], edges[1::2], strict=True))
@@ -242,7 +241,7 @@ def runs(wanted: NDArray[np.bool_]) -> Iterator[Region]:
 
 
 def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]]:
-    """The pieces along an axis that have some of these lines, and which of them each has."""
+    """The pieces along an axis that hold some of these lines, and which lines each holds."""
     pieces, starts = np.unique(lines // size, return_index=True)
     ends = [*starts[1:].tolist(), len(lines)]
     for piece, start, end in zip(pieces.tolist(), starts.tolist(), ends, strict=True):
@@ -250,7 +249,7 @@ def _by_piece(lines: NDArray[np.int64], size: int) -> Iterator[tuple[int, slice]
 
 
 def _part_of(chunk: range, whole: range) -> tuple[int, slice, slice]:
-    """Where a chunk begins; the cells that it shares with a part of the dataset, as each counts."""
+    """Where a chunk begins; the cells that it shares with a part, in the indices of each."""
     begin, end = max(chunk.start, whole.start), min(chunk.stop, whole.stop)
     inside, outside = (slice(begin - of.start, end - of.start) for of in (chunk, whole))
     return chunk.start, inside, outside
@@ -277,7 +276,7 @@ def _pipeline_of(dataset: h5py.Dataset) -> tuple[filters.Pipeline | None, str]:
 
 
 def _is_plain(dataset: h5py.Dataset) -> bool:
-    """Whether the bytes in the file are those of the NumPy type, not of one like it."""
+    """Whether the bytes in the file are exactly those of the NumPy type."""
     if dataset.dtype.kind == "V":
         return bool(dataset.id.get_type().get_size() == dataset.dtype.itemsize)
     return bool(dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype, logical=True))

@@ -13,7 +13,7 @@ from roicrop.files import hdf5
 
 _AXES: Final = "NCHW"
 Window = NDArray[np.floating[Any]]
-Lines = slice | NDArray[np.int64]  # rows or columns of a map: from one to another, or a list
+Lines = slice | NDArray[np.int64]  # rows or columns of a map: a range or a list
 
 
 def count_of(lines: Lines) -> int:
@@ -26,9 +26,9 @@ def _listed(lines: Lines) -> NDArray[np.int64]:
 
 
 class Windows:
-    """The maps of one dataset, whose windows several threads can read at once.
+    """The maps of one dataset, in windows that several threads can read at once.
 
-    shape: how many images, channels, rows and columns there are; piece: are read together.
+    shape: how many images, channels, rows and columns there are; piece: how many are read together.
     dtype: of the windows.
     """
 
@@ -41,7 +41,7 @@ class Windows:
 
     @property
     def gathers(self) -> bool:
-        """Whether rows and columns that are listed can be read without those between them."""
+        """Whether listed rows and columns can be read without those between them."""
         return self._pieces.is_hdf5
 
     @property
@@ -51,7 +51,7 @@ class Windows:
 
     @property
     def spare(self) -> int:
-        """How many bytes a thread takes beside a window, to read it."""
+        """How many bytes a thread takes besides a window, to read it."""
         return self._pieces.piece_bytes
 
     def bytes(self, images: int, channels: int, height: int, width: int) -> int:
@@ -78,10 +78,10 @@ class Windows:
     ) -> Window:
         """(N, C, h, w) some channels of the same window of some images, lying as in the file.
 
-        buffer: at least `bytes`, to put them in. wanted: which of its pieces, as in `grid`, or all;
-        other cells are anything. each: `map`, or that of several threads.
-        height, width: rows and columns of the maps; where they are listed, all that is where these
-        cross is read.
+        buffer: at least `bytes`, to put them in. wanted: which pieces to read, as in `grid`, or
+        all; other cells hold arbitrary values. each: `map`, or a thread pool's.
+        height, width: rows and columns of the maps; if they are lists, the cells where these cross
+        are read.
 
         Raises FeatureError.
         """
@@ -98,7 +98,7 @@ class Windows:
         grid = self._pieces.grid(start, shape)
         if wanted is None:
             wanted = np.ones(self.grid(height, width), dtype=bool)
-        # The grid's axes that are not y and x get the same pieces throughout.
+        # Along the grid's other axes, the same pieces are wanted throughout.
         ordered = wanted if self._layout.index("H") < self._layout.index("W") else wanted.T
         lengths = [n if axis in "HW" else 1 for axis, n in zip(self._layout, grid, strict=True)]
         with hdf5.named_errors(self._where):
@@ -106,7 +106,7 @@ class Windows:
         return self._as_maps(out)
 
     def _as_maps(self, out: Window) -> Window:
-        """(N, C, h, w) a view of what lies as in the file."""
+        """(N, C, h, w) a view of a window whose axes are in the file's order."""
         whole = out if "N" in self._layout else out[np.newaxis]
         order = self._layout if "N" in self._layout else f"N{self._layout}"
         return whole.transpose([order.index(axis) for axis in _AXES])

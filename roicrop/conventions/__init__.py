@@ -1,7 +1,7 @@
 """What each framework means by RoIAlign, RoIPool and crop-and-resize.
 
-`table` holds a row for each, `resolving` finds one and changes it as asked, `relevance` says which
-of its fields matter, and `in_words` describes it.
+`table` holds a row for each framework, `resolving` finds a row and applies settings to it,
+`relevance` says which of its fields matter, and `in_words` describes it.
 """
 
 from __future__ import annotations

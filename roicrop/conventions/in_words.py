@@ -11,7 +11,7 @@ from roicrop.text import measure, minus
 
 
 def named(row: Convention) -> str:
-    """Its name, with the operator if the name is ambiguous: "torchvision (ps-align)"."""
+    """A row's name, with the operator if it is ambiguous: "torchvision (ps-align)"."""
     return row.name if row.operator in ("align", "pool") else f"{row.name} ({row.operator})"
 
 
@@ -70,7 +70,7 @@ def _samples(row: Convention) -> str:
 
 
 def operator_name(row: Convention) -> str:
-    """What the operator is called: "RoIAlign", "Exact RoIAlign", "Crop-and-resize", "RoIPool"."""
+    """The name of the operator: "RoIAlign", "Exact RoIAlign", "Crop-and-resize", "RoIPool"."""
     if row.turned or row.position_sensitive:
         return OPERATORS[row.operator]
     return _OPERATOR_NAMES[row.kind]
@@ -93,7 +93,7 @@ def rules(row: Convention) -> str:
 
 
 def _moved(row: Convention) -> str:
-    """How corners move, to be appended: ", corners moved −0.5 cells"."""
+    """How corners move, as a phrase to append: ", corners moved −0.5 cells"."""
     moves = []
     if row.offset_before:
         moves.append(f"{minus(f'{row.offset_before:+g}')} pixels before scaling")
@@ -117,7 +117,7 @@ def takes(row: Convention) -> str:
 
 
 def bin_of(row: Convention) -> str:
-    """What a bin is: "the average of its samples"."""
+    """How a bin is computed: "the average of its samples"."""
     what = _MADE_OF[row.kind]
     if row.reduction == "corner-max" and row.kind == "sample":
         what = "its samples' weighted corners"
@@ -152,7 +152,7 @@ OPERATORS: Final[dict[Operator, str]] = {
     "ps-align": "Position-sensitive RoIAlign",
     "ps-pool": "Position-sensitive RoIPool",
 }
-"""What an operator is called, whatever its convention."""
+"""The name of an operator, whatever its convention."""
 _ROUNDED: Final = {
     "half-away": "rounded",
     "half-even": "rounded half to even",

@@ -23,28 +23,29 @@ class LevelRule:
     """One program's rule.
 
     The level of a box is rounded(canonical_level + log2(√area / canonical_size)), clamped to the
-    maps that there are.
+    levels of the pyramid.
 
     name: what `--level-rule` and `rule=` call it.
     program: the function it reproduces, as its own documentation calls it.
     surprise: one sentence on what catches people out.
-    verified: the program and version that golden values hold it to, or what it was derived from.
-    canonical_size: the side of a square box, in pixels, that is on the canonical level.
-    canonical_level: that level.
+    verified: the program and version whose golden values it matches, or what it was derived from.
+    canonical_size: the side, in pixels, of a square box that is on the canonical level.
+    canonical_level: the level of such a box.
     counted_from: what level 0 is: "stride" is a map of stride 1, so the finest map's level is
         log2 of its stride; "finest" is the finest map, whatever its stride.
-    added_pixel: added to width and height, in pixels; 1 where corners are pixels, both included.
-    unit: the area is in "pixels", or in fractions of the "image" with x2 and y2 one pixel less and
-        the image's sides one pixel less, against a canonical size that is a fraction too.
-    reversed_area: of a box with x2 < x1 or y2 < y1, the "product" of both differences or "zero".
+    added_pixel: added to width and height, in pixels; 1 if corners are pixels, both included.
+    unit: the area is in "pixels", or in fractions of the "image", with x2, y2 and the image's
+        sides one pixel less, against a canonical size that is a fraction too.
+    reversed_area: the area of a box with x2 < x1 or y2 < y1: the "product" of both differences, or
+        "zero".
     epsilon: added to the "ratio" √area / canonical_size or to the "level", before rounding.
-    logarithm: how it is taken: "log2", or "ln" divided by ln 2.
-    rounding: "floor", or to the nearest whole number, "half-even".
+    logarithm: how it is computed: "log2", or "ln" divided by ln 2.
+    rounding: "floor", or "half-even" to the nearest integer.
     rounded: whether the "sum" is rounded, or the "logarithm" before the canonical level is added.
-    zero_area, negative_area: the level of such a box: "finest", "none" (its crop is zeros), or
-        "raise".
-    lone_map: with a single map a box is "pooled" from it without any rule, or "assigned" like any
-        other.
+    zero_area, negative_area: the level of a box with such an area: "finest", "none" (its crop is
+        zeros), or "raise" for an error.
+    lone_map: whether, with a single map, a box is "pooled" from it without any rule, or "assigned"
+        by the rule all the same.
     """
 
     name: str
@@ -73,15 +74,15 @@ _PADDLE = LevelRule(
     surprise="A reversed box has no area and is on the finest level.",
     verified="Paddle 3.3.1",
     reversed_area="zero",
-    negative_area="finest",  # there is none
+    negative_area="finest",  # never used: no area is negative
 )
 
 _ROWS = (
     LevelRule(
         name="torchvision",
         program="torchvision.ops.poolers.LevelMapper",
-        surprise="Epsilon is added to the level, not to the ratio, so a box a little smaller than "
-        "a power of two of the canonical size is lifted to the next level.",
+        surprise="Epsilon is added to the level, not to the ratio, so a box slightly smaller than "
+        "the canonical size times a power of two moves up to the next level.",
         verified="torchvision 0.29.1",
         epsilon_to="level",
         lone_map="pooled",
@@ -110,7 +111,7 @@ _ROWS = (
         _PADDLE,
         name="paddle-pixel-offset",
         program="paddle.vision.ops.distribute_fpn_proposals(pixel_offset=True)",
-        surprise="Boxes are a pixel larger than they say.",
+        surprise="Boxes are one pixel larger than given.",
         added_pixel=1.0,
     ),
     LevelRule(
@@ -126,8 +127,8 @@ _ROWS = (
     LevelRule(
         name="tf-models",
         program="TensorFlow Model Garden multilevel_crop_and_resize, KerasCV ROIAligner",
-        surprise="There is no epsilon, so a box a rounding smaller than a power of two of the "
-        "canonical size is on the level below.",
+        surprise="There is no epsilon, so a box smaller by a rounding than the canonical size "
+        "times a power of two is on the level below.",
         verified="derived from the source of tf-models, run by TensorFlow 2.21.0",
         epsilon=0.0,
         logarithm="ln",
@@ -138,7 +139,7 @@ _ROWS = (
         name="matterport",
         program="matterport Mask_RCNN PyramidROIAlign",
         surprise="The level is rounded to the nearest, half to even, not down: a quarter of all "
-        "boxes are on another level than elsewhere.",
+        "boxes are on a different level than elsewhere.",
         verified="derived from the source of Mask_RCNN, run by TensorFlow 2.21.0",
         unit="image",
         epsilon=0.0,
@@ -150,7 +151,7 @@ _ROWS = (
     LevelRule(
         name="detectron",
         program="Detectron map_rois_to_fpn_levels, Caffe2 DistributeFpnProposals",
-        surprise="Boxes are a pixel larger than they say, and a negative area is refused.",
+        surprise="Boxes are one pixel larger than given, and a negative area is refused.",
         verified="derived from the source of Detectron",
         added_pixel=1.0,
         logarithm="ln",
@@ -167,7 +168,7 @@ def level_rule(
     canonical_size: float | None = None,
     canonical_level: float | None = None,
 ) -> LevelRule:
-    """The row with other constants; None keeps the row's own."""
+    """The rule with other constants; None keeps the rule's own."""
     if isinstance(rule, str):
         if rule not in LEVEL_RULES:
             known = ", ".join(LEVEL_RULES)
@@ -182,14 +183,14 @@ def level_rule(
         rule = dataclasses.replace(rule, canonical_size=size)
     if canonical_level is not None:
         level = real(canonical_level, "canonical_level")
-        if not abs(level) < 1e6:  # NaN is not, either
+        if not abs(level) < 1e6:  # also true for NaN
             raise ArgumentError(f"canonical_level is {canonical_level}: give a level")
         rule = dataclasses.replace(rule, canonical_level=level)
     return rule
 
 
 def real(value: object, name: str) -> float:
-    """An argument that is one number."""
+    """An argument that must be one real number, as a float."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise ArgumentError(f"{name} is {kind_of(value)}: give a number")
     try:
@@ -199,5 +200,5 @@ def real(value: object, name: str) -> float:
 
 
 def kind_of(value: object) -> str:
-    """An argument of the wrong type, as messages describe it."""
+    """The type of a wrong argument, as messages describe it."""
     return f"of type {type(value).__name__}"

@@ -58,7 +58,7 @@ def idle_in_both(first: Convention, second: Convention) -> set[str]:
     return {name for name in _NEUTRAL if not any(matters(name, row) for row in rows)}
 
 
-# Whether others matter.
+# Whether the remaining fields matter.
 _DECIDING: Final = ("operator", "positions", "sampling_ratio", "mode", "normalized")
 _SAMPLED: Final = ("sample", "point", "piece")
 _OF_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
@@ -106,7 +106,7 @@ _IF: Final[Mapping[str, Callable[[Convention], bool]]] = {
     "inner": lambda row: row.normalized,
 }
 
-# The value of an irrelevant field: its default, or one sample where there is no number.
+# The value of an irrelevant field: its default, or one sample if the ratio has no effect.
 _NEUTRAL: Final[Mapping[str, Any]] = {
     **{
         field.name: field.default
@@ -115,7 +115,7 @@ _NEUTRAL: Final[Mapping[str, Any]] = {
     },
     "sampling_ratio": 1,
 }
-# Names, how the framework's own argument is laid out, what it refuses, and what is for other calls.
+# Names, the layout of the framework's own argument, what it refuses, and what other calls use.
 _BESIDE: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("name", "program", "surprise", "verified", "level_rule"), ""),
     "aligned_min_size": None,

@@ -25,7 +25,7 @@ from roicrop.text import choice, quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
-    """Find the row of that name and operator; ArgumentError lists the names if there is none."""
+    """The row with this name and operator; ArgumentError lists the names if there is none."""
     if operator == "pool" and name in _POOL_IS_FAST_RCNN:
         name = DEFAULT["pool"]
     row = CONVENTIONS.get((operator, name))
@@ -43,7 +43,7 @@ def lookup(name: str, operator: Operator) -> Convention:
 
 
 def pool_beside(align: Convention) -> Convention:
-    """The RoIPool of the same framework; the default one where it has none."""
+    """The RoIPool of the same framework, or the default one if it has none."""
     try:
         return lookup(align.name, "pool")
     except ArgumentError:
@@ -71,8 +71,8 @@ def resolve(
     """The row with its values overridden by settings.
 
     None keeps the row's value. `sampling_ratio` ≤ 0 means "adaptive", as in torchvision.
-    `aligned=True` is an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
-    none and one cell. `min_size` is in cells; "none" leaves RoIs as small as they are.
+    `aligned=True` means an offset of half a cell and the row's `aligned_min_size`, `aligned=False`
+    no offset and a minimum of one cell. `min_size` is in cells; "none" does not enlarge RoIs.
     `interpolation` and `extrapolation_value` are for crop-and-resize only. `level_rule` is a name
     from `LEVEL_RULES`. `angle` ("degrees" or "radians") and `clockwise` are for rotated boxes.
     """
@@ -130,7 +130,7 @@ def resolve(
     if isinstance(row.sampling_ratio, int) and row.sampling_ratio > MOST_SAMPLES:
         raise ArgumentError(
             f"sampling_ratio is {row.sampling_ratio:,}: give at most {MOST_SAMPLES}, or exact, "
-            "the integral, which the average of more samples does not differ from"
+            "the integral: an average of more samples would not differ from it"
         )
     if row.turned and row.sampling_ratio == "exact":
         raise ArgumentError("boxes with an angle have no exact integral: give a sampling ratio")
@@ -140,7 +140,7 @@ def resolve(
 
 
 def checked_bins(row: Convention, bins: tuple[int, int]) -> tuple[int, int]:
-    """The output size, (PH, PW); ArgumentError if it asks too much of every box."""
+    """The output size, (PH, PW); ArgumentError if every box would take too much."""
     if max(bins) > MOST_BINS:
         raise ArgumentError(
             f"output_size is {bins[0]}×{bins[1]}: give at most {MOST_BINS} bins along an axis, "
@@ -162,7 +162,7 @@ MOST_SAMPLES_OF_BOX: Final = 1 << 24
 
 
 def overrides(row: Convention) -> dict[str, tuple[object, object]]:
-    """What `row` changes in the convention whose name it bears: field → (its own, in use)."""
+    """What `row` changes in the convention that it is named after: field → (its own, in use)."""
     return differing(CONVENTIONS[row.operator, row.name], row)
 
 
@@ -198,7 +198,7 @@ def _check_applies(name: str, row: Convention) -> None:
 
 
 def _check_flag(name: str, value: object, row: Convention) -> None:
-    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's own is bool_ before 2.0
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's bool is called bool_ before 2.0
         raise ArgumentError(f"{name} is {kind_of(value)}: give True or False")
     _check_applies(name, row)
 

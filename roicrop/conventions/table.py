@@ -2,7 +2,7 @@
 
 Every framework has operators of these names, and no two agree completely. Their differences are
 data: a `Convention` is one row of the table, which the rest of roicrop reads. A new framework is a
-new row here, and no branch anywhere else.
+new row here, never a branch elsewhere.
 
 Coordinates on the way from a box to a sample, for each axis (y with height, x with width):
 
@@ -42,7 +42,7 @@ class Convention:
     name: what `--convention` and `convention=` call it.
     program: the operator it reproduces, as its own documentation calls it.
     surprise: one sentence on what catches people out.
-    verified: the program and version that golden values hold it to, or what it was derived from.
+    verified: the program and version whose golden values it matches, or what it was derived from.
     operator: "align" samples points; "pool" rounds to cells; "align-rotated" samples boxes that are
         turned about their centre; "ps-align" and "ps-pool" are position-sensitive: bin (p, q) of
         output channel c reads input channel (c · PH + p) · PW + q.
@@ -50,11 +50,11 @@ class Convention:
         the screen, where y points down.
     offset_before: added to image coordinates before scaling, in pixels.
     offset_after: added after scaling, in cells; −0.5 is what frameworks call `aligned`.
-    added_pixel: added to x2 and y2 besides, in pixels before scaling.
+    added_pixel: also added to x2 and y2, in pixels before scaling.
     added_cell: added to an RoI's size, in cells, before its minimum.
     clipped: corners are sorted and moved onto the map before `offset_after`.
     min_size: smaller RoIs are enlarged to this many cells; None leaves them as they are.
-    aligned_min_size: the same under `aligned`.
+    aligned_min_size: the `min_size` under `aligned`.
     sampling_ratio: samples per bin and axis: a number, "adaptive" (ceil of the bin's size), or
         "exact" (the integral over the bin).
     positions: the order of float arithmetic for sample i of g in bin p, which decides last bits:
@@ -64,35 +64,35 @@ class Convention:
         "corners"      start + j·(end − start) / (n − 1): the bins share n points, from corner to
                        corner of the box; bin p takes g of them, from j = p·g on, or p·(g − 1)
     min_samples: the smallest number of samples per bin under "adaptive".
-    sample_at: where in its g-th part of a bin a sample lies: ½ is written above.
-    shared: the points at the edges of bins belong to both; g is at least 2.
+    sample_at: where in its g-th part of a bin a sample lies: the ½ in the formulas above.
+    shared: a point on the edge between two bins belongs to both; g is at least 2.
     border: "clamp" counts a sample in [−1, size] and moves it to [0, size − 1], others are 0;
-        "repeat" moves any; "inside" counts one in [0, size − 1]; "continue" one in [0, size), and
-        goes on beyond the last centre on the line through the last two; "zero" lets the map fade
-        to 0 over the cell beyond its last; "extrapolate" gives `void` to any bin whose sample lies
-        outside [0, size − 1].
-    rounding: how RoIPool rounds corners to cells; without it, only edges of bins are rounded.
+        "repeat" moves any sample; "inside" counts a sample in [0, size − 1]; "continue" one in
+        [0, size), and extrapolates beyond the last centre from the last two; "zero" lets the map
+        fade to 0 over one cell beyond its last; "extrapolate" gives `void` to any bin whose sample
+        lies outside [0, size − 1].
+    rounding: how RoIPool rounds corners to cells; under "none", only edges of bins are rounded.
     pixels: whether corners are "rounded" to whole pixels, half away from zero, before scaling, and
         whether `added_pixel` is added before that ("moved-and-rounded") or after it.
     end_cell: whether the cell of a rounded end corner belongs to the box.
     unread: cells at the end of each axis of the map that no bin reaches.
-    mode: the reduction unless another is asked for.
+    mode: the reduction, unless an option gives another.
     max_over: what a maximum is taken over: "samples" (interpolated values) or "corners" (the four
         weighted neighbours of each sample).
     max_start: the value that a maximum starts from.
     void: the value of a bin that has no sample or no cell, under mode "avg";
         under "max" it is `void_max`.
-    reversed_boxes: what a box with x2 < x1 or y2 < y1 gives where sizes may be negative:
-        "mirror" (a mirrored crop with a fixed ratio, no samples with an adaptive one, which refuses
-        what is reversed along one axis only), "nothing" (that too has no samples), or an error:
-        "raise", or "raise-if-adaptive".
+    reversed_boxes: what a box with x2 < x1 or y2 < y1 gives if sizes may be negative: "mirror" (a
+        mirrored crop with a fixed ratio; no samples with an adaptive one, or an error if only one
+        axis is reversed), "nothing" (as "mirror", but no samples instead of that error), or an
+        error: "raise", or "raise-if-adaptive".
     order: the order of a box's four coordinates in the framework's own argument.
     normalized: boxes are fractions of (map size − 1), so spatial_scale is ignored.
-    inner: those are made of pixels as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and not as
-        x / image size.
+    inner: these fractions are computed from pixels as (x1, y1, x2 − 1, y2 − 1) / (image size − 1),
+        not as x / image size.
     interpolation: how a sample reads the map.
-    level_rule: which of `LEVEL_RULES` chooses a box's map of a pyramid.
-    options: the settings that it accepts without becoming another operator, from
+    level_rule: which of `LEVEL_RULES` chooses a box's map in a pyramid.
+    options: the settings that it accepts without becoming another operator, out of
         "sampling_ratio", "aligned", "min_size", "mode", "angle" and "clockwise".
     """
 
@@ -135,7 +135,7 @@ class Convention:
 
     @property
     def aligned(self) -> bool:
-        """Whether cell centres, not cell corners, lie at integer + ½ of the feature coordinates."""
+        """Whether cell centres, not cell corners, lie at integer + ½ in feature coordinates."""
         return self.offset_after == ALIGNED_OFFSET
 
     @property
@@ -145,10 +145,10 @@ class Convention:
 
     @property
     def kind(self) -> Kind:
-        """What a bin is made of.
+        """The items that a bin is made of.
 
-        "sample": samples inside the bin; "point": one sample where the bin stands for it, from
-        corner to corner of the box; "piece": pieces of an exact integral; "cell": whole cells.
+        "sample": samples inside the bin; "point": one sample per bin, spread from corner to corner
+        of the box; "piece": pieces of an exact integral; "cell": whole cells.
         """
         if self.operator in ("pool", "ps-pool"):
             return "cell"
@@ -177,7 +177,7 @@ class Convention:
 
     @property
     def points_apart(self) -> int:
-        """With the positions "corners": how many points on the first of the next bin lies."""
+        """With the positions "corners": how many points apart the first points of two bins are."""
         return max(int(self.sampling_ratio) - self.shared, 1)
 
     @property
@@ -202,7 +202,7 @@ _MASK_RCNN = Convention(
 _DETECTRON2 = Convention(
     name="detectron2",
     program="detectron2 ROIAlign (ROIAlignV2)",
-    surprise="A box smaller than a cell stays so, and one with zero size has no samples and "
+    surprise="A box smaller than a cell is not enlarged, and one with zero size has no samples and "
     "gives 0.",
     verified="torchvision 0.29.1, roi_align(aligned=True), which detectron2 calls",
     offset_after=ALIGNED_OFFSET,
@@ -234,8 +234,8 @@ _OPENVINO = Convention(
 _OPENVINO_EXTRACTOR = Convention(
     name="openvino-extractor",
     program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6",
-    surprise="It is RoIAlign as torchvision has it, not as OpenVINO's own ROIAlign, but a box "
-    "without area is on no level of a pyramid and gives zeros.",
+    surprise="It computes torchvision's RoIAlign, not OpenVINO's own ROIAlign, but a box without "
+    "area is on no level of a pyramid and gives zeros.",
     verified="OpenVINO 2026.4.1",
     min_size=1.0,
     aligned_min_size=1.0,
@@ -274,7 +274,7 @@ _TENSORPACK = dataclasses.replace(
     _DETECTRON2,
     name="tensorpack",
     program="tensorpack roi_align (crop_and_resize of a padded map, then 2×2 averages)",
-    surprise="It is made of tf.image.crop_and_resize, and yet it is detectron2's operator with "
+    surprise="Although built from tf.image.crop_and_resize, it computes detectron2's operator with "
     "four samples per bin.",
     verified="derived from the source of tensorpack",
     sampling_ratio=2,
@@ -284,7 +284,7 @@ _TENSORPACK = dataclasses.replace(
 _FIRST_PYTORCH = Convention(
     name="first-pytorch",
     program="RoIAlignAvg and RoIAlignMax of the first PyTorch Faster R-CNN (2017–2018)",
-    surprise="A box is one cell larger than it says, samples lie on the corners of the bins, which "
+    surprise="A box is one cell larger than given, samples lie on the corners of the bins, which "
     "neighbours share, and the last cell is extrapolated.",
     verified="derived from the CPU source of its roi_align",
     added_cell=1.0,
@@ -299,8 +299,8 @@ _FIRST_PYTORCH = Convention(
 _TENSORRT_PYRAMID = Convention(
     name="tensorrt-pyramid",
     program="TensorRT PyramidROIAlign_TRT, roi_coords_transform 2",
-    surprise="Boxes are clipped to the image, and whatever lies beyond the outermost centres reads "
-    "the edge: nothing is ever 0. Boxes are fractions of the image times the map's size, so the "
+    surprise="Boxes are clipped to the image, and a sample beyond the outermost centres reads the "
+    "edge, so none counts as 0. Boxes are fractions of the image times the map's size, so the "
     "scale is map size / image size.",
     verified="derived from the source of TensorRT's plugin",
     offset_after=ALIGNED_OFFSET,
@@ -314,7 +314,7 @@ _FAST_RCNN = Convention(
     name="fast-rcnn",
     program="RoIPool: Caffe, torchvision and Paddle roi_pool, ONNX MaxRoiPool",
     surprise="Corners are rounded half away from zero and the end cell is included, so every "
-    "box becomes up to two cells larger than it says.",
+    "box becomes up to two cells larger than given.",
     verified="torchvision 0.29.1, ONNX Runtime 1.32.0, Paddle 3.3.1",
     operator="pool",
     mode="max",
@@ -327,8 +327,8 @@ _ROTATED = Convention(
     operator="align-rotated",
     program="detectron2 ROIAlignRotated",
     surprise="The angle is in degrees and turns the box counter-clockwise on the screen; bins are "
-    "numbered from the box's own upper left corner, wherever that has been turned to.",
-    verified="derived from the CPU source of detectron2, which gave the same to 5e-7 when built",
+    "numbered from the box's own upper left corner, wherever the rotation puts it.",
+    verified="derived from the CPU source of detectron2; a build of it agreed to 5e-7",
     offset_after=ALIGNED_OFFSET,
     reversed_boxes="raise",
     level_rule="detectron2",
@@ -339,7 +339,7 @@ _PS_ALIGN = Convention(
     name="torchvision",
     operator="ps-align",
     program="torchvision.ops.ps_roi_align",
-    surprise="Cell centres are sampled, which roi_align has to be asked for, and with an adaptive "
+    surprise="Cell centres are sampled, which roi_align does only on request, and with an adaptive "
     "ratio a box with zero size gives NaN.",
     verified="torchvision 0.29.1",
     offset_after=ALIGNED_OFFSET,
@@ -352,8 +352,8 @@ _R_FCN = Convention(
     name="r-fcn",
     operator="ps-pool",
     program="R-FCN PSROIPooling (Caffe), paddle.vision.ops.psroi_pool",
-    surprise="Corners are rounded in pixels and not in cells, and the end corner is a pixel "
-    "further than it says.",
+    surprise="Corners are rounded in pixels, not in cells, and the end corner is one pixel further "
+    "than given.",
     verified="Paddle 3.3.1",
     added_pixel=1.0,
     min_size=0.1,
@@ -367,7 +367,7 @@ _ROWS = (
     dataclasses.replace(
         _MASK_RCNN,
         name="torchvision",
-        program="torchvision.ops.roi_align as it is (aligned=False)",
+        program="torchvision.ops.roi_align with its defaults (aligned=False)",
         surprise="The default has the half-cell shift of the first implementations, and its sample "
         "count grows with the box.",
         verified="torchvision 0.29.1",
@@ -427,16 +427,16 @@ _ROWS = (
         _OPENVINO_EXTRACTOR,
         name="openvino-extractor-aligned",
         program="OpenVINO ExperimentalDetectronROIFeatureExtractor-6, aligned=true",
-        surprise="Cell centres are sampled, and yet a box is never smaller than one cell; no other "
-        "framework does both.",
+        surprise="Cell centres are sampled, but a box is still never smaller than one cell; no "
+        "other framework does both.",
         offset_after=ALIGNED_OFFSET,
     ),
     dataclasses.replace(
         _DETECTRON2,
         name="paddle",
         program="paddle.vision.ops.roi_align (aligned=True)",
-        surprise="A box with zero size gives NaN, and with an adaptive ratio a reversed one ends "
-        "the process.",
+        surprise="A box with zero size gives NaN, and with an adaptive ratio a reversed box "
+        "crashes the process.",
         verified="Paddle 3.3.1",
         positions="fraction",
         void=math.nan,
@@ -447,8 +447,8 @@ _ROWS = (
         _TENSORFLOW,
         name="matterport",
         program="matterport Mask_RCNN PyramidROIAlign: TensorFlow's crop_and_resize",
-        surprise="Pixels become fractions as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), and "
-        "these are of map size − 1, so a box is neither where it says nor as large.",
+        surprise="Pixels become fractions as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), which "
+        "are taken of map size − 1, so a box has neither the place nor the size given.",
         verified="derived from the source of Mask_RCNN; tf.image.crop_and_resize is TensorFlow "
         "2.21.0's",
         inner=True,
@@ -467,17 +467,17 @@ _ROWS = (
     dataclasses.replace(
         _TENSORPACK,
         name="tensorpack-unpadded",
-        program="RoIAlign made of TensorFlow's crop_and_resize as tensorpack's, without padding",
-        surprise="It is detectron2's operator with four samples per bin, but a sample beyond the "
-        "outermost centres is 0 and not clamped.",
+        program="RoIAlign built from TensorFlow's crop_and_resize like tensorpack's, unpadded",
+        surprise="It computes detectron2's operator with four samples per bin, but a sample beyond "
+        "the outermost centres is 0 instead of clamped.",
         border="inside",
     ),
     dataclasses.replace(
         _MASK_RCNN,
         name="mmdet-v1",
         program="mmdetection 1.x RoIAlign",
-        surprise="The end corner is a pixel further than it says, and a box is not made a cell "
-        "large; one with zero size gives NaN where the sample count is adaptive.",
+        surprise="The end corner is one pixel further than given, and a small box is not enlarged "
+        "to a cell; a box with zero size gives NaN if the sample count is adaptive.",
         verified="derived from the source of mmdetection 1.x",
         added_pixel=1.0,
         min_size=0.0,
@@ -491,8 +491,8 @@ _ROWS = (
         _FIRST_PYTORCH,
         name="first-pytorch-plain",
         program="RoIAlign itself of the first PyTorch Faster R-CNN (2017–2018)",
-        surprise="A box is one cell larger than it says, each bin has one sample, the corners of "
-        "the box included, and the last cell is extrapolated.",
+        surprise="A box is one cell larger than given, each bin has one sample, spread from corner "
+        "to corner of the box, and the last cell is extrapolated.",
         sampling_ratio=1,
         shared=False,
     ),
@@ -507,7 +507,7 @@ _ROWS = (
         _TENSORRT_PYRAMID,
         name="tensorrt-pyramid-0",
         program="TensorRT PyramidROIAlign_TRT, roi_coords_transform 0",
-        surprise="Samples lie at the beginnings of the parts of a bin and not in their middles.",
+        surprise="A sample lies at the beginning of its part of a bin, not in the middle.",
         offset_after=0.0,
         sample_at=0.0,
     ),
@@ -526,9 +526,9 @@ _ROWS = (
     dataclasses.replace(
         _FAST_RCNN,
         name="fast-rcnn-half-even",
-        program="RoIPool of re-implementations with torch.round or np.round, which differs from "
+        program="RoIPool reimplemented with torch.round or np.round, which differs from "
         "fast-rcnn only for corners at .5",
-        surprise="Corners are rounded half to even: 0.5 and 2.5 cells to 0 and 2.",
+        surprise="Corners are rounded half to even: 0.5 and 2.5 cells become 0 and 2.",
         verified="derived from its definition",
         rounding="half-even",
     ),
@@ -536,8 +536,8 @@ _ROWS = (
         _FAST_RCNN,
         name="mmcv-pool",
         program="mmcv.ops.roi_pool",
-        surprise="No corner is rounded: edges of bins are, down and up. The end corner is a pixel "
-        "further than it says.",
+        surprise="Corners are not rounded; edges of bins are, down and up. The end corner is one "
+        "pixel further than given.",
         verified="derived from the source of mmcv",
         rounding="none",
         added_pixel=1.0,
@@ -547,8 +547,8 @@ _ROWS = (
         _ROTATED,
         name="mmcv",
         program="mmcv.ops.roi_align_rotated (aligned=True, clockwise=False)",
-        surprise="The angle is in radians, and models of mmrotate turn boxes clockwise, which is "
-        "an argument of its own.",
+        surprise="The angle is in radians, and mmrotate's models turn boxes clockwise, which is a "
+        "separate argument.",
         verified="derived from the CPU source of mmcv 2.x",
         angle="radians",
         aligned_min_size=None,
@@ -604,8 +604,8 @@ _ROWS = (
         _R_FCN,
         name="openvino",
         program="OpenVINO PSROIPooling, mode=average",
-        surprise="Corners are rounded in pixels and not in cells; a pixel is added to the end "
-        "corner before that, which differs from R-FCN's rule for corners at −n.5.",
+        surprise="Corners are rounded in pixels, not in cells; a pixel is added to the end corner "
+        "before rounding, which differs from R-FCN's rule for corners at −n.5.",
         verified="OpenVINO 2026.4.1",
         pixels="moved-and-rounded",
     ),
@@ -614,13 +614,13 @@ _ROWS = (
 CONVENTIONS: Final[Mapping[tuple[Operator, str], Convention]] = MappingProxyType(
     {(row.operator, row.name): row for row in _ROWS}
 )
-"""By operator and name, the best known first: where several are the same, this is the order to name
-them in."""
+"""By operator and name, the best known first: where several compute the same, they are named in
+this order."""
 
 PLAIN: Final[Mapping[str, Convention]] = MappingProxyType(
     {row.name: row for row in _ROWS if row.operator in ("align", "pool")}
 )
-"""RoIAlign's and RoIPool's by their names, which no two of these share."""
+"""The conventions of RoIAlign and RoIPool by name; no two of them share a name."""
 
 FUNCTIONS: Final[Mapping[Operator, str]] = MappingProxyType(
     {
@@ -631,7 +631,7 @@ FUNCTIONS: Final[Mapping[Operator, str]] = MappingProxyType(
         "ps-pool": "ps_roi_pool",
     }
 )
-"""What the operator's function is called."""
+"""The name of each operator's function."""
 
 COMMANDS: Final[Mapping[Operator, tuple[Operator, str]]] = MappingProxyType(
     {
@@ -642,7 +642,7 @@ COMMANDS: Final[Mapping[Operator, tuple[Operator, str]]] = MappingProxyType(
         "ps-pool": ("pool", "--position-sensitive"),
     }
 )
-"""The command that pools by it, and its option; boxes with an angle need none."""
+"""The command for each operator, and the option it needs; boxes with an angle need no option."""
 
 DEFAULT: Final[Mapping[Operator, str]] = MappingProxyType(
     {

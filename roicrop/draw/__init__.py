@@ -1,11 +1,11 @@
 """Figures of a plan: where every pooled value came from.
 
-Everything here draws what a `Plan` says and computes no sampling of its own.
+Everything here draws from a `Plan` and computes no sampling of its own.
 
     canvas, colour      lines, marks and letters
     sheet               blocks on a page, its legend and its colour bar
-    view, map           what of a map is shown; it, the photograph, and pooled values
-    drawing, kinds      a box under a plan; what each kind has, with its legend beside it
+    view, map           which part of a map is shown; the map, the photograph, and pooled values
+    drawing, kinds      a box under a plan; the marks of each kind of plan, with their legend
     figures, surveys    figures of one box; of all boxes of an image
     album               which figures a job has, and where they go
 """

@@ -1,4 +1,4 @@
-"""Figures of a job's boxes: which, and where they go, is settled before the work; then drawn."""
+"""Figures of a job's boxes: which ones, and where they go, is decided before any are drawn."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from roicrop.job import SMALL_MAP, Job, OnMap, Photos, Placed
 from roicrop.outputs import is_picture, refuse_unfit
 
 BY_DEFAULT: Final = 8  # figures, by default
-_BESIDE: Final = 0.5  # of a box's longer side is in sight around it
-_WORTH_WORKERS: Final = 24  # figures, below which starting processes takes longer than drawing
+_BESIDE: Final = 0.5  # of a box's longer side is visible around it
+_WORTH_WORKERS: Final = 24  # figures; for fewer, starting processes takes longer than drawing
 
 
 @dataclass(frozen=True)
 class Options:
     """What a figure of a box shows.
 
-    channel: the one that is shown. None is the mean over all, and where a maximum is drawn, which
-        has no cells for a mean, the channel with the largest pooled value.
-    bin: the one that is highlighted; None means the one with the largest value.
+    channel: the channel shown. None means the mean over all, or, for a maximum, whose winning
+        cells a mean does not have, the channel with the largest pooled value.
+    bin: the bin that is highlighted; None means the one with the largest value.
     photo: the image's file, instead of the one named in the files.
     points: whether the sampling points go beside each figure, as CSV.
-    overwrite: whether files that exist are replaced; replace_own: those that roicrop drew.
+    overwrite: whether existing files are replaced; replace_own: only those that roicrop drew.
     """
 
     channel: int | None = None
@@ -56,9 +56,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure to draw, with all that takes: other processes have neither job nor maps.
+    """One figure to draw, with all it needs: other processes have neither job nor maps.
 
-    sheet: lays it out. files: the figure, and its tables. tables: write them, each to a path.
+    sheet: lays it out. files: the figure and its tables. tables: each writes a table to a path.
     """
 
     sheet: Callable[[], Sheet]
@@ -67,7 +67,7 @@ class Figure:
     tables: Sequence[Callable[..., None]] = ()
 
     def draw(self) -> list[Path]:
-        """Write the files; those that were not there before. Of a failure nothing is left."""
+        """Write the files; returns those that are new. A failure leaves none of them."""
         from roicrop import draw
 
         made: list[Path] = []
@@ -84,7 +84,7 @@ class Figure:
 
 
 def remove(files: Sequence[Path]) -> None:
-    """Take back files that were made."""
+    """Remove files that were made."""
     for path in files:
         path.unlink(missing_ok=True)
 
@@ -95,10 +95,10 @@ class Album:
     place: an existing directory (see `room_for_pictures`); or, for one figure, a file that ends
         in .png; or None for `images`.
     conventions: one, or two that are drawn side by side.
-    boxes: indices of boxes in their file; None is the first few, or all for a survey.
+    boxes: indices of boxes in their file; None means the first few, or all for a survey.
     survey: "overview", "sheet" or "coverage" for one figure per image; None for one per box.
 
-    As a context manager, it takes back the files that it made when the work fails.
+    As a context manager, it removes the files that it made if the work fails.
 
     Raises BoxError for a box that does not exist or cannot be drawn, ArgumentError for a channel, a
     bin or a photograph that does not exist, and OutputError for a place that cannot be used.
@@ -117,7 +117,7 @@ class Album:
         job.check_channel(options.channel)
         job.check_bin(options.bin)
         self._job = job
-        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes have it
+        self._conventions = [job.convention, *conventions[1:]]  # the first as its boxes need it
         job.check_pair(conventions)
         self._options = options
         self._survey = survey
@@ -125,7 +125,7 @@ class Album:
         self._photos = Photos(options.photo)
         self._photos.check(job.placed(self._rows))
         self._files = {} if place is None else self._name_files(Path(place))
-        self._overwrite = options.overwrite or options.replace_own  # no other file is there
+        self._overwrite = options.overwrite or options.replace_own  # foreign files were refused
         self._made: list[Path] = []
 
     def __enter__(self) -> Album:
@@ -144,9 +144,9 @@ class Album:
             yield from (figure.sheet().finish() for figure in figures)
 
     def draw(self, progress: Callable[[int], object] = lambda done: None) -> list[str]:
-        """Draw them all, on all cores where they are many; the files, pictures first.
+        """Draw all figures, on all cores if there are many; returns the files, pictures first.
 
-        progress: called with how many more are drawn.
+        progress: called with the number of figures drawn since the last call.
         """
         with closing(self._surveys() if self._survey else self._figures()) as figures:
             for made in _drawn(figures, len(self._files), self._job.request.threads):
@@ -187,10 +187,10 @@ class Album:
         job = self._job
         for placed in job.placed(self._rows):
             size = job.source.bytes(placed.map)
-            if size > job.memory // 2:  # of two maps, the next is read while one is drawn
+            if size > job.memory // 2:  # the next map is read while one is drawn
                 raise ArgumentError(
-                    f"--figure {self._survey} shows all of a map, and that of image "
-                    f"{job.image_name(placed.image)} takes {size:,} bytes, where "
+                    f"--figure {self._survey} shows a whole map, and the map of image "
+                    f"{job.image_name(placed.image)} takes {size:,} bytes, and "
                     f"{job.memory // 2:,} are left: give --memory {2 * size}, or draw each box"
                 )
         on_maps = self._job.by_map(self._rows)
@@ -202,7 +202,7 @@ class Album:
             yield Figure(survey.compose, self._files.get(key, ()), self._overwrite)
 
     def _added(self, on_map: OnMap, survey: Survey | None) -> Survey:
-        """A survey, or a new one, with the boxes of one more map."""
+        """The survey, or a new one for None, with the boxes of one more map."""
         table, names = self._job.table, self._job.source.level_names
         convention, channel = self._conventions[0], self._options.channel
         features = on_map.channels_first(on_map.features)
@@ -231,7 +231,7 @@ class Album:
         return None
 
     def _key(self, map_: int) -> int:
-        """What has a survey of its own: an image, or, where cells are counted, a map."""
+        """What a survey is for: an image, or, if cells are counted, a map."""
         return map_ if self._survey == "coverage" else self._job.image_of(map_)
 
     def _name_files(self, place: Path) -> dict[int, list[Path]]:
@@ -266,7 +266,7 @@ class Album:
         return files
 
     def _name_of(self, placed: Placed) -> str:
-        """An image, and for coverage the level, as a file may be called."""
+        """The name of an image, and for coverage its level, made fit for a file name."""
         name = self._job.image_name(placed.image)
         levels = self._job.source.level_names
         if levels and self._survey == "coverage":
@@ -276,7 +276,7 @@ class Album:
 
 
 def _drawn(figures: Iterator[Figure], count: int, threads: int | None) -> Iterator[list[Path]]:
-    """Draw them; the files that each made, in any order."""
+    """Draw figures; yields the files that each made, in any order."""
     workers = min(threads or os.cpu_count() or 1, count // (_WORTH_WORKERS // 2))
     if workers < 2:
         yield from (figure.draw() for figure in figures)

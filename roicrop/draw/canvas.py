@@ -1,7 +1,7 @@
 """Lines and marks at fractions of a pixel, and the one typeface.
 
 Lines are drawn on a canvas four times as fine in each direction, and averaged at the end. A figure
-is 1320 pixels wide at most, and is read at 880: letters of 15 pixels are the least.
+is at most 1320 pixels wide, and is read at 880: letters are at least 15 pixels high.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SMALL: Final = 16
 TICK: Final = 15
 
 _FILE: Final = Path(__file__).with_name("font") / "DejaVuSans.ttf"
-_LEAST_HEAD: Final = 7.0  # of an arrow, in pixels
+_LEAST_HEAD: Final = 7.0  # pixels, the smallest head of an arrow
 _NO_GLYPH: Final = "\U0010ffff"  # never a character
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -48,11 +48,11 @@ class Brush:
         self.height = self._image.height / finer
 
     def finish(self) -> Image.Image:
-        """What has been drawn, at its proper size."""
+        """The drawing, averaged to its proper size."""
         return self._image.reduce(self._finer)
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
-        """A filled rectangle; at least a fine pixel of it."""
+        """A filled rectangle, at least one fine pixel large."""
         left, top = self._fine(x0, y0)
         right, bottom = self._fine(x1, y1)
         self._pen.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=colour)
@@ -69,7 +69,7 @@ class Brush:
         dashed: bool = False,
         square: float = 0.0,
     ) -> None:
-        """A straight line. square: how far one along an axis goes on beyond its ends."""
+        """A straight line. square: how far a line along an axis extends beyond its ends."""
         half = width / 2
         if dashed:
             (x0, y0), (x1, y1) = self._near(x0, y0), self._near(x1, y1)
@@ -153,7 +153,7 @@ class Brush:
         return round(x * self._finer), round(y * self._finer)
 
     def _near(self, x: float, y: float) -> tuple[float, float]:
-        # Pillow walks over every pixel of what lies outside, so nothing is let far outside.
+        # Pillow visits every pixel, even off the canvas, so coordinates are kept near it.
         reach = 1000.0
         return min(max(x, -reach), self.width + reach), min(max(y, -reach), self.height + reach)
 
@@ -174,7 +174,7 @@ def blank(height: int, width: int, colour: Colour, finer: int = FINER) -> Image.
 
 
 def stripes(height: int, width: int) -> Image.Image:
-    """A canvas of pale stripes, which stand for nothing: off the map, or no samples."""
+    """A canvas of pale stripes, which stand for missing values: off the map, or no samples."""
     return _stripes(height, width).copy()
 
 
@@ -188,13 +188,13 @@ def _stripes(height: int, width: int) -> Image.Image:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The face at that many pixels."""
+    """The typeface at a size in pixels."""
     return ImageFont.truetype(str(_FILE), size)
 
 
 @cache
 def line_height(size: int) -> int:
-    """Pixels from one line of text to the next."""
+    """The distance in pixels from one line of text to the next."""
     return round(size * 1.36)
 
 
@@ -203,12 +203,12 @@ LINE: Final = line_height(TICK)
 
 @lru_cache(maxsize=8192)
 def text_width(text: str, size: int) -> float:
-    """How many pixels the text advances."""
+    """The width of a text in pixels."""
     return font(size).getlength(text)
 
 
 def clean(text: str) -> str:
-    """The text with its accents composed, and an escape for what the typeface cannot show."""
+    """The text with its accents composed, and escapes for characters the typeface lacks."""
     composed = unicodedata.normalize("NFC", text)
     return "".join(c if _is_drawn(c) else c.encode("unicode_escape").decode() for c in composed)
 
@@ -222,9 +222,9 @@ def _is_drawn(character: str) -> bool:
 
 
 def shorten(text: str, size: int, room: float) -> str:
-    """The text if it fits into `room` pixels, else with an ellipsis for its middle.
+    """The text if it fits into `room` pixels, else with an ellipsis in the middle.
 
-    Names are told apart by how they begin and, more often, by how they end.
+    Names differ in how they begin and, more often, in how they end.
     """
     if text_width(text, size) <= room:
         return text

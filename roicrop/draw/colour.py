@@ -41,7 +41,7 @@ _FLARE: Final = 0.05  # of a screen, in contrast ratios
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Which colour a value has: those from low to high, which may be equal.
+    """The colour of each value, on a scale from low to high, which may be equal.
 
     low, high: NaN where there is nothing to colour. gray_zero: 0 has no colour, being nothing.
     """
@@ -57,7 +57,7 @@ class Scale:
         return math.isnan(self.low)
 
     def colours(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """(..., 3) the colours of (...) values."""
+        """(…, 3) the colours of values (…)."""
         exact = np.asarray(values, dtype=np.float64)
         numbers = np.isfinite(exact)
         finite = numbers & (not self.is_empty)
@@ -80,9 +80,9 @@ class Scale:
 
 
 def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Scale:
-    """The scale from the smallest to the largest of the values within bounds, if there are any.
+    """The scale from the smallest to the largest value within bounds, if there is any.
 
-    Bounds keep out what no map holds, such as what a maximum over nothing starts from.
+    Bounds exclude values that no map holds, such as the start value of a maximum over nothing.
     """
     found = np.concatenate([np.ravel(v) for v in values])
     found = found[(found >= bounds[0]) & (found <= bounds[1])]
@@ -90,7 +90,7 @@ def scale_of(values: Iterable[NDArray[Any]], bounds: tuple[float, float]) -> Sca
 
 
 def bounds_of(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and the largest finite value, or 0 if there are none, as operators give."""
+    """The smallest and the largest finite value, counting 0 too, which operators may give."""
     finite = values[np.isfinite(values)]
     return float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
 

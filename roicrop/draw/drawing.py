@@ -1,7 +1,7 @@
-"""One box under one plan, on a view of the map: what every kind of plan has.
+"""One box under one plan, on a view of the map: the part that all kinds of plan share.
 
-Everything here draws what a `Plan` says and computes no sampling of its own: bins are outlines, and
-what a bin reads are its terms.
+Everything here draws from a `Plan` and computes no sampling of its own: a bin is an outline, and
+reads its terms.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SHADOW: Final = (*INK, 140)
 _SAME: Final = 5e-3  # cells: smaller shifts are invisible
 _SAME_PLACE: Final = 0.25  # pixels
 _LEAST_GAP: Final = 3.5  # pixels between samples, below which …
-_THINNED: Final = 8.0  # … only some are drawn, that far from one another
-_MOST_TERMS: Final = 3000  # of the framed bin that are looked at one by one
+_THINNED: Final = 8.0  # … only some are drawn, this many pixels apart
+_MOST_TERMS: Final = 3000  # of the framed bin that are examined one by one
 _LEAST_CENTRED: Final = 14.0  # pixels per cell from which centres are marked
 
 
@@ -38,8 +38,8 @@ _LEAST_CENTRED: Final = 14.0  # pixels per cell from which centres are marked
 class Crop:
     """One box under one plan, and what it pooled.
 
-    values: (PH, PW), of the numbers that the figure shows.
-    bin: the one that is highlighted, (p, q).
+    values: (PH, PW), pooled from the numbers that the figure shows.
+    bin: the highlighted bin, (p, q).
     """
 
     plan: Plan
@@ -49,7 +49,7 @@ class Crop:
 
     @property
     def void(self) -> NDArray[np.bool_]:
-        """(PH, PW): the bins that had nothing to pool."""
+        """Mask (PH, PW) of the bins that had nothing to pool."""
         return self.plan.void(self.k)
 
     @cached_property
@@ -59,14 +59,14 @@ class Crop:
 
     @cached_property
     def whole(self) -> Outline:
-        """All bins together: each corner is one of the bin in that corner."""
+        """The outline of all bins together, from the outer corners of the corner bins."""
         rows, columns = (n - 1 for n in self.plan.output_size)
         at = ((0, 0), (0, columns), (rows, columns), (rows, 0))
         return np.array([self.plan.outline(self.k, *bin_)[n] for n, bin_ in enumerate(at)])
 
     @cached_property
     def framed(self) -> Outline:
-        """The frame: of the framed bin, or for RoIPool of its cells."""
+        """The outline to frame: the framed bin's, or for RoIPool that of its cells."""
         if self.plan.kind != "cell" or not all(self.cells(*self.bin)):
             return self.own
         rows, columns = self.cells(*self.bin)
@@ -75,12 +75,12 @@ class Crop:
 
     @cached_property
     def terms(self) -> list[Term]:
-        """What the framed bin is made of, or the first of it."""
+        """The terms of the framed bin, or the first of them if there are many."""
         return list(islice(self.plan.terms(self.k, *self.bin), _MOST_TERMS))
 
     @cached_property
     def shown_term(self) -> Term | None:
-        """The sample or piece whose weights are shown: the one with the plainest."""
+        """The sample or piece whose weights are shown: the one that shows them best."""
         if self.plan.kind == "cell":
             return None
         return max(
@@ -91,24 +91,24 @@ class Crop:
 
     @property
     def read(self) -> Outline:
-        """(n, 2): corners around the framed bin, and around the cells of the term that is shown."""
+        """(n, 2) corners around the framed bin, and around the cells of the term that is shown."""
         taps = self.shown_term.taps if self.shown_term else ()
         reach = [(tap.row + d, tap.column + d) for tap in taps for d in (-0.3, 0.3)]
         return np.array([*self.framed.tolist(), *reach])
 
     def focus(self, shown: Shown) -> tuple[float, float]:
-        """Where one looks first: at that term, at RoIPool's winner, or at the middle of the bin."""
+        """Where one looks first: the term shown, RoIPool's winner, or the middle of the bin."""
         if (term := self.shown_term) is not None:
             return float(term.read_y), float(term.read_x)
         y, x = self.framed.mean(axis=0).tolist()
         return (self.plan.kind == "cell" and self.winner(shown, *self.bin)) or (y, x)
 
     def cells(self, p: int, q: int) -> tuple[range, range]:
-        """RoIPool: the rows and columns of the map that a bin takes."""
+        """RoIPool: the rows and columns of the map that a bin covers."""
         return self.plan.cells(self.k, p, q)
 
     def winner(self, shown: Shown, p: int, q: int) -> tuple[int, int] | None:
-        """RoIPool: the cell that a bin has its value from, where one channel is shown."""
+        """RoIPool: the cell that a bin's value comes from, if one channel is shown."""
         rows, columns = self.cells(p, q)
         seen = shown.values[rows.start : rows.stop, columns.start : columns.stop]
         average = self.plan.convention.mode == "avg"
@@ -126,16 +126,16 @@ def default_bin(values: NDArray[Any]) -> tuple[int, int]:
 
 
 def side_lengths(outline: Outline) -> tuple[float, float]:
-    """How high and how wide a box or a bin is, turned or not."""
+    """The height and width of a box or a bin, turned or not."""
     return math.dist(outline[0], outline[3]), math.dist(outline[0], outline[1])
 
 
 @dataclass(frozen=True)
 class Points:
-    """Where the samples of all bins lie: those in sight, as far as there is room for marks.
+    """Where the visible samples of all bins lie, as far as there is room for marks.
 
     y, x, read_y, read_x: (n,) index coordinates; state: 0 inside, 1 clamped, 2 outside.
-    gap: pixels between neighbours. thinned: whether there is not room for all.
+    gap: pixels between neighbours. thinned: True if there is no room for all.
     """
 
     y: NDArray[np.float64]
@@ -176,7 +176,7 @@ def _points(view: View, plan: Plan, k: int) -> Points:
 
 
 def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The numbers of the first sample at each place."""
+    """The indices of the first sample at each place."""
     numbers = np.flatnonzero(seen)
     return numbers[np.sort(np.unique(places[numbers], return_index=True)[1])]
 
@@ -185,7 +185,7 @@ def _first(places: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.i
 class Drawing:
     """A crop on a view of the map.
 
-    colour, dashed: how its bins are drawn. ink: the colour of its samples; white if it is alone.
+    colour, dashed: how its bins are drawn. ink: its samples' colour; white if it is alone.
     """
 
     crop: Crop
@@ -229,7 +229,7 @@ class Drawing:
     def frame(self, brush: Brush, outline: Outline, width: float) -> None:
         """An outline in the colour of the bins."""
         corners = self.view.corners(outline)
-        if not self.dashed:  # whose shadow would hide a frame below it
+        if not self.dashed:  # a dashed line's shadow would hide a frame below it
             brush.outline(corners, width + 1.4, SHADOW)
         brush.outline(corners, width, self.colour, dashed=self.dashed)
 
@@ -250,7 +250,7 @@ def draw_box(brush: Brush, view: View, outline: Outline, colour: Colour = BOX) -
         brush.arrow(*back, near_x, near_y, 19.0, colour)
         return
     height, width = side_lengths(np.array(corners))
-    if max(height, width) < 7.0:  # a ring, to be found by
+    if max(height, width) < 7.0:  # a ring makes a tiny box easy to find
         brush.ring(at_x, at_y, 9.0, 5.0, SHADOW)
         brush.ring(at_x, at_y, 9.0, 3.0, colour)
     thickness = min(max(min(height, width) / 10, 2.6), 5.0)

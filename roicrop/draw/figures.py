@@ -19,19 +19,19 @@ from roicrop.explanation import settings_of
 from roicrop.job import Photo, Subject
 from roicrop.text import brief, tidy
 
-_WIDE: Final = 2.4  # a box this much wider than high has its map below its photograph
+_WIDE: Final = 2.4  # times as wide as high: such a box has its map below its photograph
 _GRID: Final = 300
-_MOST_BESIDE: Final = 16  # bins in a row, beyond which they need more room
-_LEAST_SEEN: Final = 12.0  # pixels of a bin or of a cell, below which they are enlarged in an inset
-_ENLARGED: Final = 1.6, 6.0  # cells that an inset shows at least and at most
+_MOST_BESIDE: Final = 16  # bins in a row; more need more room
+_LEAST_SEEN: Final = 12.0  # pixels of a bin or cell; smaller ones are enlarged in an inset
+_ENLARGED: Final = 1.6, 6.0  # the least and the most cells that an inset shows
 _NONE: Final = sheet.NOTHING, sheet.NOTHING
 Two = tuple[sheet.Block, sheet.Block]  # a head and a body, or brackets beside and above a map
 
 
 def panel(shown: Shown, crop: Crop, *, subject: Subject, photo: Photo | None = None) -> sheet.Sheet:
-    """One box under one plan in three steps: on the photograph, on the map, pooled.
+    """One box under one plan in three steps: on the photograph, on the map, and pooled.
 
-    photo: of the image; without it there are two steps.
+    photo: the image's; without it there are two steps.
     """
     rows, columns = _region([crop], subject)
     below = crop.plan.output_size[1] > _MOST_BESIDE
@@ -116,7 +116,7 @@ def overlay(
 
     names: what to call the two, for example "torchvision" and "onnx:sampling_ratio=2".
     crops: for one map and one output size. The bin in which they differ most is highlighted,
-        whichever theirs is.
+        whatever their own `bin` is.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         difference = crops[1].values - crops[0].values
@@ -171,7 +171,7 @@ def _look(drawing: Drawing, name: str) -> sheet.Entry:
 
 
 def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
-    """The rows and columns to show: the box, the bins, what one reads, and a margin."""
+    """The rows and columns to show: the box, the bins, the cells that one reads, and a margin."""
     first = crops[0].plan
     box = subject.true_box(first, crops[0].k).outline
     seen = np.concatenate([box, *(part for crop in crops for part in (crop.whole, crop.read))])
@@ -180,13 +180,13 @@ def _region(crops: Sequence[Crop], subject: Subject) -> tuple[Span, Span]:
 
 
 def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet.Block:
-    """What one bin reads, or some of it, where the map shows it too small; else nothing."""
+    """An inset of what one bin reads, or part of it, if too small on the map; else empty."""
     view, shown, crops = drawings[0].view, drawings[0].shown, [each.crop for each in drawings]
     sides = np.ptp([view.corners(crop.framed) for crop in crops], axis=1)
     nothing = all(crop.void[crop.bin] for crop in crops)
     if nothing or min(sides.min(), view.cell) >= _LEAST_SEEN:
         return sheet.NOTHING
-    # As many cells as make the bin large enough, and at least the four that are read.
+    # Few enough cells to make the bin large, but at least the four that are read.
     least, most = _ENLARGED
     thin = min(min(side_lengths(crop.framed)) for crop in crops)
     cells = min(max(thin * room / _LEAST_SEEN, least), most)
@@ -209,7 +209,7 @@ def _inset(drawings: Sequence[Drawing], scale: colour.Scale, room: int) -> sheet
 
 
 def _marks(drawings: Sequence[Drawing]) -> Callable[[Brush], None]:
-    """The box, and what each kind of plan has."""
+    """The marks of the box, and those of each kind of plan."""
 
     def draw(brush: Brush) -> None:
         drawings[0].box(brush)
@@ -276,7 +276,7 @@ def _bar(scale: colour.Scale, shown: Shown, width: int = _GRID) -> sheet.Block:
 
 
 def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
-    """The legend: the box, what each kind has, and what else has a colour."""
+    """The legend: the box, the marks of each kind, and special colours."""
     view, crops = drawings[0].view, [drawing.crop for drawing in drawings]
     found = [box_entry(drawings[0])]
     for drawing in drawings:
@@ -304,7 +304,7 @@ def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
 
 
 def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]) -> sheet.Sheet:
-    """Add notes, and below the figure its source with every setting."""
+    """The page, with notes, and below the figure its source with every setting."""
     ratio = drawings[0].view.cell_y / drawings[0].view.cell_x
     high, way = max(ratio, 1 / ratio), "high as wide" if ratio > 1 else "wide as high"
     note = f"Cells are drawn {tidy(high, 1)} times as {way}." if high > 1.01 else ""
@@ -321,7 +321,7 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
     file, image = (name.replace(" ", "\u00a0") for name in names)
     small = [f"{file} · image {image} · box {subject.box}: {corners}"]
     small += [subject.level] if subject.level else []
-    for each in drawings:  # a line may end between two settings, but not within one
+    for each in drawings:  # a line may break between two settings, but not within one
         settings = settings_of(each.crop.plan, each.crop.k)
         small.append("\u00a0· ".join(setting.replace(" ", "\u00a0") for setting in settings))
     return sheet.page(title, [*blocks, said], small)

@@ -1,6 +1,6 @@
-"""What is drawn for each kind of plan, with its legend beside it.
+"""The marks for each kind of plan, with their legend.
 
-One bin is highlighted; of the others only as much is seen as shows that they are alike.
+One bin is highlighted; the others show only enough to see that they are alike.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from roicrop.draw.sheet import SWATCH, TEAL, Entry, framed
 from roicrop.draw.view import Span, spans_of
 from roicrop.text import brief, measure, tidy
 
-_LEAST_MOVE: Final = 0.05  # cells that an edge is moved, below which it has no arrow
+_LEAST_MOVE: Final = 0.05  # cells; an edge that is moved by less has no arrow
 _LEAST_BIN: Final = 4.0  # pixels per bin below which no lines are drawn between bins
 _LEAST_WINNER: Final = 6.0  # pixels per cell below which the cells of other bins have no marks
 _MOST_WINNERS: Final = 1000
 _LEAST_RING: Final = 12.0  # pixels between samples below which small ones are dots
-_LEAST_LABELLED: Final = 84.0  # pixels per cell from which a weight is a number too
+_LEAST_LABELLED: Final = 84.0  # pixels per cell from which a weight is also written
 _WIDE, _HIGH = SWATCH
 _STATES: Final = {"inside": 0, "clamped": 1, "outside": 2}
 
@@ -74,7 +74,7 @@ def small(drawing: Drawing, brush: Brush) -> None:
     found, view = drawing.points, drawing.view
     at_y, at_x = view.y(found.y), view.x(found.x)
     radius = min(max(0.22 * found.gap, 1.4), 4.0)
-    for n in np.flatnonzero(found.state == 1):  # all lines first, so that none covers a mark
+    for n in np.flatnonzero(found.state == 1):  # lines first, so that they do not cover marks
         _tie(brush, at_x[n], at_y[n], *drawing.pixels(found.read_y[n], found.read_x[n]), radius)
     for x, y, state in zip(at_x, at_y, found.state.tolist(), strict=True):
         if state == 0:
@@ -84,7 +84,7 @@ def small(drawing: Drawing, brush: Brush) -> None:
 
 
 def _small_sample(brush: Brush, x: float, y: float, gap: float, ink: Colour) -> None:
-    """A ring, as a dot beside a number is its decimal point; where there is no room, a dot."""
+    """A ring, as a dot could pass for a decimal point; a dot if there is no room for a ring."""
     if gap >= _LEAST_RING:
         brush.ring(x, y, 2.1, 0.9, (*ink[:3], 210))
     else:
@@ -92,7 +92,7 @@ def _small_sample(brush: Brush, x: float, y: float, gap: float, ink: Colour) -> 
 
 
 def _tie(brush: Brush, x: float, y: float, read_x: float, read_y: float, radius: float) -> None:
-    """A line from a sample to where the map is read in its place."""
+    """A line from a sample to the place where the map is read instead."""
     brush.line(x, y, read_x, read_y, 1.0 if radius > 2.5 else 0.5, (*INK, 180))
     brush.dot(read_x, read_y, max(0.4 * radius, 1.0), INK)
 
@@ -100,7 +100,7 @@ def _tie(brush: Brush, x: float, y: float, read_x: float, read_y: float, radius:
 def sample_mark(
     brush: Brush, x: float, y: float, radius: float, state: int = 0, ink: Colour = POINT
 ) -> None:
-    """One sample: read where it is, read at the edge, or not at all."""
+    """One sample: read where it is, read at the edge, or not read at all."""
     rim = min(0.3 * radius, 1.2)
     if state == 0:
         brush.dot(x, y, radius, ink, rim)
@@ -147,7 +147,7 @@ def _cuts(drawing: Drawing, brush: Brush) -> None:
 
 
 def _labels_of_weights(drawing: Drawing) -> list[Label]:
-    """What each cell of the chosen sample holds, times what it counts, where cells are large."""
+    """The value of each cell of the chosen sample, times its weight, if cells are large."""
     chosen = drawing.crop.shown_term
     if chosen is None or drawing.view.cell < _LEAST_LABELLED:
         return []
@@ -293,9 +293,9 @@ def _hatched(brush: Brush, x0: float, y0: float, x1: float, y1: float) -> None:
 
 
 def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
-    """The edges that rounding moved: an arrow from where each was to where it is, and how far.
+    """The edges that rounding moved: an arrow from the old place to the new, and how far.
 
-    An arrow begins on the box, and its text leaves the framed bin free, if there is room for that.
+    An arrow begins on the box, and its text does not cover the framed bin, if there is room.
     """
     view, was, now = drawing.view, spans_of(drawing.true.outline), spans_of(drawing.crop.whole)
     found: list[tuple[Box, Label]] = []
@@ -330,7 +330,7 @@ def _moves(drawing: Drawing) -> list[tuple[Box, Label]]:
 
 
 def _spans_of_cells(drawing: Drawing) -> tuple[Spans, Spans]:
-    """The cells of each bin, where bins overlap."""
+    """The cells of each bin, if bins overlap."""
     crop, (bins_y, bins_x) = drawing.crop, drawing.crop.plan.output_size
     if crop.void.all():
         return (), ()

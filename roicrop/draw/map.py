@@ -1,6 +1,6 @@
 """Part of the map in its frame, with numbers in its cells, and the photograph in the same frame.
 
-A cell has its number where there is room, and what marks cover is found by drawing them.
+A cell shows its number if there is room; marks are drawn to find out what they cover.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Box = tuple[float, float, float, float]
 Marks = Callable[[Brush], None]
 Spans = Sequence[Span | None]
 
-BRACKETS: Final = 74  # the most that they take beside a map
+BRACKETS: Final = 74  # pixels, the most that brackets take beside a map
 _GAP: Final = 4
 _LANE: Final = 22
 _FADE_FROM, _FADE_TO = 4.0, 22.0  # pixels per cell between which cell borders appear
 _MOST_NUMBERS: Final = 2000
-_MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that it may lie on
+_MOST_COVERED: Final = 0.12  # of a number's place, by lines and points that may lie under it
 _LARGEST: Final = 92.0  # pixels per bin
-_WIDEST: Final = 2.2  # bins, in their heights
+_WIDEST: Final = 2.2  # times its height: the widest bin
 _LEAST_BORDER: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text on a map, on a dark ground, with its middle at (x, y) in pixels.
+    """A text on a map, on a dark background, with its middle at (x, y) in pixels.
 
-    cell: the one whose number it says.
+    cell: the cell whose number it shows.
     """
 
     text: str
@@ -49,25 +49,25 @@ class Label:
 
     @property
     def box(self) -> Box:
-        """Its rectangle, with the ground around it."""
+        """Its rectangle, background included."""
         half, line = text_width(self.text, TICK) / 2 + 4, LINE / 2 + 1
         return self.x - half, self.y - line, self.x + half, self.y + line
 
     def within(self, view: View) -> Label:
-        """The same, moved until all of it is in sight."""
+        """The label, moved until all of it is visible."""
         half_x, half_y = (self.box[2] - self.x + 1, self.box[3] - self.y + 1)
         x = min(max(self.x, half_x), view.width - half_x)
         return replace(self, x=x, y=min(max(self.y, half_y), view.height - half_y))
 
 
 def meet(box: Box, others: Sequence[Box]) -> bool:
-    """Whether a rectangle overlaps one of others."""
+    """Whether a rectangle overlaps any of the others."""
     x0, y0, x1, y1 = np.reshape(others, (-1, 4)).T
     return bool(((x0 < box[2]) & (x1 > box[0]) & (y0 < box[3]) & (y1 > box[1])).any())
 
 
 def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
-    """A brush on the view's canvas, with the cells on it and nothing else."""
+    """A brush on the view's canvas, which shows only the cells."""
     seen, row, column = shown.seen(view)
     canvas = stripes(view.height, view.width)
     if seen.size:
@@ -78,7 +78,7 @@ def heat_map(shown: Shown, view: View, scale: Scale) -> Brush:
 def photograph(
     photo: Image.Image, view: View, map_size: tuple[int, int], per_pixel: tuple[float, float]
 ) -> Brush:
-    """The same with the photograph, cropped as the map is. per_pixel: cells per pixel, y and x."""
+    """As `heat_map`, with the photograph cropped like the map. per_pixel: cells per pixel, y, x."""
     canvas = stripes(view.height, view.width)
     _lay(photo, canvas, view, per_pixel=per_pixel)
     return _with_cells(canvas, view, map_size)
@@ -91,13 +91,13 @@ def _lay(
     first: tuple[int, int] = (0, 0),
     per_pixel: tuple[float, float] | None = None,
 ) -> None:
-    """Lay on the view's canvas what it shows of a picture.
+    """Lay the visible part of a picture on the view's canvas.
 
-    first: the row and the column of the cell in its corner. per_pixel: cells per pixel, along y and
-    along x; None if each is a cell, and has borders.
+    first: the row and column of the cell in its corner. per_pixel: cells per pixel, along y and
+    along x; None if each pixel is a cell, with borders.
     """
     (y, x), fine = per_pixel or (1.0, 1.0), FINER
-    # In pixels of the picture: what is in sight, and what of that there is.
+    # In pixels of the picture: the visible region, and its part that exists.
     left, top = (view.left + 0.5 - first[1]) / x, (view.top + 0.5 - first[0]) / y
     by_x, by_y = 1 / x / view.cell_x / fine, 1 / y / view.cell_y / fine
     x0, x1 = max(left, 0.0), min(left + canvas.width * by_x, float(picture.width))
@@ -106,7 +106,7 @@ def _lay(
     if min(size) <= 0:
         return
     box = x0, y0, x1, y1
-    if per_pixel:  # as fine as the figure: four times as fine would be as slow
+    if per_pixel:  # at the figure's own resolution: four times as fine would be four times as slow
         coarse = max(size[0] // fine, 1), max(size[1] // fine, 1)
         picture, box = picture.resize(coarse, Image.Resampling.BICUBIC, box), (0, 0, *coarse)
     part = picture.resize(size, Image.Resampling.NEAREST, box)
@@ -114,7 +114,7 @@ def _lay(
 
 
 def _with_cells(canvas: Image.Image, view: View, map_size: tuple[int, int]) -> Brush:
-    """A brush on a canvas, with the borders of cells, where these are not too small."""
+    """A brush on a canvas, with the borders of cells if these are not too small."""
     brush = Brush(canvas)
     (height, width), (rows, columns) = map_size, view.ranges(map_size)
     top, bottom = view.y(-0.5), view.y(height - 0.5)
@@ -139,12 +139,12 @@ def map_block(
     *,
     numbered: bool = True,
 ) -> tuple[Block, str]:
-    """A view of the map with its ruler, and the power of ten that the numbers in cells share.
+    """A view of the map with its ruler, and the power of ten shared by the numbers in cells.
 
     marks: draws on the finished heat map.
     labels: texts on the map.
     brackets: beside it and above it.
-    numbered: whether cells have their numbers, where there is room.
+    numbered: whether cells show their numbers, if there is room.
     """
     (beside, above), (seen, first_row, first_column) = brackets, shown.seen(view)
     written = None
@@ -175,7 +175,7 @@ def map_block(
 def marked(
     view: View, ground: Callable[[], Brush], marks: Marks, labels: Sequence[Label] = ()
 ) -> Block:
-    """A raster with marks on it, and over them labels."""
+    """A raster with marks on it, and labels over the marks."""
 
     def draw() -> Image.Image:
         brush = ground()
@@ -199,7 +199,7 @@ class _Free:
         ground = blank(view.height, view.width, MUTED, finer=1)
         brush = Brush(ground, finer=1, hatches=False)
         marks(brush)
-        for label in labels:  # which nothing may lie on
+        for label in labels:  # nothing may cover these
             brush.fill(*label.box, INK)
         covered = (np.asarray(brush.finish()) != MUTED).any(axis=-1)
         self._sums = np.pad(covered, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
@@ -207,7 +207,7 @@ class _Free:
         self._boxes = [label.box for label in labels]
 
     def place(self, view: View, row: int, column: int, text: str) -> tuple[float, float] | None:
-        """The x and y of the middle of a cell's number, in the cell; None if there is no room."""
+        """Where to put the middle (x, y) of a cell's number; None if the cell has no room."""
         if any(label.cell == (row, column) for label in self._labels):
             return None
         half, up = text_width(text, TICK) / 2 + 1, max(view.cell_y / 2 - LINE / 2 - 1, 0.0)
@@ -252,11 +252,11 @@ def grid(
     *,
     bare: bool = False,
 ) -> tuple[Block, str]:
-    """Pooled values as a heat map, and the power of ten that their numbers share.
+    """Pooled values as a heat map, and the power of ten shared by their numbers.
 
-    values, void: (PH, PW), and which bins had nothing to pool.
-    room, most_height: the width and height that it may have; a grid of few bins is smaller.
-    framed: the bin that is highlighted, in one of the colours or in dashes of two.
+    values, void: (PH, PW), the values, and which bins had nothing to pool.
+    room, most_height: the largest width and height; a grid of few bins is smaller.
+    framed: the highlighted bin, in one colour or in dashes of two.
     bare: without numbers of bins beside it.
     """
     rows, columns = values.shape
@@ -323,18 +323,18 @@ def _every(cells: range, cell: float, room: float) -> range:
 
 
 def brackets_of(spans: tuple[Spans, Spans], view: View) -> tuple[Block, Block]:
-    """What of the map each bin takes along y and along x, to stand beside a view and above it."""
+    """Brackets beside and above a view, for the part that each bin takes along y and along x."""
     beside = _brackets(spans[0], view.top, view.cell_y, view.height, vertical=True)
     return beside, _brackets(spans[1], view.left, view.cell_x, view.width, vertical=False)
 
 
 def _brackets(spans: Spans, start: float, cell: float, length: int, *, vertical: bool) -> Block:
-    """A bracket for each bin along a side of the map, in lanes so that none covers another.
+    """A bracket for each bin along a side of the map, in lanes so that they do not overlap.
 
-    There are none unless each has room for its number. Neighbours of one span have one bracket.
+    There are none unless each has room for its number. Neighbours with the same span share one.
 
-    spans: for each bin its index coordinates, None if there are none.
-    start, cell, length: the index coordinate of the side's first pixel, pixels per cell, length.
+    spans: the index coordinates of each bin, None for a bin without any.
+    start, cell, length: the index coordinate at the side's start, pixels per cell, length.
     """
     found: list[tuple[str, float, float, int]] = []
     ends: list[float] = []

@@ -1,8 +1,8 @@
-"""A sheet of paper that knows what lies where before anything is drawn.
+"""A sheet of paper whose layout is known before anything is drawn.
 
 A figure is put together from blocks. A block knows its size; placing it on a sheet records every
 text and every raster with its rectangle, and `Sheet.finish` draws them. So the layout can be
-checked without looking at a pixel, and the sheet is as tall as what was placed.
+checked without looking at a pixel, and the sheet is as tall as its contents.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WIDEST: Final = 1320
 MARGIN: Final = 20
 INNER: Final = WIDEST - 2 * MARGIN
 GAP: Final = 28  # between steps
-TEAL: Final = (42, 120, 142)  # a middling heat map, on which the legend shows marks
+TEAL: Final = (42, 120, 142)  # a mid-scale heat map colour, the legend's background for marks
 SWATCH: Final = 34, 24  # width, height
 _BAR, _TICK = 14, 5  # heights of a colour bar, and of the ticks below it
 
@@ -64,7 +64,7 @@ class Sheet:
     ) -> None:
         """A line of text with its top at y; `align` 0, ½, 1 puts x at its left, middle or right.
 
-        halo: what it is edged with, so that it is read across a line.
+        halo: the colour of its edge, which keeps it readable across a line.
         """
         width = text_width(text, size)
         left = round(x - align * width)
@@ -74,7 +74,7 @@ class Sheet:
     def raster(
         self, x: int, y: int, width: int, height: int, draw: Callable[[], Image.Image]
     ) -> None:
-        """An image of that size with its upper left corner at (x, y), made when it is needed."""
+        """An image of this size with its upper left corner at (x, y), made when it is needed."""
         self.placed.append(Placed("", x, y, x + width, y + height))
         self._rasters.append((x, y, draw))
 
@@ -84,7 +84,7 @@ class Sheet:
         return next(placed.text for placed in self.placed if placed.text)
 
     def finish(self) -> Image.Image:
-        """The figure: all that was placed, and a margin; at most 1320 pixels wide."""
+        """The figure: everything placed, and a margin; at most 1320 pixels wide."""
         width = math.ceil(max(p.right for p in self.placed)) + MARGIN
         height = math.ceil(max(p.bottom for p in self.placed)) + MARGIN
         image = Image.new("RGB", (width, height), PAPER)
@@ -120,7 +120,7 @@ def is_own(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a figure: its size, and what puts it on a sheet with its corner at (x, y)."""
+    """A part of a figure: its size, and a function that puts it on a sheet at (x, y)."""
 
     width: int
     height: int
@@ -131,7 +131,7 @@ NOTHING: Final = Block(0, 0, lambda sheet, x, y: None)
 
 
 def column(*blocks: Block, gap: int) -> Block:
-    """Blocks below one another; those of no height do not count."""
+    """Blocks one below another; those with zero height are left out."""
     shown = [b for b in blocks if b.height]
 
     def place(sheet: Sheet, x: int, y: int) -> None:
@@ -144,7 +144,7 @@ def column(*blocks: Block, gap: int) -> Block:
 
 
 def row(*blocks: Block, gap: int = GAP) -> Block:
-    """Blocks beside one another, their tops at one height."""
+    """Blocks side by side, their tops at the same height."""
 
     def place(sheet: Sheet, x: int, y: int) -> None:
         for block in blocks:
@@ -173,7 +173,7 @@ def head(text: str, more: str, width: int, note: str = "") -> Block:
 
 
 def side_by_side(*steps: tuple[Block, Block]) -> Block:
-    """Columns of a head and a body each, their bodies at one height."""
+    """Columns of a head and a body each, with the bodies at the same height."""
     tallest = max(above.height for above, _ in steps)
     heads = [Block(body.width, tallest, above.place) for above, body in steps]
     return row(*(column(h, body, gap=8) for h, (_, body) in zip(heads, steps, strict=True)))
@@ -189,7 +189,7 @@ def page(title: str, blocks: Sequence[Block], small: Sequence[str]) -> Sheet:
 
 
 def colour_bar(scale: Scale, title: str, width: int) -> Block:
-    """The scale's colours from low to high, with numbers below, and above what they are of."""
+    """The scale's colours from low to high, with a title above and numbers below."""
     low, high = scale.low, scale.high
     written_as = format_for(low, high)
     titled = f"{title} ({written_as.factor})" if written_as.factor else title
@@ -235,7 +235,7 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item of the legend: an example of the mark, and what it says in few words.
+    """An item of the legend: an example of the mark, and its meaning in a few words.
 
     draw: draws the example on a brush of its own, over `background`, or over stripes if None.
     """

@@ -1,4 +1,4 @@
-"""Figures of all boxes of an image: where they lie, what they give, and which cells they read."""
+"""Figures of all boxes of an image: where they lie, what they pool, and which cells they read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from roicrop.text import brief, many, tidy
 
 SurveyName = Literal["overview", "sheet", "coverage"]
 
-_MOST_NAMED: Final = 40  # boxes of an overview that have a number; of more, …
-_NAMED_OF_MANY: Final = 20  # … so many, and the others are faint
+_MOST_NAMED: Final = 40  # boxes of an overview that have a number; if there are more, …
+_NAMED_OF_MANY: Final = 20  # … only this many do, and the others are faint
 _THIN: Final = 0.75
 _MOST_TILES: Final = 48
 _TILES: Final = 4  # in a row
@@ -35,9 +35,9 @@ _LEVELS: Final[tuple[Colour, ...]] = (
 
 @dataclass(frozen=True)
 class Item:
-    """A box of a survey: what it is called, and what it gives.
+    """A box of a survey: its name, and its pooled values.
 
-    row: in the job. score, level: where it has one.
+    row: in the job. score, level: None if it has none.
     """
 
     row: int
@@ -55,7 +55,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Survey:
-    """All that a figure of many boxes takes.
+    """All that a figure of many boxes needs.
 
     shown: the map, the finest of several. cells_per_pixel: its own, along y and along x.
     items: filled map by map, and drawn in the order of their rows.
@@ -70,7 +70,7 @@ class Survey:
     photo: Photo | None
 
     def compose(self) -> sheet.Sheet:
-        """The figure, laid out and not yet drawn."""
+        """The figure, laid out but not yet drawn."""
         self.items.sort(key=lambda item: item.row)
         title, blocks = _COMPOSE[self.name](self)
         subject, convention = self.items[0].subject, self.items[0].crop.plan.convention
@@ -83,14 +83,14 @@ class Survey:
         return subject.true_box(item.crop.plan, item.crop.k).outline
 
     def view(self, spans: tuple[Span, Span] | None = None) -> View:
-        """Some of the map, or all of it, as large as there is room for beside a photograph."""
+        """Part of the map, or all of it, as large as fits beside a photograph."""
         height, width = self.shown.map_size
         spans = spans or (Span(-0.5, height - 0.5), Span(-0.5, width - 0.5))
         room = (sheet.INNER - sheet.GAP) // 2 if self.photo else 900
         return fit(*spans, self.shown.map_size, room - GUTTER, (120, 800))
 
     def picture(self, view: View, marks: Marks, labels: Sequence[Label] = ()) -> sheet.Block:
-        """What a view shows, on the photograph, or, if there is none, on the map."""
+        """A view with marks, on the photograph, or on the map if there is no photograph."""
         ground = partial(heat_map, self.shown, view, self.shown.scale(view))
         if self.photo:
             size, per_pixel = self.shown.map_size, self.cells_per_pixel
@@ -98,7 +98,7 @@ class Survey:
         return marked(view, ground, marks, labels)
 
     def colour(self, item: Item) -> Colour:
-        """By its level, finest first."""
+        """The colour of a box's level, finest first."""
         return _LEVELS[self._scales.index(item.crop.plan.spatial_scale) % len(_LEVELS)]
 
     @cached_property
@@ -152,14 +152,14 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
 
 
 def _faint(colour: Colour, count: int) -> Colour:
-    """The colour of so many boxes' thin outlines."""
+    """The colour, made fainter for the thin outlines of `count` boxes."""
     return (*colour[:3], max(90, min(200, 24_000 // count)))
 
 
 def _labels(
     items: Sequence[Item], view: View, boxes: Sequence[Corners], first: Sequence[int]
 ) -> dict[int, Label]:
-    """A label in or beside each box, as far as there is room for it; those that come first, first.
+    """A label in or beside each box, as far as there is room; those in `first` come first.
 
     boxes: their corners in pixels. first: numbers of items.
     """
@@ -225,7 +225,7 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
                 brush.outline(view.corners(outline), _THIN, _faint(BOX, len(items)))
 
     shown = replace(Shown.of(total[np.newaxis], 0), words="weight of each cell")
-    on_map = marks if few else lambda brush: None  # which many boxes would hide
+    on_map = marks if few else lambda brush: None  # many boxes would hide the map
     map_, _ = map_block(shown, view, scale, on_map, numbered=one)
     bins, what = items[0].crop.plan.output_size, many(len(items), "box", "boxes")
     what = f"box {items[0].subject.box}" if one else what

@@ -1,7 +1,7 @@
-"""What of a map a figure shows: which numbers, which part, how large, and where the box lies.
+"""The part of a map that a figure shows: which numbers, which region, and how large.
 
-Coordinates are index coordinates: cell i is the square from i − ½ to i + ½. A box lies where it
-really is, at feature coordinate − ½, so that a convention that samples elsewhere is seen to do so.
+Coordinates are index coordinates: cell i is the square from i − ½ to i + ½. A box is drawn where it
+really is, at feature coordinate − ½, so that one can see when a convention samples elsewhere.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _EDGE: Final = 0.5
 _BEYOND: Final = 1.0  # how far beyond the map a figure follows a box that is partly on it, …
 _FAR_BEYOND: Final = 1.5  # … and one that is not, in map sizes, …
 _BEYOND_CELLS: Final = 4.0  # … or at least in cells
-_OF_THE_MAP: Final = 0.12  # of the map, and three cells, are shown with a box off it
-_THIN: Final = 0.5  # of the frame's side: cells are stretched until a span has so much …
+_OF_THE_MAP: Final = 0.12  # of the map, plus three cells, is shown with a box off it
+_THIN: Final = 0.5  # of the frame's side: cells are stretched until a span takes this much …
 _THIN_FRAME: Final = 80.0  # pixels
 _LEAST_STRETCH: Final = 1.25  # … where that is worth it
 
@@ -44,20 +44,20 @@ class Span:
         return self.high - self.low
 
     def meets(self, other: Span) -> bool:
-        """Whether they overlap."""
+        """Whether two spans overlap."""
         return self.low <= other.high and other.low <= self.high
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies in it, ends included."""
+        """Whether a value lies in the span, ends included."""
         return self.low <= value <= self.high
 
     def covers(self, other: Span) -> bool:
-        """Whether all of another lies in it."""
+        """Whether the whole of another span lies in this one."""
         return self.low <= other.low and other.high <= self.high
 
 
 def spans_of(outline: NDArray[np.float64]) -> tuple[Span, Span]:
-    """The rows and the columns that (n, 2) corners, y and x each, lie between."""
+    """The spans of rows and columns that enclose (n, 2) corners, y and x each."""
     (top, left), (bottom, right) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
     return Span(top, bottom), Span(left, right)
 
@@ -89,7 +89,7 @@ class View:
         return [(self.x(float(x)), self.y(float(y))) for y, x in outline]
 
     def unstretched(self, width: int, height: int) -> View:
-        """The same part of the map in a frame of at most that size, its cells square.
+        """The same part of the map in a frame of at most this size, with square cells.
 
         A frame that would be very thin is stretched, but no more than this one.
         """
@@ -106,21 +106,21 @@ class View:
 
     @property
     def rows(self) -> Span:
-        """What the frame shows of the vertical axis."""
+        """The span of rows that the frame shows."""
         return Span(self.top, self.top + self.height / self.cell_y)
 
     @property
     def columns(self) -> Span:
-        """What the frame shows of the horizontal axis."""
+        """The span of columns that the frame shows."""
         return Span(self.left, self.left + self.width / self.cell_x)
 
     def ranges(self, map_size: tuple[int, int]) -> tuple[range, range]:
-        """The rows and columns of a map of (H, W) that are in sight, wholly or in part."""
+        """The rows and columns of a map (H, W) that are visible, wholly or in part."""
         return _cells(self.rows, map_size[0]), _cells(self.columns, map_size[1])
 
 
 def _cells(span: Span, size: int) -> range:
-    # Clamped as floats: a span may lie farther away than an int of any use.
+    # Clamped as floats: a span may lie too far away for any integer type.
     first = min(max(span.low + _EDGE, 0.0), float(size))
     last = min(max(span.high + _EDGE, 0.0), float(size))
     return range(int(first), min(int(last) + 1, size))
@@ -128,7 +128,7 @@ def _cells(span: Span, size: int) -> range:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One number per cell of a map: what a figure shows of it.
+    """The numbers that a figure shows of a map, one per cell.
 
     values: (H, W) float64, as much as was read.
     words: which of the map's numbers they are, for example "channel 4".
@@ -152,7 +152,7 @@ class Shown:
     def of_bin(
         cls, features: NDArray[Any] | Cells, channel: int | None, plan: Plan, bin_: tuple[int, int]
     ) -> Shown:
-        """The same of what a bin reads, which may be channels of its own."""
+        """As `of`, for the channels that a bin reads, which may be its own."""
         (p, q), (_, across) = bin_, plan.output_size
         each = plan.convention.own_channels(plan.output_size)
         if each == 1:
@@ -166,35 +166,35 @@ class Shown:
         return self.values.map_size
 
     def seen(self, view: View) -> tuple[NDArray[np.float64], int, int]:
-        """The values in sight, and the first row and column of them."""
+        """The visible values, and their first row and column."""
         rows, columns = self.values.within(*view.ranges(self.map_size))
         seen = self.values[rows.start : rows.stop, columns.start : columns.stop]
         return seen, rows.start, columns.start
 
     def lacks(self, view: View) -> bool:
-        """Whether cells in sight were not read."""
+        """Whether some visible cells were not read."""
         ranges = view.ranges(self.map_size)
         return self.values.within(*ranges) != ranges
 
     def scale(self, view: View, *beside: NDArray[np.float64]) -> Scale:
-        """The colours of the values in sight, and of others that are drawn with them."""
+        """The colour scale of the visible values, and of others drawn beside them."""
         return scale_of([self.seen(view)[0], *beside], bounds_of(np.asarray(self.values)))
 
 
 def over_channels(values: NDArray[Any], channel: int | None) -> NDArray[np.float64]:
     """(C, …) → (…) float64: one channel, or the mean over all of them."""
     if channel is not None:
-        return np.array(values[channel], dtype=np.float64)  # a map is overwritten by the next
+        return np.array(values[channel], dtype=np.float64)  # the next map overwrites this one
     with np.errstate(invalid="ignore", over="ignore"):
         mean: NDArray[np.float64] = values.mean(axis=0, dtype=np.float64)
     return mean
 
 
 def in_sight(span: Span, size: int) -> Span:
-    """What a figure shows along one axis so that `span` is seen on a map of `size` cells.
+    """The part of one axis that shows `span` on a map of `size` cells.
 
-    A margin is added. Of a box that reaches far beyond the map only the near part is shown. One
-    that lies off the map is shown with some of its cells, or, if it is far away, not at all.
+    A margin is added. If a box reaches far beyond the map, only the near part is shown. A box off
+    the map is shown with some of the map's cells, or, if it is far away, not at all.
     """
     map_ = Span(-_EDGE, size - _EDGE)
     margin = max(0.04 * span.size + min(0.08 * span.size, 1.5), 0.45)
@@ -214,7 +214,7 @@ def in_sight(span: Span, size: int) -> Span:
 def fit(
     rows: Span, columns: Span, map_size: tuple[int, int], width: int, heights: tuple[int, int]
 ) -> View:
-    """The view that shows both spans in a frame of that width and a height between two.
+    """The view that shows both spans in a frame of given width, and a height between two limits.
 
     It fills the frame with as much of the map as it can. Cells are square, unless that would leave
     one of the spans thin.
@@ -236,7 +236,7 @@ def _stretched(cell: float, cells: float, room: int) -> float:
 
 
 def _slide(span: Span, shown: float, size: int) -> float:
-    """Where `shown` cells begin so that `span` is among them and little of them is off the map."""
+    """Where `shown` cells begin, so that they hold `span` and few of them are off the map."""
     centred = (span.low + span.high - shown) / 2
     over_low, over_high = -_EDGE - centred, centred + shown - (size - _EDGE)
     if over_low > 0 and over_high > 0:

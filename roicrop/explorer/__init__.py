@@ -1,11 +1,11 @@
-"""A page on which to explore where pooled values come from: one file, which needs nothing else.
+"""A page on which to explore where pooled values come from: a single file that needs no other.
 
-    content   what the page holds of a job: boxes, maps, photographs, conventions
-    fitting   how much of it, within a size
+    content   the parts of a job on the page: boxes, maps, photographs, conventions
+    fitting   how much of the content fits within a size
     page      the modules, the style and the content as one HTML document
 
-The page plans for itself, so that boxes can be moved on it: `planner.js` reads the fields of a
-convention as `roicrop.sampling` does, to the same bit, which a test in a browser holds.
+The page makes its own plans, so that boxes can be moved on it: `planner.js` reads the fields of a
+convention as `roicrop.sampling` does, and agrees to the last bit, which a browser test checks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// Which color a value has, in the map, in the bins and in what is saved.
+// The color of a value, in the map, in the bins and in saved pictures.
 
 import { content, featuresOf } from "./content.js";
 
@@ -43,12 +43,12 @@ export function css([red, green, blue], alpha = 1) {
   return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
 }
 
-/** Ink or white, whichever is read better on a color. @param {Colour} background */
+/** Ink or white, whichever is more readable on a color. @param {Colour} background */
 export function readableOn([red, green, blue]) {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#181c22" : "#ffffff";
 }
 
-/** How the page colors a thing in light or dark. @param {string} name */
+/** A color of the page's style sheet, in light or dark mode. @param {string} name */
 export function themed(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }

@@ -1,4 +1,4 @@
-// The command that makes what is seen: the same box, bin and channel under the same rules.
+// The command that draws the current view: the same box, bin and channel under the same rules.
 
 import { content, imageOf, isTurned } from "./content.js";
 import { shownAngle, shownBox, shownCorners, state } from "./state.js";
@@ -6,12 +6,12 @@ import { shownAngle, shownBox, shownCorners, state } from "./state.js";
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./state.js").Seen} Seen */
 
-/** A word as a shell takes it for one, whatever is in it. @param {string} word */
+/** A word quoted for a shell, whatever it contains. @param {string} word */
 export function quoted(word) {
   return /^[\w./:,=+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Whether BOXES can be read again, and has the box where it is seen. */
+/** Whether BOXES can be read again, and has the box where it is shown. */
 function isInFile() {
   return !state.moved && state.angle === null && content.command.boxes !== "-";
 }
@@ -79,7 +79,7 @@ function dropped(words, option) {
   return at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
 }
 
-/** The commands that draw what is seen. @param {Seen[]} seen @param {Pair} bin */
+/** The commands that draw the current view. @param {Seen[]} seen @param {Pair} bin */
 export function drawing(seen, bin) {
   const name = `box-${shownBox().number}`;
   return seen
@@ -93,12 +93,12 @@ export function drawing(seen, bin) {
     .join(" && ");
 }
 
-/** The command that says the sum of a bin. @param {Seen} seen @param {Pair} bin */
+/** The command that prints the sum of a bin. @param {Seen} seen @param {Pair} bin */
 export function explaining(seen, bin) {
   return commandOf("explain", seen, bin, []);
 }
 
-/** Copy a text, or where that is not allowed select it for copying. @param {string} text @param {HTMLTextAreaElement} place */
+/** Copy a text, or select it for copying if that is not allowed. @param {string} text @param {HTMLTextAreaElement} place */
 export async function copyText(text, place) {
   place.hidden = false;
   place.value = text;

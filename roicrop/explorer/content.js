@@ -8,7 +8,7 @@ import { Pooling } from "./pooling.js";
 /** @typedef {[number, number, number, number]} Corners x1, y1, x2, y2 */
 /** @typedef {[number, number]} Pair along y and along x */
 /**
- * `angle` is that of a box that is turned, whose corners are those that it would have otherwise.
+ * `angle` is for a box that is turned; its corners are those before the rotation.
  * @typedef {{number: number, image: number, xyxy: Corners, angle?: number, map: Record<string, number | null>,
  *   id?: string, label?: string, score?: number}} Box
  */
@@ -69,18 +69,18 @@ const defaults = revived(content.defaults);
 /** Why a convention is not offered, if it is not. @param {Convention} convention */
 function lacking(convention) {
   const unknown = unknownOf(revived(convention.fields));
-  if (unknown) return `does not know ${unknown}`;
+  if (unknown) return `does not support ${unknown}`;
   if (!content.command.by_rule) return "";
   const rule = { ...defaults, ...convention.fields }.level_rule;
   return rule in content.boxes[0].map ? "" : `has no levels by the rule of ${rule}`;
 }
 
-/** Those that the page computes, by key. */
+/** The conventions that the page can compute, by key. */
 export const offered = new Map(
   content.conventions.filter((each) => !lacking(each)).map((each) => [each.key, each]),
 );
 
-/** Those that it does not, and why. */
+/** The conventions that it cannot compute, and why. */
 export const notOffered = content.conventions
   .filter((each) => lacking(each))
   .map((each) => `${each.label}: the page ${lacking(each)}`);
@@ -88,10 +88,10 @@ export const notOffered = content.conventions
 /** Whether boxes have an angle. */
 export const isTurned = content.boxes[0].angle !== undefined;
 
-/** What may be asked of a convention in place of its own rules. @typedef {{ratio: number | "adaptive" | "exact" | null, aligned: boolean | null, mode: "avg" | "max" | null}} Asked */
+/** The settings that may replace a convention's own rules. @typedef {{ratio: number | "adaptive" | "exact" | null, aligned: boolean | null, mode: "avg" | "max" | null}} Asked */
 
 /**
- * A convention's fields with what is asked, as far as it takes that; as `resolve` does it.
+ * A convention's fields with the settings that it accepts applied, as by `resolve`.
  * @param {Convention} convention @param {Asked} asked @returns {{row: Row, words: string[], not: string[]}}
  */
 export function rowOf(convention, asked) {
@@ -118,7 +118,7 @@ export function rowOf(convention, asked) {
     else if (row.sampling_ratio !== "exact") {
       row.mode = asked.mode;
       words.push("--mode", asked.mode);
-    } else not.push("has no maximum, for it is an integral");
+    } else not.push("has no maximum, because it is an integral");
   }
   if (row.sampling_ratio === "exact" && isTurned) {
     row.sampling_ratio = revived(convention.fields).sampling_ratio ?? defaults.sampling_ratio;
@@ -150,20 +150,20 @@ export function pixelsOf(xyxy, map) {
   return content.normalized ? [x1 * width, y1 * height, x2 * width, y2 * height] : xyxy;
 }
 
-/** The other way. @param {Corners} pixels @param {FeatureMap} map @returns {Corners} */
+/** The inverse of `pixelsOf`. @param {Corners} pixels @param {FeatureMap} map @returns {Corners} */
 export function fromPixels(pixels, map) {
   const [height, width] = map.pixels;
   const [x1, y1, x2, y2] = pixels;
   return content.normalized ? [x1 / width, y1 / height, x2 / width, y2 / height] : pixels;
 }
 
-/** Cells a pixel of the original image. @param {FeatureMap} map @param {Row} row @returns {Pair} */
+/** Cells per pixel of the original image. @param {FeatureMap} map @param {Row} row @returns {Pair} */
 export function cellsPerPixel(map, row) {
   if (row.normalized) return [map.size[0] / map.pixels[0], map.size[1] / map.pixels[1]];
   return [map.input_scale[0] * map.scale, map.input_scale[1] * map.scale];
 }
 
-/** A box as the planner takes it. @param {Corners} xyxy @param {number | null} angle @param {FeatureMap} map @param {Row} row */
+/** A box in the form that the planner takes. @param {Corners} xyxy @param {number | null} angle @param {FeatureMap} map @param {Row} row */
 function planned(xyxy, angle, map, row) {
   const corners = pixelsOf(xyxy, map);
   if (!row.normalized) {
@@ -202,7 +202,7 @@ export function pooled(xyxy, angle, map, row, bins, channel) {
 /** @type {Map<string, ArrayLike<number>>} */
 const decodedChannels = new Map();
 
-/** One channel of a map, decoded when it is first asked for. @param {FeatureMap} map @param {number} channel */
+/** One channel of a map, decoded when it is first needed. @param {FeatureMap} map @param {number} channel */
 export function featuresOf(map, channel) {
   const key = `${map.number},${channel}`;
   let values = decodedChannels.get(key);

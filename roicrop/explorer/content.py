@@ -1,4 +1,4 @@
-"""What a page holds of a job, as JSON has it."""
+"""The content of a page: a job's boxes, maps and photographs as JSON."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ MOST_BINS: Final = 32  # along an axis: each bin is a cell of a table on the pag
 
 @dataclass(frozen=True)
 class Options:
-    """What a page begins with.
+    """What a page shows first.
 
-    channel, bin: what it shows first; None is channel 0, and the bin with the largest value.
+    channel, bin: None means channel 0, and the bin with the largest value.
     photo: the image's file, instead of the one named in the files.
-    boxes: indices of boxes in their file; None is all.
+    boxes: indices of boxes in their file; None means all.
     """
 
     channel: int | None = None
@@ -51,10 +51,10 @@ class Options:
 class Content:
     """The boxes of a job with their maps and photographs, image by image.
 
-    beside: a convention that the page begins with beside the job's own.
+    beside: a convention that the page first shows beside the job's own.
 
-    Raises BoxError for a box that does not exist or cannot be shown, and ArgumentError for such a
-    channel, bin, output size or photograph.
+    Raises BoxError for a box that does not exist or cannot be shown, and ArgumentError for a
+    channel, bin, output size or photograph of that kind.
     """
 
     def __init__(self, job: Job, beside: Convention | None, options: Options) -> None:
@@ -65,7 +65,7 @@ class Content:
         job.check_pair(conventions)
         if row.position_sensitive:
             raise ArgumentError(
-                f"a page does not know {in_words.OPERATORS[row.operator]}: "
+                f"a page does not support {in_words.OPERATORS[row.operator]}: "
                 "draw pictures, with a PLACE that is a directory or ends in .png"
             )
         if max(job.request.output_size) > MOST_BINS:
@@ -92,7 +92,7 @@ class Content:
         self.channels = self._channels()
 
     def head(self) -> Record:
-        """All that does not belong to one box, map or image."""
+        """Everything that does not belong to a single box, map or image."""
         job, options = self._job, self._options
         given = [
             _convention(each, f"given{n}") for n, each in enumerate(_changed(self._conventions))
@@ -175,7 +175,7 @@ class Content:
         }
 
     def maps(self, image: int) -> Iterator[Record]:
-        """A record for each map of an image that a box is on, without its channels."""
+        """A record, without channels, for each map of an image that a box is on."""
         source = self._job.source
         for i in self._maps_of(image):
             frames = next(
@@ -191,13 +191,13 @@ class Content:
             }
 
     def channel_sizes(self, image: int) -> int:
-        """Bytes that one channel of all maps of an image takes as text."""
+        """The bytes, as text, of one channel of all maps of an image."""
         source = self._job.source
         sizes = (math.prod(source.map_size(i)) for i in self._maps_of(image))
         return sum(-(-size * source.dtype.itemsize // 3) * 4 + 3 for size in sizes)
 
     def features(self, images: Sequence[int], channels: Sequence[int]) -> Iterator[list[str]]:
-        """Some channels of each map, in the order of `maps`: their numbers in base 64."""
+        """Some channels of each map, in the order of `maps`, with their numbers in base 64."""
         source = self._job.source
         numbers = [i for image in images for i in self._maps_of(image)]
         little = source.dtype.newbyteorder("<")
@@ -207,7 +207,7 @@ class Content:
                 yield [_base64(first[c].astype(little, copy=False).tobytes()) for c in channels]
 
     def photograph(self, image: int) -> str | None:
-        """The photograph of an image as the address that an HTML image has, if there is one."""
+        """The photograph of an image as a data URL for HTML, if there is one."""
         photo = self._photo(image)
         if photo is None:
             return None
@@ -236,7 +236,7 @@ class Content:
         return sorted({i for i in maps if i is not None})
 
     def _channels(self) -> list[int]:
-        """The order in which channels are kept: the one that is shown first, then the others."""
+        """The channels in the order in which they are kept: the one shown, then the others."""
         first = self._options.channel or 0
         return [first, *(c for c in range(self._job.source.channels) if c != first)]
 
@@ -254,12 +254,12 @@ _NOT_OF_BOX: Final = ("output_size", "threads", "memory")
 
 
 def as_text(value: object) -> str:
-    """JSON that may stand in a script element: no `<` in it ends that."""
+    """JSON that is safe in a script element: it has no `<` that could end the element."""
     return json.dumps(plain(value), separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _jobs_by_rule(job: Job, conventions: Sequence[Convention]) -> Mapping[str, Job]:
-    """Level rule → the job with its boxes on the maps of that rule; "" where there is no rule."""
+    """Level rule → the job with its boxes on the maps of that rule; "" if there is no rule."""
     if job.level_rule is None:
         return {"": job}
     found = {job.convention.level_rule: job}
@@ -268,7 +268,7 @@ def _jobs_by_rule(job: Job, conventions: Sequence[Convention]) -> Mapping[str, J
             try:
                 found[row.level_rule] = job.under(row)
             except (ArgumentError, BoxError):
-                continue  # a rule that refuses these boxes or maps
+                continue  # the rule refuses these boxes or maps
     return found
 
 
@@ -282,7 +282,7 @@ def _changed(conventions: Sequence[Convention]) -> list[Convention]:
 
 
 def _convention(row: Convention, key: str) -> Record:
-    """A row for the page: its fields that are not at their default, and what it is called."""
+    """A row for the page: its fields that are not at their defaults, and its names."""
     fields = {
         field.name: getattr(row, field.name)
         for field in dataclasses.fields(row)

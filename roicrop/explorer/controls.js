@@ -1,4 +1,4 @@
-// What is chosen above the maps: conventions, the channel, bins and samples, the view, what to save.
+// The controls above the maps: conventions, the channel, bins and samples, the view, and saving.
 
 import { content, fromPixels, imageOf, isTurned, offered, pixelsOf } from "./content.js";
 import { button, byId, element } from "./dom.js";
@@ -85,7 +85,7 @@ export function startControls({ save, copy, zoom, map }) {
       button("−", () => zoom(0.8), "Zoom out"),
       button("+", () => zoom(1.25), "Zoom in"),
       putBack(),
-      button("Save picture", save, "Save what is seen as PNG"),
+      button("Save picture", save, "Save the view as PNG"),
       ...(content.command.features === null
         ? [] // maps in memory, which no command reads
         : [button("Copy command", copy, "Copy the command that draws this")]),
@@ -174,7 +174,7 @@ function corners(mapNow) {
       if (map && field.valueAsNumber !== pixels[n]) field.value = `${Number(pixels[n].toFixed(3))}`;
     }
   });
-  const title = "Corners in pixels; up and down keys move one by a tenth of a cell";
+  const title = "Corners in pixels; the up and down keys move a corner by a tenth of a cell";
   const legend = isTurned
     ? "Box before it is turned: x1 y1 x2 y2, and its angle"
     : "Box, in pixels: x1 y1 x2 y2";

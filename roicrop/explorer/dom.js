@@ -1,4 +1,4 @@
-// Elements of the page. Text is always text, whatever is written in it.
+// Elements of the page. Text is always inserted as text, never as HTML.
 
 /** @typedef {Node | string | null} Child */
 
@@ -16,7 +16,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** The element that the page has by this id. @param {string} id @returns {HTMLElement} */
+/** The element of the page with this id. @param {string} id @returns {HTMLElement} */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`no element ${id}`);

@@ -1,4 +1,4 @@
-"""How much of a job is on its page: channels go first, then photographs, then images."""
+"""How much of a job fits on its page: channels are dropped first, then photographs, then images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SIZE: Final = 20_000_000  # bytes of a page
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What of a job is not on its page, for want of room."""
+    """The parts of a job that are not on its page, for lack of room."""
 
     channels: int = 0
     photographs: int = 0
@@ -23,7 +23,7 @@ class LeftOut:
     boxes: int = 0
 
     def __str__(self) -> str:
-        """In words: "88 of …"; nothing if all is there."""
+        """In words: "88 of …"; "" if nothing is left out."""
         counts = {
             "channel": self.channels,
             "photograph": self.photographs,
@@ -50,9 +50,9 @@ class Fitted:
 
 
 def fitted(content: Content, room: int, max_size: int, progress: Callable[[int], object]) -> Fitted:
-    """As much of the content as so many bytes hold.
+    """As much of the content as fits.
 
-    room: bytes for the content, of `max_size` for the page.
+    room: bytes for the content, out of `max_size` for the page.
 
     Raises ArgumentError if one channel of one image is too much.
     """
@@ -71,7 +71,7 @@ def fitted(content: Content, room: int, max_size: int, progress: Callable[[int],
         least = max_size - room + _Image.of(content, content.images[0]).size
         raise ArgumentError(
             f"--max-size {max_size:,}: the first image takes a page of {least:,} bytes, "
-            "with one channel and no photograph: give that, or fewer --box"
+            "with one channel and no photograph: give at least that, or fewer --box"
         )
     photographs, without = [], 0
     for image in images:
@@ -103,12 +103,12 @@ def fitted(content: Content, room: int, max_size: int, progress: Callable[[int],
     )
 
 
-_FRAME: Final = 400  # of the names and brackets around the parts, and of what is left out
+_FRAME: Final = 400  # bytes for the names and brackets around the parts, and for `LeftOut`
 
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """One image's records as text, and the bytes that it takes with one channel."""
+    """One image's records as text, and the bytes that the image takes with one channel."""
 
     image: str
     boxes: list[str]

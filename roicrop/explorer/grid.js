@@ -1,4 +1,4 @@
-// The pooled values as a table: a bin is framed by pointing, by a click, or by the arrow keys.
+// The pooled values as a table: pointing, a click or the arrow keys frame a bin.
 
 import { content } from "./content.js";
 import { element } from "./dom.js";
@@ -9,7 +9,7 @@ import { point, set, state } from "./state.js";
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./state.js").Seen} Seen */
 
-/** One table, which is changed and not made again while its size stays. */
+/** One table, which is updated, not made again, as long as its size stays the same. */
 export class Grid {
   /** @param {number} nth of the conventions that are shown */
   constructor(nth) {
@@ -81,7 +81,7 @@ export class Grid {
   }
 }
 
-/** Which way an arrow key points, down and across. @type {Record<string, Pair>} */
+/** The direction of each arrow key, down and across. @type {Record<string, Pair>} */
 export const ARROWS = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],

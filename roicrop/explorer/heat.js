@@ -12,7 +12,7 @@ import { toX, toY } from "./view.js";
 /** @type {Map<string, HTMLCanvasElement>} */
 const drawn = new Map();
 
-/** One channel of a map, a pixel a cell. @param {FeatureMap} map @param {number} channel */
+/** One channel of a map, with one pixel per cell. @param {FeatureMap} map @param {number} channel */
 export function heatOf(map, channel) {
   const key = `${map.number},${channel}`;
   let canvas = drawn.get(key);
@@ -48,12 +48,12 @@ export function photographOf(image, ready) {
   return photograph.complete && photograph.naturalWidth ? photograph : null;
 }
 
-const NUMBERS_FROM = 30; // pixels a cell
+const NUMBERS_FROM = 30; // pixels per cell
 
 /**
  * @param {CanvasRenderingContext2D} ink @param {View} view @param {FeatureMap} map
  * @param {number} channel @param {import("./content.js").Box} box @param {Pair} perPixel
- * @param {number} fade how much of the photograph is seen @param {() => void} ready
+ * @param {number} fade how strongly the photograph is seen @param {() => void} ready
  */
 export function drawMap(ink, view, map, channel, box, perPixel, fade, ready) {
   const [height, width] = map.size;
@@ -97,7 +97,7 @@ function stripes(ink, view) {
   ink.stroke();
 }
 
-/** Rows and columns in sight. @param {View} view @param {Pair} size */
+/** The visible rows and columns. @param {View} view @param {Pair} size */
 export function inSight(view, size) {
   const rows = [view.top, view.top + view.height / view.cell];
   const columns = [view.left, view.left + view.width / view.cell];
@@ -184,7 +184,7 @@ export function groundOf(value, map, channel) {
   return { background: css(colour), ink: readableOn(colour) };
 }
 
-/** What a channel is called. @param {number} channel */
+/** The name of a channel. @param {number} channel */
 export function channelName(channel) {
   return `channel ${content.channels[channel]}`;
 }

@@ -1,4 +1,4 @@
-// Which fields of a convention the planner knows, and which values of them.
+// The fields of a convention, and their values, that the planner supports.
 
 /** @typedef {(value: any) => boolean} Knows */
 /** @type {(...values: any[]) => Knows} */
@@ -11,7 +11,7 @@ const number = (value) => typeof value === "number";
 /** @type {Knows} */
 const whatever = () => true;
 
-/** Field → whether the planner knows a value of it. @type {Record<string, Knows>} */
+/** Field → whether the planner supports a value of it. @type {Record<string, Knows>} */
 const KNOWN = {
   operator: oneOf("align", "pool", "align-rotated"),
   angle: oneOf("degrees", "radians"),
@@ -39,12 +39,12 @@ const KNOWN = {
   normalized: oneOf(true, false),
   inner: oneOf(true, false),
   interpolation: oneOf("bilinear", "nearest"),
-  order: whatever, // how a framework's own argument is laid out
-  level_rule: whatever, // the map of a box is given
-  options: whatever, // what else may be asked of a row
+  order: whatever, // the layout of the framework's own argument
+  level_rule: whatever, // the page is told the map of each box
+  options: whatever, // the settings that a row accepts
 };
 
-/** What is not known of a convention, by its fields that are not at default. @param {Record<string, any>} fields */
+/** What the planner does not support in a convention, given its fields that are not at their defaults. @param {Record<string, any>} fields */
 export function unknownOf(fields) {
   for (const [name, value] of Object.entries(fields)) {
     if (!(name in KNOWN) || !KNOWN[name](value)) return `${name} = ${JSON.stringify(value)}`;

@@ -1,4 +1,4 @@
-// The boxes, each with a picture of what it is on; found by image, id or label.
+// The list of boxes, each with a thumbnail of its surroundings; searched by image, id or label.
 
 import {
   content,
@@ -22,10 +22,10 @@ const [WIDE, TALL] = [72, 48];
 const list = byId("list");
 const search = /** @type {HTMLInputElement} */ (byId("search"));
 
-/** The places in `content.boxes` of those that are listed. @type {number[]} */
+/** The indices in `content.boxes` of the boxes that are listed. @type {number[]} */
 let listed = [];
 
-/** What a box is called. @param {Box} box */
+/** The name of a box. @param {Box} box */
 export function nameOf(box) {
   return `Box ${box.number}${box.id === undefined ? "" : ` (id ${box.id})`}`;
 }
@@ -44,7 +44,7 @@ function textOf(box) {
   );
 }
 
-/** Those that a search finds: one with every word in something that is said of it. @param {string} words */
+/** The boxes that a search finds: those whose texts contain every word. @param {string} words */
 function found(words) {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const all = content.boxes.map((_, k) => k);
@@ -54,7 +54,7 @@ function found(words) {
   });
 }
 
-/** Thumbnails are drawn when they come into sight. */
+/** Draws thumbnails when they become visible. */
 const drawer = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
@@ -84,7 +84,7 @@ function fill() {
   for (const item of items) drawer.observe(item);
   const more = all.length - listed.length;
   byId("more").textContent = !all.length
-    ? "No box is called that."
+    ? "No box matches."
     : more
       ? `… and ${more} more: search for them.`
       : "";
@@ -170,7 +170,7 @@ export function startList() {
   };
   list.addEventListener("keydown", move);
   document.addEventListener("keydown", (event) => {
-    if (event.target === document.body) move(event); // nothing else has the keys
+    if (event.target === document.body) move(event); // no other element has the focus
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") list.focus();

@@ -1,4 +1,4 @@
-// The page: what is chosen is drawn, and what is drawn can be chosen.
+// The page: draws the current choice, and lets parts of the drawing be chosen.
 
 import { cellsPerPixel, content, notOffered, offered, pooled, rowOf, mapOf } from "./content.js";
 import { copyText, drawing, explaining } from "./command.js";
@@ -34,7 +34,7 @@ const command = element("textarea", { rows: "3", readonly: true, "aria-label": "
 command.hidden = true;
 const said = element("p", { id: "said", role: "status" });
 
-/** The bin that is framed: pointed at, chosen, or the one with the largest value. @returns {Pair} */
+/** The framed bin: the one pointed at, the one chosen, or the one with the largest value. @returns {Pair} */
 function framed() {
   return hover.bin ?? state.bin ?? largestBin(shown[0].values);
 }
@@ -71,7 +71,7 @@ function union(all) {
   return [y, x];
 }
 
-/** What the cell feeds that is pointed at. */
+/** The bins that the cell under the pointer feeds. */
 function showCell() {
   const { cell } = hover;
   const place = byId("cell");
@@ -97,7 +97,7 @@ function showCell() {
   place.textContent = `Cell [${cell.join(", ")}] is ${value}: ${fed.join("; ")}.`;
 }
 
-/** How much of the image a cell stands for. @param {Seen} seen */
+/** The size of a cell in pixels of the image. @param {Seen} seen */
 function pixelsOfCell({ map, row }) {
   if (!map) return "";
   const [height, width] = cellsPerPixel(map, row).map((cells) => brief(1 / cells, 3));
@@ -112,12 +112,12 @@ function showLegend() {
   );
 }
 
-/** Keep the view in the address, where the page may. */
+/** Keep the view in the address, if the page is allowed to. */
 function remember() {
   try {
     history.replaceState(null, "", asHash());
   } catch {
-    // a page within another has no address of its own
+    // a page inside another has no address of its own
   }
 }
 
@@ -175,7 +175,7 @@ function start() {
 
 start();
 
-/** What scripts and tests may ask of the page: what a convention makes of a box. */
+/** For scripts and tests: what a convention computes for a box. */
 Object.assign(globalThis, {
   roicrop: {
     content,

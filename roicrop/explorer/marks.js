@@ -1,4 +1,4 @@
-// What is drawn over the map: the box, its bins, and what one of them reads.
+// The marks over the map: the box, its bins, and the cells that one of them reads.
 
 import { css, themed } from "./colour.js";
 import { content } from "./content.js";
@@ -21,7 +21,7 @@ const MOVED = "#ffbe3c";
 const LOST = "#e81e2c";
 
 /**
- * Everything over one map. `box` is where it really is; `chosen` the term whose cells are shown.
+ * All marks over one map. `box` is its true outline; `chosen` is the term whose cells are shown.
  * @param {CanvasRenderingContext2D} ink @param {View} view @param {Pooling} pooling
  * @param {Outline} box @param {Pair} at the framed bin @param {Term | null} chosen
  * @param {Pair | null} cell that is pointed at @param {number} nth of the conventions
@@ -73,14 +73,14 @@ function rectangle([top, left, bottom, right]) {
   ];
 }
 
-/** Places on a box's own axes, on the map. @param {Turn | null} turn @param {Outline} own @returns {Outline} */
+/** Places on a box's own axes → places on the map. @param {Turn | null} turn @param {Outline} own @returns {Outline} */
 export function turned(turn, own) {
   if (!turn) return own;
   const { cos, sin, y, x } = turn;
   return own.map(([v, u]) => [v * cos - u * sin + y, v * sin + u * cos + x]);
 }
 
-/** The other way. @param {Turn | null} turn @param {Pair} at @returns {Pair} */
+/** The inverse: a place on the map → on the box's own axes. @param {Turn | null} turn @param {Pair} at @returns {Pair} */
 export function turnedBack(turn, [atY, atX]) {
   if (!turn) return [atY, atX];
   const { cos, sin, y, x } = turn;
@@ -128,7 +128,7 @@ export function binAt({ plan }, place) {
   return found[0] < 0 || found[1] < 0 ? null : [found[0], found[1]];
 }
 
-/** The term whose weights are plainest, which is shown where none is chosen. @param {Pooling} pooling @param {Bin} bin @returns {Term | null} */
+/** The term whose weights are easiest to see, shown if no term is chosen. @param {Pooling} pooling @param {Bin} bin @returns {Term | null} */
 export function plainest(pooling, bin) {
   if (pooling.plan.kind === "cell") return null;
   let found = null;
@@ -238,7 +238,7 @@ function cross(ink, x, y, radius) {
   }
 }
 
-/** A sample's lines to its cells, the thicker, the more. @param {CanvasRenderingContext2D} ink @param {View} view @param {Term} term */
+/** A sample's lines to its cells; a thicker line means a larger weight. @param {CanvasRenderingContext2D} ink @param {View} view @param {Term} term */
 function lines(ink, view, { y, x, taps }) {
   for (const [more, colour] of /** @type {[number, string][]} */ ([
     [2.5, INK],
@@ -260,7 +260,7 @@ function lines(ink, view, { y, x, taps }) {
   }
 }
 
-/** What each cell of a sample counts. @param {CanvasRenderingContext2D} ink @param {View} view @param {Term} term */
+/** The weight of each cell of a sample. @param {CanvasRenderingContext2D} ink @param {View} view @param {Term} term */
 function weights(ink, view, { y: atY, x: atX, taps }) {
   for (const tap of taps) {
     const [x, y] = [toX(view, tap.column), toY(view, tap.row)];
@@ -316,7 +316,7 @@ function outlineOf(pooling, { p, q }) {
   return { y: [top, bottom], x: [left, right] };
 }
 
-/** The whole numbers between two. @param {number[]} ends */
+/** The integers between two ends. @param {number[]} ends */
 function cuts([low, high]) {
   const found = [];
   for (let i = Math.ceil(low); i < high && found.length < 200; i++) found.push(i);
@@ -391,7 +391,7 @@ function head(ink, x, y, dx, dy, colour) {
   ink.stroke();
 }
 
-/** What the corners are moved by. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
+/** The handles that move the corners. @param {CanvasRenderingContext2D} ink @param {View} view @param {Outline} box */
 function handles(ink, view, box) {
   ink.lineWidth = 1.5;
   for (const [y, x] of box) {

@@ -1,8 +1,8 @@
-// Numbers as text: exact where a rounding hangs on them, and to few digits elsewhere.
+// Numbers as text: exact where a rounding depends on them, and to a few digits elsewhere.
 
 import { content } from "./content.js";
 
-/** The fewest digits that give a coordinate back in its own precision. @param {number} value */
+/** The fewest digits that reproduce a coordinate in its own precision. @param {number} value */
 export function exact(value) {
   if (content.coordinates === "float64") return written(value);
   for (let digits = 1; digits < 9; digits++) {
@@ -12,12 +12,12 @@ export function exact(value) {
   return written(value);
 }
 
-/** A number to so many digits. @param {number} value */
+/** A number rounded to a few digits. @param {number} value */
 export function brief(value, digits = 7) {
   return written(Number(value.toPrecision(digits)));
 }
 
-/** With so many decimals. @param {number} value @param {number} decimals */
+/** A number with a fixed number of decimals. @param {number} value @param {number} decimals */
 export function fixed(value, decimals) {
   return value
     .toFixed(decimals)
@@ -25,7 +25,7 @@ export function fixed(value, decimals) {
     .replace("-", "−");
 }
 
-/** Numbers of one table: all with as many decimals as leave the largest so many digits. @param {number[][]} values @param {number} digits */
+/** The numbers of one table, all with as many decimals as give the largest `digits` digits. @param {number[][]} values @param {number} digits */
 export function alike(values, digits) {
   const finite = values.flat().filter(Number.isFinite).map(Math.abs);
   const most = Math.max(...finite, 0);
@@ -38,7 +38,7 @@ export function alike(values, digits) {
   );
 }
 
-/** A number behind a minus or times sign. @param {number} value */
+/** A number after a minus or times sign. @param {number} value */
 export function operand(value) {
   return value < 0 ? `(${exact(value)})` : exact(value);
 }

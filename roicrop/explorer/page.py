@@ -24,7 +24,7 @@ from roicrop.outputs import replacing, written
 class Page:
     """A page on which the boxes of a job are explored; a notebook shows it in a frame.
 
-    html: the document. boxes, images, channels: how many it has. left_out: what it has not.
+    html: the document. boxes, images, channels: how many it has. left_out: what it lacks.
     """
 
     html: str
@@ -45,7 +45,7 @@ class Page:
         overwrite: bool = False,
         inputs: Sequence[str] = (),
     ) -> None:
-        """Write it to a file, whole or not at all; OutputError as for any output."""
+        """Write the page to a file, whole or not at all; OutputError as for any output."""
         with (
             replacing(path, overwrite=overwrite, inputs=inputs) as temporary,
             written(path),
@@ -59,7 +59,7 @@ class Page:
 
 
 def is_own(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a page that was made here."""
+    """Whether a file is a page that roicrop made."""
     try:
         with open(path, "rb") as file:
             return _MARK in file.read(1000)
@@ -80,12 +80,12 @@ def explore(
 ) -> Page:
     """A page on which to explore the boxes of a job.
 
-    beside: a convention that it begins with beside the job's own.
+    beside: a convention that the page first shows beside the job's own.
     max_size: bytes of the page. What does not fit is left out: channels, then photographs, then
         images with their boxes.
-    progress: called with how many more maps have been read.
+    progress: called with the number of maps read since the last call.
 
-    Raises ArgumentError and BoxError for what cannot be shown, and FeatureError.
+    Raises ArgumentError and BoxError for anything that cannot be shown, and FeatureError.
     """
     content = Content(job, beside, options or Options())
     around = len(_document("").encode())
@@ -96,7 +96,7 @@ def explore(
 
 
 def _document(content: str) -> str:
-    """The template with everything in its place."""
+    """The template, filled in."""
     script, style = _script(), _read("page.css")
     parts = {
         "policy": f"default-src 'none'; img-src data: blob:; script-src {_hash(script)}; "
@@ -110,7 +110,7 @@ def _document(content: str) -> str:
 
 @cache
 def _script() -> str:
-    """All modules in one, each behind those that it imports."""
+    """All modules in one script, each after those that it imports."""
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:

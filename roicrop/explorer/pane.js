@@ -43,7 +43,7 @@ export class Pane {
     new Pointer(this);
   }
 
-  /** What the conventions read, so that two panes show the same part. @param {Seen} seen @returns {[Pair, Pair] | null} */
+  /** The span that a convention reads, so that two panes show the same part. @param {Seen} seen @returns {[Pair, Pair] | null} */
   static spans({ map, row, pooling }) {
     if (!map || !pooling) return null;
     const all = [...boxOn(map, row, pooling.plan.turn), ...outlines(pooling).whole];
@@ -89,7 +89,7 @@ export class Pane {
     this.#draw(seen, bin, spans);
   }
 
-  /** The sum; who is reading in it is not disturbed. @param {Seen} seen @param {Pair} bin @param {() => void} explain */
+  /** Update the sum, without disturbing someone who is reading it. @param {Seen} seen @param {Pair} bin @param {() => void} explain */
   #work(seen, bin, explain) {
     if (this.sum.contains(document.activeElement)) return;
     const { pooling, values } = seen;
@@ -138,7 +138,7 @@ export class Pane {
     );
   }
 
-  /** The term that is pointed at, in the table or on the map. @param {import("./pooling.js").Bin} bin */
+  /** The term under the pointer, in the table or on the map. @param {import("./pooling.js").Bin} bin */
   #term(bin) {
     const { term } = hover;
     if (!term || !this.seen?.pooling) return null;
@@ -155,14 +155,14 @@ export class Pane {
     return boxOn(on, row, pooling?.plan.turn ?? null);
   }
 
-  /** Look at another part. @param {[number, number, number] | null} view */
+  /** Show another part. @param {[number, number, number] | null} view */
   look(view) {
     set({ view });
   }
 }
 
 /**
- * The box where it really is: its corner first that is its upper left one before it is turned.
+ * The true outline of the box, starting with the corner that is upper left before it is turned.
  * @param {import("./content.js").FeatureMap} map @param {import("./content.js").Row} row
  * @param {import("./planner.js").Turn | null} turn @returns {Outline}
  */

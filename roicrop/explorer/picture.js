@@ -1,4 +1,4 @@
-// What is seen as a PNG: the maps with their marks, and beside each its pooled values.
+// The current view as a PNG: the maps with their marks, and beside each its pooled values.
 
 import { css, themed } from "./colour.js";
 import { content } from "./content.js";

@@ -1,12 +1,13 @@
-// Where a box samples a map. It reads the fields of a convention and knows no names; what
-// `roicrop.sampling` computes, in the same order and rounded as often, so to the same bit.
+// Where a box samples a map. It reads the fields of a convention and knows no names. It computes the
+// same as `roicrop.sampling`, in the same order and with the same roundings, so to the last bit.
 
 /** @typedef {(value: number) => number} Real rounds to the precision of the coordinates */
 /** @typedef {Record<string, any>} Row the fields of a convention */
 /** @typedef {"sample" | "point" | "piece" | "cell"} Kind what a bin is made of */
 /**
- * One axis of a box, in index coordinates: integer i is the center of cell i. `step` is from bin to
- * bin, `length` that after the minimum, `count` samples per bin, `cells` RoIPool's first and last.
+ * One axis of a box, in index coordinates: integer i is the center of cell i. `step` is the distance
+ * from bin to bin, `length` the size after the minimum, `count` the samples per bin, and `cells`
+ * RoIPool's first and last cell.
  * @typedef {{row: Row, kind: Kind, real: Real, size: number, bins: number, begin: number,
  *   end: number, length: number, step: number, count: number, cells: [number, number] | null}} Axis
  */
@@ -15,7 +16,7 @@
  * @typedef {{index: number, position: number, inside: boolean, readAt: number, low: number,
  *   high: number, weightLow: number, weightHigh: number, share: number}} Sample
  */
-/** Of the angle that turns a box counter-clockwise, and its center. @typedef {{cos: number, sin: number, y: number, x: number}} Turn */
+/** Cosine and sine of the angle that turns a box counter-clockwise, and its center. @typedef {{cos: number, sin: number, y: number, x: number}} Turn */
 /** @typedef {{row: Row, kind: Kind, y: Axis, x: Axis, refused: string, turn: Turn | null}} Plan */
 
 /** @param {Row} row @returns {Kind} */
@@ -27,8 +28,8 @@ export function kindOf(row) {
 
 /**
  * The plan for a box: x1, y1, x2, y2 in pixels of the network's image, or fractions if normalized; or
- * center x and y, width, height and angle where the convention turns boxes. Sizes of the map in
- * cells and of the output in bins are height and width; scale is cells a pixel.
+ * center x and y, width, height and angle if the convention turns boxes. Sizes of the map in
+ * cells and of the output in bins are height and width; scale is in cells per pixel.
  * @param {Row} row @param {number[]} box @param {[number, number]} size
  * @param {[number, number]} bins @param {number} scale @param {Real} real @returns {Plan}
  */
@@ -52,7 +53,7 @@ export function planOf(row, box, size, bins, scale, real) {
   return { row, kind: y.kind, y, x, refused, turn };
 }
 
-/** How a box is turned about its center. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
+/** The rotation of a box about its center. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
 function turnOf([centerX, centerY, , , angle], row, scale, real) {
   const radians = row.angle === "degrees" ? real((angle * Math.PI) / 180) : angle;
   const turned = row.clockwise ? -radians : radians;
@@ -138,7 +139,7 @@ function cellsOf(axis) {
   return { ...axis, length, step: real(length / bins), cells: [first, last] };
 }
 
-/** How many points on the first of the next bin lies, from corner to corner. @param {Row} row */
+/** How many points apart the first points of two bins are, with points from corner to corner. @param {Row} row */
 export function pointsApart(row) {
   return Math.max(row.sampling_ratio - (row.shared ? 1 : 0), 1);
 }
@@ -152,7 +153,7 @@ export function edgesOf(axis) {
   return range(0, axis.bins + 1).map((p) => begin + (p - before) * step - (cells ? 0.5 : 0));
 }
 
-/** RoIPool: the first cell of a bin and the one after its last, on the map. @param {Axis} axis @param {number} p */
+/** RoIPool: the first cell of a bin and its end cell (exclusive), on the map. @param {Axis} axis @param {number} p */
 export function cellRange(axis, p) {
   const { real, step, begin, size } = axis;
   const [from, to] = [real(real(p) * step), real(real(p + 1) * step)];
@@ -165,7 +166,7 @@ export function cellRange(axis, p) {
   return [clip(Math.floor(from) + first, 0, size), clip(Math.ceil(to) + first, 0, size)];
 }
 
-/** Of very many samples only those in range. @param {Axis} axis @param {number} p @returns {Sample[]} */
+/** The samples of a bin; if there are very many, only those in range. @param {Axis} axis @param {number} p @returns {Sample[]} */
 export function samplesOf(axis, p) {
   if (axis.kind === "cell") {
     const [from, to] = cellRange(axis, p);
@@ -178,7 +179,7 @@ export function samplesOf(axis, p) {
 }
 
 /**
- * The samples of a bin of a turned box, y and x, which count only if both are in range.
+ * The samples (y, x) of a bin of a turned box, which count only if both are in range.
  * @param {Plan} plan @param {Turn} turn @param {number} p @param {number} q @returns {[Sample, Sample][]}
  */
 export function turnedSamples({ y, x }, turn, p, q) {
@@ -230,7 +231,7 @@ function inRange(axis, p) {
   return [first((v) => v >= -1), first((v) => v > axis.size)];
 }
 
-/** A bin cut at the cells' centers. @param {Axis} axis @param {number} p */
+/** The pieces of a bin, cut at the cells' centers. @param {Axis} axis @param {number} p */
 function piecesOf(axis, p) {
   const [one, other] = exactEdges(axis, p);
   const low = Math.max(Math.min(one, other), -1);
@@ -284,7 +285,7 @@ function read(index, position, share, axis, real) {
 
 /** @type {(v: number, low: number, high: number) => number} */
 const clip = (v, low, high) => Math.min(Math.max(v, low), high);
-/** A whole number as a C int has it. @type {Real} */
+/** An integer clamped to the range of a C int. @type {Real} */
 const whole = (v) => (Number.isNaN(v) ? 0 : clip(v, 1 - 2 ** 31, 2 ** 31 - 1));
 /** @type {Real} */
 const halfAway = (v) => Math.trunc(v) + (Math.abs(v % 1) >= 0.5 ? Math.sign(v) : 0);

@@ -1,4 +1,4 @@
-// The pointer and the keys over a map: pointing at cells and bins, dragging the box, zoom and pan.
+// Pointer and keyboard on a map: pointing at cells and bins, dragging the box, zooming and panning.
 
 import { cellsPerPixel, fromPixels, pixelsOf } from "./content.js";
 import { ARROWS } from "./grid.js";
@@ -9,7 +9,7 @@ import { cellAt, middleOf, toIndex, toX, toY, zoomed } from "./view.js";
 /** @typedef {import("./content.js").Corners} Corners */
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./pane.js").Pane} Pane */
-/** Which corners follow the pointer: of y1 or y2, of x1 or x2; or the map does. @typedef {{y: ("y1" | "y2")[], x: ("x1" | "x2")[]} | "map"} Grip */
+/** What follows the pointer: some of y1 and y2, and of x1 and x2; or the map. @typedef {{y: ("y1" | "y2")[], x: ("x1" | "x2")[]} | "map"} Grip */
 
 const NEAR = 11; // pixels
 
@@ -197,7 +197,7 @@ export class Pointer {
     return [Math.round((top + bottom) / 2), Math.round((left + right) / 2)];
   }
 
-  /** About the middle. @param {number} factor */
+  /** Zoom about the middle. @param {number} factor */
   zoom(factor) {
     const { view } = this.pane;
     return view ? zoomed(view, factor, view.width / 2, view.height / 2) : null;

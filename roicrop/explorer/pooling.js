@@ -1,4 +1,4 @@
-// What a plan's bins come to on one channel of a map, in float64, and how much each cell counts.
+// The values of a plan's bins on one channel of a map, in float64, and the weight of each cell.
 
 import { exactEdges, samplesOf, turnedSamples } from "./planner.js";
 
@@ -6,25 +6,25 @@ import { exactEdges, samplesOf, turnedSamples } from "./planner.js";
 /** @typedef {import("./planner.js").Axis} Axis */
 /** @typedef {import("./planner.js").Sample} Sample */
 /** @typedef {{values: ArrayLike<number>, height: number, width: number}} Features one channel */
-/** @typedef {{row: number, column: number, weight: number}} Tap a cell and what it counts there */
+/** @typedef {{row: number, column: number, weight: number}} Tap a cell and its weight in a term */
 /**
- * One thing that a bin is made of: a pair of samples, pieces or cells.
+ * One item that a bin is made of: a pair of samples, pieces or cells.
  * @typedef {{y: Sample, x: Sample, taps: Tap[], share: number, value: number}} Term
  */
 /**
- * One bin: `count` is that of its terms along y and x, `listed` how many of these there are to look
- * at; `sum` and `divisor` are NaN for a maximum.
+ * One bin: `count` is the number of its terms along y and x, `listed` how many of them are listed;
+ * `sum` and `divisor` are NaN for a maximum.
  * @typedef {{p: number, q: number, count: [number, number], listed: number, isVoid: boolean,
  *   zero: boolean, sum: number, divisor: number, value: number}} Bin
  */
 
-/** A plan with the samples of its bins, which are found once. */
+/** A plan with the samples of its bins, which are computed only once. */
 export class Pooling {
   /** @param {Plan} plan @param {Features} features */
   constructor(plan, features) {
     this.plan = plan;
     this.features = features;
-    /** What there is along each axis; of a turned box, nothing. */
+    /** The bins along each axis; empty for a turned box. */
     this.y = plan.turn ? [] : sidesOf(plan.y);
     this.x = plan.turn ? [] : sidesOf(plan.x);
     /** The samples of a turned box by their bin. @type {Map<string, [Sample, Sample][]>} */
@@ -70,7 +70,7 @@ export class Pooling {
     return { ...bin, listed, isVoid: false, sum, divisor: listed, value: sum / listed };
   }
 
-  /** What a bin is made of, of y and of x. @param {number} p @param {number} q @returns {[Sample, Sample][]} */
+  /** The samples of a bin, as pairs of y and x. @param {number} p @param {number} q @returns {[Sample, Sample][]} */
   pairs(p, q) {
     const { turn } = this.plan;
     if (!turn) return [...this.#product(p, q)];
@@ -99,7 +99,7 @@ export class Pooling {
   }
 
   /**
-   * Bins that a cell feeds, and how much it counts there: in an average, or in what a maximum is.
+   * The bins that a cell feeds, and its weight there: in the average, or in the largest term.
    * @param {number} row @param {number} column
    */
   fedBy(row, column) {
@@ -141,7 +141,7 @@ export class Pooling {
     return fed;
   }
 
-  /** Every sample of the box, at most so many; none of whole cells. @param {number} most @returns {[Sample, Sample][]} */
+  /** The samples of the box, at most `most`; none for whole cells. @param {number} most @returns {[Sample, Sample][]} */
   everyPair(most) {
     const { kind, y, x } = this.plan;
     if (kind === "cell" || y.count * y.bins * x.count * x.bins > most) return [];
@@ -150,13 +150,13 @@ export class Pooling {
     return bins.flatMap((n) => this.pairs(Math.floor(n / width), n % width));
   }
 
-  /** The terms that a maximum is. @param {Bin} bin */
+  /** The terms that equal the maximum. @param {Bin} bin */
   winners(bin) {
     if (bin.isVoid || this.plan.row.mode === "avg") return [];
     return [...this.terms(bin)].filter((term) => term.value === bin.value);
   }
 
-  /** What a cell counts in the term that a maximum is. @param {Bin} bin @param {number} row @param {number} column */
+  /** The weight of a cell in the largest term. @param {Bin} bin @param {number} row @param {number} column */
   #inLargest(bin, row, column) {
     const byCorner = this.plan.kind !== "cell" && this.plan.row.max_over === "corners";
     for (const { taps } of this.winners(bin)) {
@@ -173,7 +173,7 @@ export class Pooling {
     return this.features.values[row * this.features.width + column];
   }
 
-  /** Samples are divided by how many the frameworks count, listed or not. @param {[number, number]} cells */
+  /** The divisor: samples are divided by the frameworks' count, listed or not. @param {[number, number]} cells */
   #divisor(cells) {
     const { kind, y, x } = this.plan;
     return kind === "cell" ? cells[0] * cells[1] : y.count * x.count;
@@ -197,7 +197,7 @@ export class Pooling {
       for (const b of x.samples) {
         if (!a.inside || !b.inside) continue;
         const { value } = this.#term(a, b);
-        if (value > best) best = value; // NaN never is
+        if (value > best) best = value; // NaN never wins
       }
     }
     return best;
@@ -223,7 +223,7 @@ export class Pooling {
 }
 
 /**
- * One bin along one axis: what each cell counts in all, and `length`, that of an exact integral.
+ * One bin along one axis: the total weight of each cell, and `length`, for an exact integral.
  * @typedef {{samples: Sample[], weights: Map<number, number>, count: number, length: number,
  *   isVoid: boolean, zero: boolean}} Side
  */

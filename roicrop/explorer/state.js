@@ -1,4 +1,4 @@
-// What is shown: one object, which the address can hold behind its #, and who is told of changes.
+// The state of the view: one object, which the address can hold after its #, and its listeners.
 
 import { content, isTurned, mapOf, offered, pooled, rowOf } from "./content.js";
 
@@ -6,14 +6,14 @@ import { content, isTurned, mapOf, offered, pooled, rowOf } from "./content.js";
 /** @typedef {import("./content.js").Pair} Pair */
 /** @typedef {import("./content.js").Row} Row */
 /**
- * box: its place in `content.boxes`. bin: null is that with the largest value. conventions: keys, one
- * or two. channel: a place in `content.channels`. moved, angle: null is as the file has the box.
- * view: the index coordinates in the middle, and pixels a cell; null shows the whole box.
+ * box: its index in `content.boxes`. bin: null means the one with the largest value. conventions: one
+ * or two keys. channel: an index in `content.channels`. moved, angle: null means as in the file.
+ * view: the index coordinates in the middle, and pixels per cell; null shows the whole box.
  * @typedef {{box: number, bin: Pair | null, conventions: string[], channel: number, bins: Pair,
  *   ratio: number | "adaptive" | "exact" | null, aligned: boolean | null, mode: "avg" | "max" | null,
  *   fade: number, moved: Corners | null, angle: number | null, view: [number, number, number] | null}} State
  */
-/** What the pointer or the keyboard is at, for the time being. @typedef {{bin: Pair | null, cell: Pair | null, term: Pair | null}} Hover */
+/** What the pointer or the keyboard currently points at. @typedef {{bin: Pair | null, cell: Pair | null, term: Pair | null}} Hover */
 
 /** @type {State} */
 const START = {
@@ -87,7 +87,7 @@ export function shownAngle() {
   return state.angle ?? shownBox().angle ?? null;
 }
 
-/** What one convention makes of the box. @typedef {ReturnType<typeof seen>} Seen */
+/** What one convention computes for the box. @typedef {ReturnType<typeof seen>} Seen */
 
 /** @param {string} key */
 export function seen(key) {
@@ -111,7 +111,7 @@ export function largestBin(values) {
   return found;
 }
 
-/** What the address holds of the view: only what is not as at first. */
+/** The part of the address that holds the view: only the values that differ from the start. */
 export function asHash() {
   const at = new URLSearchParams();
   at.set("box", `${shownBox().number}`);
@@ -129,7 +129,7 @@ export function asHash() {
   return `#${at.toString().replaceAll("%2C", ",")}`;
 }
 
-/** The state that an address asks for; what it says that is not possible is left. @param {string} hash @returns {State} */
+/** The state that an address asks for; impossible values in it are ignored. @param {string} hash @returns {State} */
 export function fromHash(hash) {
   const at = new URLSearchParams(hash.replace(/^#/, ""));
   /** @param {string} name @param {number} count */

@@ -16,7 +16,7 @@ import { WORDS, takes } from "./words.js";
 
 const MOST_TERMS = 64;
 
-/** @param {Seen} seen @param {Bin} bin @param {() => void} copy the command that says the same */
+/** @param {Seen} seen @param {Bin} bin @param {() => void} copy copies the command that prints the same */
 export function sumOf({ convention, row, pooling }, bin, copy) {
   if (!pooling) return element("section");
   const { kind } = pooling.plan;
@@ -132,7 +132,7 @@ function covered(name, _index, axis, p, _samples, cells) {
   };
 }
 
-/** The formula for a sample's place, with the box's numbers put in. @param {string} name @param {Axis} axis @param {number} p @param {string} index */
+/** The formula for a sample's place, with the box's numbers filled in. @param {string} name @param {Axis} axis @param {number} p @param {string} index */
 function positionText(name, axis, p, index) {
   const { row } = axis;
   const begin = exact(axis.begin);
@@ -235,7 +235,7 @@ function terms(pooling, bin) {
   );
 }
 
-/** The sum and its division, or the largest. @param {Pooling} pooling @param {Bin} bin */
+/** The sum and its division, or the largest term. @param {Pooling} pooling @param {Bin} bin */
 function result({ plan }, bin) {
   const { row, kind } = plan;
   /** @param {string} text @param {string} [strong] */

@@ -1,7 +1,7 @@
-// Which part of the map is seen: index coordinates, where cell i goes from i − ½ to i + ½, and pixels.
+// The visible part of the map: index coordinates, where cell i goes from i − ½ to i + ½, and pixels.
 
 /** @typedef {import("./content.js").Pair} Pair */
-/** Index coordinates of the upper left corner, and pixels a cell. @typedef {{top: number, left: number, cell: number, width: number, height: number}} View */
+/** Index coordinates of the upper left corner, and pixels per cell. @typedef {{top: number, left: number, cell: number, width: number, height: number}} View */
 
 /** @param {View} view @param {number} y */
 export function toY(view, y) {
@@ -24,12 +24,12 @@ export function cellAt([y, x], [height, width]) {
   return row >= 0 && row < height && column >= 0 && column < width ? [row, column] : null;
 }
 
-/** @param {[number, number, number]} at the middle, and pixels a cell @param {number} width @param {number} height @returns {View} */
+/** @param {[number, number, number]} at the middle, and pixels per cell @param {number} width @param {number} height @returns {View} */
 export function viewAt([y, x, cell], width, height) {
   return { top: y - height / cell / 2, left: x - width / cell / 2, cell, width, height };
 }
 
-/** The middle of a view, and its pixels a cell. @param {View} view @returns {[number, number, number]} */
+/** The middle of a view, and its pixels per cell. @param {View} view @returns {[number, number, number]} */
 export function middleOf(view) {
   const [y, x] = toIndex(view, view.width / 2, view.height / 2);
   return [round(y), round(x), round(view.cell)];
@@ -40,7 +40,7 @@ function round(value) {
   return Math.round(value * 1000) / 1000;
 }
 
-/** The view that shows y and x from low to high, with a margin, and of a box far away the map. @param {[Pair, Pair]} spans @param {Pair} size @param {number} width @param {number} height @returns {View} */
+/** The view that shows the spans of y and x with a margin, or for a box far away the map. @param {[Pair, Pair]} spans @param {Pair} size @param {number} width @param {number} height @returns {View} */
 export function fitted(spans, size, width, height) {
   const seen = spans.map(([low, high], n) => {
     const margin = Math.max(0.12 * (high - low), 0.8);
@@ -56,7 +56,7 @@ export function fitted(spans, size, width, height) {
   return viewAt([(top + bottom) / 2, (left + right) / 2, cell], width, height);
 }
 
-/** Zoomed about a point in pixels. @param {View} view @param {number} factor @param {number} x @param {number} y @returns {[number, number, number]} */
+/** The view zoomed about a point in pixels. @param {View} view @param {number} factor @param {number} x @param {number} y @returns {[number, number, number]} */
 export function zoomed(view, factor, x, y) {
   const cell = Math.min(Math.max(view.cell * factor, 0.5), 400);
   const [atY, atX] = toIndex(view, x, y);

@@ -1,4 +1,4 @@
-// What things are called, for each kind of plan.
+// The words for each kind of plan.
 
 /** @typedef {import("./planner.js").Kind} Kind */
 /** @typedef {import("./content.js").Row} Row */
@@ -35,7 +35,7 @@ export const WORDS = {
   },
 };
 
-/** What a bin is. @param {Row} row @param {Kind} kind */
+/** How a bin is computed. @param {Row} row @param {Kind} kind */
 export function takes(row, kind) {
   if (kind === "point" && row.max_over === "samples") return "its one sample";
   if (row.mode === "avg") return `the average of its ${WORDS[kind].all}`;
@@ -44,7 +44,7 @@ export function takes(row, kind) {
   return `the largest of its ${WORDS[kind].all}`;
 }
 
-/** What the colors and marks mean that are there. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
+/** The meaning of the colors and marks that are visible. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
 export function legendOf(pooling) {
   const { plan } = pooling;
   const { kind } = plan;

@@ -109,7 +109,7 @@ class MapFile:
         return self._find("/" + path.strip("/")) is not None
 
     def is_dataset(self, path: str) -> bool:
-        """Whether there is something at a path that is no group; a pattern is neither."""
+        """Whether something other than a group is at a path; a pattern is neither."""
         thing = self._find("/" + path.strip("/"))
         return thing is None or not isinstance(thing, (h5py.Group, Archive))
 
@@ -143,7 +143,8 @@ class MapFile:
         if thing is None and "*" in full.split("/"):
             return self._pattern(full)
         if thing is None:
-            raise FeatureError(f"{where_in(self.file, full)} is no dataset or group: {self._holds}")
+            where = where_in(self.file, full)
+            raise FeatureError(f"{where} is not a dataset or group: {self._holds}")
         if isinstance(thing, (h5py.Group, Archive)):
             return self._group(full)
         found = _found(full, thing.id if self.is_hdf5 else thing)

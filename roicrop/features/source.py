@@ -368,7 +368,7 @@ class FeatureSource:
         return [self._found(i)[1] for i in maps] if self.kind == "batch" else []
 
     def _map(self, i: int) -> StoredMap:
-        """What is known of map i, or of the batch that it is in."""
+        """The record of map i, or of the batch that it is in."""
         found, _ = self._found(i)
         path = found.path
         if path not in self._maps:

@@ -51,7 +51,7 @@ class StoredMap:
 
     @property
     def layout(self) -> str:
-        """The order of the axes, with an N where there is one."""
+        """The order of the axes, with an N if there is one."""
         return f"N{self.axes}"[-len(self.shape) :]
 
     @property
@@ -149,12 +149,12 @@ def type_name(dtype: np.dtype[Any] | None) -> str:
 
 
 def is_opaque(dtype: np.dtype[Any]) -> bool:
-    """Whether values are two bytes of no type: what h5py and NumPy make of bfloat16."""
+    """Whether values are two bytes without a type, as h5py and NumPy read bfloat16."""
     return dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None
 
 
 def number_type(dataset: Any) -> str:
-    """The type of a dataset's numbers: its own, or that of floats which are stored as words."""
+    """The type of a dataset's numbers: its own, or the type of floats stored as words."""
     dtype: np.dtype[Any] = dataset.dtype
     if dtype.itemsize == 2 and (dtype.kind in "iu" or is_opaque(dtype)):
         said = (hdf5.text_attribute(dataset, "dtype") or "").lower().rpartition(".")[2]

@@ -1,9 +1,9 @@
-"""Files in general: what a file is, whether it stays as it was, HDF5 and NumPy's.
+"""Files in general: what a file is, whether it changed while it was read, HDF5 and NumPy files.
 
-`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `written` what
-was never written, `npy` reads `.npy` and `.npz`, `arrays` a whole array of any of these, `text`
-reads text, `numbers` the numbers in it, and `columns` holds what was read. None of them knows what
-is in a file, and each is imported by those who need it.
+`hdf5` talks to h5py, `origins` finds the other files that a dataset's bytes are in, `written` the
+values that were never written, `npy` reads `.npy` and `.npz`, `arrays` a whole array of any of
+these, `text` reads text, `numbers` the numbers in it, and `columns` holds columns that were read.
+None of them knows what a file means, and each is imported by those who need it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A whole array, by its name, of a file that holds arrays: .npy, .npz or HDF5."""
+"""A whole array, by its name, from a file that holds arrays: .npy, .npz or HDF5."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read_table(
 ) -> tuple[NDArray[Any], list[str]]:
     """The array of rank 2 called `inner`, and the files that hold it.
 
-    Where `inner` is "" it is the only one, or the `usual` one.
+    If `inner` is "", it is the only array, or else the one called `usual`.
 
-    external: whether what is outside the file's folder is read, and raw storage.
+    external: whether files outside the file's folder, and raw storage, are read.
 
-    Raises FeatureError if there is none, and for one that is not here as a whole.
+    Raises FeatureError if there is no such array, or if part of it is missing.
     """
     where = f"{printable(path)}::{printable(inner)}" if inner else printable(path)
     if PurePath(path).suffix.lower() in HDF5_SUFFIXES:
@@ -48,7 +48,7 @@ def _from_hdf5(path: str, inner: str, where: str, external: bool) -> tuple[NDArr
         dataset = hdf5.find(file, f"/{inner}")
         if dataset is None or not hasattr(dataset, "shape"):
             raise FeatureError(
-                f"{where} is no dataset: name one, as in file.h5::/boxes; "
+                f"{where} is not a dataset: name one, as in file.h5::/boxes; "
                 f"the file holds {listing(list(file))}"
             )
         _check_rank(dataset, where)
@@ -63,4 +63,4 @@ def _from_hdf5(path: str, inner: str, where: str, external: bool) -> tuple[NDArr
 
 def _check_rank(array: Any, where: str) -> None:
     if array.ndim != 2:
-        raise FeatureError(f"{where} has shape {array.shape}: name a table, of rank 2")
+        raise FeatureError(f"{where} has shape {array.shape}: name an array of rank 2")

@@ -1,4 +1,4 @@
-"""Columns of millions of rows in little memory: arrays that grow, and shrink, where they are."""
+"""Columns of millions of rows in little memory: arrays that grow and shrink in place."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _MOST_KNOWN: Final = 1 << 15  # texts
 
 
 def in_blocks(count: int) -> Iterator[slice]:
-    """So many rows, some at a time: what is computed of all of them may be more than they are."""
+    """`count` rows, some at a time: results for all of them could take more memory than they do."""
     return (slice(n, min(n + _AT_ONCE, count)) for n in range(0, count, _AT_ONCE))
 
 
 def values_of(column: NDArray[Any]) -> Iterator[Any]:
-    """The values of a column as Python has them."""
+    """The values of a column as Python objects."""
     return chain.from_iterable(column[some].tolist() for some in in_blocks(len(column)))
 
 
 def throughout(number: int, count: int) -> NDArray[np.int64]:
-    """(count,) the same number, which is in memory once."""
+    """(count,) one number repeated, held in memory once."""
     return np.broadcast_to(np.int64(number), count)
 
 
 def grown(whole: Any, part: Any) -> Any:
-    """The values of both; arrays grow in place, for there may be little room."""
+    """The values of both; arrays grow in place, because memory may be short."""
     if part is None or not len(part):
         return whole
     if not len(whole):
@@ -52,7 +52,7 @@ def grown(whole: Any, part: Any) -> Any:
 
 
 def taken(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
-    """Some rows, which ascend, moved to the front of the array that they are in."""
+    """Some rows, in ascending order, moved to the front of their own array."""
     for some in in_blocks(len(rows)):
         array[some] = array[rows[some]]
     array.resize((len(rows), *array.shape[1:]), refcheck=False)
@@ -60,7 +60,7 @@ def taken(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
 
 
 def shared(values: NDArray[Any], known: dict[str, str]) -> NDArray[Any]:
-    """The values; texts that are equal are in memory once, as far as `known` has room for them."""
+    """The values, with equal texts held in memory once, as far as `known` has room for them."""
     if values.dtype == object:
         for n, value in enumerate(values):
             if type(value) is str:
@@ -71,7 +71,7 @@ def shared(values: NDArray[Any], known: dict[str, str]) -> NDArray[Any]:
 
 
 def whole_numbers(texts: Any) -> NDArray[np.int64] | None:
-    """The numbers, if each text is one, written the plain way."""
+    """The integers, if each text is one in plain decimal digits; else None."""
     try:
         numbers = np.fromiter(map(int, texts), np.int64, len(texts))
     except (ValueError, OverflowError):
@@ -80,7 +80,7 @@ def whole_numbers(texts: Any) -> NDArray[np.int64] | None:
 
 
 def are_writable(texts: Any) -> bool:
-    """Whether texts can be encoded (half a surrogate pair cannot) and hold no NUL."""
+    """Whether texts can be encoded (half a surrogate pair cannot be) and hold no NUL."""
     try:
         parts = range(0, len(texts), _AT_ONCE)
         return all(b"\0" not in "".join(texts[n : n + _AT_ONCE]).encode() for n in parts)

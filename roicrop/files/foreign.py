@@ -1,4 +1,4 @@
-"""What a file is that holds no feature maps as roicrop reads them, and what to do with it."""
+"""Recognise a file that does not hold feature maps as roicrop reads them, and say what to do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 _LOOKED_AT: Final = 512  # bytes at the beginning
 
-# What a file begins with, what it then is, and what to do.
+# How a file begins → what it is, and what to do.
 _BEGINNINGS: Final = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
     (rb"\s*<(!doctype html|html|head|body)", "a web page (HTML)", "download the file itself"),
-    (rb"\s*<\?xml", "XML, perhaps what a server said", "download the file itself"),
+    (rb"\s*<\?xml", "XML, perhaps a server's error message", "download the file itself"),
     (rb"PK\x03\x04", "a ZIP archive", "unpack it, and name the file in it"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd", "compressed as a whole", "unpack it first"),
     (rb"MATLAB 5\.0 MAT-file", "a MATLAB file before v7.3", "save it with -v7.3"),
@@ -22,7 +22,7 @@ _BEGINNINGS: Final = (
     (rb"\x80[\x02-\x05]", "a Python pickle, which could run any code", "write HDF5 with h5py"),
     (rb"\Z", "empty", "write or download it again"),
 )
-# By suffix: what opens such a file in Python as a mapping or a tensor x.
+# By suffix: code that opens such a file in Python as a mapping or a tensor x.
 _TORCH: Final = "import torch; x = torch.load({path!r}, map_location='cpu', weights_only=True)"
 _LOADERS: Final = {
     ".pt": _TORCH,
@@ -38,7 +38,7 @@ def what_it_is(path: str) -> str | None:
         load, out = loader.format(path=path), f"{PurePath(path).stem}.h5"
         lines = f"{load}; x = x['features'] if isinstance(x, dict) else x"
         return (
-            "holds PyTorch tensors, which roicrop does not read: make HDF5 of them in Python: "
+            "holds PyTorch tensors, which roicrop does not read: convert them to HDF5 in Python: "
             f"import h5py; {lines}; h5py.File({out!r}, 'w')['features'] = x.float().numpy()"
         )
     try:
@@ -53,7 +53,7 @@ def what_it_is(path: str) -> str | None:
 
 
 def numpy_kind(path: str) -> str | None:
-    """Npy or npz, for a file that NumPy wrote, by what is in it; None for any other."""
+    """The kind, npy or npz, of a file that NumPy wrote, by its content; None for any other."""
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(6)

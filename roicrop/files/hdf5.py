@@ -1,4 +1,4 @@
-"""How to talk to h5py: open, find, walk, read attributes and filters, and say errors in one line.
+"""Talking to h5py: open, find, walk, read attributes and filters, and give errors in one line.
 
 Nothing here knows what a feature map is. `where` is `file.h5::/path`, as the user would type it.
 """
@@ -20,7 +20,7 @@ from roicrop.errors import FeatureError, RoicropError
 from roicrop.files.foreign import what_it_is
 from roicrop.text import printable
 
-# How locking fails where another program holds the lock. Otherwise the file system cannot lock.
+# How locking fails if another program holds the lock. With other errors the file system can't lock.
 _HELD: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 
 _FILTER_NAMES: Final = {
@@ -50,11 +50,11 @@ H5PY_ERRORS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, Me
 
 
 def open_file(path: str) -> h5py.File:
-    """The file, open for reading; FeatureError says why not.
+    """The file, open for reading; FeatureError says why it cannot be opened.
 
     If the file system cannot lock files (some network mounts), the file is read
-    without a lock. A lock that another program holds is respected: what it is writing may be half
-    there. One that is written for readers to see (SWMR) is read so.
+    without a lock. A lock that another program holds is respected: that program may be halfway
+    through writing. A file that is being written in SWMR mode is read in SWMR mode.
     """
     try:
         return open_as_it_is(path)
@@ -68,7 +68,7 @@ def open_as_it_is(path: str) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         if "SWMR" in str(error) or "already open for write" in str(error):
-            with suppress(OSError):  # it is written otherwise
+            with suppress(OSError):  # it is not in SWMR mode
                 return h5py.File(path, "r", swmr=True)
         if not _failed_to_lock(error) or error.errno in _HELD:
             raise
@@ -76,7 +76,7 @@ def open_as_it_is(path: str) -> h5py.File:
 
 
 def get(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group:
-    """What is at a path, as `walk` and `links` spell it: names need not be UTF-8."""
+    """The object at a path, as `walk` and `links` spell it: names need not be UTF-8."""
     return file[_encoded(path)]
 
 
@@ -92,7 +92,7 @@ def find(file: h5py.File, path: str) -> h5py.Dataset | h5py.Group | None:
 
 
 def links(group: h5py.Group) -> list[str]:
-    """The names in a group: first of what is stored in place, then of what is linked."""
+    """The names in a group: first of the objects stored in it, then of links."""
     return [_decoded(name) for _, name in _links(group)]
 
 
@@ -109,14 +109,14 @@ def walk(
 ) -> Iterator[tuple[str, h5py.h5d.DatasetID | str]]:
     """Every dataset below a group, with its path; or why a link is not followed.
 
-    Of a dataset it gives h5py's id, which knows its shape and dtype: there may be millions.
+    A dataset is given as h5py's id, which knows its shape and dtype: there may be millions.
 
     path: the group's own. why_not: why another file (as a link in a file names it) is not opened.
-    Links are followed, after what is stored in place, and each group is entered once.
+    Links are followed after the objects stored in place, and each group is entered once.
     """
     entered: set[tuple[int, int]] = set()
     waiting = [_inside(group, path.rstrip("/"), why_not, entered)]
-    while waiting:  # not by recursion: a file may nest groups deeper than Python calls
+    while waiting:  # not recursive: a file may nest groups deeper than Python's stack allows
         for inner, child in waiting[-1]:
             if isinstance(child, h5py.h5g.GroupID):
                 waiting.append(_inside(h5py.Group(child), inner, why_not, entered))
@@ -133,7 +133,7 @@ def _inside(
     why_not: Callable[[str, str], str | None],
     entered: set[tuple[int, int]],
 ) -> Iterator[tuple[str, Any]]:
-    """What is in a group, unless it was entered before: h5py's ids; or why one has none."""
+    """The members of a group not entered before: h5py's ids, or why a link is not followed."""
     if identity(group.id) in entered:
         return
     entered.add(identity(group.id))
@@ -154,13 +154,13 @@ def _inside(
 
 
 def identity(thing: Any) -> tuple[int, int]:
-    """What two paths to the same object (h5py's id of it) have in common."""
+    """A key that is the same for all paths to an object (given as h5py's id)."""
     info = h5py.h5o.get_info(thing)
     return info.fileno, info.addr
 
 
 def broken(group: h5py.Group, path: str) -> str:
-    """What is wrong with a link that leads nowhere, or to an object that is damaged."""
+    """What is wrong with a link that leads nowhere or to a damaged object."""
     link = _link(group, path)
     if link is None or link == ("", ""):
         return "cannot be opened: the file is damaged"
@@ -190,7 +190,7 @@ def _decoded(path: bytes) -> str:
 
 
 def dtype_of(dataset: Any) -> np.dtype[Any] | None:
-    """The stored type, or None for one that NumPy lacks."""
+    """The stored type, or None for a type that NumPy lacks."""
     try:
         dtype: np.dtype[Any] = dataset.dtype
     except TypeError:
@@ -223,7 +223,7 @@ def number_attribute(thing: Any, name: str, where: str) -> tuple[float, ...] | N
 
 
 def is_scale(value: float) -> bool:
-    """Whether a number can be a scale: positive, and so that no product or quotient overflows."""
+    """Whether a number can be a scale: positive, and no product or quotient overflows."""
     return 1e-12 <= value <= 1e12
 
 
@@ -244,12 +244,12 @@ def compression_of(dataset: h5py.Dataset) -> str:
 
 
 def filter_name(code: int) -> str:
-    """What to call a filter."""
+    """The name of a filter, or its number if it is unknown."""
     return _FILTER_NAMES.get(code, f"filter {code}")
 
 
 def missing_filter(dataset: h5py.Dataset) -> str | None:
-    """What a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
+    """Which filter a dataset needs that HDF5 lacks here, and the remedy; None if it can be read.
 
     hdf5plugin is loaded for a dataset that needs it, and for no other.
     """
@@ -280,7 +280,7 @@ def _filters(dataset: h5py.Dataset) -> list[tuple[int, str, tuple[int, ...]]]:
 
 @contextmanager
 def named_errors(where: str) -> Iterator[None]:
-    """Whatever h5py raises inside, as a FeatureError of one line that says where."""
+    """Turn whatever h5py raises inside into a FeatureError of one line that says where."""
     try:
         yield
     except RoicropError:
@@ -306,7 +306,7 @@ def _why_not_opened(path: str, error: Exception) -> str:
             f"that has died, run h5clear -s {path}"
         )
     if "truncated file" in reason:
-        return f"{path} is truncated ({reason}): it was not written or copied to its end"
+        return f"{path} is truncated ({reason}): it was not written or copied completely"
     if "signature not found" in reason:
         return f"{path} {what_it_is(path) or 'is not an HDF5 file'}"
     if isinstance(error, OSError) and error.errno:
@@ -319,7 +319,7 @@ def _failed_to_lock(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """HDF5's own words: the cause, which it puts in parentheses, without the time of day."""
+    """HDF5's own message: the cause, which it puts in parentheses, without the time of day."""
     said = error.args[-1] if isinstance(error, (OSError, KeyError)) and error.args else error
     text = " ".join(str(said).split())
     cause = re.fullmatch(r"[^(]*\((.*)\)", text)

@@ -1,6 +1,6 @@
-"""NumPy's own files as feature maps: `.npy`, and the arrays of an `.npz`; pickles never.
+"""NumPy's own files as feature maps: `.npy`, and the arrays of an `.npz`; never pickles.
 
-An `Array` has what this room uses of an HDF5 dataset, and an `Archive` what it uses of a file.
+An `Array` stands in for an HDF5 dataset, and an `Archive` for an HDF5 file.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Array:
     chunks = None
 
     def __init__(self, stream: IO[bytes], size: int, where: str) -> None:
-        """Look at the header of an array that takes so many bytes, with its header."""
+        """Read the header of an array that takes `size` bytes, header included."""
         self._stream, self._where = stream, where
         self._whole: np.ndarray[Any, Any] | None = None
         version = np.lib.format.read_magic(stream)
         if version not in _HEADERS:
             raise ValueError(f"its format is version {version[0]}.{version[1]}")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
             self.shape, self._fortran, self.dtype = _HEADERS[version](stream)
         self._start = stream.tell()
         self.ndim, self.size = len(self.shape), math.prod(self.shape)
@@ -49,10 +49,10 @@ class Array:
             raise ValueError(f"its values take {due:,} bytes, but {bytes_here:,} are there")
 
     def __getitem__(self, key: Any) -> np.ndarray[Any, Any]:
-        """Whole numbers, then slices in steps of 1: what the first slice leaves out is not read."""
+        """Integers, then slices in steps of 1: values outside the first slice are not read."""
         key = key if isinstance(key, tuple) else (key,)
         if self._fortran or not self.shape:
-            # In Fortran's order the first axis varies fastest, so that nothing less can be read.
+            # In Fortran order the first axis varies fastest, so the whole array must be read.
             if self._whole is None:
                 self._whole = self._read(0, self.size).reshape(self.shape, order="F")
             fixed_order: np.ndarray[Any, Any] = self._whole[key]
@@ -79,7 +79,7 @@ class Array:
 
 
 class Held(Array):
-    """An array in memory, for those who read arrays in files."""
+    """An array in memory, for code that reads arrays in files."""
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         self._values = values
@@ -116,7 +116,7 @@ class Archive:
 
     @property
     def is_zip(self) -> bool:
-        """Whether it is an `.npz`, which is unpacked from its beginning whatever is read."""
+        """Whether it is an `.npz`, which is unpacked from the beginning whichever part is read."""
         return self._zip is not None
 
     def walk(self) -> Iterator[tuple[str, Array]]:
@@ -124,7 +124,7 @@ class Archive:
         yield from sorted(self.arrays.items())
 
     def close(self) -> None:
-        """Close the file; harmless when done twice."""
+        """Close the file; closing it twice is harmless."""
         for stream in self._streams:
             stream.close()
         if self._zip is not None:
@@ -145,7 +145,7 @@ class Archive:
                 self.arrays[name] = Array(member, info.file_size, f"{path}::{printable(name)}")
 
     def verify(self, path: str) -> None:
-        """Read an array of an `.npz` once: only at its end does ZIP tell whether it is whole."""
+        """Read an array of an `.npz` once: only at the end does ZIP compare its checksum."""
         if self._zip is not None:
             with named_errors(f"{self.filename}::{path}"):
                 member = self._zip.open(path.strip("/") + ".npy")
@@ -155,7 +155,7 @@ class Archive:
 
 
 class InMemory(Archive):
-    """Arrays that are in no file, under a name for messages."""
+    """Arrays in memory, not in a file, with a name for messages."""
 
     def __init__(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
         self.filename = name
@@ -165,11 +165,11 @@ class InMemory(Archive):
 
 @contextmanager
 def named_errors(where: str) -> Iterator[None]:
-    """Whatever goes wrong in reading NumPy's files, as one line."""
+    """Turn whatever goes wrong in reading NumPy's files into a FeatureError of one line."""
     try:
         yield
     except FeatureError:
         raise
-    except Exception as error:  # zipfile, zlib, ast and tokenize raise a dozen kinds of them
+    except Exception as error:  # zipfile, zlib, ast and tokenize raise a dozen kinds
         reason = printable(" ".join(str(error).split()) or type(error).__name__)
         raise FeatureError(f"{where} cannot be read: {reason}") from error

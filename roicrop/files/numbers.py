@@ -1,4 +1,4 @@
-"""Numbers from lists and text, with what is wrong with which row."""
+"""Numbers from lists and text, and what is wrong in which row."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _DECIMAL_COMMA: Final = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
 def boxes_of(lists: list[Any], width: int | None = None) -> tuple[Array, dict[int, str]]:
-    """(n, width) float64 from lists of that many numbers, and what is wrong with which.
+    """(n, width) float64 from lists of that many numbers, and row → what is wrong with it.
 
-    width: None is 5 where lists have five numbers and none has four, else 4. An empty list, and
-    null, are NaN throughout: no box. What was read is taken out of `lists`, to make room.
+    width: None means 5 if some lists have five numbers and none has four, else 4. An empty list
+    or null becomes NaN throughout: no box. Items are removed from `lists` as they are read, to
+    save memory.
     """
     widths = {len(box) for box in lists if type(box) is list}
     width = width or (5 if 5 in widths and 4 not in widths else 4)
-    boxes, faults = np.empty((len(lists), width)), {}  # its pages are taken as lists are given up
+    boxes, faults = np.empty((len(lists), width)), {}  # pages are allocated as lists are freed
     for start in range(0, len(lists), _AT_ONCE):
         some = lists[start : start + _AT_ONCE]
         end = start + len(some)
@@ -49,7 +50,7 @@ def boxes_of(lists: list[Any], width: int | None = None) -> tuple[Array, dict[in
 
 
 def numbers_of(values: Sequence[Any] | Array) -> tuple[Array, dict[int, str]]:
-    """(n,) float64, NaN for null and empty text, and what is no number, by its row."""
+    """(n,) float64, NaN for null and empty text, and row → why its value is not a number."""
     numbers = values if isinstance(values, np.ndarray) else _float64(iter, values, len(values))
     if numbers is not None:
         return numbers, {}
@@ -70,18 +71,18 @@ def numbers_of(values: Sequence[Any] | Array) -> tuple[Array, dict[int, str]]:
 
 
 def opened(values: Any) -> list[Any]:
-    """What cells hold that are JSON, numbers between commas or spaces, or lists of points."""
+    """The content of cells of JSON, of numbers between commas or spaces, or of lists of points."""
     return [*map(_open, values)] if str in set(map(type, values)) or are_nested(values) else values
 
 
 def are_nested(values: Any) -> bool:
-    """Whether values are lists of lists, such as two points each."""
+    """Whether values are lists of lists, such as pairs of points."""
     first = next(filter(None, values), None)
     return isinstance(first, list) and isinstance(first[0], list)
 
 
 def is_number(cell: str) -> bool:
-    """Whether text is a number, and not what Python alone takes for one: 1_0, other digits."""
+    """Whether text is a number, excluding what only Python accepts (1_0, non-ASCII digits)."""
     cell = cell.strip()
     try:
         float(cell)

@@ -1,7 +1,7 @@
 """Where the bytes of a dataset are: in other files, by links, virtual sources and raw storage.
 
-HDF5 follows all of these without a word, to any file of this machine, and reads the fill value in
-place of what is missing. Here all of it is found first, at every depth.
+HDF5 silently follows all of these to any file on this machine, and reads the fill value in place
+of values that are missing. Here all of them are found first, at every depth.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import h5py
 from roicrop.files import hdf5
 from roicrop.text import printable
 
-# File and dataset → of each part of it that is used, how many values, and the end.
+# File and dataset → for each part that is used, how many values it has and where it ends.
 _Parts: TypeAlias = "dict[tuple[str, str], list[tuple[int, tuple[int, ...]]]]"
 _REMEDY: Final = "--allow-external reads it"
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder of the file that a user named, with what is below it: what it names is read there.
+    """The folder of the file that a user named: files that it names are read in and below it.
 
-    external: whether what is elsewhere is read too, and raw storage.
+    external: whether files elsewhere, and raw storage, are read too.
     """
 
     folders: tuple[str, str]
@@ -35,12 +35,12 @@ class Home:
 
     @classmethod
     def of(cls, path: str, *, external: bool) -> Home:
-        """That of a file: where it was named, and, if it is a link, where it is."""
+        """The home of a file: the folder in which it was named, and, for a link, where it leads."""
         own = os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))
         return cls((os.path.realpath(own[0]), own[1]), external)
 
     def why_not(self, file: str, named: str) -> str | None:
-        """Why a file that another one names is not opened; None if it is, or is not there."""
+        """Why a file that another one names is not opened; None if it is opened or missing."""
         place = os.path.realpath(beside(file, named))
         inside = any(place.startswith(folder.rstrip(os.sep) + os.sep) for folder in self.folders)
         if self.external or inside or not os.path.exists(place):
@@ -50,7 +50,7 @@ class Home:
 
 @dataclass(slots=True)
 class Origins:
-    """The files that hold a dataset's values, and what is missing or refused, if anything is."""
+    """The files that hold a dataset's values, and what is missing or refused, if anything."""
 
     files: list[str] = field(default_factory=list)
     problem: str | None = None
@@ -64,7 +64,7 @@ def origins_of(dataset: h5py.Dataset, home: Home) -> Origins:
 
 
 def beside(file: str, name: str) -> str:
-    """Where HDF5 finds a file that another names: as it stands, or in the other's directory."""
+    """Where HDF5 finds a file that another names: at that path, or in the other's directory."""
     directory = os.path.dirname(os.path.realpath(file))
     prefix = _prefix("HDF5_VDS_PREFIX", file)
     places = [os.path.join(prefix, name)] if prefix else []
@@ -100,19 +100,19 @@ def _raw(dataset: h5py.Dataset, home: Home, files: list[str]) -> Iterator[str]:
     """Raw storage, which HDF5 looks for from the current directory."""
     names = ", ".join(printable(name) for name, _, _ in dataset.external[:3])
     if not home.external:
-        yield f"is stored in {names}, as bytes of another file: {_REMEDY}"
+        yield f"is stored as raw bytes in {names}: {_REMEDY}"
     due = dataset.size * dataset.dtype.itemsize
     for name, offset, size in dataset.external:
         place = os.path.join(_prefix("HDF5_EXTFILE_PREFIX", dataset.file.filename), name)
         size = min(size, due)
         if not os.path.exists(place):
-            yield f"is stored in {printable(name)}, which is not there: bring it back"
+            yield f"is stored in {printable(name)}, which does not exist: restore it"
         elif os.path.getsize(place) < offset + size:
             yield f"is stored in {printable(name)}, which ends before its values do"
         files.append(place)
         due -= size
     if due:
-        yield f"is stored in {names}, which are {due:,} bytes short of its values"
+        yield f"is stored in {names}, which lack {due:,} bytes of its values"
 
 
 def _virtual(
@@ -136,7 +136,7 @@ def _virtual(
             except hdf5.H5PY_ERRORS:
                 part = None
             if not isinstance(part, h5py.Dataset):
-                yield f"{made} is not there: bring it back"
+                yield f"{made} does not exist: restore it"
                 return
             if any(_is_short(part, *needed) for needed in all_needed):
                 yield f"{made} is too small: its shape is {part.shape}"
@@ -146,7 +146,7 @@ def _virtual(
 
 
 def _needed(source: Any) -> tuple[int, tuple[int, ...]]:
-    """How many values, and one past the last index on each axis: 0 and () where it is open."""
+    """How many values, and one past the last index on each axis; 0 and () for an open selection."""
     space = source.src_space
     if space.get_select_type() == h5py.h5s.SEL_ALL:
         return source.vspace.get_select_npoints(), ()
@@ -161,7 +161,7 @@ def _is_short(part: h5py.Dataset, count: int, end: tuple[int, ...]) -> bool:
 
 
 def _existing(parts: _Parts, own: str) -> _Parts:
-    """The parts, with each pattern ("%b") replaced by those of its files that there are."""
+    """The parts, with each pattern ("%b") replaced by the files that exist for it."""
     plain: _Parts = {}
     for (name, path), needed in parts.items():
         if "%b" not in name + path:

@@ -1,4 +1,4 @@
-"""`file::path`: a file, and what is meant in it."""
+"""`file::path`: a file, and a path inside it."""
 
 from __future__ import annotations
 

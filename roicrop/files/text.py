@@ -19,17 +19,17 @@ from roicrop.text import printable
 MOST_UNPACKED: Final = 1 << 30  # bytes that a .gz may hold: a small file can unpack to anything
 
 _BLOCK: Final = 1 << 18
-_FEW: Final = 1 << 20  # characters, of which any may be brackets
+_FEW: Final = 1 << 20  # characters; a text this short may be all brackets
 _START: Final = 64  # bytes that tell what a file is
 _LONGEST_SHOWN: Final = 60
 _BOM: Final = b"\xef\xbb\xbf"
-# What begins so, in lower case, is no text of boxes, and what to do about it.
+# How a file that does not hold boxes as text begins, in lower case → what it is, and what to do.
 _OTHERS: Final = (
     (b"pk\x03\x04", "a ZIP or Excel file: save the sheet as CSV"),
     (b"\x89hdf", "HDF5: name the dataset of boxes, as in {name}::/boxes"),
-    (b"\x93numpy", "NumPy's .npy: call it that"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
-    (b"\x80", "a pickle of Python: write its boxes as JSON or CSV"),
+    (b"\x93numpy", "NumPy's .npy: give it that extension"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run git lfs pull"),
+    (b"\x80", "a Python pickle: write its boxes as JSON or CSV"),
     (b"<!doctype html", "a web page: download the file itself"),
     (b"<html", "a web page: download the file itself"),
     (
@@ -43,7 +43,7 @@ _OTHERS: Final = (
 def opened(path: str, name: str) -> Iterator[BinaryIO]:
     """The bytes of a file, or of standard input where the path is "-": UTF-8, without its BOM.
 
-    gzip is unpacked as it is read. Raises TextError for what cannot be read and what is no text.
+    gzip is unpacked as it is read. Raises TextError for a file that cannot be read or is not text.
     """
     if path == "-" and sys.stdin is None:
         raise TextError(f"{name} is closed: pipe boxes into it, or name a file")
@@ -64,24 +64,24 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
 
 
 def read_text(stream: BinaryIO, name: str) -> str:
-    """All that is left, as text that can be JSON: values too small to hold boxes are refused."""
+    """The rest of the stream, to be parsed as JSON; mere brackets, without boxes, are refused."""
     text = _decoded(_all(stream), name, 1)
     if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
-        raise TextError(f"{name} holds little but brackets: a box takes four numbers")
+        raise TextError(f"{name} holds little except brackets: a box takes four numbers")
     return text
 
 
 def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, list[str]]]:
-    """The lines, each with a newline, a few at a time, and the number of the first of these.
+    """The lines, each with its newline, a few at a time, with the number of the first of them.
 
-    A carriage return ends one too. Raises TextError for one of more than `longest` characters.
+    A carriage return ends a line too. Raises TextError for a line over `longest` characters.
     """
     rest, line, ends = b"", 1, False
     while not ends:
         chunk = stream.read(_BLOCK)
         rest, ends = rest + chunk, len(chunk) < _BLOCK
         cut = len(rest)
-        if not ends:  # a carriage return at the very end may be half of an end of line
+        if not ends:  # a carriage return at the very end may be the first half of "\r\n"
             cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
             if not cut and len(rest) > 4 * longest:
                 raise TextError(f"{name} line {line} is longer than {longest:,} characters")
@@ -122,9 +122,9 @@ def json_parts(text: str, size: int) -> Iterator[list[Any]]:
 
 
 def parse_json_lines(texts: Sequence[str], name: str, lines: Iterable[int]) -> list[object]:
-    """The value of each text, which is the line of that number."""
+    """The JSON value of each text, which is the line with that number."""
     with contextlib.suppress(ValueError, RecursionError):
-        values: list[object] = _decode(f"[{','.join(texts)}]")  # at once, in two thirds of the time
+        values: list[object] = _decode(f"[{','.join(texts)}]")  # all at once: a third faster
         if len(values) == len(texts):
             return values
     return [parse_json(text, name, line) for text, line in zip(texts, lines, strict=True)]
@@ -144,7 +144,7 @@ _decode = json.JSONDecoder().decode
 
 @contextmanager
 def _kept_open(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
-    """The stream; when it goes, what is below it, which may be standard input, stays open."""
+    """The stream; leaving keeps the one below it open, which may be standard input."""
     try:
         yield stream
     finally:
@@ -152,7 +152,7 @@ def _kept_open(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
 
 
 class _Bounded(gzip.GzipFile):
-    """What gzip holds, up to a bound."""
+    """The unpacked content of a gzip file, up to a limit."""
 
     def read(self, size: int | None = -1) -> bytes:
         content = super().read(size)
@@ -168,7 +168,7 @@ def _named(name: str) -> Iterator[None]:
     except TextError:
         raise
     except UnicodeError as error:
-        raise TextError(f"{name}: not the UTF-16 it begins as: save it as UTF-8") from error
+        raise TextError(f"{name}: begins as UTF-16 but is not: save it as UTF-8") from error
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or printable(error)
         raise TextError(f"{name} cannot be read: {why}") from error
@@ -204,5 +204,5 @@ def _json_error(error: Exception, name: str, line: int | None = None) -> TextErr
     where = f"{name} line {line or error.lineno} column {error.colno}"
     advice = ""
     if error.msg == "Extra data" and line is None:
-        advice = " (where each line is a value of its own, say --boxes-format jsonl)"
+        advice = " (if each line is a value of its own, give --boxes-format jsonl)"
     return TextError(f"{where}: not JSON: {error.msg}{advice}")

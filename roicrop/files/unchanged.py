@@ -1,4 +1,4 @@
-"""Inputs that stay as they were: what was read of a file that changed meanwhile is not trusted."""
+"""Inputs that must not change: data read from a file that changed meanwhile is not trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Unchanged"]
 class Unchanged:
     """Files as they were when they were added: their sizes and times of change.
 
-    HDF5 reads zeros beyond the end of a file that shrinks while it is open, without a word.
+    HDF5 silently reads zeros beyond the end of a file that shrinks while it is open.
     """
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
@@ -22,7 +22,7 @@ class Unchanged:
         self.add(paths)
 
     def add(self, paths: Iterable[str]) -> None:
-        """Watch these too; what is no regular file (a pipe, "-") is not watched."""
+        """Watch these too, except for those that are not regular files (a pipe, "-")."""
         for path in paths:
             if path not in self._before:
                 self._before[path] = _state(path)
@@ -33,7 +33,7 @@ class Unchanged:
         return [*self._before]
 
     def check(self) -> None:
-        """RoicropError if a file is not as it was."""
+        """Raise RoicropError if a file has changed."""
         for path, before in self._before.items():
             if before is None or (now := _state(path)) == before:
                 continue
@@ -41,7 +41,7 @@ class Unchanged:
             if now is not None and now[0] != before[0]:
                 how = f"changed from {before[0]:,} to {now[0]:,} bytes"
             raise RoicropError(
-                f"{path} {how} while it was read: run again when no program writes it"
+                f"{path} {how} while it was read: run again when no program is writing it"
             )
 
 

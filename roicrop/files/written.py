@@ -15,10 +15,10 @@ from roicrop.files.origins import Home, beside
 
 
 def written(dataset: h5py.Dataset, rows: Sequence[int]) -> dict[int, float]:
-    """Which part of each of these rows, along the first axis, was written: 0 none, 1 all of it.
+    """How much of each of these rows, along the first axis, was written: from 0 (none) to 1 (all).
 
-    The sources of a virtual dataset are looked at too, in the folder of its file and below. What
-    cannot be told counts as written.
+    The sources of a virtual dataset are checked too, in the folder of its file and below. A row
+    counts as written if that cannot be determined.
     """
     if dataset.external or not dataset.shape:
         return dict.fromkeys(rows, 1.0)
@@ -36,15 +36,15 @@ def written(dataset: h5py.Dataset, rows: Sequence[int]) -> dict[int, float]:
 
 
 def _of_virtual(dataset: h5py.Dataset, rows: Sequence[int]) -> dict[int, float]:
-    """A row has what its sources have, and 0 if it has none."""
+    """As `written`, from the sources of a virtual dataset; 0 for a row without sources."""
     found = dict.fromkeys(rows, 0.0)
     for source in dataset.virtual_sources():
         try:
             (low, *_), (high, *_) = source.vspace.get_select_bounds()
             begin, end = 0, high - low
-            if source.src_space.get_select_type() != h5py.h5s.SEL_ALL:  # which has no bounds
+            if source.src_space.get_select_type() != h5py.h5s.SEL_ALL:  # SEL_ALL has no bounds
                 (begin, *_), (end, *_) = source.src_space.get_select_bounds()
-        except hdf5.H5PY_ERRORS:  # without an end, and perhaps of many files
+        except hdf5.H5PY_ERRORS:  # an unlimited selection, perhaps from many files
             return dict.fromkeys(rows, 1.0)
         its = [row for row in rows if low <= row <= high]
         by_row = end - begin == high - low

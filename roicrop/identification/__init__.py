@@ -4,7 +4,8 @@
 
 `hypotheses` lists what to try, `pooled` picks the few boxes and channels that distinguish most,
 `search` tries everything on these, and `trials` tests what is left on all boxes. `verdict` also
-says what the data cannot distinguish; if nothing fits, `residual` and `transformed` find out why.
+reports what the data cannot distinguish; if nothing fits, `residual` and `transformed` find out
+why.
 """
 
 from __future__ import annotations

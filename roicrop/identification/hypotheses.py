@@ -1,4 +1,4 @@
-"""What may have made a tensor: rules, a reading of the boxes, a scale, and a layout."""
+"""Possible origins of a tensor: rules, a reading of the boxes, a scale, and a layout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FAME: Final = {name: place for place, name in enumerate(PLAIN)}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One computation, under every name that it goes by.
+    """One computation, with every name that it is known by.
 
     conventions: those that need the fewest options first, then the best known. A mode does not
         count as an option, nor does a sampling ratio if the framework's own is adaptive.
@@ -43,7 +43,7 @@ class Rules:
 
     @property
     def convention(self) -> Convention:
-        """The convention to name the rules by."""
+        """The convention whose name stands for the rules."""
         return self.conventions[0]
 
     @property
@@ -115,7 +115,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A way to make a tensor; scale: cells per pixel, None for the files' or options' own."""
+    """A way to make a tensor; scale: cells per pixel, None to keep the files' or options'."""
 
     rules: Rules
     reading: Reading
@@ -123,7 +123,7 @@ class Hypothesis:
     layout: Layout
 
     def cost(self, given: Reading, channels_last: bool) -> tuple[int, int, int]:
-        """Sort key: the distance from files and options as given and a convention without options.
+        """Sort key: the distance from files and options as given, and from a plain convention.
 
         At equal distance, the best known first.
         """
@@ -140,7 +140,7 @@ class Hypothesis:
 
 
 def readings(given: Reading) -> list[Reading]:
-    """Everything that four numbers can mean, starting with what files and options say."""
+    """Every meaning that four numbers can have, starting with the one that was declared."""
     pixels = [Reading(each) for each in BOX_FORMATS]
     fractions = [Reading(each, normalized=True) for each in BOX_FORMATS]
     inclusive = [Reading(each, inclusive=True) for each in BOX_FORMATS if each in _TWO_CORNERS]
@@ -152,7 +152,7 @@ _TWO_CORNERS: Final = ("xyxy", "yxyx")  # in other formats the second half is a 
 
 @functools.cache
 def all_rules() -> tuple[Rules, ...]:
-    """Every convention under every option, with those that compute the same merged."""
+    """Every convention under every option, merging those that compute the same."""
     same: dict[str, list[Convention]] = {}
     for row in _rows():
         rows = same.setdefault(repr(effective(row)), [])
@@ -166,7 +166,7 @@ def _simplicity(row: Convention) -> tuple[int, int, int]:
 
 
 def _unusual(row: Convention) -> int:
-    """How many options its name needs beyond those that people usually set."""
+    """How many options a row's name needs beyond those that people usually set."""
     usual = {"--mode"} if row.kind != "cell" else set()
     if PLAIN[row.name].sampling_ratio == "adaptive" and row.sampling_ratio != "exact":
         usual.add("--sampling-ratio")
@@ -206,7 +206,7 @@ def given_reading(job: Job) -> Reading:
 
 
 def reread(job: Job, reading: Reading, scale: float | None) -> Job:
-    """The job with boxes read that way; scale: cells per pixel, None to leave it as it is."""
+    """The job with boxes read in another way; scale: cells per pixel, None to keep it."""
     request = dataclasses.replace(
         job.request,
         box_format=reading.box_format,
@@ -219,7 +219,7 @@ def reread(job: Job, reading: Reading, scale: float | None) -> Job:
 
 
 def moved(job: Job, by: NDArray[np.float64]) -> Job:
-    """The job with all boxes' corners x1, y1, x2, y2 moved; by: (4,) in cells."""
+    """The job with the corners of all boxes moved; by: (4,) x1, y1, x2, y2 in cells."""
     return job.moved_to(job.corners + by / job.cells_per_pixel[:, [1, 0, 1, 0]])
 
 

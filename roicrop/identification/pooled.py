@@ -54,7 +54,7 @@ class Pooled:
         return out
 
     def output_size(self, layout: Layout) -> tuple[int, int]:
-        """(PH, PW) under that layout."""
+        """(PH, PW) under a layout."""
         _, _, y, x = layout.axes
         return self.shape[y], self.shape[x]
 
@@ -63,7 +63,7 @@ class Pooled:
 def open_pooled(
     spec: str | Array, job: Job, progress: Callable[[int], object] = lambda boxes: None
 ) -> Iterator[Pooled]:
-    """Open the tensor that `spec` names or is, which has a row for each of the job's boxes.
+    """Open a tensor, given by name or as an array, with a row for each of the job's boxes.
 
     spec: a .npy, .npz or HDF5 file, optionally with `::` and a path in it. If it holds several
         arrays, the one called `pooled`, else the only one whose shape fits.
@@ -210,7 +210,7 @@ _FEW: Final = 3
 _CHANNELS: Final = 3
 _IMAGES: Final = 3
 _LOOKED_AT: Final = 256  # boxes of each image
-_CELLS: Final = 1 << 14  # of a channel, from which its spread is estimated
+_CELLS: Final = 1 << 14  # of a channel, enough to estimate its spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class Probe:
     reversed: bool = False
 
     def pooled(self, layout: Layout) -> Array:
-        """The values in question (n, c, PH, PW), under that layout."""
+        """The values in question (n, c, PH, PW), under a layout."""
         values = self.stored.transpose(layout.axes)
         if self.reversed:
             values = values[:, ::-1]
@@ -248,7 +248,7 @@ class Probe:
         return values[:, self.channels]
 
     def reread(self, reading: Reading, scale: float | None) -> Job:
-        """The n boxes, read that way at that scale."""
+        """The n boxes, in another reading and at another scale."""
         return reread(self.boxes, reading, scale)
 
     def crop(self, job: Job, row: Convention, output_size: tuple[int, int]) -> Array:
@@ -293,7 +293,7 @@ class Probe:
         return dataclasses.replace(self, reversed=True)
 
     def averaged(self) -> Probe:
-        """The probe with one channel, the mean of all, for which their order does not matter."""
+        """The probe with one channel, the mean of all, which does not depend on their order."""
         return self._with(None, _mean_channel)
 
     def with_all_channels(self) -> Probe:
@@ -313,10 +313,10 @@ class Probe:
 
 
 def choose(job: Job, pooled: Pooled) -> Probe:
-    """Choose boxes and channels that distinguish most: all sizes, at borders, between cells."""
+    """Choose the boxes and channels that distinguish most: all sizes, at borders, between cells."""
     among, stored, telling = _look(job, pooled)
     chosen = _varied(job, among, np.flatnonzero(telling))
-    # Empty rows distinguish something too, if there is little else.
+    # If there is little else, even empty rows distinguish something.
     others = _varied(job, among, np.flatnonzero(~telling))
     room = min(_BOXES - len(chosen), len(chosen) or _BOXES)
     chosen = np.concatenate([chosen, others[:room]])

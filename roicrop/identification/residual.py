@@ -32,9 +32,9 @@ Pattern = Literal[
 class Residual:
     """The difference between a tensor and the nearest trial.
 
-    text: in words. details: in numbers.
-    agreeing: how many boxes the trial reproduces once this is allowed for; None if that explains
-        nothing.
+    text: the difference in words. details: in numbers.
+    agreeing: how many boxes the trial reproduces once the difference is allowed for; None if it
+        explains nothing.
     """
 
     kind: Pattern
@@ -100,7 +100,7 @@ _FORMATS: Final[dict[str, tuple[float, Callable[[Array], Array]]]] = {
     "float16": (HALF, _float16),
     "bfloat16": (2.0**-7, _bfloat16),
 }
-"""Name → a unit in the last place, relative to a value; and a function that rounds."""
+"""Name → a unit in the last place, relative to a value, and a function that rounds."""
 
 
 def _agrees(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> bool:
@@ -201,7 +201,7 @@ def _taken(order: NDArray[np.intp]) -> Adjust:
 
 
 def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
-    """All boxes, or their corners, are displaced by the same distance."""
+    """All boxes, or all their corners, are displaced by the same distance."""
     for found in find_shift(pooled, probe, nearest.hypothesis):
         (trial,) = trials_of([found.hypothesis], probe.job)
         trial.job = moved(trial.job, found.by)
@@ -237,7 +237,7 @@ def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
 
 
 _NEARLY_1: Final = 0.01
-_HARDLY: Final = 0.85  # of the tensor's spread: nearly all of it remains
+_HARDLY: Final = 0.85  # of the tensor's spread: if this much remains, hardly anything is explained
 _UNLIKE: Final = (
     "nothing tried on these boxes resembles it. It may come from other features, other boxes, or a "
     "scale that was not tried: give --stride"
@@ -294,7 +294,7 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
 
 
 def _in_common(trial: Trial, bad: Mask, good: Mask) -> list[str]:
-    """What is true of all boxes that do not agree, and of few that do."""
+    """The traits of all boxes that do not agree, but of few that do."""
     found = []
     for words, trait in _traits(trial):
         others = int((trait & good).sum())

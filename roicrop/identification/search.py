@@ -1,7 +1,8 @@
 """Which hypotheses reproduce a probe: all of them tried roughly, the promising ones exactly.
 
-Roughly: a hypothesis stays if it reproduces one of the few boxes that distinguish most, whatever
-only changes a few bins or last bits (empty bins, order of arithmetic). Exactly: it reproduces all.
+Roughly: a hypothesis stays if it reproduces one of the few boxes that distinguish most, ignoring
+rules that change only a few bins or last bits (empty bins, order of arithmetic). Exactly: it
+reproduces all boxes.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Found:
     """The result of a search.
 
     fitting: the hypotheses that reproduce the whole probe, the simplest first.
-    nearest: those that come nearest, the nearest first.
-    tried: how many there were. left_out: candidates not checked exactly because too many fit.
+    nearest: the hypotheses that come nearest, the nearest first.
+    tried: how many were tried. left_out: candidates not checked exactly because too many fit.
     """
 
     fitting: list[Hypothesis]
@@ -101,9 +102,9 @@ def search(probe: Probe, pooled: Pooled) -> Found:
 
 
 def crops_as_said(probe: Probe, size: tuple[int, int]) -> Iterator[tuple[Rules, Reading, Array]]:
-    """The probe's boxes pooled roughly (n, c, PH, PW), at the declared scale.
+    """The probe's boxes, pooled roughly (n, c, PH, PW) at the declared scale.
 
-    One for each family, with its simplest rules, and each possible reading.
+    There is one for each family, with its simplest rules, and each possible reading.
     """
     for grid in itertools.islice(_grids(probe), 1):
         for family in grid.families:
@@ -120,7 +121,7 @@ def _nearness(rough: _Rough) -> tuple[float, float]:
 
 
 def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
-    """The same family on the whole probe; no match if it refuses a box."""
+    """The result for the same family on the whole probe; no match if it refuses a box."""
     job = probe.reread(rough.reading, rough.scale)
     size = pooled.output_size(rough.layout)
     if probe.refused(job, rough.family.row, size):
@@ -133,7 +134,7 @@ def _again(probe: Probe, pooled: Pooled, rough: _Rough) -> _Rough:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Family:
-    """Rules that are roughly the same, and that rough convention."""
+    """Rules that are roughly the same, and the rough convention that they share."""
 
     row: Convention
     rules: tuple[Rules, ...]
@@ -175,7 +176,7 @@ class _Grid:
 
 
 def _grids(probe: Probe) -> Iterator[_Grid]:
-    """Every scale, with its possible readings."""
+    """A grid for every scale, with its possible readings."""
     said = {scale.value for scale in probe.job.scales}
     has_image_size = probe.job.request.image_size is not None
     for scale in (None, *SCALES) if probe.job.source.levels == 1 else (None,):
@@ -202,7 +203,7 @@ def _may_be(probe: Probe, job: Job) -> bool:
 
 
 _FAR: Final = 1e16  # pixels
-_OFF_MAP: Final = 0.75  # of a probe's boxes, at most half were chosen because they are empty
+_OFF_MAP: Final = 0.75  # of a probe's boxes; at most half were chosen because they are empty
 
 
 def _try(probe: Probe, pooled: Pooled, grid: _Grid) -> Iterator[_Rough]:

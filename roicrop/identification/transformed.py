@@ -2,7 +2,7 @@
 
 Rows may be in another order than the boxes, for instance sorted. The convention is unknown too, and
 there are K! orders. But a channel's mean over a row's bins does not depend on the order of axes: a
-hypothesis is unlikely if few boxes have a row with the same mean, and likely if most have one.
+hypothesis is unlikely if few boxes have a row with the same mean, and likely if most do.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _mean(values: Array) -> Float:
     return mean
 
 
-_STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)  # cells, to start from
+_STEPS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)  # cells, the starting points
 _LIKELY: Final = 2.0  # times the smallest error: starting points worth refining
 _UNLIKE: Final = 0.75  # of the values' own spread: too far off to refine
 _ROUNDS: Final = 12
@@ -174,7 +174,7 @@ _SLACK: Final = 0.002  # cells
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A hypothesis with moved boxes; by: (4,) the move of x1, y1, x2, y2 in cells."""
+    """A hypothesis whose boxes are moved; by: (4,) the move of x1, y1, x2, y2 in cells."""
 
     hypothesis: Hypothesis
     by: Float
@@ -185,7 +185,7 @@ class Shift:
         return {"cells": dict(zip(("x1", "y1", "x2", "y2"), self.by.tolist(), strict=True))}
 
     def text(self, job: Job) -> str:
-        """The move in words; job: of such boxes, for the size of a pixel."""
+        """The move in words; job: a job with these boxes, for the size of a pixel."""
         y, x = job.cells_per_pixel[job.is_pooled][0].tolist()
         first, last = (_way(dx, dy, x, y) for dx, dy in self.by.reshape(2, 2).tolist())
         if first == last:
@@ -216,7 +216,7 @@ def find_shift(pooled: Pooled, probe: Probe, nearest: Hypothesis) -> Iterator[Sh
 
 
 class _Fitting:
-    """The distance between the probe's values and its moved boxes'."""
+    """The distance between the probe's values and those of its boxes when moved."""
 
     def __init__(self, pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> None:
         self._probe = probe

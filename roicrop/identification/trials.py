@@ -24,7 +24,7 @@ Adjust = Callable[[Array], Array]
 
 _CHUNK_BYTES: Final = 16 << 20  # of pooled values compared at a time
 _MOST_PLANNED: Final = 2048  # boxes at a time
-_CLEARLY: Final = 1e5  # tolerances: as far apart as the largest feature is from 0
+_CLEARLY: Final = 1e5  # tolerances: as large as the largest feature
 _MOST_CLASSES: Final = 24  # different computations; more only if little is distinguishable
 
 
@@ -106,7 +106,7 @@ class Trial:
         return self.hypothesis.rules.convention
 
     def see(self, plan: Plan) -> Fingerprint:
-        """Add the plan of some boxes; returns its fingerprint."""
+        """Add the plan for some boxes; returns its fingerprint."""
         fingerprint = Fingerprint.of(plan)
         self.fingerprint = self.fingerprint.then(fingerprint)
         counts = np.concatenate([axis.count for axis in plan.axes])
@@ -219,14 +219,14 @@ def _alike(trials: Sequence[Trial], on_map: OnMap, pooled: Pooled) -> Iterable[S
     return classes.values()
 
 
-_ALIKE: Final = (2.0, 0.02)  # insignificant mean differences: a factor, and in tolerances
+_ALIKE: Final = (2.0, 0.02)  # insignificant mean differences: as a factor, and in tolerances
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """Trials that fit and differ from each other at most in last bits and empty bins.
 
-    differs: how all of them differ from the best → why that is not visible.
+    differs: each aspect in which all of them differ from the best → why that is not visible.
     """
 
     trials: Sequence[Trial]
@@ -262,10 +262,10 @@ def alike(group: Sequence[Trial]) -> Alternative:
 
 
 def alternatives(best: Alternative, groups: Sequence[Sequence[Trial]]) -> list[Alternative]:
-    """What else fits, without combinations of the differences of several others.
+    """The other groups that fit, without those that merely combine the differences of others.
 
-    groups: all that fit, ranked. A convention that fits without options always stays. What no
-    framework computes does not, unless the best is no framework's either.
+    groups: all that fit, ranked. A convention that fits without options always stays. Rules that
+    no framework computes are left out, unless the best is such a rule itself.
     """
     known = {id(trial) for trial in best.trials}
     nobodys = best.trials[0].hypothesis.rules.is_nobodys

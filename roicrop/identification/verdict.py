@@ -34,7 +34,7 @@ from roicrop.text import headed
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result.
+    """The result of an identification.
 
     pooled: the tensor. given: the reading of the boxes that files and options declare.
     fits: all trials that fit, the best first; some may compute the same.
@@ -108,7 +108,7 @@ def _by_level_rule(job: Job) -> Iterator[tuple[list[str], Job]]:
 
 
 def _better(one: Verdict, other: Verdict) -> bool:
-    """True if `one` fits, or comes nearer."""
+    """True if `one` fits, or comes nearer than `other`."""
     if one.nearest is None or other.nearest is None:
         return one.nearest is None
     first, second = ((v.nearest.agreeing, -v.nearest.mean) for v in (one, other) if v.nearest)
@@ -149,7 +149,7 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
 def _nearest(
     job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
 ) -> Trial:
-    """The trial that most boxes agree with; if none does, the one most like the probe's values."""
+    """The trial that most boxes agree with; if none do, the one most like the probe's values."""
     likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
     both = (*trials, *likely)
@@ -354,7 +354,7 @@ def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
 
 
 def _with_level_rule(row: Convention, verdict: Verdict) -> Convention:
-    """The row, with a level rule that gives these levels."""
+    """The row, with a level rule that gives the levels found."""
     if not verdict.level_rules or row.level_rule in verdict.level_rules:
         return row
     return dataclasses.replace(row, level_rule=verdict.level_rules[0])

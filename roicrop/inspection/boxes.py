@@ -228,7 +228,7 @@ def _repeats(table: BoxTable) -> _Repeats:
 
 
 def _under(hashes: NDArray[np.uint8], bucket: int) -> Iterator[NDArray[np.intp]]:
-    """The rows of one hash, some at a time: it may be that of all of them."""
+    """The rows with one hash, some at a time: it may be the hash of every row."""
     found, count = [], 0
     for some in in_blocks(len(hashes)):
         found.append(np.flatnonzero(hashes[some] == bucket) + some.start)

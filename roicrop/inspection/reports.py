@@ -32,7 +32,7 @@ class Values:
         return self.looked_at < self.of
 
     def odd(self) -> Iterator[str]:
-        """What is unusual for features: values not finite, or all the same."""
+        """What is unusual for features: values that are not finite, or all equal."""
         sampled = " sampled" * self.is_sample
         for count, what in ((self.nan, "NaN"), (self.infinite, "infinite")):
             if count:

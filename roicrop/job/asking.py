@@ -1,7 +1,7 @@
-"""From options by name, of the command line or of Python, to a request for the pipeline.
+"""From options by name, given on the command line or in Python, to a request for the pipeline.
 
-`Parameters` map an option's name (`sampling_ratio`, `min_score`) to its value; None is an option
-that was not given.
+`Parameters` map an option's name (`sampling_ratio`, `min_score`) to its value; None means that the
+option was not given.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 def with_model(params: Parameters, *names: str) -> dict[str, Any]:
     """The parameters, completed from exported models where options are not given.
 
-    names: of conventions, some of which may be models; by default --convention.
+    names: conventions, or models that stand for one; by default --convention.
     """
     models = [name for name in names or [params.get("convention") or ""] if is_model(name)]
     if not models:
@@ -70,7 +70,7 @@ def _one(what: str, nodes: Sequence[RoiNode], values: Sequence[_T]) -> _T:
 def convention_of(params: Parameters, operator: Operator) -> Convention:
     """The row that the options of `align` or `pool` name, with their overrides.
 
-    Of boxes without an angle, if options do not say; `request_of` adds that for the others.
+    It is for boxes without an angle unless options say otherwise; `request_of` adds the other row.
     """
     (operator,) = operators_of(params, operator)
     name: str | Convention = params.get("convention") or DEFAULT[operator]
@@ -122,11 +122,11 @@ def request_of(params: Parameters, row: Convention, *beside: Convention) -> Requ
     """
     stride, scale = params.get("stride"), params.get("spatial_scale")
     if stride is not None and scale is not None:
-        raise ArgumentError("--stride and --spatial-scale say the same thing: give one")
+        raise ArgumentError("--stride and --spatial-scale mean the same thing: give one")
     fractions = params.get("normalized") or any(each.normalized for each in (row, *beside))
     if params.get("image_size") is not None and not fractions:
         raise ArgumentError(
-            "--image-size is the size of what boxes are fractions of, and these are in pixels: "
+            "--image-size is for boxes given as fractions of an image, and these are in pixels: "
             "give --normalized too, or leave it out"
         )
     origin = params.get("scale_origin", "--spatial-scale")

@@ -35,7 +35,7 @@ class ImageAssignment:
 
     index: (K,) int64, the image's index; −1 if there is no such image.
     how: a sentence, without its full stop, that says how images were found.
-    missing: image that boxes name but that does not exist → why.
+    missing: each image that boxes name but that does not exist → why.
     warnings: about possible mistakes.
     """
 
@@ -95,7 +95,7 @@ def assign_images(
     indices = (index_of[str(image)] for image in values_of(table.image))
     index: NDArray[Any] = np.fromiter(indices, np.int64, len(table))
     if table.image.dtype == np.int64 and (index == table.image).all():
-        index = table.image  # in memory once, for there may be millions
+        index = table.image  # not copied: there may be millions
     return ImageAssignment(
         index=index,
         how=how,
@@ -106,7 +106,7 @@ def assign_images(
 
 @dataclass(frozen=True, slots=True)
 class _Features:
-    """The features, for messages; names: None unless they are a group."""
+    """The features, for messages; `names` is None unless they are a group."""
 
     path: str
     count: int
@@ -161,7 +161,7 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
 def _as_indices(
     images: Sequence[str], key: str, table: BoxTable, features: _Features
 ) -> Sequence[str]:
-    """A warning that ids are used as indices; BoxError if they are unlikely to be indices."""
+    """Warn that ids are used as indices; raise BoxError if they are unlikely to be indices."""
     numbers = sorted(map(int, images))
     if not numbers or (numbers[0] == 0 and numbers[-1] < features.count):
         said = f"{table.source.name}: {key} was used as the image's index: {_REMEDIES}"
@@ -190,8 +190,8 @@ def _by_position(images: Sequence[str], table: BoxTable, features: _Features) ->
     if features.names is not None:
         raise BoxError(
             f"{table.source.name} lists boxes without the names of their images, and "
-            f"{features.path} has named ones: write an object by name, or --ids-are-indices if "
-            f"the order is that of {listing(features.names)}"
+            f"{features.path} has named ones: write an object by name, or give --ids-are-indices "
+            f"if the order is {listing(features.names)}"
         )
     return _by_number(images, table, features)
 
@@ -200,7 +200,7 @@ def _listed(image: str, coco: Coco, features: _Features) -> int | str:
     """The position of an image in a COCO file, or why it has none."""
     entry = coco.images.get(image)
     if entry is None:
-        return f"{printable(coco.path)} lists no image of that id"
+        return f"{printable(coco.path)} lists no image with that id"
     if entry.position < features.count:
         return entry.position
     where = f"{printable(coco.path)} lists it at position {entry.position}"
@@ -217,7 +217,7 @@ def _in_group(
     if coco is not None:
         path = printable(coco.path)
         file_names = {i: coco.images[i].file_name or "" for i in images if i in coco.images}
-        unlisted = {i: f"{path} lists no image of that id" for i in images if i not in file_names}
+        unlisted = {i: f"{path} lists no image with that id" for i in images if i not in file_names}
     by_name = _named_places(file_names, table, names, features)
     by_id = _numbered_places(file_names, names, coco is not None)
     by_rule = table.by_id
@@ -296,7 +296,7 @@ class _ByName:
                 self._ways[n].setdefault(spelling, []).append(index)
 
     def find(self, image: str) -> int | str | None:
-        """The index; a text if several fit; None if there is none."""
+        """The index; a message if several datasets fit; None if none does."""
         for spelling, way in itertools.product(dict.fromkeys(_spellings(image)), self._ways):
             found = way.get(spelling) if spelling else None
             if found:
@@ -307,7 +307,7 @@ class _ByName:
         names = [self._names[index] for index in found]
         last = names[0].rpartition("/")[2]
         return (
-            f"{many(len(names), 'map')} could be that image's: {listing(names)}: "
+            f"{many(len(names), 'map')} could belong to that image: {listing(names)}: "
             f"choose one, as in {self._path}::/*/{printable(last)}"
         )
 
@@ -315,6 +315,6 @@ class _ByName:
 def _spellings(file_name: str) -> Iterator[str]:
     """Possible names of a file's dataset, the likeliest first."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
-    for name in (file_name, last, unquote(last), unquote(last.partition("?")[0])):  # of an address
+    for name in (file_name, last, unquote(last), unquote(last.partition("?")[0])):  # may be a URL
         yield name
         yield _EXTENSION.sub("", name)

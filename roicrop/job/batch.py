@@ -2,7 +2,7 @@
 
     tasks ──carry_out──▶ a crew's executor ──attempt──▶ what was done, or why not
 
-A task is data that another process can read; whatever fails in one is its own affair.
+A task is data that another process can read; a failure in one does not affect the others.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ class Album(Protocol):
     """Pictures that a task draws: see `roicrop.draw.Album`."""
 
     def __enter__(self) -> Album:
-        """Enter the album itself."""
+        """Begin the album; returns itself."""
 
     def __exit__(self, *error: Any) -> None:
-        """Take the pictures back if the work failed."""
+        """Remove the pictures again if the work failed."""
 
     def __len__(self) -> int:
-        """Count the figures."""
+        """The number of figures."""
 
     def draw(self, progress: Callable[[int], object]) -> Iterable[str]:
-        """Draw them, and say how many more are done; the files that were made."""
+        """Draw the figures, reporting how many more are done; yields the files made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Boxes to pool from one file into another.
 
-    album: makes the album of a job for a place and conventions, and `overwrite=`; None draws none.
+    album: makes the album of a job, given a place, conventions and `overwrite=`; None draws none.
     viz: where its pictures go.
-    describe: makes what is to be known of the job, before it is closed, from the job, the time of
+    describe: makes the record of the job, before it is closed, from the job, the time of
         `time.perf_counter` at which it began, `cropped=` and `pictures=`. A task is carried out in
-        other processes only if both of these, and what this one returns, can be pickled.
-    retried: whether an output that is there with the same bytes is what an earlier attempt made,
-        and any pictures in `viz`.
+        other processes only if `album`, `describe` and what `describe` returns can be pickled.
+    retried: whether an existing output with the same bytes, and any pictures in `viz`, are taken
+        to be the work of an earlier attempt.
     """
 
     request: Request
@@ -70,7 +70,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a task. seconds: it took so long. said: what its `describe` made."""
+    """The result of a task. seconds: how long it took. said: what its `describe` made."""
 
     boxes: int
     seconds: float
@@ -80,8 +80,8 @@ class Done:
 def run(task: Task, progress: Progress) -> Done:
     """Carry out one task here.
 
-    progress: given a number of boxes or figures, and that word, what to call with how many more of
-        them are done.
+    progress: takes a number of boxes or figures, and that word; returns a function to call with
+        how many more of them are done.
 
     Raises what `open_job` and `crop` raise.
     """
@@ -122,11 +122,11 @@ def run(task: Task, progress: Progress) -> Done:
 
 
 FAILURES: Final = (RoicropError, OSError, MemoryError)
-"""What a task fails with for a reason that the user can fix."""
+"""The errors of a task that has failed for a reason the user can fix."""
 
 
 def attempt(task: Task, directory: str) -> Done | BaseException:
-    """Carry out one task from that directory; what it fails with is returned, not raised."""
+    """Carry out one task from a directory; an error is returned, not raised."""
     try:
         with _working_in(directory):
             return run(task, _quietly)
@@ -136,14 +136,14 @@ def attempt(task: Task, directory: str) -> Done | BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A task and what came of it: `Done`, or the error."""
+    """A task and its result: `Done`, or the error."""
 
     task: Task
     result: Done | BaseException
 
 
 def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
-    """Give tasks to a crew; yields outcomes as tasks end.
+    """Give tasks to a crew; yields each outcome as its task ends.
 
     A process that dies may interrupt other tasks, and it is unknown which one was at fault. So all
     tasks in progress are done again, one by one, and the one in which a process dies again fails.
@@ -170,7 +170,7 @@ def _carry_out(waiting: _Waiting, crew: Crew, directory: str) -> Iterator[Outcom
                 except crew.lost:
                     result = OutputError(
                         f"{task.output}: the process that made it died, twice"
-                        f"{crew.how_it_ended()}: one of its inputs may be damaged, or memory short"
+                        f"{crew.how_it_ended()}: an input may be damaged, or memory may be short"
                     )
             yield Outcome(task, result)
 
@@ -178,7 +178,7 @@ def _carry_out(waiting: _Waiting, crew: Crew, directory: str) -> Iterator[Outcom
 def _until_lost(
     waiting: _Waiting, crew: Crew, executor: Executor, directory: str
 ) -> Generator[Outcome, None, list[Task]]:
-    """Give out all there is, or stop when a process dies; return the tasks to do again."""
+    """Give out every task, or stop when a process dies; return the tasks to do again."""
     given: dict[Future[Done | BaseException], Task] = {}
     lost: list[Task] = []
     while True:
@@ -222,9 +222,9 @@ def _quietly(total: int, unit: str) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def _working_in(directory: str) -> Iterator[None]:
-    """Names of files are those of the directory that the batch was started in.
+    """Resolve names of files from the directory that the batch was started in.
 
-    A process has one working directory, and that of a cluster may serve several batches.
+    A process has one working directory, and a cluster's process may serve several batches.
     """
     global _users
     with _turn:

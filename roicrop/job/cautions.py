@@ -19,7 +19,7 @@ from roicrop.job.image_sizes import against_sizes
 from roicrop.job.job import Job
 from roicrop.text import many
 
-_FEW: Final = 4  # boxes, which may well lie in one corner
+_FEW: Final = 4  # boxes: so few may well lie in one corner
 _TURN: Final = 2 * math.pi + 1e-3  # radians
 _FRACTION: Final = 1.0  # from the middle: predicted boxes may end a little outside their image
 _CORNER: Final = 4  # times smaller than the map along both axes
@@ -135,7 +135,7 @@ def _outside_at_this_scale(job: Job, fit: Fit) -> Caution | None:
 
 
 def _in_another_order(job: Job, _: Fit) -> Caution | None:
-    """Boxes that would lie on their maps if their numbers meant something else."""
+    """Boxes that would lie on their maps if their numbers were in another order."""
 
     def count_wrong(box_format: BoxFormat) -> int:
         other = job

@@ -1,6 +1,6 @@
 """The options of the command line by name, and the command line for a request.
 
-The names are here, and not in `cli`, because answers are given as commands too.
+The names are here, and not in `cli`, because some answers are themselves commands.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def command_line(request: Request, output: str) -> list[str]:
 
 
 def option_words(request: Request, names: Iterable[str]) -> list[str]:
-    """The words for what a request says of these fields, all of `OPTIONS`.
+    """The words that set these fields as a request does; every field is in `OPTIONS`.
 
-    The output size is always said, and others where they are not what a command takes anyway.
+    The output size is always given, other fields only where they differ from the default.
     """
     usual = {field.name: field.default for field in fields(Request)}
     words: list[str] = []
@@ -56,9 +56,9 @@ def result_options(request: Request) -> dict[str, str]:
 
 
 def convention_options(row: Convention) -> dict[str, str]:
-    """What a command line needs besides `--convention` and its name: option → value, "" for none.
+    """What a command line needs besides `--convention` NAME: option → value, "" for a flag.
 
-    The values are those of `row`, where they are not the convention's own.
+    It holds the values of `row` that are not the convention's own.
     """
     return {
         name: "" if both is None else _written(both[1])
@@ -71,7 +71,7 @@ def _or_none(least: float | None) -> float | str:
 
 
 def _written(value: object) -> str:
-    """As an option has it."""
+    """A value as it is written on the command line."""
     if isinstance(value, float):
         return f"{value:.9g}"
     return str(value)

@@ -37,10 +37,10 @@ def destinations(
     viz: str | None = None,
     others: Mapping[str, str | None],
 ) -> list[Destination | ManifestError]:
-    """The place of each row, or why it has none: it leads out of the directory.
+    """The place of each row, or the error that it leads out of the directory.
 
-    base: what the inputs of rows are relative to. viz: where the pictures of rows go that do not
-    say it. others: files that are read besides: what each is → its name.
+    base: the folder that the inputs of rows are relative to. viz: where the pictures of a row go
+    if it does not say. others: other files that are read: what each is → its name.
 
     Raises ManifestError if two rows write one file, or one writes what another reads, and
     OutputError if the directory cannot be made.
@@ -100,7 +100,7 @@ def _destination(row: ManifestRow, directory: Path, viz: str | None) -> Destinat
 
 
 def _links(pictures: Path, directory: Path) -> list[str]:
-    """The directory of pictures, and what in it is a link, relative to the batch's directory."""
+    """The directory of pictures and any links in it, relative to the batch's directory."""
     links = [each for each in pictures.glob("*") if each.is_symlink()]
     return [os.path.relpath(each, directory) for each in (pictures, *links)]
 
@@ -138,7 +138,7 @@ def _folds_case(directory: Path) -> bool:
 
 
 def make_room(paths: Iterable[Path]) -> None:
-    """Make the directories of these files; OutputError if there can be none."""
+    """Make the directories of these files; OutputError if one cannot be made."""
     for directory in {path.parent for path in paths}:
         try:
             directory.mkdir(parents=True, exist_ok=True)

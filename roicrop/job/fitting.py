@@ -1,4 +1,4 @@
-"""Whether boxes lie on their maps and maps cover their images, and the strides for that."""
+"""Whether boxes lie on their maps and maps cover their images, and which strides would fit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Fit:
     wholly: int
 
     def __add__(self, other: Fit) -> Fit:
-        """How the boxes of both lie."""
+        """The counts of both added up."""
         return Fit(*map(operator.add, astuple(self), astuple(other)))
 
 
@@ -66,7 +66,7 @@ def stride_that_fits(parts: Iterable[tuple[Float, Float]]) -> int | None:
     None if no stride fits, if a box begins more than a cell before its map, which no stride can
     fix, or if there are no boxes.
     """
-    needed, least = 0.0, np.inf  # the stride that no box ends beyond; where the first begins
+    needed, least = 0.0, np.inf  # the smallest stride that fits; where the first box begins
     for pixels, map_size in parts:
         low, high, size = _corners(pixels, map_size)
         needed = float((high / (size + _SLACK)).max(initial=needed))

@@ -38,7 +38,7 @@ class Frames:
         asked = distinct_images(its_like).tolist()
         finest = [i - i % source.levels for i in asked]
         back = np.append(np.searchsorted(asked, its_like), len(asked))
-        # Of each map all at once: there may be too many datasets to keep them open.
+        # Everything about a map at once: there may be too many datasets to keep them open.
         known = [(scale(i), source.map_size(i), source.input_scale(i)) for i in asked]
         scales = [its for its, _, _ in known]
         self.scales = list(dict.fromkeys(scales))

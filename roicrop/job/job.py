@@ -44,7 +44,7 @@ class Job:
     boxes_in_file, bad: how many boxes the file has, and how many of the chosen ones are bad.
     given_level: (K,) the level of each box of a pyramid, in place of a rule; −1 for none.
     level: (K,) the level of each box's map, 0 the finest; −1 for none, or no image.
-    map_index: (K,) the map of each box; −1 for one on no image.
+    map_index: (K,) the map of each box; −1 for a box on no image.
     frames: the sizes and scales of the maps that the boxes are on.
     """
 
@@ -169,7 +169,7 @@ class Job:
 
     @property
     def level_rule(self) -> LevelRule | None:
-        """What puts boxes on their level; None if they bring it, or each image has one map."""
+        """The rule for levels; None if boxes name theirs, or each image has one map."""
         by_rule = self.source.level_names is not None and self.given_level is None
         return rule_of(self.request) if by_rule else None
 
@@ -214,7 +214,7 @@ class Job:
 
     @cached_property
     def corners(self) -> Corners:
-        """(K, 4) those of all boxes; where there are millions, `corners_of` takes less memory."""
+        """(K, 4) the corners of all boxes; for millions, `corners_of` takes less memory."""
         return self.corners_of(slice(None))
 
     def _in_input(self, corners: Corners, rows: Any) -> Corners:
@@ -307,7 +307,7 @@ class Job:
         return self.table.where(int(self.table.source_index[row]))
 
     def image_name(self, i: int) -> str:
-        """The name of image i: in a group its own, in a batch its index."""
+        """The name of image i: its own in a group, its index in a batch."""
         return str(i) if self.source.names is None else self.source.names[i]
 
     def image_of(self, i: int) -> int:
@@ -335,9 +335,9 @@ class Job:
             raise ArgumentError("RoIPool is drawn beside RoIAlign alone: leave out --both")
 
     def drawable(self, numbers: Sequence[range] | None, most: int | None) -> Rows:
-        """The rows of boxes of these numbers, or of the first `most` that are pooled.
+        """The rows of the boxes with these numbers, or of the first `most` that are pooled.
 
-        BoxError for one that does not exist or is bad.
+        BoxError for a box that does not exist or is bad.
         """
         if numbers is None:
             return np.flatnonzero(self.is_pooled)[:most]
@@ -349,7 +349,7 @@ class Job:
         return rows
 
     def rows_of(self, numbers: Iterable[int]) -> Rows:
-        """The rows of boxes of these numbers in the file; BoxError for one that is not here."""
+        """The rows of the boxes with these numbers in the file; BoxError if one is not here."""
         wanted = list(numbers)
         row_of = dict.fromkeys(wanted, -1)
         for row, number in enumerate(values_of(self.table.source_index)):
@@ -370,14 +370,14 @@ class Job:
     def by_map(
         self, rows: Rows | None = None, *, whole: int | None = None, beside: float = 0.0
     ) -> Iterator[OnMap]:
-        """Every map with boxes that are pooled, and which these are, in ascending rows.
+        """Every map with boxes that are pooled, together with these boxes in ascending rows.
 
         rows: only these boxes. One map is read ahead of the one that is in use.
         whole: bytes above which a map is not read whole, but in windows around some boxes at a
-            time, and comes once for each of them. beside: how much of a box's longer side is read
-            around it.
+            time, and is yielded once for each window. beside: how much is read around a box, as a
+            part of its longer side.
 
-        BoxError for a box whose window takes more than the request's memory.
+        BoxError if a box's window takes more than the request's memory.
         """
         placed = self.placed(rows)
         if whole is None or all(self.source.bytes(each.map) <= whole for each in placed):
@@ -392,7 +392,7 @@ class Job:
                 yield from around(each, self.memory, beside)
 
     def placed(self, rows: Rows | None = None) -> list[Placed]:
-        """The same before any map is read."""
+        """As `by_map`, before any map is read."""
         rows = np.flatnonzero(self.is_pooled) if rows is None else rows[self.is_pooled[rows]]
         rows = np.sort(rows)
         order = rows[np.argsort(self.map_index[rows], kind="stable")]

@@ -1,9 +1,9 @@
 """What a batch has done, so that the same command again does only the rest.
 
-`batch.jsonl` has one line of JSON for each finished row; the last of an output counts. Each shard
-has a file of its own, `batch.3-of-16.jsonl`, and all of them are read. What is in work stands in
-`.batch.started` (`.batch.3-of-16.started`) while a run lasts: after one that was killed, it tells
-an output that is its own from one that was there before.
+`batch.jsonl` has one line of JSON for each finished row; an output's last line counts. Each shard
+has a file of its own, `batch.3-of-16.jsonl`, and all of them are read. The outputs in progress are
+in `.batch.started` (`.batch.3-of-16.started`) during a run: if it is killed, that file tells the
+outputs it had begun from those that were there before.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from roicrop.outputs import lock, remove_leftovers, written
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that is finished, or what it would be.
+    """A finished row, or one still to be done as it would be when finished.
 
-    output: its file, relative to the directory. bytes: the size of that, None before it is there.
-    inputs: what it reads: the option → file (relative to the directory), its path inside, its size
-        in bytes and the time of its last change in nanoseconds.
+    output: its file, relative to the directory. bytes: the file's size, None before it exists.
+    inputs: what it reads: option → file (relative to the directory), path inside the file, size
+        in bytes and time of the last change in nanoseconds.
     parameters: all else that the output depends on: option → value.
     finished: seconds since 1970.
     """
@@ -44,14 +44,14 @@ class Entry:
 
 
 class Ledger:
-    """The ledger of a directory, open to be written; a context manager.
+    """The ledger of a directory, open for writing; a context manager.
 
-    entries: output → the last finished row that made it. unfinished: outputs that a run which was
-    killed had begun.
+    entries: output → the last finished row that made it. unfinished: outputs begun by a run that
+    was killed.
     """
 
     def __init__(self, directory: Path, shard: str = "") -> None:
-        """shard: the part of it that this run writes, as "3-of-16".
+        """shard: the part of the ledger that this run writes, for example "3-of-16".
 
         Raises OutputError if another run is writing it, or it is not a ledger.
         """
@@ -84,7 +84,7 @@ class Ledger:
         os.close(self._file)
 
     def start(self, output: str) -> None:
-        """Say that this output is in work, and whatever appears there this run's own."""
+        """Note that an output is in progress: whatever appears there is this run's own."""
         self._begun.add(output)
         with written(self._started):
             file = os.open(self._started, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -94,21 +94,21 @@ class Ledger:
                 os.close(file)
 
     def finish(self, entry: Entry) -> None:
-        """Add a row that is finished."""
+        """Add a finished row."""
         line = {**asdict(entry), "finished": round(time.time(), 3)}
         line["bytes"] = (self._directory / entry.output).stat().st_size
         with written(self.path):
             _append(self._file, line)
 
     def why_not(self, wanted: Entry, *, overwrite: bool) -> tuple[Entry | None, bool]:
-        """Whether a row is done already, its entry, or else whether to replace what is there.
+        """The entry of a row that is done already, or None and whether to replace what is there.
 
         OutputError if what is there is something else.
         """
         path = self._directory / wanted.output
         if overwrite or wanted.output in self.unfinished:
             return None, True
-        if not path.exists():  # of a row that was finished there may still be pictures
+        if not path.exists():  # a finished row may still have pictures
             return None, wanted.output in self.entries
         entry = self.entries.get(wanted.output)
         remedy = "choose another name, or do it again with --overwrite"
@@ -122,7 +122,7 @@ class Ledger:
         return (None, True) if changed else (entry, False)
 
     def _take_over(self) -> Iterator[str]:
-        """What runs that are dead had begun; it is noted as this run's."""
+        """The outputs that killed runs had begun; they are noted as this run's."""
         for path in self._directory.glob(".batch*.started"):
             its = self._directory / f"{path.name[1:].removesuffix('.started')}.jsonl"
             if path != self._started and not _is_free(its):
@@ -133,7 +133,7 @@ class Ledger:
                 try:
                     output = json.loads(line)["output"]
                 except (ValueError, TypeError, KeyError, RecursionError):
-                    continue  # nothing is taken for unfinished that is not said to be
+                    continue  # only what is noted counts as unfinished
                 if isinstance(output, str) and not _leaves(output):
                     yield output
                     if path != self._started:
@@ -142,7 +142,7 @@ class Ledger:
                 path.unlink(missing_ok=True)
 
     def _drop_torn_line(self) -> None:
-        """Remove what a run that was killed had written of a line."""
+        """Remove the incomplete last line of a run that was killed."""
         with written(self.path):
             content = self.path.read_bytes()
             os.ftruncate(self._file, content.rfind(b"\n") + 1)
@@ -153,7 +153,7 @@ class Ledger:
 
 
 def finished(directory: Path) -> dict[str, Entry]:
-    """Output → the last finished row that made it; OutputError for what is not a ledger."""
+    """Output → the last finished row that made it; OutputError if a file is not a ledger."""
     return {each.output: each for each in sorted(_read(directory), key=lambda each: each.finished)}
 
 
@@ -171,7 +171,7 @@ def _read(directory: Path) -> Iterator[Entry]:
 
 
 def inputs_of(specs: Mapping[str, str], directory: Path) -> dict[str, dict[str, Any]]:
-    """`Entry.inputs` of what options name, each a file or a file, `::` and a path in it."""
+    """`Entry.inputs` for the files that options name, each FILE or FILE::PATH."""
     return {name: _input(spec, directory) for name, spec in specs.items()}
 
 
@@ -184,7 +184,7 @@ def _input(spec: str, directory: Path) -> dict[str, Any]:
         named = real
     try:
         status = os.stat(file)
-    except OSError:  # which is for those to say who read it
+    except OSError:  # reported when the file is read
         return {"file": named, "path": inside, "bytes": None, "modified": None}
     return {
         "file": named,
@@ -195,21 +195,21 @@ def _input(spec: str, directory: Path) -> dict[str, Any]:
 
 
 def _differences(entry: Entry, wanted: Entry) -> Iterator[str]:
-    """What an output was made with, where that is not what is asked."""
+    """What an output was made with, where it differs from what is wanted now."""
     for name in sorted(entry.inputs.keys() | wanted.inputs.keys()):
         was, asked = entry.inputs.get(name), wanted.inputs.get(name)
         if was is None or asked is None:
             yield f"no {name}" if was is None else f"{name} {_spec(was)}, and now none"
         elif _spec(was) != _spec(asked):
-            yield f"{name} {_spec(was)}, and {_spec(asked)} is asked"
+            yield f"{name} {_spec(was)}, and now {_spec(asked)}"
     names = entry.parameters.keys() | wanted.parameters.keys()
-    if entry.version != wanted.version:  # which may have options that this one lacks
+    if entry.version != wanted.version:  # the other version may have other options
         names = entry.parameters.keys() & wanted.parameters.keys()
     for name in sorted(names):
         before, now = entry.parameters.get(name), wanted.parameters.get(name)
         if before != now:
             had, has = (f"no {name}" if v is None else f"{name} {v}".strip() for v in (before, now))
-            yield f"{had}, and {has} is asked"
+            yield f"{had}, and now {has}"
 
 
 def _spec(given: Mapping[str, Any]) -> str:
@@ -217,7 +217,7 @@ def _spec(given: Mapping[str, Any]) -> str:
 
 
 def _entry(given: Any) -> Entry:
-    """An entry of a line; one of _NOT_AN_ENTRY for what is none."""
+    """The entry on a line; raises one of _NOT_AN_ENTRY if it is not one."""
     entry = Entry(**given)
     texts = [given["output"], given["version"], *given["parameters"].values()]
     texts += [each[name] for each in given["inputs"].values() for name in ("file", "path")]
@@ -234,7 +234,7 @@ def _leaves(output: str) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether no run is writing that part of the ledger."""
+    """True if no run is writing that part of the ledger."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -248,7 +248,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _append(file: int, value: object) -> None:
-    """One line, or none of it."""
+    """Append a whole line, or nothing."""
     line = (json.dumps(value) + "\n").encode()
     end = os.fstat(file).st_size
     try:

@@ -21,7 +21,7 @@ Index = NDArray[np.int64]
 
 
 def rule_of(request: Request) -> LevelRule:
-    """The rule that a request asks for: its convention's, with the constants that it gives."""
+    """The level rule of a request: its convention's, with the constants that it sets."""
     return level_rule(
         request.convention.level_rule,
         canonical_size=request.canonical_size,
@@ -50,7 +50,7 @@ def assign_levels(
     rule: LevelRule,
     where: Callable[[int], str],
 ) -> Index:
-    """(K,) the level of each box; −1 for none, and for a box on no image or without numbers.
+    """(K,) the level of each box; −1 for none, and for a box on no image or with NaN corners.
 
     boxes: (K, 4) as in `levels_on`. where: a box's place in its file, for BoxError.
     """
@@ -74,8 +74,8 @@ _TOO_FAR = 1e18  # beyond it a float32 has no area; such a box is refused when i
 def levels_given(table: BoxTable, names: Sequence[str]) -> Index | None:
     """(K,) the level that each box's row names; None if the table has no such column.
 
-    It holds names of levels, or the numbers in these, else indices, 0 the finest.
-    Raises BoxError, which names the row, for a level that there is not.
+    It holds names of levels, or the numbers in these names, or else indices, 0 the finest.
+    Raises BoxError, which names the row, for a level that does not exist.
     """
     if table.level is None:
         return None

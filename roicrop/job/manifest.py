@@ -1,4 +1,4 @@
-"""A list of jobs: a CSV, TSV, JSON or JSON Lines file with a row for each."""
+"""A list of jobs: a CSV, TSV, JSON or JSON Lines file with a row for each job."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ManifestRow:
     """One job.
 
     where: its place, for messages: "jobs.csv line 3", or "jobs.json row 2", counted from 0.
-    values: column → value, without the empty ones: a text, number, truth value, or list of these.
+    values: column → value, without the empty ones: a text, number, boolean, or list of these.
     fault: why it cannot be done, "" if it can.
-    folder: where its output goes, in the directory of the batch, if it names none.
+    folder: where its output goes, in the directory of the batch, if the row does not say.
     """
 
     where: str
@@ -41,12 +41,12 @@ def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
 
     columns: the names that are known; case, and - for _, do not matter.
 
-    Raises ManifestError for a file that cannot be read, a column that is not known, and a row
+    Raises ManifestError for a file that cannot be read, an unknown column, and a row
     without features or boxes.
     """
     reader = _READERS.get(Path(path).suffix.lower())
     if reader is None:
-        raise ManifestError(f"{path}: a manifest is one of {', '.join(_READERS)}: name it so")
+        raise ManifestError(f"{path}: unknown extension; use one of {', '.join(_READERS)}")
     try:
         text = Path(path).read_text("utf-8-sig")
     except OSError as error:
@@ -76,18 +76,18 @@ def _checked(where: str, values: object, columns: Sequence[str]) -> ManifestRow:
 
 
 def _fault(values: Mapping[str, object]) -> str:
-    """Why these cannot be what options mean."""
+    """Why these cannot be the values of options; "" if they can."""
     for name, value in values.items():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, (Mapping, list)) or each is None:
-                return f"{name} is neither a text nor a number, nor a list of such"
+                return f"{name} must be a text, a number, or a list of these"
             if isinstance(each, str):
                 try:
                     os.fsencode(each)
                 except UnicodeEncodeError:
-                    return f"{name} {printable(each)} is not text: half a surrogate is in it"
+                    return f"{name} {printable(each)} is not text: it has half a surrogate pair"
                 if "\0" in each:
-                    return f"{name} {printable(each)} has a NUL in it, which no file's name has"
+                    return f"{name} {printable(each)} has a NUL in it: no file name can have one"
         if name in REQUIRED and value == "-":
             return f"{name} cannot be standard input: give a file"
     return ""
@@ -96,14 +96,14 @@ def _fault(values: Mapping[str, object]) -> str:
 def match_files(features: str, boxes: str) -> list[ManifestRow]:
     """A row for each file that matches a pattern, with the file of boxes that goes with it.
 
-    Outputs keep the folders that the pattern leaves open, so that files of one name have each its
-    own: what matches maps/**/*.h5 goes where it lies in maps.
+    Outputs keep the folders that the pattern leaves open, so that files of the same name do not
+    collide: with maps/**/*.h5, an output goes to the folder that its file has within maps.
 
-    features: a pattern as in a shell, with ** for any folders, and `::` and a path after it if need
-        be. boxes: the name of the boxes' file, with {stem} for the name of the features' without
-        its suffix, {name} for all of it, and {parent} for its folder.
+    features: a pattern as in a shell, with ** for any folders, and `::` and a path after it if
+        needed. boxes: the name of the file of boxes, with {stem} for the name of the file of
+        features without its suffix, {name} for the whole name, and {parent} for its folder.
 
-    Raises ManifestError if nothing matches, or braces hold another word.
+    Raises ManifestError if nothing matches, or if braces hold another word.
     """
     pattern, colons, inside = features.partition("::")
     files = sorted(glob.glob(pattern, recursive=True))
@@ -144,10 +144,10 @@ def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
         for row in rows:
             where = f"{path} line {rows.line_num}"
             names = rows.fieldnames or ()
-            if None in row:  # the fields beyond the header's
+            if None in row:  # more fields than the header has
                 raise ManifestError(
                     f"{where} has {len(names) + len(row[None])} fields, and the header "
-                    f"{len(names)}: quote them"
+                    f"{len(names)}: quote a field that contains the separator"
                 )
             if any(row.values()):
                 yield where, {name: (value or "").strip() for name, value in row.items()}
@@ -158,7 +158,7 @@ def _delimited(path: str, text: str) -> Iterator[tuple[str, object]]:
 def _json(path: str, text: str) -> Iterator[tuple[str, object]]:
     rows = _parsed(path, text)
     if not isinstance(rows, list):
-        raise ManifestError(f"{path} is not a list of objects: make it one")
+        raise ManifestError(f"{path} is not a JSON list: write a list of objects")
     for number, row in enumerate(rows):
         yield f"{path} row {number}", row
 

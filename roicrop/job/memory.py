@@ -25,23 +25,23 @@ def default_memory() -> int:
 def shares(memory: int, threads: int, row: int) -> tuple[int, int]:
     """How memory is divided: bytes for windows, and how many pooled rows a buffer holds.
 
-    There are two such buffers, and each thread takes some for itself, as far as that is not most of
-    what there is. row: bytes of one pooled box. ArgumentError if two of them are too much.
+    There are two such buffers, and threads take some memory for themselves, at most a quarter.
+    row: bytes of one pooled box. ArgumentError if two of them are too much.
     """
     rows = max(1, min(_ROWS_BYTES // row, memory // 8 // row, _MOST_ROWS))
     core = min(_CORE_BYTES * threads, memory // 4)
     windows = memory - 2 * rows * row - core
     if windows < memory // 4:
         raise ArgumentError(
-            f"one pooled box takes {row:,} bytes, and memory for two is too much of {memory:,}: "
+            f"one pooled box takes {row:,} bytes, and two are too much for {memory:,} bytes: "
             f"give --memory {4 * row} or more"
         )
     return windows, rows
 
 
 _ROWS_BYTES: Final = 8 << 20  # of a buffer of rows; more would leave the processor's cache
-_MOST_ROWS: Final = 1 << 16  # whose numbers take room too
-_CORE_BYTES: Final = 32 << 20  # of scratch and plans of the core, and of what the allocator keeps
+_MOST_ROWS: Final = 1 << 16  # of a buffer: the rows' indices take memory too
+_CORE_BYTES: Final = 32 << 20  # for the core's scratch and plans, and what the allocator keeps
 
 
 class Memory:
@@ -55,13 +55,13 @@ class Memory:
         self._given = Condition()
 
     def take(self, count: int, beside: int) -> NDArray[np.uint8]:
-        """A buffer of so many bytes or a few more, and leave to take others beside it."""
+        """A buffer of `count` bytes or a few more, with permission to use `beside` bytes more."""
         rounded = -(-count >> max(count.bit_length() - 4, 0)) << max(count.bit_length() - 4, 0)
-        if rounded + beside <= self._limit:  # of the same size are more, that can be used again
+        if rounded + beside <= self._limit:  # rounded sizes are reused more often
             count = rounded
         with self._given:
             self._given.wait_for(lambda: self._taken + count + beside <= self._limit)
-            # What has been in use before is in memory already, and in the cache perhaps.
+            # A buffer that was used before is mapped already, and perhaps still in the cache.
             for i, buffer in enumerate(self._free):
                 larger = self._taken + buffer.nbytes + beside
                 if count <= buffer.nbytes <= 2 * count and larger <= self._limit:
@@ -75,7 +75,7 @@ class Memory:
         return np.empty(count, np.uint8)
 
     def threads(self, count: int, beside: int, most: int) -> int:
-        """How many threads, at least one, may each take so much beside a buffer of that size."""
+        """How many threads, at least one, may each take `beside` bytes next to such a buffer."""
         return max(1, min(most, (self._limit - count) // max(beside, 1)))
 
     def give(self, buffer: NDArray[np.uint8]) -> None:
@@ -85,27 +85,27 @@ class Memory:
         self.give_leave(buffer.nbytes)
 
     def give_leave(self, beside: int) -> None:
-        """What was taken beside a buffer is no longer there."""
+        """Return the bytes that were taken beside a buffer."""
         with self._given:
             self._taken -= beside
             self._given.notify_all()
 
     def lift(self) -> None:
-        """Let everyone have what they ask for."""
+        """Remove the limit, so that no thread waits any longer."""
         with self._given:
             self._limit = sys.maxsize
             self._given.notify_all()
 
 
 _MOST: Final = 2 * 10**9
-_UNKNOWN: Final = 8 * 10**9  # of a machine that does not say
+_UNKNOWN: Final = 8 * 10**9  # for a machine that does not say
 _GROUPS: Final = "/proc/self/cgroup"
 _MOUNT: Final = "/sys/fs/cgroup"
 
 
 def _of_machine() -> int:
     if sys.platform == "win32":
-        import ctypes  # which takes long to load
+        import ctypes  # slow to load
 
         status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX, whose second field is all memory
         ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
@@ -129,7 +129,7 @@ def _of_group(groups: str = _GROUPS, mount: str = _MOUNT) -> Iterator[int]:
         if kinds not in ("", "memory"):
             continue
         root = Path(mount) / kinds
-        # In a container the path is often that outside of it, and the limit is the root's.
+        # In a container the path is often the one outside it, and the limit is at the root.
         group = root / path.lstrip("/")
         for folder in (group, *group.parents):
             for name in ("memory.max", "memory.limit_in_bytes"):

@@ -1,4 +1,4 @@
-"""Boxes on one map: where they sample it, what they give, and what they are called."""
+"""Boxes on one map: where they sample it, what they pool, and what they are called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _P = TypeVar("_P", bound="Placed")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Boxes of a job that are on one map, which need not have been read.
+    """Boxes of a job that are on one map; the map need not have been read.
 
     map: the map's number. rows: (n,) the boxes' rows in the job, in any order.
 
@@ -59,7 +59,7 @@ class Placed:
 
     @property
     def level(self) -> str | None:
-        """The level of a pyramid that the map is, and whose rule puts boxes on it."""
+        """The map's level in its pyramid, and whose rule puts boxes on it; None without one."""
         names, rule = self.job.source.level_names, self.job.level_rule
         if names is None:
             return None
@@ -79,7 +79,7 @@ class Placed:
         return y, x
 
     def boxes(self, convention: Convention | None = None) -> Corners:
-        """(n, 4) xyxy as `sampling.plan` takes them: of the image that the network saw.
+        """(n, 4) xyxy as `sampling.plan` takes them: on the image that the network saw.
 
         Pixels, or fractions where the convention is normalised; (n, 5) for boxes with an angle.
         """
@@ -101,7 +101,7 @@ class Placed:
         return boxes
 
     def _turned(self, boxes: Corners, convention: Convention) -> Corners:
-        """(n, 5) centre, size and angle of boxes that are given by the corners they would have.
+        """(n, 5) centre, size and angle of boxes given by the corners they have before turning.
 
         The file's angles are in the unit of the job's own convention.
         """
@@ -112,7 +112,7 @@ class Placed:
         scale_y, scale_x = self.job.frames.input_scale[self.job.frames.number(self.map)].tolist()
         if abs(scale_y - scale_x) > _UNEVEN * scale_x:
             raise ArgumentError(
-                f"boxes with an angle are no rectangles at an input scale of {scale_x:g} along x "
+                f"boxes with an angle are not rectangles at an input scale of {scale_x:g} along x "
                 f"and {scale_y:g} along y: give --input-scale one number"
             )
         first, last = boxes[:, :2], boxes[:, 2:]
@@ -142,9 +142,9 @@ class Placed:
         output_size: tuple[int, int] | None = None,
         dtype: np.dtype[Any] | None = None,
     ) -> operators.WindowCrop:
-        """What pools the boxes from windows of the map; BoxError names one that is refused.
+        """The crop that pools the boxes from windows; BoxError names a box that is refused.
 
-        dtype: of the windows; None is that of maps as they are read.
+        dtype: of the windows; None means the dtype of maps as they are read.
         """
         row = convention or self.job.convention
         boxes = self.boxes(row)
@@ -195,7 +195,7 @@ class Placed:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """A BoxError about one of the boxes names its place in the file."""
+        """Make a BoxError about one of the boxes name its place in the file."""
         try:
             yield
         except BoxError as error:
@@ -207,10 +207,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnMap(Placed):
-    """Boxes of a job, and the map that they are on, or a window of it around them.
+    """Boxes of a job with the map that they are on, or with a window of it around them.
 
     features: (C, H, W) or (H, W, C), as the file has it; valid until the next map is read.
-    origin: the row and the column of the map that they begin with; None if they are all of it.
+    origin: the row and column of the map at which they begin; None if they are the whole map.
     """
 
     features: Features
@@ -218,7 +218,7 @@ class OnMap(Placed):
 
     @property
     def cells(self) -> Features | sampling.Cells:
-        """(C, H, W) the features, by their place on the map."""
+        """(C, H, W) the features, indexed by their place on the map."""
         first = self.channels_first(self.features)
         if self.origin is None:
             return first
@@ -268,7 +268,7 @@ class OnMap(Placed):
         return pooled
 
     def _holding(self, convention: Convention, size: tuple[int, int]) -> OnMap:
-        """The same with features of all cells that the boxes read under a convention."""
+        """The same boxes, with every cell that they read under a convention."""
         if self.origin is None:
             return self
         top, bottom, left, right = hull(self.plan(convention, size).bounds())
@@ -279,7 +279,7 @@ class OnMap(Placed):
         return self._read_around(convention, size)
 
     def _read_around(self, convention: Convention, size: tuple[int, int]) -> OnMap:
-        """The same with features of the cells that the boxes read under a convention, and more."""
+        """The same boxes, with the cells that they read under a convention, and a margin."""
         source = self.job.source
         bounds = with_margin(self.plan(convention, size).bounds(), source.map_size(self.map), 0.5)
         top, bottom, left, right = hull(bounds)
@@ -293,7 +293,7 @@ class OnMap(Placed):
         return self if job is self.job else self._moved(job, self.rows)
 
     def _moved(self, job: Job, rows: Rows) -> OnMap:
-        """Boxes on the map that another job has them on, which is read if it is another."""
+        """Boxes on the map that another job has them on, which is read if it differs."""
         other = int(job.map_index[rows[0]])
         there = dataclasses.replace(self, job=job, map=other, rows=rows)
         if other == self.map:
@@ -309,7 +309,7 @@ class OnMap(Placed):
         size: tuple[int, int],
         out: Features | None,
     ) -> Features:
-        """Pool boxes from the maps that another level rule takes them from; zeros from none."""
+        """Pool boxes from the levels that another rule chooses; zeros for a box on no level."""
         channels = operators.channels_of(convention, self.job.source.channels, size)
         last = self.job.source.channels_last
         shape = (len(self), *size, channels) if last else (len(self), channels, *size)
@@ -329,7 +329,7 @@ class OnMap(Placed):
 def with_margin(
     bounds: NDArray[np.int64], map_size: tuple[int, int], beside: float
 ) -> NDArray[np.int64]:
-    """(n, 4) bounds as in `Plan.bounds`, a few cells further and a part of their longer side."""
+    """(n, 4) `Plan.bounds`, widened by a few cells and by a part of the longer side."""
     sides = np.maximum(bounds[:, 1] - bounds[:, 0], bounds[:, 3] - bounds[:, 2])
     more = (_FEW + beside * sides).astype(np.int64)[:, np.newaxis]
     height, width = map_size
@@ -340,13 +340,13 @@ def with_margin(
 
 
 def hull(bounds: NDArray[np.int64]) -> tuple[int, int, int, int]:
-    """The bounds of all of them together."""
+    """The bounds that enclose all of these."""
     (top, left), (bottom, right) = bounds[:, ::2].min(axis=0), bounds[:, 1::2].max(axis=0)
     return int(top), int(bottom), int(left), int(right)
 
 
-_FEW: Final = 4  # cells, by which conventions may differ in what they read of a box
-_UNEVEN: Final = 0.01  # by which a resized image's sides differ at most, to whole pixels
+_FEW: Final = 4  # cells by which conventions may differ in what they read for a box
+_UNEVEN: Final = 0.01  # how far the two input scales may differ because sizes are whole pixels
 _INNER: Final = np.array([[0.0, 0.0, 1.0, 1.0]])  # pixels that end corners are moved by
 _XYXY: Final = [1, 0, 1, 0]  # (y, x) as factors of x1, y1, x2, y2
 _YXYX: Final = [1, 0, 3, 2]

@@ -1,4 +1,4 @@
-"""What a result depends on, as its file and its summary say it: enough to run the job again."""
+"""What a result depends on, as its file and summary record it: enough to run the job again."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def input_parameters(job: Job) -> dict[str, object]:
 
 
 def varying_scales(job: Job) -> dict[str, NDArray[np.float64]]:
-    """Scales for each box, of the kinds that are not the same for every image.
+    """The kinds of scale that are not the same for every image, for each box.
 
     `spatial_scale` is (K,) and `input_scale` (K, 2), x first.
     """

@@ -1,7 +1,7 @@
-"""Boxes in parts that are read and pooled together, so that little is read twice.
+"""Boxes in parts, each read and pooled together, so that little is read twice.
 
-A part is a window of the map of an image, or of the images that share chunks. It is worked through
-by blocks of channels, so that little of it is in memory at a time.
+A part is a window of the map of an image, or of several images that share chunks. It is processed
+in blocks of channels, so that little of it is in memory at a time.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Span = tuple[slice, Lines, Lines]  # images, rows and columns of the maps of a d
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What parts may take.
+    """The limits on parts.
 
-    memory: bytes of windows, and of what reading them takes, in all.
-    threads: how many blocks may be in work at a time.
+    memory: bytes in total for windows and for reading them.
+    threads: how many blocks may be in progress at a time.
     rows: how many boxes may be pooled before the first of them is written.
     """
 
@@ -38,7 +38,7 @@ class Limits:
     rows: int
 
     def allow(self, windows: Windows, span: Span, count: int) -> bool:
-        """Whether so many boxes can be pooled from one window, each of its chunks read once."""
+        """Whether `count` boxes can be pooled from one window, reading each of its chunks once."""
         one = _bytes(windows, span, windows.piece[1])
         if count <= self.rows:
             return one * self.threads <= self.memory
@@ -50,13 +50,13 @@ class Limits:
 class Part:
     """Some boxes, and the window of the maps that holds every cell they read.
 
-    The window of a large box that reads few cells has only the rows and columns which it reads.
+    The window of a large box that reads few cells has only the rows and columns that it reads.
 
-    rows: (n,) in the job; those of an image stand together, and ascend.
-    windows: the maps of the dataset that these are in; numbers: in it, by their numbers in the
-        job's source.
-    span: the window, of the images from the first to the last.
-    wanted: the pieces of the window that have a cell which is read; None is all.
+    rows: (n,) in the job; those of an image are together, and ascend.
+    windows: the dataset that the maps are in; numbers: a map's number in the job's source → its
+        number in the dataset.
+    span: the window, for the images from the first to the last.
+    wanted: the pieces of the window with a cell that is read; None means all.
     channels: how many a block has; pooled: how many of them a channel of the output takes.
     """
 
@@ -80,7 +80,7 @@ class Part:
         return slice(block.start // self.pooled, block.stop // self.pooled)
 
     def read(self, block: slice, buffer: NDArray[np.uint8], each: Callable[..., Any]) -> Features:
-        """(N, C, h, w) a block of the window, in a buffer. each: `map`, or that of threads."""
+        """(N, C, h, w) a block of the window, in a buffer. each: `map`, or a thread pool's."""
         images, height, width = self.span
         return self.windows.read(images, block, height, width, buffer, self.wanted, each)
 
@@ -94,14 +94,14 @@ class Part:
         return {"places": tuple(map(_places, (height, width), size))}
 
     def bytes(self, block: slice) -> int:
-        """What a block takes; reading it takes `windows.spare` more."""
+        """The bytes of a block; reading it takes `windows.spare` more."""
         return self.windows.bytes(*_shape(self.span, block.stop - block.start))
 
 
 def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
-    """Every box of a job that is pooled, once.
+    """The parts of a job: every box that is pooled is in one of them.
 
-    BoxError for one that reads more cells than there is memory for.
+    BoxError for a box that reads more cells than there is memory for.
     """
     for boxes in _sharing_chunks(job):
         for some in _split(boxes, limits):
@@ -109,10 +109,10 @@ def parts_of(job: Job, limits: Limits) -> Iterator[Part]:
 
 
 def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
-    """Boxes of a map too large to be read whole, each with a window of it, some boxes at a time.
+    """Boxes on a map too large to be read whole, some at a time, with a window around them.
 
-    memory: bytes of all channels of a window. beside: how much of a box's longer side is read
-    around it. BoxError for a box whose window takes more.
+    memory: bytes for all channels of a window. beside: how much is read around a box, as a part of
+    its longer side. BoxError for a box whose window takes more memory.
     """
     source, size = placed.job.source, placed.job.source.map_size(placed.map)
     windows, number = source.windows(placed.map)
@@ -123,7 +123,7 @@ def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
         if needed > memory:
             raise BoxError(
                 f"{placed.job.where(int(some.rows[0]))} reads from a part of its map that takes "
-                f"{needed:,} bytes, where {memory:,} are left: give more --memory, or choose "
+                f"{needed:,} bytes, and {memory:,} are left: give more --memory, or choose "
                 "other boxes"
             )
         _, height, width = some.span
@@ -136,7 +136,7 @@ def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
 _BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _TOGETHER: Final = 1 << 16  # boxes that are planned at a time
 _PLANNED: Final = 1024  # boxes planned at a time, with every sample
-_SPARSE: Final = 4  # times as many pieces as boxes have is too much of a window that no box reads
+_SPARSE: Final = 4  # a window with over this many times the pieces its boxes read is sparse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +154,7 @@ class _Boxes:
 
     @property
     def span(self) -> Span:
-        """The smallest window that is sure to hold what they read."""
+        """The smallest window that is sure to hold every cell they read."""
         top, bottom, left, right = hull(self.bounds)
         images = slice(int(self.numbers[0]), int(self.numbers[-1]) + 1)
         return images, slice(top, bottom), slice(left, right)
@@ -168,7 +168,7 @@ class _Boxes:
         return np.stack(pieces, axis=1)
 
     def take(self, some: NDArray[np.intp]) -> _Boxes:
-        """Some of them, which ascend."""
+        """Some of the boxes, given in ascending order."""
         rows, numbers, bounds = self.rows[some], self.numbers[some], self.bounds[some]
         return _Boxes(self.job, self.windows, rows, numbers, bounds)
 
@@ -199,12 +199,12 @@ def _together(job: Job, windows: Windows, found: list[tuple[Placed, int]]) -> _B
 
 
 def _in_order(job: Job) -> Iterator[Placed]:
-    """The maps as they are numbered, but level by level where the images of one share chunks.
+    """The maps by number, but level by level where a level's images share chunks.
 
-    Of a map with very many boxes, some of them at a time.
+    A map with very many boxes is yielded with some of them at a time.
     """
     levels, maps = job.source.levels, job.frames.maps.tolist()
-    if len(maps) == 1:  # as is usual of millions of boxes, whose rows would take room
+    if len(maps) == 1:  # usual for millions of boxes, whose rows would take memory
         for some in in_blocks(len(job)):
             rows = np.flatnonzero(job.is_pooled[some]) + some.start
             if len(rows):
@@ -225,7 +225,7 @@ def _in_order(job: Job) -> Iterator[Placed]:
 def _sorted_by_map(job: Job) -> tuple[NDArray[np.integer[Any]], list[int]]:
     """The rows that are pooled, by their maps, ascending in each; and where each map's end.
 
-    Rows are counted, then put in their place, some at a time: to sort them takes more room.
+    Rows are counted, then put in their place, some at a time: sorting would take more memory.
     """
     of_box, count = job.frames.of_box, len(job.frames)
 
@@ -248,7 +248,7 @@ def _sorted_by_map(job: Job) -> tuple[NDArray[np.integer[Any]], list[int]]:
 
 
 def _split(boxes: _Boxes, limits: Limits) -> Iterator[_Boxes]:
-    """The boxes, as many at a time as there is memory for: neighbours, as far as may be."""
+    """The boxes, as many at a time as there is memory for: neighbours together if possible."""
     span = boxes.span
     fits = limits.allow(boxes.windows, span, len(boxes.rows))
     if len(boxes.rows) == 1 or (fits and not _is_sparse(boxes, span)):
@@ -266,7 +266,7 @@ def _split(boxes: _Boxes, limits: Limits) -> Iterator[_Boxes]:
 
 
 def _is_sparse(boxes: _Boxes, span: Span) -> bool:
-    """Whether a large window is mostly what no box reads."""
+    """Whether no box reads most of a large window."""
     if _bytes(boxes.windows, span, boxes.windows.piece[1]) <= _BLOCK_BYTES:
         return False
     top, bottom, left, right = boxes.pieces.T
@@ -278,7 +278,7 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
     windows, span = boxes.windows, boxes.span
     whole_rows = (span[0], span[1], slice(0, windows.shape[3]))
     if windows.in_rows and limits.allow(windows, whole_rows, len(boxes.rows)):
-        span = whole_rows  # which are quicker to read than some of each
+        span = whole_rows  # quicker to read than parts of rows
     one = _bytes(windows, span, windows.piece[1])
     if one > _BLOCK_BYTES and len(boxes.rows) == 1 and windows.gathers:
         (placed,) = boxes.job.placed(boxes.rows)
@@ -291,7 +291,7 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
     else:
         pieces = max(1, min(_BLOCK_BYTES, limits.memory // limits.threads) // one)
         blocks = -(-windows.shape[1] // (windows.piece[1] * pieces))
-        # All of a size, so that their buffers are.
+        # All of one size, so that buffers can be reused.
         each = -(-windows.shape[1] // (windows.piece[1] * blocks))
         channels = min(windows.piece[1] * each, windows.shape[1])
     maps = boxes.job.map_index[boxes.rows].tolist()
@@ -303,7 +303,7 @@ def _part(boxes: _Boxes, limits: Limits) -> Part:
 
 
 def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
-    """The pieces of the window that have a cell which is read."""
+    """The pieces of the window with a cell that is read."""
     pieces = boxes.pieces
     top, left = pieces[:, [0, 2]].min(axis=0)
     bottom, right = pieces[:, [1, 3]].max(axis=0)
@@ -318,7 +318,7 @@ def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
         for placed in boxes.job.placed(boxes.rows[some]):
             tiles = placed.plan().tiles((height, width))
             wanted |= tiles[top:bottom, left:right]
-        # A box all of whose pieces are wanted already need not be looked at.
+        # Skip boxes whose pieces are all wanted already.
         sums = np.pad(wanted, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
         y0, y1, x0, x1 = pieces[remaining].T
         count = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
@@ -333,19 +333,19 @@ def _channels_of_one(boxes: _Boxes, span: Span, limits: Limits) -> int:
         _, _, height, width = _shape(span, 1)
         raise BoxError(
             f"{boxes.job.where(int(boxes.rows[0]))} reads from {height:,}×{width:,} cells of its "
-            f"map, which takes {least:,} bytes for one channel, unpacked chunk included, where "
+            f"map, which takes {least:,} bytes for one channel, unpacked chunk included, and "
             f"{limits.memory:,} are left: give more --memory"
         )
     return 1 + (limits.memory - least) // (two - least)
 
 
 def _bytes(windows: Windows, span: Span, channels: int) -> int:
-    """What some channels take, and reading them."""
+    """The bytes that some channels take, and reading them."""
     return windows.bytes(*_shape(span, channels)) + windows.spare
 
 
 def _places(lines: Lines, size: int) -> NDArray[np.int32]:
-    """(size,) where each row or column of a map is among these, −1 for those that are not."""
+    """(size,) the position of each row or column of a map among these; −1 for the others."""
     places = np.full(size, -1, np.int32)
     places[lines] = np.arange(count_of(lines))
     return places

@@ -16,7 +16,7 @@ from roicrop.files import split_spec
 from roicrop.job.job import Job
 from roicrop.job.on_map import Placed
 
-_MOST_FILES: Final = 20_000  # that are looked through below a folder
+_MOST_FILES: Final = 20_000  # to look through below a folder
 _NO_IMAGE: Final = (OSError, ValueError, Image.DecompressionBombError)
 
 
@@ -41,10 +41,10 @@ def _read(path: Path) -> Image.Image:
 class Photos:
     """The photographs of a job's images, each looked for once.
 
-    named: the file that the user names. Without it a photograph is an image of a fitting size which
-        the attribute `picture` or a COCO file names, in the folder of the features or of the boxes,
-        or below it. A name never leads out of the folder, and below it counts only if one file is
-        called so.
+    named: the file that the user names. Without it a photograph is an image of a fitting size that
+        the attribute `picture` or a COCO file names, in or below the folder of the features or of
+        the boxes. A name never leads out of the folder, and below it counts only if exactly one
+        file has it.
     """
 
     def __init__(self, named: str | None) -> None:
@@ -53,9 +53,9 @@ class Photos:
         self._below: dict[Path, dict[str, list[Path]]] = {}
 
     def check(self, placed: Sequence[Placed]) -> None:
-        """Look for those of all these boxes, so that they count as inputs.
+        """Look for the photographs of all these boxes, so that they count as inputs.
 
-        ArgumentError for a named one that is no image, or not the image of all these boxes.
+        ArgumentError if the named file is not an image, or not the image of all these boxes.
         """
         images = {each.image for each in placed}
         if self._named is not None and len(images) > 1:
@@ -67,9 +67,9 @@ class Photos:
             self.of(each, int(each.rows[0]))
 
     def of(self, placed: Placed, row: int) -> Photo | None:
-        """That of the map of a box, if there is one.
+        """The photograph for the map of a box, if there is one.
 
-        Raises ArgumentError for a named one that is no image, or does not fit the map.
+        Raises ArgumentError if the named file is not an image, or does not fit the map.
         """
         if placed.map not in self._found:
             look = self._look_for if self._named is None else self._check_named
@@ -81,13 +81,13 @@ class Photos:
         try:
             size = _read(Path(str(self._named))).size
         except _NO_IMAGE as error:
-            said = getattr(error, "strerror", None) or "it is no image that can be read"
+            said = getattr(error, "strerror", None) or "not an image that can be read"
             raise ArgumentError(f"--photo {self._named}: {said}; name the boxes' image") from None
         if not _fits(size, placed):
             height, width = _pixels(placed)
             raise ArgumentError(
                 f"--photo {self._named} has {size[0]}×{size[1]} pixels (width × height), but the "
-                f"map covers {width:.0f}×{height:.0f}: name the image that the features are of"
+                f"map covers {width:.0f}×{height:.0f}: name the image that was fed to the network"
             )
         return Photo(Path(str(self._named)))
 
@@ -119,7 +119,7 @@ class Photos:
 
 
 def _listed(folder: Path) -> dict[str, list[Path]]:
-    """Name → the files below a folder that have it."""
+    """Name → the files below a folder with that name."""
     found: dict[str, list[Path]] = {}
     count = 0
     for place, _, files in os.walk(folder):
@@ -158,6 +158,6 @@ def _is_that_of(path: Path, placed: Placed) -> bool:
 
 
 def _fits(size: tuple[int, int], placed: Placed) -> bool:
-    """Whether so many pixels (width, height) make the map's cells, except for one that is begun."""
+    """Whether an image (width, height) in pixels covers the map, give or take a partial cell."""
     pairs = zip(reversed(size), _pixels(placed), placed.cells_per_pixel, strict=True)
     return all(abs(has - covers) * per_pixel <= 1.0 for has, covers, per_pixel in pairs)

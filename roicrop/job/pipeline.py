@@ -2,7 +2,7 @@
 
     Request ──open_job──▶ Job ──by_map──▶ OnMap ──pool──▶ pooled rows
 
-A job knows which boxes there are and where each lies. Never is a map read that no box is on.
+A job knows which boxes there are and where each lies. A map without boxes is never read.
 """
 
 from __future__ import annotations
@@ -86,13 +86,13 @@ def open_job(request: Request) -> Job:
 
 
 def names_levels(table: BoxTable, source: FeatureSource) -> bool:
-    """Whether boxes call their images what datasets are called that looked like levels."""
+    """Whether boxes name, as their images, the datasets that looked like levels."""
     images = () if table.image is None else table.image.tolist()
     return not set(map(str, images)).isdisjoint(source.level_names or ())
 
 
 def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
-    """ArgumentError for what puts boxes on levels, where there are none or boxes have their own."""
+    """ArgumentError for a level option if there are no levels, or boxes name their own."""
     why = f"is for a pyramid, and {request.features} is not one"
     remedy = "leave it out, or name its levels with --levels"
     if is_pyramid:
@@ -141,10 +141,10 @@ def crop(
         `open_output`.
     reduce: how the bins of each box become a vector of its channels; None keeps the bins.
     progress: called with the number of boxes pooled since the last call.
-    finish: called when all are pooled, before the file appears; if it raises, none does.
+    finish: called when all are pooled, before the file appears; if it raises, no file appears.
 
-    Raises OutputError, BoxError for a box that the convention refuses, or that there is too little
-    memory for, FeatureError, and ArgumentError.
+    Raises OutputError, FeatureError, ArgumentError, and BoxError for a box that the convention
+    refuses or that takes too much memory.
     """
     shape = job.pooled_shape
     spec = OutputSpec(
@@ -167,29 +167,29 @@ def crop(
         finish()
         warned = cautions(
             job, job.fit()
-        )  # what is too damaged to be warned of is an error, and no output
+        )  # a file too damaged for warnings is an error, and leaves no output
         job.source.watched.check()
     return Cropped(path, spec.shape, spec.dtype, non_finite, warned)
 
 
 def _require_room(path: str, spec: OutputSpec) -> None:
-    """OutputError if the tensor, however well it is compressed, is more than the disk has left."""
+    """OutputError if the tensor, however well compressed, cannot fit on the disk."""
     try:
         free = shutil.disk_usage(Path(path).parent).free
     except OSError:
-        return  # what is wrong with the directory is for `open_output` to say
+        return  # `open_output` reports what is wrong with the directory
     size = math.prod(spec.shape) * spec.dtype.itemsize
     least = size if spec.compression == "none" else size // _BEST_COMPRESSION
     if least > free:
         shape = "×".join(map(str, spec.shape))
         raise OutputError(
-            f"{path}: {shape} {spec.dtype} take {size:,} bytes, and {free:,} are free there: "
+            f"{path}: {shape} {spec.dtype} takes {size:,} bytes, and {free:,} are free there: "
             "make room, write elsewhere, or choose fewer boxes or bins"
         )
 
 
 def _columns(job: Job) -> dict[str, NDArray[Any]]:
-    """What stands beside the pooled rows: where each came from, and the table's own columns."""
+    """The columns beside the pooled rows: where each came from, and the table's own."""
     table, source, names = job.table, job.source, job.source.names
     columns: dict[str, NDArray[Any] | None] = {
         "boxes": job.corners,
@@ -208,7 +208,7 @@ def _columns(job: Job) -> dict[str, NDArray[Any]]:
 
 
 def _read_boxes(request: Request, count: int) -> BoxTable:
-    """The table; where nothing says the order of coordinates, it is the convention's own."""
+    """The table; coordinates are in the convention's order unless the file or an option says."""
     table = request.read_boxes(request.boxes, count)
     if table.box_format_origin == "default" and request.convention.order != table.box_format:
         return dataclasses.replace(table, box_format=request.convention.order)
@@ -216,7 +216,7 @@ def _read_boxes(request: Request, count: int) -> BoxTable:
 
 
 def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) -> NDArray[np.bool_]:
-    """Mask (K,) of boxes that cannot be pooled; BoxError names those that are not allowed."""
+    """Mask (K,) of boxes that cannot be pooled; BoxError names them unless they are allowed."""
     by_corners = table.find_bad(inclusive=request.inclusive)
     nowhere = assignment.index < 0
     bad = nowhere | by_corners.not_finite
@@ -239,5 +239,5 @@ def _find_bad(request: Request, table: BoxTable, assignment: ImageAssignment) ->
     raise BoxError(f"{'; '.join(named)}: fix them, or choose --on-bad-box {ways}")
 
 
-_BEST_COMPRESSION: Final = 1000  # deflate gives no more
+_BEST_COMPRESSION: Final = 1000  # deflate never achieves more
 _NAMED: Final = 5  # bad boxes that an error names

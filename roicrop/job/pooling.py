@@ -1,8 +1,8 @@
-"""Every box of a job pooled, on all processors, within the memory that may be used.
+"""Pool every box of a job, on all processors, within the memory that may be used.
 
     parts ──▶ blocks of channels, one per thread: read, unpack, pool ──▶ rows ──▶ the writer
 
-Nothing waits between reading and pooling: a thread pools the channels that it has just unpacked.
+No queue lies between reading and pooling: a thread pools the channels that it has just unpacked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pool_all(
     """Pool every box of a job and write it in its row; returns the number of non-finite values.
 
     dtype: of the output. progress: called with the number of boxes written since the last call.
-    reduce: what the bins of each box become.
+    reduce: how the bins of each box become a vector of its channels; None keeps the bins.
 
     Raises what reading, pooling and writing raise, and BoxError or ArgumentError if there is too
     little memory.
@@ -48,7 +48,7 @@ def pool_all(
     threads = job.request.threads or default_threads()
     limits = _limits(job, threads)
     memory = Memory(limits.memory, threads)
-    images = min(job.images_read, 2)  # in work at a time
+    images = min(job.images_read, 2)  # in progress at a time
     with (
         Writing(
             job.pooled_shape[1:],
@@ -73,7 +73,7 @@ def pool_all(
     return to.non_finite
 
 
-_Crop = tuple[int, slice, WindowCrop]  # a number in the window; rows of a place for all; its boxes
+_Crop = tuple[int, slice, WindowCrop]  # map's number in the window; rows of the output; its boxes
 
 
 def _crops(job: Job, part: Part, rows: Rows) -> list[_Crop]:
@@ -93,12 +93,12 @@ def _limits(job: Job, threads: int) -> Limits:
 
 
 class _Block:
-    """Some channels of the window of a part, which are read when they are first asked for."""
+    """Some channels of the window of a part, read when they are first needed."""
 
     def __init__(
         self, job: Job, part: Part, channels: slice, memory: Memory, uses: int, threads: int
     ) -> None:
-        """uses: how often `pool` will be called, after which nothing is left in memory."""
+        """uses: how often `pool` will be called; after that the block is freed."""
         self._job, self._part, self._channels = job, part, channels
         self._memory, self._uses, self._threads = memory, uses, threads
         self._reading = memory.threads(part.bytes(channels), part.windows.spare, threads)
@@ -127,7 +127,7 @@ class _Block:
                     with _mapping(self._reading) as each:
                         self._window = part.read(self._channels, buffer, each)
                 except BaseException:
-                    self._memory.lift()  # nobody is to wait for what is not given back
+                    self._memory.lift()  # no thread may wait for memory that is never returned
                     raise
                 self._memory.give_leave(spare)
             return self._window
@@ -142,9 +142,10 @@ class _Block:
 
 @contextmanager
 def _threads(count: int, memory: Memory) -> Iterator[Executor]:
-    """Threads, all of whose work is done when the block ends, or given up if it fails.
+    """Threads whose work is all done when the `with` block ends, or cancelled if it fails.
 
-    Who stops the program does not wait for what cannot be given up. One thread is the caller's.
+    Stopping the program does not wait for work that cannot be cancelled. A lone thread is the
+    caller's own.
     """
     if count == 1:
         yield AtOnce()
@@ -153,7 +154,7 @@ def _threads(count: int, memory: Memory) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException as error:
-        memory.lift()  # what is given up gives nothing back
+        memory.lift()  # cancelled work returns no memory
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     pool.shutdown(wait=True)
@@ -161,7 +162,7 @@ def _threads(count: int, memory: Memory) -> Iterator[Executor]:
 
 @contextmanager
 def _mapping(threads: int) -> Iterator[Callable[..., Any]]:
-    """`map`, or that of several threads."""
+    """`map`, on several threads if there are more than one."""
     if threads == 1:
         yield map
     else:

@@ -21,23 +21,23 @@ class Request:
     """What a command line asks for, whichever command it is.
 
     features, boxes, images: as on the command line.
-    convention: the row, with what options put in place of its own values.
-    angle_is_said: whether the unit of angles was asked for.
+    convention: the row, with the values that options override.
+    angle_is_said: whether an option gives the unit of angles.
     turned: the row for boxes with an angle, or why there is none; None is the default.
     model: the node of an exported model that the convention, the output size and the scale come
         from, unless options say otherwise; None if there is none.
     output_size: (PH, PW).
     spatial_scale: cells per pixel; None means what the file says. scale_origin: its option.
     input_scale: (sy, sx), from a box's pixels to those of the image that the network saw.
-    allow_external: whether HDF5 may hold what is outside its folder, and raw storage.
-    image_size: (H, W), in a box's pixels, of what normalised coordinates are fractions of; None is
-        the map's size / scale.
-    levels: names of a pyramid's levels, finest first; () is what the file says, if it is one.
-    strides: pixels per cell of each level; () is what the file says.
+    allow_external: whether an HDF5 file may refer to files outside its folder, and to raw storage.
+    image_size: (H, W), in a box's pixels, of the image that normalised coordinates refer to; None
+        means the map's size / scale.
+    levels: names of a pyramid's levels, finest first; () means what the file says.
+    strides: pixels per cell of each level; () means what the file says.
     canonical_size, canonical_level: of the convention's level rule; None means the rule's own.
     columns: names of all columns of the boxes. image_column, score_column, label_column and
-        level_column: those that hold these. on_image: the image of every box. ids_are_indices:
-        whatever names images.
+        level_column: the names of these columns. on_image: the image of every box.
+        ids_are_indices: whether whatever names an image is its index.
     threads: None means one per processor. memory: bytes; None means `default_memory`.
     maps, given: feature maps and boxes in memory, instead of the files `features` and `boxes`,
         which are then names for messages; see `boxes_in_memory`.
@@ -83,13 +83,13 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.inclusive and self.normalized:
-            raise ArgumentError("--inclusive counts pixels and --normalized has none: give one")
+            raise ArgumentError("--inclusive is for pixels, --normalized for fractions: give one")
         checked_bins(self.convention, self.output_size)
 
     def of_boxes(self, table: BoxTable) -> Request:
-        """The request with the convention that boxes take, which may have an angle.
+        """The request with the convention for these boxes, which may have an angle.
 
-        Raises ArgumentError if it is for the other kind.
+        Raises ArgumentError if the convention is for the other kind of boxes.
         """
         row = self.convention
         if table.angle is None:
@@ -111,7 +111,7 @@ class Request:
         return dataclasses.replace(self, convention=turned)
 
     def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
-        """The features that a text means, opened as the request says; see `open_features`."""
+        """The features that a text names, opened as the request says; see `open_features`."""
         return open_features(
             self.maps or spec,
             layout=self.layout,

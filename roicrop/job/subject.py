@@ -1,4 +1,4 @@
-"""A box's name and its true place: what a plan does not know about it."""
+"""A box's name and its true place: what a plan does not know about the box."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Subject:
     file: where the features came from, for example "page.h5::/stride4".
     image: the image's name or number.
     box: the box's number, with its id where it has one, for example "12" or "12 (id 7041)".
-    corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None is the plan's box.
-    level: which level of a pyramid the box is on, and whose rule says so; None if there is none.
+    corners: x1, y1, x2, y2 in pixels of the image, as the user has them. None: the plan's box.
+    level: which level of a pyramid the box is on, and whose rule says so; None without a pyramid.
     cells_per_pixel: (along y, along x) from those pixels to cells: spatial scale × input scale.
-        None is the plan's spatial scale.
+        None: the plan's spatial scale.
     """
 
     file: str
@@ -46,7 +46,7 @@ class Subject:
 
 
 def _own_corners(plan: Plan, k: int) -> tuple[float, float, float, float]:
-    """x1, y1, x2, y2 of the plan's own box, before it is turned if it is."""
+    """x1, y1, x2, y2 of the plan's own box, before any rotation."""
     first, second, third, fourth = (float(v) for v in plan.boxes[k, :4])
     if plan.turn(k) is None:
         return first, second, third, fourth
@@ -55,9 +55,9 @@ def _own_corners(plan: Plan, k: int) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True, slots=True)
 class TrueBox:
-    """The true place of a box, to which conventions are compared.
+    """The true place of a box, with which conventions are compared.
 
-    outline: (4, 2) its corners, y and x each, in order around it, in index coordinates.
+    outline: (4, 2) its corners (y, x), in order around it, in index coordinates.
     cells: its height and width in cells, negative where it is reversed.
     per_pixel: cells per pixel of the image, along y and along x.
     """

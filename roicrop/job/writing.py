@@ -18,7 +18,7 @@ Reduce = Literal["mean", "max"]
 
 
 class Writing:
-    """Writes pooled rows, on a thread of its own from two buffers that take turns.
+    """Writes pooled rows on a thread of its own, from two buffers that take turns.
 
     most: how many rows a buffer holds. progress: called with how many have been written.
     reduce: how the bins of each box become a vector of its channels; None keeps the bins.
@@ -37,7 +37,7 @@ class Writing:
         bins: tuple[int, int] = (2, 3),
         beside: bool = True,
     ) -> None:
-        """row, computed: shape and dtype of what is pooled. dtype: of the output.
+        """row, computed: shape and dtype of a pooled box. dtype: of the output.
 
         bins: the axes that are reduced. beside: False writes on the caller's thread.
         """
@@ -68,9 +68,9 @@ class Writing:
         self._thread.shutdown(wait=not stopped, cancel_futures=error is not None)
 
     def rooms(self, rows: Rows) -> Iterator[tuple[Rows, Features]]:
-        """Parts of some rows, and where each is to be put, until all have had their place.
+        """Parts of some rows, each with the buffer to put it in, until all are placed.
 
-        Rows of one call stay together, as far as a buffer holds them. `fill` follows each.
+        Rows of one call stay together as far as a buffer holds them. Call `fill` after each part.
         """
         while len(rows):
             if self._used and self._used + len(rows) > self.most:
@@ -81,12 +81,12 @@ class Writing:
             yield part, self._free[0][self._used : self._used + len(part)]
 
     def fill(self, rows: Rows, by: Sequence[Future[None]]) -> None:
-        """Say that the place of these rows, the latest given, is full when these are done."""
+        """Note that the buffer for these rows, the latest given, is full when `by` are done."""
         self._filled.append((rows, by))
         self._used += len(rows)
 
     def _write(self) -> None:
-        """Start to write what the present buffer holds, as soon as it is full."""
+        """Start to write the current buffer as soon as it is full."""
         if self._filled:
             rows = np.concatenate([some for some, _ in self._filled])
             futures = [future for _, by in self._filled for future in by]
@@ -98,7 +98,7 @@ class Writing:
     def _put(self, rows: Rows, buffer: Features, futures: Sequence[Future[None]]) -> int:
         for future in futures:
             future.result()
-        with np.errstate(over="ignore"):  # too large for a smaller type is infinity, and counted
+        with np.errstate(over="ignore"):  # a value too large for `dtype` is infinite, and counted
             values = self._reduced(buffer[: len(rows)]).astype(self._dtype, copy=False)
         falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
         for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):

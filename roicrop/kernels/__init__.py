@@ -1,8 +1,8 @@
-"""The core that pools boxes, chosen once, when this is imported.
+"""The core that pools boxes, chosen once, at import.
 
-There are two with the same functions and the same results: `_compiled`, where it was built, and
-`numpy_core`, everywhere. The environment variable ROICROP_KERNEL=compiled|numpy chooses by hand.
-Nothing outside this folder knows which one runs, except to tell the user its `NAME`.
+There are two cores, with the same functions and the same results: `_compiled`, if it was built, and
+`numpy_core`, everywhere. The environment variable ROICROP_KERNEL=compiled|numpy overrides this.
+Nothing outside this folder knows which core runs, except to tell the user its `NAME`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _VARIABLE: Final = "ROICROP_KERNEL"
 
 
 class Core(Protocol):
-    """What a core's module holds.
+    """The interface of a core's module.
 
     NAME: "numpy", or "compiled" and its vector instructions in brackets.
-    WORK_AT_ONCE: samples or cells of all channels that are surely read in less than a second.
+    WORK_AT_ONCE: how many samples or cells, over all channels, are surely read within a second.
     """
 
     NAME: str
@@ -56,15 +56,15 @@ class Core(Protocol):
             float16, float32 or float64, else float32; with any strides.
         spatial_scale: cells per pixel.
         threads: how many may run at once; never changes the result.
-        map_size, origin: `features` may be a window of a larger map, of (H, W) cells. The plan is
-            that of the whole map, and the result the same to the last bit; `origin` is the cell at
+        map_size, origin: `features` may be a window of a larger map of (H, W) cells. The plan is
+            for the whole map, and the result is the same to the last bit; `origin` is the cell at
             which the window begins. Cells outside the window are never read.
-        places: in place of `origin`, for a window of some rows and columns of the map, (H,) where
-            in it each row is and (W,) each column, contiguous; −1 for those that it lacks.
-        rows: (K,) the row of `out` for each box, contiguous; None is row k for box k. Rows that
-            are no box's stay as they are.
+        places: instead of `origin`, for a window of only some rows and columns of the map: the
+            place in the window of each row (H,) and each column (W,), contiguous; −1 if missing.
+        rows: (K,) the row of `out` for each box, contiguous; None means row k for box k. Rows
+            without a box are left unchanged.
 
-        Raises ValueError where a box reads a cell that the window lacks.
+        Raises ValueError if a box reads a cell that the window lacks.
         """
 
 
@@ -78,7 +78,7 @@ def _choose(wanted: str | None) -> Core:
             if wanted == "compiled":
                 raise KernelError(
                     f"{_VARIABLE}=compiled, but this installation has no compiled core: "
-                    "install roicrop again where there is a C++ compiler, or unset the variable"
+                    "reinstall roicrop with a C++ compiler, or unset the variable"
                 ) from error
         except ImportError as error:
             raise KernelError(

@@ -1,7 +1,7 @@
 """The NumPy core: applies a plan with whole-array operations, box by box.
 
 The matrices of a plan are applied by `reduceat`, which never adds one bin's cells to another's: a
-cell without weight has no effect, whatever it holds.
+cell without weight has no effect, whatever its value.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from roicrop.sampling import AxisPlan, Bool, Float, SeparablePlan, TurnedPlan, p
 NAME: Final = "numpy"
 WORK_AT_ONCE: Final = 1 << 27
 
-# What bounds the memory: of the plans made at a time, and of what is read of a map at a time. The
-# plan of one box is made whole, and grows with its cells along an axis.
+# These bound the memory of the plans made at a time, and of the values read from a map at a time.
+# The plan for one box is always made whole, and grows with its cells along an axis.
 _TAPS: Final = 1 << 17
 _VALUES: Final = 1 << 19
 
@@ -72,10 +72,10 @@ def crop(
 
 
 class _Window(NamedTuple):
-    """The cells (C, h, w) of a map that are here.
+    """The cells (C, h, w) of a map that are in memory.
 
-    y, x: the row and the column of the map that they begin with, or where each row and each column
-        of the map is among them, −1 for those that are not here.
+    y, x: the row and column of the map at which they begin, or the place of each row and each
+        column of the map among them, −1 for a missing one.
     """
 
     cells: Float
@@ -83,7 +83,7 @@ class _Window(NamedTuple):
     x: _Places
 
     def at(self, y: NDArray[Any], x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Rows and columns of the map, which a box reads, as those of the window."""
+        """The rows and columns of the map that a box reads, as rows and columns of the window."""
         placed = [
             places[cells] if isinstance(places, np.ndarray) else cells - places
             for cells, places in ((y, self.y), (x, self.x))
@@ -98,7 +98,7 @@ _Places = int | NDArray[np.int32]
 
 
 class _Bins(NamedTuple):
-    """So many bins of an axis of some boxes, from one on."""
+    """A run of bins along an axis of some boxes, starting at `first`."""
 
     axis: AxisPlan
     first: int
@@ -106,22 +106,22 @@ class _Bins(NamedTuple):
 
     @property
     def ptr(self) -> NDArray[np.int64]:
-        """Where each one's rows begin, and where the last one's end."""
+        """Where the rows of each bin begin, and where those of the last end."""
         return self.axis.rows.bin_ptr[self.first : self.first + self.bins + 1]
 
     @property
     def rows(self) -> slice:
-        """Their rows."""
+        """The rows of these bins."""
         return slice(int(self.ptr[0]), int(self.ptr[-1]))
 
     @property
     def cells(self) -> NDArray[np.int32]:
-        """The cells that they read."""
+        """The cells that these bins read."""
         rows, row_ptr = self.rows, self.axis.rows.row_ptr
         return self.axis.rows.cells[row_ptr[rows.start] : row_ptr[rows.stop]]
 
     def of(self, per_bin: Bool) -> Bool:
-        """Their part of what each bin has one of."""
+        """The part for these bins of an array with an entry per bin."""
         return per_bin[self.first : self.first + self.bins]
 
 
@@ -149,7 +149,7 @@ def _pool_turned(window: _Window, planned: TurnedPlan, k: int, out: Float) -> No
 
 
 def _pool_by_position(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
-    """Each bin from channels of its own, as a box of one bin."""
+    """Pool each bin from its own channels, as a box with one bin."""
     y, x = planned.y, planned.x
     for p, q in np.ndindex(y.bins, x.bins):
         cells = window.cells[p * x.bins + q :: y.bins * x.bins]
@@ -161,7 +161,7 @@ def _pool_box(window: _Window, y: _Bins, x: _Bins, out: Float) -> None:
     y_cells, x_cells = y.cells, x.cells
     if len(y_cells) and len(x_cells):
         y_cells, x_cells = window.at(y_cells, x_cells)
-    else:  # nothing is read, wherever the window is
+    else:  # nothing is read, so the window does not matter
         nothing = np.zeros((), window.cells.dtype)
         size = y.axis.size, x.axis.size
         window = _Window(np.broadcast_to(nothing, (len(window.cells), *size)), 0, 0)
@@ -209,7 +209,7 @@ def _cells_to_rows(
     row_ptr = rows.row_ptr[bins.rows.start : bins.rows.stop + 1]
     taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
     weights = rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
-    # Not np.take, which first copies all of what is not contiguous.
+    # Not np.take, which first copies an array that is not contiguous.
     cells = values[(slice(None),) * axis + (places,)]
     weighted = cells.astype(weights.dtype, copy=False) * weights
     return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
@@ -220,7 +220,7 @@ def _rows_to_bins(values: Float, bins: _Bins, *, axis: int) -> Float:
 
 
 def _reduceat(ufunc: np.ufunc, values: Float, ptr: NDArray[np.int64], axis: int) -> Float:
-    """`ufunc.reduceat` in which an empty segment gives the reduction of nothing."""
+    """`ufunc.reduceat`, except that an empty segment gives 0 as a sum, or −∞ as a maximum."""
     shape = list(values.shape)
     shape[axis] = len(ptr) - 1
     nothing: Any = 0.0 if ufunc is np.add else -np.inf

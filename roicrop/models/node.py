@@ -49,7 +49,7 @@ class NodeType:
     domains: the ONNX domains that it is exported under.
     defaults: attribute → what it is where the file omits it; REQUIRED where it may not.
     size: the attributes with the pooled height and width, or one that holds both (or one number).
-    chosen_by: the attribute whose value chooses among `choices`; "" where there is one choice.
+    chosen_by: the attribute whose value chooses among `choices`; "" if there is only one choice.
     settings: attribute → the setting of `conventions.resolve` that takes its value.
     omitted: attribute → what surprises where the file omits it.
     """

@@ -61,7 +61,7 @@ def _layers(path: str) -> list[ElementTree.Element]:
 
 
 def _value(text: str) -> Value:
-    """An attribute's text as the number, numbers, truth value or word that it is."""
+    """An attribute's text as the number, numbers, boolean or word that it represents."""
     if text in ("true", "false"):
         return text == "true"
     numbers = [_number(part) for part in text.split(",")]

@@ -53,19 +53,19 @@ def open_output(
     inputs: Sequence[str] = (),
     retried: bool = False,
 ) -> Iterator[Writer]:
-    """An output file to write pooled rows to; it appears when the block ends well, else not at all.
+    """An output file to write pooled rows to; it appears only if the block succeeds.
 
-    path: its suffix says the format: .h5 or .hdf5, .npz, .npy (which holds the pooled array alone).
+    path: its suffix gives the format: .h5 or .hdf5, .npz, .npy (which holds only the pooled array).
     columns: name → the array to store beside `pooled`. A column of objects becomes integers, floats
         or texts, whichever can hold all of them.
-    attributes: how the file was made: numbers, texts, flat lists of these, and JSON of anything
-        else. None is left out.
+    attributes: how the file was made: numbers, texts, flat lists of these, and anything else as
+        JSON. An attribute that is None is left out.
     inputs: files that must never be overwritten.
     retried: whether an existing file with the same bytes comes from an earlier attempt.
 
     A row that is never written holds zeros.
 
-    Raises ArgumentError for a suffix or compression that is not known, OutputError otherwise.
+    Raises ArgumentError for an unknown suffix or compression, OutputError for other failures.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """A method, "none", "lzf" or "gzip", and the last one's level (None is its own)."""
+    """A method, "none", "lzf" or "gzip", and gzip's level (None means its default)."""
 
     method: str
     level: int | None
@@ -38,7 +38,7 @@ class OutputSpec:
     """The pooled array of an output file.
 
     shape: (K, C, PH, PW), or (K, PH, PW, C) with `channels_last`; or (K, C), one vector per box.
-    dtype: of floats; what is written is converted to it.
+    dtype: a float type, to which values are converted as they are written.
     compression: "none", "lzf" (HDF5 only), "gzip", or "gzip:LEVEL" with 0 to 9; .npy takes none.
     """
 
@@ -82,18 +82,18 @@ def plain_column(column: Array) -> Array:
         if values and all(isinstance(value, kind) for value in values):
             try:
                 return np.array(values, dtype=dtype)
-            except OverflowError:  # identifiers of more than 64 bits
+            except OverflowError:  # identifiers over 64 bits
                 break
     return np.array(["" if value is None else plain_text(str(value)) for value in values], object)
 
 
 def plain_text(text: str) -> str:
-    """What all formats hold as UTF-8: no NUL, and no bytes of file names that are no text."""
+    """Text that all formats can hold as UTF-8, without NULs or undecodable bytes of file names."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
 
 
 def as_json(value: object) -> str:
-    """One line of JSON, with arrays as lists, and as text what JSON does not know."""
+    """One line of JSON, with arrays as lists, and types that JSON lacks as text."""
     return plain_text(json.dumps(value, ensure_ascii=False, default=_simpler))
 
 

@@ -59,7 +59,7 @@ def _tree(file: Path, content: Content) -> Iterator[tuple[PatientFile, h5py.File
     with PatientFile(file, "r+") as patient:
         with ExitStack() as undo:
             with undisturbed():
-                # From 1.8 on attributes may exceed 64 KiB, as long lists of labels do.
+                # From 1.8 on attributes may exceed 64 KiB, which long lists of labels need.
                 root = h5py.File(patient, "w", libver=("v108", "v108"), rdcc_nbytes=_CHUNK_CACHE)
                 undo.callback(_close, root)
                 with written(content.path):
@@ -76,7 +76,7 @@ def _close(root: h5py.File) -> None:
 
 
 def _fill(root: h5py.File, content: Content) -> None:
-    """Write everything except the pooled rows, for which there is room."""
+    """Write everything except the pooled rows, for which space is reserved."""
     import h5py
 
     _create_pooled(root, content)
@@ -86,12 +86,12 @@ def _fill(root: h5py.File, content: Content) -> None:
         if (names := f"{name}_names") in content.attributes:
             _describe(dataset, {names: content.attributes[names]})
     _describe(root, {**content.attributes, **_nexus(content.spec)})
-    # Where NeXus had them before 2014, and readers of that age look.
+    # Where NeXus had these before 2014, and where older readers look for them.
     _describe(root["pooled"], {"signal": 1, "axes": ":".join(content.spec.axes)})
 
 
 def _describe(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
-    """Add attributes that do not exist yet, in half the time that h5py takes to ask whether."""
+    """Add attributes known not to exist, in half the time of h5py, which checks first."""
     from h5py import h5a, h5s, h5t
 
     texts, text, in_memory, scalar = _of_texts()
@@ -106,7 +106,7 @@ def _describe(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
 
 @cache
 def _of_texts() -> tuple[np.dtype[Any], Any, Any, Any]:
-    """The type of texts for NumPy, in a file and in memory; and the space of one text."""
+    """The type of texts for NumPy, in a file and in memory; and the dataspace of one text."""
     import h5py
     from h5py import h5s, h5t
 
@@ -120,7 +120,7 @@ def _of_texts() -> tuple[np.dtype[Any], Any, Any, Any]:
 
 
 def _create_pooled(root: h5py.File, content: Content) -> None:
-    """`/pooled`, before all else; if uncompressed, its bytes get their place and are not filled."""
+    """Create `/pooled`, before all else; without compression, its space is reserved, not filled."""
     from h5py import h5d, h5p, h5s, h5t
 
     spec = content.spec
@@ -154,7 +154,7 @@ _OF_VIEWERS: Final = ("NX_class", "signal", "axes", "default_slice")
 
 
 def _nexus(spec: OutputSpec) -> dict[str, object]:
-    """By these h5web, silx and their like plot the first box's first channel.
+    """Attributes with which h5web, silx and similar viewers plot the first box's first channel.
 
     They are those of the NeXus base class NXdata: its axes have no coordinates (".").
     """
@@ -165,7 +165,7 @@ def _nexus(spec: OutputSpec) -> dict[str, object]:
 
 
 def plain_attribute(value: object) -> object:
-    """What an HDF5 attribute holds: a number, a text, a list of either, or else JSON."""
+    """A value that an HDF5 attribute can hold: a number, a text, a list of either, or else JSON."""
     if isinstance(value, str):
         return plain_text(value)
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
@@ -193,7 +193,7 @@ class _ChunkWriter:
 
 
 class PatientFile(io.FileIO):
-    """A file that takes in what can no longer be written, and says so when asked.
+    """A file that accepts writes even after one has failed, and raises the error when asked.
 
     HDF5 cannot close a file whose writing fails, and crashes when the program ends.
     """
@@ -201,7 +201,7 @@ class PatientFile(io.FileIO):
     _failure: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Write all of it, or remember why not."""
+        """Write all of the data, or remember the error."""
         view = memoryview(data).cast("B")
         if self._failure is None:
             try:
@@ -211,7 +211,7 @@ class PatientFile(io.FileIO):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the file's size, or remember why not."""
+        """Set the file's size, or remember the error."""
         if self._failure is None:
             try:
                 return super().truncate(size)

@@ -13,10 +13,10 @@ from roicrop.errors import ArgumentError, OutputError
 
 @contextmanager
 def room_for_pictures(place: str | None) -> Iterator[None]:
-    """A directory for pictures, made if need be, unless the place is a picture itself or nothing.
+    """A directory for pictures, made if needed, unless the place is itself a picture or None.
 
-    One that was made is gone again when the work fails and it is still empty. OutputError if
-    there can be none.
+    A directory that was made is removed again if the work fails and it is still empty.
+    OutputError if it cannot be made.
     """
     directory = None if place is None or is_picture(Path(place)) else Path(place)
     if directory is None or directory.is_dir():
@@ -39,7 +39,7 @@ def room_for_pictures(place: str | None) -> Iterator[None]:
 
 
 def is_picture(place: Path) -> bool:
-    """Whether the name is a picture's; ArgumentError for one in another format."""
+    """Whether the name is a picture's; ArgumentError for a picture in another format."""
     if place.suffix.lower() == ".png":
         return True
     if (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):

@@ -28,7 +28,7 @@ _NUMPY: Final = (".npy", ".npz")
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What an array is, before it is opened."""
+    """An array's shape and type, known before it is opened."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -39,7 +39,7 @@ class StoredArray(Outline):
     """An array in an open file.
 
     where: the file, and its path in it if there could be others.
-    values: what to read it from, by slices: a dataset of h5py's, or an array in a NumPy file.
+    values: the object to read it from, by slices: an h5py dataset, or an array in a NumPy file.
     """
 
     where: str
@@ -47,10 +47,10 @@ class StoredArray(Outline):
 
 
 class Stored(Protocol):
-    """A file of arrays that is open.
+    """An open file of arrays.
 
     path: the file. inner: the path in it that was named, "" for none.
-    attributes: those that `open_output` was given, where the file holds them; else empty.
+    attributes: those given to `open_output`, if the file holds them; else empty.
     """
 
     path: str
@@ -84,7 +84,7 @@ def open_stored(spec: str, *, allow_external: bool = False) -> Iterator[Stored]:
         with npy.Archive(path) as archive:
             yield _NumpyFile(archive, inner)
     elif PurePath(path).suffix.lower() in _NUMPY and os.path.isfile(path):
-        raise FeatureError(f"{path} is not a file that NumPy wrote, though it is called one")
+        raise FeatureError(f"{path} is not a NumPy file, despite its extension")
     else:
         from roicrop.files import hdf5
         from roicrop.files.origins import Home
@@ -134,7 +134,7 @@ class _NumpyFile:
 
 
 class _Hdf5File:
-    """An HDF5 file; what lies outside its home is not read."""
+    """An HDF5 file; nothing outside its home is read."""
 
     def __init__(
         self, file: h5py.File, path: str, inner: str, home: Home, watched: Unchanged

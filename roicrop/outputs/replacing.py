@@ -15,7 +15,7 @@ from roicrop.outputs.undisturbed import undisturbed
 
 try:
     import fcntl
-except ImportError:  # Windows, where what a killed run left stays
+except ImportError:  # Windows, where the leftovers of a killed run stay
     fcntl = None  # type: ignore[assignment]
 
 _REMEDIES: Final = {
@@ -37,20 +37,20 @@ def replacing(
     inputs: Sequence[str] = (),
     retried: bool = False,
 ) -> Iterator[Path]:
-    """An empty temporary file that takes the place of `path` when the block ends well.
+    """An empty temporary file that takes the place of `path` if the block succeeds.
 
-    It lies beside the target, so that the change is one step. When the block fails or is
-    interrupted, nothing is left and the target is as it was. A process that is killed outright
+    It is next to the target, so that the change is one step. If the block fails or is
+    interrupted, nothing is left and the target is unchanged. A process that is killed outright
     leaves its temporary file; the next one to write the same target removes it, unless it is
-    `retried`, in which case the caller removes those of all targets. A lock on the file tells if
-    its run is alive, wherever that run is: process numbers mean nothing in another container or on
-    another host.
+    `retried`, in which case the caller removes those of all targets. A lock on the file tells
+    whether its run is alive, wherever that run is: process numbers mean nothing in another
+    container or on another host.
 
     inputs: files that the target must not be; those that do not exist ("-") are ignored.
-    retried: whether a target with the same bytes comes from an earlier attempt, which is no error.
+    retried: whether a target with the same bytes, from an earlier attempt, is accepted.
 
-    Raises OutputError when the target exists and `overwrite` is false, is an input or not a regular
-    file, or when its directory is missing or cannot be written.
+    Raises OutputError if the target exists and `overwrite` is false, if it is an input or not a
+    regular file, or if its directory is missing or cannot be written.
     """
     refuse_unfit(path, overwrite=overwrite or retried, inputs=inputs)
     target = Path(os.path.realpath(path))  # a link stays a link
@@ -61,11 +61,11 @@ def replacing(
                 remove_leftovers([target])
             temporary, held = _create(target)
         yield temporary
-        with written(path), undisturbed():  # or neither name would be there, or both
+        with written(path), undisturbed():  # an interruption could leave both names, or neither
             _move(temporary, target, path, overwrite=overwrite, retried=retried)
             temporary.unlink(missing_ok=True)
     finally:
-        with suppress(OSError):  # a file system that refuses this has refused more, and been told
+        with suppress(OSError):  # a more important error is on its way already
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
         if held is not None:
@@ -79,7 +79,7 @@ def refuse_unfit(
     is_own: Callable[[Path], bool] | None = None,
     inputs: Sequence[str] = (),
 ) -> None:
-    """Raise OutputError for a target that `replacing` would refuse, before there is work to lose.
+    """Raise OutputError for a target that `replacing` would refuse, before any work is done.
 
     is_own: tells whether an existing regular file may be replaced without `overwrite`.
     """
@@ -123,12 +123,12 @@ def _move(
     overwrite: bool,
     retried: bool,
 ) -> None:
-    """Give the file its name in one step; OutputError if another run was quicker."""
+    """Give the file its name in one step; OutputError if another run was faster."""
     if overwrite:
         temporary.replace(target)
         return
     try:
-        os.link(temporary, target)  # which, unlike a rename, replaces nothing
+        os.link(temporary, target)  # unlike a rename, a link replaces nothing
     except OSError as error:
         if not target.exists():
             if isinstance(error, FileExistsError):
@@ -140,7 +140,7 @@ def _move(
 
 @contextmanager
 def written(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever the system refuses inside, as an OutputError of one line that names `path`."""
+    """Turn the system's errors inside into an OutputError of one line that names `path`."""
     try:
         yield
     except OSError as error:
@@ -163,7 +163,7 @@ def remove_leftovers(targets: Iterable[Path]) -> None:
 
 
 def _remove_if_free(temporary: Path) -> None:
-    with suppress(OSError):  # it is gone, or somebody else's
+    with suppress(OSError):  # it is gone, or belongs to another user
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             if _locked(descriptor, alone=True):
@@ -174,7 +174,7 @@ def _remove_if_free(temporary: Path) -> None:
 
 _SUFFIX: Final = ".tmp"
 _RANDOM: Final = 16  # characters
-_MOST_OF_NAME: Final = 48  # characters, so that the temporary name is not too long where its is not
+_MOST_OF_NAME: Final = 48  # characters of the target's name in a temporary one, to keep it short
 
 
 def _prefix(target: Path) -> str:
@@ -186,19 +186,19 @@ def _create(target: Path) -> tuple[Path, int | None]:
     while True:
         temporary = target.with_name(f"{_prefix(target)}{os.urandom(_RANDOM // 2).hex()}{_SUFFIX}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is None:  # and an open file could not be renamed
+        if fcntl is None:  # Windows, where an open file cannot be renamed
             os.close(descriptor)
             return temporary, None
         _locked(descriptor, alone=False)
         if os.fstat(descriptor).st_nlink:
             return temporary, descriptor
-        os.close(descriptor)  # another run took it for a leftover before it was locked
+        os.close(descriptor)  # another run mistook it for a leftover before it was locked
 
 
 def lock(descriptor: int) -> bool:
     """Lock an open file until it is closed; False if another run holds it.
 
-    True as well where nothing can be locked.
+    Also True where files cannot be locked.
     """
     try:
         if fcntl is not None:
@@ -211,7 +211,7 @@ def lock(descriptor: int) -> bool:
 
 
 def _locked(descriptor: int, *, alone: bool) -> bool:
-    """Lock an open file; False if another holds it, or if nothing can be locked here.
+    """Lock an open file; False if another run holds it, or if files cannot be locked here.
 
     A run shares the lock of its own file, so that readers of the finished one are not shut out.
     """

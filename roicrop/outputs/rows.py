@@ -1,4 +1,4 @@
-"""Pooled rows to their place in a file."""
+"""Writing pooled rows to their place in a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roicrop.outputs.replacing import written
 
 
 class Writer(Protocol):
-    """What takes the pooled rows of an open output file."""
+    """Writes pooled rows to an open output file."""
 
     def write(self, rows: NDArray[np.int64], pooled: Array) -> None:
         """Store pooled boxes; any number of calls in any order.
@@ -22,7 +22,7 @@ class Writer(Protocol):
         rows: (n,) ascending row numbers.
         pooled: (n, …) those rows, shaped as the spec says.
 
-        Raises OutputError when the system refuses.
+        Raises OutputError if the system refuses.
         """
 
 
@@ -43,8 +43,8 @@ class BlockWriter:
 
 
 def converted(pooled: Array, dtype: np.dtype[Any]) -> Array:
-    """The array as it is to be stored."""
-    with np.errstate(over="ignore"):  # infinity is what a smaller type has for too large a number
+    """The array, contiguous and in the dtype in which it is stored."""
+    with np.errstate(over="ignore"):  # a number too large for the type becomes infinity
         return np.ascontiguousarray(pooled, dtype=dtype)
 
 
@@ -57,6 +57,6 @@ def runs(rows: NDArray[np.int64]) -> Iterator[slice]:
 
 
 def write_all(write: Callable[[memoryview], int], data: memoryview) -> None:
-    """Write all of it, however little the system takes at a time."""
+    """Write all of the data, however little the system accepts at a time."""
     while data:
         data = data[write(data) :]

@@ -15,10 +15,10 @@ _SIGNALS: Final = [
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Defer signals that would raise an exception inside to the end.
+    """Defer signals that would raise an exception inside until the end.
 
     For calls into a library that calls back into Python, as HDF5 does to write a file: an exception
-    on that way is lost, or leaves the library in no state to go on.
+    raised there is lost, or leaves the library unable to go on.
     """
     if threading.current_thread() is not threading.main_thread():  # others receive no signals
         yield

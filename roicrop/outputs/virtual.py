@@ -1,4 +1,4 @@
-"""Many HDF5 outputs as one: a virtual dataset, whose values stay in the files that they are in."""
+"""Many HDF5 outputs as one: a virtual dataset, whose values stay in their own files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from roicrop.outputs.undisturbed import undisturbed
 
 @dataclass(slots=True)
 class _Source:
-    """One output: rows × what a row is, what stands beside it, and how it was made."""
+    """One output: its pooled shape and type, its columns, and how it was made."""
 
     name: str
     shape: tuple[int, ...]
@@ -38,8 +38,8 @@ def write_index(
     `/files` and `/features` (F,), and `/row` (ΣK,), the row in that file. `/files` are relative to
     the index, which can be moved only together with them. Attributes are those that all share.
 
-    Raises PooledError for a file that is missing, is no output, or whose rows have another shape or
-    type; OutputError if the index cannot be written.
+    Raises PooledError for a file that is missing, is not an output, or whose rows have another
+    shape or type; OutputError if the index cannot be written.
     """
     sources = [_read(each, _relative(each, Path(path))) for each in files]
     if not sources:
@@ -49,7 +49,7 @@ def write_index(
         if (each.shape[1:], each.dtype) != (first.shape[1:], first.dtype):
             raise PooledError(
                 f"{file} has rows of {_row(each)}, and {files[0]} of {_row(first)}: "
-                "an index is of one shape and type"
+                "an index needs rows of one shape and type"
             )
     shape = (sum(each.shape[0] for each in sources), *first.shape[1:])
     with (
@@ -67,11 +67,11 @@ def _read(file: Path, name: str) -> _Source:
     from roicrop.files import hdf5
 
     if not file.exists():
-        raise PooledError(f"{file} does not exist: run the same batch again, which makes it")
+        raise PooledError(f"{file} does not exist: run the same batch again to make it")
     with hdf5.open_file(str(file)) as opened, hdf5.named_errors(str(file)):
         pooled: Any = hdf5.find(opened, "pooled")
         if not getattr(pooled, "shape", ()):
-            raise PooledError(f"{file} has no /pooled: it is not what `roicrop batch` wrote")
+            raise PooledError(f"{file} has no /pooled: `roicrop batch` did not write it")
         source = _Source(name, pooled.shape, pooled.dtype, attributes_in(opened))
         for column in hdf5.links(opened):
             dataset: Any = hdf5.find(opened, column)
@@ -93,7 +93,7 @@ def _fill(patient: PatientFile, sources: Sequence[_Source], shape: tuple[int, ..
             )
         start += each.shape[0]
     with h5py.File(patient, "w", libver=("v110", "v110")) as root:
-        # Never read as long as the files are there; a value that cannot be taken for one.
+        # Read only if a file is missing: NaN cannot be mistaken for a pooled value.
         root.create_virtual_dataset("pooled", layout, fillvalue=np.nan)
         for name, values in _columns(sources):
             dtype = h5py.string_dtype() if values.dtype == object else values.dtype

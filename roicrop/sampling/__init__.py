@@ -11,12 +11,12 @@ A *row* is what the kernels reduce before they reduce over rows:
 
 `plan` computes both matrices for many boxes at once, in the convention's precision and order of
 operations. The kernels apply their rows. Everything else asks the plan itself, a `Plan`: for its
-kind, the steps from a box to its bins, and the outline, terms and cells of each bin. No other place
-knows where an operator samples.
+kind, the steps from a box to its bins, and the outline, terms and cells of each bin. No other part
+of the program knows where an operator samples.
 
     Axis            one axis of the boxes in numbers: corners, sizes, counts, roundings
     AxisPlan        the same with its samples and its rows, from `samples` and `rows`
-    SeparablePlan   two of these: the kind of plan for boxes along the axes
+    SeparablePlan   two AxisPlans: the kind of plan for boxes along the axes
     TurnedPlan      for boxes with an angle, whose matrix is not a product
 
 The exact integral needs no rule of its own. On the unit interval between two cell centres the

@@ -1,4 +1,4 @@
-"""Arrays of rows that differ in length, and whole numbers as C has them."""
+"""Arrays of rows that differ in length, and rounding to integers as C does it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Bool = NDArray[np.bool_]
 
 
 def ragged(lengths: Int) -> tuple[Int, Int]:
-    """Rows of the given lengths, flattened: the row and the place in it of every entry."""
+    """For rows of the given lengths, flattened: each entry's row, and its place in the row."""
     row = np.repeat(np.arange(len(lengths)), lengths)
     return row, np.arange(len(row)) - pointers(lengths)[row]
 
@@ -26,24 +26,24 @@ def pointers(lengths: NDArray[Any]) -> Int:
 
 
 def round_half_away(v: Float) -> Int:
-    """Rounded as C's round() does, as whole numbers."""
+    """Integers rounded as by C's round()."""
     return whole(rounded_half_away(v))
 
 
 def rounded_half_away(v: Float) -> Float:
-    """Rounded as C's round() does."""
+    """Floats rounded as by C's round()."""
     towards_zero = np.trunc(v)
     rounded: Float = towards_zero + np.copysign(np.abs(v - towards_zero) >= 0.5, v)
     return rounded.astype(v.dtype, copy=False)
 
 
 def round_half_even(v: Float) -> Int:
-    """Rounded as NumPy and PyTorch do, as whole numbers."""
+    """Integers rounded as by NumPy and PyTorch."""
     return whole(np.rint(v))
 
 
 def whole(v: Float) -> Int:
-    """Whole numbers, those beyond a C int at its bounds."""
+    """Integers, clamped to the range of a C int."""
     return np.clip(v, -_MOST, _MOST).astype(np.int64)
 
 

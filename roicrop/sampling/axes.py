@@ -26,7 +26,7 @@ def axes_of(
 ) -> tuple[Axis, Axis]:
     """Both axes of K boxes, y first; arguments as in `plan`.
 
-    Raises BoxError, naming the box, for one that the convention refuses.
+    Raises BoxError, naming the box, if the convention refuses one.
     """
     y, x = (
         _axis(boxes[:, a], boxes[:, a + 2], convention, spatial_scale, map_size[b], output_size[b])
@@ -42,7 +42,7 @@ def axes_of(
 
 
 def refuse_reversed(y: Axis, x: Axis, convention: Convention) -> None:
-    """Raise BoxError, naming the box, if the convention refuses one for how it is reversed."""
+    """Raise BoxError, naming the box, if the convention refuses one because it is reversed."""
     adaptive, refuses = convention.sampling_ratio == "adaptive", convention.reversed_boxes
     if refuses == "raise" or (refuses == "raise-if-adaptive" and adaptive):
         _refuse((y.length < 0) | (x.length < 0), "is reversed", convention)
@@ -54,7 +54,7 @@ def refuse_reversed(y: Axis, x: Axis, convention: Convention) -> None:
 def scaled(
     low: Float, high: Float, convention: Convention, spatial_scale: float, size: int
 ) -> tuple[Float, Float]:
-    """Where boxes begin and end, in feature coordinates, before the offset to index ones."""
+    """Where boxes begin and end in feature coordinates, before the offset to index coordinates."""
     real = low.dtype.type
     before, scale = real(convention.offset_before), real(spatial_scale)
     low, high = low + before, high + before

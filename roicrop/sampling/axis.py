@@ -1,4 +1,4 @@
-"""One axis of many boxes: where each lies, how large it is, and what was rounded on the way."""
+"""One axis of many boxes: where each lies, how large it is, and which numbers were rounded."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Axis:
     size: cells of the map. bins: P.
     begin, end: (K,) the corners, scaled and shifted.
     length: (K,) the RoI's size after the convention's minimum.
-    bin_size: (K,) how far it is from bin to bin: length / P, or where samples lie from corner to
-        corner of the box, that of their steps.
+    bin_size: (K,) the distance from bin to bin: length / P, or, if samples lie from corner to
+        corner of the box, as the steps between samples give it.
     count: (K,) samples per bin; 0 if there are none (RoIPool, exact integral, void boxes). A box
         reversed along both axes has negative counts under an adaptive ratio: it has no samples, and
         the frameworks divide a sum of nothing by their product, so its bins are 0 and not void.
-    rounded: (K, 2) RoIPool's first and last cell, those that it touches where its corners are not
-        rounded; None for other operators.
+    rounded: (K, 2) RoIPool's first and last cell, or, if its corners are not rounded, the cells
+        that they touch; None for other operators.
     """
 
     convention: Convention
@@ -61,9 +61,9 @@ class Axis:
         )
 
     def bounds(self) -> tuple[Int, Int]:
-        """(K,) a first cell and one after the last, between which lies all that a box reads.
+        """(K,) a first cell and an end cell (exclusive) that enclose all that a box reads.
 
-        Never nothing, and a few cells more than it reads; found without looking at its samples.
+        Never empty, and a few cells more than it reads; found without looking at its samples.
         """
         corners = np.stack([self.begin, self.end, self.begin + self.length])
         if self.rounded is not None:
@@ -82,8 +82,8 @@ class Axis:
     def edges(self, k: int) -> Float:
         """(P + 1,) the bins' edges in index coordinates.
 
-        For RoIPool these are its fractional edges, before floor and ceil make cells of them. For
-        points from corner to corner of the box they lie halfway between the points of two bins.
+        For RoIPool these are its fractional edges, before floor and ceil turn them into cells. For
+        points from corner to corner of the box, they lie halfway between the points of two bins.
         """
         row = self.convention
         p = np.arange(self.bins + 1, dtype=np.float64)
@@ -98,7 +98,7 @@ class Axis:
     def lines(self, k: int) -> NDArray[np.float64]:
         """(P + 1,) the bins' edges on a map whose cell i goes from i − ½ to i + ½.
 
-        Those of `edges`, except that RoIPool's count whole cells from their own beginning.
+        The same as `edges`, except that RoIPool counts whole cells, each from its own beginning.
         """
         edges: NDArray[np.float64] = np.asarray(self.edges(k), dtype=np.float64)
         return edges if self.rounded is None else edges - 0.5
@@ -106,8 +106,8 @@ class Axis:
     def quantized_edges(self, k: int) -> tuple[Float, Int]:
         """RoIPool: (P, 2) the bins' edges before and after floor and ceil.
 
-        Before, in cells from where `bin_steps` counts; after, as the first cell and the one after
-        the last, on the map or not.
+        Before: in cells, counted as in `bin_steps`. After: the first cell and the end cell
+        (exclusive), on the map or not.
         """
         before, after = pool_edges(self.one(k))
         return before[0], after[0]
@@ -137,7 +137,7 @@ class Axis:
         return self.begin
 
     def steps(self, k: int) -> Iterator[Step]:
-        """The numbers rounded or bounded once for box k."""
+        """The numbers rounded or bounded once for the whole of box k."""
         row = self.convention
         if self.rounded is not None:
             rule = _ROUNDINGS.get(row.rounding)
@@ -159,10 +159,10 @@ class Axis:
                 yield Step("samples of both axes", rule, rounded, self.count[k])
 
     def bin_steps(self, k: int, p: int) -> Iterator[Step]:
-        """What is rounded or bounded for bin p of box k: RoIPool's two edges.
+        """The numbers rounded or bounded for bin p of box k: RoIPool's two edges.
 
-        Before they are rounded, edges are in cells from the box's first cell; where corners are not
-        rounded, in index coordinates.
+        Before they are rounded, edges are in cells from the box's first cell, or, if corners are
+        not rounded, in index coordinates.
         """
         if self.rounded is None:
             return
@@ -184,7 +184,7 @@ _ROUNDINGS: Final = {
 def pool_edges(axis: Axis) -> tuple[Float, Int]:
     """(K, P, 2) where RoIPool's bins begin and end, before `floor` and `ceil` and after them.
 
-    Before, in cells from the box's first; where corners are not rounded, in index coordinates.
+    Before: in cells from the box's first, or, if corners are not rounded, in index coordinates.
     """
     assert axis.rounded is not None
     real = axis.bin_size.dtype
@@ -199,7 +199,7 @@ def pool_edges(axis: Axis) -> tuple[Float, Int]:
 
 
 def exact_edges(axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(K·P,) where the exact integral begins each bin and ends it."""
+    """(K·P,) where the exact integral begins and ends each bin."""
     begin = np.repeat(axis.begin.astype(np.float64), axis.bins)
     bin_size = np.repeat(exact_sizes(axis.length, axis.bins), axis.bins)
     p = np.tile(np.arange(axis.bins, dtype=np.float64), len(axis.begin))
@@ -207,5 +207,5 @@ def exact_edges(axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def exact_sizes(length: Float, bins: int) -> NDArray[np.float64]:
-    """The bins' sizes in float64, so that they tile the box however short its own numbers are."""
+    """The bins' sizes in float64, so that they tile the box whatever its own precision."""
     return length.astype(np.float64) / bins

@@ -13,11 +13,11 @@ Place = int | slice | NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """A window of a map, whose cells are found by their place on all of the map.
+    """A window of a map, whose cells are indexed by their place on the whole map.
 
-    values: (…, h, w). origin: the row and the column of the map that they begin with.
-    map_size: (H, W) of the map. As an array it is its values, and indexed like one of (…, H, W), as
-    long as what is asked for is in the window.
+    values: (…, h, w). origin: the row and column of the map at which they begin.
+    map_size: (H, W) of the map. As an array it is its values; it is indexed like an array
+    (…, H, W), as long as the cells asked for are in the window.
     """
 
     values: NDArray[Any]
@@ -43,7 +43,7 @@ class Cells:
 
     @property
     def ndim(self) -> int:
-        """How many axes it has."""
+        """The number of axes."""
         return self.values.ndim
 
     @property
@@ -52,7 +52,7 @@ class Cells:
         return self.values.dtype
 
     def within(self, rows: range, columns: range) -> tuple[range, range]:
-        """Those of some rows and columns of the map that are in the window."""
+        """The part of these rows and columns of the map that is in the window."""
         first, end = (
             _cut(run, low, low + size)
             for run, low, size in zip(

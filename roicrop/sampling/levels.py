@@ -19,15 +19,15 @@ Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """How K boxes came to their maps; the numbers are those that the program computes, in float32.
+    """How K boxes came to their maps, in the numbers that the program computes, in float32.
 
     rule: the rule. finest: the level of the finest map, as the rule counts. maps: how many.
-    area: (K,) in square pixels, or in the image's as the rule has it.
-    root: (K,) its square root. size: what it is divided by.
-    logarithm: (K,) of the ratio to base 2; −inf for no area, NaN for a negative one.
-    level: (K,) the logarithm and the canonical level, before rounding.
-    rounded: (K,) before it is clamped.
-    index: (K,) the map, 0 the finest; −1 where the rule takes the box from none.
+    area: (K,) in square pixels, or as a fraction of the image's area, as the rule has it.
+    root: (K,) the area's square root. size: what the root is divided by.
+    logarithm: (K,) of the ratio to base 2; −inf for a zero area, NaN for a negative one.
+    level: (K,) the logarithm plus the canonical level, before rounding.
+    rounded: (K,) the level before it is clamped.
+    index: (K,) the map, 0 the finest; −1 if the rule takes the box from none.
     """
 
     rule: LevelRule
@@ -42,9 +42,9 @@ class Levels:
     index: Int
 
     def factor_to(self, k: int, index: int) -> float:
-        """By which factor box k's sides would have to change for it to be on another map.
+        """The factor by which box k's sides would have to change for it to be on another map.
 
-        As the formula has it: where the difference is a rounding, the program decides.
+        This is by the formula: within a rounding of a boundary, the program may decide otherwise.
         """
         begins = self.finest + index + (0 if index > self.index[k] else 1)
         half = 0.5 if self.rule.rounding == "half-even" else 0.0
@@ -62,8 +62,8 @@ def assign(
     boxes: (K, 4) xyxy in image pixels, finite. spatial_scales: cells per pixel, finest first.
     image_size: (H, W) in pixels, for a rule whose unit is the image.
 
-    Square roots and logarithms are correctly rounded. Libraries' own may be off by one bit, so
-    boxes within a rounding of a boundary may be on either side of it there.
+    Square roots and logarithms are correctly rounded. A library's own may be off by one bit, so
+    it may put a box within a rounding of a boundary on either side.
     Raises ArgumentError for scales that the rule cannot count, and BoxError for a refused area.
     """
     finest = _finest(spatial_scales, rule)
@@ -96,7 +96,7 @@ def _area_and_size(
     if rule.unit == "image":
         if image_size is None:
             raise ArgumentError(
-                f"the level rule {rule.name} goes by the image's size: give image_size=(H, W)"
+                f"the level rule {rule.name} depends on the image's size: give image_size=(H, W)"
             )
         try:
             height, width = (np.float32(side) for side in image_size)

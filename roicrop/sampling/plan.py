@@ -23,8 +23,8 @@ class Corners:
     """A box's x1, y1, x2, y2 on the way to cells, (4,) each.
 
     image: pixels of the original image. network: pixels of the image that the network saw.
-    fractions: of (map size − 1), if the convention takes fractions; then there are neither
-        network pixels nor feature coordinates.
+    fractions: of (map size − 1), if the convention takes fractions; in that case there are
+        neither network pixels nor feature coordinates.
     """
 
     image: NDArray[Any] | None
@@ -38,7 +38,7 @@ class Corners:
 class Turn:
     """The rotation of a box about its centre.
 
-    angle: as given, in the convention's unit. cos, sin: of that which turns it
+    angle: as given, in the convention's unit. cos, sin: of the angle that turns the box
         counter-clockwise. y, x: the centre, in index coordinates.
     """
 
@@ -49,7 +49,7 @@ class Turn:
     x: Number
 
     def of(self, own: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-        """Places (v, u) of the box's own axes, down and across from its centre: y and x of each."""
+        """(n, 2) y and x of places (v, u) on the box axes, down and across from the centre."""
         v, u = np.asarray(own, dtype=np.float64).T
         cos, sin = float(self.cos), float(self.sin)
         return np.stack([v * cos - u * sin + float(self.y), v * sin + u * cos + float(self.x)], 1)
@@ -59,13 +59,13 @@ class Turn:
 class Plan(ABC):
     """Where K boxes sample a map of (H, W) cells, for (PH, PW) bins.
 
-    This is all that readers of plans may ask (except kernels, which apply one kind each); another
+    This is all that readers of plans may use (except kernels, which apply one kind each); another
     kind of plan is another subclass. Bins are counted from p = 0 down and q = 0 across, boxes from
     k = 0.
 
     boxes: (K, 4) as given to `plan`, in the coordinates' dtype, xyxy.
-    y, x: the numbers of the two axes: sizes, bins, counts and what was rounded. Tables that have a
-        column for each read them as `axes`.
+    y, x: the numbers of the two axes: sizes, bins, counts and values before rounding. Tables that
+        have a column for each axis read them as `axes`.
     """
 
     convention: Convention
@@ -120,22 +120,22 @@ class Plan(ABC):
 
     @abstractmethod
     def begin(self, k: int) -> tuple[float, float]:
-        """Y and x of the corner of box k that its first bin begins with, in index coordinates."""
+        """Y and x of the corner of box k at which its first bin begins, in index coordinates."""
 
     @abstractmethod
     def outline(self, k: int, p: int, q: int) -> NDArray[np.float64]:
         """(4, 2) the corners of a bin of box k, y and x each, in order around it.
 
         Index coordinates: cell i goes from i − ½ to i + ½. For RoIPool it is the bin before its
-        edges are moved to cells, for crop-and-resize what lies halfway to the other points.
+        edges are moved to cells; for crop-and-resize its edges are halfway to the next points.
         """
 
     @abstractmethod
     def samples(self, k: int) -> tuple[Samples, Samples]:
-        """Every sample of box k, along y and along x: all pairs of them are what it reads.
+        """Every sample of box k, along y and along x; the box reads all pairs of them.
 
-        Of a box that is turned, y and x of each sample, with the numbers p · PW + q for their bins.
-        Those out of range are included, but of a box that has over a million samples along an axis.
+        For a box with an angle, y and x of each sample, with p · PW + q as the number of its bin.
+        Samples out of range are included, unless the box has over a million along an axis.
         """
 
     @abstractmethod
@@ -172,13 +172,13 @@ class Plan(ABC):
         """(K, 4) the part of the map that each box reads: first row, end row, first and end column.
 
         Ends are exclusive. It holds every cell with a weight, and nothing beyond the outermost of
-        them; all zeros where a box reads nothing.
+        them; all zeros for a box that reads nothing.
         """
 
     def bounds(self) -> Int:
-        """(K, 4) what `extent` is within, and a few cells more, found without looking at samples.
+        """(K, 4) bounds around `extent`, a few cells wider, found without looking at samples.
 
-        Never nothing: a box that reads nothing gets some cells too.
+        Never empty: a box that reads nothing gets some cells too.
         """
         return np.stack([*self.y.bounds(), *self.x.bounds()], 1)
 
@@ -190,13 +190,13 @@ class Plan(ABC):
         return has
 
     def lines(self) -> tuple[Int, Int]:
-        """The rows and the columns of the map that hold every cell which a box reads, ascending.
+        """The rows and columns of the map that hold every cell that some box reads, ascending.
 
-        All within `bounds`, unless the plan knows of fewer; never none.
+        All within `bounds`, unless the plan knows of fewer; never empty.
         """
         top, end, left, right = self.bounds().T
         return np.arange(top.min(), end.max()), np.arange(left.min(), right.max())
 
     @abstractmethod
     def tiles(self, size: tuple[int, int]) -> Bool:
-        """(rows, columns) the map cut into tiles of a size: those with a cell that a box reads."""
+        """(rows, columns) which tiles of this size, cut from the map, hold a cell that is read."""

@@ -1,4 +1,4 @@
-"""Making the plan for boxes, of the kind that their convention needs."""
+"""Making the plan for boxes: the kind that their convention needs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def plan(
 ) -> Plan:
     """The plan for K boxes on a map of (H, W) cells.
 
-    boxes: (K, 4) xyxy, in image coordinates (fractions of size − 1 where the convention is
-        normalized); or (K, 5) centre x, centre y, width, height and angle where it turns boxes.
-        Finite.
+    boxes: finite; (K, 4) xyxy, in image coordinates (fractions of size − 1 if the convention is
+        normalized); or (K, 5) centre x, centre y, width, height and angle, if it is for boxes with
+        an angle.
     output_size: (PH, PW).
-    dtype: the precision of the coordinates; the frameworks use that of the map.
+    dtype: the precision of the coordinates; the frameworks use the map's.
 
-    Raises BoxError, naming the box, for one that the convention refuses.
+    Raises BoxError, naming the box, if the convention refuses one.
     """
     numbers: Float = np.reshape(boxes, (-1, convention.box_numbers)).astype(dtype, copy=False)
     kind = turned_plan if convention.turned else separable_plan
-    # The positions of samples far enough away are infinite, and so out of range.
+    # Samples far enough away have infinite positions, and so are out of range.
     with np.errstate(under="ignore", over="ignore"):
         return kind(numbers, map_size, output_size, convention, spatial_scale)
 

@@ -1,4 +1,4 @@
-"""The rows of R: each one's cells and their weights."""
+"""The rows of the matrices R: each row's cells and their weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Rows:
     row_ptr: (R + 1,) row r has taps row_ptr[r] … row_ptr[r + 1].
     cells, weights: (T,) a tap's cell and weight, which is never 0.
     void: (K·P,) the bin has no sample or no cell.
-    zero: (K·P,) a maximum over this bin also considers 0: a sample of it is out of range, or, for
-        the corner maximum, a corner has no weight.
+    zero: (K·P,) a maximum over this bin also considers 0: one of its samples is out of range, or,
+        for the corner maximum, a corner has no weight.
     """
 
     bin_ptr: Int
@@ -34,12 +34,12 @@ class Rows:
 
 
 def rows_of(axis: Axis) -> Rows:
-    """A row for each bin, or for each sample in range where a maximum is taken over samples."""
+    """A row for each bin, or for each sample in range if a maximum is taken over samples."""
     return _pool_rows(axis) if axis.convention.kind == "cell" else _sample_rows(axis)
 
 
 def _pool_rows(axis: Axis) -> Rows:
-    """RoIPool: a row for each bin, of the cells that it covers."""
+    """RoIPool: a row for each bin, with the cells that it covers."""
     bin_, cell = pool_cells(axis)
     width = np.bincount(bin_, minlength=len(axis.begin) * axis.bins)
     per_cell = 1.0 / np.maximum(width, 1) if axis.convention.mode == "avg" else np.ones(len(width))
@@ -85,10 +85,10 @@ def _sample_rows(axis: Axis) -> Rows:
 def _merged(
     s: Samples, inside_count: Int, total: NDArray[np.float64], dtype: np.dtype[Any]
 ) -> tuple[Int, NDArray[np.int32], Float]:
-    """Add up what the samples of a bin give to each cell, and divide by the bin's total.
+    """Add up the weights of each cell in the samples of a bin, and divide by the bin's total.
 
-    The order of the sums is that of the samples, low before high, in float64: a stated order, so
-    that the compiled core's plan is the same to the last bit.
+    Sums are in the order of the samples, low before high, in float64: the order is fixed so that
+    the compiled core's plan is the same to the last bit.
     """
     n = len(inside_count)
     has = np.flatnonzero(inside_count)

@@ -1,4 +1,4 @@
-"""Where the samples of each bin lie, and what each reads of the map."""
+"""Where the samples of each bin lie, and which cells of the map each reads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Samples:
     bin: (S,) box · P + bin.
     index: (S,) number within the bin, from 0.
     position: (S,) where the convention puts it.
-    inside: (S,) whether it is in range; one that is not has value 0 and no weights.
+    inside: (S,) whether it is in range; a sample out of range has value 0 and no weights.
     read_at: (S,) where the map is read: the position after clamping.
-    low, high: (S,) the two cells around read_at; under nearest interpolation the one nearest to it.
+    low, high: (S,) the two cells around read_at; under nearest interpolation, both the nearest.
     weight_low, weight_high: (S,) their weights, which sum to 1 (less beyond a fading border).
-    share: (S,) length of the bin that the sample stands for: 1 of `count`, or for the exact
+    share: (S,) how much of the bin the sample stands for: 1 out of `count`, or for the exact
         integral the length of its piece.
     """
 
@@ -62,7 +62,7 @@ class Samples:
 def samples_of(axis: Axis, *, in_range_only: bool) -> Samples:
     """The samples of K boxes along one axis, all or those in range.
 
-    For RoIPool, each cell of a bin, read where it lies; its number is its place on the map.
+    For RoIPool, a sample is a cell of a bin, read at its centre, and its place is its number.
     """
     kind = axis.convention.kind
     if kind == "cell":
@@ -86,7 +86,7 @@ def _cells(axis: Axis) -> Samples:
 
 
 def pool_cells(axis: Axis) -> tuple[Int, Int]:
-    """RoIPool: every cell that a bin covers, bin by bin, and before it its bin."""
+    """RoIPool: the bin and the cell, for every cell that a bin covers, bin by bin."""
     cells = np.clip(pool_edges(axis)[1], 0, axis.size - axis.convention.unread).reshape(-1, 2)
     bin_, offset = ragged(np.maximum(cells[:, 1] - cells[:, 0], 0))
     return bin_, cells[bin_, 0] + offset
@@ -130,13 +130,13 @@ def positions_of(axis: Axis) -> Float:
 
 
 def read_map(position: Float, convention: Convention, size: int) -> _Read:
-    """What is read there: `inside`, `read_at`, `low`, `high` and their weights, as in `Samples`."""
+    """`inside`, `read_at`, `low`, `high` and their weights at a position, as in `Samples`."""
     read = _read_nearest if convention.interpolation == "nearest" else _read_bilinear
     return read(position, convention.border, size)
 
 
 def _search_in_range(axis: Axis) -> tuple[Int, Int]:
-    """For each bin the first sample in range and the one after the last, by bisection.
+    """For each bin, the first sample in range and the one after the last, by bisection.
 
     Positions are monotone in the sample's number, rounding included. Without this, one box a
     million times the map's size would cost as many samples.

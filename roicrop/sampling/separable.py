@@ -1,4 +1,4 @@
-"""Plans of boxes along the axes: one sparse matrix for the rows of the map, one for its columns."""
+"""Plans for boxes along the axes: a sparse matrix for the map's rows, and one for its columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from roicrop.sampling.terms import GridTerms
 
 
 class AxisPlan(Axis):
-    """An axis, and what it reads of the map."""
+    """An axis, with the cells of the map that it reads."""
 
     @cached_property
     def rows(self) -> Rows:
@@ -29,7 +29,7 @@ class AxisPlan(Axis):
             return rows_of(self)
 
     def of_box(self, per_bin: NDArray[Any], k: int) -> NDArray[Any]:
-        """The P entries of box k in an array that has one for each bin."""
+        """The P entries of box k in an array with an entry for each bin."""
         return per_bin[k * self.bins : (k + 1) * self.bins]
 
     def row_taps(self, row: int) -> tuple[NDArray[np.int32], Float]:
@@ -48,7 +48,7 @@ class AxisPlan(Axis):
         return range(int(cells[0]), int(cells[-1]) + 1) if len(cells) else range(0)
 
     def cell_weights(self, k: int) -> NDArray[np.float64]:
-        """(size,) what each cell counts in all bins of box k together."""
+        """(size,) the total weight of each cell in all bins of box k."""
         rows = self.bin_rows(k, 0).start, self.bin_rows(k, self.bins - 1).stop
         read = slice(*(int(self.rows.row_ptr[at]) for at in rows))
         weights = self.rows.weights[read].astype(np.float64)
@@ -57,7 +57,7 @@ class AxisPlan(Axis):
     def samples(self, k: int) -> Samples:
         """Every sample of box k, bin by bin, those out of range included; for RoIPool, its cells.
 
-        Of an RoI so large that it has over a million samples, only those in range are given.
+        For an RoI with over a million samples, only those in range are given.
         """
         found = self._latest.get(k)
         if found is None:
@@ -70,11 +70,11 @@ class AxisPlan(Axis):
 
     @cached_property
     def _latest(self) -> dict[int, Samples]:
-        """The samples of the box that was asked for last: bins ask for them one after another."""
+        """The samples of the box asked for last: its bins ask for them one after another."""
         return {}
 
     def extent(self) -> tuple[Int, Int]:
-        """(K,) the first cell that a box reads, and the one after the last; 0 if there is none."""
+        """(K,) the first cell that a box reads, and the end cell (exclusive); both 0 if none."""
         rows = self.rows
         ptr = rows.row_ptr[rows.bin_ptr[:: self.bins]]
         first, end = np.zeros((2, len(self.begin)), dtype=np.int64)
@@ -85,7 +85,7 @@ class AxisPlan(Axis):
         return first, end
 
     def tiles(self, size: int) -> Bool:
-        """(K, n) which of n stretches of `size` cells hold one that a box reads."""
+        """(K, n) which of n stretches of `size` cells hold a cell that each box reads."""
         rows = self.rows
         ptr = rows.row_ptr[rows.bin_ptr[:: self.bins]]
         tiles = np.zeros((len(self.begin), -(-self.size // size)), dtype=bool)
@@ -98,7 +98,7 @@ _MAX_LISTED: Final = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class SeparablePlan(Plan):
-    """A plan that is a product: a term is a pair of what there is along y and along x."""
+    """A plan that is a product: a term is a pair of a sample along y and one along x."""
 
     y: AxisPlan
     x: AxisPlan
@@ -188,7 +188,7 @@ class SeparablePlan(Plan):
     def tiles(self, size: tuple[int, int]) -> Bool:
         """See `Plan.tiles`."""
         y, x = self.y.tiles(size[0]), self.x.tiles(size[1])
-        # Products of ones, counted: every box reads all pairs of its rows and columns.
+        # A sum of products of ones: every box reads all pairs of its rows and columns.
         tiles: Bool = y.T.astype(np.float32) @ x.astype(np.float32) > 0
         return tiles
 

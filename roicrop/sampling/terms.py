@@ -40,13 +40,13 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One of the things that a bin is made of: a sample, a piece of an integral, or a cell.
+    """One item that a bin is made of: a sample, a piece of an integral, or a cell.
 
     row, column: its number in the bin along y and along x; for a cell, its place on the map.
     y, x: index coordinates, in the plan's precision.
     read_y, read_x: where the map is read, after clamping.
     share: 1, or a piece's area. An average is Σ value · share over the bin's divisor.
-    taps: what it reads; nothing if it is outside.
+    taps: the cells it reads; empty if it is outside.
     """
 
     row: int
@@ -61,11 +61,11 @@ class Term:
 
 
 class Terms(ABC):
-    """The terms of one bin, which iteration and `len` list; of a huge box only those in range.
+    """The terms of one bin, listed by iteration and `len`; for a huge box only those in range.
 
     count: how many there are, listed or not, along y and along x.
     outside, clamped: how many are out of range, and how many were moved to the edge.
-    divisor: what a sum over all is divided by for an average.
+    divisor: the number by which the sum over all terms is divided for an average.
     """
 
     count: tuple[int, int]
@@ -98,7 +98,7 @@ class Terms(ABC):
 
 
 class GridTerms(Terms):
-    """Every pair of what there is along y and along x."""
+    """Every pair of a sample along y and one along x."""
 
     def __init__(self, y: Samples, x: Samples, count: tuple[int, int], divisor: float) -> None:
         self.y, self.x = y, x
@@ -118,14 +118,14 @@ class GridTerms(Terms):
         return self._pairs(*(np.flatnonzero(axis.inside).tolist() for axis in (self.y, self.x)))
 
     def sum(self, features: Map) -> float:
-        """Cell by cell, because there may be more terms than anyone can go through."""
+        """Summed cell by cell, because there may be too many terms to go through."""
         (rows, weights_y), (columns, weights_x) = _per_cell(self.y), _per_cell(self.x)
         with np.errstate(all="ignore"):
             read = features[np.ix_(rows, columns)].astype(np.float64)
             return float(weights_y @ read @ weights_x)
 
     def largest(self, features: Map, reduction: Reduction, start: float) -> float:
-        """The terms in blocks of rows."""
+        """See `Terms.largest`; computed in blocks of rows."""
         best = start
         step = max(1, _AT_ONCE // max(1, len(self.x)))
         for first in range(0, len(self.y), step):
@@ -175,7 +175,7 @@ class PairedTerms(Terms):
         return total
 
     def largest(self, features: Map, reduction: Reduction, start: float) -> float:
-        """None of these operators has a maximum."""
+        """Not supported: these operators only average."""
         raise NotImplementedError(reduction)
 
 
@@ -235,7 +235,7 @@ def _term(y: _Side, x: _Side) -> Term:
 
 
 def _per_cell(samples: Samples) -> tuple[Array, Array]:
-    """The cells that samples read, and what each counts in all."""
+    """The cells that samples read, and the total weight of each."""
     cells = np.concatenate([samples.low, samples.high])
     weights = np.concatenate([samples.weight_low, samples.weight_high]).astype(np.float64)
     weights *= np.tile(samples.share, 2)

@@ -1,4 +1,4 @@
-"""The plan of boxes with an angle: for each bin, its cells and weights."""
+"""The plan for boxes with an angle: the cells of each bin and their weights."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from roicrop.sampling.terms import PairedTerms
 
 @dataclass(frozen=True, eq=False)
 class TurnedPlan(Plan):
-    """A plan that is no product, and one matrix: row (k · PH + p) · PW + q is a bin.
+    """A plan that is not a product but one matrix, in which row (k · PH + p) · PW + q is a bin.
 
-    The two axes are the box's own, before it is turned: they begin at half its size before its
+    The two axes are the box's own, before it is turned: they begin half its size before its
     centre. boxes: (K, 5) centre x and y, width, height and angle.
     centre: (K, 2) y and x, in index coordinates. cos, sin: (K,) of the angle that turns boxes
         counter-clockwise.
@@ -49,7 +49,7 @@ class TurnedPlan(Plan):
         if image is not None:
             x1, y1, x2, y2 = image
             numbers = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
-            original = np.round(numbers, 9)  # what the corners' own rounding left
+            original = np.round(numbers, 9)  # removes the corners' own rounding errors
         feature = box * box.dtype.type(self.spatial_scale)
         index = np.concatenate([self.centre[k, ::-1], feature[2:]])
         return Corners(box if original is None else original, box, None, feature, index)
@@ -108,10 +108,10 @@ class TurnedPlan(Plan):
         )
 
     def in_own_axes(self) -> tuple[Float, Int]:
-        """What samples are made of: (K, 8) and (K, 2), contiguous.
+        """The numbers from which samples are computed: (K, 8) and (K, 2), contiguous.
 
-        Begin and bin size along y and along x, cosine, sine and the centre's y and x; and how many
-        samples per bin has along y and along x.
+        Begin and bin size along y and along x, cosine, sine and the centre's y and x; and the
+        samples per bin along y and along x.
         """
         y, x = self.y, self.x
         numbers = [y.begin, y.bin_size, x.begin, x.bin_size, self.cos, self.sin, *self.centre.T]
@@ -160,7 +160,7 @@ class TurnedPlan(Plan):
         return self.rows.cells[taps], self.rows.weights[taps]
 
     def _samples(self, k: int) -> tuple[Samples, Samples]:
-        """Of every bin (p, q), sample (i, j): numbers p · PW + q, i and j."""
+        """Every sample (i, j) of every bin (p, q), numbered p · PW + q, i and j."""
         of_y, of_x = (positions_of(axis.one(k)).reshape(axis.bins, -1) for axis in (self.y, self.x))
         (bins_y, count_y), (bins_x, count_x) = of_y.shape, of_x.shape
         shape = bins_y, bins_x, count_y, count_x
@@ -189,7 +189,7 @@ class TurnedPlan(Plan):
         return found[0], found[1]
 
     def _latest(self, k: int) -> tuple[Samples, Samples]:
-        """The samples of the box that was asked for last: bins ask for them one after another."""
+        """The samples of the box asked for last: its bins ask for them one after another."""
         if k not in self._kept:
             self._kept.clear()
             self._kept[k] = self.samples(k)
@@ -200,10 +200,11 @@ class TurnedPlan(Plan):
         return {}
 
     def _rows_of(self, k: int) -> tuple[Int, NDArray[np.int32], Float]:
-        """Of each bin of a box: how many cells; of all bins these, ascending, and their weights.
+        """How many cells each bin of a box has; the cells of all bins, ascending; their weights.
 
-        What samples give to a cell is added in their order, in float64, and then divided by their
-        number: a stated order, so that the compiled core's plan is the same to the last bit.
+        The weights of a cell are added in the order of samples, in float64, and then divided by
+        their number: the order is fixed so that the compiled core's plan is the same to the last
+        bit.
         """
         y, x = self._samples(k)
         bins = math.prod(self.output_size)
@@ -255,7 +256,7 @@ def turned_plan(
         k = int(np.argmax(samples))
         raise BoxError(
             f"has {samples[k]:,.0f} samples, more than {MOST_SAMPLES:,}: "
-            "give a sampling ratio, or leave it out",
+            "give a sampling ratio, or leave the box out",
             k,
         )
     angle = boxes[:, 4]

@@ -7,7 +7,7 @@ from typing import Final
 
 LONGEST_NAME: Final = 200
 LONGEST_MESSAGE: Final = 2000
-_LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with what is said around it
+_LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with the text around it
 
 
 def printable(name: object, most: int = LONGEST_NAME) -> str:
@@ -24,7 +24,7 @@ def quoted(name: object, most: int = LONGEST_NAME) -> str:
 
 
 def one_line(message: str) -> str:
-    """A message as it is printed: on one line, and neither it nor a word in it without end.
+    """A message as it is printed: on one line, with limits on its length and on each word's.
 
     What is left out is in the middle: a message ends with what to do about it.
     """
@@ -42,8 +42,8 @@ def _shortened(text: str, most: int) -> str:
 
 
 def choice(name: str, known: Iterable[str]) -> str:
-    """What to choose instead of a name that is not known: what looks like it, else any of them."""
-    from difflib import get_close_matches  # needed for nothing else
+    """What to choose instead of an unknown name: similar names, or else any of the names."""
+    from difflib import get_close_matches  # only needed here
 
     names = sorted(known)
     alike = get_close_matches(name.lower(), names, n=3)

@@ -1,4 +1,4 @@
-"""Numbers in text: exact where a rounding hangs on them, and to few digits elsewhere."""
+"""Numbers in text: exact where a rounding depends on them, and to a few digits elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGE: Final = 1e7  # from which a sentence has a power of ten
 
 
 def exact(value: Number) -> str:
-    """The fewest digits that give the number back in its own precision."""
+    """The fewest digits that reproduce the number in its own precision."""
     import numpy as np
 
     if isinstance(value, Integral):
@@ -34,7 +34,7 @@ def exact(value: Number) -> str:
 
 
 def brief(value: float, digits: int = _DIGITS, *, powers: bool = False) -> str:
-    """The number to so many digits, as `exact` writes it.
+    """The number to a few digits, written as by `exact`.
 
     powers: write a power of ten as soon as the number has more digits than that before its point.
     """

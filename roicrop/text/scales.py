@@ -27,7 +27,7 @@ class Format:
     zero: str = "0"
 
     def __call__(self, value: float) -> str:
-        """The number without the power of ten, which `factor` says once for all of them."""
+        """The number without the power of ten, which `factor` gives once for all numbers."""
         if not math.isfinite(value):
             return special(value)
         if value == 0:
@@ -47,7 +47,7 @@ class Format:
 def format_for(low: float, high: float, digits: int = 3, *, exponent: int | None = None) -> Format:
     """The format that shows `digits` digits of the larger bound, and two of their difference.
 
-    Bounds that are NaN are of no numbers at all. exponent: the power of ten; None for a fit one.
+    Bounds are NaN if there are no numbers. exponent: the power of ten; None for a fitting one.
     """
     largest = max(abs(low), abs(high))
     if largest == 0 or math.isnan(largest):

@@ -21,5 +21,5 @@ def table(rows: Sequence[Sequence[str]], sides: str, indent: str = "") -> Iterat
 
 
 def headed(heading: str, text: str, width: int = 11) -> str:
-    """A line of a summary: what it is about, and what there is to say."""
+    """A line of a summary: its subject, and the text about it."""
     return f"{heading:<{width}} {text}"

@@ -1,4 +1,4 @@
-"""What tests of boxes share: faults as a user sees them, and tables made of columns."""
+"""Shared by the tests of boxes: faults as a user sees them, and tables made from columns."""
 
 from __future__ import annotations
 

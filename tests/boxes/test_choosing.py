@@ -1,4 +1,4 @@
-"""Choosing among boxes, and judging them."""
+"""Choosing among boxes, and finding bad ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault is named where it is, on one line."""
+"""Every fault is reported on one line that says where it is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMNS = "image,x1,y1,x2,y2,score\n"
             HEADER.encode() + b"1,2,3,4\n\xe9,2,3,4\n",
             "boxes.csv line 3: not UTF-8 text (in Windows-1252 it would be 'é,2,3,4')",
         ),
-        (b"\xff\xfe1\x002", "boxes.csv: not the UTF-16 it begins as"),
+        (b"\xff\xfe1\x002", "boxes.csv: begins as UTF-16 but is not"),
         (
             "image;x1;y1;x2;y2\na;1,5;2;3;4",
             "boxes.csv line 2: column x1: '1,5' is not a number (a decimal comma",
@@ -64,7 +64,7 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
     [
         ("", "boxes.json is empty: [] is an empty list of boxes"),
         ("[[1, 2, 3, 4],\n [1, 2, 3 4]]", "boxes.json line 2 column 11: not JSON: Expecting ','"),
-        ("[1, 2]\n[3, 4]\n", "boxes.json line 2 column 1: not JSON: Extra data (where each line"),
+        ("[1, 2]\n[3, 4]\n", "boxes.json line 2 column 1: not JSON: Extra data (if each line"),
         ("[" * 100_000, "boxes.json: nested too deeply"),
         ("[" + "9" * 5000 + "]", "boxes.json: a number is too long"),
         ("3", "boxes.json holds 3: boxes are a list, or an object with boxes or"),

@@ -1,4 +1,4 @@
-"""Memory goes with the size of a file, and not with what is in it."""
+"""Memory depends on the size of a file, not on its contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of columns and keys: what is taken for what, and what is said of it."""
+"""Names of columns and keys: how each is read, and what the summary says about it."""
 
 from __future__ import annotations
 

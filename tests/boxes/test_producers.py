@@ -1,4 +1,4 @@
-"""Every program's files are read as that program means them, or refused with what to do."""
+"""Every program's files are read as that program means them, or refused with advice."""
 
 from __future__ import annotations
 

@@ -208,8 +208,8 @@ def test_arrays_of_boxes_are_read(tmp_path: Path) -> None:
     for spec, words in {
         "b.npz::none": "choose one of its arrays, as in",
         "b.h5": "name one, as in",
-        "b.h5::/none": "is no dataset: name one, as in",
-        "b.h5::/deep": "has shape (1, 2, 4): name a table",
+        "b.h5::/none": "is not a dataset: name one, as in",
+        "b.h5::/deep": "has shape (1, 2, 4): name an array of rank 2",
         "none.npy": "No such file",
     }.items():
         assert words in fault_of(lambda spec=spec: boxes_in(f"{tmp_path}/{spec}"))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What HDF5 is asked for, by whom, and what nobody asks it for."""
+"""Which calls HDF5 gets, from which thread, and which it never gets."""
 
 from __future__ import annotations
 

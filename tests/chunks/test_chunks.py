@@ -146,7 +146,7 @@ def test_a_chunk_says_which_filters_were_left_out_for_it() -> None:
 def test_a_chunk_without_filters_is_as_large_as_it_must_be() -> None:
     made, _ = filters.pipeline([(1, (4,))])
     assert made is not None
-    with pytest.raises(filters.Damaged, match="it has 3 bytes, and must have 4,000"):
+    with pytest.raises(filters.Damaged, match="it has 3 bytes, not 4,000"):
         made.undo(b"123", 0b1, 4000, lambda _, size: np.empty(size, np.uint8))
 
 

@@ -127,10 +127,10 @@ def test_a_long_batch_on_the_numpy_core_says_so_once(monkeypatch: pytest.MonkeyP
             "jobs.csv",
             "line 2 writes crops/m.h5, as another",
         ),
-        ("{}", "jobs.json", "is not a list"),
+        ("{}", "jobs.json", "is not a JSON list"),
         ("[1]", "jobs.json", "row 0 is not an object"),
         ("{", "jobs.jsonl", "line 1 is not JSON"),
-        ("features", "jobs.txt", "name it so"),
+        ("features", "jobs.txt", "jobs.txt: unknown extension"),
     ],
 )
 def test_a_manifest_that_cannot_be_followed_is_refused_whole(
@@ -221,8 +221,8 @@ def test_no_two_rows_write_one_file_or_picture(other: str) -> None:
         ('"features": "\\ud800"', "features \\ud800 is not text"),
         ('"viz": "\\ud800"', "viz \\ud800 is not text"),
         ('"images": "\\u0000"', "images \\x00 has a NUL in it"),
-        ('"label": [[[["a"]]]]', "label is neither a text nor a number"),
-        ('"stride": {"a": 1}', "stride is neither a text nor a number"),
+        ('"label": [[[["a"]]]]', "label must be a text, a number, or a list of these"),
+        ('"stride": {"a": 1}', "stride must be a text, a number, or a list of these"),
         ('"boxes": "-"', "boxes cannot be standard input"),
     ],
 )

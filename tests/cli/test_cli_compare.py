@@ -1,4 +1,4 @@
-"""`roicrop compare` says how far conventions are apart on the same boxes, and why."""
+"""`roicrop compare` says how far apart conventions are on the same boxes, and why."""
 
 from __future__ import annotations
 

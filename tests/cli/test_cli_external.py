@@ -1,4 +1,4 @@
-"""Boxes and pooled tensors in HDF5 come from where features may: their folder, unless told."""
+"""Boxes and pooled tensors in HDF5 may come, like features, only from their own folder."""
 
 from __future__ import annotations
 
@@ -95,4 +95,4 @@ def test_boxes_whose_source_is_gone_or_short_are_an_error(home: Path) -> None:
         file["x"] = TABLE[:1]
     assert "is too small: its shape is (1, 5)" in crop().error
     Path("below/outside.h5").unlink()
-    assert "is not there: bring it back" in crop("--allow-external").error
+    assert "does not exist: restore it" in crop("--allow-external").error

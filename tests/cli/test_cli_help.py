@@ -1,4 +1,4 @@
-"""Every command explains itself, with an example that parses; the table of conventions is whole."""
+"""Every command has help with an example that parses; the table of conventions is complete."""
 
 from __future__ import annotations
 

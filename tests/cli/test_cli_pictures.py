@@ -1,4 +1,4 @@
-"""`roicrop show` and `--viz` draw the boxes that are asked for, where they are asked to."""
+"""`roicrop show` and `--viz` draw the boxes requested, in the place requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only a process shows: streams, signals, pipes, imports, and what is left behind."""
+"""What only a real process shows: streams, signals, pipes, imports, and leftovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command says of boxes on the maps of a pyramid."""
+"""What every command says about boxes on the maps of a pyramid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What compares conventions: the causes they differ in, sums over boxes, and words from plans."""
+"""Comparing conventions: causes of differences, sums over boxes, and words from plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fields of a convention matter, held against what the operators compute."""
+"""Which fields of a convention matter, checked against what the operators compute."""
 
 from __future__ import annotations
 

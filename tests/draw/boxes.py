@@ -1,4 +1,4 @@
-"""Boxes on a map, and the figures of them: what the tests of figures share."""
+"""Shared by the tests of figures: boxes on a map, and figures of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures are legible, whatever the box, and say what they show."""
+"""Figures are legible for any box, and say what they show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`roicrop show` finds the photograph of a map, and draws what is asked for."""
+"""`roicrop show` finds the photograph of a map, and draws what options ask for."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_half_an_image_is_not_the_photograph() -> None:
     show = ["show", "maps/maps.h5", "boxes.csv", "-o", "figure.png", "--photo", "maps/page.png"]
     refused = run(*show)
     assert refused.status == 2
-    assert "--photo maps/page.png: it is no image that can be read" in refused.error
+    assert "--photo maps/page.png: not an image that can be read" in refused.error
 
 
 def test_a_coco_file_names_a_file_beside_itself() -> None:
@@ -112,7 +112,7 @@ def test_the_named_photograph_comes_first_and_must_fit() -> None:
     assert refused.status == 2
     assert f"has 9×9 pixels (width × height), but the map covers {WIDTH}×{HEIGHT}" in refused.error
     Path("no.png").write_text("no image")
-    assert "no.png: it is no image" in run(*show, "no.png", "--overwrite").error
+    assert "no.png: not an image" in run(*show, "no.png", "--overwrite").error
 
 
 def test_one_photograph_is_not_that_of_several_images() -> None:

@@ -1,4 +1,4 @@
-"""Explanations of boxes: what their tests share."""
+"""Shared by the tests of explanations: explanations of boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An explanation adds up, and says what the operators do."""
+"""An explanation adds up, and agrees with the operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An explanation in words: a worked example, every rounding, and what is odd."""
+"""An explanation in words: a worked example, every rounding, and oddities."""
 
 from __future__ import annotations
 

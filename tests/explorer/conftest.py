@@ -1,4 +1,4 @@
-"""A real browser, where there is one, and pages in it."""
+"""A real browser, if there is one, and pages in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a view: an address, a command, a picture; and that anyone can read the page."""
+"""Keeping a view as an address, a command or a picture; and the page's accessibility."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_copied_command_draws_what_is_seen(
 def test_what_is_seen_is_saved_as_png(page: Page) -> None:
     show(page, "#box=0&convention=detectron2,fast-rcnn")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save what is seen").click()
+        page.get_by_role("button", name="Save the view").click()
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as picture:
         assert download.value.suggested_filename == "box-0.png"
         assert picture.width > 600

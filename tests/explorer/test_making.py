@@ -1,4 +1,4 @@
-"""What `roicrop show -o PAGE.html` writes: within a size, of whatever maps and boxes there are."""
+"""What `roicrop show -o PAGE.html` writes: within a size, for any maps and boxes."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_what_a_page_cannot_show_is_said_in_a_line(options: list[str], said: str
 def test_what_the_page_does_not_know_is_refused_in_a_line() -> None:
     asked = ["--position-sensitive", "--output-size", "2"]
     said = run("show", "maps.h5", "boxes.csv", "-o", "page.html", *asked).error
-    assert said.startswith("a page does not know Position-sensitive RoIAlign: draw pictures")
+    assert said.startswith("a page does not support Position-sensitive RoIAlign: draw pictures")
 
 
 def test_a_maximum_size_is_for_pages() -> None:
@@ -195,7 +195,7 @@ def test_arrays_are_explored_without_commands(browser: Browser) -> None:
     for k in range(2):
         values = page.evaluate("k => roicrop.pool(k, 'paddle').values()", k)
         np.testing.assert_allclose(values, wanted[k], atol=1e-5)
-    assert page.get_by_role("button", name="Save what is seen").count() == 1
+    assert page.get_by_role("button", name="Save the view").count() == 1
     assert page.get_by_role("button", name="Copy").count() == 0
     page.close()
 

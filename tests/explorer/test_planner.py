@@ -211,6 +211,6 @@ def test_a_convention_with_what_the_planner_lacks_is_not_offered(
     assert "mask-rcnn" not in offered
     assert "detectron2" in offered
     said = page.inner_text("#not-offered")
-    assert 'prroi: the page does not know border = "wrap"' in said
-    assert "mask-rcnn: the page does not know twist = 0.5" in said
+    assert 'prroi: the page does not support border = "wrap"' in said
+    assert "mask-rcnn: the page does not support twist = 0.5" in said
     page.close()

@@ -1,4 +1,4 @@
-"""Boxes with an angle on the page: sampled to the bit, moved, turned, and said as commands."""
+"""Boxes with an angle on the page: sampled to the bit, moved, turned, and given as commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of feature files share."""
+"""Shared by the tests of feature files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of feature maps to try, and what is said of them."""
+"""Files of feature maps for tests, and the messages about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layout and scale are taken, and who said so."""
+"""Which layout and scale are used, and where they come from."""
 
 from __future__ import annotations
 

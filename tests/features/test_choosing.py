@@ -1,4 +1,4 @@
-"""The maps that are meant are found, or one line says what there is to choose from."""
+"""The intended maps are found, or one line says what there is to choose from."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_path_that_does_not_exist_says_what_does(path: str) -> None:
         (np.zeros((2, 3, 4), "f4,i4"), "compound"),
         (np.zeros((2, 3, 4), np.longdouble), "float128"),
         (np.full((2, 3, 4), "text", object), "objects"),
-        (np.dtype("f4"), "no dataset or group"),
+        (np.dtype("f4"), "not a dataset or group"),
     ],
 )
 def test_a_dataset_that_is_no_feature_map_says_why(path: str, value: Any, reason: str) -> None:

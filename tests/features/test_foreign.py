@@ -1,4 +1,4 @@
-"""What is not HDF5 is read if NumPy wrote it, and else named, in one line."""
+"""A file that is not HDF5 is read if NumPy wrote it, and otherwise identified in one line."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_arrays_of_an_npz_are_chosen_as_datasets_are(tmp_path: Path, save: objec
         with open_features(spec) as source:
             for i in (4, 0, 3):
                 np.testing.assert_array_equal(source.read(i), BATCH[i])
-    assert "is no dataset or group: the file holds /boxes" in message_of(f"{path}::p3")
+    assert "is not a dataset or group: the file holds /boxes" in message_of(f"{path}::p3")
     save(path, p2=BATCH, p3=BATCH)  # type: ignore[operator]
     assert f"choose one, as in {path}::/p2" in message_of(f"{path}")
     save(path, a=MAP, b=MAP[:, :2], ids=[1, 2])  # type: ignore[operator]

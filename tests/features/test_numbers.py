@@ -1,4 +1,4 @@
-"""Axes in any order and floats in any guise are read as what they are."""
+"""Axes in any order, and floats stored in any way, are read correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is odd about maps is told by `inspect`, and by the commands that read them."""
+"""`inspect`, and the commands that read maps, report what looks wrong with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that cannot be opened, or not read whole, says why in one line."""
+"""For a file that cannot be opened, or not read completely, one line says why."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ def test_a_map_larger_than_memory_is_an_error(path: str) -> None:
 def test_data_kept_in_a_raw_file_that_is_gone_is_an_error(path: str, tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("x", (2, 3, 4), "f4", external=[(str(tmp_path / "gone.bin"), 0, 96)])
-    assert "x is stored in" in message_of(path)
-    assert "bytes of another file: --allow-external reads it" in message_of(path)
-    assert "gone.bin, which is not there: bring it back" in message_of(path, allow_external=True)
+    assert "x is stored as raw bytes in" in message_of(path)
+    assert "gone.bin: --allow-external reads it" in message_of(path)
+    assert "gone.bin, which does not exist: restore it" in message_of(path, allow_external=True)
 
 
 @pytest.mark.parametrize("signature", [b"TREE", b"HEAP"])

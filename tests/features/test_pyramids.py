@@ -1,4 +1,4 @@
-"""Pyramids in files: which groups are one unasked, and what --levels names."""
+"""Pyramids in files: which groups are recognised as one, and what --levels names."""
 
 from __future__ import annotations
 

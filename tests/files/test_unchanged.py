@@ -1,4 +1,4 @@
-"""A file that changes while it is read is no input."""
+"""A file that changes while it is read is not accepted as an input."""
 
 from __future__ import annotations
 

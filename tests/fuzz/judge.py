@@ -1,4 +1,4 @@
-"""Run one case in a forked child, and say whether what must hold held."""
+"""Run one case in a forked child, and say whether it kept all promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every input that once failed holds what must hold."""
+"""Every input that once failed now keeps all promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each framework is asked, without knowing how it is asked.
+"""The cases that each framework runs, independent of how it is called.
 
 A case's `convention` and `overrides` say to roicrop what its `settings` say to the framework.
 """

@@ -1,7 +1,7 @@
 """The maps and boxes that every framework is given.
 
-Boxes are xyxy in feature coordinates, on a map of 13×17 cells, so that what is awkward about them
-stays so at every scale.
+Boxes are xyxy in feature coordinates, on a map of 13×17 cells, so that awkward boxes
+stay awkward at every scale.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rotated and position-sensitive operators: what each program is asked, how, and what it gave.
+"""Rotated and position-sensitive operators: each program's cases, calls and results.
 
 `make.py` calls `make`, which writes `<peer>_operators.npz`. Each case is a call of one operator on
 one map; a box that a program crashes on is not asked for.

@@ -1,4 +1,4 @@
-"""How each framework is asked. Each is imported only by its own function."""
+"""How each framework is called. Each is imported only by its own function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pyramids: what each program is asked, how, and what it gave. `make.py` calls `make`.
+"""Pyramids: each program's cases, calls and results. `make.py` calls `make`.
 
 Two kinds of case: the level of many boxes, and crops from a small pyramid. Programs that cannot be
 run by themselves are run by their formula on the framework that they use.

@@ -1,4 +1,4 @@
-"""What the frameworks gave, as the files beside this one hold it."""
+"""The frameworks' results, as stored in the files beside this one."""
 
 from __future__ import annotations
 

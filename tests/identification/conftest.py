@@ -1,4 +1,4 @@
-"""Where the tests of identification are."""
+"""The working directory of the tests of identification."""
 
 from __future__ import annotations
 

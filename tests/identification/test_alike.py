@@ -1,4 +1,4 @@
-"""What these data do not tell apart is all named, and nothing by the name of another operator."""
+"""Everything that the data cannot distinguish is named, and never as another operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tensor that no convention made has in common with the nearest."""
+"""How a tensor that no convention made differs from the nearest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tests of `inspect` run."""
+"""The working directory of the tests of `inspect`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inspect` says what a file of feature maps holds, and what is odd about it."""
+"""`inspect` says what a file of feature maps holds, and what looks wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tests of jobs are."""
+"""The working directory of the tests of jobs."""
 
 from __future__ import annotations
 

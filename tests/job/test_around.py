@@ -1,4 +1,4 @@
-"""Large maps are shown, explained and compared by what is around boxes, with the same results."""
+"""Large maps are shown, explained and compared from boxes' surroundings, with the same results."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_images_of_another_file_say_what_the_ids_of_coco_results_are(write: Writ
     path, images = write("results.json", results), write("instances.json", INSTANCES)
     table = read_boxes(path, images=images)
     assert in_batch(table, 2).index.tolist() == [1, 0, -1]
-    assert in_batch(table, 2).missing == {"9": f"{images} lists no image of that id"}
+    assert in_batch(table, 2).missing == {"9": f"{images} lists no image with that id"}
     assert in_group(table, "seven", "three").index.tolist() == [1, 0, -1]
     assert len(table.select(labels=["cat"])) == 3
     without = read_boxes(path)
@@ -241,7 +241,7 @@ def test_the_only_map_in_a_group_of_the_image_s_name_is_its_map() -> None:
     assert in_group(table, "b/features", "a/features").index.tolist() == [1, 0]
     found = in_group(table, "a/p2", "a/p3", "b/p2", "b/p3")
     assert found.missing["a.jpg"] == (
-        "2 maps could be that image's: a/p2, a/p3: choose one, as in f.h5::/*/p2"
+        "2 maps could belong to that image: a/p2, a/p3: choose one, as in f.h5::/*/p2"
     )
 
 

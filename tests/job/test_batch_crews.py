@@ -1,4 +1,4 @@
-"""Whoever carries out the rows of a batch, a row that goes wrong costs only itself."""
+"""Whoever carries out the rows of a batch, a row that fails does not affect the others."""
 
 from __future__ import annotations
 

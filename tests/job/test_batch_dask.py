@@ -163,7 +163,7 @@ def test_a_cluster_without_workers_is_an_error_after_a_while(
     monkeypatch.setattr("roicrop.crews.NO_WORKER", 2.0)
     with _scheduler(tmp_path) as address:
         assert (
-            "has had no worker for 2 s: start some, under a nanny"
+            "has had no worker for 2 s: start some under a nanny"
             in batch("--scheduler", address, directory="crops").error
         )
 

@@ -1,4 +1,4 @@
-"""A batch that is run again does only what is not done."""
+"""A batch that is run again does only the rows that are not done."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def test_other_options_are_an_error_that_names_them_unless_all_is_to_be_done_aga
     result = batch("--stride", 16, "--convention", "detectron2")
     assert result.status == 1
     assert counts(result) == (0, 0, 3)
-    assert "--spatial-scale 0.125, and --spatial-scale 0.0625 is asked" in result.err
-    assert "--convention mask-rcnn, and --convention detectron2 is asked" in result.err
+    assert "--spatial-scale 0.125, and now --spatial-scale 0.0625" in result.err
+    assert "--convention mask-rcnn, and now --convention detectron2" in result.err
     assert counts(batch("--stride", 16, "--overwrite")) == (3, 0, 0)
     assert counts(batch("--stride", 16)) == (0, 3, 0)
     assert counts(batch("--stride", 16, "--reduce", "max")) == (0, 0, 3)

@@ -1,4 +1,4 @@
-"""How boxes lie on their maps, and what is said of it."""
+"""How boxes lie on their maps, and the warnings about it."""
 
 from __future__ import annotations
 

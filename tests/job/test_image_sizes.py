@@ -1,4 +1,4 @@
-"""Sizes of images, where a file of boxes has them, are held against stride and map."""
+"""Sizes of images, if a file of boxes has them, are compared with stride and map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's boxes on their maps: some of them, read another way, or elsewhere."""
+"""A job's boxes on their maps: some of them, read in another way, or moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Little is read, and once, and the result is that from whole maps, to the bit."""
+"""Little is read, and only once, and the result is the same as from whole maps, to the bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes of a job on the maps of a pyramid: which, what is written, and what is refused."""
+"""Boxes of a job on a pyramid: on which maps, what is written, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New processes, and what only the compiled core has."""
+"""New processes, and functions that only the compiled core has."""
 
 from __future__ import annotations
 

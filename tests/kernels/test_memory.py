@@ -1,4 +1,4 @@
-"""What a call needs of memory, and what it reads of it."""
+"""How much memory a call needs, and which memory it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not change a bit of a result: threads, company, order, layout, and where it goes.
+"""What never changes a bit of a result: threads, other boxes, order, layout, destination.
 
 Each of these workloads is cut in its own way.
 """

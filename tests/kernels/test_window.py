@@ -1,4 +1,4 @@
-"""A map may be a window of a larger one: the plan is the whole map's, and so is every bit."""
+"""A map may be a window of a larger one: the result is the whole map's, to the bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operators compute, with whichever core."""
+"""What the operators compute, with either core."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_level_is_what_the_programs_source_gives(
     ("arguments", "complaint"),
     [
         ({"rule": "fpn"}, "level rule 'fpn' is not known: choose from torchvision, detectron2"),
-        ({"rule": "matterport"}, "the level rule matterport goes by the image's size"),
+        ({"rule": "matterport"}, "the level rule matterport depends on the image's size"),
         ({"canonical_size": 0}, "canonical_size is 0: give pixels"),
         ({"canonical_level": np.nan}, "canonical_level is nan"),
         ({"spatial_scales": 0.25}, "spatial_scales is 0.25: give a list"),

@@ -1,4 +1,4 @@
-"""What is written is read again, and others' files are read alike."""
+"""Outputs can be read again, and so can files that others wrote."""
 
 from __future__ import annotations
 

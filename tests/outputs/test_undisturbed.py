@@ -1,4 +1,4 @@
-"""A signal waits for the end of what it may not disturb."""
+"""A signal waits for the end of work that it may not interrupt."""
 
 from __future__ import annotations
 

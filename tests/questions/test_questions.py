@@ -1,4 +1,4 @@
-"""`show`, `explain`, `compare` and `identify` in Python answer as the commands, on arrays too."""
+"""`show`, `explain`, `compare` and `identify` in Python answer like the commands, on arrays too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers in text are exact, or short."""
+"""Numbers in text are exact, or rounded to be short."""
 
 from __future__ import annotations
 

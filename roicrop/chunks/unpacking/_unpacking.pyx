@@ -11,7 +11,7 @@ cdef extern from "unpack.hpp" namespace "roicrop" nogil:
 
 
 def undo_lzf(const uint8_t[::1] raw, uint8_t[::1] out):
-    """Whether `raw` decompresses to as many bytes as `out` has; they are in it then."""
+    """Decompress `raw` into `out`; returns whether it has exactly as many bytes as `out`."""
     cdef bint fits
     if not raw.shape[0] or not out.shape[0]:
         return raw.shape[0] == out.shape[0]
@@ -21,7 +21,7 @@ def undo_lzf(const uint8_t[::1] raw, uint8_t[::1] out):
 
 
 def undo_shuffle(const uint8_t[::1] raw, size_t item, uint8_t[::1] out):
-    """`raw` with the bytes of each item of `item` bytes side by side again, in `out`."""
+    """Put the bytes of each item of `item` bytes side by side again, from `raw` to `out`."""
     if item < 1 or out.shape[0] != raw.shape[0]:
         raise ValueError("a shuffled chunk and its place differ in size")
     if raw.shape[0]:

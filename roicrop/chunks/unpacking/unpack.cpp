@@ -6,7 +6,7 @@
 namespace roicrop {
 namespace {
 
-// What may be copied in one go where there is room, whether it is all wanted or not.
+// How many bytes may be copied at once if there is room, whether all are wanted or not.
 constexpr size_t WIDE = 16;
 
 // Copies `count` bytes forward from `distance` bytes back; what has just been written may be read again.
@@ -43,7 +43,7 @@ bool undo_lzf(const uint8_t* in, size_t count, uint8_t* out, size_t size) {
   size_t at = 0;
   while (in < end) {
     const size_t control = *in++;
-    if (control < 32) {  // as many bytes as they are, and one more
+    if (control < 32) {  // control + 1 literal bytes
       const size_t length = control + 1;
       const size_t left = static_cast<size_t>(end - in), room = size - at;
       if (length > left || length > room) return false;
@@ -53,7 +53,7 @@ bool undo_lzf(const uint8_t* in, size_t count, uint8_t* out, size_t size) {
         std::memcpy(out + at, in, length);
       in += length;
       at += length;
-    } else {  // again what was written before
+    } else {  // repeat bytes written before
       size_t length = (control >> 5) + 2;
       if (length == 7 + 2) {
         if (in == end) return false;
@@ -85,7 +85,7 @@ void undo_shuffle(const uint8_t* in, size_t count, size_t item, uint8_t* out) {
 uint32_t fletcher32(const uint8_t* in, size_t count) {
   uint32_t one = 0, two = 0;
   for (size_t words = count / 2; words;) {
-    const size_t some = std::min<size_t>(words, 360);  // before the sums can overflow
+    const size_t some = std::min<size_t>(words, 360);  // few enough that the sums cannot overflow
     for (size_t i = 0; i < some; ++i, in += 2) {
       one += static_cast<uint32_t>(in[0]) << 8 | in[1];
       two += one;

@@ -1,5 +1,5 @@
-// What HDF5's filters shuffle, lzf and fletcher32 did to a chunk, undone. Files are not trusted: nothing
-// here reads or writes outside the spans that it was given, whatever their bytes say.
+// Undoes HDF5's filters shuffle, lzf and fletcher32. Files are not trusted: nothing here reads or writes
+// outside the spans that it is given, whatever bytes they hold.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace roicrop {
 // input ends exactly where `size` bytes have been written.
 bool undo_lzf(const uint8_t* in, size_t count, uint8_t* out, size_t size);
 
-// The first bytes of all items stand first, then the second ones; bytes beyond the last whole item are as
-// they were. `out` has `count` bytes.
+// The input has the first bytes of all items, then the second ones, and so on; bytes beyond the last whole
+// item are unchanged. `out` has `count` bytes.
 void undo_shuffle(const uint8_t* in, size_t count, size_t item, uint8_t* out);
 
 // Fletcher's checksum of 16-bit big-endian words, as HDF5 computes it.

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """The compiled core's boundary: NumPy arrays in, pointers out, the interpreter's lock released.
 
-The arithmetic is in kernel.cpp (the kernel), plan.hpp (the plan) and crop.cpp (who does what).
+The arithmetic is in kernel.cpp (the kernel) and plan.hpp (the plan), the order of work in crop.cpp.
 ROICROP_SIMD=baseline|avx2|avx512 forces a level of vector instructions.
 """
 
@@ -131,12 +131,12 @@ def crop(features, image_index, boxes, out, *, convention, spatial_scale, thread
 
 
 def plan_arrays(boxes, map_size, output_size, *, convention, spatial_scale):
-    """This core's own plan, to be held against `roicrop.sampling.plan`.
+    """This core's own plan, to compare with `roicrop.sampling.plan`.
 
     boxes: (K, 4), or (K, 5) with an angle, float32 or float64, contiguous.
-    Returns of y and x the lists bin_ptr, row_ptr, cells, weights, void and zero, as in
-    `sampling.AxisPlan`; of boxes with an angle x has all bins, and its cells are columns, and
-    y's the rows of the same cells.
+    Returns, for y and for x, the lists bin_ptr, row_ptr, cells, weights, void and zero, as in
+    `sampling.AxisPlan`. For boxes with an angle, x has all bins; its cells are columns, and y's
+    are the rows of the same cells.
     """
     cdef Arguments a
     kept = _set_plan(&a, boxes, map_size, output_size, convention, spatial_scale)
@@ -159,7 +159,7 @@ cdef _planned(Arguments& a, Real _):
 
 
 cdef _set_plan(Arguments* a, boxes, map_size, output_size, convention, spatial_scale):
-    """What a plan is made from. Memory is the boxes', or that of what is returned."""
+    """Set the fields that a plan is made from. They point into boxes and the returned arrays."""
     a.convention = _convention(convention)
     a.spatial_scale = spatial_scale
     a.boxes = _memory(boxes)

@@ -1,12 +1,12 @@
-// From boxes to what the kernel is given: plan a batch of boxes, gather those that lie together, and
-// hand out the work to the threads.
+// From boxes to the kernel's tasks: plan a batch of boxes, gather those that lie together, and hand
+// out the work to the threads.
 //
-//   batch   some thousand boxes, fewer on a large map: bounds the memory of plans
+//   batch   a few thousand boxes, fewer on a large map: bounds the memory of plans
 //   region  some boxes of one image, and the rectangle that is packed once for all of them
-//   task    a region, some channels
+//   task    a region and some channels
 //
-// Nothing here decides a number, except how the sums of a large box are cut, and that is by the box
-// alone: so results depend neither on the number of threads nor on the company that a box has.
+// Nothing here affects a result, except how the sums of a large box are cut, which depends only on the
+// box itself. So results depend neither on the number of threads nor on which boxes come together.
 
 #include <algorithm>
 #include <atomic>
@@ -26,26 +26,26 @@ constexpr std::int64_t batch_boxes = 4096;
 constexpr std::int64_t batch_taps = 1 << 20;
 constexpr std::int64_t chunk_boxes = 64;            // at most, planned by one thread at a time
 constexpr std::int64_t longest_segment = 1024;      // taps: longer sums would lose too much
-constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are cut no further: 4 MiB of panel
-constexpr std::int64_t shared_cells = 1 << 17;      // of a region, where there is scratch for it
+constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are not cut further: 4 MiB of panel
+constexpr std::int64_t shared_cells = 1 << 17;      // of a region, if there is scratch for it
 constexpr std::int64_t near_cells = 1 << 12;        // of a region of a channels-last map
-constexpr std::int64_t near_bytes = 3 << 18;        // what stays in the second-level cache
+constexpr std::int64_t near_bytes = 3 << 18;        // fits in the second-level cache
 constexpr std::int64_t scratch_bytes = 18 << 20;    // of all threads
-constexpr std::int64_t streamed_bytes = 8 << 20;    // an output from which caches are left out
-constexpr std::int64_t values_a_thread = 1 << 18;   // less is quicker without one more thread
-constexpr std::int64_t most_lines = 8;              // of a cell that the kernel takes at once
+constexpr std::int64_t streamed_bytes = 8 << 20;    // a larger output bypasses the caches
+constexpr std::int64_t values_a_thread = 1 << 18;   // with fewer, one more thread does not pay
+constexpr std::int64_t most_lines = 8;              // of a cell that the kernel processes at once
 
-// A box, and what it reads.
+// A box, and the cells it reads.
 struct Unit {
     Box box;
     Range y, x;  // cells
     std::int64_t image;
-    std::size_t first_column;  // of its chunk's
+    std::size_t first_column;  // among its chunk's columns
 
     std::int64_t cells() const { return y.size() * x.size(); }
 };
 
-// Some boxes, as one thread planned them.
+// Some boxes, planned by one thread.
 template <class Sum>
 struct Chunk {
     AxisPlan<Sum> y, x;  // x names columns, not cells, unless boxes are turned
@@ -53,9 +53,9 @@ struct Chunk {
     std::vector<Unit> units;
 };
 
-// Runs work(0) … work(threads − 1) at once, or fewer where no more threads are to be had: the work must be
-// shared out by the workers themselves. What one of them throws is thrown here. Threads are made anew each
-// time, so that a process may fork.
+// Runs work(0) … work(threads − 1) at once, or fewer if no more threads are available: workers must divide
+// the work among themselves. An exception in one of them is rethrown here. Threads are created each time,
+// so that a process may fork.
 template <class Work>
 void in_parallel(int threads, Work work) {
     std::vector<std::future<void>> others;
@@ -63,7 +63,7 @@ void in_parallel(int threads, Work work) {
     try {
         for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, std::ref(work), i));
     } catch (...) {
-        // No more threads are to be had, or no memory for one: those that run take all the work.
+        // No more threads, or no memory for one: the threads that run do all the work.
     }
     work(0);
     for (std::future<void>& other : others) other.get();
@@ -93,8 +93,8 @@ public:
 
 private:
     void plan() {
-        // At most about twice as many taps as this has a box, unless its samples' number is its own: then
-        // the batch may end early.
+        // A box has at most about twice as many taps as this, unless its sample count is adaptive: then the
+        // batch may end early.
         const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x, samples = 1 + a_.convention.samples;
         const std::int64_t taps_of_a_box = a_.turned ? bins * samples * samples
                                                    : a_.map_size[0] + a_.map_size[1] + (a_.bins_y + a_.bins_x) * samples;
@@ -149,7 +149,7 @@ private:
         }
     }
 
-    // The cells that a box's taps along x name, from tap `x` on, become columns.
+    // Replace the cells of a box's taps along x, from tap `x` on, with column numbers.
     static void number_columns(Chunk<Sum>& chunk, std::size_t x, Unit& unit, std::vector<std::int32_t>& number) {
         number.assign(std::size_t(unit.x.size()), -1);
         const auto number_at = [&](auto t) -> auto& {
@@ -176,7 +176,7 @@ private:
                 plan.zero.data() + bin};
     }
 
-    // A box's cells from the map to the window, where they are `here`; how many they span on the map.
+    // Convert a box's cells from map to window, where they span `here`; returns their span on the map.
     std::int64_t to_window(std::vector<std::int32_t>& cells, std::size_t begin, int axis, Range& here) const {
         Range on_map;
         for (auto t = begin; t < cells.size(); ++t) {
@@ -208,12 +208,12 @@ private:
         const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_ * own_bins_;
         const bool fills_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes == 0;
         lines_ = cells_out_ && !a_.turned && !fills_lines ? int(std::min(lines, most_lines)) : 1;
-        // Enough regions that each thread has some lines of some region.
+        // Enough regions for each thread to have some lines of some region.
         const std::int64_t enough = (4 * a_.threads * lines_ + lines - 1) / lines;
         most_boxes_ = std::max<std::int64_t>(32, boxes / enough + 1);
         if (reads_in_place_) {
             most_cells_ = near_cells;
-            // Boxes that are near as they lie are read where they are: there is nothing to gain.
+            // Boxes that are close together already are read in place: packing gains nothing.
             if (cells / boxes * a_.shape[1] * size_ < near_bytes) {
                 lines_ = 0;
                 most_boxes_ = std::clamp<std::int64_t>(boxes / (8 * a_.threads), 1, 32);
@@ -228,8 +228,8 @@ private:
         }
     }
 
-    // One region, if together they fit and touch no more cells than they do alone; else their
-    // rectangle is halved along its longer side.
+    // One region, if the boxes fit together and touch no more cells than they do separately; otherwise
+    // their rectangle is halved along its longer side.
     void split(const Unit** first, const Unit** last) {
         Range y, x;
         std::int64_t alone = 0;
@@ -278,7 +278,7 @@ private:
         regions_.push_back(region);
     }
 
-    // Note the scanlines of a region that some box reads. The taps of turned boxes name its cells from here on.
+    // Note the scanlines of a region that some box reads. From here on, taps of turned boxes index its cells.
     void touch(Region& region) {
         std::vector<std::uint8_t>& touched = touched_.emplace_back(std::size_t(region.height + 1));
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
@@ -296,13 +296,13 @@ private:
     void pool() {
         const std::int64_t most = channels_of_task();
         const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x;
-        // Vectors go past the end of what is short.
+        // Vectors extend past the end of short data.
         const std::int64_t tile = in_lines((bins + line_) * (most + cells_out_ * line_) * sizeof(Sum));
         const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
         const std::int64_t all = panel + buffers + 2 * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
-        // Aligned by hand: C libraries lose memory between blocks of an alignment of their own.
+        // Aligned by hand: C libraries waste memory between blocks with a special alignment.
         if (threads * all > scratch_size_) {
             scratch_.reset();
             scratch_.reset(new char[std::size_t(threads * all + line_bytes)]);
@@ -318,7 +318,7 @@ private:
             for (std::int64_t c = 0; c < a_.shape[1]; c += task.channels) {
                 const std::int64_t left = a_.shape[1] - c;
                 std::int64_t channels = std::min({left, most, region.lines ? region.lines * line_ : most});
-                // What is read as it is has at least a vector.
+                // A map that is read in place has at least a vector of channels.
                 if (!region.lines && left - channels < line_) channels = left;
                 task.region = &region;
                 task.first_channel = int(c), task.channels = int(channels);
@@ -339,8 +339,8 @@ private:
 
     static std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
 
-    // At most: of a panel a cache line; where channels are last all that the kernel takes at once, some
-    // times, so that each thread has some and a tile stays near.
+    // The most channels of a task: one cache line of a panel; with channels last, a multiple of what the
+    // kernel processes at once, such that each thread has some and a tile stays in the cache.
     std::int64_t channels_of_task() const {
         if (!cells_out_ || a_.turned) return line_;
         const std::int64_t at_once = most_lines * line_, regions = std::int64_t(regions_.size());
@@ -354,16 +354,16 @@ private:
     const Arguments& a_;
     const Kernel& kernel_;
     const std::int64_t size_, line_;  // bytes of an element, elements of a cache line
-    const int own_bins_;              // how many have channels of their own
-    const bool cells_out_;            // a bin's channels are neighbours
-    const bool reads_in_place_;       // as are a cell's, and they are what the output has
+    const int own_bins_;              // how many bins have channels of their own
+    const bool cells_out_;            // a bin's channels are neighbours in the output
+    const bool reads_in_place_;       // a cell's channels are neighbours too, and of the output's type
     std::int64_t end_ = 0;            // the box after the last that was planned
     std::vector<Chunk<Sum>> chunks_;
     std::vector<const Unit*> order_;
     std::vector<Box> boxes_;
     std::vector<Region> regions_;
     std::vector<std::vector<std::uint8_t>> touched_;    // scanlines of regions
-    std::int64_t panel_bytes_ = 0, columns_ = 0;        // the most that any region needs
+    std::int64_t panel_bytes_ = 0, columns_ = 0;        // the maximum over regions
     std::int64_t most_boxes_ = 0, most_cells_ = 0;      // of a region
     int lines_ = 0;                                     // of a panel's cell
     std::unique_ptr<char[]> scratch_;
@@ -383,7 +383,7 @@ const Kernel* kernel_for(const char* level) {
     const auto wanted = [level](const Kernel& kernel) { return !*level || !std::strcmp(level, kernel.level); };
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    // Processors with AVX2 have the rest of x86-64-v3, of which compilers do not know every name.
+    // Processors with AVX2 have the rest of x86-64-v3, but compilers do not know all its names.
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

@@ -1,8 +1,8 @@
-// The kernel: every number that roicrop's compiled core writes is made here. README.md in the folder
-// above has the picture.
+// The kernel: computes every number that roicrop's compiled core writes. README.md in the folder above
+// has a picture of it.
 //
-// This file is compiled once for each level of vector instructions. It must not use anything with a
-// linkage of its own that is not inlined (no standard containers): see vectors.hpp.
+// This file is compiled once for each level of vector instructions. It must not use anything with
+// external linkage that is not inlined (no standard containers): see vectors.hpp.
 
 #include <algorithm>
 #include <limits>
@@ -29,8 +29,8 @@ inline void fill(Accumulators<Sum, groups, vectors>& acc, Sum value) {
         for (int v = 0; v < vectors; ++v) acc[g][v] = splat(value);
 }
 
-// The micro-kernel, of both passes: taps into accumulators. A group is a column of the map or panel on
-// the way down, a row buffer on the way across; a vector holds channels.
+// The micro-kernel of both passes: taps into accumulators. A group is a column of the map or panel on
+// the way down, and a row buffer on the way across; a vector holds channels.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
 __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vectors>& acc, const Axis& axis,
                                                   int tap, int end, Load load_tap) {
@@ -46,7 +46,7 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
     }
 }
 
-// The same of a long row, cut in segments, since a sum of very many terms would lose too much.
+// The same for a long row, cut into segments, because a sum of very many terms would lose precision.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
 __attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& acc, const Axis& axis, int tap,
                                            int end, int segment, Sum start, Load load_tap) {
@@ -60,7 +60,7 @@ __attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& a
     }
 }
 
-// A row whatever its length. Accumulators stay in registers only if no function is given them.
+// A row of any length. Accumulators stay in registers only if they are not passed to a function.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
 __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
                                                       const Axis& axis, int row, int segment, Sum start,
@@ -77,13 +77,13 @@ __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, 
         for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
 }
 
-// Some vectors of a cell, from `channel` on. The last may begin before the end of the one before it:
-// so cells need not be whole vectors.
+// Some vectors of a cell, from `channel` on. The last may overlap the one before it, so that cells need
+// not be whole vectors.
 template <int n>
 struct Vectors {
     static constexpr int count = n;
-    int channel, last;  // of the cell; from there on
-    int before;         // of the vectors before them, if none began earlier
+    int channel, last;  // the first vector's channel in the cell; the last one's, counted from there
+    int before;         // channels in the vectors before these, if none overlapped
 
     template <class Sum>
     std::ptrdiff_t at(int v) const {
@@ -91,7 +91,7 @@ struct Vectors {
     }
 };
 
-// The scanlines of a map or panel: where cell (0, 0) is or would be, and the bytes from one to the next.
+// The scanlines of a map or panel: where cell (0, 0) is or would be, and bytes from one to the next.
 struct Scanlines {
     const char* at;
     std::ptrdiff_t next;
@@ -104,7 +104,7 @@ template <class Element, Reduction reduction, int vectors, class Sum>
 __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> some, const Box& box,
                                     const Axis& axis, int first_row, int rows, bool continues) {
     using T = Taps<reduction>;
-    const Axis y = axis;  // which no store to row buffers can change
+    const Axis y = axis;  // a copy, which no store to row buffers can alias
     constexpr int columns = vectors > most_accumulators / 2 ? 1 : vectors > most_accumulators / 4 ? 2 : column_block;
     const std::int64_t* const end = box.column + box.columns;
     const int segment = box.segment;
@@ -129,7 +129,7 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
     }
 }
 
-// Where bins go, a tile or the output: the elements from one to the next, and to the one below.
+// Where bins go, a tile or the output: the elements from a bin to the next, and to the one below.
 template <class To>
 struct Bins {
     To* at;
@@ -140,12 +140,12 @@ struct Bins {
 };
 
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
-// samples these are of one bin, otherwise of a bin each.
+// samples the rows belong to one bin, otherwise each to a bin of its own.
 template <Reduction reduction, int rows, int vectors, class Sum, class To, class From>
 __attribute__((noinline)) void across(Bins<To> to, const From* row_buffers,
                                       std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& axis,
                                       Sum start, bool continues) {
-    const Axis x = axis;  // which no store to bins can change
+    const Axis x = axis;  // a copy, which no store to bins can alias
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
         return load<Sum>(row_buffers + (column * vectors + v) * width<Sum> + r * buffer);
@@ -162,7 +162,7 @@ __attribute__((noinline)) void across(Bins<To> to, const From* row_buffers,
                     to.streams ? stream(at, acc[r][v]) : store(at, acc[r][v]);
                 }
         } else {
-            // A row's best, then the rows', as if sample came after sample: of zeros the first wins.
+            // The best of each row, then of all rows, as if samples came one by one: the first zero wins.
             Accumulators<Sum, rows, vectors> best;
             fill(best, -std::numeric_limits<Sum>::infinity());
             for (int row = x.bin_ptr[bin]; row < x.bin_ptr[bin + 1]; ++row) {
@@ -212,12 +212,12 @@ public:
 
 private:
     static constexpr bool of_samples = reduction == Reduction::sample_maximum;
-    // What tiles are made of where channels are last: see `across`, which takes a maximum back from there.
+    // The elements of tiles if channels are last: see `across`, which reads a maximum back from them.
     using Cell = std::conditional_t<of_samples, Sum, Element>;
     static constexpr std::ptrdiff_t size = sizeof(Element);
 
-    // Rows that are worked on together where a cell is so many vectors. Of samples there are
-    // accumulators for the largest too.
+    // How many rows are processed together if a cell has this many vectors. For samples there are also
+    // accumulators for the largest.
     static constexpr int rows_of(int vectors) {
         const int rows = std::min(most_rows, most_accumulators / vectors);
         return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
@@ -242,7 +242,7 @@ private:
         write_cells();
     }
 
-    // The one bin that the task's channels are for.
+    // The only bin that the task's channels are for.
     Box own_bin(Box box) const {
         const int p = task_.bin / call_.bins_x, q = task_.bin % call_.bins_x;
         box.out += p * call_.out_strides[2] + q * call_.out_strides[3];
@@ -307,7 +307,7 @@ private:
         across<reduction, n>(to, buffers, buffer, some, box_->x, start, continues);
     }
 
-    // Bins that name cells of the panel one by one: each is a row of R_x, and the panel all of the row buffer.
+    // Bins that list cells of the panel: each is a row of R_x, and the whole panel is the row buffer.
     template <class To>
     void pool_turned(Bins<To> to) {
         constexpr int vectors = lanes<Element> / width<Sum>;
@@ -349,13 +349,13 @@ private:
         } while (tap < end);
     }
 
-    // Those of a cell's vectors are one after the other where all are kept.
+    // The buffers of a cell's vectors follow each other if all are kept.
     Sum* row_buffer(int channel) const {
         Sum* const buffers = reinterpret_cast<Sum*>(task_.row_buffer);
         return region_.in_bands ? buffers + std::ptrdiff_t(channel) * box_->columns : buffers;
     }
 
-    // A cell's channels, as many vectors at a time as there are accumulators for.
+    // Go through a cell's channels, as many vectors at a time as there are accumulators for.
     template <class Do>
     void for_each_vectors(Do with) {
         for (int v = 0; v < vectors_; v += most_accumulators)
@@ -370,7 +370,7 @@ private:
         with(Vectors<n>{channel, std::min((n - 1) * width<Sum>, last_ - channel), first * width<Sum>});
     }
 
-    // What flags say of one row of bins.
+    // Apply the flags to one row of bins.
     template <class To>
     void finish(Bins<To> row, int p) const {
         const Axis&y = box_->y, &x = box_->x;
@@ -384,7 +384,7 @@ private:
             }
     }
 
-    // Channels last: the tile's cells are the output's, but mostly for their type.
+    // Channels last: the tile's cells are the output's, usually except for their type.
     void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
         const int bins = bins_y_ * bins_x_;
@@ -392,7 +392,7 @@ private:
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
             Element* to = reinterpret_cast<Element*>(task_.staged);
-            // Each is written over the end of the one before it.
+            // Each cell is written over the end of the one before it.
             for (int bin = 0; bin < bins; ++bin, cell += pitch_, to += channels)
                 for (int c = 0; c < channels; c += width<Sum>) store(to + c, load<Sum>(cell + c));
             from = task_.staged;
@@ -406,15 +406,15 @@ private:
                 copy(to + p * out[2] + q * out[3], from, bytes, task_.streams);
     }
 
-    // Channels first: the tile is transposed, and what the output holds is copied from there.
+    // Channels first: the tile is transposed, and copied to the output from there.
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
         const int bins = bins_y_ * bins_x_;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         for (int c = 0; c < vectors_ * n; c += n) {
-            // With fewer bins than a vector has numbers, what a channel writes too much is the next
-            // one's, which writes it again.
+            // With fewer bins than a vector has numbers, a channel writes into the next one's place,
+            // which is then written again.
             for (int bin = 0; bin < bins; bin += n) {
                 const int first = std::max(0, std::min(bin, bins - n));
                 Vector<Sum> block[n];
@@ -445,8 +445,8 @@ private:
     const Region& region_;
     const char* const map_;
     Scanlines read_;              // of the map or the panel
-    const int vectors_, last_;    // of a cell; the channel with which the last begins
-    const std::ptrdiff_t pitch_;  // of the tile: numbers from a bin to the next
+    const int vectors_, last_;    // of a cell; the channel at which the last vector begins
+    const std::ptrdiff_t pitch_;  // of the tile: numbers from one bin to the next
     const int bins_y_, bins_x_;   // of the output, for these channels
     const int rows_together_;
     const Box* box_ = nullptr;

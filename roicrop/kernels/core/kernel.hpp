@@ -1,7 +1,7 @@
-// What the core and its kernel are given: plain pointers and numbers.
+// The data that the core and its kernel take: plain pointers and numbers.
 //
-// This header is read by objects that are built for different processors, so nothing in it may
-// become a function that the linker could share between them.
+// This header is included in objects built for different processors, so nothing in it may become a
+// function that the linker could share between them.
 
 #pragma once
 
@@ -18,8 +18,8 @@ constexpr int pack_block = 16;   // columns that are transposed together
 
 enum class Element { half, single, real64 };
 
-// A number of a map, as NumPy says it: a kind of b, u, i or f, bytes, and whether these are in the
-// other order.
+// A number of a map, as NumPy describes it: a kind (b, u, i or f), its bytes, and whether these are in
+// the other order.
 struct Number {
     char kind;
     int bytes;
@@ -40,7 +40,7 @@ enum class Rounding { half_away, half_even, none };
 enum class Pixels { as_given, rounded, moved_and_rounded };
 enum class Ratio { fixed, adaptive, exact };
 
-// A convention, as far as the plan and the kernel need it: fields as in roicrop.conventions.
+// The part of a convention that the plan and the kernel need: fields as in roicrop.conventions.
 struct Convention {
     Operator op;
     Positions positions;
@@ -51,11 +51,11 @@ struct Convention {
     Pixels pixels;
     bool end_cell;
     std::int64_t unread;
-    std::int64_t samples;  // where the ratio is fixed
+    std::int64_t samples;  // if the ratio is fixed
     std::int64_t min_samples, points_apart;
     bool nearest, normalized, clipped;
     double offset_before, offset_after, added_pixel, added_cell, sample_at;
-    double min_size;  // −infinity where there is none
+    double min_size;  // −infinity if there is none
     double maximum_start, void_value;
 };
 
@@ -64,8 +64,8 @@ struct Arguments {
     Convention convention;
     double spatial_scale;
     std::int64_t map_size[2];  // of the whole map
-    std::int64_t origin[2];    // of the window that `features` is of it
-    // In place of that: where each row and column of the map is in the window; −1 where it is not.
+    std::int64_t origin[2];    // of the window of the map that `features` holds
+    // Instead of the origin: the place of each row and column of the map in the window; −1 if missing.
     const std::int32_t* places[2];
     Element element;           // of the output
     Number number;             // of the map
@@ -74,15 +74,15 @@ struct Arguments {
     const std::int64_t* image_index;  // (K,)
     const void* boxes;                // (K, 4) xyxy; double for Element::real64, else float
     std::int64_t count;
-    const std::int64_t* rows;  // (K,) the row of `out` for each box; null where row k is box k's
+    const std::int64_t* rows;  // (K,) the row of `out` for each box; null if row k is for box k
     char* out;                 // (rows, C, PH, PW)
     std::ptrdiff_t out_strides[4];
     int bins_y, bins_x;
     int threads;
-    std::ptrdiff_t own_channels;  // position-sensitive: bytes from the channels of a bin to the next one's, else 0
-    const void* turned;          // what roicrop.sampling has of boxes with an angle, in their own axes: (K, 8)
+    std::ptrdiff_t own_channels;  // position-sensitive: bytes from one bin's channels to the next one's, else 0
+    const void* turned;          // roicrop.sampling's numbers for boxes with an angle, in their own axes: (K, 8)
                                  // begin and bin size along y and x, cosine, sine, and the centre's y and x;
-    const std::int64_t* counts;  // (K, 2) samples a bin. Both null where there are no angles
+    const std::int64_t* counts;  // (K, 2) samples per bin. Both null if there are no angles
 };
 
 // The plan of one axis of one box: bin b has the rows bin_ptr[b] … bin_ptr[b + 1], row r the taps
@@ -90,44 +90,44 @@ struct Arguments {
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    std::int32_t* cell;           // of each tap; along x the number of a column
+    std::int32_t* cell;           // of each tap; along x a column's number
     const void* weight;           // double for Element::real64, else float
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
-// All bins of a turned box are x's, whose taps name cells of the panel. Where it has no room for the box, y and
-// x name the row and the column of the cell of each tap.
+// All bins of a turned box belong to x, whose taps index cells of the panel. If the panel has no room for the
+// box, y and x give the row and the column of each tap's cell.
 struct Box {
     Axis y, x;
     std::int64_t* column;        // bytes to each cell along x that is read, in order, the last repeated
-    int first_column, columns;   // those from … to before … are needed, multiples of column_block
+    int first_column, columns;   // the range of columns needed, in multiples of column_block
     int segment;                 // taps of y that are summed together, so that long sums stay accurate
-    bool flagged;                // whether a bin is void, or considers 0
+    bool flagged;                // whether some bin is void, or considers 0
     char* out;                   // channel 0, bin (0, 0)
 };
 
-// Some boxes of one image, and the rectangle of it that is packed for them.
+// Some boxes of one image, and the rectangle of the image that is packed for them.
 struct Region {
     const char* map;          // channel 0 of the window's cell (0, 0)
     const Box* boxes;
     int count;
-    int lines;                // cache lines of a cell of the panel; 0: the map is read as it is
+    int lines;                // cache lines per cell of the panel; 0: the map is read in place
     int y, x, height, width;  // of the rectangle, in cells
     std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
-    const std::uint8_t* scanlines;  // which of the rectangle some box reads
+    const std::uint8_t* scanlines;  // which scanlines of the rectangle some box reads
     bool in_bands;  // its one box is too large to pack at once: each segment is packed by itself
 };
 
-// One region, some channels.
+// One region, and some channels.
 struct Task {
     const Arguments* call;
-    bool out_cells;  // the channels of a bin are neighbours in the output; else mostly its bins are
-    bool streams;    // the output takes more memory than caches have
+    bool out_cells;  // the channels of a bin are neighbours in the output; otherwise its bins usually are
+    bool streams;    // the output is larger than the caches
     char *panel, *row_buffer, *staged, *tile;  // scratch, each at the beginning of a cache line
     const Region* region;
     int first_channel, channels;
-    int bin;  // where each has channels of its own
+    int bin;  // if each bin has channels of its own
 };
 
 struct Kernel {
@@ -148,7 +148,7 @@ extern const Kernel kernel;
 // The kernel for this processor's best level, or for the one named; null if it has no such level.
 const Kernel* kernel_for(const char* level);
 
-// Pools the boxes of a call. std::invalid_argument where one reads a cell that the window lacks.
+// Pools the boxes of a call; std::invalid_argument if one reads a cell that the window lacks.
 void crop(const Arguments&, const Kernel&);
 
 }  // namespace roicrop

@@ -1,7 +1,7 @@
 // Packing: scanlines of the map become scanlines of the panel, in which a cell's channels are
 // neighbours. Integers, and numbers in the other byte order, become the output's elements here.
 //
-// In an unnamed namespace for the reason that vectors.hpp has.
+// In an unnamed namespace for the reason given in vectors.hpp.
 
 #pragma once
 
@@ -15,8 +15,8 @@
 namespace roicrop {
 namespace {
 
-// Reads so many numbers, `step` bytes apart, as elements that are neighbours. half, float and double
-// are gathered as they are, all else as float.
+// Reads `count` numbers, `step` bytes apart, into adjacent elements. half, float and double are
+// gathered as they are, everything else as float.
 using Gather = void (*)(void* to, const char* from, std::ptrdiff_t step, int count, bool swapped);
 
 template <class From, class To = float>
@@ -53,12 +53,12 @@ bool is_element(Number number) {
     return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
 }
 
-// Channels of a cell of the panel: a cache line.
+// The channels in a cell of the panel: a cache line.
 template <class Element>
 constexpr int lanes = line_bytes / int(sizeof(Element));
 
-// Some columns of one scanline, n at a time. A last run that is not full begins earlier, and repeats
-// what the one before it did; where there is none before it, runs are shorter.
+// Some columns of one scanline, n at a time. If the last run is not full, it begins earlier and repeats
+// part of the one before it; if there is none before it, runs are shorter.
 template <class Element, int n>
 void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int channels, int columns) {
     if constexpr (n == 1) {
@@ -85,7 +85,7 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     }
 }
 
-// Cells of a channels-last map lie so far apart that the processor does not see them coming.
+// Cells of a channels-last map are so far apart that the processor does not prefetch them.
 inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::ptrdiff_t next, int bytes,
                        int columns) {
     constexpr int ahead = 16, piece = 16;
@@ -98,7 +98,7 @@ inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::
     }
 }
 
-// One scanline of a region, from the map's at `from`.
+// One scanline of a region, from the map's scanline at `from`.
 template <class Element>
 void pack_scanline(const Task& task, char* to, const char* from) {
     const Region& region = *task.region;
@@ -128,7 +128,7 @@ void pack_scanline(const Task& task, char* to, const char* from) {
     }
 }
 
-// What boxes read of a region.
+// Packs the part of a region that boxes read.
 template <class Element>
 void pack(const Task& task, const char* map) {
     const Region& region = *task.region;

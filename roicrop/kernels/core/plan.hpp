@@ -1,8 +1,8 @@
-// The plan, for the compiled core: the same numbers as roicrop.sampling, to the bit.
+// The plan for the compiled core: the same numbers as roicrop.sampling, to the bit.
 //
-// That is the place that explains them; the names are its own. This is here because one box is
-// planned in a microsecond and not in a hundred, and a test holds the two equal. It is built without
-// fused multiply-add, since the order and rounding of these operations are what a convention means.
+// roicrop.sampling explains them, and the names here are the same. This file exists because it plans a
+// box in one microsecond instead of a hundred; a test checks that the two are equal. It is built without
+// fused multiply-add, because a convention is defined by the order and rounding of these operations.
 
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace roicrop {
 
-// Cells from `begin` to before `end`.
+// Cells from `begin` up to `end` (exclusive).
 struct Range {
     std::int32_t begin = INT32_MAX, end = 0;
 
@@ -54,7 +54,7 @@ struct AxisPlan {
 };
 
 constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
-constexpr std::int64_t search_from = 64;        // samples a bin from which those in range are searched
+constexpr std::int64_t search_from = 64;        // samples per bin from which those in range are searched for
 
 template <class Sum>
 std::int64_t whole(Sum v) {
@@ -66,7 +66,7 @@ std::int64_t rounded_half_away(Sum v) {
     return whole(std::round(v));
 }
 
-// A box along an axis.
+// The extent of a box along an axis.
 template <class Sum>
 struct Roi {
     Sum begin, end, length, bin_size;
@@ -136,7 +136,7 @@ public:
         return {begin, end, length, length / Sum(bins_), first, 0};
     }
 
-    // Whether a bin is void, or considers 0.
+    // Whether some bin is void, or considers 0.
     bool append(AxisPlan<Sum>& to, const Roi<Sum>& roi) {
         bool flagged = false;
         for (int bin = 0; bin < bins_; ++bin) {
@@ -238,7 +238,7 @@ private:
             if (s.weight_high != 0) to.tap(s.high, Sum(s.weight_high));
         };
         if (convention_.reduction == Reduction::sum) {
-            // What the samples give to each cell, low before high, in the samples' order.
+            // Add up the samples' weights for each cell, low before high, in the samples' order.
             Range band;
             for_each_sample(roi, bin, [&](const Sample& s) {
                 see(s);
@@ -312,7 +312,7 @@ private:
         return low;
     }
 
-    // Where a bin begins, in double: so the bins tile the box however short its own numbers are.
+    // Where a bin begins, in double, so that the bins tile the box whatever its own precision.
     double exact_edge(const Roi<Sum>& roi, int bin) const {
         return double(roi.begin) + double(bin) * (double(roi.length) / bins_);
     }

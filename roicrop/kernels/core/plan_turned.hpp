@@ -1,5 +1,5 @@
-// The plan of boxes with an angle, which is no product of two axes but one matrix: the same numbers as
-// roicrop.sampling.TurnedPlan, to the bit.
+// The plan for boxes with an angle, which is not a product of two axes but one matrix: the same numbers
+// as roicrop.sampling.TurnedPlan, to the bit.
 
 #pragma once
 
@@ -20,7 +20,7 @@ public:
           y_(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
           x_(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
-    // All bins are x's, whose taps name columns of the map, and y's the rows of the same cells. Whether bins are void.
+    // All bins belong to x, whose taps give columns of the map; y's give the rows. Returns whether bins are void.
     bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box) {
         const Sum* const n = static_cast<const Sum*>(a_.turned) + box * 8;
         const std::int64_t count_y = a_.counts[box * 2], count_x = a_.counts[box * 2 + 1];
@@ -48,7 +48,7 @@ private:
         double weight;
     };
 
-    // The weights that a sample gives the cells around it.
+    // The weights of a sample for the cells around it.
     void share(Sum at_y, Sum at_x) {
         if (!y_.in_range(at_y) || !x_.in_range(at_x)) return;
         const auto y = y_.read(at_y, 1.0), x = x_.read(at_x, 1.0);
@@ -58,9 +58,9 @@ private:
         }
     }
 
-    // What each cell has been given, in the order of the cells.
+    // The total weight of each cell, in the order of the cells.
     void append_sums(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, double samples) {
-        constexpr std::size_t few = 64;  // are sorted without the memory that std::stable_sort takes
+        constexpr std::size_t few = 64;  // this many are sorted without the memory of std::stable_sort
         const auto before = [](const Share& a, const Share& b) { return a.cell < b.cell; };
         if (shares_.size() > few)
             std::stable_sort(shares_.begin(), shares_.end(), before);
@@ -84,14 +84,14 @@ private:
     std::vector<Share> shares_;
 };
 
-// Calls `with` the planner of a call's boxes.
+// Calls `with` with the planner for a call's boxes.
 template <class Sum, class With>
 void with_planner(const Arguments& a, With with) {
     if (a.turned) return with(TurnedPlanner<Sum>(a));
     with(BoxPlanner<Sum>(a));
 }
 
-// The plan of all boxes of a call.
+// The plan for all boxes of a call.
 template <class Sum>
 struct WholePlan {
     AxisPlan<Sum> y, x;

@@ -1,7 +1,7 @@
 // Vectors of channels, for the level of instructions that this object is built for.
 //
-// Everything is in an unnamed namespace: the same function is built once for each level, and the
-// linker must never take one level's for another's.
+// Everything is in an unnamed namespace: the same function is built once for each level, and the linker
+// must never use one level's function for another.
 
 #pragma once
 
@@ -49,7 +49,7 @@ inline void store_run(void* to, Run<Number, n> run) {
     *static_cast<typename RunOf<Number, n>::anywhere*>(to) = run;
 }
 
-// As many as an instruction takes.
+// As many elements as one instruction processes.
 template <class Sum>
 constexpr int width = vector_bytes / int(sizeof(Sum));
 template <class Sum>
@@ -122,7 +122,7 @@ inline V larger(V v, V best) {
     return v > best ? v : best;
 }
 
-// What a tap does to an accumulator, and from where it starts.
+// What a tap does to an accumulator, and the value that the accumulator starts from.
 template <Reduction reduction>
 struct Taps {
     static constexpr bool adds =
@@ -144,7 +144,7 @@ struct Taps {
     }
 };
 
-// To memory past the caches: right for what is larger than they are. `to` lies where a vector may.
+// To memory, bypassing the caches: best for data larger than they are. `to` is aligned for a vector.
 template <class Sum>
 inline void stream(Sum* to, Vector<Sum> v) {
 #if defined(__AVX512F__)
@@ -187,7 +187,7 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
     std::memcpy(to, from, std::size_t(bytes));
 }
 
-// Streamed data is seen by other threads only after this.
+// Other threads see streamed data only after this.
 inline void finish_streams() {
 #if defined(__SSE2__)
     _mm_sfence();
