@@ -51,7 +51,7 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "boxes": np.array(rows, float),
         # A chunk is unpacked whole, perhaps in two steps: what is left beside it makes parts small.
-        "memory": draw(st.sampled_from([20_000, 100_000, 10**9])) + 40 * int(np.prod(chunks)),
+        "memory": draw(st.sampled_from([30_000, 100_000, 10**9])) + 40 * int(np.prod(chunks)),
         "threads": draw(st.integers(1, 3)),
         "rows": draw(st.sampled_from([1, 1 << 14, 1 << 20])),
         "row": PLAIN[draw(st.sampled_from(["mask-rcnn", "detectron2", "fast-rcnn"]))],
