@@ -73,16 +73,15 @@ class BadBoxes:
         """What is wrong with box k, to be written after "boxes.csv line 12: "."""
         if k in self.faults:
             return self.faults[k]
+        x1, y1, x2, y2 = self.xyxy[k].tolist()
         if self.angle is not None:
-            size = self.xyxy[k, 2:] - self.xyxy[k, :2]
-            numbers = f"width {size[0]:.10g}, height {size[1]:.10g}, angle {self.angle[k]:.10g}"
+            numbers = f"width {x2 - x1:.10g}, height {y2 - y1:.10g}, angle {self.angle[k]:.10g}"
             return f"{numbers}: {'not finite' if self.not_finite[k] else 'a size below 0'}"
-        x1, y1, x2, y2 = (f"{v:.10g}" for v in self.xyxy[k].tolist())
         if self.not_finite[k]:
-            return f"({x1}, {y1}, {x2}, {y2}) is not finite"
-        if self.xyxy[k, 2] < self.xyxy[k, 0]:
-            return f"x2 {x2} is less than x1 {x1}"
-        return f"y2 {y2} is less than y1 {y1}"
+            return f"({x1:.10g}, {y1:.10g}, {x2:.10g}, {y2:.10g}) is not finite"
+        if x2 < x1:
+            return f"x2 {x2:.10g} is less than x1 {x1:.10g}"
+        return f"y2 {y2:.10g} is less than y1 {y1:.10g}"
 
 
 def find_bad(xyxy: NDArray[np.float64], angle: NDArray[np.float64] | None = None) -> BadBoxes:

@@ -397,7 +397,7 @@ ART: Final[dict[Kind, Art]] = {
     "point": Art(
         reads="reads one point per bin",
         gives="what was read there",
-        note=lambda _: "The outermost points lie on the edges of the box, so bins reach beyond it.",
+        note=lambda _: "Points go from edge to edge of the box as this convention places it.",
     ),
     "piece": Art(reads="integrates over each bin", gives="the mean over each bin"),
     "cell": Art(

@@ -20,6 +20,7 @@ from tests.fuzz import api
         ("explore", "max_size", b"1"), ("explain", "channel", 1.5), ("explain", "layout", {1}),
         ("explain", "columns", [object()]), ("explain", "on_image", len),
         ("explain", "input", "\0"), ("explore", "input", "\ud800"), ("explain", "k", None),
+        ("explain", "channel", None),
         ("show", "k", (1,)), ("explore", "operator", np.array([1.5, 2])),
         ("explain", "images", object), ("explain", "input_scale", np.datetime64("NaT")),
         ("explain", "stride", "8"), ("explain", "normalized", "no"), ("explain", "levels", "p2"),
