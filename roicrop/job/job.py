@@ -240,11 +240,11 @@ class Job:
         corners, angle = self.corners_of(rows), self.table.angle[rows]
         first, last = corners[:, :2], corners[:, 2:]
         radians = np.deg2rad(angle) if self.convention.angle == "degrees" else angle
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # those that are not finite are bad
             cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
-        width, height = np.abs(last - first).T / 2
-        half = np.stack([width * cos + height * sin, width * sin + height * cos], axis=1)
-        return np.concatenate([(first + last) / 2 - half, (first + last) / 2 + half], axis=1)
+            width, height = np.abs(last - first).T / 2
+            half = np.stack([width * cos + height * sin, width * sin + height * cos], axis=1)
+            return np.concatenate([(first + last) / 2 - half, (first + last) / 2 + half], axis=1)
 
     @property
     def cells_per_pixel(self) -> NDArray[np.float64]:
