@@ -80,7 +80,7 @@ def test_so_does_a_command_besides_what_it_writes(tmp_path: Path, command: str) 
     with h5py.File(maps, "w") as file:
         file["features"] = np.ones((2, 1, 9, 9), np.float32)
         file["features"].attrs["stride"] = 1
-    head, row = "image_index,x1,y1,x2,y2\n", lambda n: f"{n % 2},{n % 5}.5,0.25,9,9\n"
+    head, row = "image_index,x1,y1,x2,y2\n", lambda n: f"{n % 2},{n % 5}.125,0.25,8.875,8.75\n"
     options = ["-o", str(tmp_path / "out.npy"), "--output-size", "1", "--overwrite", "--quiet"]
     options = options if command == "align" else []
     assert factor(path, head, row, command, maps, str(path), *options) < 5
