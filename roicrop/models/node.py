@@ -429,7 +429,6 @@ _NEAREST: Final[tuple[tuple[str, str, Operator], ...]] = (
     (r"rotated.*align|align.*rotated", "detectron2", "align-rotated"),
     (r"ps_?roi_?align|position_?sensitive_?roi_?align", "torchvision", "ps-align"),
     (r"ps_?roi_?pool|position_?sensitive_?roi_?pool", "r-fcn", "ps-pool"),
-    (r"roi_?align|roi.*extract|pool.*roi_?align", "detectron2", "align"),
     (r"precise_?roi|pr_?roi", "prroi", "align"),
     (r"deform.*roi", "detectron2", "align"),
     (r"roi_?(max_?)?pool", "fast-rcnn", "pool"),

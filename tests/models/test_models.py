@@ -124,6 +124,13 @@ def test_the_name_of_an_unknown_operator_says_which_is_nearest(
     assert nearest == (known and (known.choices[""].operator, known.choices[""].convention))
 
 
+def test_a_deformable_pooling_says_what_moves_its_bins() -> None:
+    known = type_of("OpenVINO", "DeformablePSROIPooling", 1)
+    assert known is not None
+    assert known.choices[""].convention == "openvino"
+    assert "offsets that it computes" in known.choices[""].differs
+
+
 def test_mmcvs_operators_are_its_conventions_with_their_own_settings() -> None:
     row = only("mmdeploy.onnx").computed().convention
     assert (row.name, row.mode, row.offset_after, row.min_size) == ("mmcv", "max", 0.0, 1.0)
