@@ -432,7 +432,7 @@ _NEAREST: Final[tuple[tuple[str, str, Operator], ...]] = (
     (r"precise_?roi|pr_?roi", "prroi", "align"),
     (r"deform.*roi", "detectron2", "align"),
     (r"roi_?(max_?)?pool", "fast-rcnn", "pool"),
-    (r"roi(?!s)", "detectron2", "align"),
+    (r"(?-i:ROI|RoI|Roi|\broi|_roi)(?!s)", "detectron2", "align"),
 )
 """A pattern in an unknown operator's name → the convention that is nearest by that name."""
 

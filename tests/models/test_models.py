@@ -115,6 +115,7 @@ def test_an_unknown_operator_names_the_nearest_convention_and_says_what_is_not_k
         ("RoiFeatures", ("align", "detectron2")),
         ("ExperimentalDetectronTopKROIs", None),
         ("AveragePool", None),
+        ("ZeroInit", None),
     ],
 )
 def test_the_name_of_an_unknown_operator_says_which_is_nearest(
