@@ -66,7 +66,7 @@ _MOST_RECORDS: Final = 100_000
 @options.EITHER
 @options.READING
 @options.MEMORY
-def command(**params: Any) -> int:
+def explain(**params: Any) -> int:
     """Show where the values of a box come from: every rounding, sample and weight.
 
     For each box: its corners in the image and on the map, its bins, where each is sampled, and what

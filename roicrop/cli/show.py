@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @options.OVERWRITE
 @options.MEMORY
 @options.RUNNING
-def command(**params: Any) -> None:
+def show(**params: Any) -> None:
     """Draw where the values of a box come from, without writing a tensor.
 
     A figure has three parts: the box on the image, the feature map with the bins and what one of
