@@ -48,7 +48,7 @@ def outcome(text: str) -> object:
     return (
         table.format, table.box_format, table.box_format_origin, table.image_key, table.image_kind,
         table.coords.astype(str).tolist(), table.faults, table.where(0) if len(table) else "",
-        *(None if each is None else each.astype(str).tolist() for each in columns),
+        *(None if each is None else [*map(str, each.tolist())] for each in columns),
     )  # fmt: skip
 
 
