@@ -3,7 +3,7 @@
 Every format gives the same table, so that nothing outside this package depends on the format:
 
     CSV, text ──delimited.py──┐
-    JSON(L) ────json_text.py──┼─▶ records.py ──▶ Draft ──columns.py──▶ BoxTable
+    JSON(L) ────json_text.py──┼─▶ draft.py ──▶ BoxTable
     arrays ─────read.py───────┘
 """
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
+from roicrop.boxes.draft import NESTED, Draft, Records
 from roicrop.boxes.names import (
     ANY,
     INDEX_NAMES,
@@ -25,7 +25,6 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.records import NESTED, Records
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
 from roicrop.files.numbers import is_number
@@ -35,7 +34,7 @@ from roicrop.text import many
 if TYPE_CHECKING:
     import _csv
 
-    from roicrop.boxes.columns import Values
+    from roicrop.boxes.draft import Values
     from roicrop.boxes.table import Lines
 
 _DELIMITERS: Final = (",", "\t", ";", " ")

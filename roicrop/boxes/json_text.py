@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.columns import Draft
+from roicrop.boxes.draft import NESTED, Draft, Records, draft_of_matrix
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
@@ -28,7 +28,6 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.records import NESTED, Records, draft_of_matrix
 from roicrop.boxes.table import ROTATED, Source
 from roicrop.errors import BoxError
 from roicrop.files import text as texts

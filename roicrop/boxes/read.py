@@ -13,11 +13,10 @@ from typing import Any, BinaryIO, Final, Literal, get_args
 import numpy as np
 
 from roicrop.arguments import boxes_of
-from roicrop.boxes.columns import Draft
 from roicrop.boxes.delimited import read_delimited
+from roicrop.boxes.draft import Draft, draft_of_matrix
 from roicrop.boxes.json_text import read_coco, read_json, read_json_lines
 from roicrop.boxes.names import Reading, Role, plain
-from roicrop.boxes.records import draft_of_matrix
 from roicrop.boxes.table import ROTATED, BoxFormat, BoxTable, Source
 from roicrop.errors import ArgumentError, BoxError, FeatureError, TextError
 from roicrop.files import HDF5_SUFFIXES, split_spec

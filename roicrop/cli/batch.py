@@ -1,9 +1,10 @@
-"""`roicrop batch`."""
+"""`roicrop batch`, many files, and `roicrop index`, their outputs as one dataset."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -23,17 +24,8 @@ if TYPE_CHECKING:
     from roicrop.job import Destination, Entry, Ledger, ManifestRow, Task
 
 # Options of the whole batch, which a manifest cannot set.
-_SHARED: Final = (
-    "directory",
-    "manifest",
-    "features",
-    "boxes",
-    "workers",
-    "shard",
-    "scheduler",
-    "quiet",
-    "as_json",
-)
+_WHERE: Final = ("directory", "manifest", "features", "boxes")
+_SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
 
 
 @declaring.command(
@@ -86,7 +78,7 @@ _SHARED: Final = (
 @options.MEMORY
 @options.RUNNING
 @click.pass_context
-def command(ctx: click.Context, /, **params: Any) -> int:
+def batch(ctx: click.Context, /, **params: Any) -> int:
     """Pool the boxes of many files; run it again to do only what is not done yet.
 
     MANIFEST is a .csv, .tsv, .json or .jsonl file with a row for each output: the columns features
@@ -101,6 +93,42 @@ def command(ctx: click.Context, /, **params: Any) -> int:
     if params["workers"] is not None:  # first, to be quick: they load what this process does, too
         Processes.prepare(["roicrop.job", "h5py"])
     return _Batch(ctx, params).run()
+
+
+@declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
+@declaring.output_option(
+    "-o",
+    "--output",
+    metavar="INDEX",
+    required=True,
+    shell_complete=declaring.complete_files,
+    help="File to write, ending in .h5 or .hdf5.",
+)
+@options.OVERWRITE
+@options.REPORT
+def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
+    """Combine the HDF5 outputs of a batch into one virtual dataset.
+
+    Any HDF5 reader sees /pooled of all files as one array, with /boxes and the origin of each row
+    beside it; no values are copied. All files must exist and have the same shape and dtype.
+    """
+    from roicrop.job import finished
+    from roicrop.outputs import write_index
+
+    suffixes = (".h5", ".hdf5")
+    if not output.lower().endswith(suffixes):
+        raise ArgumentError(f"{output} has an unknown extension: use .h5 or .hdf5")
+    done = finished(Path(directory))
+    names = sorted(name for name in done if name.lower().endswith(suffixes))
+    if left_out := len(done) - len(names):
+        terminal.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
+    shape = write_index(output, [Path(directory, name) for name in names], overwrite=overwrite)
+    if not quiet:
+        text = f"{output}: {'×'.join(map(str, shape))} of {many(len(names), 'file')}"
+        report.show_lines([("index", text)])
+    if as_json:
+        click.echo(json_line({"output": {"path": output, "shape": shape}, "files": len(names)}))
 
 
 class _Batch:
@@ -130,6 +158,8 @@ class _Batch:
         self._failed: dict[str, str] = {}
         self._versions: set[str] = set()
         self._seconds = 0.0
+        self._boxes = 0
+        self._start = time.perf_counter()
 
     def run(self) -> int:
         """Do the rows; return the exit status."""
@@ -141,7 +171,7 @@ class _Batch:
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
-            terminal.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+            terminal.progress(len(self._rows), "rows", quiet=quiet) as self._bar,
         ):
             for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)
@@ -149,11 +179,11 @@ class _Batch:
                     ledger.finish(entry)
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
-                    with self._progress.aside():
+                    with self._bar.aside():
                         report.show_row(
                             outcome.result.said, row.where, quiet=quiet, as_json=as_json
                         )
-                    self._progress(outcome.result.boxes)
+                    self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
         self._conclude()
@@ -200,20 +230,15 @@ class _Batch:
         if "memory" not in own:
             params["memory"] = self._memory
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.RowSummary.of, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator))
+        recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
-        parameters |= {
-            f"--{name.replace('_', '-')}": str(params[name])
-            for name in ("dtype", "compression", "reduce")
-            if params[name] not in (None, "none")
-        }
         if task.viz is not None:
             parameters["--viz"] = os.path.relpath(task.viz, self._directory)
-            parameters |= {
-                f"--{name.strip('_').replace('_', '-')}": str(params[name])
-                for name in ("viz_boxes", "channel", "bin_", "points")
-                if params[name] not in (None, False)
-            }
+            recorded += ["viz_boxes", "channel", "bin", "points"]
+        for name in recorded:
+            if (value := str(params[name])) not in ("None", "none", "False"):
+                parameters[f"--{name.replace('_', '-')}"] = value
         inputs = {name: params[name] for name in INPUTS if params[name] is not None}
         return task, Entry(
             place.output, inputs_of(inputs, self._directory), parameters, __version__
@@ -227,22 +252,28 @@ class _Batch:
         if self._params["as_json"]:
             record = {"row": row.where, "skipped": True, "version": entry.version}
             click.echo(json_line({**record, "output": {"path": task.output}}))
-        self._progress(0)
+        self._advance()
 
     def _fail(self, row: ManifestRow, error: BaseException) -> None:
         text, status = in_one_line(error)
         self._failed[row.where] = text
-        with self._progress.aside():
+        with self._bar.aside():
             tell(error, f"{row.where}: ")
             if self._params["as_json"]:
                 click.echo(json_line({"row": row.where, "error": text, "status": status}))
-        self._progress(0)
+        self._advance()
+
+    def _advance(self, boxes: int = 0) -> None:
+        """Show that one more row has ended, with so many boxes."""
+        self._boxes += boxes
+        speed = self._boxes / (time.perf_counter() - self._start)
+        self._bar(1, f"{speed:,.0f} boxes/s")
 
     def _conclude(self) -> None:
         report.warn_of_slow_core(self._seconds)
         if self._versions:
             versions = ", ".join(sorted(self._versions))
-            report.warn(
+            terminal.warn(
                 f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
                 f"{versions}, and this is {__version__}: --overwrite does such rows again"
             )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @declaring.running_option(
     "--json", "as_json", is_flag=True, help="Print the full report as one JSON object."
 )
-def command(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
+def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
     """Report what files hold, what looks wrong, and whether they fit together.
 
     A FILE holds feature maps (HDF5 or NumPy; file.h5::/path reports only that part), boxes, pooled

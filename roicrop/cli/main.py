@@ -40,9 +40,16 @@ COMMANDS: Final[Mapping[str, str]] = {
     "index": "Make one dataset of a batch's outputs.",
     "conventions": "List what each framework means by the operator.",
 }
-"""Command → what it does. `roicrop.cli.<command>.command` is each, except for _IN_CROP."""
+"""Command → what it does. Each is the function of its name in `roicrop.cli.<module>`."""
 
-_IN_CROP: Final = ("align", "pool")
+_MODULES: Final = {
+    "align": "crop",
+    "pool": "crop",
+    "compare": "conventions",
+    "identify": "conventions",
+    "index": "batch",
+}
+"""Command → module, unless it has the command's name."""
 
 
 class Commands(click.Group):
@@ -56,8 +63,8 @@ class Commands(click.Group):
         """Load a command."""
         if name not in COMMANDS:
             return None
-        place, attribute = ("crop", name) if name in _IN_CROP else (name, "command")
-        command = getattr(importlib.import_module(f"roicrop.cli.{place}"), attribute)
+        module = importlib.import_module(f"roicrop.cli.{_MODULES.get(name, name)}")
+        command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 
