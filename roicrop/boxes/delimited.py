@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records, Values
+from roicrop.boxes.draft import Draft, Records, Values
 from roicrop.boxes.names import (
     ANY,
     INDEX_NAMES,
+    NESTED,
     PRODUCERS,
     VIA,
     Reading,

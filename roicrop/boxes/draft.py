@@ -23,7 +23,8 @@ from roicrop.boxes.names import (
     CORNERS,
     FORMAT_NAMES,
     INDEX_NAMES,
-    PREFIXES,
+    MODES,
+    NESTED,
     SPELLINGS,
     Producer,
     Reading,
@@ -36,7 +37,6 @@ from roicrop.boxes.names import (
 from roicrop.boxes.table import (
     BOX_FORMATS,
     ROTATED,
-    BoxFormat,
     BoxTable,
     Coco,
     ImageKind,
@@ -45,22 +45,14 @@ from roicrop.boxes.table import (
     Source,
 )
 from roicrop.errors import BoxError
-from roicrop.files.columns import are_writable, grown, in_blocks, shared, taken, whole_numbers
+from roicrop.files.columns import Texts, are_writable, grown, in_blocks, taken, whole_numbers
 from roicrop.files.numbers import are_nested, boxes_of, is_number, numbers_of, opened
 from roicrop.files.text import shown
 from roicrop.text import many, printable
 
 Values = list[Any] | NDArray[np.float64]
-
 _LARGEST_EXACT_INDEX: Final = 2.0**53
 _MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is worth reading
-# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
-NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
-_MODES: Final[Mapping[str, BoxFormat]] = {
-    "0": "xyxy", "1": "xywh", "4": ROTATED,
-    "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh", "XYWHA_ABS": ROTATED,
-    **{name: name for name in (*BOX_FORMATS, ROTATED)},
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -177,14 +169,14 @@ class Records:
             said = list(self._column(name))
             for row, mode in enumerate(said):
                 key = str(mode).removeprefix("BoxMode.")
-                if key not in _MODES or mode != said[0]:
+                if key not in MODES or mode != said[0]:
                     raise BoxError(
                         f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
                         "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
                         f"{', '.join(BOX_FORMATS)}, or 4 or {ROTATED} (with an angle), the same "
                         "for all; for fractions (2, 3), leave it out and give --normalized"
                     )
-                roles.box_format, roles.origin = _MODES[key], f"key {name}"
+                roles.box_format, roles.origin = MODES[key], f"key {name}"
 
     def _open_objects(self) -> None:
         """Make columns of the keys of objects."""
@@ -264,8 +256,7 @@ class Draft:
     unexplained: unknown columns of text, and two values of each.
     entries: the number of images, if images are identified by position.
 
-    Columns are arrays of float64, of int64 if all are whole numbers in their usual form, or else of
-    objects, which may be anything.
+    Columns are float64, int64 if all are whole numbers in their usual form, `Texts`, or objects.
     """
 
     format: str
@@ -280,7 +271,6 @@ class Draft:
     entries: int | None = None
     rows: NDArray[np.intp] | None = None
     _empty: set[Role] = field(default_factory=set)  # columns of numbers without a single value
-    _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.coords = np.require(self.coords, requirements=["C", "O"])
@@ -299,7 +289,7 @@ class Draft:
         self.coords = grown(self.coords, part.coords)
         self.lines = grown(self.lines, part.lines)
         for role, its in self.columns.items():
-            self.columns[role] = grown(its, shared(part.columns[role], self._known))
+            self.columns[role] = grown(its, part.columns[role])
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
@@ -357,7 +347,7 @@ class Draft:
         has_box[list(self.faults)] = True
         return has_box
 
-    def _packed(self, role: Role, values: Values) -> NDArray[Any]:
+    def _packed(self, role: Role, values: Values) -> NDArray[Any] | Texts:
         """The column in the least memory; invalid numbers become faults of their rows."""
         name = self.roles.of.get(role, role)
         if role in ("score", "angle", "width", "height") or plain(name) in INDEX_NAMES:
@@ -374,8 +364,11 @@ class Draft:
         if kinds == {int}:
             with suppress(OverflowError):
                 return np.array(values, dtype=np.int64)
-        whole = whole_numbers(values) if kinds == {str} else None
-        return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
+        if kinds == {str}:
+            whole = whole_numbers(values, len(values))
+            if whole is not None or are_writable(values):
+                return Texts.of(values) if whole is None else whole
+        return np.fromiter(values, object, len(values))
 
     def _indices(self) -> NDArray[np.int64] | None:
         """The image index of each row."""
@@ -402,41 +395,47 @@ class Draft:
         if image is None or height is None or width is None:
             return {}
         sizes = np.stack([height, width], axis=1)
-        fits = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
+        fits: Any = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
         each = zip(image[fits].tolist(), sizes[fits].astype(np.int64).tolist(), strict=True)
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
         """A column of whole numbers or text; None if there is none. An image may not be empty."""
         values = self._values(role)
-        if values is None or values.dtype == np.int64:
+        if values is None or (isinstance(values, np.ndarray) and values.dtype == np.int64):
             return values
-        texts = values if values.dtype == object else values.astype(object)
-        if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
-            self._write_as_text(texts, role)
-        whole = whole_numbers(texts)
+        texts = values if isinstance(values, Texts) else self._as_texts(values, role)
+        if self.faults:
+            self._borrow(texts)
+        whole = whole_numbers(texts, len(texts))
         # Only what looks like numbers is converted again: there may be millions of names.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
-            whole = whole_numbers([text.removesuffix(".0") for text in texts])
+            whole = whole_numbers((text.removesuffix(".0") for text in texts), len(texts))
         if whole is not None:
             return whole
-        for row in np.flatnonzero(texts == "").tolist() if role == "image" else ():
+        for row in texts.empty().tolist() if role == "image" else ():
             self._fault(row, role, " is empty: every box needs one")
         return texts
 
-    def _values(self, role: Role) -> NDArray[Any] | None:
+    def _values(self, role: Role) -> Any:
         """The column, without rows that have no box."""
         values = self.columns.pop(role, None)
         return values if values is None or self.rows is None else taken(values, self.rows)
 
-    def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
-        """Make values text; an invalid row without a value borrows another row's."""
+    def _as_texts(self, values: NDArray[Any], role: Role) -> Texts:
+        texts = Texts.of([])
         for some in in_blocks(len(values)):
-            values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
-        usual = next(filter(None, values), "")
-        for row in np.flatnonzero(values == "").tolist():
-            if (row if self.rows is None else int(self.rows[row])) in self.faults:
-                values[row] = usual
+            its = enumerate(values[some].tolist(), some.start)
+            texts = grown(texts, Texts.of([self._text(value, row, role) for row, value in its]))
+        return texts
+
+    def _borrow(self, texts: Texts) -> None:
+        """Give an invalid row without a text that of another row."""
+        rows = texts.empty()
+        if len(rows) < len(texts):
+            its = rows if self.rows is None else self.rows[rows]
+            usual = texts.cells[np.argmin(np.isin(np.arange(len(rows) + 1), rows))]
+            texts.cells[rows[np.isin(its, list(self.faults))]] = usual
 
     def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()

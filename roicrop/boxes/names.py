@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from roicrop.boxes.table import ROTATED, BoxFormat
+from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import listing, many, printable
@@ -48,6 +48,8 @@ PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes", "bndbox", "box2d", "rectangle", "points", "relativecoordinates",
 )  # fmt: skip
+# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
+NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
 # One cell or key with all four numbers.
 IN_ONE: Final[Mapping[str, BoxFormat]] = {
     "bbox": "xywh", "box": "xyxy", "points": "xyxy", "pointsexterior": "xyxy",
@@ -55,6 +57,12 @@ IN_ONE: Final[Mapping[str, BoxFormat]] = {
 }  # fmt: skip
 # Keys beside them that may give their format.
 FORMAT_NAMES: Final = frozenset({"bboxmode", "boxmode", "bboxformat", "boxformat"})
+# Their values, without `BoxMode.` before them.
+MODES: Final[Mapping[str, BoxFormat]] = {
+    "0": "xyxy", "1": "xywh", "4": ROTATED,
+    "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh", "XYWHA_ABS": ROTATED,
+    **{name: name for name in (*BOX_FORMATS, ROTATED)},
+}  # fmt: skip
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (

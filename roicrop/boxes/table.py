@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.files.columns import Texts
 from roicrop.text import listing, printable
 
 Lines = NDArray[np.int64] | range
-Names = NDArray[np.int64] | NDArray[np.object_]
+Names = NDArray[np.int64] | Texts
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]
 ROTATED: Final = "cxcywha"
 BOX_FORMATS: Final[tuple[BoxFormat, ...]] = tuple(x for x in get_args(BoxFormat) if x != ROTATED)
@@ -161,8 +162,7 @@ class BoxTable:
     coords: (K, 4) float64 as in the file, in the order that `box_format` names.
     box_format_origin: the source of the box format; "option" is `--box-format`.
     image_key: the column or key that names each box's image, None if there is none.
-    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else object
-        (str).
+    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else `Texts`.
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     angle: (K,) float64 of rotated boxes, in the convention's unit; None if boxes are not rotated.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.files.columns import Texts, in_blocks
 from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
@@ -81,8 +82,12 @@ def _fill(root: h5py.File, content: Content) -> None:
 
     _create_pooled(root, content)
     for name, column in content.columns.items():
-        dtype = h5py.string_dtype() if column.dtype == object else column.dtype
-        dataset = root.create_dataset(name, data=column, dtype=dtype)
+        if isinstance(column, Texts):
+            dataset = root.create_dataset(name, len(column), h5py.string_dtype())
+            for some in in_blocks(len(column)):
+                dataset[some] = column[some].tolist()
+        else:
+            dataset = root.create_dataset(name, data=column)
         if (names := f"{name}_names") in content.attributes:
             _describe(dataset, {names: content.attributes[names]})
     _describe(root, {**content.attributes, **_nexus(content.spec)})
