@@ -1,5 +1,6 @@
 """`python -m roicrop` is `roicrop`, and both begin here."""
 
+import atexit
 import os
 import sys
 
@@ -19,10 +20,11 @@ def main() -> int:
     from roicrop.cli.main import main as run
 
     status = run()
-    # Taking the interpreter down takes longer than a small crop; other processes have to be told.
-    # If it was stopped, threads may still be working, on results that are discarded.
-    if status > 128 or "multiprocessing" not in sys.modules:
-        _end(status)
+    # Taking the interpreter down takes longer than a small crop. If it was stopped, threads may
+    # still be working, on results that are discarded.
+    if status <= 128 and "multiprocessing" in sys.modules:
+        atexit._run_exitfuncs()  # other processes have to be told
+    _end(status)
     return status
 
 
