@@ -3,13 +3,15 @@
 import atexit
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 # NumPy's BLAS, which is hardly used here, would start threads that spin at first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def main() -> int:
-    """Run the command line of this process and end it; or return its exit status."""
+def main() -> NoReturn:
+    """Run the command line of this process and end it."""
     try:
         from roicrop.cli import stop_at_once
 
@@ -24,14 +26,6 @@ def main() -> int:
     # still be working, on results that are discarded.
     if status <= 128 and "multiprocessing" in sys.modules:
         atexit._run_exitfuncs()  # other processes have to be told
-    _end(status)
-    return status
-
-
-def _end(status: int) -> None:
-    """Leave at once, without waiting for threads."""
-    from contextlib import suppress
-
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -39,4 +33,4 @@ def _end(status: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

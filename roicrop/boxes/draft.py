@@ -33,7 +33,7 @@ from roicrop.boxes.names import (
 )
 from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat, BoxTable, ImageKind, Source
 from roicrop.errors import BoxError
-from roicrop.files.columns import are_writable, grown, in_blocks, shared, taken, whole_numbers
+from roicrop.files.columns import Texts, are_writable, grown, in_blocks, taken, whole_numbers
 from roicrop.files.numbers import are_nested, boxes_of, is_number, numbers_of, opened
 from roicrop.files.text import shown
 from roicrop.text import many, printable
@@ -299,7 +299,6 @@ class Draft:
     entries: int | None = None
     rows: NDArray[np.intp] | None = None
     _empty: set[Role] = field(default_factory=set)  # columns of numbers without a single value
-    _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.coords = np.require(self.coords, requirements=["C", "O"])
@@ -318,7 +317,7 @@ class Draft:
         self.coords = grown(self.coords, part.coords)
         self.lines = grown(self.lines, part.lines)
         for role, its in self.columns.items():
-            self.columns[role] = grown(its, shared(part.columns[role], self._known))
+            self.columns[role] = grown(its, part.columns[role])
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
@@ -378,7 +377,7 @@ class Draft:
         has_box[list(self.faults)] = True
         return has_box
 
-    def _packed(self, role: Role, values: Values) -> NDArray[Any]:
+    def _packed(self, role: Role, values: Values) -> NDArray[Any] | Texts:
         """The column in the least memory; invalid numbers become faults of their rows."""
         key = plain(self.roles.of.get(role, role))
         if role in ("score", "angle", "width", "height") or key in INDEX_NAMES:
@@ -396,8 +395,11 @@ class Draft:
         if kinds == {int}:
             with contextlib.suppress(OverflowError):
                 return np.array(values, dtype=np.int64)
-        whole = whole_numbers(values) if kinds == {str} else None
-        return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
+        if kinds == {str}:
+            whole = whole_numbers(values, len(values))
+            if whole is not None or are_writable(values):
+                return Texts.of(values) if whole is None else whole
+        return np.fromiter(values, object, len(values))
 
     def _indices(self) -> NDArray[np.int64] | None:
         """The image index of each row."""
@@ -424,41 +426,47 @@ class Draft:
         if image is None or height is None or width is None:
             return {}
         sizes = np.stack([height, width], axis=1)
-        fits = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
+        fits: Any = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
         each = zip(image[fits].tolist(), sizes[fits].astype(np.int64).tolist(), strict=True)
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
         """A column of whole numbers or text; None if there is none. An image may not be empty."""
         values = self._values(role)
-        if values is None or values.dtype == np.int64:
+        if values is None or (isinstance(values, np.ndarray) and values.dtype == np.int64):
             return values
-        texts = values if values.dtype == object else values.astype(object)
-        if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
-            self._write_as_text(texts, role)
-        whole = whole_numbers(texts)
+        texts = values if isinstance(values, Texts) else self._as_texts(values, role)
+        if self.faults:
+            self._borrow(texts)
+        whole = whole_numbers(texts, len(texts))
         # Only what looks like numbers is converted again: there may be millions of names.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
-            whole = whole_numbers([text.removesuffix(".0") for text in texts])
+            whole = whole_numbers((text.removesuffix(".0") for text in texts), len(texts))
         if whole is not None:
             return whole
-        for row in np.flatnonzero(texts == "").tolist() if role == "image" else ():
+        for row in texts.empty().tolist() if role == "image" else ():
             self._fault(row, role, " is empty: every box needs one")
         return texts
 
-    def _values(self, role: Role) -> NDArray[Any] | None:
+    def _values(self, role: Role) -> Any:
         """The column, without rows that have no box."""
         values = self.columns.pop(role, None)
         return values if values is None or self.rows is None else taken(values, self.rows)
 
-    def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
-        """Make values text; an invalid row without a value borrows another row's."""
+    def _as_texts(self, values: NDArray[Any], role: Role) -> Texts:
+        texts = Texts.of([])
         for some in in_blocks(len(values)):
-            values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
-        usual = next(filter(None, values), "")
-        for row in np.flatnonzero(values == "").tolist():
-            if (row if self.rows is None else int(self.rows[row])) in self.faults:
-                values[row] = usual
+            its = enumerate(values[some].tolist(), some.start)
+            texts = grown(texts, Texts.of([self._text(value, row, role) for row, value in its]))
+        return texts
+
+    def _borrow(self, texts: Texts) -> None:
+        """Give an invalid row without a text that of another row."""
+        rows = texts.empty()
+        if len(rows) < len(texts):
+            its = rows if self.rows is None else self.rows[rows]
+            usual = texts.cells[np.argmin(np.isin(np.arange(len(rows) + 1), rows))]
+            texts.cells[rows[np.isin(its, list(self.faults))]] = usual
 
     def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()

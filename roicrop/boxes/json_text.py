@@ -154,19 +154,26 @@ def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     text = texts.read_text(stream, source.name)
     if len(text) > _LONGEST_LINE:
         with contextlib.suppress(ValueError, RecursionError, BoxError):  # the whole says what it is
-            return _long_list(text, source, reading)
-    return _draft(_document(parse_json(text, source.name), source.name), source, reading)
+            return _in_parts(text, source, reading)
+    value = parse_json(text, source.name)
+    del text
+    return _draft(_document(value, source.name), source, reading)
 
 
-def _long_list(text: str, source: Source, reading: Reading) -> Draft:
-    """The draft of a plain list of boxes, some at a time: they take many times their text."""
-    documents = (_document(values, source.name) for values in texts.json_parts(text, _LONGEST_LINE))
-    whole = _draft(next(documents), source, reading)
-    for document in documents:
-        if not document.format == whole.format in ("json objects", "json list", "coco results"):
-            raise BoxError(f"{source.name} is {document.format}")
-        whole.extend(_draft(document, source, reading), source.name)
-    return whole
+def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
+    """The draft of a list or an object of images, or of boxes, which take many times their text."""
+    whole: Draft | None = None
+    first = 0
+    for values in texts.json_parts(text, _LONGEST_LINE):
+        document = _document(values, source.name, first)
+        are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
+        is_one = isinstance(values, dict) and len(document.entries) < len(values)
+        part = _draft(document, source, reading)
+        if are_classes or is_one or (whole and whole.format != part.format):
+            raise ValueError("not a list")
+        whole = part if whole is None else whole.extend(part, source.name)
+        first += len(document.entries)
+    return whole or _draft(_document([], source.name), source, reading)
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
@@ -342,7 +349,7 @@ def _images(
         names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
         return (None, (), None) if names_it else ("image", names, None)
     named = [any(key in its for key in _IMAGE_NAMES) for its in said]
-    if len(entries) > 1 and not any(named):
+    if document.first + len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None
     if any(named) and not all(named):
         row = named.index(False)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from roicrop.boxes.json_text import Coco
+    from roicrop.files.columns import Texts
 
     Lines = NDArray[np.int64] | range
-    Names = NDArray[np.int64] | NDArray[np.object_]
+    Names = NDArray[np.int64] | Texts
 
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]
@@ -136,8 +137,7 @@ class BoxTable:
     coords: (K, 4) float64 as in the file, in the order that `box_format` names.
     box_format_origin: the source of the box format; "option" is `--box-format`.
     image_key: the column or key that names each box's image, None if there is none.
-    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else object
-        (str).
+    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else `Texts`.
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     angle: (K,) float64 of rotated boxes, in the convention's unit; None if boxes are not rotated.

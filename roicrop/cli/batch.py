@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -23,17 +24,8 @@ if TYPE_CHECKING:
     from roicrop.job import Destination, Entry, Ledger, ManifestRow, Task
 
 # Options of the whole batch, which a manifest cannot set.
-_SHARED: Final = (
-    "directory",
-    "manifest",
-    "features",
-    "boxes",
-    "workers",
-    "shard",
-    "scheduler",
-    "quiet",
-    "as_json",
-)
+_WHERE: Final = ("directory", "manifest", "features", "boxes")
+_SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
 
 
 @declaring.command(
@@ -130,7 +122,7 @@ def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bo
     done = finished(Path(directory))
     names = sorted(name for name in done if name.lower().endswith(suffixes))
     if left_out := len(done) - len(names):
-        report.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
+        terminal.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
     shape = write_index(output, [Path(directory, name) for name in names], overwrite=overwrite)
     if not quiet:
         text = f"{output}: {'×'.join(map(str, shape))} of {many(len(names), 'file')}"
@@ -166,18 +158,20 @@ class _Batch:
         self._failed: dict[str, str] = {}
         self._versions: set[str] = set()
         self._seconds = 0.0
+        self._boxes = 0
+        self._start = time.perf_counter()
 
     def run(self) -> int:
         """Do the rows; return the exit status."""
         from roicrop.job import Done, Ledger, carry_out
 
-        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        quiet = self._params["quiet"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
-            terminal.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+            terminal.progress(len(self._rows), "rows", quiet=quiet) as self._bar,
         ):
             for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)
@@ -185,11 +179,9 @@ class _Batch:
                     ledger.finish(entry)
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
-                    with self._progress.aside():
-                        report.show_row(
-                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
-                        )
-                    self._progress(outcome.result.boxes)
+                    with self._bar.aside():
+                        report.show_row(outcome.result.said, row.where, quiet=quiet)
+                    self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
         self._conclude()
@@ -236,20 +228,15 @@ class _Batch:
         if "memory" not in own:
             params["memory"] = self._memory
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.RowSummary.of, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
+        recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
-        parameters |= {
-            f"--{name.replace('_', '-')}": str(params[name])
-            for name in ("dtype", "compression", "reduce")
-            if params[name] not in (None, "none")
-        }
         if task.viz is not None:
             parameters["--viz"] = os.path.relpath(task.viz, self._directory)
-            parameters |= {
-                f"--{name.strip('_').replace('_', '-')}": str(params[name])
-                for name in ("viz_boxes", "channel", "bin_", "points")
-                if params[name] not in (None, False)
-            }
+            recorded += ["viz_boxes", "channel", "bin", "points"]
+        for name in recorded:
+            if (value := str(params[name])) not in ("None", "none", "False"):
+                parameters[f"--{name.replace('_', '-')}"] = value
         inputs = {name: params[name] for name in INPUTS if params[name] is not None}
         return task, Entry(
             place.output, inputs_of(inputs, self._directory), parameters, __version__
@@ -263,22 +250,28 @@ class _Batch:
         if self._params["as_json"]:
             record = {"row": row.where, "skipped": True, "version": entry.version}
             click.echo(json_line({**record, "output": {"path": task.output}}))
-        self._progress(0)
+        self._advance()
 
     def _fail(self, row: ManifestRow, error: BaseException) -> None:
         text, status = in_one_line(error)
         self._failed[row.where] = text
-        with self._progress.aside():
+        with self._bar.aside():
             tell(error, f"{row.where}: ")
             if self._params["as_json"]:
                 click.echo(json_line({"row": row.where, "error": text, "status": status}))
-        self._progress(0)
+        self._advance()
+
+    def _advance(self, boxes: int = 0) -> None:
+        """Show that one more row has ended, with so many boxes."""
+        self._boxes += boxes
+        speed = self._boxes / (time.perf_counter() - self._start)
+        self._bar(1, f"{speed:,.0f} boxes/s")
 
     def _conclude(self) -> None:
         report.warn_of_slow_core(self._seconds)
         if self._versions:
             versions = ", ".join(sorted(self._versions))
-            report.warn(
+            terminal.warn(
                 f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
                 f"{versions}, and this is {__version__}: --overwrite does such rows again"
             )

@@ -91,7 +91,6 @@ def _list(
     "--worst",
     type=declaring.COUNT,
     default="3",
-    show_default=True,
     help="Describe the N boxes that differ most.",
 )
 @options.ALIGN
@@ -104,7 +103,6 @@ def _list(
 )
 @declaring.picture_option(
     "--channel",
-    metavar="N",
     type=declaring.CHANNEL,
     help="Channel to draw.  [default: the one that differs most]",
 )
@@ -156,7 +154,7 @@ def compare(**params: Any) -> int:
                 gallery=gallery,
                 progress=progress,
             )
-        summary = report.RunSummary.of("compare", job, start)
+        summary = report.RunSummary("compare", job, start)
         lines = list(comparison.in_words(measured, job))
         if params["as_json"]:
             record = {
@@ -168,7 +166,7 @@ def compare(**params: Any) -> int:
             lines = [json_line(record)]
     report.show_warnings(summary)
     if not len(job):
-        report.warn("there are no boxes, so nothing was compared")
+        terminal.warn("there are no boxes, so nothing was compared")
     if not params["quiet"]:
         report.show_lines(report.input_lines(summary))
     answer(lines)

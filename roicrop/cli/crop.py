@@ -60,7 +60,7 @@ def _run(params: Parameters, operator: Operator) -> None:
     """Crop, and print a summary."""
     from roicrop.job import run
 
-    made = task(params, operator, partial(report.RunSummary.of, operator))
+    made = task(params, operator, partial(report.RunSummary, operator))
     progress = partial(terminal.progress, quiet=params["quiet"])
     summary = run(made, progress).said
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
@@ -79,6 +79,6 @@ def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -
         reduce=params["reduce"],
         overwrite=params["overwrite"],
         viz=params["viz"],
-        album=partial(options.album, options.drawing(params), boxes=params["viz_boxes"]),
+        album=partial(options.album, params, boxes=params["viz_boxes"]),
         describe=describe,
     )

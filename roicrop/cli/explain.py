@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.cli.terminal import answer
+from roicrop.cli.terminal import answer, warn
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -27,21 +27,17 @@ _MOST_RECORDS: Final = 100_000
     "boxes_explained",
     type=declaring.ROWS,
     default="0",
-    show_default=True,
     help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
 )
 @declaring.which_option(
     "--bin",
-    "only",
     type=declaring.BIN,
     help="Explain this bin in full.  [default: all bins, a line each]",
 )
 @declaring.which_option(
     "--channel",
-    metavar="N",
     type=declaring.CHANNEL,
     default=0,
-    show_default=True,
     help="Channel whose values are explained.",
 )
 @declaring.output_option(
@@ -83,13 +79,13 @@ def explain(**params: Any) -> int:
     with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
         boxes = chain.from_iterable(params["boxes_explained"])
-        explanations = explain(job, boxes, params["channel"], params["only"])
+        explanations = explain(job, boxes, params["channel"], params["bin"])
         cautions = jobs.cautions(job, job.fit())
     report.show_cautions(cautions)
-    answer(_lines(explanations, form, params["only"], params["limit"]))
+    answer(_lines(explanations, form, params["bin"], params["limit"]))
     differ = [each for each in explanations if not each.agrees]
     for each in differ:
-        report.warn(
+        warn(
             f"box {each.source.box}: the sums do not agree with what "
             f"{each.plan.convention.operator} gives",
             loud=True,
@@ -121,7 +117,7 @@ def _lines(
     for each in explanations:
         if left_out := each.left_out(only, most):
             of = f" of box {each.source.box}" if len(explanations) > 1 else ""
-            report.warn(f"{left_out:,} {each.terms}{of} are left out: --limit allows more")
+            warn(f"{left_out:,} {each.terms}{of} are left out: --limit allows more")
     if form == "trace":
         yield from chain.from_iterable(as_trace(each, only, most) for each in explanations)
     else:

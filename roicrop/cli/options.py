@@ -1,8 +1,7 @@
 """Options that commands share, so that each means the same everywhere.
 
-Groups of options (`READING`, `ALIGN`, …) are decorators for commands; the functions at the end
-build what the pipeline needs from parsed options. A command takes all its options as one mapping,
-so that `batch` can set any of them for each row of its manifest.
+Groups of options (`READING`, `ALIGN`, …) are decorators for commands. A command takes all its
+options as one mapping, so that `batch` can set any of them for each row of its manifest.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from roicrop.cli.declaring import (
     POSITIVE,
     RATIO,
     ROWS,
-    SCORE,
     STRIDES,
     Decorator,
     complete_conventions,
@@ -127,7 +125,8 @@ PLACING: Final = together(
         help="Follow links to files outside the folder of an HDF5 input, and read raw storage.",
     ),
 )
-_LEVEL_RULE: Final = together(
+READING: Final = together(
+    PLACING,
     rule_option(
         "--level-rule",
         type=click.Choice(SETTINGS["level_rule"].choices),
@@ -141,11 +140,7 @@ _LEVEL_RULE: Final = together(
     rule_option(
         "--canonical-level", type=NUMBER, help="The canonical level.  [default: the rule's]"
     ),
-)
-READING: Final = together(
-    PLACING,
-    _LEVEL_RULE,
-    which_option("--min-score", type=SCORE, help="Use only boxes with at least this score."),
+    which_option("--min-score", type=NUMBER, help="Use only boxes with at least this score."),
     which_option(
         "--label", "labels", multiple=True, help="Use only boxes with this label; repeatable."
     ),
@@ -154,7 +149,6 @@ READING: Final = together(
         "--on-bad-box",
         type=click.Choice(["error", "keep", "zero", "drop"]),
         default="error",
-        show_default=True,
         help="What to do with boxes that are not finite, reversed, or on no image: fail and name "
         "them (error); let the convention handle reversed ones (keep); write zeros (zero); or "
         "leave out their rows (drop).",
@@ -168,30 +162,6 @@ _MODE = rule_option(
     type=click.Choice(SETTINGS["mode"].choices),
     help="Take the average or the maximum of a bin.",
 )
-_SAMPLING_RATIO = rule_option(
-    "--sampling-ratio",
-    type=RATIO,
-    help="Samples per bin along each axis; exact integrates over the bin.",
-)
-_MIN_SIZE = rule_option(
-    "--min-size", type=MIN_SIZE, help="Enlarge boxes to at least this many cells."
-)
-_ALIGNED = rule_option(
-    "--aligned/--no-aligned",
-    default=None,
-    help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; or not.",
-)
-_INTERPOLATION = rule_option(
-    "--interpolation",
-    type=click.Choice(SETTINGS["interpolation"].choices),
-    help="How a sample reads the map; for crop-and-resize.",
-)
-_EXTRAPOLATION_VALUE = rule_option(
-    "--extrapolation-value",
-    type=float,
-    metavar="V",
-    help="Value of a bin whose sample lies outside the map; for crop-and-resize.",
-)
 
 
 def _convention(default: str, *operators: Operator) -> Decorator[Any]:
@@ -204,7 +174,35 @@ def _convention(default: str, *operators: Operator) -> Decorator[Any]:
     )
 
 
-_TURNED = together(
+_POSITION_SENSITIVE = rule_option(
+    "--position-sensitive", is_flag=True, help="Pool each bin from its own channels (R-FCN)."
+)
+_SAMPLING: Final = together(
+    _POSITION_SENSITIVE,
+    rule_option(
+        "--sampling-ratio",
+        type=RATIO,
+        help="Samples per bin along each axis; exact integrates over the bin.",
+    ),
+    _MODE,
+    rule_option(
+        "--aligned/--no-aligned",
+        default=None,
+        help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; or "
+        "not.",
+    ),
+    rule_option("--min-size", type=MIN_SIZE, help="Enlarge boxes to at least this many cells."),
+    rule_option(
+        "--interpolation",
+        type=click.Choice(SETTINGS["interpolation"].choices),
+        help="How a sample reads the map; for crop-and-resize.",
+    ),
+    rule_option(
+        "--extrapolation-value",
+        type=float,
+        metavar="V",
+        help="Value of a bin whose sample lies outside the map; for crop-and-resize.",
+    ),
     rule_option(
         "--angle",
         type=click.Choice(SETTINGS["angle"].choices),
@@ -215,19 +213,6 @@ _TURNED = together(
         default=None,
         help="Turn boxes with a positive angle clockwise.  [default: the convention's way]",
     ),
-)
-_POSITION_SENSITIVE = rule_option(
-    "--position-sensitive", is_flag=True, help="Pool each bin from its own channels (R-FCN)."
-)
-_SAMPLING: Final = together(
-    _POSITION_SENSITIVE,
-    _SAMPLING_RATIO,
-    _MODE,
-    _ALIGNED,
-    _MIN_SIZE,
-    _INTERPOLATION,
-    _EXTRAPOLATION_VALUE,
-    _TURNED,
 )
 _ALIGNS: Final[tuple[Operator, ...]] = "align", "align-rotated", "ps-align"
 _POOLS: Final[tuple[Operator, ...]] = "pool", "ps-pool"
@@ -241,7 +226,6 @@ EITHER: Final = together(
         "operator",
         type=click.Choice(["align", "pool"]),
         default="align",
-        show_default=True,
         help="RoIAlign or RoIPool.",
     ),
     _OUTPUT_SIZE,
@@ -270,7 +254,6 @@ TENSOR: Final = together(
         "--compression",
         metavar="none|lzf|gzip[:LEVEL]",
         default="none",
-        show_default=True,
         help="Compression of an HDF5 output.",
     ),
     output_option(
@@ -290,13 +273,11 @@ DRAWING: Final = together(
     ),
     picture_option(
         "--bin",
-        "bin_",
         type=BIN,
         help="Bin to highlight.  [default: the one with the largest value]",
     ),
     picture_option(
         "--channel",
-        metavar="N",
         type=CHANNEL,
         help="Channel to draw.  [default: the mean of all; for a maximum, the channel with the "
         "largest value]",
@@ -347,30 +328,26 @@ MEMORY: Final = running_option(
 )
 
 
-def drawing(params: Parameters) -> dict[str, Any]:
-    """The parameters that `album` needs."""
-    return {name: params[name] for name in ("channel", "bin_", "photo", "points", "overwrite")}
-
-
 def album(
     params: Parameters,
     job: Job,
     place: str,
     conventions: Sequence[Convention],
+    *,
     boxes: Sequence[range] | None,
     survey: SurveyName | None = None,
-    overwrite: bool | None = None,
+    overwrite: bool,
     replace_own: bool = False,
 ) -> Album:
-    """The album of pictures for DRAWING and OVERWRITE."""
+    """The album of pictures for DRAWING."""
     from roicrop.draw import Album, Options
 
     asked = Options(
         channel=params["channel"],
-        bin=params["bin_"],
+        bin=params["bin"],
         photo=params["photo"],
         points=params["points"],
-        overwrite=params["overwrite"] if overwrite is None else overwrite,
+        overwrite=overwrite,
         replace_own=replace_own,
     )
     return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.boxes import BadBoxes, BoxTable, find_bad
-from roicrop.files.columns import in_blocks, throughout, values_of
+from roicrop.files.columns import Texts, in_blocks, throughout, values_of
 from roicrop.inspection.reports import BoxFile, Range
 from roicrop.job import NO_BOX, Fit, fit, other_orders
 from roicrop.text import many
@@ -187,7 +186,7 @@ def _first_score(table: BoxTable, odd: NDArray[np.bool_], what: str) -> Iterator
 
 
 def _unlisted(
-    table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
+    table: BoxTable, column: NDArray[Any] | Texts | None, listed: Container[str], key: str
 ) -> Iterator[str]:
     """Ids that a COCO file should list but does not."""
     names = map(str, () if column is None else values_of(column))
@@ -209,22 +208,28 @@ class _Repeats:
 
 
 def _repeats(table: BoxTable) -> _Repeats:
-    """Rows that are alike come under one hash; those under it are sorted, a few at a time.
-
-    Sorting all of them at once would take more room than the table.
-    """
     names = [column for column in (table.image, table.label) if column is not None]
     keys = [*table.coords.T, *map(_coded, names)]
-    hashes, count = _hashes(keys), 0
-    again, first_row = len(table), 0
-    for n in range(_buckets(len(table))):
+    count, again, first_row = 0, len(table), 0
+    for repeated, earlier in _alike(keys):
+        count += len(repeated)
+        if len(repeated) and repeated[0] < again:
+            again, first_row = int(repeated[0]), int(earlier[0])
+    return _Repeats(count, again, first_row) if count else _Repeats(0)
+
+
+def _alike(keys: list[NDArray[Any]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows that repeat an earlier one, ascending, and the first row that is like each of them.
+
+    Rows that are alike come under one hash; those under it are sorted, a few at a time: sorting all
+    of them at once would take more room than the table.
+    """
+    hashes = _hashes(keys)
+    for n in range(_buckets(len(hashes))):
         kept = np.empty(0, np.intp)
         for rows in _under(hashes, n):
             kept, repeated, earlier = _distinct(keys, np.concatenate([kept, rows]))
-            count += len(repeated)
-            if len(repeated) and repeated[0] < again:
-                again, first_row = int(repeated[0]), int(earlier[0])
-    return _Repeats(count, again, first_row) if count else _Repeats(0)
+            yield repeated, earlier
 
 
 def _under(hashes: NDArray[np.uint8], bucket: int) -> Iterator[NDArray[np.intp]]:
@@ -259,29 +264,39 @@ def _hashes(keys: list[NDArray[Any]]) -> NDArray[np.uint8]:
     for some in in_blocks(count) if buckets > 1 else ():
         mixed = np.zeros(some.stop - some.start, np.uint64)
         for key in keys:
-            value = key[some].astype(np.float64) + 0.0  # -0 is 0
-            mixed = (mixed ^ value.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
+            for word in _words(key[some]):
+                mixed = (mixed ^ word) * np.uint64(0x9E3779B97F4A7C15)
+                mixed ^= mixed >> np.uint64(29)
         hashes[some] = mixed % np.uint64(buckets)
     return hashes
+
+
+def _words(key: NDArray[Any]) -> Iterator[NDArray[np.uint64]]:
+    """(n,) words of 64 bits, the same for values that are alike."""
+    if key.dtype.kind == "S":
+        yield from np.ascontiguousarray(key).view(np.uint64).reshape(len(key), -1).T
+    else:
+        yield (key.astype(np.float64) + 0.0).view(np.uint64)  # -0 is 0
 
 
 def _buckets(count: int) -> int:
     return min(1 + (count >> 17), 256)
 
 
-def _coded(names: NDArray[Any]) -> NDArray[np.integer[Any]]:
-    """A number for each name; equal names have equal numbers."""
-    if names.dtype != object:
-        return names
+def _coded(names: NDArray[Any] | Texts) -> NDArray[Any]:
+    """Cells that can be sorted; equal names have equal ones."""
+    cells = names.cells if isinstance(names, Texts) else names
+    if cells.dtype != object:
+        return cells
     codes: dict[str, int] = {}
-    return np.fromiter((codes.setdefault(n, len(codes)) for n in names), np.int32, len(names))
+    return np.fromiter((codes.setdefault(n, len(codes)) for n in cells), np.int32, len(cells))
 
 
-def _commonest(names: NDArray[Any]) -> tuple[object, int]:
+def _commonest(names: NDArray[Any] | Texts) -> tuple[object, int]:
     """The value that comes most often, and how often."""
-    if names.dtype == object:
-        return Counter(names.flat).most_common(1)[0]
+    if isinstance(names, Texts):
+        cell, most = _commonest(names.cells)
+        return Texts(np.array([cell], names.cells.dtype))[0], most
     ordered = np.sort(names)
     begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if len(begins) == len(names):
@@ -290,9 +305,36 @@ def _commonest(names: NDArray[Any]) -> tuple[object, int]:
     return ordered[begins[times.argmax()]], int(times.max())
 
 
-def _counted(names: NDArray[Any] | None) -> dict[str, int]:
-    counts = Counter() if names is None else Counter(names.flat)
-    return {str(name): count for name, count in counts.items()}
+class _Counts(Mapping[str, int]):
+    """Names, in the order of the rows where they first come, and how often each comes."""
+
+    def __init__(self, names: NDArray[Any] | Texts, times: NDArray[np.int32]) -> None:
+        first = np.flatnonzero(times)
+        repeats = len(first) < len(times)
+        self._names, self._times = (names[first], times[first]) if repeats else (names, times)
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, values_of(self._names))
+
+    def __getitem__(self, name: str) -> int:
+        return int(next(count for each, count in self.items() if each == name))
+
+    def items(self) -> Any:
+        """Pairs of them."""
+        return zip(self, values_of(self._times), strict=True)
+
+
+def _counted(names: NDArray[Any] | Texts | None) -> Mapping[str, int]:
+    if names is None:
+        return {}
+    times = np.ones(len(names), np.int32)
+    for repeated, earlier in _alike([_coded(names)]):
+        np.add.at(times, earlier, times[repeated])
+        times[repeated] = 0
+    return _Counts(names, times)
 
 
 def _ranges(corners: Corners, left_out: NDArray[np.bool_]) -> tuple[Range | None, ...]:

@@ -213,10 +213,10 @@ class BoxFile:
     image_sizes: str | None
     columns: tuple[str, ...]
     image_key: str | None
-    images: dict[str, int]
+    images: Mapping[str, int]
     file_names: dict[str, str]
     score: Range | None
-    labels: dict[str, int]
+    labels: Mapping[str, int]
     categories: dict[str, str]
     repeated: int
     odd: tuple[str, ...]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.files.columns import Texts, in_blocks
 from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
@@ -94,6 +95,7 @@ def _fill(root: h5py.File, content: Content) -> DatasetID:
 
     Low-level calls take half the time of h5py's own, which check first what is there.
     """
+    import h5py
     from h5py import h5d, h5ds, h5p, h5s
 
     pooled = _create_pooled(root, content)
@@ -102,9 +104,15 @@ def _fill(root: h5py.File, content: Content) -> DatasetID:
     creation = h5p.create(h5p.DATASET_CREATE)
     creation.set_obj_track_times(False)  # the same input gives the same bytes
     for name, column in content.columns.items():
-        values, kind, in_memory, space = _as_stored(column)
-        dataset = h5d.create(root.id, name.encode(), kind, space, creation)
-        dataset.write(h5s.ALL, h5s.ALL, values, in_memory)
+        if isinstance(column, Texts):
+            texts = root.create_dataset(name, len(column), h5py.string_dtype())
+            for some in in_blocks(len(column)):
+                texts[some] = column[some].tolist()
+            dataset = texts.id
+        else:
+            values, kind, in_memory, space = _as_stored(column)
+            dataset = h5d.create(root.id, name.encode(), kind, space, creation)
+            dataset.write(h5s.ALL, h5s.ALL, values, in_memory)
         if (names := f"{name}_names") in content.attributes:
             _describe(dataset, {names: content.attributes[names]})
     _describe(root.id, {**content.attributes, **_nexus(content.spec)})

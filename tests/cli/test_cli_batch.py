@@ -292,3 +292,11 @@ def test_pictures_of_a_row_are_drawn_again_with_it_and_others_are_kept() -> None
     Path("crops/.batch.started").write_text('{"output": "a.h5"}\n')
     assert batch(lines, "--viz-boxes", "0").status == 0
     assert picture.read_bytes() != b"mine"
+
+
+def test_the_first_channel_is_an_option_that_differs_from_none() -> None:
+    lines = "features,boxes,output,viz\none.h5,boxes.csv,a.h5,seen\n"
+    assert batch(lines, "--viz-boxes", "0").status == 0
+    result = batch(lines, "--viz-boxes", "0", "--channel", "0")
+    assert result.status == 1
+    assert "--channel" in result.err

@@ -106,25 +106,26 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
     using T = Taps<reduction>;
     const Axis y = axis;  // a copy, which no store to row buffers can alias
     constexpr int columns = vectors > most_accumulators / 2 ? 1 : vectors > most_accumulators / 4 ? 2 : column_block;
-    const std::int64_t* const end = box.column + box.columns;
-    const int segment = box.segment;
-    for (int row = first_row; row < first_row + rows; ++row) {
-        to += box.first_column * vectors * width<Sum>;
-        for (const std::int64_t* column = box.column + box.first_column; column < end; column += columns) {
-            const char* from[columns];
+    constexpr int cell = vectors * width<Sum>;
+    const int segment = box.segment, end = box.columns;
+    to += box.first_column * rows * cell;
+    for (int column = box.first_column; column < end; column += columns, to += columns * rows * cell) {
+        const char* from[columns];
 #pragma GCC unroll 8
-            for (int g = 0; g < columns; ++g) from[g] = map.at + column[g];
-            const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
-                return load<Sum>(reinterpret_cast<const Element*>(from[g] + cell * map.next) + some.template at<Sum>(v));
-            };
+        for (int g = 0; g < columns; ++g) from[g] = map.at + box.column[column + g];
+        const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
+            return load<Sum>(reinterpret_cast<const Element*>(from[g] + cell * map.next) + some.template at<Sum>(v));
+        };
+        for (int r = 0; r < rows; ++r) {
             Accumulators<Sum, columns, vectors> acc;
-            reduce_row<reduction>(acc, y, row, segment, T::template start<Sum>, load_tap);
+            reduce_row<reduction>(acc, y, first_row + r, segment, T::template start<Sum>, load_tap);
 #pragma GCC unroll 8
             for (int g = 0; g < columns; ++g)
 #pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v, to += width<Sum>)
-                    store(to, __builtin_expect(continues, false) ? T::combined(load<Sum>(to), acc[g][v])
-                                                                 : acc[g][v]);
+                for (int v = 0; v < vectors; ++v) {
+                    Sum* const at = to + (g * rows + r) * cell + v * width<Sum>;
+                    store(at, __builtin_expect(continues, false) ? T::combined(load<Sum>(at), acc[g][v]) : acc[g][v]);
+                }
         }
     }
 }
@@ -142,13 +143,12 @@ struct Bins {
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
 // samples the rows belong to one bin, otherwise each to a bin of its own.
 template <Reduction reduction, int rows, int vectors, class Sum, class To, class From>
-__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers,
-                                      std::ptrdiff_t buffer, Vectors<vectors> some, const Axis& axis,
-                                      Sum start, bool continues) {
+__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers, Vectors<vectors> some,
+                                      const Axis& axis, Sum start, bool continues) {
     const Axis x = axis;  // a copy, which no store to bins can alias
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
-        return load<Sum>(row_buffers + (column * vectors + v) * width<Sum> + r * buffer);
+        return load<Sum>(row_buffers + ((column * rows + r) * vectors + v) * width<Sum>);
     };
     for (int bin = 0; bin < x.bins; ++bin, to.at += to.next) {
         Accumulators<Sum, rows, vectors> acc;
@@ -289,22 +289,21 @@ private:
     void pool_rows(Bins<To> to, int row, int rows, bool continues) {
         if (region_.in_bands) fill_in_bands(box_->y, row);
         for_each_vectors([&](auto some) {
-            const std::ptrdiff_t buffer = std::ptrdiff_t(box_->columns) * some.count * width<Sum>;
             Sum* const buffers = row_buffer(some.before);
             const Bins<To> bins{to.at + some.channel, to.next, to.below, to.streams};
             if (!region_.in_bands)
                 down<Element, reduction>(buffers, read_.from(some.channel * size), some, *box_, box_->y, row, rows, false);
-            pool_across<rows_of(some.count)>(rows, bins, buffers, buffer, some, continues);
+            pool_across<rows_of(some.count)>(rows, bins, buffers, some, continues);
         });
     }
 
     template <int n, int vectors, class To>
-    __attribute__((always_inline)) void pool_across(int rows, Bins<To> to, const Sum* buffers, std::ptrdiff_t buffer, Vectors<vectors> some,
+    __attribute__((always_inline)) void pool_across(int rows, Bins<To> to, const Sum* buffers, Vectors<vectors> some,
                      bool continues) {
         if constexpr (n > 1)
-            if (rows < n) return pool_across<n - 1>(rows, to, buffers, buffer, some, continues);
+            if (rows < n) return pool_across<n - 1>(rows, to, buffers, some, continues);
         const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
-        across<reduction, n>(to, buffers, buffer, some, box_->x, start, continues);
+        across<reduction, n>(to, buffers, some, box_->x, start, continues);
     }
 
     // Bins that list cells of the panel: each is a row of R_x, and the whole panel is the row buffer.
@@ -313,7 +312,7 @@ private:
         constexpr int vectors = lanes<Element> / width<Sum>;
         const Bins<To> row = to;
         if (!region_.in_bands)
-            across<reduction, 1>(to, reinterpret_cast<const Element*>(task_.panel), 0,
+            across<reduction, 1>(to, reinterpret_cast<const Element*>(task_.panel),
                                  Vectors<vectors>{0, (vectors - 1) * width<Sum>, 0}, box_->x, Sum(0), false);
         for (int bin = 0; region_.in_bands && bin < box_->x.bins; ++bin, to.at += to.next) {
             fill_in_bands(box_->x, box_->x.bin_ptr[bin]);
@@ -412,19 +411,22 @@ private:
         const int bins = bins_y_ * bins_x_;
         const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
-        for (int c = 0; c < vectors_ * n; c += n) {
+        int bin = 0;
+        for (; bins - bin >= std::min(bins, n / 4 + 1); bin += n) {
             // With fewer bins than a vector has numbers, a channel writes into the next one's place,
             // which is then written again.
-            for (int bin = 0; bin < bins; bin += n) {
-                const int first = std::max(0, std::min(bin, bins - n));
-                Vector<Sum> block[n];
-#pragma GCC unroll 16
-                for (int i = 0; i < n; ++i) block[i] = load<Sum>(tile + (first + i) * pitch + c);
-                transpose(block);
-#pragma GCC unroll 16
-                for (int i = 0; i < n; ++i) store(planes + (c + i) * bins + first, block[i]);
-            }
+            const int first = std::max(0, std::min(bin, bins - n));
+            for (int c = 0; c < vectors_ * n; c += piece<Sum>)
+                transpose<Sum, n>([&](int i) { return tile + (first + i) * pitch + c; },
+                                  [&](int i, Vector<Sum> channel) { store(planes + (c + i) * bins + first, channel); });
         }
+        for (; bin < bins; ++bin)
+            for (int c = 0; c < vectors_ * n; c += n) {
+                Element cell[n];
+                store(cell, load<Sum>(tile + bin * pitch + c));
+#pragma GCC unroll 16
+                for (int i = 0; i < n; ++i) planes[(c + i) * bins + bin] = cell[i];
+            }
         const auto& out = call_.out_strides;
         char* to = box_->out + task_.first_channel * out[1];
         const std::ptrdiff_t plane = bins * size;

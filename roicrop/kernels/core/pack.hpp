@@ -57,31 +57,24 @@ bool is_element(Number number) {
 template <class Element>
 constexpr int lanes = line_bytes / int(sizeof(Element));
 
-// Some columns of one scanline, n at a time. If the last run is not full, it begins earlier and repeats
-// part of the one before it; if there is none before it, runs are shorter.
-template <class Element, int n>
+// Some columns of one scanline, a piece at a time. If the last piece is not full, it begins earlier and
+// repeats part of the one before it.
+template <class Element>
 void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int channels, int columns) {
-    if constexpr (n == 1) {
-        for (int c = 0; c < lanes<Element>; ++c)
-            std::memcpy(to + c, from + std::min(c, channels - 1) * to_channel, sizeof(Element));
-    } else {
-        if (columns < n)
-            return pack_planes<Element, n / 2>(to, from, to_channel, channels, columns);
-        for (int c = 0; c < lanes<Element>; c += n) {
-            const char* plane[n];
-            for (int i = 0; i < n; ++i) plane[i] = from + std::min(c + i, channels - 1) * to_channel;
-            for (int x = 0; x < columns; x += n) {
-                const int first = std::min(x, columns - n);
-                Run<Element, n> block[n];
-#pragma GCC unroll 16
-                for (int i = 0; i < n; ++i)
-                    block[i] = load_run<Element, n>(plane[i] + first * std::ptrdiff_t(sizeof(Element)));
-                transpose(block);
-#pragma GCC unroll 16
-                for (int i = 0; i < n; ++i)
-                    store_run<Element, n>(to + (first + i) * lanes<Element> + c, block[i]);
-            }
-        }
+    constexpr int n = vector_bytes / int(sizeof(Element)), k = piece<Element>;
+    const char* plane[lanes<Element>];
+    for (int c = 0; c < lanes<Element>; ++c) plane[c] = from + std::min(c, channels - 1) * to_channel;
+    if (columns < k) {
+        for (int x = 0; x < columns; ++x, to += lanes<Element>)
+            for (int c = 0; c < lanes<Element>; ++c)
+                std::memcpy(to + c, plane[c] + x * std::ptrdiff_t(sizeof(Element)), sizeof(Element));
+        return;
+    }
+    for (int x = 0; x < columns; x += k) {
+        const std::ptrdiff_t first = std::min(x, columns - k);
+        for (int c = 0; c < lanes<Element>; c += n)
+            transpose<Element, n>([&](int i) { return plane[c + i] + first * sizeof(Element); },
+                                  [&](int i, auto cell) { store_run<Element, n>(to + (first + i) * lanes<Element> + c, cell); });
     }
 }
 
@@ -105,13 +98,12 @@ void pack_scanline(const Task& task, char* to, const char* from) {
     const Number number = task.call->number;
     const std::ptrdiff_t cell = region.lines * line_bytes, channel = task.call->strides[1], x = task.call->strides[3];
     const bool same = is_element<Element>(number), neighbours = x == number.bytes && region.lines == 1;
-    constexpr int run = std::min(vector_bytes / int(sizeof(Element)), pack_block);
     Element* const cells = reinterpret_cast<Element*>(to);
     from += region.x * x;
     if (same && channel == number.bytes)
         return copy_cells(to, cell, from, x, task.channels * number.bytes, region.width);
     if (same && neighbours)
-        return pack_planes<Element, run>(cells, from, channel, task.channels, region.width);
+        return pack_planes<Element>(cells, from, channel, task.channels, region.width);
     const Gather gather = gather_of(number);
     if (!neighbours) {
         for (int i = 0; i < region.width; ++i)
@@ -123,7 +115,7 @@ void pack_scanline(const Task& task, char* to, const char* from) {
         alignas(line_bytes) Element block[lanes<Element>][pack_block];
         for (int c = 0; c < task.channels; ++c)
             gather(block[c], from + i * x + c * channel, x, columns, number.swapped);
-        pack_planes<Element, run>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
+        pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
                                   sizeof block[0], task.channels, columns);
     }
 }

@@ -194,29 +194,58 @@ inline void finish_streams() {
 #endif
 }
 
-// Element i of a pair of vectors, taken alternately from one and the other.
-template <int from, class V, int... i>
-inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
-    constexpr int n = sizeof...(i);
-    return __builtin_shufflevector(a, b, (from + i / 2 + i % 2 * n)...);
+// The numbers in 16 bytes: shuffles within them are cheap at every level.
+template <class Number>
+constexpr int piece = 16 / int(sizeof(Number));
+
+// Pieces from at(first), at(first + step) and so on, side by side in one vector.
+template <class Number, int n, class At>
+inline Run<Number, n> load_pieces(At at, int first, int step) {
+    if constexpr (n == piece<Number>) {
+        return load_run<Number, n>(at(first));
+    } else {
+        const auto low = load_pieces<Number, n / 2>(at, first, step);
+        const auto high = load_pieces<Number, n / 2>(at, first + n / 2 / piece<Number> * step, step);
+#if defined(__AVX512F__)
+        if constexpr (sizeof low == 32)
+            return (Run<Number, n>)_mm512_insertf64x4(_mm512_castpd256_pd512((__m256d)low), (__m256d)high, 1);
+#endif
+#if defined(__AVX2__)
+        if constexpr (sizeof low == 16)
+            return (Run<Number, n>)_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)low), (__m128)high, 1);
+#endif
+    }
 }
 
-// n vectors of n elements, transposed. Each stage interleaves vector i with vector
-// i + n/2; after log₂ n stages every element has moved to its place.
-template <class V, int n>
-inline void transpose(V (&rows)[n]) {
+// In each piece of a pair of vectors: numbers taken alternately from one and the other.
+template <int from, int piece, class V, int... i>
+inline V interleave(V a, V b, std::integer_sequence<int, i...>) {
+    constexpr int n = sizeof...(i);
+    return __builtin_shufflevector(a, b, (i / piece * piece + from + i % piece / 2 + i % 2 * n)...);
+}
+
+// n pieces transposed: calls put(j, ·) with number j of each piece. Each stage interleaves vector i with
+// vector i + k/2; after log₂ k stages every number has moved to its place.
+template <class Number, int n, class At, class Put>
+inline void transpose(At at, Put put) {
+    constexpr int k = piece<Number>;
     constexpr auto order = std::make_integer_sequence<int, n>{};
+    Run<Number, n> block[k];
+#pragma GCC unroll 8
+    for (int i = 0; i < k; ++i) block[i] = load_pieces<Number, n>(at, i, k);
+#pragma GCC unroll 3
+    for (int stage = 1; stage < k; stage *= 2) {
+        Run<Number, n> next[k];
 #pragma GCC unroll 4
-    for (int stage = 1; stage < n; stage *= 2) {
-        V next[n];
-#pragma GCC unroll 16
-        for (int i = 0; i < n / 2; ++i) {
-            next[2 * i] = interleave<0>(rows[i], rows[i + n / 2], order);
-            next[2 * i + 1] = interleave<n / 2>(rows[i], rows[i + n / 2], order);
+        for (int i = 0; i < k / 2; ++i) {
+            next[2 * i] = interleave<0, k>(block[i], block[i + k / 2], order);
+            next[2 * i + 1] = interleave<k / 2, k>(block[i], block[i + k / 2], order);
         }
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) rows[i] = next[i];
+#pragma GCC unroll 8
+        for (int i = 0; i < k; ++i) block[i] = next[i];
     }
+#pragma GCC unroll 8
+    for (int i = 0; i < k; ++i) put(i, block[i]);
 }
 
 }  // namespace
