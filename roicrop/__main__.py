@@ -3,14 +3,12 @@
 import atexit
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
 
 # NumPy's BLAS, which is hardly used here, would start threads that spin at first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line of this process and end it."""
     try:
         from roicrop.cli import stop_at_once
@@ -19,6 +17,8 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         os.write(2, b"roicrop: stopped by Ctrl-C\n")
         os._exit(130)
+    from contextlib import suppress
+
     from roicrop.cli.main import main as run
 
     status = run()
