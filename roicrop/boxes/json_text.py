@@ -11,16 +11,17 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records, draft_of_matrix
+from roicrop.boxes.draft import Draft, Records, draft_of_matrix
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
     FORMAT_NAMES,
     MMDETECTION,
+    NESTED,
     PRODUCERS,
     SPELLINGS,
     Producer,
@@ -28,46 +29,12 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.table import ROTATED, Source
+from roicrop.boxes.table import ROTATED, Coco, CocoImage, Lines, Source
 from roicrop.errors import BoxError
 from roicrop.files import text as texts
 from roicrop.files.numbers import boxes_of, depth_of
 from roicrop.files.text import opened, parse_json, shown
 from roicrop.text import listing, printable
-
-if TYPE_CHECKING:
-    from roicrop.boxes.table import Lines
-
-
-@dataclass(frozen=True, slots=True)
-class CocoImage:
-    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
-
-    position: int
-    file_name: str | None
-    size: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Coco:
-    """The images and categories of a COCO file, by their id as text (7 is "7").
-
-    path: the file, for messages. categories: id → name.
-    """
-
-    path: str
-    images: dict[str, CocoImage]
-    categories: dict[str, str]
-
-    @property
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Image id → (height, width), for images that have both."""
-        return {identity: image.size for identity, image in self.images.items() if image.size}
-
-    def add(self, other: Coco) -> None:
-        """Append the other's images that are new."""
-        for identity, image in other.images.items():
-            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
 
 
 def read_coco(path: str) -> Coco:
@@ -268,7 +235,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
             width = max((len(each) for each in records if isinstance(each, list)), default=5)
         matrix, faults = boxes_of(records, width)
         format = document.format
-        draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
+        draft = draft_of_matrix(matrix, source, reading, format, beside, faults, producer)
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft

@@ -32,15 +32,7 @@ _SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
     epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
 )
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    "directory",
-    metavar="DIR",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="Folder for all outputs, created if needed.",
-)
+@declaring.place_option("DIR", "Folder for all outputs, created if needed.", "directory")
 @declaring.which_option(
     "--features",
     metavar="PATTERN",
@@ -97,14 +89,7 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
 
 @declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    metavar="INDEX",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="File to write, ending in .h5 or .hdf5.",
-)
+@declaring.place_option("INDEX", "File to write, ending in .h5 or .hdf5.")
 @options.OVERWRITE
 @options.REPORT
 def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
