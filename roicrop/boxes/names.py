@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, product
 from typing import Any, Final, Literal
 
@@ -136,6 +137,7 @@ class Roles:
         return [name for name in rest if names.count(name) == 1]
 
 
+@lru_cache(1024)
 def plain(name: str) -> str:
     """Normalise a name for comparison."""
     return name.lower().translate(_LEFT_OUT)
@@ -219,7 +221,7 @@ def _spelled(
     return [
         tuple(by_plain[prefix + name] for name in spelling)
         for prefix, spelling in product(PREFIXES, spellings)
-        if all(prefix + name in by_plain for name in spelling)
+        if prefix + spelling[0] in by_plain and all(prefix + name in by_plain for name in spelling)
     ]
 
 

@@ -150,7 +150,7 @@ class _Batch:
         """Do the rows; return the exit status."""
         from roicrop.job import Done, Ledger, carry_out
 
-        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        quiet = self._params["quiet"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
@@ -165,9 +165,7 @@ class _Batch:
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
                     with self._bar.aside():
-                        report.show_row(
-                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
-                        )
+                        report.show_row(outcome.result.said, row.where, quiet=quiet)
                     self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
@@ -215,7 +213,7 @@ class _Batch:
         if "memory" not in own:
             params["memory"] = self._memory
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.row_summary, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
         recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
         if task.viz is not None:
