@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roicrop.files import hdf5
 from roicrop.job import covers, stride_that_covers
 from tests.command_line import MAPS, run, write_boxes, write_maps
 from tests.inspection.looking import SAMPLE_DATA, coco, inspect, together
@@ -32,6 +34,22 @@ def test_the_sample_data_fit(files: tuple[str, str]) -> None:
     assert pair["on_map"] == pair["count"]
     assert pair["images_with_boxes"] == pair["images"]
     assert f"{features} with {boxes}: they fit" in inspect(features, boxes).out
+
+
+@pytest.mark.parametrize("spec", ["many.h5", "many.h5::/maps"])
+def test_a_file_is_walked_once_whatever_is_asked_about_it(
+    monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    with h5py.File("many.h5", "w") as file:
+        for n in range(5):
+            file[f"maps/{n}"] = MAPS[0]
+    write_boxes()
+    walked, walk = list[str](), hdf5.walk
+    monkeypatch.setattr(hdf5, "walk", lambda *given: walked.append(given[1]) or walk(*given))
+    assert together(spec, "boxes.csv", "--stride", "8")["images"] == 5
+    assert len(walked) == 1
+    run("align", spec, "boxes.csv", "-o", "out.h5", "--stride", "8")
+    assert len(walked) == 2
 
 
 def test_the_stride_that_fits_is_named_as_the_other_commands_name_it() -> None:
