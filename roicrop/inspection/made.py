@@ -75,13 +75,11 @@ def look_at_pooled(path: str, *, allow_external: bool = False) -> PooledFile | N
     FeatureError for a damaged file.
     """
     with open_stored(path, allow_external=allow_external) as stored:
-        said, arrays = stored.attributes, stored.arrays()
-        if numpy_kind(path) == "npy":
-            name = next(iter(arrays))
-        elif "roicrop_version" in said:
-            name = POOLED
-        else:
+        said, is_npy = stored.attributes, numpy_kind(path) == "npy"
+        if not (is_npy or "roicrop_version" in said):
             return None
+        arrays = stored.arrays()
+        name = next(iter(arrays)) if is_npy else POOLED
         pooled = stored.array(name)
         if pooled is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -45,7 +46,12 @@ def test_a_file_is_walked_once_whatever_is_asked_about_it(
             file[f"maps/{n}"] = MAPS[0]
     write_boxes()
     walked, walk = list[str](), hdf5.walk
-    monkeypatch.setattr(hdf5, "walk", lambda *given: walked.append(given[1]) or walk(*given))
+
+    def noted(group: h5py.Group, path: str, why_not: Any) -> Any:
+        walked.append(path)
+        return walk(group, path, why_not)
+
+    monkeypatch.setattr(hdf5, "walk", noted)
     assert together(spec, "boxes.csv", "--stride", "8")["images"] == 5
     assert len(walked) == 1
     run("align", spec, "boxes.csv", "-o", "out.h5", "--stride", "8")
