@@ -11,16 +11,17 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records, draft_of_matrix
+from roicrop.boxes.draft import Draft, Records, draft_of_matrix
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
     FORMAT_NAMES,
     MMDETECTION,
+    NESTED,
     PRODUCERS,
     SPELLINGS,
     Producer,
@@ -28,46 +29,12 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.table import ROTATED, Source
+from roicrop.boxes.table import ROTATED, Coco, CocoImage, Lines, Source
 from roicrop.errors import BoxError
 from roicrop.files import text as texts
 from roicrop.files.numbers import boxes_of, depth_of
 from roicrop.files.text import opened, parse_json, shown
 from roicrop.text import listing, printable
-
-if TYPE_CHECKING:
-    from roicrop.boxes.table import Lines
-
-
-@dataclass(frozen=True, slots=True)
-class CocoImage:
-    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
-
-    position: int
-    file_name: str | None
-    size: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Coco:
-    """The images and categories of a COCO file, by their id as text (7 is "7").
-
-    path: the file, for messages. categories: id → name.
-    """
-
-    path: str
-    images: dict[str, CocoImage]
-    categories: dict[str, str]
-
-    @property
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Image id → (height, width), for images that have both."""
-        return {identity: image.size for identity, image in self.images.items() if image.size}
-
-    def add(self, other: Coco) -> None:
-        """Append the other's images that are new."""
-        for identity, image in other.images.items():
-            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
 
 
 def read_coco(path: str) -> Coco:
@@ -154,19 +121,26 @@ def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     text = texts.read_text(stream, source.name)
     if len(text) > _LONGEST_LINE:
         with contextlib.suppress(ValueError, RecursionError, BoxError):  # the whole says what it is
-            return _long_list(text, source, reading)
-    return _draft(_document(parse_json(text, source.name), source.name), source, reading)
+            return _in_parts(text, source, reading)
+    value = parse_json(text, source.name)
+    del text
+    return _draft(_document(value, source.name), source, reading)
 
 
-def _long_list(text: str, source: Source, reading: Reading) -> Draft:
-    """The draft of a plain list of boxes, some at a time: they take many times their text."""
-    documents = (_document(values, source.name) for values in texts.json_parts(text, _LONGEST_LINE))
-    whole = _draft(next(documents), source, reading)
-    for document in documents:
-        if not document.format == whole.format in ("json objects", "json list", "coco results"):
-            raise BoxError(f"{source.name} is {document.format}")
-        whole.extend(_draft(document, source, reading), source.name)
-    return whole
+def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
+    """The draft of a list or an object of images, or of boxes, which take many times their text."""
+    whole: Draft | None = None
+    first = 0
+    for values in texts.json_parts(text, _LONGEST_LINE):
+        document = _document(values, source.name, first)
+        are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
+        is_one = isinstance(values, dict) and len(document.entries) < len(values)
+        part = _draft(document, source, reading)
+        if are_classes or is_one or (whole and whole.format != part.format):
+            raise ValueError("not a list")
+        whole = part if whole is None else whole.extend(part, source.name)
+        first += len(document.entries)
+    return whole or _draft(_document([], source.name), source, reading)
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
@@ -261,7 +235,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
             width = max((len(each) for each in records if isinstance(each, list)), default=5)
         matrix, faults = boxes_of(records, width)
         format = document.format
-        draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
+        draft = draft_of_matrix(matrix, source, reading, format, beside, faults, producer)
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft
@@ -342,7 +316,7 @@ def _images(
         names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
         return (None, (), None) if names_it else ("image", names, None)
     named = [any(key in its for key in _IMAGE_NAMES) for its in said]
-    if len(entries) > 1 and not any(named):
+    if document.first + len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None
     if any(named) and not all(named):
         row = named.index(False)

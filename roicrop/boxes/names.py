@@ -9,10 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, product
 from typing import Any, Final, Literal
 
-from roicrop.boxes.table import ROTATED, BoxFormat
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import listing, many, printable
@@ -45,6 +49,8 @@ PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes", "bndbox", "box2d", "rectangle", "points", "relativecoordinates",
 )  # fmt: skip
+# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
+NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
 # One cell or key with all four numbers.
 IN_ONE: Final[Mapping[str, BoxFormat]] = {
     "bbox": "xywh", "box": "xyxy", "points": "xyxy", "pointsexterior": "xyxy",
@@ -52,6 +58,12 @@ IN_ONE: Final[Mapping[str, BoxFormat]] = {
 }  # fmt: skip
 # Keys beside them that may give their format.
 FORMAT_NAMES: Final = frozenset({"bboxmode", "boxmode", "bboxformat", "boxformat"})
+# Their values, without `BoxMode.` before them.
+MODES: Final[Mapping[str, BoxFormat]] = {
+    "0": "xyxy", "1": "xywh", "4": ROTATED,
+    "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh", "XYWHA_ABS": ROTATED,
+    **{name: name for name in (*BOX_FORMATS, ROTATED)},
+}  # fmt: skip
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
@@ -125,6 +137,7 @@ class Roles:
         return [name for name in rest if names.count(name) == 1]
 
 
+@lru_cache(1024)
 def plain(name: str) -> str:
     """Normalise a name for comparison."""
     return name.lower().translate(_LEFT_OUT)
@@ -209,8 +222,31 @@ def _spelled(
     return [
         tuple(by_plain[prefix + name] for name in spelling)
         for prefix, spelling in product(PREFIXES, spellings)
-        if all(prefix + name in by_plain for name in spelling)
+        if prefix + spelling[0] in by_plain and all(prefix + name in by_plain for name in spelling)
     ]
+
+
+def names_of_five(
+    matrix: NDArray[np.float64], images: int | None, where: str, named: bool
+) -> tuple[str, ...]:
+    """The names of five numbers (n, 5): image index first, or score last.
+
+    Index first if the first is whole and below `images` and the last above 1 (as in torchvision,
+    Caffe and ONNX); score last if the last is in 0 to 1 and the first is not an index.
+    """
+    said = matrix[np.isfinite(matrix).all(axis=1)]
+    if not len(said):
+        return (*CORNERS, "_")
+    first, last = said[:, 0], said[:, 4]
+    whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
+    if whole and first.max() < (images or np.inf) and (last > 1).all():
+        return ("image_index", *CORNERS)
+    if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
+        return (*CORNERS, "score")
+    raise BoxError(
+        f"{where}: of five numbers, the first may be an image index or the last a score: give "
+        "--columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
+    )
 
 
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")

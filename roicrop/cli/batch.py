@@ -32,15 +32,7 @@ _SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
     epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
 )
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    "directory",
-    metavar="DIR",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="Folder for all outputs, created if needed.",
-)
+@declaring.place_option("DIR", "Folder for all outputs, created if needed.", "directory")
 @declaring.which_option(
     "--features",
     metavar="PATTERN",
@@ -97,14 +89,7 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
 
 @declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    metavar="INDEX",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="File to write, ending in .h5 or .hdf5.",
-)
+@declaring.place_option("INDEX", "File to write, ending in .h5 or .hdf5.")
 @options.OVERWRITE
 @options.REPORT
 def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
@@ -165,7 +150,7 @@ class _Batch:
         """Do the rows; return the exit status."""
         from roicrop.job import Done, Ledger, carry_out
 
-        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        quiet = self._params["quiet"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
@@ -180,9 +165,7 @@ class _Batch:
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
                     with self._bar.aside():
-                        report.show_row(
-                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
-                        )
+                        report.show_row(outcome.result.said, row.where, quiet=quiet)
                     self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
@@ -230,7 +213,7 @@ class _Batch:
         if "memory" not in own:
             params["memory"] = self._memory
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.row_summary, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
         recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
         if task.viz is not None:

@@ -33,9 +33,7 @@ _DIFFER: Final = 3  # the exit status
 
 
 @declaring.command(epilog="\b\nExample: roicrop conventions --json")
-@declaring.running_option(
-    "--json", "as_json", is_flag=True, help="Print the whole table as JSON, with every rule."
-)
+@declaring.json_option("Print the whole table as JSON, with every rule.")
 def conventions(as_json: bool) -> None:
     """List how each framework defines the operators and chooses levels of a pyramid."""
     rows, rules = list(CONVENTIONS.values()), list(LEVEL_RULES.values())

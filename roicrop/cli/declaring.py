@@ -73,6 +73,17 @@ def complete_files(
     return [CompletionItem(incomplete, type="file")]
 
 
+def place_option(metavar: str, help: str, name: str = "output", **more: Any) -> Decorator[Any]:
+    """-o, the file or folder to write; name: of the command's parameter."""
+    more = {"required": "default" not in more, "shell_complete": complete_files, **more}
+    return output_option("-o", "--output", name, metavar=metavar, help=help, **more)
+
+
+def json_option(help: str) -> Decorator[Any]:
+    """--json, the parameter `as_json`."""
+    return running_option("--json", "as_json", is_flag=True, help=help)
+
+
 def complete_conventions(*operators: Operator) -> _Complete:
     """Complete the conventions of these operators, or else files, which may be models."""
 

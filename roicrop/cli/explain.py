@@ -58,7 +58,7 @@ _MOST_RECORDS: Final = 100_000
     help="List at most N samples (or bins) per box.  "
     f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )
-@declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@declaring.json_option("The same as --format json.")
 @options.EITHER
 @options.READING
 @options.MEMORY

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read each file in a separate process, so that one that crashes HDF5 is only an error.",
 )
-@declaring.running_option(
-    "--json", "as_json", is_flag=True, help="Print the full report as one JSON object."
-)
+@declaring.json_option("Print the full report as one JSON object.")
 def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
     """Report what files hold, what looks wrong, and whether they fit together.
 

@@ -29,9 +29,11 @@ from roicrop.cli.declaring import (
     Decorator,
     complete_conventions,
     complete_files,
+    json_option,
     lie_option,
     output_option,
     picture_option,
+    place_option,
     rule_option,
     running_option,
     together,
@@ -233,14 +235,7 @@ EITHER: Final = together(
     _SAMPLING,
 )
 
-OUTPUT: Final = output_option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    required=True,
-    shell_complete=complete_files,
-    help="File to write, ending in .h5, .npz or .npy.",
-)
+OUTPUT: Final = place_option("OUT", "File to write, ending in .h5, .npz or .npy.")
 OVERWRITE: Final = output_option(
     "--overwrite", is_flag=True, help="Replace files that already exist."
 )
@@ -305,12 +300,7 @@ REPORT: Final = together(
     running_option(
         "--quiet", "-q", is_flag=True, help="Print no summary and no progress, only warnings."
     ),
-    running_option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print a machine-readable summary to standard output.",
-    ),
+    json_option("Print a machine-readable summary to standard output."),
 )
 RUNNING: Final = together(
     running_option(

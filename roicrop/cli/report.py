@@ -268,24 +268,30 @@ class RowSummary:
 
     cautions: Sequence[Caution]
     line: Line
-    record: Record
+    record: Record | None
 
 
 def row_summary(
-    command: str, job: Job, start: float, *, cropped: Cropped, pictures: Sequence[str]
+    command: str,
+    as_json: bool,
+    job: Job,
+    start: float,
+    *,
+    cropped: Cropped,
+    pictures: Sequence[str],
 ) -> RowSummary:
-    """Summarise a row that ends now; see `RunSummary`."""
+    """Summarise a row that ends now, for JSON too if wanted; see `RunSummary`."""
     summary = RunSummary(command, job, start, cropped, pictures)
     line = (command, _output(cropped, summary.seconds))
-    return RowSummary(summary.cautions, line, as_record(summary))
+    return RowSummary(summary.cautions, line, as_record(summary) if as_json else None)
 
 
-def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> None:
+def show_row(summary: RowSummary, where: str, *, quiet: bool) -> None:
     """Print the warnings, the line and the JSON of one row."""
     show_cautions(summary.cautions, f"{where}: ")
     if not quiet:
         show_lines([summary.line])
-    if as_json:
+    if summary.record is not None:
         click.echo(json_line({"row": where, **summary.record}))
 
 

@@ -20,16 +20,13 @@ if TYPE_CHECKING:
 
 @declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@declaring.output_option(
-    "-o",
-    "--output",
+@declaring.place_option(
+    "PLACE",
+    "Folder, a .png file for a single picture, or an .html file for an interactive page.  "
+    "[default: the current folder]",
     "place",
-    metavar="PLACE",
     default=".",
     show_default=False,
-    shell_complete=declaring.complete_files,
-    help="Folder, a .png file for a single picture, or an .html file for an interactive page.  "
-    "[default: the current folder]",
 )
 @declaring.picture_option(
     "--figure",

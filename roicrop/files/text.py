@@ -64,11 +64,8 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
 
 
 def read_text(stream: BinaryIO, name: str) -> str:
-    """The rest of the stream, to be parsed as JSON; mere brackets, without boxes, are refused."""
-    text = _decoded(_all(stream), name, 1)
-    if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
-        raise TextError(f"{name} holds little except brackets: a box takes four numbers")
-    return text
+    """The rest of the stream, to be parsed as JSON."""
+    return _decoded(_all(stream), name, 1)
 
 
 def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, list[str]]]:
@@ -98,27 +95,65 @@ def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, lis
 
 
 def parse_json(text: str, name: str, line: int | None = None) -> object:
-    """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too."""
+    """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too.
+
+    Mere brackets, without boxes, are refused.
+    """
+    if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
+        raise TextError(f"{name} holds little except brackets: a box takes four numbers")
     try:
         return _decode(text)
     except (ValueError, RecursionError) as error:
         raise _json_error(error, name, line) from error
 
 
-def json_parts(text: str, size: int) -> Iterator[list[Any]]:
-    """The values of a long JSON list, those of some `size` characters at a time.
+def json_parts(text: str, size: int) -> Iterator[list[Any] | dict[str, Any]]:
+    """The values of a long JSON list or object, those of some `size` characters at a time.
 
-    Values are cut between two objects, or between two lists. What lies between two cuts is whole if
-    it can be decoded; else, and where the text is no list of these, raises ValueError.
+    A list is cut between two objects or lists: what lies between two cuts is whole if it can be
+    decoded. Else values are decoded one by one. Raises ValueError for anything else.
     """
-    if not (begins := re.match(r"\s*\[\s*([\[{])", text)):
-        raise ValueError("not a list of objects or lists")
-    bracket, begin = begins[1], begins.start(1)
-    between = re.compile(r"\]\s*,\s*(?=\[)" if bracket == "[" else r"\}\s*,\s*(?=\{)")
-    while cut := between.search(text, begin + size):
-        yield _decode(f"[{text[begin : cut.start() + 1]}]")
-        begin = cut.end()
-    yield _decode(f"[{text[begin:]}")
+    if not (begins := re.match(r"\s*[\[{]\s*", text)):
+        raise ValueError("not a list or an object")
+    bracket, at = begins[0].strip(), begins.end()
+    while at < len(text):
+        cut = _BETWEEN.search(text, at + size) if bracket == "[" else None
+        if cut:
+            with contextlib.suppress(ValueError):
+                part: list[Any] = _decode(f"[{text[at : cut.start() + 1]}]")
+                at = cut.end()
+                yield part
+                continue
+        values, at = _values(text, at, size, bracket)
+        yield values
+
+
+_BETWEEN: Final = re.compile(r"[\]}]\s*,\s*(?=[\[{])")
+_COLON: Final = re.compile(r"\s*:\s*")
+_AFTER: Final = re.compile(r"\s*(?:(,)|[\]}]\s*\Z)\s*")
+
+
+def _values(text: str, at: int, size: int, bracket: str) -> tuple[Any, int]:
+    """What begins there, in a list or an object as the bracket says, and where the rest begins."""
+    keys, values, comma, end = [], [], ",", at + size
+    while comma and at < end:
+        if bracket == "{":
+            key, at = _decode_at(text, at)
+            keys.append(key)
+            at = _found(_COLON, text, at).end()
+        value, at = _decode_at(text, at)
+        values.append(value)
+        after = _found(_AFTER, text, at)
+        comma, at = after[1], after.end()
+    if not comma and not text.rstrip().endswith("]" if bracket == "[" else "}"):
+        raise ValueError("not closed by its bracket")
+    return (values if bracket == "[" else dict(zip(keys, values, strict=True))), at
+
+
+def _found(pattern: re.Pattern[str], text: str, at: int) -> re.Match[str]:
+    if not (found := pattern.match(text, at)):
+        raise ValueError("not JSON")
+    return found
 
 
 def parse_json_lines(texts: Sequence[str], name: str, lines: Iterable[int]) -> list[object]:
@@ -139,7 +174,7 @@ def shown(value: object) -> str:
     return printable(text, _LONGEST_SHOWN)
 
 
-_decode = json.JSONDecoder().decode
+_decode, _decode_at = json.JSONDecoder().decode, json.JSONDecoder().raw_decode
 
 
 @contextmanager

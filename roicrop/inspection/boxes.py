@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.boxes import BadBoxes, BoxTable, find_bad
-from roicrop.files.columns import in_blocks, throughout, values_of
+from roicrop.files.columns import Texts, in_blocks, throughout, values_of
 from roicrop.inspection.maps import Range
 from roicrop.job import NO_BOX, Fit, fit, other_orders
 from roicrop.text import many
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from roicrop.job import Request
 
 Corners = NDArray[np.float64]
+Names = NDArray[Any] | Texts
 
 _MOST_NAMED: Final = 100_000  # images, and labels, that are listed with their number of boxes
 _LARGEST_FRACTION: Final = 2  # of a box that extends far outside its image
@@ -245,7 +246,7 @@ def _first_score(table: BoxTable, odd: NDArray[np.bool_], what: str) -> Iterator
 
 
 def _unlisted(
-    table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
+    table: BoxTable, column: Names | None, listed: Container[str], key: str
 ) -> Iterator[str]:
     """Ids that a COCO file should list but does not."""
     names = map(str, () if column is None else values_of(column))
@@ -288,11 +289,12 @@ def _hashes(table: BoxTable) -> NDArray[np.uint64]:
     return hashes
 
 
-def _coded(names: NDArray[Any]) -> NDArray[np.int64]:
+def _coded(names: Names) -> NDArray[np.int64]:
     """(K,) a number for each name: the name itself, or a hash of 64 bits, as in `_hashes`."""
-    if names.dtype != object:
-        return names
-    return np.fromiter(map(hash, values_of(names)), np.int64, len(names))
+    cells = names.cells if isinstance(names, Texts) else names
+    if cells.dtype == np.int64:
+        return cells
+    return np.fromiter(map(hash, values_of(cells)), np.int64, len(cells))
 
 
 def _repeated_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -302,7 +304,7 @@ def _repeated_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return again
 
 
-def _commonest(names: NDArray[Any]) -> tuple[object, int]:
+def _commonest(names: Names) -> tuple[object, int]:
     """The name that most boxes have, and their number; the earliest name if none comes twice."""
     codes = _coded(names)
     again, times = np.unique(_repeated_codes(codes), return_counts=True)
@@ -312,7 +314,7 @@ def _commonest(names: NDArray[Any]) -> tuple[object, int]:
     return names[first], int(times.max()) + 1
 
 
-def _counted(names: NDArray[Any] | None) -> tuple[dict[str, int], int]:
+def _counted(names: Names | None) -> tuple[dict[str, int], int]:
     """How many boxes have each of the first names, and how many other names there are."""
     counts: dict[Any, int] = {}
     for name in () if names is None else values_of(names):
