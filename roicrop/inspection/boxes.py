@@ -278,21 +278,20 @@ def _hashes(table: BoxTable) -> NDArray[np.uint64]:
 
     Different boxes have different hashes, except for one pair in some 10¹⁹.
     """
-    names = [_coded(column) for column in (table.image, table.label) if column is not None]
-    turns = [] if table.angle is None else [table.angle]
+    columns = [each for each in (table.image, table.label, table.angle) if each is not None]
     hashes = np.zeros(len(table), np.uint64)
     for some in in_blocks(len(table)):
-        for key in (*names, *table.coords.T, *turns):
-            bits = (key[some] + 0).view(np.uint64)  # plus 0, because −0 equals 0
+        for key in (*table.coords[some].T, *(_coded(column[some]) for column in columns)):
+            bits = (key + 0).view(np.uint64)  # plus 0, because −0 equals 0
             hashes[some] = (hashes[some] ^ bits) * np.uint64(0x9E3779B97F4A7C15)
             hashes[some] ^= hashes[some] >> np.uint64(29)
     return hashes
 
 
-def _coded(names: Names) -> NDArray[np.int64]:
-    """(K,) a number for each name: the name itself, or a hash of 64 bits, as in `_hashes`."""
+def _coded(names: Names) -> NDArray[Any]:
+    """(K,) each number, or a hash of 64 bits for each name."""
     cells = names.cells if isinstance(names, Texts) else names
-    if cells.dtype == np.int64:
+    if cells.dtype.kind in "if":
         return cells
     return np.fromiter(map(hash, values_of(cells)), np.int64, len(cells))
 
