@@ -50,13 +50,12 @@ def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
 
     any_convention = PLAIN[DEFAULT["align"]], *PLAIN.values()
     how = jobs.request_of({**params, "features": "", "boxes": ""}, *any_convention)
-    run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []
     records: list[dict[str, Any]] = []
     failed = False
     for path in files:
         try:
-            file = run(inspection.look_at, path, how)
+            file = inspection.look_at(path, how, safe=safe)
         except ArgumentError:
             raise
         except FAILURES as error:
@@ -73,7 +72,7 @@ def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
         if not as_json:
             _print(file.report)
     together = []
-    for pair in inspection.look_together(looked, how, run):
+    for pair in inspection.look_together(looked, how, safe=safe):
         together.append(dataclasses.asdict(pair))
         if not as_json:
             _print(pair)
