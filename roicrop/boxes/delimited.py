@@ -44,7 +44,7 @@ def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     lines = blocks(stream, source.name, _LONGEST_LINE)
     line, block = next((each for each in lines if any(map(str.strip, each[1]))), (1, []))
     if not block:
-        raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
+        raise BoxError(f"{source.name} is empty: begin it with a header such as x1,y1,x2,y2")
     header = _header(block, line, source.name, reading)
     table = _Table(header, source, reading)
     whole = table.part(line + header.lines, block[header.lines :], lines)

@@ -52,7 +52,7 @@ from roicrop.text import many, printable
 
 Values = list[Any] | NDArray[np.float64]
 _LARGEST_EXACT_INDEX: Final = 2.0**53
-_MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is worth reading
+_MOST_FAULTS: Final = 100_000  # unreadable rows, after which the rest is not worth reading
 
 
 @dataclass(slots=True)
@@ -129,14 +129,14 @@ class Records:
         turned = np.flatnonzero(np.nan_to_num(angles))
         if not len(turned):
             return
-        said = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
+        angle = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
         if reading.box_format is None:
             raise BoxError(
-                f"{said}, but {','.join(roles.coordinates)} are not centre and size: boxes with an "
-                f"angle are cx,cy,w,h and {name}; give --box-format {ROTATED} if these are, or "
+                f"{angle}, but {','.join(roles.coordinates)} are not centre and size: rotated "
+                f"boxes are cx,cy,w,h and {name}; give --box-format {ROTATED} if these are, or "
                 f"--box-format {roles.box_format} if no box is rotated"
             )
-        roles.warnings += (f"{said}, which is ignored: boxes are read as not rotated",)
+        roles.warnings += (f"{angle}, which is ignored: boxes are read as not rotated",)
 
     def _boxes(self, roles: Roles, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Boxes from one key, and a fifth number: an angle or a score, as the box format says."""
@@ -166,10 +166,10 @@ class Records:
         if self.producer.box_format and roles.box_format == "xywh":
             roles.box_format, roles.origin = self.producer.box_format, self.producer.name
         for name in (each for each in self.names if plain(each) in FORMAT_NAMES):
-            said = list(self._column(name))
-            for row, mode in enumerate(said):
+            modes = list(self._column(name))
+            for row, mode in enumerate(modes):
                 key = str(mode).removeprefix("BoxMode.")
-                if key not in MODES or mode != said[0]:
+                if key not in MODES or mode != modes[0]:
                     raise BoxError(
                         f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
                         "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
@@ -282,7 +282,7 @@ class Draft:
     def extend(self, part: Draft, where: str) -> Draft:
         """Append the rows of the next part of the file, which begins at `where`."""
         if self.roles != part.roles:
-            raise BoxError(f"{where}: the names differ from those of the lines before")
+            raise BoxError(f"{where}: the names differ from those in earlier lines")
         start = len(self.coords)
         if len(part.coords):
             self._empty = self._empty & part._empty if start else part._empty
@@ -293,8 +293,8 @@ class Draft:
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
-                f"{where}: {len(self.faults):,} rows before it hold no box that can be read; what "
-                f"is wrong with the first: {self.faults[min(self.faults)]}"
+                f"{where}: {len(self.faults):,} rows before it cannot be read; the first: "
+                f"{self.faults[min(self.faults)]}"
             )
         for name, some in part.unexplained.items():
             self.unexplained.setdefault(name, set()).update(some)
@@ -375,7 +375,7 @@ class Draft:
         numbers = self._numbers("image")
         if numbers is None:
             return None
-        index = numbers.view(np.int64)  # in its place, for there may be little room
+        index = numbers.view(np.int64)  # in place: memory may be short
         for some in in_blocks(len(numbers)):
             values = numbers[some].copy()
             whole = (np.abs(values) < _LARGEST_EXACT_INDEX) & (values == np.floor(values))

@@ -131,7 +131,7 @@ def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
         raise ArgumentError(
-            f"{source.name}: cannot tell the format of boxes by its name: give --boxes-format "
+            f"{source.name}: cannot tell the format of boxes from its name: give --boxes-format "
             f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]

@@ -82,7 +82,7 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
     If its options have changed, it fails; --overwrite does all rows again. A row that fails is
     reported in one line, and the batch goes on. With --json, each row is one line of JSON.
     """
-    if params["workers"] is not None:  # first, to be quick: they load what this process does, too
+    if params["workers"] is not None:  # first, so that they load modules while this process does
         Processes.prepare(["roicrop.job", "h5py"])
     return _Batch(ctx, params).run()
 
@@ -187,7 +187,7 @@ class _Batch:
                     continue
                 if task.viz and not replace and any(Path(task.viz).glob("*")):
                     raise OutputError(
-                        f"{task.viz} has pictures that are not of this batch: name another "
+                        f"{task.viz} has pictures that this batch did not draw: name another "
                         "directory, or replace them with --overwrite"
                     )
                 make_room([self._directory / place.output])
@@ -258,7 +258,7 @@ class _Batch:
             versions = ", ".join(sorted(self._versions))
             terminal.warn(
                 f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
-                f"{versions}, and this is {__version__}: --overwrite does such rows again"
+                f"{versions}, and this is {__version__}: --overwrite does these rows again"
             )
         if self._params["quiet"]:
             return

@@ -117,7 +117,7 @@ def _lines(
     for each in explanations:
         if left_out := each.left_out(only, most):
             of = f" of box {each.source.box}" if len(explanations) > 1 else ""
-            warn(f"{left_out:,} {each.terms}{of} are left out: --limit allows more")
+            warn(f"{left_out:,} {each.terms}{of} are left out: raise --limit to list more")
     if form == "trace":
         yield from chain.from_iterable(as_trace(each, only, most) for each in explanations)
     else:

@@ -190,8 +190,8 @@ _SAMPLING: Final = together(
     rule_option(
         "--aligned/--no-aligned",
         default=None,
-        help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; or "
-        "not.",
+        help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; "
+        "--no-aligned does the opposite.",
     ),
     rule_option("--min-size", type=MIN_SIZE, help="Enlarge boxes to at least this many cells."),
     rule_option(

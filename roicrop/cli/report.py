@@ -301,8 +301,8 @@ def warn_of_slow_core(seconds: float) -> None:
 
     if kernels.NAME == "numpy" and seconds > _LONG_RUN:
         warn(
-            "this was the NumPy core, and the compiled core is many times faster: install roicrop "
-            "where there is a C++ compiler"
+            "this run used the NumPy core, and the compiled core is many times faster: install "
+            "roicrop where there is a C++ compiler"
         )
 
 
@@ -327,7 +327,7 @@ def _fractions(job: Job) -> str:
     )
     if job.request.normalized:
         return f"fractions of {of}"
-    return f"pixels, made fractions of {of}"
+    return f"pixels, converted to fractions of {of}"
 
 
 def _counted(summary: RunSummary) -> str:
