@@ -28,40 +28,41 @@ _WHERE: Final = ("directory", "manifest", "features", "boxes")
 _SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
-)
+@declaring.command("batch jobs.csv -o crops --stride 16 --convention detectron2")
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
 @declaring.place_option("DIR", "Folder for all outputs, created if needed.", "directory")
 @declaring.which_option(
     "--features",
+    str,
+    "Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
+    "'maps/**/*.h5' keep its folders.",
     metavar="PATTERN",
     shell_complete=declaring.complete_files,
-    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
-    "'maps/**/*.h5' keep its folders.",
 )
 @declaring.which_option(
     "--boxes",
+    str,
+    "Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand for "
+    "parts of its path.",
     metavar="NAME",
     shell_complete=declaring.complete_files,
-    help="Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand "
-    "for parts of its path.",
 )
 @declaring.running_option(
     "--workers",
-    type=declaring.COUNT,
-    help="Number of processes that share the rows; if one dies, only its row fails.  "
-    "[default: this process]",
+    declaring.COUNT,
+    "Number of processes that share the rows; if one dies, only its row fails.  [default: this "
+    "process]",
 )
 @declaring.running_option(
     "--shard",
-    type=declaring.SHARD,
-    help="Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
+    declaring.SHARD,
+    "Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
 )
 @declaring.running_option(
     "--scheduler",
+    str,
+    "Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
     metavar="ADDRESS",
-    help="Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
 )
 @options.EITHER
 @options.READING
@@ -87,7 +88,7 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
     return _Batch(ctx, params).run()
 
 
-@declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@declaring.command("index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @declaring.place_option("INDEX", "File to write, ending in .h5 or .hdf5.")
 @options.OVERWRITE
@@ -202,16 +203,9 @@ class _Batch:
         from roicrop.job import INPUTS, Entry, inputs_of, result_options
 
         own = _parameters(self._ctx, self._columns, row, self._base)
-        params = {
-            **self._params,
-            **own,
-            "output": str(self._directory / place.output),
-            "viz": place.pictures,
-        }
-        if "threads" not in own:
-            params["threads"] = self._threads
-        if "memory" not in own:
-            params["memory"] = self._memory
+        places = {"output": str(self._directory / place.output), "viz": place.pictures}
+        shares = {"threads": self._threads, "memory": self._memory}
+        params = {**self._params, **shares, **own, **places}
         operator = params["operator"]
         task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
         recorded = ["dtype", "compression", "reduce"]

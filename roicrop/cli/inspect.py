@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
 
 
-@declaring.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
+@declaring.command("inspect maps.h5 boxes.json --stride 16")
 @click.argument(
     "files",
     metavar="FILE...",
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @options.PLACING
 @declaring.running_option(
     "--safe",
-    is_flag=True,
-    help="Read each file in a separate process, so that one that crashes HDF5 is only an error.",
+    declaring.FLAG,
+    "Read each file in a separate process, so that one that crashes HDF5 is only an error.",
 )
 @declaring.json_option("Print the full report as one JSON object.")
 def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:

@@ -212,11 +212,10 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
 def _levels_record(job: Job) -> Record:
     rule = job.level_rule
+    facts = ("program", "canonical_size", "canonical_level")
     return {
         "rule": rule and rule.name,
-        "program": rule and rule.program,
-        "canonical_size": rule and rule.canonical_size,
-        "canonical_level": rule and rule.canonical_level,
+        **{name: rule and getattr(rule, name) for name in facts},
         "boxes": job.on_levels,
         "on_none": job.on_no_level,
     }
@@ -307,7 +306,7 @@ def warn_of_slow_core(seconds: float) -> None:
 
 
 def _value(both: tuple[object, object] | None) -> str:
-    return "" if both is None else f"{both[1]} (its own: {both[0]})"
+    return "" if both is None else f"{both[1]} (instead of {both[0]})"
 
 
 def _pictures(summary: RunSummary) -> list[str]:

@@ -57,7 +57,7 @@ def _(file: PooledFile) -> Iterator[str]:
     yield f"{file.path}: {by}, {_bytes(file.size)}"
     said = dict(file.parameters)
     if file.convention:
-        changes = [f"{rule} {ran} (its own: {own})" for rule, (own, ran) in file.changed.items()]
+        changes = [f"{rule} {ran} (instead of {own})" for rule, (own, ran) in file.changed.items()]
         but = f", but {', '.join(changes)}" if changes else ""
         operator = {str(op): name for op, name in OPERATORS.items()}.get(
             str(said.get("operator")), "pooled"

@@ -196,7 +196,9 @@ def test_the_summary_says_what_ran_on_standard_error() -> None:
     result = align("--convention", "detectron2", "--sampling-ratio", "2", "--no-aligned")
     assert result.out == ""
     lines = {line[:11].strip(): line[12:] for line in result.err.splitlines()}
-    assert lines["align"] == "detectron2, but --sampling-ratio 2 (its own: adaptive), --no-aligned"
+    assert (
+        lines["align"] == "detectron2, but --sampling-ratio 2 (instead of adaptive), --no-aligned"
+    )
     assert "maps.h5::/features: 2 images of 4 channels, 10×12 cells, float32" in lines["features"]
     assert "boxes.csv: 3 boxes, csv, xyxy (header); image_index" in lines["boxes"]
     assert lines["scale"] == "0.125, stride 8 (attribute stride)"
@@ -209,7 +211,7 @@ def test_the_json_has_everything_in_the_summary_and_more() -> None:
     assert said["version"] == roicrop.__version__
     assert said["core"] == kernels.NAME
     assert said["convention"]["name"] == "detectron2"
-    assert said["convention"]["options"] == {"--mode": "max (its own: avg)"}
+    assert said["convention"]["options"] == {"--mode": "max (instead of avg)"}
     assert said["convention"]["overrides"] == {"mode": {"convention": "avg", "used": "max"}}
     assert said["parameters"]["rules"]["offset_after"] == -0.5
     assert said["parameters"]["rules"]["max_start"] == "-inf"

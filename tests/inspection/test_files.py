@@ -142,7 +142,7 @@ def test_an_output_says_which_convention_made_it(suffix: str) -> None:
     assert file["values"]["looked_at"] == 3 * 4 * 4 * 5
     assert file["odd"] == []
     text = inspect(f"out.{suffix}").out
-    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (its own: adaptive)" in text
+    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (instead of adaptive)" in text
     assert "output size 4×5" in text
 
 
