@@ -290,6 +290,7 @@ MEMORY: Final = running_option(
     "Memory for maps, chunks and pooled rows together, as in 300MB; never changes the result.  "
     "[default: a quarter of the machine's, at most 2GB]",
 )
+CROPPING: Final = together(READING, TENSOR, VIZ, MEMORY, RUNNING)
 
 
 def album(
