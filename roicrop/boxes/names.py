@@ -264,8 +264,8 @@ class Producer:
     """A program that writes boxes, and how to recognise its files.
 
     name: for summaries and documents.
-    columns: of lines without a header; kinds: of their cells: t(ext), n(umber), f(raction);
-        options: others that such files need.
+    columns: the value of `--columns` for lines without a header; kinds: what their cells hold:
+        t(ext), n(umber) or f(raction); options: further options that such files need.
     records: keys under which an entry may have its records. under: the key of the entries, if any.
     marks: other keys (see `plain`) that an entry has; record_marks: that a record has.
     arrays: True if an entry holds lists of boxes, scores and labels instead of records.
