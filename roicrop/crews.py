@@ -117,11 +117,12 @@ class Processes:
         from concurrent.futures import ProcessPoolExecutor
 
         before = set(multiprocessing.active_children())
+        self._ended.clear()
         workers = 1 if alone else self._workers
         context: Any = multiprocessing.get_context(_METHOD)
         pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE,))
         try:
-            yield _Watched(pool, before, self._ended)
+            yield _Watched(pool, workers, before, self._ended)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop([each for each in multiprocessing.active_children() if each not in before])
@@ -188,9 +189,9 @@ class _Watched(Executor):
     """A pool whose processes are recorded, because the pool forgets those that died."""
 
     def __init__(
-        self, pool: Executor, before: set[BaseProcess], processes: list[BaseProcess]
+        self, pool: Executor, most: int, before: set[BaseProcess], processes: list[BaseProcess]
     ) -> None:
-        self._pool, self._before, self._processes = pool, before, processes
+        self._pool, self._most, self._before, self._processes = pool, most, before, processes
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
@@ -200,7 +201,8 @@ class _Watched(Executor):
                 future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
-        self._processes[:] = list(set(active_children()) - self._before)
+        if len(self._processes) < self._most:  # it takes time to ask each of them
+            self._processes[:] = list(set(active_children()) - self._before)
         return future
 
 

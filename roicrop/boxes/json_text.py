@@ -11,16 +11,17 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records, draft_of_matrix
+from roicrop.boxes.draft import Draft, Records, draft_of_matrix
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
     FORMAT_NAMES,
     MMDETECTION,
+    NESTED,
     PRODUCERS,
     SPELLINGS,
     Producer,
@@ -28,46 +29,12 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.table import ROTATED, Source
+from roicrop.boxes.table import ROTATED, Coco, CocoImage, Lines, Source
 from roicrop.errors import BoxError
 from roicrop.files import text as texts
 from roicrop.files.numbers import boxes_of, depth_of
 from roicrop.files.text import opened, parse_json, shown
 from roicrop.text import listing, printable
-
-if TYPE_CHECKING:
-    from roicrop.boxes.table import Lines
-
-
-@dataclass(frozen=True, slots=True)
-class CocoImage:
-    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
-
-    position: int
-    file_name: str | None
-    size: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Coco:
-    """The images and categories of a COCO file, by their id as text (7 is "7").
-
-    path: the file, for messages. categories: id → name.
-    """
-
-    path: str
-    images: dict[str, CocoImage]
-    categories: dict[str, str]
-
-    @property
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Image id → (height, width), for images that have both."""
-        return {identity: image.size for identity, image in self.images.items() if image.size}
-
-    def add(self, other: Coco) -> None:
-        """Append the other's images that are new."""
-        for identity, image in other.images.items():
-            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
 
 
 def read_coco(path: str) -> Coco:
@@ -86,8 +53,8 @@ def coco_of(value: dict[str, Any], path: str) -> Coco:
     for position, (identity, entry) in enumerate(_entries(value, "images", path)):
         if identity in images:
             raise BoxError(
-                f"{path}: images[{position}] has id {identity}, "
-                f"as images[{images[identity].position}] has: ids must be unique"
+                f"{path}: images[{position}] has the same id {identity} as "
+                f"images[{images[identity].position}]: ids must be unique"
             )
         height, width = entry.get("height"), entry.get("width")
         has_size = isinstance(height, int) and isinstance(width, int) and height * width
@@ -135,7 +102,7 @@ class _Entry:
     """One image of a document: its name, its other keys, and the records of its boxes."""
 
     name: str | None
-    said: dict[str, Any]
+    facts: dict[str, Any]
     records: list[Any]
 
 
@@ -199,7 +166,7 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
 def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
     for producer in PRODUCERS:
         if found := producer.entries(value):
-            entries = [_Entry(key, *producer.split(key, said, name)) for key, said in found]
+            entries = [_Entry(key, *producer.split(key, facts, name)) for key, facts in found]
             return _Document(producer.name, entries, producer, first)
     if isinstance(value, dict) and {*map(type, value.values())} == {list}:
         return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
@@ -268,7 +235,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
             width = max((len(each) for each in records if isinstance(each, list)), default=5)
         matrix, faults = boxes_of(records, width)
         format = document.format
-        draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
+        draft = draft_of_matrix(matrix, source, reading, format, beside, faults, producer)
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft
@@ -279,7 +246,7 @@ def _check_alike(records: list[Any], producer: Producer, source: Source) -> None
     if len(kinds) > 1 or not kinds <= {list, dict}:
         row = next((n for n, each in enumerate(records) if type(each) is not type(records[0])), 0)
         raise BoxError(
-            f"{source.where(row)} is {shown(records[row])}: write each box alike, as "
+            f"{source.where(row)} is {shown(records[row])}: write every box the same way, as "
             "[x1, y1, x2, y2] or as an object"
         )
     if kinds == {list} and not producer.arrays:
@@ -287,13 +254,13 @@ def _check_alike(records: list[Any], producer: Producer, source: Source) -> None
 
 
 def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) -> dict[int, str]:
-    """Faults of records that lack a meaningful key which others have."""
+    """Faults of records that lack a meaningful key that others have."""
     keys = dict.fromkeys(chain.from_iterable(shapes))
     needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
     lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
     rows = enumerate(map(tuple, records)) if any(lacks.values()) else ()
     return {
-        row: f"has no {printable(lacks[shape])}, which other boxes have"
+        row: f"has no {printable(lacks[shape])}, but other boxes do"
         for row, shape in rows
         if shape and lacks[shape] is not None
     }
@@ -306,12 +273,12 @@ def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
     """
     entries = document.entries
     known = _BESIDE_ARRAYS if document.producer.arrays else _BESIDE_RECORDS
-    for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
+    for key in dict.fromkeys(chain.from_iterable(entry.facts for entry in entries)):
         if plain(key) not in known:
             continue
         column: list[Any] = []
         for entry in entries:
-            values, count = entry.said.get(key), len(entry.records)
+            values, count = entry.facts.get(key), len(entry.records)
             if isinstance(values, list) and len(values) != count:
                 raise BoxError(
                     f"{name}: {printable(key)} has {len(values)} values for {count} boxes"
@@ -328,30 +295,30 @@ def _images(
     An id, a file name, the key in the document, or the position; None if only records may tell.
     """
     entries = document.entries
-    if len(entries) == 1 and "images" in entries[0].said:
-        return None, (), coco_of(entries[0].said, name)
-    said = [{plain(k): v for k, v in e.said.items() if not isinstance(v, dict)} for e in entries]
+    if len(entries) == 1 and "images" in entries[0].facts:
+        return None, (), coco_of(entries[0].facts, name)
+    facts = [{plain(k): v for k, v in e.facts.items() if not isinstance(v, dict)} for e in entries]
     by_hand = [plain(reading.by_hand["image"])] if "image" in reading.by_hand else []
     known = (*by_hand, *_IMAGE_NAMES)
-    keys = [k for k in known if all(isinstance(its.get(k), (str, int, float)) for its in said)]
+    keys = [k for k in known if all(isinstance(its.get(k), (str, int, float)) for its in facts)]
     if keys:
-        key = next(each for each in entries[0].said if plain(each) == keys[0])
-        images = [its[keys[0]] for its in said]
+        key = next(each for each in entries[0].facts if plain(each) == keys[0])
+        images = [its[keys[0]] for its in facts]
         if keys[0] == "cocourl":
             images = [str(each).rpartition("/")[2] for each in images]
         if keys[0] != "imageid" or not keys[1:] or by_hand:
             return "image" if keys[0] == "name" else key, images, None  # a record's is its label
-        listed = {str(i): {**e.said, "id": i} for i, e in zip(images, entries, strict=True)}
+        listed = {str(i): {**e.facts, "id": i} for i, e in zip(images, entries, strict=True)}
         return key, images, coco_of({"images": list(listed.values())}, name)
     names = [entry.name for entry in entries]
     if None not in names:
         record = next(chain.from_iterable(entry.records for entry in entries), None)
         names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
         return (None, (), None) if names_it else ("image", names, None)
-    named = [any(key in its for key in _IMAGE_NAMES) for its in said]
+    named = [any(key in its for key in _IMAGE_NAMES) for its in facts]
     if document.first + len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None
     if any(named) and not all(named):
         row = named.index(False)
-        raise BoxError(f"{name}: image {row} of the list has no name, which others have")
+        raise BoxError(f"{name}: image {row} of the list has no name, but others do")
     return None, (), None

@@ -1,6 +1,6 @@
 """The command line: one file for each command, and `main`, which is the program.
 
-Nothing of roicrop is imported here: a process may be told to stop while it starts.
+It imports nothing else of roicrop, because a process may be told to stop while it starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def stopped(number: int) -> int:
 
 
 def stop_at_once() -> None:
-    """Have signals end the program while there is nothing to clean up: as it starts, and ends."""
+    """Let signals end the program at once, as long as there is nothing to clean up."""
 
     def ignore() -> None:
         for each in STOPS:
@@ -42,7 +42,7 @@ def stop_at_once() -> None:
         os._exit(stopped(number))
 
     for each in STOPS:
-        # Ctrl-C is ignored by what a shell runs in the background, SIGHUP under nohup.
+        # Background jobs of a shell ignore Ctrl-C, and nohup ignores SIGHUP: keep it so.
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, stop)
-    atexit.register(ignore)  # Python forgets handlers soon after, when all is done
+    atexit.register(ignore)  # Python drops its handlers soon after

@@ -28,48 +28,41 @@ _WHERE: Final = ("directory", "manifest", "features", "boxes")
 _SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
-)
+@declaring.command("batch jobs.csv -o crops --stride 16 --convention detectron2")
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    "directory",
-    metavar="DIR",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="Folder for all outputs, created if needed.",
-)
+@declaring.place_option("DIR", "Folder for all outputs, created if needed.", "directory")
 @declaring.which_option(
     "--features",
+    str,
+    "Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
+    "'maps/**/*.h5' keep its folders.",
     metavar="PATTERN",
     shell_complete=declaring.complete_files,
-    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
-    "'maps/**/*.h5' keep its folders.",
 )
 @declaring.which_option(
     "--boxes",
+    str,
+    "Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand for "
+    "parts of its path.",
     metavar="NAME",
     shell_complete=declaring.complete_files,
-    help="Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand "
-    "for parts of its path.",
 )
 @declaring.running_option(
     "--workers",
-    type=declaring.COUNT,
-    help="Number of processes that share the rows; if one dies, only its row fails.  "
-    "[default: this process]",
+    declaring.COUNT,
+    "Number of processes that share the rows; if one dies, only its row fails.  [default: this "
+    "process]",
 )
 @declaring.running_option(
     "--shard",
-    type=declaring.SHARD,
-    help="Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
+    declaring.SHARD,
+    "Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
 )
 @declaring.running_option(
     "--scheduler",
+    str,
+    "Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
     metavar="ADDRESS",
-    help="Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
 )
 @options.EITHER
 @options.READING
@@ -90,21 +83,14 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
     If its options have changed, it fails; --overwrite does all rows again. A row that fails is
     reported in one line, and the batch goes on. With --json, each row is one line of JSON.
     """
-    if params["workers"] is not None:  # first, to be quick: they load what this process does, too
+    if params["workers"] is not None:  # first, so that they load modules while this process does
         Processes.prepare(["roicrop.job", "h5py"])
     return _Batch(ctx, params).run()
 
 
-@declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@declaring.command("index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    metavar="INDEX",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="File to write, ending in .h5 or .hdf5.",
-)
+@declaring.place_option("INDEX", "File to write, ending in .h5 or .hdf5.")
 @options.OVERWRITE
 @options.REPORT
 def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
@@ -165,7 +151,7 @@ class _Batch:
         """Do the rows; return the exit status."""
         from roicrop.job import Done, Ledger, carry_out
 
-        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        quiet = self._params["quiet"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
@@ -180,9 +166,7 @@ class _Batch:
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
                     with self._bar.aside():
-                        report.show_row(
-                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
-                        )
+                        report.show_row(outcome.result.said, row.where, quiet=quiet)
                     self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
@@ -204,7 +188,7 @@ class _Batch:
                     continue
                 if task.viz and not replace and any(Path(task.viz).glob("*")):
                     raise OutputError(
-                        f"{task.viz} has pictures that are not of this batch: name another "
+                        f"{task.viz} has pictures that this batch did not draw: name another "
                         "directory, or replace them with --overwrite"
                     )
                 make_room([self._directory / place.output])
@@ -219,18 +203,11 @@ class _Batch:
         from roicrop.job import INPUTS, Entry, inputs_of, result_options
 
         own = _parameters(self._ctx, self._columns, row, self._base)
-        params = {
-            **self._params,
-            **own,
-            "output": str(self._directory / place.output),
-            "viz": place.pictures,
-        }
-        if "threads" not in own:
-            params["threads"] = self._threads
-        if "memory" not in own:
-            params["memory"] = self._memory
+        places = {"output": str(self._directory / place.output), "viz": place.pictures}
+        shares = {"threads": self._threads, "memory": self._memory}
+        params = {**self._params, **shares, **own, **places}
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.row_summary, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
         recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
         if task.viz is not None:
@@ -275,7 +252,7 @@ class _Batch:
             versions = ", ".join(sorted(self._versions))
             terminal.warn(
                 f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
-                f"{versions}, and this is {__version__}: --overwrite does such rows again"
+                f"{versions}, and this is {__version__}: --overwrite does these rows again"
             )
         if self._params["quiet"]:
             return

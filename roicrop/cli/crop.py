@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from roicrop.job import Task
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2"
-)
+@declaring.command("align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2")
 @options.FILES
 @options.OUTPUT
 @options.ALIGN
@@ -35,9 +33,7 @@ def align(**params: Any) -> None:
     _run(params, "align")
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop pool maps.h5 boxes.json -o crops.h5 --output-size 7x7"
-)
+@declaring.command("pool maps.h5 boxes.json -o crops.h5 --output-size 7x7")
 @options.FILES
 @options.OUTPUT
 @options.POOL

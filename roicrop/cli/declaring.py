@@ -58,9 +58,23 @@ def together(*options: Decorator[Any]) -> Decorator[Any]:
     return decorate
 
 
-command: Final = partial(click.command, cls=Command)
+def command(example: str) -> Callable[[_Function], click.Command]:
+    """A command, and what follows `roicrop` in the example at the end of its help."""
+    return click.command(cls=Command, epilog=f"\b\nExample: roicrop {example}")
+
+
+FLAG: Final = None
+"""The type of an option without a value."""
+
+
+def _option(heading: str, names: str, type: Any, help: str, **more: Any) -> Decorator[Any]:
+    """An option under a heading; names: as in "-o --output place", the last for its parameter."""
+    more |= {"is_flag": True} if type is FLAG else {"type": type}
+    return click.option(*names.split(), cls=Option, heading=heading, help=help, **more)
+
+
 output_option, rule_option, lie_option, which_option, picture_option, running_option = (
-    partial(click.option, cls=Option, heading=heading) for heading in HEADINGS
+    partial(_option, heading) for heading in HEADINGS
 )
 
 
@@ -71,6 +85,17 @@ def complete_files(
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
+
+
+def place_option(metavar: str, help: str, name: str = "output", **more: Any) -> Decorator[Any]:
+    """-o, the file or folder to write; name: of the command's parameter."""
+    more = {"required": "default" not in more, "shell_complete": complete_files, **more}
+    return output_option(f"-o --output {name}", str, help, metavar=metavar, **more)
+
+
+def json_option(help: str) -> Decorator[Any]:
+    """--json, the parameter `as_json`."""
+    return running_option("--json as_json", FLAG, help)
 
 
 def complete_conventions(*operators: Operator) -> _Complete:
@@ -216,5 +241,6 @@ MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_s
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
+NAME: Final = _Text("NAME", "a name", str, names=True)
 COLUMNS: Final = _Text("A,B,…", "names separated by commas", _read_columns, names=True)
 CHANNEL: Final = _Text("N", "a channel number, counted from 0", _read_channel)

@@ -212,11 +212,10 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
 def _levels_record(job: Job) -> Record:
     rule = job.level_rule
+    facts = ("program", "canonical_size", "canonical_level")
     return {
         "rule": rule and rule.name,
-        "program": rule and rule.program,
-        "canonical_size": rule and rule.canonical_size,
-        "canonical_level": rule and rule.canonical_level,
+        **{name: rule and getattr(rule, name) for name in facts},
         "boxes": job.on_levels,
         "on_none": job.on_no_level,
     }
@@ -268,24 +267,30 @@ class RowSummary:
 
     cautions: Sequence[Caution]
     line: Line
-    record: Record
+    record: Record | None
 
 
 def row_summary(
-    command: str, job: Job, start: float, *, cropped: Cropped, pictures: Sequence[str]
+    command: str,
+    as_json: bool,
+    job: Job,
+    start: float,
+    *,
+    cropped: Cropped,
+    pictures: Sequence[str],
 ) -> RowSummary:
-    """Summarise a row that ends now; see `RunSummary`."""
+    """Summarise a row that ends now, for JSON too if wanted; see `RunSummary`."""
     summary = RunSummary(command, job, start, cropped, pictures)
     line = (command, _output(cropped, summary.seconds))
-    return RowSummary(summary.cautions, line, as_record(summary))
+    return RowSummary(summary.cautions, line, as_record(summary) if as_json else None)
 
 
-def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> None:
+def show_row(summary: RowSummary, where: str, *, quiet: bool) -> None:
     """Print the warnings, the line and the JSON of one row."""
     show_cautions(summary.cautions, f"{where}: ")
     if not quiet:
         show_lines([summary.line])
-    if as_json:
+    if summary.record is not None:
         click.echo(json_line({"row": where, **summary.record}))
 
 
@@ -295,13 +300,13 @@ def warn_of_slow_core(seconds: float) -> None:
 
     if kernels.NAME == "numpy" and seconds > _LONG_RUN:
         warn(
-            "this was the NumPy core, and the compiled core is many times faster: install roicrop "
-            "where there is a C++ compiler"
+            "this run used the NumPy core, and the compiled core is many times faster: install "
+            "roicrop where there is a C++ compiler"
         )
 
 
 def _value(both: tuple[object, object] | None) -> str:
-    return "" if both is None else f"{both[1]} (its own: {both[0]})"
+    return "" if both is None else f"{both[1]} (instead of {both[0]})"
 
 
 def _pictures(summary: RunSummary) -> list[str]:
@@ -321,7 +326,7 @@ def _fractions(job: Job) -> str:
     )
     if job.request.normalized:
         return f"fractions of {of}"
-    return f"pixels, made fractions of {of}"
+    return f"pixels, converted to fractions of {of}"
 
 
 def _counted(summary: RunSummary) -> str:

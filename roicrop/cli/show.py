@@ -18,42 +18,38 @@ if TYPE_CHECKING:
     from roicrop.job import Job
 
 
-@declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
+@declaring.command("show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@declaring.output_option(
-    "-o",
-    "--output",
+@declaring.place_option(
+    "PLACE",
+    "Folder, a .png file for a single picture, or an .html file for an interactive page.  "
+    "[default: the current folder]",
     "place",
-    metavar="PLACE",
     default=".",
     show_default=False,
-    shell_complete=declaring.complete_files,
-    help="Folder, a .png file for a single picture, or an .html file for an interactive page.  "
-    "[default: the current folder]",
 )
 @declaring.picture_option(
     "--figure",
-    type=click.Choice(["box", "overview", "sheet", "coverage"]),
+    click.Choice(["box", "overview", "sheet", "coverage"]),
+    "Draw one figure per box, or one per image: all boxes on it (overview), their pooled values "
+    "(sheet), or the cells they read (coverage).",
     default="box",
-    help="Draw one figure per box, or one per image: all boxes on it (overview), their pooled "
-    "values (sheet), or the cells they read (coverage).",
 )
 @declaring.which_option(
-    "--box",
-    "boxes_drawn",
-    type=declaring.ROWS,
-    help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8; all for a figure per image or a page]",
+    "--box boxes_drawn",
+    declaring.ROWS,
+    "Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  [default: the first 8; all "
+    "for a figure per image or a page]",
 )
 @options.EITHER
 @declaring.picture_option(
-    "--both", is_flag=True, help="Draw RoIAlign and RoIPool of each box side by side."
+    "--both", declaring.FLAG, "Draw RoIAlign and RoIPool of each box side by side."
 )
 @options.DRAWING
 @declaring.picture_option(
     "--max-size",
-    type=declaring.MEMORY_SIZE,
-    help="Largest size of a page, as in 5MB; channels are left out first, then photographs, then "
+    declaring.MEMORY_SIZE,
+    "Largest size of a page, as in 5MB; channels are left out first, then photographs, then "
     "images.  [default: 20MB]",
 )
 @options.READING

@@ -27,7 +27,7 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
     elif isinstance(error, RoicropError):
         text, status = str(error), error.exit_status
     elif isinstance(error, OSError):
-        # Errors of files name the file, so that one without a name is about a stream.
+        # An error about a file names the file, so one without a name is about a stream.
         place = "standard output" if error.filename is None else os.fsdecode(error.filename)
         text, status = f"{place}: {error.strerror or error}", RoicropError.exit_status
     else:

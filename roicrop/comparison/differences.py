@@ -18,21 +18,20 @@ from roicrop.job import Rows
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
-_BLOCK: Final = 1 << 20  # features summed at a time
-
 
 @dataclass(slots=True)
 class Spread:
     """The finite features that boxes were pooled from.
 
     count: their number. squares: the sum of squared distances from the mean. largest: the largest
-        magnitude.
+        magnitude. is_sample: True if they are a sample of some maps.
     """
 
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     largest: float = 0.0
+    is_sample: bool = False
 
     @property
     def deviation(self) -> float:
@@ -44,16 +43,14 @@ class Spread:
         return difference / self.deviation if self.deviation else None
 
     def add(self, features: Array) -> float:
-        """Add a contiguous map; returns its largest magnitude."""
-        largest = 0.0
-        for start in range(0, features.size, _BLOCK):
-            with np.errstate(invalid="ignore"):  # signalling NaN
-                block = features.reshape(-1)[start : start + _BLOCK].astype(np.float64)
-            if not np.isfinite(block).all():
-                block = block[np.isfinite(block)]
-            if len(block):
-                largest = max(largest, float(np.abs(block).max()))
-                self._merge(block)
+        """Add features; returns their largest magnitude."""
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            block = features.astype(np.float64).ravel()
+        if not np.isfinite(block).all():
+            block = block[np.isfinite(block)]
+        largest = float(np.abs(block).max(initial=0.0))
+        if len(block):
+            self._merge(block)
         self.largest = max(self.largest, largest)
         return largest
 

@@ -190,12 +190,14 @@ def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
     """The definitions of σ and of the tolerance, and how the conventions were run."""
     spread, tolerance = comparison.spread, comparison.tolerance
     if spread.deviation:
-        yield f"σ = {_number(spread.deviation)}: the standard deviation of the features"
+        features = "a sample of the features" if spread.is_sample else "the features"
+        yield f"σ = {_number(spread.deviation)}: the standard deviation of {features}"
     span = _number(tolerance.least)
     if tolerance.least != tolerance.most:
         span += f" to {_number(tolerance.most)}"
     if tolerance.given is None:
-        span += f": {exact(TOLERANCE)} × the largest |feature| of the map, or × 1 if that is less"
+        of = "a sample of the map" if spread.is_sample else "the map"
+        span += f": {exact(TOLERANCE)} × the largest |feature| of {of}, or × 1 if that is less"
     yield f"tolerance = {span}"
     if job.source.dtype.itemsize < 4:
         yield f"{job.source.dtype} features were pooled in float32, without rounding the result"
@@ -236,6 +238,7 @@ def as_record(comparison: Comparison, job: Job) -> Record:
             "mean": spread.mean,
             "standard_deviation": spread.deviation,
             "largest_magnitude": spread.largest,
+            "sampled": spread.is_sample,
         },
         "refusals": [
             {"name": variant.name, "boxes": refusals.count, "messages": refusals.messages}
@@ -262,7 +265,7 @@ def _pair_record(pair: Pair, comparison: Comparison, job: Job) -> Record:
         "largest_relative": relative(tally.largest),
         "mean_relative": relative(tally.mean),
         "why": [_reason_record(reason) for reason in pair.reasons],
-        "why_of_boxes": pair.studied,
+        "why_of_boxes": pair.ablation.boxes,
         "worst": [_worst_record(found, comparison, job) for found in pair.worst],
         "picture": pair.picture,
     }

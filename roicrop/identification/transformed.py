@@ -27,7 +27,8 @@ from roicrop.identification.hypotheses import (
     reread,
     stacked,
 )
-from roicrop.identification.pooled import HALF, Pooled, Probe, allowance, apart, in_tolerances
+from roicrop.identification.pooled import HALF, Pooled, allowance, apart, in_tolerances
+from roicrop.identification.probe import Probe
 from roicrop.identification.search import crops_as_said
 from roicrop.job import Job, Rows
 from roicrop.text import brief, distance

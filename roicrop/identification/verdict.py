@@ -16,7 +16,8 @@ from roicrop.boxes import find_bad
 from roicrop.conventions import LEVEL_RULES, Convention, effective
 from roicrop.errors import BoxError, RoicropError
 from roicrop.identification.hypotheses import Reading, given_reading
-from roicrop.identification.pooled import COORDINATE, HALF, RELATIVE, Pooled, Probe, choose
+from roicrop.identification.pooled import COORDINATE, HALF, RELATIVE, Pooled
+from roicrop.identification.probe import Probe, choose
 from roicrop.identification.residual import Residual, find_residual
 from roicrop.identification.search import Found, search
 from roicrop.identification.trials import (

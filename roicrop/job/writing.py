@@ -103,7 +103,7 @@ class Writing:
         falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
         for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
             self._output.write(rows[start:end], values[start:end])
-        return _non_finite(values)
+        return int(values.size - np.count_nonzero(np.isfinite(values)))
 
     def _reduced(self, pooled: Features) -> Features:
         if self._reduce is None:
@@ -121,10 +121,3 @@ class Writing:
         self.non_finite += write.result()
         self._progress(count)
         self._free.append(buffer)
-
-
-def _non_finite(values: Features) -> int:
-    """The number of values that are NaN or infinite; one pass if there are none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = values.sum(dtype=np.result_type(values, np.float32))
-    return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())

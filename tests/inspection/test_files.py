@@ -63,9 +63,30 @@ def test_what_is_odd_about_boxes_is_told(csv: str, words: str) -> None:
     assert words in inspect("b.csv").out
 
 
-def test_the_same_box_on_another_image_or_of_another_label_is_no_repetition() -> None:
-    Path("b.csv").write_text("image,label,x1,y1,x2,y2\na,1,1,2,3,4\nb,1,1,2,3,4\na,2,1,2,3,4\n")
+@pytest.mark.parametrize(
+    "csv",
+    [
+        "image,label,x1,y1,x2,y2\na,1,1,2,3,4\nb,1,1,2,3,4\na,2,1,2,3,4\n",
+        "cx,cy,w,h,angle\n9,9,3,4,10\n9,9,3,4,20\n",
+    ],
+)
+def test_boxes_on_other_images_or_with_another_label_or_angle_do_not_repeat(csv: str) -> None:
+    Path("b.csv").write_text(csv)
     assert found("b.csv")["repeated"] == 0
+
+
+def test_of_very_many_images_the_first_are_listed_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("roicrop.inspection.boxes._MOST_NAMED", 6)
+    rows = [f"im{n}.jpg,1,2,3,{n}\n" for n in [*range(4, 14), 4, 13, 13]]
+    Path("b.csv").write_text("image,x1,y1,x2,y2\n" + "".join(rows))
+    file = found("b.csv")
+    assert list(file["images"].items()) == [("im4.jpg", 2)] + [
+        (f"im{n}.jpg", 1) for n in range(5, 10)
+    ]
+    assert file["more_images"] == 4
+    assert "10, by image: im4.jpg (2 boxes), im5.jpg (1 box)" in inspect("b.csv").out
 
 
 def test_boxes_outside_the_image_are_counted_by_the_size_that_coco_says() -> None:
@@ -121,7 +142,7 @@ def test_an_output_says_which_convention_made_it(suffix: str) -> None:
     assert file["values"]["looked_at"] == 3 * 4 * 4 * 5
     assert file["odd"] == []
     text = inspect(f"out.{suffix}").out
-    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (its own: adaptive)" in text
+    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (instead of adaptive)" in text
     assert "output size 4×5" in text
 
 
