@@ -5,7 +5,6 @@ Little is imported here, so that other processes can begin while this one import
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
@@ -92,6 +91,7 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        self._threads = max(1, (os.cpu_count() or 1) // workers)
         self.at_once = workers + 1  # so that no worker has to wait for this process
         self._ended: list[BaseProcess] = []
 
@@ -120,7 +120,7 @@ class Processes:
         self._ended.clear()
         workers = 1 if alone else self._workers
         context: Any = multiprocessing.get_context(_METHOD)
-        pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE,))
+        pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE * self._threads,))
         try:
             yield _Watched(pool, workers, before, self._ended)
         except BaseException:
@@ -202,20 +202,20 @@ class _Watched(Executor):
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
         if len(self._processes) < self._most:  # it takes time to ask each of them
-            self._processes[:] = list(set(active_children()) - self._before)
+            self._processes += set(active_children()) - self._before - set(self._processes)
         return future
 
 
 def _name(code: int) -> str:
-    if code == _SILENT:
-        return f"no sign of life for {SILENCE:g} s"
+    if code == -_SILENT:
+        return f"no sign of life in {SILENCE:g} s of computing"
     try:
         return signal.Signals(-code).name if code < 0 else f"status {code}"
     except ValueError:
         return f"signal {-code}"
 
 
-_SILENT: Final = 1  # the exit status of a process that faulthandler ends
+_SILENT: Final = getattr(signal, "SIGPROF", 0)  # Windows has no such timer
 _PATIENCE: Final = 3.0  # seconds to wait for a process that is told to end
 
 
@@ -229,23 +229,29 @@ def _stop(processes: Iterable[BaseProcess]) -> None:
         process.kill()
 
 
-SILENCE = 120.0  # seconds that a process may hold Python's lock before it is ended
+SILENCE = 120.0  # seconds of computing for which a thread may hold Python's lock
 
 
 def _begin_worker(silence: float) -> None:
-    """Make a worker end with the process that it works for, or if it never releases the lock."""
+    """Make a worker end with the process that it works for, or if it never releases the lock.
+
+    silence: seconds of computing, of all threads together, without a sign of life.
+    """
     for number in _OF_GROUP:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    threading.Thread(target=_show_life, args=(silence,), daemon=True).start()
+    if _SILENT:
+        threading.Thread(target=_show_life, args=(silence,), daemon=True).start()
 
 
 def _show_life(silence: float) -> None:
-    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock."""
-    with open(os.devnull, "w") as nowhere:
-        while True:
-            faulthandler.dump_traceback_later(silence, exit=True, file=nowhere)
-            time.sleep(silence / 10)
+    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock.
+
+    It is the processor's time that runs out, not the clock's: a slow disk may take any time.
+    """
+    while True:
+        signal.setitimer(signal.ITIMER_PROF, silence)
+        time.sleep(silence / 10)
 
 
 def _end_with_parent() -> None:

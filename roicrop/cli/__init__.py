@@ -25,7 +25,7 @@ STOPS: Final = {
 
 def stopped(number: int) -> int:
     """Say what stopped the program; return the exit status that shells give it."""
-    with suppress(OSError, AttributeError):  # standard error is closed, or gone
+    with suppress(Exception):  # standard error is closed, or gone, or was being written to
         sys.stderr.write(f"roicrop: stopped by {STOPS[signal.Signals(number)]}\n")
     return 128 + number
 

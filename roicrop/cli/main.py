@@ -185,11 +185,13 @@ def _signals_stop() -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
     try:
-        yield
-    except BaseException:
-        if arrived:  # even if a callback made another error of it
+        try:
+            yield
+        except BaseException:
+            if not arrived:
+                raise
+        if arrived:  # even if a callback made another error of it, or dropped it
             raise _Stopped(arrived[0]) from None
-        raise
     finally:
         sys.unraisablehook = hook
         for each, handler in before.items():

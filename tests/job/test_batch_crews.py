@@ -52,7 +52,21 @@ def die_once(*_: Any, **__: Any) -> str:
 
 def hang(*_: Any, **__: Any) -> None:
     """Keep Python's lock, as HDF5 does in a loop on a damaged file."""
-    ctypes.PyDLL(None).sleep(60)
+    sum(range(10**10))
+
+
+def wait(*_: Any, **__: Any) -> int:
+    """Keep Python's lock without computing, as HDF5 does on a slow disk."""
+    ctypes.PyDLL(None).usleep(2_500_000)
+    return os.getpid()
+
+
+def compute(*_: Any, **__: Any) -> int:
+    """Compute for long, as a row with millions of boxes does."""
+    end = time.process_time() + 2.5
+    while time.process_time() < end:
+        pass
+    return os.getpid()
 
 
 def end_once(*_: Any, **__: Any) -> None:
@@ -87,8 +101,15 @@ def test_a_process_that_keeps_pythons_lock_costs_only_its_row(
     monkeypatch.setattr("roicrop.crews.SILENCE", 1.0)
     found = results([task("good.h5"), task("stuck.h5", describe=hang)], Processes(2))
     assert isinstance(found["good.h5"], Done)
-    assert "no sign of life for 1 s" in str(found["stuck.h5"])
+    assert "no sign of life in 1 s of computing" in str(found["stuck.h5"])
     assert not list(Path().glob("*.tmp"))
+
+
+@pytest.mark.parametrize("slow", [wait, compute])
+def test_a_row_may_take_any_time(slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roicrop.crews.SILENCE", 1.0)
+    (result,) = results([task("slow.h5", describe=slow)], Processes(2)).values()
+    assert isinstance(result, Done)
 
 
 def test_every_crew_makes_the_same_files() -> None:
