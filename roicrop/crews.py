@@ -163,6 +163,28 @@ def _group_signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Signals that stop this process wait for the end of the block, which may start a process.
+
+    One that has only half begun is not yet known, and would not be stopped with the others.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, *_OF_GROUP)}
+    for number in (each for each, handler in before.items() if callable(handler)):
+        signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])
+
+
 class _Watched(Executor):
     """A pool whose processes are recorded, because the pool forgets those that died."""
 
@@ -175,7 +197,8 @@ class _Watched(Executor):
         from multiprocessing import active_children
 
         try:
-            future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+            with _signals_held_back():
+                future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
         if len(self._processes) < self._most:  # it takes time to ask each of them
@@ -249,7 +272,15 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         signal.signal(number, signal.SIG_IGN)
         raise _ToldToEnd
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, _ToldToEnd):  # a finalizer ran, where Python drops it
+            signal.signal(signal.SIGTERM, told)
+            threading.Timer(0.01, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     try:
+        sys.unraisablehook = again
         signal.signal(signal.SIGTERM, told)
         return fn(*args, **kwargs)
     except _ToldToEnd:
@@ -258,6 +289,7 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 class Cluster:
