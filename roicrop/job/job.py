@@ -317,7 +317,7 @@ class Job:
     def check_channel(self, channel: int | None) -> None:
         """Raise ArgumentError for a channel that does not exist."""
         channels = channels_of(self.convention, self.source.channels, self.request.output_size)
-        if channel is not None and channel >= channels:
+        if channel is not None and not 0 <= channel < channels:
             last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 
