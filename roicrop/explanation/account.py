@@ -187,7 +187,7 @@ class Explanation:
                 most = max(most - len(bin_.terms), 0)
 
     def left_out(self, only: tuple[int, int] | None, most: int) -> int:
-        """The number of terms `listing` leaves out: beyond `most`, or outside under a huge box."""
+        """The number of terms not listed: beyond `most`, or off the map in a huge box."""
         terms = [bin_.terms for bin_ in self.bins(only)]
         return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
 

@@ -47,7 +47,7 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     lines: list[tuple[str, float, str]] = []
     if bin_.void:
         why = "a sample is outside" if bin_.terms.total else _KINDS[explanation.plan.kind][2]
-        lines.append(("value", bin_.value, f"{why}, for which {row.name} gives this"))
+        lines.append(("value", bin_.value, f"{why}; {row.name} then gives this value"))
     elif bin_.sum is not None:
         lines.append(("sum", bin_.sum, ""))
         lines.append((f"sum / {_divisor(explanation, bin_)}", bin_.value, ""))
