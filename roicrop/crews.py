@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roicrop.errors import ArgumentError, OutputError
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -124,7 +126,6 @@ class Processes:
         try:
             yield _Watched(pool, workers, before, self._ended)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             _stop([each for each in multiprocessing.active_children() if each not in before])
             raise
         finally:
@@ -174,13 +175,16 @@ class _Watched(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
 
+        task = partial(self._pool.submit, _undone_if_told_to_end, fn, *args, **kwargs)
+        if len(self._processes) == self._most:
+            return task()
         try:
-            future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+            with undisturbed():  # a process interrupted as it begins would be nobody's
+                return task()
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
-        if len(self._processes) < self._most:  # it takes time to ask each of them
+        finally:
             self._processes += set(active_children()) - self._before - set(self._processes)
-        return future
 
 
 def _name(code: int) -> str:
