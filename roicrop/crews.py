@@ -253,7 +253,15 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         signal.signal(number, signal.SIG_IGN)
         raise _ToldToEnd
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, _ToldToEnd):  # a finalizer ran, where Python drops it
+            signal.signal(signal.SIGTERM, told)
+            threading.Timer(0.01, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     try:
+        sys.unraisablehook = again
         signal.signal(signal.SIGTERM, told)
         return fn(*args, **kwargs)
     except _ToldToEnd:
@@ -262,6 +270,7 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 class Cluster:

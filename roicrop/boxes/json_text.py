@@ -24,6 +24,7 @@ from roicrop.boxes.names import (
     NESTED,
     PRODUCERS,
     SPELLINGS,
+    Entry,
     Producer,
     Reading,
     is_known,
@@ -98,20 +99,11 @@ _IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["ima
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One image of a document: its name, its other keys, and the records of its boxes."""
-
-    name: str | None
-    facts: dict[str, Any]
-    records: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
 class _Document:
     """The entries of a document; first: the index of the first, after earlier documents."""
 
     format: str
-    entries: Sequence[_Entry]
+    entries: Sequence[Entry]
     producer: Producer = ANY
     first: int = 0
 
@@ -165,11 +157,10 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
 
 def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
     for producer in PRODUCERS:
-        if found := producer.entries(value):
-            entries = [_Entry(key, *producer.split(key, facts, name)) for key, facts in found]
+        if entries := producer.entries(value, name):
             return _Document(producer.name, entries, producer, first)
     if isinstance(value, dict) and {*map(type, value.values())} == {list}:
-        return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
+        return _Document("json lists by name", [Entry(k, {}, v) for k, v in value.items()])
     if not isinstance(value, list):
         keys = f", with {listing(list(value))}" if isinstance(value, dict) else ""
         raise BoxError(
@@ -184,21 +175,21 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
         entries = [_of_classes(classes, name) for classes in images]
         return _Document(MMDETECTION.name, entries, MMDETECTION, first)
     if depth == 3:
-        entries = [_Entry(None, {}, boxes) for boxes in value]
+        entries = [Entry(None, {}, boxes) for boxes in value]
         return _Document("json lists by image", entries, first=first)
     every = frozenset().union(*set(map(frozenset, value))) if kinds == {dict} else frozenset()
     format = "json objects" if every else "json list"
     format = "coco results" if every >= {"image_id", "category_id", "bbox"} else format
-    return _Document(format, [_Entry(None, {}, value)])
+    return _Document(format, [Entry(None, {}, value)])
 
 
-def _of_classes(classes: list[Any], name: str) -> _Entry:
+def _of_classes(classes: list[Any], name: str) -> Entry:
     """An entry from mmdetection's results for one image: a list of boxes per class."""
     for label, boxes in enumerate(classes):
         if not isinstance(boxes, list):
             raise BoxError(f"{name}: class {label} is {shown(boxes)}, not a list of boxes")
     labels = [label for label, boxes in enumerate(classes) for _ in boxes]
-    return _Entry(None, {"labels": labels}, [box for boxes in classes for box in boxes])
+    return Entry(None, {"labels": labels}, [box for boxes in classes for box in boxes])
 
 
 def _draft(document: _Document, source: Source, reading: Reading) -> Draft:

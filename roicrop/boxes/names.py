@@ -255,8 +255,13 @@ _SPELLED: Final = (*chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
 _KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {*map("".join, product(PREFIXES, chain(*_SPELLED)))}
 
 
-Facts = dict[str, Any]  # of an image
-Entries = list[tuple["str | None", Facts]]  # with the name it has in the document, if any
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of a JSON document: its name there, its other keys, and its boxes' records."""
+
+    name: str | None
+    facts: dict[str, Any]
+    records: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +269,8 @@ class Producer:
     """A program that writes boxes, and how to recognise its files.
 
     name: for summaries and documents.
-    columns: of lines without a header; kinds: of their cells: t(ext), n(umber), f(raction);
-        options: others that such files need.
+    columns: the value of `--columns` for lines without a header; kinds: what their cells hold:
+        t(ext), n(umber) or f(raction); options: further options that such files need.
     records: keys under which an entry may have its records. under: the key of the entries, if any.
     marks: other keys (see `plain`) that an entry has; record_marks: that a record has.
     arrays: True if an entry holds lists of boxes, scores and labels instead of records.
@@ -287,9 +292,9 @@ class Producer:
     shape: tuple[str, str] | None = None
     score_last: bool = False
 
-    def entries(self, document: Any) -> Entries | None:
+    def entries(self, document: Any, file: str) -> list[Entry] | None:
         """The entries of a JSON document, one per image; None if another program wrote it."""
-        entries: Entries = []
+        entries: list[tuple[str | None, dict[str, Any]]] = []
         if isinstance(document, dict):
             document = document.get(self.under, document)
         if isinstance(document, dict):
@@ -301,15 +306,16 @@ class Producer:
         records = (self._records(facts)[1] for _, facts in entries)
         lists = (its for its in records if isinstance(its, list))
         first = next((each for its in lists for each in its if isinstance(each, dict)), {})
-        return entries if self.record_marks <= set(map(plain, first)) else None
+        if not self.record_marks <= set(map(plain, first)):
+            return None
+        return [self._entry(name, facts, file) for name, facts in entries]
 
-    def split(self, name: str | None, entry: Facts, file: str) -> tuple[Facts, list[Any]]:
-        """Split an entry into its other keys and its records."""
-        key, records = self._records(entry)
+    def _entry(self, name: str | None, facts: dict[str, Any], file: str) -> Entry:
+        key, records = self._records(facts)
         if not isinstance(records, list):
             where = file if name is None else f"{file}: {printable(name)}"
             raise BoxError(f"{where}: {key} is {shown(records)}, not a list")
-        return {k: v for k, v in entry.items() if k != key}, records
+        return Entry(name, {k: v for k, v in facts.items() if k != key}, records)
 
     def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
         key = next(key for key in self.records if key in entry)

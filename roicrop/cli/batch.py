@@ -65,11 +65,7 @@ _SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
     metavar="ADDRESS",
 )
 @options.EITHER
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 @click.pass_context
 def batch(ctx: click.Context, /, **params: Any) -> int:
     """Pool the boxes of many files; run it again to do only what is not done yet.

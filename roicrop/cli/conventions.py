@@ -126,15 +126,9 @@ def compare(**params: Any) -> int:
     ):
         jobs.require_scale(job)
         variants = chosen.of(job)
-        gallery = None
-        if params["viz"]:
-            gallery = comparison.Gallery(
-                job,
-                params["viz"],
-                variants,
-                channel=params["channel"],
-                overwrite=params["overwrite"],
-            )
+        drawing = {"channel": params["channel"], "overwrite": params["overwrite"]}
+        place = params["viz"]
+        gallery = comparison.Gallery(job, place, variants, **drawing) if place else None
         with terminal.progress(len(job), quiet=params["quiet"]) as progress:
             measured = comparison.compare(
                 job,

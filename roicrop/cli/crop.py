@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 @options.FILES
 @options.OUTPUT
 @options.ALIGN
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 def align(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIAlign.
 
@@ -37,11 +33,7 @@ def align(**params: Any) -> None:
 @options.FILES
 @options.OUTPUT
 @options.POOL
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 def pool(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIPool.
 

@@ -37,9 +37,9 @@ def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
     """Report what files hold, what looks wrong, and whether they fit together.
 
     A FILE holds feature maps (HDF5 or NumPy; file.h5::/path reports only that part), boxes, pooled
-    boxes, or an exported model (ONNX, OpenVINO), whose RoI operators are listed. Of large maps, a
-    sample of the values is read. Boxes are checked against the maps in the file of the same name
-    or, if there is none, in every file. The options mean the same as in the other commands.
+    boxes, or an exported model (ONNX, OpenVINO), whose RoI operators are listed. Of large maps,
+    only a sample of the values is read. Boxes are checked against the maps in the file of the same
+    name or, if there is none, in every file. The options mean the same as in the other commands.
 
     The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read;
     everything else is still reported. A damaged file can crash HDF5 or keep it busy forever: --safe

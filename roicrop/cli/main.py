@@ -36,7 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "Measure how far apart conventions are, and find out why.",
     "inspect": "Report what files hold, and what is wrong with them.",
     "identify": "Find the convention that made a pooled tensor.",
-    "batch": "Pool the boxes of many files, and only what is not done yet.",
+    "batch": "Pool the boxes of many files, skipping what is already done.",
     "index": "Combine the outputs of a batch into one dataset.",
     "conventions": "List how each framework defines the operators.",
 }

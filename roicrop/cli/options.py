@@ -89,7 +89,7 @@ PLACING: Final = together(
     lie_option(
         "--images",
         click.Path(exists=True, dir_okay=False),
-        "COCO instances file that lists the images of the image ids.",
+        "COCO instances file that explains the image ids in BOXES.",
     ),
     lie_option(
         "--columns",
@@ -108,11 +108,11 @@ PLACING: Final = together(
         "--on-image", str, "Put every box on this image; overrides BOXES.", metavar="NAME|N"
     ),
     lie_option("--ids-are-indices", FLAG, "Read image ids in BOXES as indices, counted from 0."),
-    lie_option("--normalized", FLAG, "Box coordinates are fractions of the image."),
+    lie_option("--normalized", FLAG, "Read box coordinates as fractions of the image."),
     lie_option(
         "--image-size", IMAGE_SIZE, "Image size for --normalized.  [default: map size / scale]"
     ),
-    lie_option("--inclusive", FLAG, "End corners are the last pixel of a box: add 1 to them."),
+    lie_option("--inclusive", FLAG, "Read end corners as the last pixel of a box: add 1 to them."),
     running_option(
         "--allow-external",
         FLAG,
@@ -124,14 +124,18 @@ READING: Final = together(
     rule_option(
         "--level-rule",
         click.Choice(SETTINGS["level_rule"].choices),
-        "How to choose a box's pyramid level.  [default: the convention's]",
+        "Choose a box's pyramid level by this rule.  [default: the convention's]",
     ),
     rule_option(
         "--canonical-size",
         POSITIVE,
         "Side in pixels of a square box on the canonical level.  [default: the rule's]",
     ),
-    rule_option("--canonical-level", NUMBER, "The canonical level.  [default: the rule's]"),
+    rule_option(
+        "--canonical-level",
+        NUMBER,
+        "Level of a box with the canonical size.  [default: the rule's]",
+    ),
     which_option("--min-score", NUMBER, "Use only boxes with at least this score."),
     which_option(
         "--label labels", str, "Use only boxes with this label; repeatable.", multiple=True
@@ -158,8 +162,8 @@ def _convention(default: str, *operators: Operator) -> Decorator[Any]:
     return rule_option(
         "--convention",
         str,
-        "Whose rules to use; `roicrop conventions` lists them. An exported model (.onnx, "
-        f".xml) also gives the output size and the scale.  [default: {default}]",
+        "Use the rules of this framework; `roicrop conventions` lists them. An exported model "
+        f"(.onnx, .xml) also gives the output size and the scale.  [default: {default}]",
         metavar="NAME|MODEL[::NODE]",
         shell_complete=complete_conventions(*operators),
     )
@@ -213,7 +217,10 @@ POOL: Final = together(
 )
 EITHER: Final = together(
     rule_option(
-        "--op operator", click.Choice(["align", "pool"]), "RoIAlign or RoIPool.", default="align"
+        "--op operator",
+        click.Choice(["align", "pool"]),
+        "Pool by RoIAlign or by RoIPool.",
+        default="align",
     ),
     _OUTPUT_SIZE,
     _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", *_ALIGNS, *_POOLS),
@@ -290,6 +297,7 @@ MEMORY: Final = running_option(
     "Memory for maps, chunks and pooled rows together, as in 300MB; never changes the result.  "
     "[default: a quarter of the machine's, at most 2GB]",
 )
+CROPPING: Final = together(READING, TENSOR, VIZ, MEMORY, RUNNING)
 
 
 def album(

@@ -111,7 +111,7 @@ def _line(heading: str, text: str) -> str:
 def _verdict(pair: Pair, comparison: Comparison) -> str:
     tally, tolerance = pair.tally, comparison.tolerance
     if not tally.boxes:
-        return "accept no box in common" if pair.refused else "have no box to be compared on"
+        return "accept no box in common" if pair.refused else "have no box to compare"
     if tally.differ:
         return f"DIFFER on {tally.differ:,} of {_boxes(tally.boxes)}"
     verdict = f"agree on all {_boxes(tally.boxes)}" if tally.boxes > 1 else "agree on the one box"
@@ -170,7 +170,7 @@ def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Ite
     place = job.where(box.row)
     said = []
     if box.incomparable:
-        said.append(f"{many(box.incomparable, 'value')} finite in only one")
+        said.append(f"{many(box.incomparable, 'value')} finite in only one of the two")
     if box.largest:
         apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
         said.append(f"up to {apart}, mean {_number(box.mean)}")

@@ -40,11 +40,11 @@ export function takes(row, kind) {
   if (kind === "point" && row.max_over === "samples") return "its one sample";
   if (row.mode === "avg") return `the average of its ${WORDS[kind].all}`;
   if (kind !== "cell" && row.max_over === "corners")
-    return "the largest weighted neighbor of its samples";
+    return "the largest weighted neighbour of its samples";
   return `the largest of its ${WORDS[kind].all}`;
 }
 
-/** The meaning of the colors and marks that are visible. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
+/** The meaning of the colours and marks that are visible. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
 export function legendOf(pooling) {
   const { plan } = pooling;
   const { kind } = plan;
@@ -62,7 +62,7 @@ export function legendOf(pooling) {
     ? pooling.everyPair(20_000).flat()
     : [...pooling.y, ...pooling.x].flatMap((side) => side.samples);
   const moved = all.some((sample) => sample.inside && sample.readAt !== sample.position);
-  if (moved) found.push(["moved", "a sample beyond the outermost cell centers, read at the edge"]);
+  if (moved) found.push(["moved", "a sample beyond the outermost cell centres, read at the edge"]);
   if (all.some((sample) => !sample.inside)) found.push(["lost", "a sample out of range"]);
   return found;
 }

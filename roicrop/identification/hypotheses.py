@@ -34,7 +34,7 @@ _FAME: Final = {name: place for place, name in enumerate(PLAIN)}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One computation, with every name that it is known by.
+    """One computation, with all its names.
 
     conventions: those that need the fewest options first, then the best known. A mode does not
         count as an option, nor does a sampling ratio if the framework's own is adaptive.

@@ -224,10 +224,9 @@ class Alternative:
     differs: dict[str, str]
 
 
-Cost = Callable[[Trial], tuple[int, int, int]]
-
-
-def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
+def ranked(
+    trials: Sequence[Trial], cost: Callable[[Trial], tuple[int, int, int]]
+) -> list[list[Trial]]:
     """Trials that fit, in groups that differ at most in last bits and empty bins.
 
     The closest group comes first, then the simplest. Within a group, exact trials come first, then
@@ -285,10 +284,12 @@ _OF_THE_FILES: Final = frozenset(("box format", "scale", "layout"))
 
 def _differs(best: Trial, other: Trial) -> dict[str, str]:
     mine, theirs = best.hypothesis, other.hypothesis
+    one, two = effective(best.row), effective(other.row)
     found = {
         aspect: why(best, other)
         for aspect, (fields, why) in _ASPECTS.items()
-        if any(_field(best, name) != _field(other, name) for name in fields)
+        # As text, because NaN does not equal itself.
+        if any(repr(getattr(one, name)) != repr(getattr(two, name)) for name in fields)
     }
     if "reduction" in found:
         found.pop("start of the maximum", None)
@@ -300,10 +301,6 @@ def _differs(best: Trial, other: Trial) -> dict[str, str]:
     if mine.layout != theirs.layout:
         found["layout"] = "the values are the same in both orders"
     return found
-
-
-def _field(trial: Trial, name: str) -> str:
-    return repr(getattr(effective(trial.row), name))  # as text, NaN equals itself
 
 
 _FEATURES: Final = "these features cannot distinguish them"

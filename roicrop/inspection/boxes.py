@@ -143,9 +143,9 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """(n, 2) heights and widths of images, infinite where they are not known; (K,) whose is whose.
+    """The sizes of images: there may be millions of boxes on few of them.
 
-    There may be millions of boxes, and few images.
+    sizes: (n, 2) heights and widths, infinite where they are unknown. of_box: (K,) which is whose.
     """
 
     sizes: Corners
@@ -158,7 +158,7 @@ class _Sizes:
 
 
 def _image_sizes(table: BoxTable, how: Request) -> tuple[_Sizes, str | None]:
-    """The size of each box's image, and what says it."""
+    """The size of each box's image, and the source of the sizes."""
 
     def same(size: tuple[float, float]) -> _Sizes:
         return _Sizes(np.array([size], np.float64), throughout(0, len(table)))
@@ -211,8 +211,8 @@ def _odd_units(
     others = (dataclasses.replace(table, box_format=order) for order in orders)
     if instead := [other.box_format for other in others if not count_wrong(other)]:
         yield (
-            f"most boxes are reversed or outside their image, but not if they are "
-            f"{' or '.join(instead)}: --box-format {instead[0]}"
+            f"most boxes are reversed or outside their image, but not if read as "
+            f"{' or '.join(instead)}: give --box-format {instead[0]}"
         )
 
 

@@ -297,7 +297,8 @@ def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
         )
     except FeatureError as error:
         return _Taken(problem=str(error))
-    count = f"{many(source.images, 'image')} of {source.channels} channels"
+    channels = many(source.channels, "channel")
+    count = f"{many(source.images, 'image')} of {channels}"
     if source.level_names:
         strides = ", ".join(
             f"{name} (stride {1 / source.scale(i).value:g})"
@@ -305,7 +306,7 @@ def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
         )
         words = f"a pyramid of {strides}, for {count}"
     elif source.kind == "image":
-        words = f"one image of {source.channels} channels"
+        words = f"one image of {channels}"
     else:
         words = f"a {source.kind} of {count}"
     is_group = source.kind == "group" or source.level_names

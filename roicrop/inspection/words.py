@@ -62,7 +62,7 @@ def _(file: PooledFile) -> Iterator[str]:
         operator = {str(op): name for op, name in OPERATORS.items()}.get(
             str(said.get("operator")), "pooled"
         )
-        yield _line("made by", f"{operator} as {file.convention} has it{but}")
+        yield _line("made by", f"{operator} by the convention {file.convention}{but}")
     for name in ("features", "dataset", "boxes", "images"):
         if name in said:
             yield _line(name, str(said[name]))

@@ -299,7 +299,7 @@ def test_no_boxes_agree_with_a_warning() -> None:
     write_boxes(boxes=[])
     result = run("compare", "maps.h5", "boxes.csv", "--with", "detectron2")
     assert result.status == 0
-    assert "have no box to be compared on" in result.out
+    assert "have no box to compare" in result.out
     assert "warning: there are no boxes, so nothing was compared" in result.err
 
 

@@ -57,7 +57,7 @@ def test_degenerate_boxes_are_counted_and_the_first_of_each_is_placed() -> None:
         ("x1,y1,x2,y2\n100,50,30,40\n200,60,20,20\n", "--box-format xywh"),
     ],
 )  # fmt: skip
-def test_what_is_odd_about_boxes_is_told(csv: str, words: str) -> None:
+def test_what_is_odd_about_boxes_is_reported(csv: str, words: str) -> None:
     Path("b.csv").write_text(csv)
     assert any(words in text for text in found("b.csv")["odd"])
     assert words in inspect("b.csv").out
@@ -103,7 +103,7 @@ def test_boxes_outside_fractions_and_given_sizes_are_counted() -> None:
     assert found("boxes.csv", "--image-size", "100x50")["outside_partly"] == 1
 
 
-def test_ids_that_coco_does_not_list_are_told() -> None:
+def test_ids_that_coco_does_not_list_are_reported() -> None:
     coco((0, 0, 5, 5), image=3, category=4)
     images, categories = found("boxes.json")["odd"]
     assert images == "boxes.json does not list the images of 1 box, first boxes.json box 0: 3"
@@ -112,9 +112,11 @@ def test_ids_that_coco_does_not_list_are_told() -> None:
     )
 
 
-def test_corners_that_are_called_sizes_are_told_by_the_image_they_leave() -> None:
+def test_corners_that_are_called_sizes_are_reported_by_the_image_they_leave() -> None:
     coco((60, 50, 90, 70), (50, 40, 70, 80), (70, 30, 96, 60))
-    assert any("not if they are xyxy: --box-format xyxy" in t for t in found("boxes.json")["odd"])
+    assert any(
+        "not if read as xyxy: give --box-format xyxy" in t for t in found("boxes.json")["odd"]
+    )
     assert found("boxes.json", "--box-format", "xyxy")["odd"] == []
 
 
@@ -142,7 +144,9 @@ def test_an_output_says_which_convention_made_it(suffix: str) -> None:
     assert file["values"]["looked_at"] == 3 * 4 * 4 * 5
     assert file["odd"] == []
     text = inspect(f"out.{suffix}").out
-    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (instead of adaptive)" in text
+    assert (
+        "RoIAlign by the convention detectron2, but sampling_ratio 3 (instead of adaptive)" in text
+    )
     assert "output size 4×5" in text
 
 
@@ -164,7 +168,7 @@ def test_a_bare_tensor_says_nothing_of_how_it_was_made() -> None:
     ]
 
 
-def test_rules_of_another_version_are_told() -> None:
+def test_rules_of_another_version_are_reported() -> None:
     write_maps()
     write_boxes()
     run("align", "maps.h5", "boxes.csv", "-o", "out.h5")
@@ -245,7 +249,7 @@ def test_the_other_files_are_shown_when_one_cannot_be_read() -> None:
     assert result.err == "roicrop: error: a.h5 is not an HDF5 file\n"
 
 
-def test_a_damaged_dataset_is_told_and_the_rest_is_shown() -> None:
+def test_a_damaged_dataset_is_reported_and_the_rest_is_shown() -> None:
     with h5py.File("maps.h5", "w") as file:
         bad = file.create_dataset(
             "bad", data=noise(8, 9, 9), chunks=(8, 9, 9), compression="gzip", fletcher32=True

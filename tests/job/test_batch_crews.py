@@ -224,3 +224,34 @@ def test_where_workers_can_no_longer_be_forked_a_new_pool_is_made() -> None:
     found = results([task(f"{i}.h5") for i in range(3)], Fragile(1))
     assert all(isinstance(each, Done) for each in found.values())
     assert len(found) == 3
+
+
+def end_while_a_finalizer_runs(*_: Any, **__: Any) -> int:
+    class Last:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    Last()
+    time.sleep(60)
+    return 0
+
+
+def test_a_worker_hears_that_it_is_to_end_while_a_finalizer_runs() -> None:
+    (error,) = results([task("x.h5", describe=end_while_a_finalizer_runs)], Processes(1)).values()
+    assert isinstance(error, OutputError)
+
+
+def test_ctrl_c_waits_until_a_process_has_begun() -> None:
+    """One that has half begun would find nothing of what it was to work with."""
+    begun = []
+
+    class Beginning:
+        def submit(self, *_: Any) -> Future[Any]:
+            signal.raise_signal(signal.SIGINT)
+            begun.append(True)
+            return Future()
+
+    with pytest.raises(KeyboardInterrupt), Processes(1).executor() as watched:
+        watched._pool = Beginning()  # type: ignore[attr-defined]
+        watched.submit(len, ())
+    assert begun
