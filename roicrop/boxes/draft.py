@@ -78,7 +78,7 @@ class Records:
         self._open_objects()
         roles = find_roles(self.names, reading, self.place, self.origin)
         if reading.box_format is None:
-            self._heed_format(roles)
+            self._apply_format(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, fifth = self._boxes(roles, reading)
@@ -96,7 +96,7 @@ class Records:
                 name = roles.coordinates[n]
                 if self._column(name)[row] in ("", None):
                     self.faults.setdefault(row, f"column {printable(name)}: empty")
-        self._heed_angle(roles, columns, reading)
+        self._apply_angle(roles, columns, reading)
         return Draft(
             format=format,
             roles=roles,
@@ -111,7 +111,7 @@ class Records:
     def _column(self, name: str) -> Values:
         return self._opened[name] if name in self._opened else self.read(name)
 
-    def _heed_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
+    def _apply_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
         """Apply the angle of rotated boxes; BoxError if boxes of another format have one."""
         rotated = ROTATED in (roles.box_format, reading.box_format)
         if "angle" not in columns:
@@ -161,7 +161,7 @@ class Records:
         names_of_five(boxes, None, self.source.where(0), named=True)
         return boxes[:, :4], {"score": boxes[:, 4]}
 
-    def _heed_format(self, roles: Roles) -> None:
+    def _apply_format(self, roles: Roles) -> None:
         """Apply the box format of the program, or of `bbox_mode` or `box_format` in all rows."""
         if self.producer.box_format and roles.box_format == "xywh":
             roles.box_format, roles.origin = self.producer.box_format, self.producer.name

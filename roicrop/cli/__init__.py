@@ -1,6 +1,6 @@
-"""The command line: one file for each command, and `main`, which is the program.
+"""The command line: files of commands, and `main`, which is the program.
 
-It imports nothing else of roicrop, because a process may be told to stop while it starts.
+This file imports nothing else from roicrop, because a process may have to stop while it starts.
 """
 
 from __future__ import annotations

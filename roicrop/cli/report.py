@@ -88,7 +88,7 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     row = summary.job.convention
     options = [f"{o} {_value(both)}".strip() for o, both in overriding_options(row).items()]
     changed = f", but {', '.join(options)}" if options else ""
-    beside = f"; beside it {summary.beside.name}" if summary.beside else ""
+    beside = f"; {summary.beside.name} beside it" if summary.beside else ""
     yield summary.command, f"{in_words.named(row)}{changed}{beside}"
     yield from input_lines(summary)
     if summary.cropped is not None:

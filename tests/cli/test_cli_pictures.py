@@ -43,7 +43,7 @@ def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
     result = run(*shown, "-o", "box.png", "--json")
     assert result.json["convention"]["beside"] == "fast-rcnn"
     assert result.json["points"] == ["box-align.csv", "box-pool.csv"]
-    assert "mask-rcnn; beside it fast-rcnn" in result.err
+    assert "mask-rcnn; fast-rcnn beside it" in result.err
     assert not Path("out.h5").exists()
     with Path("box-align.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7 * 7 * 4
