@@ -199,8 +199,13 @@ class Explanation:
 
     @cached_property
     def largest(self) -> float:
-        """The largest finite |feature|, at least 1: what the tolerance is relative to."""
-        read = np.asarray(self.features)
+        """The largest finite |feature|, at least 1: what the tolerance is relative to.
+
+        Of a map that was read in windows, only around the box: a window may hold other boxes too.
+        """
+        top, bottom, left, right = self.plan.bounds()[self.k].tolist()
+        is_window = isinstance(self.features, Cells)
+        read = self.features[:, top:bottom, left:right] if is_window else self.features
         finite = np.abs(read[np.isfinite(read)].astype(np.float64))
         return max(1.0, float(finite.max(initial=0.0)))
 

@@ -86,6 +86,16 @@ def test_an_explanation_is_the_same_and_of_the_cells_around_its_box(
             assert list(its) == list(others)
 
 
+def test_the_tolerance_of_an_explanation_does_not_depend_on_memory_or_on_other_boxes(
+    large: Path,
+) -> None:
+    with _job() as job, _job(memory=20_000) as small:
+        explained = [*explain(job, [0]), explain(job, [0, 2])[0], explain(small, [0, 2])[0]]
+    sizes = {np.asarray(each.features).size for each in explained}
+    assert len(sizes) == 2
+    assert len({each.largest for each in explained}) == 1
+
+
 @pytest.mark.parametrize("operator", ["align", "pool"])
 def test_a_figure_is_the_same_to_the_pixel(
     large: Path, monkeypatch: pytest.MonkeyPatch, operator: str
