@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roicrop.errors import ArgumentError, OutputError
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -124,7 +126,6 @@ class Processes:
         try:
             yield _Watched(pool, workers, before, self._ended)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             _stop([each for each in multiprocessing.active_children() if each not in before])
             raise
         finally:
@@ -163,28 +164,6 @@ def _group_signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Signals that stop this process wait for the end of the block, which may start a process.
-
-    One that has only half begun is not yet known, and would not be stopped with the others.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, *_OF_GROUP)}
-    for number in (each for each, handler in before.items() if callable(handler)):
-        signal.signal(number, lambda number, _: arrived.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if arrived:
-        signal.raise_signal(arrived[0])
-
-
 class _Watched(Executor):
     """A pool whose processes are recorded, because the pool forgets those that died."""
 
@@ -196,14 +175,16 @@ class _Watched(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
 
+        task = partial(self._pool.submit, _undone_if_told_to_end, fn, *args, **kwargs)
+        if len(self._processes) == self._most:
+            return task()
         try:
-            with _signals_held_back():
-                future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+            with undisturbed():  # a process interrupted as it begins would be nobody's
+                return task()
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
-        if len(self._processes) < self._most:  # it takes time to ask each of them
+        finally:
             self._processes += set(active_children()) - self._before - set(self._processes)
-        return future
 
 
 def _name(code: int) -> str:

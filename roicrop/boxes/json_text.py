@@ -120,19 +120,38 @@ def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
 
 
 def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
-    """The draft of a list or an object of images, or of boxes, which take many times their text."""
+    """The draft of a list or an object of images, or of boxes, which take many times their text.
+
+    Raises ValueError for other documents, and where only the whole tells what is meant.
+    """
     whole: Draft | None = None
-    first = 0
-    for values in texts.json_parts(text, _LONGEST_LINE):
+    first, listed, any_coco, coco = 0, 0, False, Coco(source.name, {}, {})
+    for values in texts.json_parts(text, _LONGEST_LINE, _COCO[:2]):
+        is_coco = isinstance(values, dict) and values.keys() <= {*_COCO}
+        any_coco |= is_coco
+        if isinstance(values, dict) and is_coco:
+            its = coco_of(values, source.name)
+            coco.add(its)
+            coco.categories.update(its.categories)
+            listed += len(its.images)
+            if "annotations" not in values:
+                continue
+            values = {"images": [], "annotations": values["annotations"]}
         document = _document(values, source.name, first)
-        are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
-        is_one = isinstance(values, dict) and len(document.entries) < len(values)
         part = _draft(document, source, reading)
-        if are_classes or is_one or (whole and whole.format != part.format):
+        first += len(document.entries)
+        is_one = isinstance(values, dict) and not is_coco and len(document.entries) < len(values)
+        are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
+        if is_one or are_classes or (whole and whole.format != part.format):
             raise ValueError("not a list")
         whole = part if whole is None else whole.extend(part, source.name)
-        first += len(document.entries)
-    return whole or _draft(_document([], source.name), source, reading)
+    if whole is None or len(coco.images) < listed or (any_coco and not listed):
+        raise ValueError("not a COCO file")
+    whole.coco = coco if any_coco else whole.coco
+    return whole
+
+
+_COCO: Final = ("images", "annotations", "categories", "info", "licenses", "type")
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:

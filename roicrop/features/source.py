@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -206,12 +205,7 @@ class FeatureSource:
     def __enter__(self) -> FeatureSource:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

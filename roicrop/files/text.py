@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, Final
 
@@ -107,47 +107,68 @@ def parse_json(text: str, name: str, line: int | None = None) -> object:
         raise _json_error(error, name, line) from error
 
 
-def json_parts(text: str, size: int) -> Iterator[list[Any] | dict[str, Any]]:
+def json_parts(
+    text: str, size: int, split: Collection[str] = ()
+) -> Iterator[list[Any] | dict[str, Any]]:
     """The values of a long JSON list or object, those of some `size` characters at a time.
 
-    A list is cut between two objects or lists: what lies between two cuts is whole if it can be
-    decoded. Else values are decoded one by one. Raises ValueError for anything else.
+    split: keys of an object whose lists may come in parts, too.
+    Raises ValueError for anything else.
     """
     if not (begins := re.match(r"\s*[\[{]\s*", text)):
         raise ValueError("not a list or an object")
-    bracket, at = begins[0].strip(), begins.end()
-    while at < len(text):
-        cut = _BETWEEN.search(text, at + size) if bracket == "[" else None
-        if cut:
-            with contextlib.suppress(ValueError):
-                part: list[Any] = _decode(f"[{text[at : cut.start() + 1]}]")
-                at = cut.end()
-                yield part
-                continue
-        values, at = _values(text, at, size, bracket)
-        yield values
-
-
-_BETWEEN: Final = re.compile(r"[\]}]\s*,\s*(?=[\[{])")
-_COLON: Final = re.compile(r"\s*:\s*")
-_AFTER: Final = re.compile(r"\s*(?:(,)|[\]}]\s*\Z)\s*")
-
-
-def _values(text: str, at: int, size: int, bracket: str) -> tuple[Any, int]:
-    """What begins there, in a list or an object as the bracket says, and where the rest begins."""
-    keys, values, comma, end = [], [], ",", at + size
-    while comma and at < end:
-        if bracket == "{":
-            key, at = _decode_at(text, at)
-            keys.append(key)
-            at = _found(_COLON, text, at).end()
-        value, at = _decode_at(text, at)
-        values.append(value)
+    after, begin, members = begins, begins.end(), dict[str, Any]()
+    if begins[0].strip() == "[":
+        for part, ends in _list_parts(text, begin, size):
+            after = ends
+            yield part
+    while after[0].strip() in ("{", ","):
+        key, at = _decode_at(text, after.end())
+        at = _found(_COLON, text, at).end()
+        if key in split and text[at] == "[":
+            for part, ends in _list_parts(text, at + 1, size):
+                yield {**members, key: part}
+                members, begin, at = {}, ends.end(), ends.end()
+        else:
+            members[key], at = _decode_at(text, at)
         after = _found(_AFTER, text, at)
-        comma, at = after[1], after.end()
-    if not comma and not text.rstrip().endswith("]" if bracket == "[" else "}"):
+        if members and (after.end() > begin + size or after[0].strip() == "}"):
+            yield members
+            members, begin = {}, after.end()
+    if after.end() < len(text) or (after[0].strip() == "]") != (begins[0].strip() == "["):
         raise ValueError("not closed by its bracket")
-    return (values if bracket == "[" else dict(zip(keys, values, strict=True))), at
+
+
+_BETWEEN: Final = re.compile(r"[\]}]\s*(,)\s*(?=[\[{])")
+_COLON: Final = re.compile(r"\s*:\s*")
+_AFTER: Final = re.compile(r"\s*([,\]}])\s*")
+
+
+def _list_parts(text: str, at: int, size: int) -> Iterator[tuple[list[Any], re.Match[str]]]:
+    """The values of a list that begins there, and what follows each part: a comma or a bracket.
+
+    A list is cut between two objects or lists: what lies between two cuts is whole if it can be
+    decoded. Else values are decoded one by one.
+    """
+    while True:
+        part: list[Any] = []
+        after = _BETWEEN.search(text, at + size)
+        if after:
+            with contextlib.suppress(ValueError):
+                part = _decode(f"[{text[at : after.start() + 1]}]")
+        end = at + size
+        while not part or after is None:
+            value, at = _decode_at(text, at)
+            part.append(value)
+            found = _found(_AFTER, text, at)
+            if found[1] == "}":
+                raise ValueError("not closed by its bracket")
+            at = found.end()
+            after = found if found[1] != "," or at > end else None
+        yield part, after
+        if after[1] != ",":
+            return
+        at = after.end()
 
 
 def _found(pattern: re.Pattern[str], text: str, at: int) -> re.Match[str]:

@@ -18,7 +18,7 @@ from roicrop.files.columns import Texts, in_blocks
 from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     import h5py

@@ -15,7 +15,7 @@ from roicrop.errors import PooledError
 from roicrop.outputs.content import plain_text
 from roicrop.outputs.hdf5 import PatientFile, attributes_in, plain_attribute
 from roicrop.outputs.replacing import replacing, written
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 
 @dataclass(slots=True)

@@ -51,7 +51,8 @@ def outcome(text: str) -> object:
         return str(error)
     columns = (table.image, table.label, table.score, table.id, table.rows)
     return (
-        table.format, table.box_format, table.box_format_origin, table.image_key, table.image_kind,
+        table.coco, table.image_sizes, table.image_key, table.image_kind,
+        table.format, table.box_format, table.box_format_origin,
         table.coords.astype(str).tolist(), table.faults, table.where(0) if len(table) else "",
         *(None if each is None else [*map(str, each.tolist())] for each in columns),
     )  # fmt: skip
@@ -74,6 +75,36 @@ def test_what_is_read_in_parts_is_the_same_read_whole(
 ) -> None:
     values = {f"{n}.jpg": record for n, record in enumerate(records)} if by_name else records
     text = json.dumps(values, indent=indent) + after
+    whole = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_LONGEST_LINE", 16)
+        assert outcome(text) == whole
+
+
+IMAGES: list[Any] = [
+    {"id": 7, "file_name": "7.jpg", "height": 9, "width": 9},
+    {"id": 8},
+    {"id": "8", "file_name": "a},{b.jpg"},
+    {"file_name": "no id"},
+    7,
+]
+
+
+@given(
+    st.lists(st.sampled_from(IMAGES), max_size=5) | st.just([]),
+    alike,
+    st.permutations(["images", "annotations", "categories", "info"]),
+    st.integers(1, 4),
+)
+@example(IMAGES[:2], [RECORDS[11], RECORDS[12]] * 3, ["images", "annotations", "categories"], 3)
+@example(IMAGES[:2], [RECORDS[11]] * 6, ["annotations", "info", "images"], 3)
+@example(IMAGES[1:3], [RECORDS[11]] * 6, ["info", "annotations", "images"], 3)
+def test_a_coco_file_read_in_parts_is_the_same_read_whole(
+    images: list[Any], records: list[Any], keys: list[str], count: int
+) -> None:
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    lists = {"images": images, "annotations": records, "categories": categories}
+    text = json.dumps({key: lists.get(key, {"year": 2017}) for key in keys[:count]})
     whole = outcome(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_text, "_LONGEST_LINE", 16)

@@ -45,6 +45,7 @@ def factor(path: Path, head: str, row: Callable[[int], str], *command: str) -> f
     peaks, sizes = [], []
     for count in (100_000, 450_000):
         end = {"[": "]", "{": "}"}.get(head[:1], "")
+        end = f"]{end}" if "annotations" in head else end
         path.write_text(head + "".join(map(row, range(count))) + end)
         sizes.append(path.stat().st_size)
         peaks.append(peak(*command))
@@ -69,6 +70,10 @@ JSON: list[tuple[str, Callable[[int], str]]] = [
     ("[[[0,0,9,9]]", lambda n: ", [[0,0,9,9]]"),
     ('[{"image_id":1,"boxes":[[0,0,9,9]]}', lambda n: f', {{"image_id":{n},"boxes":[[0,0,9,9]]}}'),
     ('{"a":[[0,0,9,9]]', lambda n: f', "{n}":[[0,0,9,9]]'),
+    (
+        '{"images":[{"id":1}],"annotations":[{"image_id":1,"bbox":[0,0,9,9]}',
+        lambda n: ', {"image_id":1,"bbox":[0,0,9,9]}',
+    ),
     ('{"a":[{"bbox":[0,0,9,9]}]', lambda n: f', "{n}":[{{"bbox":[0,0,9,9]}}]'),
 ]
 
