@@ -264,9 +264,7 @@ def checked_levels(levels: Any, count: int, maps: int) -> NDArray[np.int64]:
     wrong = (index < -1) | (index >= maps)
     if wrong.any():
         k = int(np.argmax(wrong))
-        raise BoxError(
-            f"is on level {index[k]}, and there are {maps}, numbered from 0: fix levels", k
-        )
+        raise BoxError(f"is on level {index[k]}, and there are {maps} maps: fix levels", k)
     return index.astype(np.int64)
 
 
