@@ -399,7 +399,7 @@ class FeatureSource:
         if layout := layout_attribute(self._open(path), where_in(self._file.file, path)):
             return layout, "attribute layout"
         group = self._group
-        if group is not None and (layout := layout_attribute(self._file.get(group), group)):
+        if group is not None and (layout := self._read_at(group, layout_attribute)):
             return layout, f"attribute layout of {group}"
         return None, "default"
 
