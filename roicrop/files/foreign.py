@@ -54,6 +54,8 @@ def what_it_is(path: str) -> str | None:
 
 def numpy_kind(path: str) -> str | None:
     """The kind, npy or npz, of a file that NumPy wrote, by its content; None for any other."""
+    if not Path(path).is_file():  # a pipe may never say anything
+        return None
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(6)
