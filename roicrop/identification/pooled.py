@@ -16,6 +16,7 @@ from roicrop.identification.hypotheses import Layout
 from roicrop.job import Job, Rows
 from roicrop.outputs import POOLED, Stored, StoredArray, open_stored
 from roicrop.precision import pooled_dtype
+from roicrop.text import many
 
 Array = NDArray[Any]
 
@@ -139,10 +140,10 @@ def _layouts(shape: tuple[int, ...], job: Job) -> tuple[Layout, ...]:
 
 def _expected(job: Job) -> str:
     count, channels, source = len(job), job.source.channels, job.source
+    boxes = f"{many(count, 'box', 'boxes')} of {job.table.source.name}"
     return (
-        f"expected ({count}, {channels}, PH, PW) or ({count}, PH, PW, {channels}) for the "
-        f"{count} boxes of {job.table.source.name} and the {channels} channels of "
-        f"{source.path}::{source.dataset}"
+        f"expected ({count}, {channels}, PH, PW) or ({count}, PH, PW, {channels}) for the {boxes} "
+        f"and {many(channels, 'channel')} of {source.path}::{source.dataset}"
     )
 
 

@@ -18,7 +18,7 @@ from roicrop.identification.hypotheses import Hypothesis, moved
 from roicrop.identification.pooled import HALF, RELATIVE, Pooled, apart, in_tolerances
 from roicrop.identification.probe import Probe
 from roicrop.identification.search import search
-from roicrop.identification.transformed import find_order, find_shift, in_words
+from roicrop.identification.transformed import find_order, find_shift, order_in_words
 from roicrop.identification.trials import Adjust, Trial, confirm, trials_of
 from roicrop.job import Job, distinct_images
 from roicrop.text import minus, printable
@@ -147,7 +147,7 @@ def _rows(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
     """The tensor's rows are in another order than the boxes."""
     for hypothesis, order in find_order(pooled, probe):
         trial = _tried(dataclasses.replace(pooled, order=order), probe.job, hypothesis)
-        yield trial, in_words(order, probe.job), {"row_of_box": order.tolist()}
+        yield trial, order_in_words(order, probe.job), {"row_of_box": order.tolist()}
 
 
 def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
@@ -275,7 +275,9 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
     named = [job.where(row) for row in rows[:_NAMED].tolist()]
     if len(rows) > _NAMED:
         named.append(f"and {len(rows) - _NAMED:,} more")
-    text = f"some boxes only: {len(rows):,} of {trial.compared:,} do not agree ({', '.join(named)})"
+    do = "does" if len(rows) == 1 else "do"
+    count = f"{len(rows):,} of {trial.compared:,} {do} not agree"
+    text = f"some boxes only: {count} ({', '.join(named)})"
     common = _in_common(trial, bad, compared & ~bad)
     numbers: list[Any] = job.table.source_index[rows[:_LISTED]].tolist()
     details = {"count": len(rows), "boxes": numbers, "in_common": common}

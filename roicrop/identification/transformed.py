@@ -60,7 +60,7 @@ def find_order(pooled: Pooled, probe: Probe) -> Iterator[tuple[Hypothesis, Rows]
             yield hypothesis, order
 
 
-def in_words(order: Rows, job: Job) -> str:
+def order_in_words(order: Rows, job: Job) -> str:
     """The order in words: what it is sorted by, or "row 0 is box 3, …"."""
     box_of_row = np.argsort(order)
     scores = job.table.score

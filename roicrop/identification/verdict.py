@@ -30,7 +30,7 @@ from roicrop.identification.trials import (
     trials_of,
 )
 from roicrop.job import Job, command_line, convention_options, rules
-from roicrop.text import headed
+from roicrop.text import headed, many
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
     if verdict.best:
         best = verdict.best.trials[0]
-        alike = ", which compute the same" if len(best.hypothesis.rules.named) > 1 else ""
+        alike = ", which are equivalent" if len(best.hypothesis.rules.named) > 1 else ""
         if len(verdict.best.trials) > 1:
             alike = ", which these values cannot distinguish"
         yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
@@ -321,10 +321,10 @@ def _scale(trial: Trial) -> str:
 
 
 def _agreement(trial: Trial, job: Job) -> str:
-    return (
-        f"{trial.agreeing:,} of {trial.compared:,} boxes on all {job.source.channels:,} channels; "
-        f"largest difference {trial.largest:.2g}"
-    )
+    channels = job.source.channels
+    where = f"on all {channels:,} channels" if channels > 1 else "on the only channel"
+    agreeing = f"{trial.agreeing:,} of {many(trial.compared, 'box', 'boxes')}"
+    return f"{agreeing} {where}; largest difference {trial.largest:.2g}"
 
 
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError
 from dataclasses import dataclass, field
@@ -145,12 +146,13 @@ def _look_at(path: str, how: Request) -> Looked:
             if pooled is not None:
                 return Looked(pooled)
         with MapFile(split_spec(path)[0], allow_external=how.allow_external) as file:
-            return Looked(look_at_maps(file, path, how), walked=file.walked)
-    if kind is None and how.boxes_format is None:
+            if not _is_table(file, split_spec(path)[1]):
+                return Looked(look_at_maps(file, path, how), walked=file.walked)
+    elif kind is None and how.boxes_format is None:
         neither = "is neither HDF5 nor boxes: if it holds boxes, name their format: --boxes-format"
         raise FeatureError(f"{path} {what_it_is(path) or neither}")
     table = how.read_boxes(path)
-    return Looked(look_at_boxes(table, how), table)
+    return Looked(dataclasses.replace(look_at_boxes(table, how), path=path), table)
 
 
 def _kind(path: str) -> Literal["arrays", "boxes"] | None:
@@ -171,14 +173,34 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
 
 
-def _pairs(looked: Sequence[Looked]) -> Iterator[tuple[str, dict[str, list[Found]], BoxTable]]:
-    """What a command can read features from, what is known of that file, and boxes."""
+def _is_table(file: MapFile, inner: str) -> bool:
+    """True if a path means an array of rank 2; or if `read_boxes` finds one in a file, and no maps.
+
+    In HDF5 it is called `boxes`; in NumPy's formats it may have any name.
+    """
+    path = f"/{inner.strip('/') or 'boxes'}"
+    if inner or file.is_hdf5:
+        is_table = file.holds(path) and len(getattr(file.get(path), "shape", ())) == 2
+    else:
+        shapes = (one.shape for one in file.found)
+        is_table = any(len(shape) == 2 and 4 <= shape[1] <= _WIDEST for shape in shapes)
+    return is_table and bool(inner or not file.maps_in("/"))
+
+
+_WIDEST: Final = 6  # columns of boxes: five numbers, and an image index or a score
+
+
+_Pair = tuple[str, dict[str, list[Found]], str, BoxTable]
+
+
+def _pairs(looked: Sequence[Looked]) -> Iterator[_Pair]:
+    """What a command can read features from, and what is known of that file; likewise boxes."""
     features = [(one.report, one.walked) for one in looked if isinstance(one.report, FeatureFile)]
-    for table in (one.table for one in looked if one.table is not None):
-        namesakes = [one for one in features if _stem(one[0].path) == _stem(table.source.path)]
+    for boxes, table in ((one.report.path, one.table) for one in looked if one.table is not None):
+        namesakes = [one for one in features if _stem(one[0].path) == _stem(boxes)]
         for file, walked in namesakes or features:
             for source in file.sources:
-                yield source, walked, table
+                yield source, walked, boxes, table
 
 
 def _stem(path: str) -> str:
@@ -186,20 +208,22 @@ def _stem(path: str) -> str:
 
 
 def _look_together(
-    spec: str, walked: dict[str, list[Found]], table: BoxTable, how: Request
+    spec: str, walked: dict[str, list[Found]], boxes: str, table: BoxTable, how: Request
 ) -> Together:
     """Put boxes on the maps of `file.h5` or `file.h5::/path`, and report how they lie."""
     try:
         with how.open_features(spec, walked=walked) as source:
             if how.levels or not names_levels(table, source):
-                return _report(spec, source, table, how)
+                return _report(source, spec, boxes, table, how)
         with how.open_features(spec, walked=walked, pyramids=False) as source:
-            return _report(spec, source, table, how)
+            return _report(source, spec, boxes, table, how)
     except (FeatureError, BoxError) as error:
-        return Together(spec, table.source.path, fits=False, problem=str(error))
+        return Together(spec, boxes, fits=False, problem=str(error))
 
 
-def _report(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
+def _report(
+    source: FeatureSource, spec: str, boxes: str, table: BoxTable, how: Request
+) -> Together:
     assignment = assign_images(
         table, source, on_image=how.on_image, ids_are_indices=how.ids_are_indices
     )
@@ -219,7 +243,7 @@ def _report(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> 
     placed = on_image & ~find_bad(job.corners).not_finite
     return Together(
         features=spec,
-        boxes=table.source.path,
+        boxes=boxes,
         fits=not (assignment.missing or any(caution.loud for caution in warned)),
         matched=assignment.how,
         images=source.images,

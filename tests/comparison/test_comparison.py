@@ -21,7 +21,7 @@ from roicrop.errors import ArgumentError
 from roicrop.operators import plan
 
 MAP = np.random.default_rng(5).standard_normal((3, 9, 11)).astype(np.float32)
-# In pixels at stride 4: inside, half a cell small, over the edge, of no size, wholly outside.
+# In pixels at stride 4: inside, under a cell, over the edge, with zero size, wholly outside.
 BOXES = np.array(
     [[4, 6, 33, 21], [9, 9, 10, 11], [-9, 20, 60, 70], [8, 8, 8, 8], [400, 1, 420, 9]],
     dtype=np.float64,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.command_line import run, run_process, write_boxes, write_maps
-from tests.inspection.looking import SAMPLE_DATA, coco, found, inspect, noise, store
+from tests.inspection.looking import SAMPLE_DATA, coco, found, inspect, noise, store, together
 
 # Boxes
 
@@ -118,6 +118,22 @@ def test_corners_that_are_called_sizes_are_reported_by_the_image_they_leave() ->
         "not if read as xyxy: give --box-format xyxy" in t for t in found("boxes.json")["odd"]
     )
     assert found("boxes.json", "--box-format", "xyxy")["odd"] == []
+
+
+@pytest.mark.parametrize("spec", ["b.npy", "b.npz", "b.npz::boxes", "b.h5", "maps.h5::/boxes"])
+def test_arrays_of_boxes_are_boxes(spec: str) -> None:
+    boxes = np.array([[0, 8, 8, 40, 40], [1, 8, 8, 40, 4]])
+    np.save("b.npy", boxes)
+    np.savez("b.npz", boxes=boxes, other=boxes[0])
+    write_maps()
+    for name in ("b.h5", "maps.h5"):
+        with h5py.File(name, "a") as file:
+            file["boxes"] = boxes
+    file = found(spec)
+    assert (file["kind"], file["path"], file["count"]) == ("boxes", spec, 2)
+    assert file["reversed"] == 1
+    pair = together("maps.h5", spec)
+    assert (pair["features"], pair["boxes"], pair["count"]) == ("maps.h5", spec, 2)
 
 
 def test_boxes_come_from_standard_input() -> None:
