@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roicrop.conventions import CoordinateOrder
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import pooled_dtype
-from roicrop.text import many, printable
+from roicrop.text import many, printable, quoted
 
 OutputSize = int | tuple[int, int]
 Array = NDArray[Any]
@@ -65,7 +65,7 @@ def checked_features(input: Any, layout: Any, name: str = "input") -> Array:
     """The input as (N, C, H, W), a view of its own numbers."""
     if not isinstance(layout, str) or layout not in CHANNELS_LAST:
         known = ", ".join(CHANNELS_LAST)
-        raise ArgumentError(f"layout {layout!r} is not known: choose from {known}")
+        raise ArgumentError(f"layout {quoted(layout)} is not known: choose from {known}")
     features = numbers_of(input, name)
     if features.ndim != len(layout):
         raise ArgumentError(f"{name} has shape {features.shape}, not {layout}: name its layout")
@@ -232,18 +232,21 @@ def checked_corners(
 def checked_scale(spatial_scale: Any) -> float:
     """Check that a scale, in cells per pixel, is a positive number."""
     try:
-        scale = float(spatial_scale)
-    except (TypeError, ValueError, OverflowError):
+        scale = math.nan if np.iscomplexobj(spatial_scale) else float(spatial_scale)
+    except Exception:  # whatever an object's own conversion raises
         scale = math.nan
     if not 0 < scale < math.inf:
-        raise ArgumentError(f"spatial_scale is {spatial_scale}: give cells per pixel, above 0")
+        given = printable(spatial_scale)
+        raise ArgumentError(f"spatial_scale is {given}: give cells per pixel, above 0")
     return scale
 
 
 def checked_scales(spatial_scales: Any, maps: int | None = None) -> list[float]:
     """The spatial scales of a pyramid, one for each map."""
     if not np.iterable(spatial_scales):
-        raise ArgumentError(f"spatial_scales is {spatial_scales}: give a list, one for each map")
+        raise ArgumentError(
+            f"spatial_scales is {printable(spatial_scales)}: give a list, one for each map"
+        )
     scales = [checked_scale(scale) for scale in spatial_scales]
     if not scales or len(scales) != (maps or len(scales)):
         raise ArgumentError(
@@ -276,19 +279,17 @@ def checked_threads(threads: Any) -> int:
     if threads is None:
         return default_threads()
     if not isinstance(threads, (int, np.integer)) or threads < 1:
-        raise ArgumentError(f"threads is {threads}: give a whole number, at least 1")
+        raise ArgumentError(f"threads is {printable(threads)}: give a whole number, at least 1")
     return min(int(threads), _MOST_THREADS)
 
 
-def checked_out(
-    out: Array | None, shape: tuple[int, ...], maps: list[Array], boxes: Boxes
-) -> Array:
+def checked_out(out: Any, shape: tuple[int, ...], maps: list[Array], boxes: Boxes) -> Array:
     """The array for the result: a new one, or the given one if it fits."""
     dtype = pooled_dtype(maps[0].dtype)
     if out is None:
         return np.empty(shape, dtype=dtype)
-    if not isinstance(out, np.ndarray):
-        raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array without a mask")
     if _overlaps_itself(out):
         raise ArgumentError("elements of out overlap in memory: give another array")
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:

@@ -56,7 +56,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.timedelta64)):
         return False
     return abs(int(value)) < 2**63
 
@@ -111,7 +111,11 @@ _KINDS: Final[dict[str, _Kind]] = {
     **dict.fromkeys(
         ("channel", "limit", "worst", "top_k", "threads", "memory", "max_size"), _WHOLE
     ),
-    **dict.fromkeys(("bin", "image_size", "map_size"), _PAIR),
+    "bin": _PAIR,
+    **dict.fromkeys(
+        ("image_size", "map_size"),
+        (_all(lambda n: _is_whole(n) and n > 0, 2), "two whole numbers, above 0"),
+    ),
     **dict.fromkeys(("columns", "levels"), _TEXTS),
     "operator": (
         lambda name: isinstance(name, str) and name in ("align", "pool"), "align or pool"

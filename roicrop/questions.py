@@ -274,6 +274,7 @@ def compare(
     from roicrop import comparison
 
     params = _asked(given)
+    tolerance = None if tolerance is None else float(tolerance)
     chosen = comparison.choose(lambda _: conventions, params)
     names = [comparison.split_variant(each)[0] for each in conventions if isinstance(each, str)]
     params = jobs.with_model(params, *names) if names else params

@@ -21,7 +21,7 @@ from roicrop.conventions.table import (
     SamplingRatio,
 )
 from roicrop.errors import ArgumentError
-from roicrop.text import choice, quoted
+from roicrop.text import choice, printable, quoted
 
 
 def lookup(name: str, operator: Operator) -> Convention:
@@ -98,7 +98,7 @@ def resolve(
             raise ArgumentError(f"min_size is {min_size}: give cells, or none")
         row = dataclasses.replace(row, min_size=None if min_size == "none" else float(min_size))
     if mode is not None:
-        if str(mode) not in ("avg", "max"):
+        if printable(mode) not in ("avg", "max"):
             raise ArgumentError(f"mode {quoted(mode)} is not known: choose avg or max")
         if mode != row.mode:
             _check_applies("mode", row)

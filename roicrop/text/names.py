@@ -15,7 +15,7 @@ _LONGEST_WORD: Final = 300  # the path of a file, or a name in quotes with the t
 
 def printable(name: object, most: int = LONGEST_NAME) -> str:
     """The text on one line, without control characters, and not longer than `most`."""
-    text = _shortened(str(name), most)
+    text = _shortened(_text(name), most)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -23,7 +23,7 @@ def printable(name: object, most: int = LONGEST_NAME) -> str:
 
 def quoted(name: object, most: int = LONGEST_NAME) -> str:
     """The same in quotes, for names whose ends matter."""
-    return repr(_shortened(str(name), most))
+    return repr(_shortened(_text(name), most))
 
 
 def one_line(message: str) -> str:
@@ -34,6 +34,13 @@ def one_line(message: str) -> str:
     if len(message) > LONGEST_NAME:
         message = " ".join(_shortened(word, _LONGEST_WORD) for word in message.split(" "))
     return printable(message, LONGEST_MESSAGE)
+
+
+def _text(name: object) -> str:
+    try:
+        return str(name)
+    except Exception:  # lists nested a thousand deep, and whatever an object's own raises
+        return f"of type {type(name).__name__}"
 
 
 def _shortened(text: str, most: int) -> str:

@@ -195,6 +195,7 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
         (MAP, np.empty(shape, ">f4"), "out is >f4 (4, 19, 3, 5), and the result float32"),
         (MAP, read_only, "give a writable array of the result's shape and dtype"),
         (MAP, np.empty(shape, np.float32).tolist(), "out is a list: give a NumPy array"),
+        (MAP, np.ma.masked_array(read_only, True), "out is a MaskedArray: give a NumPy array"),
         (MAP, folded, "elements of out overlap in memory"),
         (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out shares memory with"),
     ]

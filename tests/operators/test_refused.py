@@ -18,6 +18,10 @@ pytestmark = pytest.mark.core
 
 Array = NDArray[Any]
 
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+
 
 @pytest.mark.parametrize(
     ("boxes", "complaint"),
@@ -73,6 +77,11 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"spatial_scale": 0}, "spatial_scale is 0: give cells per pixel, above 0"),
         ({"spatial_scale": -0.5}, "spatial_scale is -0.5: give cells per pixel"),
         ({"spatial_scale": np.nan}, "spatial_scale is nan: give cells per pixel"),
+        ({"spatial_scale": np.complex64(1)}, "spatial_scale is (1+0j): give cells per pixel"),
+        ({"spatial_scale": DEEP}, "spatial_scale is of type list: give cells per pixel"),
+        ({"spatial_scale": MAP}, "spatial_scale is [["),
+        ({"layout": DEEP}, "layout 'of type list' is not known"),
+        ({"mode": DEEP}, "mode 'of type list' is not known"),
         ({"spatial_scale": np.inf}, "spatial_scale is inf: give cells per pixel"),
         ({"sampling_ratio": "some"}, "sampling_ratio 'some' is not a whole number, adaptive or"),
         ({"sampling_ratio": 1.5}, "sampling_ratio 1.5 is not a whole number, adaptive or exact"),
@@ -93,7 +102,7 @@ def test_boxes_that_make_no_sense_are_refused_by_row(boxes: Any, complaint: str)
         ({"threads": "2"}, "threads is 2: give a whole number, at least 1"),
         ({"spatial_scale": "0.5x"}, "spatial_scale is 0.5x: give cells per pixel"),
         ({"output_size": [[1], [2, 3]]}, "output_size is [[1], [2, 3]]: give H×W bins"),
-        ({"layout": ["NCHW"]}, "layout ['NCHW'] is not known"),
+        ({"layout": ["NCHW"]}, "layout \"['NCHW']\" is not known"),
         ({"input": np.ma.masked_array(MAP, False)}, "input is a masked array: fill in"),
     ],
 )

@@ -28,6 +28,8 @@ from tests.fuzz import api
         ("compare", "worst", ["a"]), ("compare", "top_k", range(3)), ("compare", "min_score", 1j),
         ("identify", "boxes", "a\0"), ("identify", "spatial_scale", np.array(3)),
         ("identify", "label_column", np.zeros((0, 4))), ("identify", "image_size", (1, 2, 3)),
+        ("compare", "image_size", (0, 0)), ("compare", "worst", np.timedelta64(1)),
+        ("explain", "channel", np.timedelta64(1)),
     ],
 )  # fmt: skip
 def test_an_argument_of_a_wrong_type_is_refused_by_name(
