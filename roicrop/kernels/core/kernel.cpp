@@ -193,20 +193,31 @@ public:
         : task_(task),
           call_(*task.call),
           region_(*task.region),
-          map_(region_.map + task.bin * call_.own_channels + task.first_channel * call_.strides[1]),
-          read_{map_, call_.strides[2]},
-          vectors_((task.channels + width<Sum> - 1) / width<Sum>),
-          last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
           pitch_(task.out_cells && !call_.turned ? std::max(task.channels, width<Sum>) : lanes<Element>),
           bins_y_(call_.own_channels ? 1 : call_.bins_y),
           bins_x_(call_.own_channels ? 1 : call_.bins_x),
-          rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
+          channels_of_panel_(region_.lines ? region_.lines * lanes<Element> : task.channels),
+          panels_((task.channels + channels_of_panel_ - 1) / channels_of_panel_) {}
 
     void run() {
-        if (region_.lines)
-            read_ = {task_.panel - region_.y * region_.pitch - region_.x * region_.lines * line_bytes, region_.pitch};
-        if (region_.lines && !region_.in_bands) pack<Element>(task_, map_);
-        for (int i = 0; i < region_.count; ++i) pool_box(region_.boxes + i);
+        for (int i = 0; i < panels_; ++i) {
+            take_panel(i);
+            if (region_.lines && !region_.in_bands) pack<Element>(call_, region_, map_, panel_, channels_);
+        }
+        const int together = panels_ > 1 ? task_.tiles : 1;
+        for (int first = 0; first < region_.count; first += together) {
+            const Box* const boxes = region_.boxes + first;
+            const int count = std::min(together, region_.count - first);
+            // From the last panel on: its channels may not fill a vector, and write over the tile's next cell.
+            for (int i = panels_; i--;) {
+                if (panels_ > 1) take_panel(i);
+                for (int b = 0; b < count; ++b) pool_box(boxes + b, task_.tile + b * task_.tile_bytes);
+            }
+            for (int b = 0; panels_ > 1 && b < count; ++b) {
+                take_box(boxes + b, task_.tile + b * task_.tile_bytes);
+                write_cells();
+            }
+        }
         if (task_.streams) finish_streams();
     }
 
@@ -223,10 +234,27 @@ private:
         return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    void pool_box(const Box* box) {
-        box_ = box;
-        Box own;
-        if (call_.own_channels) box_ = &(own = own_bin(*box));
+    // The panel with some of the task's channels: all that is read, until another is taken.
+    void take_panel(int i) {
+        first_channel_ = i * channels_of_panel_;
+        channels_ = std::min(channels_of_panel_, task_.channels - first_channel_);
+        map_ = region_.map + task_.bin * call_.own_channels + (task_.first_channel + first_channel_) * call_.strides[1];
+        panel_ = task_.panel + i * region_.height * region_.pitch;
+        read_ = {map_, call_.strides[2]};
+        if (region_.lines)
+            read_ = {panel_ - region_.y * region_.pitch - region_.x * region_.lines * line_bytes, region_.pitch};
+        vectors_ = (channels_ + width<Sum> - 1) / width<Sum>;
+        last_ = task_.out_cells && panels_ == 1 ? std::max(channels_ - width<Sum>, 0) : (vectors_ - 1) * width<Sum>;
+        rows_together_ = region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators));
+    }
+
+    void take_box(const Box* box, char* tile) {
+        tile_ = tile;
+        box_ = call_.own_channels ? &(own_ = own_bin(*box)) : box;
+    }
+
+    void pool_box(const Box* box, char* tile) {
+        take_box(box, tile);
         if (!task_.out_cells) {
             pool_into(tile_bins<Sum>());
             return write_planes();
@@ -235,11 +263,11 @@ private:
         char* const to = box_->out + task_.first_channel * size;
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
-        if (fits && !of_samples && !box->flagged && !call_.turned && task_.channels >= width<Sum>)
+        if (panels_ == 1 && fits && !of_samples && !box->flagged && !call_.turned && channels_ >= width<Sum>)
             return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
                                            task_.streams});
         pool_into(tile_bins<Cell>());
-        write_cells();
+        if (panels_ == 1) write_cells();
     }
 
     // The only bin that the task's channels are for.
@@ -261,7 +289,7 @@ private:
 
     template <class To>
     Bins<To> tile_bins() const {
-        return {reinterpret_cast<To*>(task_.tile), pitch_, box_->x.bins * pitch_, false};
+        return {reinterpret_cast<To*>(tile_) + first_channel_, pitch_, box_->x.bins * pitch_, false};
     }
 
     template <class To>
@@ -312,7 +340,7 @@ private:
         constexpr int vectors = lanes<Element> / width<Sum>;
         const Bins<To> row = to;
         if (!region_.in_bands)
-            across<reduction, 1>(to, reinterpret_cast<const Element*>(task_.panel),
+            across<reduction, 1>(to, reinterpret_cast<const Element*>(panel_),
                                  Vectors<vectors>{0, (vectors - 1) * width<Sum>, 0}, box_->x, Sum(0), false);
         for (int bin = 0; region_.in_bands && bin < box_->x.bins; ++bin, to.at += to.next) {
             fill_in_bands(box_->x, box_->x.bin_ptr[bin]);
@@ -336,8 +364,8 @@ private:
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
                 const char* const from = map_ + box_->y.cell[tap + t] * call_.strides[2];
-                pack_scanline<Element>(task_, task_.panel + t * region_.pitch,
-                                       call_.turned ? from + box_->x.cell[tap + t] * call_.strides[3] : from);
+                pack_scanline<Element>(call_, region_, panel_ + t * region_.pitch,
+                                       call_.turned ? from + box_->x.cell[tap + t] * call_.strides[3] : from, channels_);
             }
             const std::int32_t row_ptr[] = {0, taps};
             const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(axis.weight) + tap, nullptr, nullptr};
@@ -387,7 +415,7 @@ private:
     void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
         const int bins = bins_y_ * bins_x_;
-        const char* from = task_.tile;
+        const char* from = tile_;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
             Element* to = reinterpret_cast<Element*>(task_.staged);
@@ -409,7 +437,7 @@ private:
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
         const int bins = bins_y_ * bins_x_;
-        const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
+        const Sum* const tile = reinterpret_cast<const Sum*>(tile_);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         int bin = 0;
         for (; bins - bin >= std::min(bins, n / 4 + 1); bin += n) {
@@ -445,13 +473,17 @@ private:
     const Task& task_;
     const Arguments& call_;
     const Region& region_;
-    const char* const map_;
-    Scanlines read_;              // of the map or the panel
-    const int vectors_, last_;    // of a cell; the channel at which the last vector begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from one bin to the next
     const int bins_y_, bins_x_;   // of the output, for these channels
-    const int rows_together_;
+    const int channels_of_panel_, panels_;
+    int first_channel_ = 0, channels_ = 0;  // of the panel, counted from the task's first
+    const char* map_ = nullptr;             // its channels of the window's cell (0, 0)
+    char *panel_ = nullptr, *tile_ = nullptr;
+    Scanlines read_{};           // of the map or the panel
+    int vectors_ = 0, last_ = 0;  // of a cell; the channel at which the last vector begins
+    int rows_together_ = 1;
     const Box* box_ = nullptr;
+    Box own_{};  // if the task is for one of its bins
 };
 
 template <class Element>

@@ -112,7 +112,8 @@ struct Region {
     const char* map;          // channel 0 of the window's cell (0, 0)
     const Box* boxes;
     int count;
-    int lines;                // cache lines per cell of the panel; 0: the map is read in place
+    int channels;             // of each task
+    int lines;                // cache lines per cell of a panel; 0: the map is read in place
     int y, x, height, width;  // of the rectangle, in cells
     std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
     const std::uint8_t* scanlines;  // which scanlines of the rectangle some box reads
@@ -128,6 +129,8 @@ struct Task {
     const Region* region;
     int first_channel, channels;
     int bin;  // if each bin has channels of its own
+    int tiles;  // of so many boxes are filled from one panel, then from the next
+    std::ptrdiff_t tile_bytes;
 };
 
 struct Kernel {
