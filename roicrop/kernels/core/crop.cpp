@@ -109,7 +109,7 @@ private:
         const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 2 : chunk_boxes);
         chunks_.assign(std::size_t((end - first + each - 1) / each), {});
         std::atomic<std::int64_t> next{first}, taps{0};
-        in_parallel(int(std::min<std::int64_t>(a_.threads, chunks_.size() / 2 + 1)), [&](int) {
+        in_parallel(int(std::min<std::int64_t>(by_bin_ ? 2 : a_.threads, chunks_.size() / 2 + 1)), [&](int) {
             with_planner<Sum>(a_, [&](auto planner) {
                 while (taps < most_taps_) {
                     const std::int64_t k = next.fetch_add(each);

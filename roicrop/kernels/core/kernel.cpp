@@ -440,7 +440,7 @@ private:
         const Sum* const tile = reinterpret_cast<const Sum*>(tile_);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         int bin = 0;
-        for (; bins - bin >= std::min(bins, n / 4 + 1); bin += n) {
+        for (; bins - bin > n / 4; bin += n) {
             // With fewer bins than a vector has numbers, a channel writes into the next one's place,
             // which is then written again.
             const int first = std::max(0, std::min(bin, bins - n));
