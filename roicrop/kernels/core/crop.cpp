@@ -99,17 +99,18 @@ public:
 
 private:
     void plan() {
-        by_bin_ = has_many_samples(end_);
+        by_bin_ = has_many_samples(end_, bins_);
         call_.bins_y = by_bin_ ? 1 : a_.bins_y, call_.bins_x = by_bin_ ? 1 : a_.bins_x;
         const std::int64_t first = by_bin_ ? bin_ : end_, most = most_in_batch();
         const std::int64_t left = (by_bin_ ? bins_ : a_.count) - first, batches = (left + most - 1) / most;
         std::int64_t end = first + (left + batches - 1) / batches;
         for (auto k = first; !by_bin_ && k < end; ++k)
-            if (has_many_samples(k)) end = k;
-        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 2 : chunk_boxes);
+            if (has_many_samples(k, bins_)) end = k;
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, by_bin_ ? 1 : a_.turned ? 2 : chunk_boxes);
         chunks_.assign(std::size_t((end - first + each - 1) / each), {});
+        const int at_once = has_many_samples(end_, 1) ? 1 : 2;  // threads, if a bin takes much memory
         std::atomic<std::int64_t> next{first}, taps{0};
-        in_parallel(int(std::min<std::int64_t>(by_bin_ ? 2 : a_.threads, chunks_.size() / 2 + 1)), [&](int) {
+        in_parallel(int(std::min<std::int64_t>(by_bin_ ? at_once : a_.threads, chunks_.size() / 2 + 1)), [&](int) {
             with_planner<Sum>(a_, [&](auto planner) {
                 while (taps < most_taps_) {
                     const std::int64_t k = next.fetch_add(each);
@@ -136,12 +137,12 @@ private:
         return std::clamp<std::int64_t>(most_taps_ / taps, 1, batch_boxes);
     }
 
-    // Whether a box has an angle and too many samples to be planned at once: then each of its bins is planned as
+    // Whether so many bins of a box with an angle have too many samples to be planned at once: if all have, then each of its bins is planned as
     // a box of its own.
-    bool has_many_samples(std::int64_t k) const {
+    bool has_many_samples(std::int64_t k, std::int64_t bins) const {
         if (!a_.turned) return false;
         const auto count = [&](int axis) { return double(a_.counts[k * 2 + axis]); };
-        return count(0) * count(1) * double(bins_) > double(most_taps_);
+        return count(0) * count(1) * double(bins) > double(most_taps_);
     }
 
     template <class Planner>
@@ -321,16 +322,16 @@ private:
         regions_.push_back(region);
     }
 
-    // Note the scanlines of a region that some box reads. From here on, taps of turned boxes index its cells.
+    // Note the scanlines of a region that some box reads, and make taps of turned boxes index its panel's cells.
     void touch(Region& region) {
         std::vector<std::uint8_t>& touched = touched_.emplace_back(std::size_t(region.height + 1));
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
             const Axis& rows = a_.turned ? box->x : box->y;
             const auto end = rows.row_ptr[rows.bin_ptr[rows.bins]];
             for (auto t = rows.row_ptr[rows.bin_ptr[0]]; box->columns && t < end; ++t) {
-                const std::int32_t scanline = box->y.cell[t] - region.y;
+                const std::int32_t scanline = box->y.index[t] - region.y;
                 touched[std::size_t(scanline)] = 1;
-                if (a_.turned) box->x.cell[t] += scanline * region.width - region.x;
+                if (a_.turned) box->x.index[t] += scanline * region.width - region.x;
             }
         }
         region.scanlines = touched.data();

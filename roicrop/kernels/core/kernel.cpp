@@ -37,12 +37,12 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
     const Sum* const weights = static_cast<const Sum*>(axis.weight);
     for (; tap < end; ++tap) {
         const Sum weight = weights[tap];
-        const std::ptrdiff_t cell = axis.cell[tap];
+        const std::ptrdiff_t index = axis.index[tap];
 #pragma GCC unroll 8
         for (int g = 0; g < groups; ++g)
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v)
-                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(cell, g, v));
+                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(index, g, v));
     }
 }
 
@@ -55,16 +55,14 @@ __attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& a
         fill(more, Taps<reduction>::template start<Sum>);
         reduce<reduction, Sum>(more, axis, tap, std::min(tap + segment, end), load_tap);
         for (int g = 0; g < groups; ++g)
-            for (int v = 0; v < vectors; ++v)
-                acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
+            for (int v = 0; v < vectors; ++v) acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
     }
 }
 
 // A row of any length. Accumulators stay in registers only if they are not passed to a function.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
-                                                      const Axis& axis, int row, int segment, Sum start,
-                                                      Load load_tap) {
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, const Axis& axis,
+                                                      int row, int segment, Sum start, Load load_tap) {
     const int tap = axis.row_ptr[row], end = axis.row_ptr[row + 1];
     fill(acc, start);
     if (__builtin_expect(end - tap <= segment, true))
@@ -76,20 +74,6 @@ __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, 
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
 }
-
-// Some vectors of a cell, from `channel` on. The last may overlap the one before it, so that cells need
-// not be whole vectors.
-template <int n>
-struct Vectors {
-    static constexpr int count = n;
-    int channel, last;  // the first vector's channel in the cell; the last one's, counted from there
-    int before;         // channels in the vectors before these, if none overlapped
-
-    template <class Sum>
-    std::ptrdiff_t at(int v) const {
-        return n > 1 && v + 1 == n ? last : v * width<Sum>;
-    }
-};
 
 // The scanlines of a map or panel: where cell (0, 0) is or would be, and bytes from one to the next.
 struct Scanlines {
@@ -113,8 +97,8 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
         const char* from[columns];
 #pragma GCC unroll 8
         for (int g = 0; g < columns; ++g) from[g] = map.at + box.column[column + g];
-        const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
-            return load<Sum>(reinterpret_cast<const Element*>(from[g] + cell * map.next) + some.template at<Sum>(v));
+        const auto load_tap = [&](std::ptrdiff_t scanline, int g, int v) {
+            return load<Sum>(reinterpret_cast<const Element*>(from[g] + scanline * map.next) + some.template at<Sum>(v));
         };
         for (int r = 0; r < rows; ++r) {
             Accumulators<Sum, columns, vectors> acc;
@@ -143,8 +127,8 @@ struct Bins {
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
 // samples the rows belong to one bin, otherwise each to a bin of its own.
 template <Reduction reduction, int rows, int vectors, class Sum, class To, class From>
-__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers, Vectors<vectors> some,
-                                      const Axis& axis, Sum start, bool continues) {
+__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers, Vectors<vectors> some, const Axis& axis,
+                                      Sum start, bool continues) {
     const Axis x = axis;  // a copy, which no store to bins can alias
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
@@ -264,8 +248,7 @@ private:
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
         if (panels_ == 1 && fits && !of_samples && !box->flagged && !call_.turned && channels_ >= width<Sum>)
-            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
-                                           task_.streams});
+            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size, task_.streams});
         pool_into(tile_bins<Cell>());
         if (panels_ == 1) write_cells();
     }
@@ -282,8 +265,8 @@ private:
         }
         const int begin = box.x.row_ptr[box.x.bin_ptr[0]], end = box.x.row_ptr[box.x.bin_ptr[1]];
         if (begin == end || region_.in_bands) return box;
-        box.first_column = box.x.cell[begin] / column_block * column_block;
-        box.columns = (box.x.cell[end - 1] / column_block + 1) * column_block;
+        box.first_column = box.x.index[begin] / column_block * column_block;
+        box.columns = (box.x.index[end - 1] / column_block + 1) * column_block;
         return box;
     }
 
@@ -327,7 +310,7 @@ private:
 
     template <int n, int vectors, class To>
     __attribute__((always_inline)) void pool_across(int rows, Bins<To> to, const Sum* buffers, Vectors<vectors> some,
-                     bool continues) {
+                                                    bool continues) {
         if constexpr (n > 1)
             if (rows < n) return pool_across<n - 1>(rows, to, buffers, some, continues);
         const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
@@ -363,9 +346,9 @@ private:
             std::int32_t scanline[longest_sum];
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
-                const char* const from = map_ + box_->y.cell[tap + t] * call_.strides[2];
+                const char* const from = map_ + box_->y.index[tap + t] * call_.strides[2];
                 pack_scanline<Element>(call_, region_, panel_ + t * region_.pitch,
-                                       call_.turned ? from + box_->x.cell[tap + t] * call_.strides[3] : from, channels_);
+                                       call_.turned ? from + box_->x.index[tap + t] * call_.strides[3] : from, channels_);
             }
             const std::int32_t row_ptr[] = {0, taps};
             const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(axis.weight) + tap, nullptr, nullptr};

@@ -42,7 +42,10 @@ public:
                         rows.add(around(y, a_.map_size[0]));
                         columns.add(around(x, a_.map_size[1]));
                     });
-                sums_.resize(std::max(sums_.size(), std::size_t(rows.size() * columns.size())));
+                const auto cells = std::size_t(rows.size() * columns.size());
+                sums_.resize(std::max(sums_.size(), cells));
+                // Memory that is not used costs nothing; a vector that grows is copied.
+                if (cells > many) to_y.cells.reserve(to_y.cells.size() + cells), to_x.reserve(cells);
                 for (std::int64_t i = 0; i < count_y; ++i)
                     for (std::int64_t j = 0; j < count_x; ++j)
                         with_sample(i, j, [&](Sum y, Sum x) { add_sample(rows, columns, y, x); });
@@ -56,6 +59,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t many = 1 << 16;
+
     // The cells that a sample may read; all, if it is NaN.
     static Range around(Sum position, std::int64_t size) {
         const Sum last = Sum(size - 1);
