@@ -226,7 +226,7 @@ BOX_FILES: Final = (
         "torchvision",
         "torchvision.json",
         '{"a.jpg": {"boxes": [[64, 32, 384, 256]], "labels": [3], "scores": [0.9]}}',
-        "corners; a list of such objects goes by position instead of by name",
+        "corners; a list of such objects is read by position instead of by name",
     ),
     BoxFile(
         "mmdetection",

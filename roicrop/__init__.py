@@ -1,11 +1,8 @@
 """Crop features by boxes, exactly as a named framework does, and see why.
 
-The functions here are loaded when they are first used, so that `import roicrop` stays cheap.
+What is here is loaded when it is first used: `import roicrop` stays cheap, and nothing happens
+before the program can say that it was stopped.
 """
-
-from __future__ import annotations
-
-import os
 
 __all__ = [
     "__version__",
@@ -24,10 +21,6 @@ __all__ = [
     "show",
 ]
 
-with open(os.path.join(os.path.dirname(__file__), "VERSION"), encoding="ascii") as file:
-    __version__ = file.read().strip()
-del file
-
 TYPE_CHECKING = False  # as typing has it, which takes longer to load than all else here
 if TYPE_CHECKING:
     from roicrop.operators import (
@@ -41,11 +34,18 @@ if TYPE_CHECKING:
         roi_pool,
     )
     from roicrop.questions import compare, explain, explore, identify, show
+
+    __version__: str
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "__version__":
+            import os
+
+            with open(os.path.join(os.path.dirname(__file__), "VERSION"), encoding="ascii") as file:
+                return file.read().strip()
         if name in ("compare", "explain", "explore", "identify", "show"):
             from roicrop import questions
 

@@ -1,5 +1,6 @@
 """`python -m roicrop` is `roicrop`, and both begin here."""
 
+import atexit
 import os
 import sys
 
@@ -7,8 +8,8 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def main() -> int:
-    """Run the command line of this process and end it; or return its exit status."""
+def main() -> None:
+    """Run the command line of this process and end it."""
     try:
         from roicrop.cli import stop_at_once
 
@@ -16,20 +17,15 @@ def main() -> int:
     except KeyboardInterrupt:
         os.write(2, b"roicrop: stopped by Ctrl-C\n")
         os._exit(130)
+    from contextlib import suppress
+
     from roicrop.cli.main import main as run
 
     status = run()
-    # Taking the interpreter down takes longer than a small crop; other processes have to be told.
-    # If it was stopped, threads may still be working, on results that are discarded.
-    if status > 128 or "multiprocessing" not in sys.modules:
-        _end(status)
-    return status
-
-
-def _end(status: int) -> None:
-    """Leave at once, without waiting for threads."""
-    from contextlib import suppress
-
+    # Taking the interpreter down takes longer than a small crop. If it was stopped, threads may
+    # still be working, on results that are discarded.
+    if status <= 128 and "multiprocessing" in sys.modules:
+        atexit._run_exitfuncs()  # other processes have to be told
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -37,4 +33,4 @@ def _end(status: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

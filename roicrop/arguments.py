@@ -223,7 +223,7 @@ def checked_corners(
         k = int(np.argmin(fine.all(axis=1)))
         what = "too far away" if np.isfinite(corners[k]).all() else "not finite"
         raise BoxError(
-            f"has {'corners' if corners.shape[1] == 4 else 'center, size and angle'} "
+            f"has {'corners' if corners.shape[1] == 4 else 'centre, size and angle'} "
             f"{', '.join(f'{v:g}' for v in corners[k])}, which are {what}: "
             "fix it or leave it out",
             k,

@@ -5,7 +5,6 @@ Little is imported here, so that other processes can begin while this one import
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import sys
@@ -14,9 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from roicrop.errors import ArgumentError, OutputError
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -92,6 +93,7 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        self._threads = max(1, (os.cpu_count() or 1) // workers)
         self.at_once = workers + 1  # so that no worker has to wait for this process
         self._ended: list[BaseProcess] = []
 
@@ -117,13 +119,13 @@ class Processes:
         from concurrent.futures import ProcessPoolExecutor
 
         before = set(multiprocessing.active_children())
+        self._ended.clear()
         workers = 1 if alone else self._workers
         context: Any = multiprocessing.get_context(_METHOD)
-        pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE,))
+        pool = ProcessPoolExecutor(workers, context, _begin_worker, (SILENCE * self._threads,))
         try:
-            yield _Watched(pool, before, self._ended)
+            yield _Watched(pool, workers, before, self._ended)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             _stop([each for each in multiprocessing.active_children() if each not in before])
             raise
         finally:
@@ -166,31 +168,35 @@ class _Watched(Executor):
     """A pool whose processes are recorded, because the pool forgets those that died."""
 
     def __init__(
-        self, pool: Executor, before: set[BaseProcess], processes: list[BaseProcess]
+        self, pool: Executor, most: int, before: set[BaseProcess], processes: list[BaseProcess]
     ) -> None:
-        self._pool, self._before, self._processes = pool, before, processes
+        self._pool, self._most, self._before, self._processes = pool, most, before, processes
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from multiprocessing import active_children
 
+        task = partial(self._pool.submit, _undone_if_told_to_end, fn, *args, **kwargs)
+        if len(self._processes) == self._most:
+            return task()
         try:
-            future = self._pool.submit(_undone_if_told_to_end, fn, *args, **kwargs)
+            with undisturbed():  # a process interrupted as it begins would be nobody's
+                return task()
         except (EOFError, ConnectionError) as error:
             raise BrokenExecutor("the process that workers are forked from has died") from error
-        self._processes[:] = list(set(active_children()) - self._before)
-        return future
+        finally:
+            self._processes += set(active_children()) - self._before - set(self._processes)
 
 
 def _name(code: int) -> str:
-    if code == _SILENT:
-        return f"no sign of life for {SILENCE:g} s"
+    if code == -_SILENT:
+        return f"no sign of life in {SILENCE:g} s of computing"
     try:
         return signal.Signals(-code).name if code < 0 else f"status {code}"
     except ValueError:
         return f"signal {-code}"
 
 
-_SILENT: Final = 1  # the exit status of a process that faulthandler ends
+_SILENT: Final = getattr(signal, "SIGPROF", 0)  # Windows has no such timer
 _PATIENCE: Final = 3.0  # seconds to wait for a process that is told to end
 
 
@@ -204,23 +210,29 @@ def _stop(processes: Iterable[BaseProcess]) -> None:
         process.kill()
 
 
-SILENCE = 120.0  # seconds that a process may hold Python's lock before it is ended
+SILENCE = 120.0  # seconds of computing for which a thread may hold Python's lock
 
 
 def _begin_worker(silence: float) -> None:
-    """Make a worker end with the process that it works for, or if it never releases the lock."""
+    """Make a worker end with the process that it works for, or if it never releases the lock.
+
+    silence: seconds of computing, of all threads together, without a sign of life.
+    """
     for number in _OF_GROUP:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    threading.Thread(target=_show_life, args=(silence,), daemon=True).start()
+    if _SILENT:
+        threading.Thread(target=_show_life, args=(silence,), daemon=True).start()
 
 
 def _show_life(silence: float) -> None:
-    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock."""
-    with open(os.devnull, "w") as nowhere:
-        while True:
-            faulthandler.dump_traceback_later(silence, exit=True, file=nowhere)
-            time.sleep(silence / 10)
+    """Postpone the end while this thread runs: HDF5 can loop forever, holding Python's lock.
+
+    It is the processor's time that runs out, not the clock's: a slow disk may take any time.
+    """
+    while True:
+        signal.setitimer(signal.ITIMER_PROF, silence)
+        time.sleep(silence / 10)
 
 
 def _end_with_parent() -> None:
@@ -241,7 +253,15 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         signal.signal(number, signal.SIG_IGN)
         raise _ToldToEnd
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, _ToldToEnd):  # a finalizer ran, where Python drops it
+            signal.signal(signal.SIGTERM, told)
+            threading.Timer(0.01, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     try:
+        sys.unraisablehook = again
         signal.signal(signal.SIGTERM, told)
         return fn(*args, **kwargs)
     except _ToldToEnd:
@@ -250,6 +270,7 @@ def _undone_if_told_to_end(fn: Callable[..., Any], /, *args: Any, **kwargs: Any)
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 class Cluster:

@@ -24,9 +24,11 @@ _Kind = tuple[Callable[[Any], bool], str]
 def kinds_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Make a function raise ArgumentError for an argument of the wrong type, by the table below.
 
-    None, and arguments that the table does not name, are left to the function.
+    None where it is the default, and arguments that the table does not name, are left to the
+    function.
     """
     signature = inspect.signature(function)
+    needed = {name for name, each in signature.parameters.items() if each.default is not None}
 
     @wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -34,7 +36,7 @@ def kinds_checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         for name, value in {**given, **given.pop("options", {})}.items():
             own = f"{function.__name__}.{name}"
             is_fit, words = _KINDS.get(own) or _KINDS.get(name, _ANY)
-            if (value is not None or {name, own} & _NEEDED) and not is_fit(value):
+            if (value is not None or name in needed) and not is_fit(value):
                 raise ArgumentError(f"{name} is {printable(_shown(value))}: give {words}")
         return function(*args, **kwargs)
 
@@ -83,7 +85,6 @@ def _a(*types: type) -> Callable[[Any], bool]:
 
 
 _MOST: Final = 1 << 20
-_NEEDED: Final = {"k", "operator", "explain.channel"}  # for which None is not a default
 _ANY: Final[_Kind] = lambda value: True, ""
 _TEXT: Final[_Kind] = _a(str), "text"
 _PATH: Final[_Kind] = _a(str, os.PathLike), "the name of a file"

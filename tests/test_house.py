@@ -16,7 +16,7 @@ MOST_LINES_OF = {"boxes": 1900, "features": 1300}  # of a room: producers and la
 
 # From the ground up. A room may import from the lines above its own.
 FLOORS = (
-    ("precision", "text"),
+    ("precision", "text", "undisturbed"),
     ("errors",),
     ("files", "crews"),
     ("chunks", "conventions"),

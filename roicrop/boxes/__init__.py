@@ -10,9 +10,8 @@ Every format gives the same table, so that nothing outside this package depends 
 from __future__ import annotations
 
 from roicrop.boxes import names
-from roicrop.boxes.json_text import Coco
 from roicrop.boxes.read import BOX_SUFFIXES, FileFormat, boxes_in_memory, read_boxes
-from roicrop.boxes.table import BOX_FORMATS, BadBoxes, BoxFormat, BoxTable, find_bad
+from roicrop.boxes.table import BOX_FORMATS, BadBoxes, BoxFormat, BoxTable, Coco, find_bad
 
 __all__ = [
     "BOX_FORMATS",

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records
+from roicrop.boxes.draft import Draft, Records, Values
 from roicrop.boxes.names import (
     ANY,
     INDEX_NAMES,
+    NESTED,
     PRODUCERS,
     VIA,
     Reading,
@@ -25,7 +26,7 @@ from roicrop.boxes.names import (
     is_known,
     plain,
 )
-from roicrop.boxes.table import Source
+from roicrop.boxes.table import Lines, Source
 from roicrop.errors import BoxError
 from roicrop.files.numbers import is_number
 from roicrop.files.text import blocks
@@ -33,9 +34,6 @@ from roicrop.text import many
 
 if TYPE_CHECKING:
     import _csv
-
-    from roicrop.boxes.draft import Values
-    from roicrop.boxes.table import Lines
 
 _DELIMITERS: Final = (",", "\t", ";", " ")
 _LONGEST_LINE: Final = 131_072  # characters; the csv module's limit for a field
@@ -46,7 +44,7 @@ def read_delimited(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     lines = blocks(stream, source.name, _LONGEST_LINE)
     line, block = next((each for each in lines if any(map(str.strip, each[1]))), (1, []))
     if not block:
-        raise BoxError(f"{source.name} is empty: a header such as x1,y1,x2,y2 comes first")
+        raise BoxError(f"{source.name} is empty: begin it with a header such as x1,y1,x2,y2")
     header = _header(block, line, source.name, reading)
     table = _Table(header, source, reading)
     whole = table.part(line + header.lines, block[header.lines :], lines)

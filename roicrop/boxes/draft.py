@@ -9,54 +9,50 @@ names such as 000000397133 keep their zeros.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roicrop.boxes.names import (
     ANY,
     CORNERS,
     FORMAT_NAMES,
     INDEX_NAMES,
-    PREFIXES,
+    MODES,
+    NESTED,
     SPELLINGS,
     Producer,
     Reading,
     Role,
     Roles,
     find_roles,
+    names_of_five,
     plain,
 )
-from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat, BoxTable, ImageKind, Source
+from roicrop.boxes.table import (
+    BOX_FORMATS,
+    ROTATED,
+    BoxTable,
+    Coco,
+    ImageKind,
+    Lines,
+    Names,
+    Source,
+)
 from roicrop.errors import BoxError
-from roicrop.files.columns import are_writable, grown, in_blocks, shared, taken, whole_numbers
+from roicrop.files.columns import Texts, are_writable, grown, in_blocks, taken, whole_numbers
 from roicrop.files.numbers import are_nested, boxes_of, is_number, numbers_of, opened
 from roicrop.files.text import shown
 from roicrop.text import many, printable
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from roicrop.boxes.json_text import Coco
-    from roicrop.boxes.table import Lines, Names
-
-    Values = list[Any] | NDArray[np.float64]
-
+Values = list[Any] | NDArray[np.float64]
 _LARGEST_EXACT_INDEX: Final = 2.0**53
-_MOST_FAULTS: Final = 100_000  # rows that cannot be read, of a file that is worth reading
-# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
-NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
-_MODES: Final[Mapping[object, BoxFormat]] = {
-    0: "xyxy", 1: "xywh", "0": "xyxy", "1": "xywh", "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh",
-    "BoxMode.XYXY_ABS": "xyxy", "BoxMode.XYWH_ABS": "xywh",
-    4: ROTATED, "4": ROTATED, "XYWHA_ABS": ROTATED, "BoxMode.XYWHA_ABS": ROTATED,
-    **{name: name for name in (*BOX_FORMATS, ROTATED)},
-}  # fmt: skip
-_LABELS: Final = frozenset(map(plain, SPELLINGS["label"]))
+_MOST_FAULTS: Final = 100_000  # unreadable rows, after which the rest is not worth reading
 
 
 @dataclass(slots=True)
@@ -82,7 +78,7 @@ class Records:
         self._open_objects()
         roles = find_roles(self.names, reading, self.place, self.origin)
         if reading.box_format is None:
-            self._heed_format(roles)
+            self._apply_format(roles)
         columns: dict[Role, Any] = {role: self._column(name) for role, name in roles.of.items()}
         if len(roles.coordinates) == 1:
             coords, fifth = self._boxes(roles, reading)
@@ -100,7 +96,7 @@ class Records:
                 name = roles.coordinates[n]
                 if self._column(name)[row] in ("", None):
                     self.faults.setdefault(row, f"column {printable(name)}: empty")
-        self._heed_angle(roles, columns, reading)
+        self._apply_angle(roles, columns, reading)
         return Draft(
             format=format,
             roles=roles,
@@ -115,7 +111,7 @@ class Records:
     def _column(self, name: str) -> Values:
         return self._opened[name] if name in self._opened else self.read(name)
 
-    def _heed_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
+    def _apply_angle(self, roles: Roles, columns: dict[Role, Any], reading: Reading) -> None:
         """Apply the angle of rotated boxes; BoxError if boxes of another format have one."""
         rotated = ROTATED in (roles.box_format, reading.box_format)
         if "angle" not in columns:
@@ -133,14 +129,14 @@ class Records:
         turned = np.flatnonzero(np.nan_to_num(angles))
         if not len(turned):
             return
-        said = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
+        angle = f"{self.source.where(int(turned[0]))}: {printable(name)} is {angles[turned[0]]:g}"
         if reading.box_format is None:
             raise BoxError(
-                f"{said}, but {','.join(roles.coordinates)} are not centre and size: boxes with an "
-                f"angle are cx,cy,w,h and {name}; give --box-format {ROTATED} if these are, or "
+                f"{angle}, but {','.join(roles.coordinates)} are not centre and size: rotated "
+                f"boxes are cx,cy,w,h and {name}; give --box-format {ROTATED} if these are, or "
                 f"--box-format {roles.box_format} if no box is rotated"
             )
-        roles.warnings += (f"{said}, which is ignored: boxes are read as not rotated",)
+        roles.warnings += (f"{angle}, which is ignored: boxes are read as not rotated",)
 
     def _boxes(self, roles: Roles, reading: Reading) -> tuple[NDArray[np.float64], dict[Role, Any]]:
         """Boxes from one key, and a fifth number: an angle or a score, as the box format says."""
@@ -156,30 +152,31 @@ class Records:
             return boxes, {}
         if ROTATED in (roles.box_format, reading.box_format):
             roles.of["angle"] = name
-            return np.ascontiguousarray(boxes[:, :4]), {"angle": boxes[:, 4].copy()}
+            return boxes[:, :4], {"angle": boxes[:, 4]}
         if reading.box_format is None and plain(name) == "bbox":
             raise BoxError(
                 f"{self.source.where(0)}: {printable(name)} has five numbers: give --box-format "
                 f"for the first four (the fifth is the score, or the angle for {ROTATED})"
             )
-        _five(boxes, None, self.source.where(0), named=True)
-        return np.ascontiguousarray(boxes[:, :4]), {"score": boxes[:, 4].copy()}
+        names_of_five(boxes, None, self.source.where(0), named=True)
+        return boxes[:, :4], {"score": boxes[:, 4]}
 
-    def _heed_format(self, roles: Roles) -> None:
+    def _apply_format(self, roles: Roles) -> None:
         """Apply the box format of the program, or of `bbox_mode` or `box_format` in all rows."""
         if self.producer.box_format and roles.box_format == "xywh":
             roles.box_format, roles.origin = self.producer.box_format, self.producer.name
         for name in (each for each in self.names if plain(each) in FORMAT_NAMES):
-            said = list(self._column(name))
-            for row, mode in enumerate(said):
-                if type(mode) not in (int, str) or mode not in _MODES or mode != said[0]:
+            modes = list(self._column(name))
+            for row, mode in enumerate(modes):
+                key = str(mode).removeprefix("BoxMode.")
+                if key not in MODES or mode != modes[0]:
                     raise BoxError(
                         f"{self.source.where(row)}: {printable(name)} is {shown(mode)}: it must be "
                         "0 (x1, y1, x2, y2), 1 (x, y, width, height) or one of "
                         f"{', '.join(BOX_FORMATS)}, or 4 or {ROTATED} (with an angle), the same "
                         "for all; for fractions (2, 3), leave it out and give --normalized"
                     )
-                roles.box_format, roles.origin = _MODES[mode], f"key {name}"
+                roles.box_format, roles.origin = MODES[key], f"key {name}"
 
     def _open_objects(self) -> None:
         """Make columns of the keys of objects."""
@@ -199,8 +196,9 @@ class Records:
             if not isinstance(value, dict) and value not in (None, "", []):
                 self.faults[row] = f"{printable(key)} is {shown(value)}, not an object"
         for inner in dict.fromkeys(chain.from_iterable(objects)):
-            is_label = plain(key) == "regionattributes" and plain(inner) in _LABELS
-            name = inner if is_label and inner not in names else f"{key}.{inner}"
+            is_label = plain(inner) in map(plain, SPELLINGS["label"])
+            is_label &= plain(key) == "regionattributes" and inner not in names
+            name = inner if is_label else f"{key}.{inner}"
             self._opened[name] = [value.get(inner) for value in objects]
             self.names.append(name)
 
@@ -222,8 +220,8 @@ def draft_of_matrix(
     reading: Reading,
     format: str,
     beside: Mapping[str, Values],
+    faults: dict[int, str],
     producer: Producer = ANY,
-    faults: dict[int, str] | None = None,
 ) -> Draft:
     """The draft of a matrix (n, 4), (n, 5) or as wide as `--columns`, with columns beside it."""
     width = matrix.shape[1]
@@ -234,36 +232,12 @@ def draft_of_matrix(
     if reading.columns is not None:
         names, place, origin = reading.names_of(width, source.name), "--columns", "--columns"
     elif width == 5 and not producer.score_last and reading.box_format != ROTATED:
-        names = _five(matrix, reading.images, source.name, named="image" in reading.by_hand)
+        names = names_of_five(matrix, reading.images, source.name, named="image" in reading.by_hand)
     columns = {**dict(zip(names, matrix.T, strict=True)), **beside}
-    read = columns.__getitem__
-    records = Records(list(columns), read, source, place, origin, producer, faults or {})
-    draft = records.draft(reading, format)
+    rows = Records(list(columns), columns.__getitem__, source, place, origin, producer, faults)
+    draft = rows.draft(reading, format)
     draft.names = [*(reading.columns or ()), *beside]  # from the file or the user
     return draft
-
-
-def _five(
-    matrix: NDArray[np.float64], images: int | None, where: str, named: bool
-) -> tuple[str, ...]:
-    """The names of five numbers (n, 5): image index first, or score last.
-
-    Index first if the first is whole and below `images` and the last above 1 (as in torchvision,
-    Caffe and ONNX); score last if the last is in 0 to 1 and the first is not an index.
-    """
-    said = matrix[np.isfinite(matrix).all(axis=1)]
-    if not len(said):
-        return (*CORNERS, "_")
-    first, last = said[:, 0], said[:, 4]
-    whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
-    if whole and first.max() < (images or np.inf) and (last > 1).all():
-        return ("image_index", *CORNERS)
-    if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
-        return (*CORNERS, "score")
-    raise BoxError(
-        f"{where}: of five numbers, the first may be an image index or the last a score: give "
-        "--columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
-    )
 
 
 def _two_texts(values: Values) -> set[str]:
@@ -277,14 +251,12 @@ class Draft:
     """What a reader found in a file, or in part of one.
 
     names: all columns or keys. coords: (n, 4) float64. columns: role → its n values.
-    lines: (n,) the line of each row, in formats with a row per line.
-    faults: row → what is wrong with it.
+    lines: (n,) the line of each row, in formats with a row per line, else None.
+    faults: row → what is wrong with it. rows: those that have a box, None for all.
     unexplained: unknown columns of text, and two values of each.
     entries: the number of images, if images are identified by position.
-    rows: the rows that have a box, None for all.
 
-    Columns are arrays of float64, of int64 if all are whole numbers in their usual form, or else of
-    objects, which may be anything.
+    Columns are float64, int64 if all are whole numbers in their usual form, `Texts`, or objects.
     """
 
     format: str
@@ -299,7 +271,6 @@ class Draft:
     entries: int | None = None
     rows: NDArray[np.intp] | None = None
     _empty: set[Role] = field(default_factory=set)  # columns of numbers without a single value
-    _known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.coords = np.require(self.coords, requirements=["C", "O"])
@@ -311,19 +282,19 @@ class Draft:
     def extend(self, part: Draft, where: str) -> Draft:
         """Append the rows of the next part of the file, which begins at `where`."""
         if self.roles != part.roles:
-            raise BoxError(f"{where}: the names differ from those of the lines before")
+            raise BoxError(f"{where}: the names differ from those in earlier lines")
         start = len(self.coords)
         if len(part.coords):
             self._empty = self._empty & part._empty if start else part._empty
         self.coords = grown(self.coords, part.coords)
         self.lines = grown(self.lines, part.lines)
         for role, its in self.columns.items():
-            self.columns[role] = grown(its, shared(part.columns[role], self._known))
+            self.columns[role] = grown(its, part.columns[role])
         self.faults |= {start + row: fault for row, fault in part.faults.items()}
         if len(self.faults) > _MOST_FAULTS:
             raise BoxError(
-                f"{where}: {len(self.faults):,} rows before it hold no box that can be read; what "
-                f"is wrong with the first: {self.faults[min(self.faults)]}"
+                f"{where}: {len(self.faults):,} rows before it cannot be read; the first: "
+                f"{self.faults[min(self.faults)]}"
             )
         for name, some in part.unexplained.items():
             self.unexplained.setdefault(name, set()).update(some)
@@ -372,18 +343,15 @@ class Draft:
 
     def _has_box(self) -> NDArray[np.bool_]:
         """Mask (n,) of rows that have a coordinate, or a fault."""
-        has_box = np.empty(len(self.coords), np.bool_)
-        for some in in_blocks(len(has_box)):
-            has_box[some] = ~np.isnan(self.coords[some]).all(axis=1)
+        has_box = np.asarray(~np.isnan(self.coords).all(axis=1))
         has_box[list(self.faults)] = True
         return has_box
 
-    def _packed(self, role: Role, values: Values) -> NDArray[Any]:
+    def _packed(self, role: Role, values: Values) -> NDArray[Any] | Texts:
         """The column in the least memory; invalid numbers become faults of their rows."""
-        key = plain(self.roles.of.get(role, role))
-        if role in ("score", "angle", "width", "height") or key in INDEX_NAMES:
-            are_empty = isinstance(values, list) and {*map(type, values)} <= {type(None), str}
-            if are_empty and len(values) and not any(values):
+        name = self.roles.of.get(role, role)
+        if role in ("score", "angle", "width", "height") or plain(name) in INDEX_NAMES:
+            if isinstance(values, list) and values and all(v in (None, "") for v in values):
                 self._empty.add(role)
             numbers, faults = numbers_of(values)
             has_box = self._has_box() if faults and role not in ("width", "height") else ()
@@ -394,17 +362,20 @@ class Draft:
             return values.copy()
         kinds = set(map(type, values))
         if kinds == {int}:
-            with contextlib.suppress(OverflowError):
+            with suppress(OverflowError):
                 return np.array(values, dtype=np.int64)
-        whole = whole_numbers(values) if kinds == {str} else None
-        return shared(np.fromiter(values, object, len(values)), {}) if whole is None else whole
+        if kinds == {str}:
+            whole = whole_numbers(values, len(values))
+            if whole is not None or are_writable(values):
+                return Texts.of(values) if whole is None else whole
+        return np.fromiter(values, object, len(values))
 
     def _indices(self) -> NDArray[np.int64] | None:
         """The image index of each row."""
         numbers = self._numbers("image")
         if numbers is None:
             return None
-        index = numbers.view(np.int64)  # in its place, for there may be little room
+        index = numbers.view(np.int64)  # in place: memory may be short
         for some in in_blocks(len(numbers)):
             values = numbers[some].copy()
             whole = (np.abs(values) < _LARGEST_EXACT_INDEX) & (values == np.floor(values))
@@ -424,41 +395,47 @@ class Draft:
         if image is None or height is None or width is None:
             return {}
         sizes = np.stack([height, width], axis=1)
-        fits = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
+        fits: Any = ((sizes >= 1) & (sizes < _LARGEST_EXACT_INDEX)).all(axis=1)
         each = zip(image[fits].tolist(), sizes[fits].astype(np.int64).tolist(), strict=True)
         return {str(name): (h, w) for name, (h, w) in dict(each).items()}
 
     def _names(self, role: Role) -> Names | None:
         """A column of whole numbers or text; None if there is none. An image may not be empty."""
         values = self._values(role)
-        if values is None or values.dtype == np.int64:
+        if values is None or (isinstance(values, np.ndarray) and values.dtype == np.int64):
             return values
-        texts = values if values.dtype == object else values.astype(object)
-        if self.faults or not set(map(type, texts)) <= {str} or not are_writable(texts):
-            self._write_as_text(texts, role)
-        whole = whole_numbers(texts)
+        texts = values if isinstance(values, Texts) else self._as_texts(values, role)
+        if self.faults:
+            self._borrow(texts)
+        whole = whole_numbers(texts, len(texts))
         # Only what looks like numbers is converted again: there may be millions of names.
         if whole is None and texts[0].removesuffix(".0").removeprefix("-").isdecimal():
-            whole = whole_numbers([text.removesuffix(".0") for text in texts])
+            whole = whole_numbers((text.removesuffix(".0") for text in texts), len(texts))
         if whole is not None:
             return whole
-        for row in np.flatnonzero(texts == "").tolist() if role == "image" else ():
+        for row in texts.empty().tolist() if role == "image" else ():
             self._fault(row, role, " is empty: every box needs one")
         return texts
 
-    def _values(self, role: Role) -> NDArray[Any] | None:
+    def _values(self, role: Role) -> Any:
         """The column, without rows that have no box."""
         values = self.columns.pop(role, None)
         return values if values is None or self.rows is None else taken(values, self.rows)
 
-    def _write_as_text(self, values: NDArray[np.object_], role: Role) -> None:
-        """Make values text; an invalid row without a value borrows another row's."""
+    def _as_texts(self, values: NDArray[Any], role: Role) -> Texts:
+        texts = Texts.of([])
         for some in in_blocks(len(values)):
-            values[some] = [self._text(v, n, role) for n, v in enumerate(values[some], some.start)]
-        usual = next(filter(None, values), "")
-        for row in np.flatnonzero(values == "").tolist():
-            if (row if self.rows is None else int(self.rows[row])) in self.faults:
-                values[row] = usual
+            its = enumerate(values[some].tolist(), some.start)
+            texts = grown(texts, Texts.of([self._text(value, row, role) for row, value in its]))
+        return texts
+
+    def _borrow(self, texts: Texts) -> None:
+        """Give an invalid row without a text that of another row."""
+        rows = texts.empty()
+        if len(rows) < len(texts):
+            its = rows if self.rows is None else self.rows[rows]
+            usual = texts.cells[np.argmin(np.isin(np.arange(len(rows) + 1), rows))]
+            texts.cells[rows[np.isin(its, list(self.faults))]] = usual
 
     def _text(self, value: Any, row: int, role: Role) -> str:
         is_whole = isinstance(value, float) and value.is_integer()

@@ -11,63 +11,31 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from roicrop.boxes.draft import NESTED, Draft, Records, draft_of_matrix
+from roicrop.boxes.draft import Draft, Records, draft_of_matrix
 from roicrop.boxes.names import (
     ANY,
     COLUMN_NAMES,
     FORMAT_NAMES,
     MMDETECTION,
+    NESTED,
     PRODUCERS,
     SPELLINGS,
+    Entry,
     Producer,
     Reading,
     is_known,
     plain,
 )
-from roicrop.boxes.table import ROTATED, Source
+from roicrop.boxes.table import ROTATED, Coco, CocoImage, Lines, Source
 from roicrop.errors import BoxError
 from roicrop.files import text as texts
 from roicrop.files.numbers import boxes_of, depth_of
 from roicrop.files.text import opened, parse_json, shown
 from roicrop.text import listing, printable
-
-if TYPE_CHECKING:
-    from roicrop.boxes.table import Lines
-
-
-@dataclass(frozen=True, slots=True)
-class CocoImage:
-    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
-
-    position: int
-    file_name: str | None
-    size: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Coco:
-    """The images and categories of a COCO file, by their id as text (7 is "7").
-
-    path: the file, for messages. categories: id → name.
-    """
-
-    path: str
-    images: dict[str, CocoImage]
-    categories: dict[str, str]
-
-    @property
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Image id → (height, width), for images that have both."""
-        return {identity: image.size for identity, image in self.images.items() if image.size}
-
-    def add(self, other: Coco) -> None:
-        """Append the other's images that are new."""
-        for identity, image in other.images.items():
-            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
 
 
 def read_coco(path: str) -> Coco:
@@ -86,8 +54,8 @@ def coco_of(value: dict[str, Any], path: str) -> Coco:
     for position, (identity, entry) in enumerate(_entries(value, "images", path)):
         if identity in images:
             raise BoxError(
-                f"{path}: images[{position}] has id {identity}, "
-                f"as images[{images[identity].position}] has: ids must be unique"
+                f"{path}: images[{position}] has the same id {identity} as "
+                f"images[{images[identity].position}]: ids must be unique"
             )
         height, width = entry.get("height"), entry.get("width")
         has_size = isinstance(height, int) and isinstance(width, int) and height * width
@@ -131,20 +99,11 @@ _IMAGE_NAMES: Final = tuple(dict.fromkeys(["imageid", *map(plain, SPELLINGS["ima
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One image of a document: its name, its other keys, and the records of its boxes."""
-
-    name: str | None
-    said: dict[str, Any]
-    records: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
 class _Document:
     """The entries of a document; first: the index of the first, after earlier documents."""
 
     format: str
-    entries: Sequence[_Entry]
+    entries: Sequence[Entry]
     producer: Producer = ANY
     first: int = 0
 
@@ -154,19 +113,45 @@ def read_json(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
     text = texts.read_text(stream, source.name)
     if len(text) > _LONGEST_LINE:
         with contextlib.suppress(ValueError, RecursionError, BoxError):  # the whole says what it is
-            return _long_list(text, source, reading)
-    return _draft(_document(parse_json(text, source.name), source.name), source, reading)
+            return _in_parts(text, source, reading)
+    value = parse_json(text, source.name)
+    del text
+    return _draft(_document(value, source.name), source, reading)
 
 
-def _long_list(text: str, source: Source, reading: Reading) -> Draft:
-    """The draft of a plain list of boxes, some at a time: they take many times their text."""
-    documents = (_document(values, source.name) for values in texts.json_parts(text, _LONGEST_LINE))
-    whole = _draft(next(documents), source, reading)
-    for document in documents:
-        if not document.format == whole.format in ("json objects", "json list", "coco results"):
-            raise BoxError(f"{source.name} is {document.format}")
-        whole.extend(_draft(document, source, reading), source.name)
+def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
+    """The draft of a list or an object of images, or of boxes, which take many times their text.
+
+    Raises ValueError for other documents, and where only the whole tells what is meant.
+    """
+    whole: Draft | None = None
+    first, listed, any_coco, coco = 0, 0, False, Coco(source.name, {}, {})
+    for values in texts.json_parts(text, _LONGEST_LINE, _COCO[:2]):
+        is_coco = isinstance(values, dict) and values.keys() <= {*_COCO}
+        any_coco |= is_coco
+        if isinstance(values, dict) and is_coco:
+            its = coco_of(values, source.name)
+            coco.add(its)
+            coco.categories.update(its.categories)
+            listed += len(its.images)
+            if "annotations" not in values:
+                continue
+            values = {"images": [], "annotations": values["annotations"]}
+        document = _document(values, source.name, first)
+        part = _draft(document, source, reading)
+        first += len(document.entries)
+        is_one = isinstance(values, dict) and not is_coco and len(document.entries) < len(values)
+        are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
+        if is_one or are_classes or (whole and whole.format != part.format):
+            raise ValueError("not a list")
+        whole = part if whole is None else whole.extend(part, source.name)
+    if whole is None or len(coco.images) < listed or (any_coco and not listed):
+        raise ValueError("not a COCO file")
+    whole.coco = coco if any_coco else whole.coco
     return whole
+
+
+_COCO: Final = ("images", "annotations", "categories", "info", "licenses", "type")
 
 
 def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft:
@@ -191,11 +176,10 @@ def read_json_lines(stream: BinaryIO, source: Source, reading: Reading) -> Draft
 
 def _document(value: object, name: str, first: int = 0, by_lines: bool = False) -> _Document:
     for producer in PRODUCERS:
-        if found := producer.entries(value):
-            entries = [_Entry(key, *producer.split(key, said, name)) for key, said in found]
+        if entries := producer.entries(value, name):
             return _Document(producer.name, entries, producer, first)
     if isinstance(value, dict) and {*map(type, value.values())} == {list}:
-        return _Document("json lists by name", [_Entry(k, {}, v) for k, v in value.items()])
+        return _Document("json lists by name", [Entry(k, {}, v) for k, v in value.items()])
     if not isinstance(value, list):
         keys = f", with {listing(list(value))}" if isinstance(value, dict) else ""
         raise BoxError(
@@ -210,21 +194,21 @@ def _document(value: object, name: str, first: int = 0, by_lines: bool = False) 
         entries = [_of_classes(classes, name) for classes in images]
         return _Document(MMDETECTION.name, entries, MMDETECTION, first)
     if depth == 3:
-        entries = [_Entry(None, {}, boxes) for boxes in value]
+        entries = [Entry(None, {}, boxes) for boxes in value]
         return _Document("json lists by image", entries, first=first)
     every = frozenset().union(*set(map(frozenset, value))) if kinds == {dict} else frozenset()
     format = "json objects" if every else "json list"
     format = "coco results" if every >= {"image_id", "category_id", "bbox"} else format
-    return _Document(format, [_Entry(None, {}, value)])
+    return _Document(format, [Entry(None, {}, value)])
 
 
-def _of_classes(classes: list[Any], name: str) -> _Entry:
+def _of_classes(classes: list[Any], name: str) -> Entry:
     """An entry from mmdetection's results for one image: a list of boxes per class."""
     for label, boxes in enumerate(classes):
         if not isinstance(boxes, list):
             raise BoxError(f"{name}: class {label} is {shown(boxes)}, not a list of boxes")
     labels = [label for label, boxes in enumerate(classes) for _ in boxes]
-    return _Entry(None, {"labels": labels}, [box for boxes in classes for box in boxes])
+    return Entry(None, {"labels": labels}, [box for boxes in classes for box in boxes])
 
 
 def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
@@ -261,7 +245,7 @@ def _draft(document: _Document, source: Source, reading: Reading) -> Draft:
             width = max((len(each) for each in records if isinstance(each, list)), default=5)
         matrix, faults = boxes_of(records, width)
         format = document.format
-        draft = draft_of_matrix(matrix, source, reading, format, beside, producer, faults)
+        draft = draft_of_matrix(matrix, source, reading, format, beside, faults, producer)
     draft.coco = coco
     draft.entries = len(entries) if key == "position" else None
     return draft
@@ -272,7 +256,7 @@ def _check_alike(records: list[Any], producer: Producer, source: Source) -> None
     if len(kinds) > 1 or not kinds <= {list, dict}:
         row = next((n for n, each in enumerate(records) if type(each) is not type(records[0])), 0)
         raise BoxError(
-            f"{source.where(row)} is {shown(records[row])}: write each box alike, as "
+            f"{source.where(row)} is {shown(records[row])}: write every box the same way, as "
             "[x1, y1, x2, y2] or as an object"
         )
     if kinds == {list} and not producer.arrays:
@@ -280,13 +264,13 @@ def _check_alike(records: list[Any], producer: Producer, source: Source) -> None
 
 
 def _incomplete(records: list[dict[str, Any]], shapes: list[tuple[str, ...]]) -> dict[int, str]:
-    """Faults of records that lack a meaningful key which others have."""
+    """Faults of records that lack a meaningful key that others have."""
     keys = dict.fromkeys(chain.from_iterable(shapes))
     needed = [key for key in keys if is_known(key) or plain(key) in NESTED]
     lacks = {shape: next((key for key in needed if key not in shape), None) for shape in shapes}
     rows = enumerate(map(tuple, records)) if any(lacks.values()) else ()
     return {
-        row: f"has no {printable(lacks[shape])}, which other boxes have"
+        row: f"has no {printable(lacks[shape])}, but other boxes do"
         for row, shape in rows
         if shape and lacks[shape] is not None
     }
@@ -299,12 +283,12 @@ def _beside(document: _Document, name: str) -> Iterator[tuple[str, list[Any]]]:
     """
     entries = document.entries
     known = _BESIDE_ARRAYS if document.producer.arrays else _BESIDE_RECORDS
-    for key in dict.fromkeys(chain.from_iterable(entry.said for entry in entries)):
+    for key in dict.fromkeys(chain.from_iterable(entry.facts for entry in entries)):
         if plain(key) not in known:
             continue
         column: list[Any] = []
         for entry in entries:
-            values, count = entry.said.get(key), len(entry.records)
+            values, count = entry.facts.get(key), len(entry.records)
             if isinstance(values, list) and len(values) != count:
                 raise BoxError(
                     f"{name}: {printable(key)} has {len(values)} values for {count} boxes"
@@ -321,30 +305,30 @@ def _images(
     An id, a file name, the key in the document, or the position; None if only records may tell.
     """
     entries = document.entries
-    if len(entries) == 1 and "images" in entries[0].said:
-        return None, (), coco_of(entries[0].said, name)
-    said = [{plain(k): v for k, v in e.said.items() if not isinstance(v, dict)} for e in entries]
+    if len(entries) == 1 and "images" in entries[0].facts:
+        return None, (), coco_of(entries[0].facts, name)
+    facts = [{plain(k): v for k, v in e.facts.items() if not isinstance(v, dict)} for e in entries]
     by_hand = [plain(reading.by_hand["image"])] if "image" in reading.by_hand else []
     known = (*by_hand, *_IMAGE_NAMES)
-    keys = [k for k in known if all(isinstance(its.get(k), (str, int, float)) for its in said)]
+    keys = [k for k in known if all(isinstance(its.get(k), (str, int, float)) for its in facts)]
     if keys:
-        key = next(each for each in entries[0].said if plain(each) == keys[0])
-        images = [its[keys[0]] for its in said]
+        key = next(each for each in entries[0].facts if plain(each) == keys[0])
+        images = [its[keys[0]] for its in facts]
         if keys[0] == "cocourl":
             images = [str(each).rpartition("/")[2] for each in images]
         if keys[0] != "imageid" or not keys[1:] or by_hand:
             return "image" if keys[0] == "name" else key, images, None  # a record's is its label
-        listed = {str(i): {**e.said, "id": i} for i, e in zip(images, entries, strict=True)}
+        listed = {str(i): {**e.facts, "id": i} for i, e in zip(images, entries, strict=True)}
         return key, images, coco_of({"images": list(listed.values())}, name)
     names = [entry.name for entry in entries]
     if None not in names:
         record = next(chain.from_iterable(entry.records for entry in entries), None)
         names_it = isinstance(record, dict) and {*map(plain, record)} & {*_IMAGE_NAMES[:-1]}
         return (None, (), None) if names_it else ("image", names, None)
-    named = [any(key in its for key in _IMAGE_NAMES) for its in said]
-    if len(entries) > 1 and not any(named):
+    named = [any(key in its for key in _IMAGE_NAMES) for its in facts]
+    if document.first + len(entries) > 1 and not any(named):
         return "position", range(document.first, document.first + len(entries)), None
     if any(named) and not all(named):
         row = named.index(False)
-        raise BoxError(f"{name}: image {row} of the list has no name, which others have")
+        raise BoxError(f"{name}: image {row} of the list has no name, but others do")
     return None, (), None

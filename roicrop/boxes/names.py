@@ -9,10 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, product
 from typing import Any, Final, Literal
 
-from roicrop.boxes.table import ROTATED, BoxFormat
+import numpy as np
+from numpy.typing import NDArray
+
+from roicrop.boxes.table import BOX_FORMATS, ROTATED, BoxFormat
 from roicrop.errors import BoxError
 from roicrop.files.text import shown
 from roicrop.text import listing, many, printable
@@ -45,6 +49,8 @@ PREFIXES: Final = (
     "", "bbox", "box", "bb", "boundingbox", "coordinates", "shapeattributes",
     "regionshapeattributes", "bndbox", "box2d", "rectangle", "points", "relativecoordinates",
 )  # fmt: skip
+# Objects, or cells of JSON, whose keys are read as columns: `bbox.x` is `bbox_x`.
+NESTED: Final = {*PREFIXES[1:], "topleft", "bottomright", "regionattributes"}
 # One cell or key with all four numbers.
 IN_ONE: Final[Mapping[str, BoxFormat]] = {
     "bbox": "xywh", "box": "xyxy", "points": "xyxy", "pointsexterior": "xyxy",
@@ -52,6 +58,12 @@ IN_ONE: Final[Mapping[str, BoxFormat]] = {
 }  # fmt: skip
 # Keys beside them that may give their format.
 FORMAT_NAMES: Final = frozenset({"bboxmode", "boxmode", "bboxformat", "boxformat"})
+# Their values, without `BoxMode.` before them.
+MODES: Final[Mapping[str, BoxFormat]] = {
+    "0": "xyxy", "1": "xywh", "4": ROTATED,
+    "XYXY_ABS": "xyxy", "XYWH_ABS": "xywh", "XYWHA_ABS": ROTATED,
+    **{name: name for name in (*BOX_FORMATS, ROTATED)},
+}  # fmt: skip
 
 CORNERS: Final = ("x1", "y1", "x2", "y2")
 _CORNERS: Final = (
@@ -125,6 +137,7 @@ class Roles:
         return [name for name in rest if names.count(name) == 1]
 
 
+@lru_cache(1024)
 def plain(name: str) -> str:
     """Normalise a name for comparison."""
     return name.lower().translate(_LEFT_OUT)
@@ -138,8 +151,7 @@ def is_known(name: str) -> bool:
 def find_roles(names: Sequence[str], reading: Reading, where: str, origin: str) -> Roles:
     """Find the role of each name; BoxError lists the names if coordinates are missing.
 
-    where: the place of the names, for messages. origin: the source of the box format, if it is the
-    names.
+    where: the place of the names, for messages. origin: what gives the box format, if the names do.
     """
     by_plain: dict[str, str] = {}
     for name in names:
@@ -173,15 +185,15 @@ def _coordinates(by_plain: dict[str, str], reading: Reading, where: str, origin:
     if reading.box_format == ROTATED:  # four of its numbers, and the angle
         reading = dataclasses.replace(reading, box_format="cxcywh")
     if any({f"{prefix}x3", f"{prefix}y3"} <= by_plain.keys() for prefix in PREFIXES):
-        raise BoxError(f"{where}: x3 and y3 are of a quadrilateral: write x1,y1,x2,y2 of a box")
+        raise BoxError(f"{where}: x3 and y3 belong to a quadrilateral: write x1,y1,x2,y2 of a box")
     found = {f: sets for f, names in COORDINATES.items() if (sets := _spelled(names, by_plain))}
     found = found or ({"xywh": sets} if (sets := _spelled(_CORNER_AND_SIZE, by_plain)) else {})
     in_one = [name for name in IN_ONE if name in by_plain]
     names = list(by_plain.values())
     if not found and len(in_one) == 1:
-        key, said = by_plain[in_one[0]], reading.box_format
-        origin = "option" if said else f"key {printable(key)}"
-        return Roles((key,), said or IN_ONE[in_one[0]], origin)
+        key, chosen = by_plain[in_one[0]], reading.box_format
+        origin = "option" if chosen else f"key {printable(key)}"
+        return Roles((key,), chosen or IN_ONE[in_one[0]], origin)
     if not found and in_one:
         raise BoxError(f"{where}: {' and '.join(in_one)} both hold a box: keep one")
     if not found:
@@ -209,8 +221,31 @@ def _spelled(
     return [
         tuple(by_plain[prefix + name] for name in spelling)
         for prefix, spelling in product(PREFIXES, spellings)
-        if all(prefix + name in by_plain for name in spelling)
+        if prefix + spelling[0] in by_plain and all(prefix + name in by_plain for name in spelling)
     ]
+
+
+def names_of_five(
+    matrix: NDArray[np.float64], images: int | None, where: str, named: bool
+) -> tuple[str, ...]:
+    """The names of five numbers (n, 5): image index first, or score last.
+
+    Index first if the first is whole and below `images` and the last above 1 (as in torchvision,
+    Caffe and ONNX); score last if the last is in 0 to 1 and the first is not an index.
+    """
+    finite = matrix[np.isfinite(matrix).all(axis=1)]
+    if not len(finite):
+        return (*CORNERS, "_")
+    first, last = finite[:, 0], finite[:, 4]
+    whole = not named and bool(((first == np.floor(first)) & (first >= 0)).all())
+    if whole and first.max() < (images or np.inf) and (last > 1).all():
+        return ("image_index", *CORNERS)
+    if not (whole and first.max() < (images or 1)) and ((last >= 0) & (last <= 1)).all():
+        return (*CORNERS, "score")
+    raise BoxError(
+        f"{where}: the first of five numbers may be an image index, or the last a score: give "
+        "--columns image_index,x1,y1,x2,y2 or --columns x1,y1,x2,y2,score"
+    )
 
 
 _LEFT_OUT: Final = str.maketrans("", "", " _-.")
@@ -220,8 +255,13 @@ _SPELLED: Final = (*chain(*COORDINATES.values()), *_CORNER_AND_SIZE)
 _KNOWN: Final = COLUMN_NAMES | IN_ONE.keys() | {*map("".join, product(PREFIXES, chain(*_SPELLED)))}
 
 
-Said = dict[str, Any]  # of an image
-Entries = list[tuple["str | None", Said]]  # with the name it has in the document, if any
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of a JSON document: its name there, its other keys, and its boxes' records."""
+
+    name: str | None
+    facts: dict[str, Any]
+    records: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +269,8 @@ class Producer:
     """A program that writes boxes, and how to recognise its files.
 
     name: for summaries and documents.
-    columns: of lines without a header; kinds: of their cells: t(ext), n(umber), f(raction);
-        options: others that such files need.
+    columns: the value of `--columns` for lines without a header; kinds: what their cells hold:
+        t(ext), n(umber) or f(raction); options: further options that such files need.
     records: keys under which an entry may have its records. under: the key of the entries, if any.
     marks: other keys (see `plain`) that an entry has; record_marks: that a record has.
     arrays: True if an entry holds lists of boxes, scores and labels instead of records.
@@ -252,29 +292,30 @@ class Producer:
     shape: tuple[str, str] | None = None
     score_last: bool = False
 
-    def entries(self, document: Any) -> Entries | None:
+    def entries(self, document: Any, file: str) -> list[Entry] | None:
         """The entries of a JSON document, one per image; None if another program wrote it."""
-        entries: Entries = []
+        entries: list[tuple[str | None, dict[str, Any]]] = []
         if isinstance(document, dict):
             document = document.get(self.under, document)
         if isinstance(document, dict):
             entries = [(None, document)] if self._fits(document) else list(document.items())
         elif isinstance(document, list) and document and self._fits(document[0]):
             entries = [(None, each) for each in document]
-        if not entries or not all(self._fits(said) for _, said in entries):
+        if not entries or not all(self._fits(facts) for _, facts in entries):
             return None
-        records = (self._records(said)[1] for _, said in entries)
+        records = (self._records(facts)[1] for _, facts in entries)
         lists = (its for its in records if isinstance(its, list))
         first = next((each for its in lists for each in its if isinstance(each, dict)), {})
-        return entries if self.record_marks <= set(map(plain, first)) else None
+        if not self.record_marks <= set(map(plain, first)):
+            return None
+        return [self._entry(name, facts, file) for name, facts in entries]
 
-    def split(self, name: str | None, entry: Said, file: str) -> tuple[Said, list[Any]]:
-        """Split an entry into its other keys and its records."""
-        key, records = self._records(entry)
+    def _entry(self, name: str | None, facts: dict[str, Any], file: str) -> Entry:
+        key, records = self._records(facts)
         if not isinstance(records, list):
             where = file if name is None else f"{file}: {printable(name)}"
             raise BoxError(f"{where}: {key} is {shown(records)}, not a list")
-        return {k: v for k, v in entry.items() if k != key}, records
+        return Entry(name, {k: v for k, v in facts.items() if k != key}, records)
 
     def _records(self, entry: dict[str, Any]) -> tuple[str, Any]:
         key = next(key for key in self.records if key in entry)

@@ -131,7 +131,7 @@ def _format_by_name(source: Source) -> FileFormat:
     suffix = PurePath(source.path.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
         raise ArgumentError(
-            f"{source.name}: cannot tell the format of boxes by its name: give --boxes-format "
+            f"{source.name}: cannot tell the format of boxes from its name: give --boxes-format "
             f"({', '.join(FILE_FORMATS)})"
         )
     return _SUFFIXES[suffix]
@@ -149,7 +149,7 @@ def _read_array(path: str, inner: str, reading: Reading, external: bool) -> BoxT
             f"(K, 5) with an image index first or a score last, and one more for {ROTATED}; "
             "--columns names other columns"
         )
-    table = draft_of_matrix(array.astype(np.float64), source, reading, "array", {}).build(path)
+    table = draft_of_matrix(array.astype(np.float64), source, reading, "array", {}, {}).build(path)
     return dataclasses.replace(table, source=Source(path, files=tuple(files)))
 
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError, BoxError
+from roicrop.files.columns import Texts
 from roicrop.text import listing, printable
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from roicrop.boxes.json_text import Coco
-
-    Lines = NDArray[np.int64] | range
-    Names = NDArray[np.int64] | NDArray[np.object_]
-
-
+Lines = NDArray[np.int64] | range
+Names = NDArray[np.int64] | Texts
 BoxFormat = Literal["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]
 ROTATED: Final = "cxcywha"
 BOX_FORMATS: Final[tuple[BoxFormat, ...]] = tuple(x for x in get_args(BoxFormat) if x != ROTATED)
@@ -127,6 +122,37 @@ class Source:
         return f"{self.name} line {self.lines[row]}"
 
 
+@dataclass(frozen=True, slots=True)
+class CocoImage:
+    """One of `images`: its position in that list (from 0), file name, and (height, width)."""
+
+    position: int
+    file_name: str | None
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coco:
+    """The images and categories of a COCO file, by their id as text (7 is "7").
+
+    path: the file, for messages. categories: id → name.
+    """
+
+    path: str
+    images: dict[str, CocoImage]
+    categories: dict[str, str]
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Image id → (height, width), for images that have both."""
+        return {identity: image.size for identity, image in self.images.items() if image.size}
+
+    def add(self, other: Coco) -> None:
+        """Append the other's images that are new."""
+        for identity, image in other.images.items():
+            self.images.setdefault(identity, dataclasses.replace(image, position=len(self.images)))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BoxTable:
     """K boxes in the order of their file.
@@ -136,8 +162,7 @@ class BoxTable:
     coords: (K, 4) float64 as in the file, in the order that `box_format` names.
     box_format_origin: the source of the box format; "option" is `--box-format`.
     image_key: the column or key that names each box's image, None if there is none.
-    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else object
-        (str).
+    image_kind, image: what that column holds, (K,) int64 if all are whole numbers, else `Texts`.
     id, label, level: (K,) likewise, or None.
     score: (K,) float64, NaN for a box without one, or None.
     angle: (K,) float64 of rotated boxes, in the convention's unit; None if boxes are not rotated.

@@ -56,24 +56,29 @@ class Pipeline:
         """How many buffers as large as a chunk it takes, besides the bytes read."""
         return len(self.stages)
 
-    def undo(
-        self, raw: Buffer, mask: int, size: int, room: Callable[[int, int], NDArray[np.uint8]]
-    ) -> Buffer:
-        """A chunk of `size` bytes from the stored bytes; Damaged if they are not such a chunk.
+    def undoing(
+        self, mask: int, size: int, room: Callable[[int, int], NDArray[np.uint8]]
+    ) -> Callable[[Buffer], Buffer]:
+        """A function from the stored bytes of a chunk to its `size` bytes.
 
-        mask: bit i is set if filter i was skipped for this chunk. room: returns a reusable buffer
-        by number and size.
+        It raises Damaged if they are not such a chunk. mask: bit i is set if filter i was skipped.
+        room: returns a reusable buffer by number and size.
         """
         steps, given = [], size
         for i, stage in enumerate(self.stages):
             if not mask >> i & 1:
-                steps.append((i, stage, given))
+                steps.append((stage.undo, given, partial(room, i)))
                 given += stage.adds or 0
-        for i, stage, before in reversed(steps):
-            raw = stage.undo(raw, before, partial(room, i))
-        if len(raw) != size:
-            raise Damaged(f"it has {len(raw):,} bytes, not {size:,}")
-        return raw
+        steps.reverse()
+
+        def undo(raw: Buffer) -> Buffer:
+            for undo_one, before, its_room in steps:
+                raw = undo_one(raw, before, its_room)
+            if len(raw) != size:
+                raise Damaged(f"it has {len(raw):,} bytes, not {size:,}")
+            return raw
+
+        return undo
 
 
 def pipeline(stages: Sequence[tuple[int, tuple[int, ...]]]) -> tuple[Pipeline | None, str]:

@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise, product
+from operator import getitem
 from typing import Any, Final
 
 import h5py
@@ -65,6 +66,7 @@ class Pieces:
         self.raw = pipeline is not None
         self.way = f"chunk by chunk, {pipeline.way}" if pipeline else why_not
         self.piece_bytes: int = self._chunk_bytes * (1 + pipeline.rooms if pipeline else 1)
+        self._undoing: dict[int, Callable[[Any], Any]] = {}  # by the mask of skipped filters
         self._local, self._lock = threading.local(), threading.Lock()
 
     def grid(self, start: Place, shape: Place) -> Place:
@@ -102,8 +104,7 @@ class Pieces:
         ]
 
         def read_chunk(place: list[int]) -> None:
-            parts = [axis[i] for axis, i in zip(along, place, strict=True)]
-            at, inside, cells = zip(*parts, strict=True)
+            at, inside, cells = zip(*map(getitem, along, place), strict=True)
             stored = self._stored(at)
             if stored is None:
                 self._read_region(out, start, cells)
@@ -194,14 +195,18 @@ class Pieces:
     def _unpacked(self, at: Place, mask: int, raw: bytes) -> Array:
         """A chunk from its stored bytes."""
         assert self._pipeline is not None
+        undo = self._undoing.get(mask)
+        if undo is None:
+            undo = self._pipeline.undoing(mask, self._chunk_bytes, self._room)
+            self._undoing[mask] = undo
         try:
-            whole = self._pipeline.undo(raw, mask, self._chunk_bytes, self._room)
+            whole = undo(raw)
         except filters.Damaged as damage:
             raise FeatureError(
                 f"{self._where} cannot be read: the chunk at {at} is damaged: {damage}; restore "
                 "the file from where it was written"
             ) from None
-        return np.frombuffer(whole, self.dtype).reshape(self.piece)
+        return np.ndarray(self.piece, self.dtype, whole)
 
     def _put(self, out: Array, cells: Region, values: Array) -> None:
         out[cells] = self._convert(values) if self._convert else values

@@ -1,6 +1,6 @@
-"""The command line: one file for each command, and `main`, which is the program.
+"""The command line: files of commands, and `main`, which is the program.
 
-Nothing of roicrop is imported here: a process may be told to stop while it starts.
+This file imports nothing else from roicrop, because a process may have to stop while it starts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ STOPS: Final = {
 
 def stopped(number: int) -> int:
     """Say what stopped the program; return the exit status that shells give it."""
-    with suppress(OSError, AttributeError):  # standard error is closed, or gone
+    with suppress(Exception):  # standard error is closed, or gone, or was being written to
         sys.stderr.write(f"roicrop: stopped by {STOPS[signal.Signals(number)]}\n")
     return 128 + number
 
 
 def stop_at_once() -> None:
-    """Have signals end the program while there is nothing to clean up: as it starts, and ends."""
+    """Let signals end the program at once, as long as there is nothing to clean up."""
 
     def ignore() -> None:
         for each in STOPS:
@@ -42,7 +42,7 @@ def stop_at_once() -> None:
         os._exit(stopped(number))
 
     for each in STOPS:
-        # Ctrl-C is ignored by what a shell runs in the background, SIGHUP under nohup.
+        # Background jobs of a shell ignore Ctrl-C, and nohup ignores SIGHUP: keep it so.
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, stop)
-    atexit.register(ignore)  # Python forgets handlers soon after, when all is done
+    atexit.register(ignore)  # Python drops its handlers soon after

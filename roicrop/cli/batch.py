@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -23,68 +24,48 @@ if TYPE_CHECKING:
     from roicrop.job import Destination, Entry, Ledger, ManifestRow, Task
 
 # Options of the whole batch, which a manifest cannot set.
-_SHARED: Final = (
-    "directory",
-    "manifest",
-    "features",
-    "boxes",
-    "workers",
-    "shard",
-    "scheduler",
-    "quiet",
-    "as_json",
-)
+_WHERE: Final = ("directory", "manifest", "features", "boxes")
+_SHARED: Final = (*_WHERE, "workers", "shard", "scheduler", "quiet", "as_json")
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop batch jobs.csv -o crops --stride 16 --convention detectron2"
-)
+@declaring.command("batch jobs.csv -o crops --stride 16 --convention detectron2")
 @click.argument("manifest", required=False, type=click.Path(dir_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    "directory",
-    metavar="DIR",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="Folder for all outputs, created if needed.",
-)
+@declaring.place_option("DIR", "Folder for all outputs, created if needed.", "directory")
 @declaring.which_option(
     "--features",
+    str,
+    "Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
+    "'maps/**/*.h5' keep its folders.",
     metavar="PATTERN",
     shell_complete=declaring.complete_files,
-    help="Instead of MANIFEST: a row for each matching file, as in 'maps/*.h5'. Outputs of "
-    "'maps/**/*.h5' keep its folders.",
 )
 @declaring.which_option(
     "--boxes",
+    str,
+    "Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand for "
+    "parts of its path.",
     metavar="NAME",
     shell_complete=declaring.complete_files,
-    help="Boxes for each such file, as in 'boxes/{stem}.json'; {stem}, {name} and {parent} stand "
-    "for parts of its path.",
 )
 @declaring.running_option(
     "--workers",
-    type=declaring.COUNT,
-    help="Number of processes that share the rows; if one dies, only its row fails.  "
-    "[default: this process]",
+    declaring.COUNT,
+    "Number of processes that share the rows; if one dies, only its row fails.  [default: this "
+    "process]",
 )
 @declaring.running_option(
     "--shard",
-    type=declaring.SHARD,
-    help="Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
+    declaring.SHARD,
+    "Do every Nth row, starting with the Ith, as one of N runs that share the rows and DIR.",
 )
 @declaring.running_option(
     "--scheduler",
+    str,
+    "Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
     metavar="ADDRESS",
-    help="Share the rows among the workers of this Dask cluster, as in tcp://host:8786.",
 )
 @options.EITHER
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 @click.pass_context
 def batch(ctx: click.Context, /, **params: Any) -> int:
     """Pool the boxes of many files; run it again to do only what is not done yet.
@@ -98,21 +79,14 @@ def batch(ctx: click.Context, /, **params: Any) -> int:
     If its options have changed, it fails; --overwrite does all rows again. A row that fails is
     reported in one line, and the batch goes on. With --json, each row is one line of JSON.
     """
-    if params["workers"] is not None:  # first, to be quick: they load what this process does, too
+    if params["workers"] is not None:  # first, so that they load modules while this process does
         Processes.prepare(["roicrop.job", "h5py"])
     return _Batch(ctx, params).run()
 
 
-@declaring.command(epilog="\b\nExample: roicrop index crops -o crops/index.h5")
+@declaring.command("index crops -o crops/index.h5")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@declaring.output_option(
-    "-o",
-    "--output",
-    metavar="INDEX",
-    required=True,
-    shell_complete=declaring.complete_files,
-    help="File to write, ending in .h5 or .hdf5.",
-)
+@declaring.place_option("INDEX", "File to write, ending in .h5 or .hdf5.")
 @options.OVERWRITE
 @options.REPORT
 def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bool) -> None:
@@ -130,7 +104,7 @@ def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bo
     done = finished(Path(directory))
     names = sorted(name for name in done if name.lower().endswith(suffixes))
     if left_out := len(done) - len(names):
-        report.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
+        terminal.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
     shape = write_index(output, [Path(directory, name) for name in names], overwrite=overwrite)
     if not quiet:
         text = f"{output}: {'×'.join(map(str, shape))} of {many(len(names), 'file')}"
@@ -166,18 +140,20 @@ class _Batch:
         self._failed: dict[str, str] = {}
         self._versions: set[str] = set()
         self._seconds = 0.0
+        self._boxes = 0
+        self._start = time.perf_counter()
 
     def run(self) -> int:
         """Do the rows; return the exit status."""
         from roicrop.job import Done, Ledger, carry_out
 
-        quiet, as_json = self._params["quiet"], self._params["as_json"]
+        quiet = self._params["quiet"]
         shard = self._params["shard"]
         part = "" if shard is None else f"{shard[0]}-of-{shard[1]}"
         self._given: dict[str, tuple[ManifestRow, Entry]] = {}
         with (
             Ledger(self._directory, part) as ledger,
-            terminal.rows_progress(len(self._rows), quiet=quiet) as self._progress,
+            terminal.progress(len(self._rows), "rows", quiet=quiet) as self._bar,
         ):
             for outcome in carry_out(self._tasks(ledger), _crew(self._params)):
                 row, entry = self._given.pop(outcome.task.output)
@@ -185,11 +161,9 @@ class _Batch:
                     ledger.finish(entry)
                     self._counts["done"] += 1
                     self._seconds += outcome.result.seconds
-                    with self._progress.aside():
-                        report.show_row(
-                            outcome.result.said, row.where, quiet=quiet, as_json=as_json
-                        )
-                    self._progress(outcome.result.boxes)
+                    with self._bar.aside():
+                        report.show_row(outcome.result.said, row.where, quiet=quiet)
+                    self._advance(outcome.result.boxes)
                 else:
                     self._fail(row, outcome.result)
         self._conclude()
@@ -210,7 +184,7 @@ class _Batch:
                     continue
                 if task.viz and not replace and any(Path(task.viz).glob("*")):
                     raise OutputError(
-                        f"{task.viz} has pictures that are not of this batch: name another "
+                        f"{task.viz} has pictures that this batch did not draw: name another "
                         "directory, or replace them with --overwrite"
                     )
                 make_room([self._directory / place.output])
@@ -225,31 +199,19 @@ class _Batch:
         from roicrop.job import INPUTS, Entry, inputs_of, result_options
 
         own = _parameters(self._ctx, self._columns, row, self._base)
-        params = {
-            **self._params,
-            **own,
-            "output": str(self._directory / place.output),
-            "viz": place.pictures,
-        }
-        if "threads" not in own:
-            params["threads"] = self._threads
-        if "memory" not in own:
-            params["memory"] = self._memory
+        places = {"output": str(self._directory / place.output), "viz": place.pictures}
+        shares = {"threads": self._threads, "memory": self._memory}
+        params = {**self._params, **shares, **own, **places}
         operator = params["operator"]
-        task = crop.task(params, operator, partial(report.RowSummary.of, operator))
+        task = crop.task(params, operator, partial(report.row_summary, operator, params["as_json"]))
+        recorded = ["dtype", "compression", "reduce"]
         parameters = result_options(task.request)
-        parameters |= {
-            f"--{name.replace('_', '-')}": str(params[name])
-            for name in ("dtype", "compression", "reduce")
-            if params[name] not in (None, "none")
-        }
         if task.viz is not None:
             parameters["--viz"] = os.path.relpath(task.viz, self._directory)
-            parameters |= {
-                f"--{name.strip('_').replace('_', '-')}": str(params[name])
-                for name in ("viz_boxes", "channel", "bin_", "points")
-                if params[name] not in (None, False)
-            }
+            recorded += ["viz_boxes", "channel", "bin", "points"]
+        for name in recorded:
+            if (value := str(params[name])) not in ("None", "none", "False"):
+                parameters[f"--{name.replace('_', '-')}"] = value
         inputs = {name: params[name] for name in INPUTS if params[name] is not None}
         return task, Entry(
             place.output, inputs_of(inputs, self._directory), parameters, __version__
@@ -263,24 +225,30 @@ class _Batch:
         if self._params["as_json"]:
             record = {"row": row.where, "skipped": True, "version": entry.version}
             click.echo(json_line({**record, "output": {"path": task.output}}))
-        self._progress(0)
+        self._advance()
 
     def _fail(self, row: ManifestRow, error: BaseException) -> None:
         text, status = in_one_line(error)
         self._failed[row.where] = text
-        with self._progress.aside():
+        with self._bar.aside():
             tell(error, f"{row.where}: ")
             if self._params["as_json"]:
                 click.echo(json_line({"row": row.where, "error": text, "status": status}))
-        self._progress(0)
+        self._advance()
+
+    def _advance(self, boxes: int = 0) -> None:
+        """Show that one more row has ended, with so many boxes."""
+        self._boxes += boxes
+        speed = self._boxes / (time.perf_counter() - self._start)
+        self._bar(1, f"{speed:,.0f} boxes/s")
 
     def _conclude(self) -> None:
         report.warn_of_slow_core(self._seconds)
         if self._versions:
             versions = ", ".join(sorted(self._versions))
-            report.warn(
+            terminal.warn(
                 f"{many(self._counts['other version'], 'skipped row')} came from roicrop "
-                f"{versions}, and this is {__version__}: --overwrite does such rows again"
+                f"{versions}, and this is {__version__}: --overwrite does these rows again"
             )
         if self._params["quiet"]:
             return

@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 _DIFFER: Final = 3  # the exit status
 
 
-@declaring.command(epilog="\b\nExample: roicrop conventions --json")
-@declaring.running_option(
-    "--json", "as_json", is_flag=True, help="Print the whole table as JSON, with every rule."
-)
+@declaring.command("conventions --json")
+@declaring.json_option("Print the whole table as JSON, with every rule.")
 def conventions(as_json: bool) -> None:
     """List how each framework defines the operators and chooses levels of a pyramid."""
     rows, rules = list(CONVENTIONS.values()), list(LEVEL_RULES.values())
@@ -66,47 +64,37 @@ def _list(
             click.echo(click.wrap_text(text, 78, "  ", "  "))
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop compare maps.h5 boxes.json --with detectron2 "
-    "--with onnx:sampling_ratio=2"
-)
+@declaring.command("compare maps.h5 boxes.json --with detectron2 --with onnx:sampling_ratio=2")
 @options.FILES
 @declaring.rule_option(
-    "--with",
-    "others",
+    "--with others",
+    str,
+    "Convention (of RoIAlign or RoIPool) or exported model to compare; repeatable. May have its "
+    "own settings: sampling_ratio=4, mode=max, aligned=false.",
     metavar="NAME|MODEL[:SETTING=VALUE,…]",
     multiple=True,
     required=True,
     shell_complete=declaring.complete_conventions(*COMMANDS),
-    help="Convention (of RoIAlign or RoIPool) or exported model to compare; repeatable. May have "
-    "its own settings: sampling_ratio=4, mode=max, aligned=false.",
 )
 @declaring.output_option(
     "--tolerance",
-    type=declaring.TOLERANCE,
-    help="Largest absolute difference between values that agree.  "
-    "[default: 1e-5 × the largest |feature| of the map, at least 1e-5]",
+    declaring.TOLERANCE,
+    "Largest absolute difference between values that agree.  [default: 1e-5 × the largest "
+    "|feature| of the map, at least 1e-5]",
 )
 @declaring.output_option(
-    "--worst",
-    type=declaring.COUNT,
-    default="3",
-    show_default=True,
-    help="Describe the N boxes that differ most.",
+    "--worst", declaring.COUNT, "Describe the N boxes that differ most.", default="3"
 )
 @options.ALIGN
 @options.READING
 @declaring.picture_option(
     "--viz",
-    type=click.Path(file_okay=False),
+    click.Path(file_okay=False),
+    "Draw the worst box of each pair in this folder, with both sampling grids.",
     metavar="DIR",
-    help="Draw the worst box of each pair in this folder, with both sampling grids.",
 )
 @declaring.picture_option(
-    "--channel",
-    metavar="N",
-    type=declaring.CHANNEL,
-    help="Channel to draw.  [default: the one that differs most]",
+    "--channel", declaring.CHANNEL, "Channel to draw.  [default: the one that differs most]"
 )
 @options.OVERWRITE
 @options.MEMORY
@@ -138,15 +126,9 @@ def compare(**params: Any) -> int:
     ):
         jobs.require_scale(job)
         variants = chosen.of(job)
-        gallery = None
-        if params["viz"]:
-            gallery = comparison.Gallery(
-                job,
-                params["viz"],
-                variants,
-                channel=params["channel"],
-                overwrite=params["overwrite"],
-            )
+        drawing = {"channel": params["channel"], "overwrite": params["overwrite"]}
+        place = params["viz"]
+        gallery = comparison.Gallery(job, place, variants, **drawing) if place else None
         with terminal.progress(len(job), quiet=params["quiet"]) as progress:
             measured = comparison.compare(
                 job,
@@ -156,7 +138,7 @@ def compare(**params: Any) -> int:
                 gallery=gallery,
                 progress=progress,
             )
-        summary = report.RunSummary.of("compare", job, start)
+        summary = report.RunSummary("compare", job, start)
         lines = list(comparison.in_words(measured, job))
         if params["as_json"]:
             record = {
@@ -168,7 +150,7 @@ def compare(**params: Any) -> int:
             lines = [json_line(record)]
     report.show_warnings(summary)
     if not len(job):
-        report.warn("there are no boxes, so nothing was compared")
+        terminal.warn("there are no boxes, so nothing was compared")
     if not params["quiet"]:
         report.show_lines(report.input_lines(summary))
     answer(lines)
@@ -190,7 +172,7 @@ def _convention(variant: Variant) -> report.Record:
     return {"as": variant.name, **report.convention_record(row), "rules": rules(row)}
 
 
-@declaring.command(epilog="\b\nExample: roicrop identify maps.h5 boxes.csv crops.npy --stride 16")
+@declaring.command("identify maps.h5 boxes.csv crops.npy --stride 16")
 @options.FILES
 @click.argument("pooled", shell_complete=declaring.complete_files)
 @options.READING

@@ -14,17 +14,11 @@ if TYPE_CHECKING:
     from roicrop.job import Task
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2"
-)
+@declaring.command("align maps.h5 boxes.csv -o crops.h5 --stride 16 --sampling-ratio 2")
 @options.FILES
 @options.OUTPUT
 @options.ALIGN
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 def align(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIAlign.
 
@@ -35,17 +29,11 @@ def align(**params: Any) -> None:
     _run(params, "align")
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop pool maps.h5 boxes.json -o crops.h5 --output-size 7x7"
-)
+@declaring.command("pool maps.h5 boxes.json -o crops.h5 --output-size 7x7")
 @options.FILES
 @options.OUTPUT
 @options.POOL
-@options.READING
-@options.TENSOR
-@options.VIZ
-@options.MEMORY
-@options.RUNNING
+@options.CROPPING
 def pool(**params: Any) -> None:
     """Pool every box to a fixed grid by RoIPool.
 
@@ -60,7 +48,7 @@ def _run(params: Parameters, operator: Operator) -> None:
     """Crop, and print a summary."""
     from roicrop.job import run
 
-    made = task(params, operator, partial(report.RunSummary.of, operator))
+    made = task(params, operator, partial(report.RunSummary, operator))
     progress = partial(terminal.progress, quiet=params["quiet"])
     summary = run(made, progress).said
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
@@ -79,6 +67,6 @@ def task(params: Parameters, operator: Operator, describe: Callable[..., Any]) -
         reduce=params["reduce"],
         overwrite=params["overwrite"],
         viz=params["viz"],
-        album=partial(options.album, options.drawing(params), boxes=params["viz_boxes"]),
+        album=partial(options.album, params, boxes=params["viz_boxes"]),
         describe=describe,
     )

@@ -24,10 +24,10 @@ HEADINGS: Final = ("Output", "Rules", "Where boxes lie", "Which boxes", "Picture
 
 
 class Option(click.Option):
-    """An option listed under one of HEADINGS."""
+    """An option listed under one of HEADINGS; help shows its default, if it has one."""
 
     def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"show_default": kwargs.get("default") is not None, **kwargs})
         self.heading = heading
 
 
@@ -58,9 +58,23 @@ def together(*options: Decorator[Any]) -> Decorator[Any]:
     return decorate
 
 
-command: Final = partial(click.command, cls=Command)
+def command(example: str) -> Callable[[_Function], click.Command]:
+    """A command, and what follows `roicrop` in the example at the end of its help."""
+    return click.command(cls=Command, epilog=f"\b\nExample: roicrop {example}")
+
+
+FLAG: Final = None
+"""The type of an option without a value."""
+
+
+def _option(heading: str, names: str, type: Any, help: str, **more: Any) -> Decorator[Any]:
+    """An option under a heading; names: as in "-o --output place", the last for its parameter."""
+    more |= {"is_flag": True} if type is FLAG else {"type": type}
+    return click.option(*names.split(), cls=Option, heading=heading, help=help, **more)
+
+
 output_option, rule_option, lie_option, which_option, picture_option, running_option = (
-    partial(click.option, cls=Option, heading=heading) for heading in HEADINGS
+    partial(_option, heading) for heading in HEADINGS
 )
 
 
@@ -71,6 +85,17 @@ def complete_files(
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
+
+
+def place_option(metavar: str, help: str, name: str = "output", **more: Any) -> Decorator[Any]:
+    """-o, the file or folder to write; name: of the command's parameter."""
+    more = {"required": "default" not in more, "shell_complete": complete_files, **more}
+    return output_option(f"-o --output {name}", str, help, metavar=metavar, **more)
+
+
+def json_option(help: str) -> Decorator[Any]:
+    """--json, the parameter `as_json`."""
+    return running_option("--json as_json", FLAG, help)
 
 
 def complete_conventions(*operators: Operator) -> _Complete:
@@ -129,9 +154,10 @@ def _number(kind: Callable[[str], Any], is_fit: Callable[[Any], bool]) -> Callab
     return read
 
 
+_read_channel = _number(int, lambda number: 0 <= number < 2**31)
 _read_count = _number(int, lambda number: 1 <= number < 2**31)
 _read_positive = _number(float, lambda number: 0 < number < math.inf)
-_read_score = _number(float, lambda number: not math.isnan(number))
+_read_number = _number(float, lambda number: not math.isnan(number))
 _read_tolerance = _number(float, lambda number: 0 <= number < math.inf)
 
 
@@ -200,8 +226,7 @@ def _read_columns(text: str) -> tuple[str, ...]:
 COUNT: Final = _Text("N", "a whole number above 0", _read_count)
 SHARD: Final = _Text("I/N", "a part and the number of parts, as in 3/16", _read_shard)
 MEMORY_SIZE: Final = _Text("SIZE", "a size such as 300MB or 2GiB", _read_memory)
-NUMBER: Final = _Text("NUMBER", "a number", _read_score)
-SCORE: Final = _Text("NUMBER", "a number", _read_score)
+NUMBER: Final = _Text("NUMBER", "a number", _read_number)
 POSITIVE: Final = _Text("NUMBER", "a number above 0", _read_positive)
 TOLERANCE: Final = _Text("NUMBER", "a number, 0 or above", _read_tolerance)
 IMAGE_SIZE: Final = _Text("HxW", "a height and a width in pixels, as in 600x800", _read_size)
@@ -216,5 +241,6 @@ MIN_SIZE: Final = _Text("N|none", SETTINGS["min_size"].expected, SETTINGS["min_s
 ROWS: Final = _Text("LIST", "a list of box numbers, as in 0,5,7-9", _read_rows)
 BIN: Final = _Text("ROW,COLUMN", "a row and a column, as in 0,2", _read_bin)
 STRIDES: Final = _Text("N,N,…", "a stride for each level, as in 4,8,16,32", _read_strides)
+NAME: Final = _Text("NAME", "a name", str, names=True)
 COLUMNS: Final = _Text("A,B,…", "names separated by commas", _read_columns, names=True)
-CHANNEL: Final = click.IntRange(min=0)
+CHANNEL: Final = _Text("N", "a channel number, counted from 0", _read_channel)

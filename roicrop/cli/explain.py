@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from roicrop.cli import declaring, options, report
-from roicrop.cli.terminal import answer
+from roicrop.cli.terminal import answer, warn
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -18,51 +18,38 @@ if TYPE_CHECKING:
 _MOST_RECORDS: Final = 100_000
 
 
-@declaring.command(
-    epilog="\b\nExample: roicrop explain maps.h5 boxes.json --box 3 --bin 0,2 --stride 16"
-)
+@declaring.command("explain maps.h5 boxes.json --box 3 --bin 0,2 --stride 16")
 @options.FILES
 @declaring.which_option(
-    "--box",
-    "boxes_explained",
-    type=declaring.ROWS,
+    "--box boxes_explained",
+    declaring.ROWS,
+    "Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
     default="0",
-    show_default=True,
-    help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.",
 )
 @declaring.which_option(
-    "--bin",
-    "only",
-    type=declaring.BIN,
-    help="Explain this bin in full.  [default: all bins, a line each]",
+    "--bin", declaring.BIN, "Explain this bin in full.  [default: all bins, a line each]"
 )
 @declaring.which_option(
-    "--channel",
-    metavar="N",
-    type=declaring.CHANNEL,
-    default=0,
-    show_default=True,
-    help="Channel whose values are explained.",
+    "--channel", declaring.CHANNEL, "Channel whose values are explained.", default=0
 )
 @declaring.output_option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "csv"]),
-    help="Text, JSON with everything, or CSV with a row per sample (RoIPool: per cell).  "
-    "[default: text]",
+    "--format form",
+    click.Choice(["text", "json", "csv"]),
+    "Text, JSON with everything, or CSV with a row per sample (RoIPool: per cell).  [default: "
+    "text]",
 )
 @declaring.output_option(
     "--trace",
-    is_flag=True,
-    help="List only samples: start, bin, bin size, samples per bin, sample, position; each y x.",
+    declaring.FLAG,
+    "List only samples: start, bin, bin size, samples per bin, sample, position; each y x.",
 )
 @declaring.output_option(
     "--limit",
-    type=declaring.COUNT,
-    help="List at most N samples (or bins) per box.  "
+    declaring.COUNT,
+    "List at most N samples (or bins) per box.  "
     f"[default: 64 samples in text, else {_MOST_RECORDS:,}]",
 )
-@declaring.running_option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@declaring.json_option("The same as --format json.")
 @options.EITHER
 @options.READING
 @options.MEMORY
@@ -83,13 +70,13 @@ def explain(**params: Any) -> int:
     with jobs.open_job(jobs.request_of(params, convention)) as job:
         jobs.require_scale(job)
         boxes = chain.from_iterable(params["boxes_explained"])
-        explanations = explain(job, boxes, params["channel"], params["only"])
+        explanations = explain(job, boxes, params["channel"], params["bin"])
         cautions = jobs.cautions(job, job.fit())
     report.show_cautions(cautions)
-    answer(_lines(explanations, form, params["only"], params["limit"]))
+    answer(_lines(explanations, form, params["bin"], params["limit"]))
     differ = [each for each in explanations if not each.agrees]
     for each in differ:
-        report.warn(
+        warn(
             f"box {each.source.box}: the sums do not agree with what "
             f"{each.plan.convention.operator} gives",
             loud=True,
@@ -121,7 +108,7 @@ def _lines(
     for each in explanations:
         if left_out := each.left_out(only, most):
             of = f" of box {each.source.box}" if len(explanations) > 1 else ""
-            report.warn(f"{left_out:,} {each.terms}{of} are left out: --limit allows more")
+            warn(f"{left_out:,} {each.terms}{of} are left out: raise --limit to list more")
     if form == "trace":
         yield from chain.from_iterable(as_trace(each, only, most) for each in explanations)
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roicrop.inspection import BoxFile, FeatureFile, Looked, ModelFile, PooledFile, Together
 
 
-@declaring.command(epilog="\b\nExample: roicrop inspect maps.h5 boxes.json --stride 16")
+@declaring.command("inspect maps.h5 boxes.json --stride 16")
 @click.argument(
     "files",
     metavar="FILE...",
@@ -29,19 +29,17 @@ if TYPE_CHECKING:
 @options.PLACING
 @declaring.running_option(
     "--safe",
-    is_flag=True,
-    help="Read each file in a separate process, so that one that crashes HDF5 is only an error.",
+    declaring.FLAG,
+    "Read each file in a separate process, so that one that crashes HDF5 is only an error.",
 )
-@declaring.running_option(
-    "--json", "as_json", is_flag=True, help="Print the full report as one JSON object."
-)
+@declaring.json_option("Print the full report as one JSON object.")
 def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) -> int:
     """Report what files hold, what looks wrong, and whether they fit together.
 
     A FILE holds feature maps (HDF5 or NumPy; file.h5::/path reports only that part), boxes, pooled
-    boxes, or an exported model (ONNX, OpenVINO), whose RoI operators are listed. Of large maps, a
-    sample of the values is read. Boxes are checked against the maps in the file of the same name
-    or, if there is none, in every file. The options mean the same as in the other commands.
+    boxes, or an exported model (ONNX, OpenVINO), whose RoI operators are listed. Of large maps,
+    only a sample of the values is read. Boxes are checked against the maps in the file of the same
+    name or, if there is none, in every file. The options mean the same as in the other commands.
 
     The exit status is 3 if boxes and maps do not fit, and 1 if something could not be read;
     everything else is still reported. A damaged file can crash HDF5 or keep it busy forever: --safe
@@ -52,35 +50,34 @@ def inspect(files: tuple[str, ...], as_json: bool, safe: bool, **params: Any) ->
 
     any_convention = PLAIN[DEFAULT["align"]], *PLAIN.values()
     how = jobs.request_of({**params, "features": "", "boxes": ""}, *any_convention)
-    run = inspection.contained if safe else inspection.here
     looked: list[Looked] = []
-    said: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     failed = False
     for path in files:
         try:
-            one = run(inspection.look_at, path, how)
+            file = inspection.look_at(path, how, safe=safe)
         except ArgumentError:
             raise
         except FAILURES as error:
             failed = True
             tell(error)
-            said.append({"path": path, "error": in_one_line(error)[0]})
+            records.append({"path": path, "error": in_one_line(error)[0]})
             continue
-        looked.append(one)
+        looked.append(file)
         if as_json:
-            said.append({"kind": one.report.kind, **dataclasses.asdict(one.report)})
-        for unreadable in one.unreadable:
+            records.append({"kind": file.report.kind, **dataclasses.asdict(file.report)})
+        for unreadable in file.unreadable:
             failed = True
             tell(FeatureError(unreadable))
         if not as_json:
-            _print(one.report)
+            _print(file.report)
     together = []
-    for pair in inspection.look_together(looked, how, run):
+    for pair in inspection.look_together(looked, how, safe=safe):
         together.append(dataclasses.asdict(pair))
         if not as_json:
             _print(pair)
     if as_json:
-        click.echo(json_line({"version": __version__, "files": said, "together": together}))
+        click.echo(json_line({"version": __version__, "files": records, "together": together}))
     fit = all(pair["fits"] for pair in together)
     return 1 if failed else 0 if fit else 3
 

@@ -36,9 +36,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "Measure how far apart conventions are, and find out why.",
     "inspect": "Report what files hold, and what is wrong with them.",
     "identify": "Find the convention that made a pooled tensor.",
-    "batch": "Pool the boxes of many files, and only what is not done yet.",
-    "index": "Make one dataset of a batch's outputs.",
-    "conventions": "List what each framework means by the operator.",
+    "batch": "Pool the boxes of many files, skipping what is already done.",
+    "index": "Combine the outputs of a batch into one dataset.",
+    "conventions": "List how each framework defines the operators.",
 }
 """Command → what it does. Each is the function of its name in `roicrop.cli.<module>`."""
 
@@ -153,7 +153,7 @@ class _Stopped(BaseException):
 def _signals_stop() -> Iterator[None]:
     """Make Ctrl-C and other signals raise `_Stopped`, but only once: cleanup is not interrupted.
 
-    It is raised again if Python could not pass it on, as from a destructor.
+    It is raised again if Python lost it, as in a destructor.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -171,7 +171,7 @@ def _signals_stop() -> Iterator[None]:
         if not isinstance(lost.exc_value, _Stopped):
             hook(lost)
             return
-        # It came while a finalizer ran, where Python drops exceptions: so once more, a bit later.
+        # Python drops exceptions of finalizers: send the signal again, a bit later.
         number = lost.exc_value.number
         signal.signal(number, stop)
         later = threading.Timer(0.01, _thread.interrupt_main, [number])
@@ -185,11 +185,13 @@ def _signals_stop() -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
     try:
-        yield
-    except BaseException:
-        if arrived:  # whatever has become of it in code that was called back
+        try:
+            yield
+        except BaseException:
+            if not arrived:
+                raise
+        if arrived:  # even if a callback made another error of it, or dropped it
             raise _Stopped(arrived[0]) from None
-        raise
     finally:
         sys.unraisablehook = hook
         for each, handler in before.items():
@@ -199,7 +201,7 @@ def _signals_stop() -> Iterator[None]:
 def _survive_any_stream() -> None:
     """Escape characters that a terminal cannot print, and replace closed standard streams.
 
-    A replacement occupies the stream's file number, so that no output file can get it.
+    A replacement takes the stream's file descriptor, so that no output file can get it.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

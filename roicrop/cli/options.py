@@ -1,8 +1,7 @@
 """Options that commands share, so that each means the same everywhere.
 
-Groups of options (`READING`, `ALIGN`, …) are decorators for commands; the functions at the end
-build what the pipeline needs from parsed options. A command takes all its options as one mapping,
-so that `batch` can set any of them for each row of its manifest.
+Groups of options (`READING`, `ALIGN`, …) are decorators for commands. A command takes all its
+options as one mapping, so that `batch` can set any of them for each row of its manifest.
 """
 
 from __future__ import annotations
@@ -17,23 +16,26 @@ from roicrop.cli.declaring import (
     CHANNEL,
     COLUMNS,
     COUNT,
+    FLAG,
     IMAGE_SIZE,
     INPUT_SCALE,
     MEMORY_SIZE,
     MIN_SIZE,
+    NAME,
     NUMBER,
     OUTPUT_SIZE,
     POSITIVE,
     RATIO,
     ROWS,
-    SCORE,
     STRIDES,
     Decorator,
     complete_conventions,
     complete_files,
+    json_option,
     lie_option,
     output_option,
     picture_option,
+    place_option,
     rule_option,
     running_option,
     together,
@@ -53,181 +55,159 @@ FILES: Final = together(
     click.argument("boxes", shell_complete=complete_files),
 )
 PLACING: Final = together(
-    lie_option("--stride", type=POSITIVE, help="Image pixels per cell of the map."),
+    lie_option("--stride", POSITIVE, "Image pixels per cell of the map."),
     lie_option(
-        "--spatial-scale",
-        type=POSITIVE,
-        help="Cells per image pixel (1 / stride); use instead of --stride.",
+        "--spatial-scale", POSITIVE, "Cells per image pixel (1 / stride); use instead of --stride."
     ),
     lie_option(
         "--levels",
-        type=COLUMNS,
-        help="Datasets in the group FEATURES that are the levels of a pyramid, finest first.",
+        COLUMNS,
+        "Datasets in the group FEATURES that are the levels of a pyramid, finest first.",
     ),
-    lie_option("--strides", type=STRIDES, help="Image pixels per cell, for each level."),
+    lie_option("--strides", STRIDES, "Image pixels per cell, for each level."),
     lie_option(
         "--input-scale",
-        type=INPUT_SCALE,
-        help="How much the image was resized before the network saw it; boxes are in the "
-        "original's pixels.",
+        INPUT_SCALE,
+        "How much the image was resized before the network saw it; boxes are in the original's "
+        "pixels.",
     ),
     lie_option(
         "--layout",
-        type=click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
-        help="Order of the dataset's axes.  [default: its attribute `layout`, else NCHW]",
+        click.Choice(["NCHW", "NHWC", "CHW", "HWC", "NCWH", "NWHC", "CWH", "WHC"]),
+        "Order of the dataset's axes.  [default: its attribute `layout`, else NCHW]",
     ),
     lie_option(
         "--box-format",
-        type=click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
-        help="Meaning of a box's four numbers; overrides the file.",
+        click.Choice(["xyxy", "xywh", "cxcywh", "yxyx", "cxcywha"]),
+        "Meaning of a box's four numbers; overrides the file.",
     ),
     lie_option(
         "--boxes-format",
-        type=click.Choice(["csv", "tsv", "json", "jsonl"]),
-        help="Format of BOXES; overrides its extension, and is required for standard input.",
+        click.Choice(["csv", "tsv", "json", "jsonl"]),
+        "Format of BOXES; overrides its extension, and is required for standard input.",
     ),
     lie_option(
         "--images",
-        type=click.Path(exists=True, dir_okay=False),
-        help="COCO instances file that lists the images of the image ids.",
+        click.Path(exists=True, dir_okay=False),
+        "COCO instances file that explains the image ids in BOXES.",
     ),
     lie_option(
         "--columns",
-        type=COLUMNS,
-        help="Names of all columns of BOXES, in order, for a file without a header; _ skips one.",
+        COLUMNS,
+        "Names of all columns of BOXES, in order, for a file without a header; _ skips one.",
     ),
-    lie_option("--image-column", metavar="NAME", help="Column or key that names the image."),
-    lie_option("--score-column", metavar="NAME", help="Column or key that holds the score."),
-    lie_option("--label-column", metavar="NAME", help="Column or key that holds the label."),
+    lie_option("--image-column", NAME, "Column or key that names the image."),
+    lie_option("--score-column", NAME, "Column or key that holds the score."),
+    lie_option("--label-column", NAME, "Column or key that holds the label."),
     lie_option(
         "--level-column",
-        metavar="NAME",
-        help="Column or key that holds the level: its name, the number in the name, or its index.",
+        NAME,
+        "Column or key that holds the level: its name, the number in the name, or its index.",
     ),
     lie_option(
-        "--on-image", metavar="NAME|N", help="Put every box on this image; overrides BOXES."
+        "--on-image", str, "Put every box on this image; overrides BOXES.", metavar="NAME|N"
     ),
+    lie_option("--ids-are-indices", FLAG, "Read image ids in BOXES as indices, counted from 0."),
+    lie_option("--normalized", FLAG, "Read box coordinates as fractions of the image."),
     lie_option(
-        "--ids-are-indices",
-        is_flag=True,
-        help="Read image ids in BOXES as indices, counted from 0.",
+        "--image-size", IMAGE_SIZE, "Image size for --normalized.  [default: map size / scale]"
     ),
-    lie_option("--normalized", is_flag=True, help="Box coordinates are fractions of the image."),
-    lie_option(
-        "--image-size",
-        type=IMAGE_SIZE,
-        help="Image size for --normalized.  [default: map size / scale]",
-    ),
-    lie_option(
-        "--inclusive", is_flag=True, help="End corners are the last pixel of a box: add 1 to them."
-    ),
+    lie_option("--inclusive", FLAG, "Read end corners as the last pixel of a box: add 1 to them."),
     running_option(
         "--allow-external",
-        is_flag=True,
-        help="Follow links to files outside the folder of an HDF5 input, and read raw storage.",
-    ),
-)
-_LEVEL_RULE: Final = together(
-    rule_option(
-        "--level-rule",
-        type=click.Choice(SETTINGS["level_rule"].choices),
-        help="How to choose a box's pyramid level.  [default: the convention's]",
-    ),
-    rule_option(
-        "--canonical-size",
-        type=POSITIVE,
-        help="Side in pixels of a square box on the canonical level.  [default: the rule's]",
-    ),
-    rule_option(
-        "--canonical-level", type=NUMBER, help="The canonical level.  [default: the rule's]"
+        FLAG,
+        "Follow links to files outside the folder of an HDF5 input, and read raw storage.",
     ),
 )
 READING: Final = together(
     PLACING,
-    _LEVEL_RULE,
-    which_option("--min-score", type=SCORE, help="Use only boxes with at least this score."),
-    which_option(
-        "--label", "labels", multiple=True, help="Use only boxes with this label; repeatable."
+    rule_option(
+        "--level-rule",
+        click.Choice(SETTINGS["level_rule"].choices),
+        "Choose a box's pyramid level by this rule.  [default: the convention's]",
     ),
-    which_option("--top-k", type=COUNT, help="Use only the N highest-scoring boxes of each image."),
+    rule_option(
+        "--canonical-size",
+        POSITIVE,
+        "Side in pixels of a square box on the canonical level.  [default: the rule's]",
+    ),
+    rule_option(
+        "--canonical-level",
+        NUMBER,
+        "Level of a box with the canonical size.  [default: the rule's]",
+    ),
+    which_option("--min-score", NUMBER, "Use only boxes with at least this score."),
+    which_option(
+        "--label labels", str, "Use only boxes with this label; repeatable.", multiple=True
+    ),
+    which_option("--top-k", COUNT, "Use only the N highest-scoring boxes of each image."),
     which_option(
         "--on-bad-box",
-        type=click.Choice(["error", "keep", "zero", "drop"]),
+        click.Choice(["error", "keep", "zero", "drop"]),
+        "What to do with boxes that are not finite, reversed, or on no image: fail and name them "
+        "(error); let the convention handle reversed ones (keep); write zeros (zero); or leave "
+        "out their rows (drop).",
         default="error",
-        show_default=True,
-        help="What to do with boxes that are not finite, reversed, or on no image: fail and name "
-        "them (error); let the convention handle reversed ones (keep); write zeros (zero); or "
-        "leave out their rows (drop).",
     ),
 )
 _OUTPUT_SIZE = output_option(
-    "--output-size", type=OUTPUT_SIZE, help="Bins of each box: height × width.  [default: 7]"
+    "--output-size", OUTPUT_SIZE, "Bins of each box: height × width.  [default: 7]"
 )
 _MODE = rule_option(
-    "--mode",
-    type=click.Choice(SETTINGS["mode"].choices),
-    help="Take the average or the maximum of a bin.",
-)
-_SAMPLING_RATIO = rule_option(
-    "--sampling-ratio",
-    type=RATIO,
-    help="Samples per bin along each axis; exact integrates over the bin.",
-)
-_MIN_SIZE = rule_option(
-    "--min-size", type=MIN_SIZE, help="Enlarge boxes to at least this many cells."
-)
-_ALIGNED = rule_option(
-    "--aligned/--no-aligned",
-    default=None,
-    help="Shift samples by half a cell, to cell centres, and do not enlarge small boxes; or not.",
-)
-_INTERPOLATION = rule_option(
-    "--interpolation",
-    type=click.Choice(SETTINGS["interpolation"].choices),
-    help="How a sample reads the map; for crop-and-resize.",
-)
-_EXTRAPOLATION_VALUE = rule_option(
-    "--extrapolation-value",
-    type=float,
-    metavar="V",
-    help="Value of a bin whose sample lies outside the map; for crop-and-resize.",
+    "--mode", click.Choice(SETTINGS["mode"].choices), "Take the average or the maximum of a bin."
 )
 
 
 def _convention(default: str, *operators: Operator) -> Decorator[Any]:
     return rule_option(
         "--convention",
+        str,
+        "Use the rules of this framework; `roicrop conventions` lists them. An exported model "
+        f"(.onnx, .xml) also gives the output size and the scale.  [default: {default}]",
         metavar="NAME|MODEL[::NODE]",
         shell_complete=complete_conventions(*operators),
-        help="Whose rules to use; `roicrop conventions` lists them. An exported model (.onnx, "
-        f".xml) also gives the output size and the scale.  [default: {default}]",
     )
 
 
-_TURNED = together(
-    rule_option(
-        "--angle",
-        type=click.Choice(SETTINGS["angle"].choices),
-        help="Unit of boxes' angles.  [default: the convention's]",
-    ),
-    rule_option(
-        "--clockwise/--no-clockwise",
-        default=None,
-        help="Turn boxes with a positive angle clockwise.  [default: the convention's way]",
-    ),
-)
 _POSITION_SENSITIVE = rule_option(
-    "--position-sensitive", is_flag=True, help="Pool each bin from its own channels (R-FCN)."
+    "--position-sensitive", FLAG, "Pool each bin from its own channels (R-FCN)."
 )
 _SAMPLING: Final = together(
     _POSITION_SENSITIVE,
-    _SAMPLING_RATIO,
+    rule_option(
+        "--sampling-ratio", RATIO, "Samples per bin along each axis; exact integrates over the bin."
+    ),
     _MODE,
-    _ALIGNED,
-    _MIN_SIZE,
-    _INTERPOLATION,
-    _EXTRAPOLATION_VALUE,
-    _TURNED,
+    rule_option(
+        "--aligned/--no-aligned",
+        FLAG,
+        "Shift samples by half a cell, to cell centres, and do not enlarge small boxes; "
+        "--no-aligned does the opposite.",
+        default=None,
+    ),
+    rule_option("--min-size", MIN_SIZE, "Enlarge boxes to at least this many cells."),
+    rule_option(
+        "--interpolation",
+        click.Choice(SETTINGS["interpolation"].choices),
+        "How a sample reads the map; for crop-and-resize.",
+    ),
+    rule_option(
+        "--extrapolation-value",
+        float,
+        "Value of a bin whose sample lies outside the map; for crop-and-resize.",
+        metavar="V",
+    ),
+    rule_option(
+        "--angle",
+        click.Choice(SETTINGS["angle"].choices),
+        "Unit of boxes' angles.  [default: the convention's]",
+    ),
+    rule_option(
+        "--clockwise/--no-clockwise",
+        FLAG,
+        "Turn boxes with a positive angle clockwise.  [default: the convention's way]",
+        default=None,
+    ),
 )
 _ALIGNS: Final[tuple[Operator, ...]] = "align", "align-rotated", "ps-align"
 _POOLS: Final[tuple[Operator, ...]] = "pool", "ps-pool"
@@ -237,46 +217,35 @@ POOL: Final = together(
 )
 EITHER: Final = together(
     rule_option(
-        "--op",
-        "operator",
-        type=click.Choice(["align", "pool"]),
+        "--op operator",
+        click.Choice(["align", "pool"]),
+        "Pool by RoIAlign or by RoIPool.",
         default="align",
-        show_default=True,
-        help="RoIAlign or RoIPool.",
     ),
     _OUTPUT_SIZE,
     _convention(f"{DEFAULT['align']}, for pool {DEFAULT['pool']}", *_ALIGNS, *_POOLS),
     _SAMPLING,
 )
 
-OUTPUT: Final = output_option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    required=True,
-    shell_complete=complete_files,
-    help="File to write, ending in .h5, .npz or .npy.",
-)
-OVERWRITE: Final = output_option(
-    "--overwrite", is_flag=True, help="Replace files that already exist."
-)
+OUTPUT: Final = place_option("OUT", "File to write, ending in .h5, .npz or .npy.")
+OVERWRITE: Final = output_option("--overwrite", FLAG, "Replace files that already exist.")
 TENSOR: Final = together(
     output_option(
         "--dtype",
-        type=click.Choice(["float16", "float32", "float64"]),
-        help="Data type of the output.  [default: the features', float32 for integers]",
+        click.Choice(["float16", "float32", "float64"]),
+        "Data type of the output.  [default: the features', float32 for integers]",
     ),
     output_option(
         "--compression",
+        str,
+        "Compression of an HDF5 output.",
         metavar="none|lzf|gzip[:LEVEL]",
         default="none",
-        show_default=True,
-        help="Compression of an HDF5 output.",
     ),
     output_option(
         "--reduce",
-        type=click.Choice(["mean", "max"]),
-        help="Write one vector per box: the mean or maximum over its bins.",
+        click.Choice(["mean", "max"]),
+        "Write one vector per box: the mean or maximum over its bins.",
     ),
     OVERWRITE,
 )
@@ -284,72 +253,51 @@ TENSOR: Final = together(
 DRAWING: Final = together(
     picture_option(
         "--photo",
-        type=click.Path(dir_okay=False),
+        click.Path(dir_okay=False),
+        "Image that the boxes are on.  [default: the one named in FEATURES or BOXES]",
         metavar="FILE",
-        help="Image that the boxes are on.  [default: the one named in FEATURES or BOXES]",
     ),
-    picture_option(
-        "--bin",
-        "bin_",
-        type=BIN,
-        help="Bin to highlight.  [default: the one with the largest value]",
-    ),
+    picture_option("--bin", BIN, "Bin to highlight.  [default: the one with the largest value]"),
     picture_option(
         "--channel",
-        metavar="N",
-        type=CHANNEL,
-        help="Channel to draw.  [default: the mean of all; for a maximum, the channel with the "
-        "largest value]",
+        CHANNEL,
+        "Channel to draw.  [default: the mean of all; for a maximum, the channel with the largest "
+        "value]",
     ),
-    picture_option(
-        "--points", is_flag=True, help="Write the sampling points as CSV beside each picture."
-    ),
+    picture_option("--points", FLAG, "Write the sampling points as CSV beside each picture."),
 )
 VIZ: Final = together(
     picture_option(
         "--viz",
-        type=click.Path(file_okay=False),
+        click.Path(file_okay=False),
+        "Draw a picture of each chosen box in this folder.",
         metavar="DIR",
-        help="Draw a picture of each chosen box in this folder.",
     ),
     picture_option(
-        "--viz-boxes",
-        type=ROWS,
-        help="Indices of the boxes to draw, as in 0,5,7-9.  [default: the first 8]",
+        "--viz-boxes", ROWS, "Indices of the boxes to draw, as in 0,5,7-9.  [default: the first 8]"
     ),
     DRAWING,
 )
 
 REPORT: Final = together(
-    running_option(
-        "--quiet", "-q", is_flag=True, help="Print no summary and no progress, only warnings."
-    ),
-    running_option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print a machine-readable summary to standard output.",
-    ),
+    running_option("--quiet -q", FLAG, "Print no summary and no progress, only warnings."),
+    json_option("Print a machine-readable summary to standard output."),
 )
 RUNNING: Final = together(
     running_option(
         "--threads",
-        type=COUNT,
-        help="Number of threads; never changes the result.  [default: all processors]",
+        COUNT,
+        "Number of threads; never changes the result.  [default: all processors]",
     ),
     REPORT,
 )
 MEMORY: Final = running_option(
     "--memory",
-    type=MEMORY_SIZE,
-    help="Memory for maps, chunks and pooled rows together, as in 300MB; never changes the "
-    "result.  [default: a quarter of the machine's, at most 2GB]",
+    MEMORY_SIZE,
+    "Memory for maps, chunks and pooled rows together, as in 300MB; never changes the result.  "
+    "[default: a quarter of the machine's, at most 2GB]",
 )
-
-
-def drawing(params: Parameters) -> dict[str, Any]:
-    """The parameters that `album` needs."""
-    return {name: params[name] for name in ("channel", "bin_", "photo", "points", "overwrite")}
+CROPPING: Final = together(READING, TENSOR, VIZ, MEMORY, RUNNING)
 
 
 def album(
@@ -357,20 +305,21 @@ def album(
     job: Job,
     place: str,
     conventions: Sequence[Convention],
+    *,
     boxes: Sequence[range] | None,
     survey: SurveyName | None = None,
-    overwrite: bool | None = None,
+    overwrite: bool,
     replace_own: bool = False,
 ) -> Album:
-    """The album of pictures for DRAWING and OVERWRITE."""
+    """The album of pictures for DRAWING."""
     from roicrop.draw import Album, Options
 
     asked = Options(
         channel=params["channel"],
-        bin=params["bin_"],
+        bin=params["bin"],
         photo=params["photo"],
         points=params["points"],
-        overwrite=params["overwrite"] if overwrite is None else overwrite,
+        overwrite=overwrite,
         replace_own=replace_own,
     )
     return Album(job, place, conventions, asked, boxes=boxes, survey=survey)

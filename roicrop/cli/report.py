@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from roicrop import __version__
-from roicrop.cli.terminal import say
+from roicrop.cli.terminal import say, warn
 from roicrop.conventions import Convention, in_words, overrides
 from roicrop.text import headed, json_line, many, one_line
 
@@ -26,71 +26,32 @@ Line = tuple[str, str]
 _LONG_RUN: Final = 5.0  # seconds after which a slow core matters
 
 
-@dataclass(frozen=True, slots=True)
-class SavedPage:
-    """A page and the path of its file."""
-
-    path: str
-    page: Page
-
-    def as_record(self) -> Record:
-        """The page's facts, for `--json`."""
-        page = self.page
-        return {
-            "path": self.path,
-            "bytes": page.size,
-            "boxes": page.boxes,
-            "images": page.images,
-            "channels": page.channels,
-            "left_out": dataclasses.asdict(page.left_out),
-        }
-
-    def __str__(self) -> str:
-        page = self.page
-        images, channels = many(page.images, "image"), many(page.channels, "channel")
-        said = f"{self.path}: {many(page.boxes, 'box', 'boxes')}, {images}, {channels}"
-        left_out = f"; left out: {page.left_out} (--max-size)" if str(page.left_out) else ""
-        return f"{said}, {page.size:,} bytes{left_out}"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunSummary:
-    """What ran, on what, and with which result.
+    """What ran, on what, and with which result; made when the run ends, before its job is closed.
 
-    job: may be closed by now. fit, cautions: how its boxes lie, and the warnings.
-    pictures: the files of pictures and of their points. page: the page that was written.
-    beside: a second convention that was drawn.
+    start: when the run began, by `time.perf_counter`; seconds: how long it took.
+    pictures: the files of pictures and of their points. page: what was written, and its path.
+    beside: a second convention that was drawn. fit: how boxes lie. cautions: the warnings.
     """
 
     command: str
-    seconds: float
     job: Job
-    fit: Fit
-    cautions: Sequence[Caution]
+    start: float
     cropped: Cropped | None = None
     pictures: Sequence[str] = ()
-    page: SavedPage | None = None
+    page: tuple[Page, str] | None = None
     beside: Convention | None = None
+    seconds: float = field(init=False)
+    fit: Fit = field(init=False)
+    cautions: Sequence[Caution] = field(init=False)
 
-    @classmethod
-    def of(
-        cls,
-        command: str,
-        job: Job,
-        start: float,
-        *,
-        cropped: Cropped | None = None,
-        pictures: Sequence[str] = (),
-        page: SavedPage | None = None,
-        beside: Convention | None = None,
-    ) -> RunSummary:
-        """Summarise a run that ends now; start: its begin by `time.perf_counter`."""
+    def __post_init__(self) -> None:
         from roicrop.job import cautions
 
-        seconds = time.perf_counter() - start
-        fit = job.fit()
-        warned = cropped.cautions if cropped else cautions(job, fit)
-        return cls(command, seconds, job, fit, warned, cropped, pictures, page, beside)
+        self.seconds = time.perf_counter() - self.start
+        self.fit = self.job.fit()
+        self.cautions = self.cropped.cautions if self.cropped else cautions(self.job, self.fit)
 
 
 def as_record(summary: RunSummary) -> Record:
@@ -106,7 +67,10 @@ def as_record(summary: RunSummary) -> Record:
         "points": [path for path in summary.pictures if path.endswith(".csv")],
     }
     if summary.page is not None:
-        record["page"] = summary.page.as_record()
+        page, path = summary.page
+        counts = {"boxes": page.boxes, "images": page.images, "channels": page.channels}
+        left_out = dataclasses.asdict(page.left_out)
+        record["page"] = {"path": path, "bytes": page.size, **counts, "left_out": left_out}
     if cropped is not None:
         record["output"] = {
             "path": cropped.path,
@@ -124,13 +88,13 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     row = summary.job.convention
     options = [f"{o} {_value(both)}".strip() for o, both in overriding_options(row).items()]
     changed = f", but {', '.join(options)}" if options else ""
-    beside = f"; beside it {summary.beside.name}" if summary.beside else ""
+    beside = f"; {summary.beside.name} beside it" if summary.beside else ""
     yield summary.command, f"{in_words.named(row)}{changed}{beside}"
     yield from input_lines(summary)
     if summary.cropped is not None:
         yield "output", _output(summary.cropped, summary.seconds)
     if summary.page is not None:
-        yield "page", str(summary.page)
+        yield "page", _page(*summary.page)
     if pictures := _pictures(summary):
         more = f" … {pictures[-1]} ({len(pictures)} files)" if len(pictures) > 1 else ""
         yield "pictures", pictures[0] + more
@@ -248,11 +212,10 @@ def input_lines(summary: RunSummary) -> Iterator[Line]:
 
 def _levels_record(job: Job) -> Record:
     rule = job.level_rule
+    facts = ("program", "canonical_size", "canonical_level")
     return {
         "rule": rule and rule.name,
-        "program": rule and rule.program,
-        "canonical_size": rule and rule.canonical_size,
-        "canonical_level": rule and rule.canonical_level,
+        **{name: rule and getattr(rule, name) for name in facts},
         "boxes": job.on_levels,
         "on_none": job.on_no_level,
     }
@@ -304,31 +267,31 @@ class RowSummary:
 
     cautions: Sequence[Caution]
     line: Line
-    record: Record
-
-    @classmethod
-    def of(
-        cls, command: str, job: Job, start: float, *, cropped: Cropped, pictures: Sequence[str]
-    ) -> RowSummary:
-        """Summarise a row that ends now: see `RunSummary.of`."""
-        summary = RunSummary.of(command, job, start, cropped=cropped, pictures=pictures)
-        line = (command, _output(cropped, summary.seconds))
-        return cls(summary.cautions, line, as_record(summary))
+    record: Record | None
 
 
-def show_row(summary: RowSummary, where: str, *, quiet: bool, as_json: bool) -> None:
+def row_summary(
+    command: str,
+    as_json: bool,
+    job: Job,
+    start: float,
+    *,
+    cropped: Cropped,
+    pictures: Sequence[str],
+) -> RowSummary:
+    """Summarise a row that ends now, for JSON too if wanted; see `RunSummary`."""
+    summary = RunSummary(command, job, start, cropped, pictures)
+    line = (command, _output(cropped, summary.seconds))
+    return RowSummary(summary.cautions, line, as_record(summary) if as_json else None)
+
+
+def show_row(summary: RowSummary, where: str, *, quiet: bool) -> None:
     """Print the warnings, the line and the JSON of one row."""
     show_cautions(summary.cautions, f"{where}: ")
     if not quiet:
         show_lines([summary.line])
-    if as_json:
+    if summary.record is not None:
         click.echo(json_line({"row": where, **summary.record}))
-
-
-def warn(text: str, *, loud: bool = False) -> None:
-    """Print a warning on one line; loud: in red."""
-    word = click.style("WARNING", fg="red", bold=True) if loud else "warning"
-    say(f"roicrop: {word}: {one_line(text)}")
 
 
 def warn_of_slow_core(seconds: float) -> None:
@@ -337,13 +300,13 @@ def warn_of_slow_core(seconds: float) -> None:
 
     if kernels.NAME == "numpy" and seconds > _LONG_RUN:
         warn(
-            "this was the NumPy core, and the compiled core is many times faster: install roicrop "
-            "where there is a C++ compiler"
+            "this run used the NumPy core, and the compiled core is many times faster: install "
+            "roicrop where there is a C++ compiler"
         )
 
 
 def _value(both: tuple[object, object] | None) -> str:
-    return "" if both is None else f"{both[1]} (its own: {both[0]})"
+    return "" if both is None else f"{both[1]} (instead of {both[0]})"
 
 
 def _pictures(summary: RunSummary) -> list[str]:
@@ -363,7 +326,7 @@ def _fractions(job: Job) -> str:
     )
     if job.request.normalized:
         return f"fractions of {of}"
-    return f"pixels, made fractions of {of}"
+    return f"pixels, converted to fractions of {of}"
 
 
 def _counted(summary: RunSummary) -> str:
@@ -383,6 +346,13 @@ def _output(cropped: Cropped, seconds: float) -> str:
     odd = f", {many(cropped.non_finite, 'value')} not finite" if cropped.non_finite else ""
     shape = "×".join(map(str, cropped.shape))
     return f"{cropped.path}: {shape} {cropped.dtype}{odd}, in {seconds:.2f} s"
+
+
+def _page(page: Page, path: str) -> str:
+    boxes = many(page.boxes, "box", "boxes")
+    images, channels = many(page.images, "image"), many(page.channels, "channel")
+    left_out = f"; left out: {page.left_out} (--max-size)" if str(page.left_out) else ""
+    return f"{path}: {boxes}, {images}, {channels}, {page.size:,} bytes{left_out}"
 
 
 def _some(texts: Sequence[str], most: int = 5) -> list[str]:

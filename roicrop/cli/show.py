@@ -14,46 +14,42 @@ from roicrop.conventions import Convention, pool_beside
 from roicrop.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from roicrop.cli.report import SavedPage
+    from roicrop.explorer import Page
     from roicrop.job import Job
 
 
-@declaring.command(epilog="\b\nExample: roicrop show maps.h5 boxes.json -o box5.png --box 5 --both")
+@declaring.command("show maps.h5 boxes.json -o box5.png --box 5 --both")
 @options.FILES
-@declaring.output_option(
-    "-o",
-    "--output",
-    "place",
-    metavar="PLACE",
-    default=".",
-    shell_complete=declaring.complete_files,
-    help="Folder, a .png file for a single picture, or an .html file for an interactive page.  "
+@declaring.place_option(
+    "PLACE",
+    "Folder, a .png file for a single picture, or an .html file for an interactive page.  "
     "[default: the current folder]",
+    "place",
+    default=".",
+    show_default=False,
 )
 @declaring.picture_option(
     "--figure",
-    type=click.Choice(["box", "overview", "sheet", "coverage"]),
+    click.Choice(["box", "overview", "sheet", "coverage"]),
+    "Draw one figure per box, or one per image: all boxes on it (overview), their pooled values "
+    "(sheet), or the cells they read (coverage).",
     default="box",
-    show_default=True,
-    help="Draw one figure per box, or one per image: all boxes on it (overview), their pooled "
-    "values (sheet), or the cells they read (coverage).",
 )
 @declaring.which_option(
-    "--box",
-    "boxes_drawn",
-    type=declaring.ROWS,
-    help="Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  "
-    "[default: the first 8; all for a figure per image or a page]",
+    "--box boxes_drawn",
+    declaring.ROWS,
+    "Indices of the boxes, counted from 0 in BOXES, as in 0,5,7-9.  [default: the first 8; all "
+    "for a figure per image or a page]",
 )
 @options.EITHER
 @declaring.picture_option(
-    "--both", is_flag=True, help="Draw RoIAlign and RoIPool of each box side by side."
+    "--both", declaring.FLAG, "Draw RoIAlign and RoIPool of each box side by side."
 )
 @options.DRAWING
 @declaring.picture_option(
     "--max-size",
-    type=declaring.MEMORY_SIZE,
-    help="Largest size of a page, as in 5MB; channels are left out first, then photographs, then "
+    declaring.MEMORY_SIZE,
+    "Largest size of a page, as in 5MB; channels are left out first, then photographs, then "
     "images.  [default: 20MB]",
 )
 @options.READING
@@ -72,77 +68,73 @@ def show(**params: Any) -> None:
     two conventions, move the box, and see each sum worked out.
     """
     from roicrop import job as jobs
-    from roicrop.outputs import is_page, room_for_pictures
+    from roicrop.outputs import room_for_pictures
 
     start = time.perf_counter()
-    page = is_page(params["place"])
-    if page and (params["figure"] != "box" or params["points"]):
-        option = "--points" if params["points"] else "--figure"
-        raise ArgumentError(f"{option} is for pictures, but {params['place']} is a page")
-    if params["max_size"] is not None and not page:
-        raise ArgumentError(
-            f"--max-size is for a page, but {params['place']} does not end in .html"
-        )
-    if params["figure"] != "box":
-        for name in ("both", "points", "bin_"):
-            if params[name]:
-                option = name.strip("_")
-                raise ArgumentError(
-                    f"--{option} is for figures of a box, not --figure {params['figure']}"
-                )
+    page = _is_page(params)
     params = jobs.with_model(params)
-    conventions = [jobs.convention_of(params, "align" if params["both"] else params["operator"])]
-    if params["both"]:
-        conventions.append(pool_beside(conventions[0]))
-    pictures: list[str] = []
-    explored = None
+    row = jobs.convention_of(params, "align" if params["both"] else params["operator"])
+    beside = pool_beside(row) if params["both"] else None
     with (
-        jobs.open_job(jobs.request_of(params, conventions[0])) as job,
+        jobs.open_job(jobs.request_of(params, row)) as job,
         room_for_pictures(None if page else params["place"]),
     ):
         jobs.require_scale(job)
-        beside = conventions[1] if params["both"] else None
-        if page:
-            explored = _explore(params, job, beside)
-        else:
-            pictures = _draw(params, job, conventions)
-        summary = report.RunSummary.of(
-            "show", job, start, pictures=pictures, page=explored, beside=beside
+        summary = report.RunSummary(
+            "show",
+            job,
+            start,
+            pictures=[] if page else _draw(params, job, [row, *([beside] if beside else [])]),
+            page=_explore(params, job, beside) if page else None,
+            beside=beside,
         )
     report.show(summary, quiet=params["quiet"], as_json=params["as_json"])
 
 
-def _draw(params: dict[str, Any], job: Job, conventions: Sequence[Convention]) -> list[str]:
-    survey = None if params["figure"] == "box" else params["figure"]
-    drawing = params["place"], conventions, params["boxes_drawn"], survey
+def _is_page(params: options.Parameters) -> bool:
+    """Whether to write a page; ArgumentError for options that do not apply to what is drawn."""
+    from roicrop.outputs import is_page
+
+    figure, place = params["figure"], params["place"]
+    page = is_page(place)
+    if page and (figure != "box" or params["points"]):
+        option = "--points" if params["points"] else "--figure"
+        raise ArgumentError(f"{option} is for pictures, but {place} is a page")
+    if params["max_size"] is not None and not page:
+        raise ArgumentError(f"--max-size is for a page, but {place} does not end in .html")
+    for name in ("both", "points", "bin") if figure != "box" else ():
+        if params[name]:
+            raise ArgumentError(f"--{name} is for figures of a box, not --figure {figure}")
+    return page
+
+
+def _draw(params: options.Parameters, job: Job, conventions: Sequence[Convention]) -> list[str]:
     with (
-        options.album(params, job, *drawing, replace_own=True) as album,
+        options.album(
+            params,
+            job,
+            params["place"],
+            conventions,
+            boxes=params["boxes_drawn"],
+            survey=None if params["figure"] == "box" else params["figure"],
+            overwrite=params["overwrite"],
+            replace_own=True,
+        ) as album,
         terminal.progress(len(album), quiet=params["quiet"], unit="figures") as progress,
     ):
         return album.draw(progress)
 
 
-def _explore(params: dict[str, Any], job: Job, beside: Convention | None) -> SavedPage:
+def _explore(params: options.Parameters, job: Job, beside: Convention | None) -> tuple[Page, str]:
     from roicrop import explorer
     from roicrop.outputs import refuse_unfit
 
-    place = params["place"]
-    own = explorer.is_own
-    refuse_unfit(place, overwrite=params["overwrite"], is_own=own, inputs=job.input_files)
-    overwrite = os.path.exists(place)
-    asked = explorer.Options(
-        channel=params["channel"],
-        bin=params["bin_"],
-        photo=params["photo"],
-        boxes=params["boxes_drawn"],
-    )
+    place, replace = params["place"], params["overwrite"]
+    refuse_unfit(place, overwrite=replace, is_own=explorer.is_own, inputs=job.input_files)
+    own = os.path.exists(place)
+    shown = (params[name] for name in ("channel", "bin", "photo", "boxes_drawn"))
+    asked, most = explorer.Options(*shown), params["max_size"] or explorer.MAX_SIZE
     with terminal.progress(None, quiet=params["quiet"], unit="maps") as progress:
-        page = explorer.explore(
-            job,
-            beside,
-            asked,
-            max_size=params["max_size"] or explorer.MAX_SIZE,
-            progress=progress,
-        )
-    page.save(place, overwrite=overwrite, inputs=job.input_files)
-    return report.SavedPage(place, page)
+        page = explorer.explore(job, beside, asked, max_size=most, progress=progress)
+    page.save(place, overwrite=own, inputs=job.input_files)
+    return page, place

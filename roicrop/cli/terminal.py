@@ -1,13 +1,12 @@
-"""Printing: errors and progress to standard error, answers to standard output."""
+"""Printing: errors, warnings and progress to standard error, answers to standard output."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 import click
@@ -28,7 +27,7 @@ def in_one_line(error: BaseException) -> tuple[str, int]:
     elif isinstance(error, RoicropError):
         text, status = str(error), error.exit_status
     elif isinstance(error, OSError):
-        # Errors of files name the file, so that one without a name is about a stream.
+        # An error about a file names the file, so one without a name is about a stream.
         place = "standard output" if error.filename is None else os.fsdecode(error.filename)
         text, status = f"{place}: {error.strerror or error}", RoicropError.exit_status
     else:
@@ -44,6 +43,12 @@ def tell(error: BaseException, where: str = "") -> int:
     return status
 
 
+def warn(text: str, *, loud: bool = False) -> None:
+    """Print a warning on one line; loud: in red."""
+    word = click.style("WARNING", fg="red", bold=True) if loud else "warning"
+    say(f"roicrop: {word}: {one_line(text)}")
+
+
 def say(line: str) -> None:
     """Print a line to standard error, ignoring a closed stream."""
     with suppress(OSError):
@@ -56,60 +61,36 @@ def answer(lines: Iterable[str]) -> None:
     sys.stdout.flush()  # a closed pipe must be noticed here, where click ignores it
 
 
-@contextmanager
-def progress(
-    total: int | None, unit: str = "boxes", *, quiet: bool
-) -> Iterator[Callable[[int], object]]:
-    """A progress bar on a terminal after a second; call it with the number newly done.
+class Bar:
+    """A progress bar; call it with the number newly done. Without a terminal it shows nothing."""
 
-    total: the number to do, None if unknown.
-    """
-    with _bar(quiet, total=total, unit=f" {unit}", unit_scale=unit == "boxes") as bar:
-        yield (lambda done: None) if bar is None else bar.update
-
-
-class Rows:
-    """A progress bar for the rows of a batch: rows, boxes per second, time left."""
-
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any = None) -> None:
         self._bar = bar
-        self._boxes = 0
-        self._start = time.perf_counter()
 
-    def __call__(self, boxes: int) -> None:
-        """Advance by one row, in which `boxes` were pooled."""
+    def __call__(self, done: int, note: str = "") -> None:
+        """Advance; note: a text to show behind the bar."""
         if self._bar is not None:
-            self._boxes += boxes
-            speed = self._boxes / (time.perf_counter() - self._start)
-            self._bar.set_postfix_str(f"{speed:,.0f} boxes/s", refresh=False)
-            self._bar.update()
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done)
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
+    def aside(self) -> AbstractContextManager[Any]:
         """Hide the bar while other lines are printed."""
         if self._bar is None:
-            yield
-        else:
-            with self._bar.external_write_mode(file=sys.stderr):
-                yield
+            return nullcontext()
+        return self._bar.external_write_mode(file=sys.stderr)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def rows_progress(rows: int, *, quiet: bool) -> Iterator[Rows]:
-    """The bar for a batch; on a terminal only."""
-    with _bar(quiet, total=rows, unit=" rows") as bar:
-        yield Rows(bar)
-
-
-@contextmanager
-def _bar(quiet: bool, **how: Any) -> Iterator[Any]:
-    """A tqdm bar that appears after a second and disappears; None without a terminal."""
+def progress(total: int | None, unit: str = "boxes", *, quiet: bool) -> Iterator[Bar]:
+    """Show a progress bar on a terminal after a second; total: None if unknown."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield None
+        yield Bar()
         return
     from tqdm import tqdm
 
     # tqdm shows nothing on a terminal of unknown size, for which this gives 80×24.
     columns, lines = shutil.get_terminal_size()
-    with tqdm(**how, delay=1, leave=False, ncols=columns, nrows=lines) as bar:
-        yield bar
+    look = {"unit": f" {unit}", "unit_scale": unit == "boxes", "ncols": columns, "nrows": lines}
+    with tqdm(total=total, delay=1, leave=False, **look) as bar:
+        yield Bar(bar)

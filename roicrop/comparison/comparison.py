@@ -6,9 +6,10 @@ of each pair and some from all over the file, and finds the rules that make the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +21,14 @@ from roicrop.comparison.differences import Ablation, Reason, Spread, Tally, Wors
 from roicrop.comparison.variants import Variant
 from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError
-from roicrop.job import Job, OnMap, Rows
+from roicrop.job import SMALL_MAP, Job, OnMap, Rows
 from roicrop.outputs import refuse_unfit
 
 TOLERANCE: Final = 1e-5
 """Largest difference of values that agree, for features of magnitude up to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tolerance:
     """The largest difference of values that agree.
 
@@ -36,8 +37,14 @@ class Tolerance:
     """
 
     given: float | None
-    least: float
-    most: float
+    least: float = math.inf
+    most: float = 0.0
+
+    def on(self, largest: float) -> float:
+        """The tolerance on a map with this largest |feature|."""
+        used = TOLERANCE * max(1.0, largest) if self.given is None else self.given
+        self.least, self.most = min(self.least, used), max(self.most, used)
+        return used
 
 
 @dataclass(slots=True)
@@ -57,29 +64,38 @@ class WorstBox:
     reasons: list[Reason]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pair:
     """Two conventions on all boxes.
 
     tally: how far apart they are. refused: the number of boxes that only one of them accepts.
-    studied: the number of boxes on which the reasons were found.
-    reasons: the causes of the difference, largest first. worst: the boxes that differ most.
+    ablation: the reasons, on the boxes studied.
+    described: row → what was found on it, for the boxes that differ most.
     picture: the file that shows the worst box, if it was drawn.
     """
 
     first: Variant
     second: Variant
     tally: Tally
-    refused: int
-    studied: int
-    reasons: list[Reason]
-    worst: list[WorstBox]
-    picture: str | None
+    ablation: Ablation
+    refused: int = 0
+    described: dict[int, WorstBox] = field(default_factory=dict)
+    picture: str | None = None
 
     @property
     def agrees(self) -> bool:
         """True if both accept the same boxes and no value differs by more than the tolerance."""
         return self.tally.differ == 0 and self.refused == 0
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """The causes of the difference, largest first."""
+        return self.ablation.reasons
+
+    @property
+    def worst(self) -> list[WorstBox]:
+        """The boxes that differ most, worst first."""
+        return [self.described[worst.row] for worst in self.tally.worst]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,97 +112,6 @@ class Comparison:
     def agrees(self) -> bool:
         """True if every pair of conventions agrees."""
         return all(pair.agrees for pair in self.pairs)
-
-
-_EVERYWHERE: Final = 32  # boxes studied besides the worst
-
-
-class Study:
-    """Two variants of a job: which rules make them differ, and how, on the worst boxes.
-
-    rows: the boxes to study: the worst, and some from all over the file; empty if no box differs.
-    """
-
-    def __init__(self, job: Job, first: Variant, second: Variant, tally: Tally) -> None:
-        self._first, self._second = first, second
-        self._tally = tally
-        self._ablation = Ablation(
-            first.convention, second.convention, pyramid=job.source.level_names is not None
-        )
-        self._worst = {worst.row: worst for worst in tally.worst}
-        self._found: dict[int, WorstBox] = {}
-        self._picture: str | None = None
-        self.rows: Rows = np.array(list(self._worst), dtype=np.intp)
-        if self._worst:
-            self.rows = np.union1d(self.rows, _everywhere(job))
-        self._drawn = next(
-            (row for row in self._worst if _on_one_map(job, row, first, second)), None
-        )
-
-    def look(self, on_map: OnMap, gallery: Gallery | None) -> None:
-        """Study boxes on their map, which are some of `rows`."""
-        for row in on_map.rows.tolist():
-            one = on_map.take(np.array([row], dtype=np.intp))
-            try:
-                reasons = self._ablation.add(one.pool)
-            except BoxError:  # one of the variants refuses it
-                continue
-            if row in self._worst:
-                self._found[row] = self._describe(row, one, reasons)
-            if gallery is not None and row == self._drawn:
-                self._picture = gallery.draw(one, self._worst[row], self._first, self._second)
-
-    def _describe(self, row: int, one: OnMap, reasons: list[Reason]) -> WorstBox:
-        names = self._first.name, self._second.name
-        placed = [one.under(v.convention) for v in (self._first, self._second)]
-        if placed[0].map != placed[1].map:
-            return WorstBox(self._worst[row], [_levels_apart(row, placed, names)], reasons)
-        first, second = (
-            on_map.plan(v.convention)
-            for on_map, v in zip(placed, (self._first, self._second), strict=True)
-        )
-        idle = {reason.cause for reason in reasons if reason.is_idle}
-        found = contrasts((first, second), 0, names, placed[0].cells_per_pixel)
-        telling = [contrast for contrast in found if contrast.what not in idle]
-        return WorstBox(self._worst[row], telling, reasons)
-
-    def pair(self, refused: int) -> Pair:
-        """Everything found about the two; refused: the number of boxes that only one accepts."""
-        return Pair(
-            self._first,
-            self._second,
-            self._tally,
-            refused,
-            self._ablation.boxes,
-            self._ablation.reasons,
-            [self._found[row] for row in self._worst],
-            self._picture,
-        )
-
-
-def _on_one_map(job: Job, row: int, first: Variant, second: Variant) -> bool:
-    levels = {int(job.under(v.convention).level[row]) for v in (first, second)}
-    return len(levels) == 1
-
-
-def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Contrast:
-    """The contrast of rules that put the box on different levels of a pyramid, or on none."""
-    taken = []
-    for on_map in placed:
-        level = int(on_map.job.level[row])
-        taken.append("no level" if level < 0 else (on_map.job.source.level_names or [])[level])
-    text = f"{names[0]} takes the box from {taken[0]}, {names[1]} from {taken[1]}"
-    return Contrast("level", text, *taken)
-
-
-def _everywhere(job: Job) -> Rows:
-    """Some of the boxes that are pooled, evenly spaced."""
-    rows = np.flatnonzero(job.is_pooled)
-    at = np.linspace(0, len(rows) - 1, min(len(rows), _EVERYWHERE)).astype(np.intp)
-    return rows[at]
-
-
-Bool = NDArray[np.bool_]
 
 
 def compare(
@@ -212,21 +137,22 @@ def compare(
     """
     if tolerance is not None and not 0 <= tolerance < np.inf:
         raise ArgumentError(f"--tolerance {tolerance}: give a finite number, 0 or above")
+    is_pyramid = job.source.level_names is not None
     for variant in variants:
-        if job.source.level_names is None and "level_rule" in overrides(variant.convention):
+        if not is_pyramid and "level_rule" in overrides(variant.convention):
             raise ArgumentError(
                 f"{variant.name}: a level rule needs a pyramid, and {job.source.name} is not one: "
                 "leave the rule out, or name the levels with --levels"
             )
-    first_pass = _FirstPass(job, variants, tolerance, listed)
-    first_pass.run(progress)
-    return Comparison(
-        list(variants),
-        first_pass.refusals,
-        first_pass.spread,
-        first_pass.tolerance,
-        _second_pass(job, variants, first_pass, gallery),
-    )
+    pairs = [
+        Pair(a, b, Tally(listed), Ablation(a.convention, b.convention, pyramid=is_pyramid))
+        for a, b in combinations(variants, 2)
+    ]
+    refusals = [Refusals() for _ in variants]
+    found = Comparison(list(variants), refusals, Spread(), Tolerance(tolerance), pairs)
+    _measure(job, found, progress)
+    _study(job, pairs, gallery)
+    return found
 
 
 _CHUNK_BYTES: Final = 64 << 20  # of pooled values and differences at a time
@@ -234,102 +160,147 @@ _TEMPORARIES: Final = 4  # float64 arrays of differences and intermediate result
 _MESSAGES: Final = 5  # refused boxes whose reasons are kept
 
 
-class _FirstPass:
-    """Every box under every variant. tallies, refused_by_one: an entry for each pair."""
-
-    def __init__(
-        self, job: Job, variants: Sequence[Variant], given: float | None, listed: int
-    ) -> None:
-        self._job = job
-        self._variants = variants
-        self._given = given
-        self._tolerances: list[float] = []
-        self.spread = Spread()
-        self.refusals = [Refusals() for _ in variants]
-        self.tallies = [Tally(listed) for _ in _pairs(variants)]
-        self.refused_by_one = [0 for _ in _pairs(variants)]
-        values = int(np.prod(job.pooled_shape[1:]))
-        self._most = max(1, _CHUNK_BYTES // (8 * values * (len(variants) + _TEMPORARIES)))
-
-    @property
-    def tolerance(self) -> Tolerance:
-        """The tolerances used so far."""
-        used = self._tolerances or [TOLERANCE if self._given is None else self._given]
-        return Tolerance(self._given, min(used), max(used))
-
-    def run(self, progress: Callable[[int], object]) -> None:
-        """Pool every box under every variant, and tally the differences."""
-        for on_map in map(_at_least_float32, self._job.by_map(whole=self._job.memory // 2)):
-            largest = self.spread.add(on_map.features)
-            given = self._given
-            self._tolerances.append(TOLERANCE * max(1.0, largest) if given is None else given)
-            for start in range(0, len(on_map), self._most):
-                chunk = on_map.take(on_map.rows[start : start + self._most])
-                self._add(chunk)
-                progress(len(chunk))
-
-    def _add(self, on_map: OnMap) -> None:
-        rows = on_map.rows
-        takes = [self._takes(on_map, n) for n in range(len(self._variants))]
-        pooled = [
-            on_map.take(rows[its]).pool(variant.convention)
-            for its, variant in zip(takes, self._variants, strict=True)
-        ]
-        for n, (a, b) in enumerate(_pairs(self._variants)):
-            both = takes[a] & takes[b]
-            self.refused_by_one[n] += int((takes[a] != takes[b]).sum())
-            self.tallies[n].add(
-                rows[both],
-                pooled[a][both[takes[a]]],
-                pooled[b][both[takes[b]]],
-                self._tolerances[-1],
-                channels_last=self._job.source.channels_last,
-            )
-
-    def _takes(self, on_map: OnMap, n: int) -> Bool:
-        """Mask (n,) of the boxes that a variant accepts. Only reversed boxes are ever refused."""
-        convention, refusals, rows = self._variants[n].convention, self.refusals[n], on_map.rows
-        x1, y1, x2, y2 = self._job.corners[rows].T
-        takes = np.ones(len(rows), dtype=np.bool_)
-        for k in np.flatnonzero((x2 < x1) | (y2 < y1)).tolist():
-            try:
-                on_map.take(rows[k : k + 1]).check_reversed(convention)
-            except BoxError as error:
-                takes[k] = False
-                refusals.count += 1
-                if len(refusals.messages) < _MESSAGES:
-                    refusals.messages.append(error.said)
-        return takes
+def _measure(job: Job, found: Comparison, progress: Callable[[int], object]) -> None:
+    """Pool every box under every variant, and tally the differences."""
+    values = math.prod(job.pooled_shape[1:])
+    most = max(1, _CHUNK_BYTES // (8 * values * (len(found.variants) + _TEMPORARIES)))
+    latest, tolerance = -1, found.tolerance.on(0.0) if not job.is_pooled.any() else 0.0
+    for on_map in _maps(job):
+        if on_map.map != latest:  # a large map comes in several windows
+            largest = max(map(found.spread.add, _features_of(on_map, found.spread)))
+            latest, tolerance = on_map.map, found.tolerance.on(largest)
+        for start in range(0, len(on_map), most):
+            chunk = on_map.take(on_map.rows[start : start + most])
+            _tally(chunk, found, tolerance)
+            progress(len(chunk))
 
 
-def _second_pass(
-    job: Job, variants: Sequence[Variant], first_pass: _FirstPass, gallery: Gallery | None
-) -> list[Pair]:
-    """Study the worst boxes of each pair, and some others."""
-    studies = [
-        Study(job, variants[a], variants[b], tally)
-        for (a, b), tally in zip(_pairs(variants), first_pass.tallies, strict=True)
-    ]
-    rows = np.unique(np.concatenate([study.rows for study in studies]))
-    on_maps = job.by_map(rows, whole=job.memory // 2, beside=0.5 if gallery else 0.0)
-    for on_map in map(_at_least_float32, on_maps):
-        for study in studies:
-            its_rows = on_map.rows[np.isin(on_map.rows, study.rows)]
-            study.look(on_map.take(its_rows), gallery)
-    return [
-        study.pair(refused)
-        for study, refused in zip(studies, first_pass.refused_by_one, strict=True)
-    ]
+def _tally(on_map: OnMap, found: Comparison, tolerance: float) -> None:
+    """Add boxes to the tally of each pair whose variants both accept them."""
+    pooled = []
+    for variant, refusals in zip(found.variants, found.refusals, strict=True):
+        takes = _takes(on_map, variant, refusals)
+        pooled.append((takes, on_map.take(on_map.rows[takes]).pool(variant.convention)))
+    for pair, ((a, first), (b, second)) in zip(found.pairs, combinations(pooled, 2), strict=True):
+        pair.refused += int((a != b).sum())
+        pair.tally.add(
+            on_map.rows[a & b],
+            first[b[a]],
+            second[a[b]],
+            tolerance,
+            channels_last=on_map.job.source.channels_last,
+        )
 
 
-def _pairs(variants: Sequence[Variant]) -> list[tuple[int, int]]:
-    return list(combinations(range(len(variants)), 2))
+def _takes(on_map: OnMap, variant: Variant, refusals: Refusals) -> NDArray[np.bool_]:
+    """Mask (n,) of the boxes that a variant accepts. Only reversed boxes are ever refused."""
+    x1, y1, x2, y2 = on_map.job.corners[on_map.rows].T
+    takes = np.ones(len(on_map), dtype=np.bool_)
+    for k in np.flatnonzero((x2 < x1) | (y2 < y1)).tolist():
+        try:
+            on_map.take(on_map.rows[k : k + 1]).check_reversed(variant.convention)
+        except BoxError as error:
+            takes[k] = False
+            refusals.count += 1
+            if len(refusals.messages) < _MESSAGES:
+                refusals.messages.append(error.said)
+    return takes
 
 
-def _at_least_float32(on_map: OnMap) -> OnMap:
-    if on_map.features.dtype.itemsize >= 4:
-        return on_map
-    return on_map.with_features(on_map.features.astype(np.float32))
+_BLOCK: Final = 1 << 20  # features at a time
+_SPOTS: Final = 8  # along each side of a large map, of which a sample is taken
+_SPOT: Final = 16  # cells, the side of each
+
+
+def _features_of(on_map: OnMap, spread: Spread) -> Iterator[NDArray[np.floating]]:
+    """The features of a map (C, h, w), a few at a time; of a map over SMALL_MAP bytes, a sample.
+
+    The sample is the same whether the map is read whole or, for lack of memory, in windows.
+    """
+    source = on_map.job.source
+    height, width = source.map_size(on_map.map)
+    if source.bytes(on_map.map) <= SMALL_MAP:
+        rows = max(1, _BLOCK // (source.channels * width))
+        size, starts = (rows, width), (range(0, height, rows), [0])
+    else:
+        spread.is_sample = True
+        side = max(1, min(_SPOT, math.isqrt(_BLOCK // source.channels)))
+        last = max(0, height - side), max(0, width - side)
+        size = side, side
+        starts = tuple(np.linspace(0, end, _SPOTS, dtype=int).tolist() for end in last)
+    for y, x in product(*starts):
+        place = slice(y, min(y + size[0], height)), slice(x, min(x + size[1], width))
+        if on_map.origin is None:
+            yield on_map.channels_first(on_map.features)[(slice(None), *place)]
+        else:
+            yield on_map.channels_first(source.read(on_map.map, *place))
+
+
+def _maps(job: Job, rows: Rows | None = None, beside: float = 0.0) -> Iterator[OnMap]:
+    """As `Job.by_map`, in windows if two maps do not fit in memory; float16 becomes float32."""
+    for on_map in job.by_map(rows, whole=job.memory // 2, beside=beside):
+        if on_map.features.dtype.itemsize >= 4:
+            yield on_map
+        else:
+            yield on_map.with_features(on_map.features.astype(np.float32))
+
+
+_EVERYWHERE: Final = 32  # boxes studied besides the worst
+
+
+def _study(job: Job, pairs: Sequence[Pair], gallery: Gallery | None) -> None:
+    """Find the rules that make each pair differ, on its worst boxes and on some others."""
+    pooled = np.flatnonzero(job.is_pooled)
+    everywhere = pooled[np.linspace(0, len(pooled) - 1, min(len(pooled), _EVERYWHERE)).astype(int)]
+    its_rows = []
+    for pair in pairs:
+        worst = np.array([worst.row for worst in pair.tally.worst], dtype=np.intp)
+        its_rows.append(np.union1d(worst, everywhere) if len(worst) else worst)
+    rows = np.unique(np.concatenate(its_rows))
+    for on_map in _maps(job, rows, beside=0.5 if gallery else 0.0):
+        for pair, its in zip(pairs, its_rows, strict=True):
+            for row in on_map.rows[np.isin(on_map.rows, its)].tolist():
+                _look_at(on_map.take(np.array([row], dtype=np.intp)), row, pair, gallery)
+
+
+def _look_at(one: OnMap, row: int, pair: Pair, gallery: Gallery | None) -> None:
+    """Find the reasons on one box; describe it if it is among the worst, and draw the first."""
+    try:
+        reasons = pair.ablation.add(one.pool)
+    except BoxError:  # one of the variants refuses it
+        return
+    worst = next((worst for worst in pair.tally.worst if worst.row == row), None)
+    if worst is None:
+        return
+    names = pair.first.name, pair.second.name
+    placed = [one.under(variant.convention) for variant in (pair.first, pair.second)]
+    if placed[0].map != placed[1].map:
+        pair.described[row] = WorstBox(worst, [_levels_apart(row, placed, names)], reasons)
+        return
+    first, second = placed[0].plan(pair.first.convention), placed[1].plan(pair.second.convention)
+    idle = {reason.cause for reason in reasons if reason.is_idle}
+    found = contrasts((first, second), 0, names, placed[0].cells_per_pixel)
+    telling = [contrast for contrast in found if contrast.what not in idle]
+    pair.described[row] = WorstBox(worst, telling, reasons)
+    if gallery is not None and row == _drawn(pair, one.job):
+        pair.picture = gallery.draw(one, worst, pair.first, pair.second)
+
+
+def _drawn(pair: Pair, job: Job) -> int | None:
+    """The worst of the boxes that both conventions read from the same level."""
+    levels = [job.under(variant.convention).level for variant in (pair.first, pair.second)]
+    same = (w.row for w in pair.tally.worst if levels[0][w.row] == levels[1][w.row])
+    return next(same, None)
+
+
+def _levels_apart(row: int, placed: list[OnMap], names: tuple[str, str]) -> Contrast:
+    """The contrast of rules that put the box on different levels of a pyramid, or on none."""
+    taken = []
+    for on_map in placed:
+        level = int(on_map.job.level[row])
+        taken.append("no level" if level < 0 else (on_map.job.source.level_names or [])[level])
+    text = f"{names[0]} takes the box from {taken[0]}, {names[1]} from {taken[1]}"
+    return Contrast("level", text, *taken)
 
 
 class Gallery:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from roicrop.conventions import in_words
-from roicrop.sampling import Float, Plan
+from roicrop.sampling import Plan
 from roicrop.text import brief, distance, many, measure
 
 Both = tuple[float, float]  # along y and along x
@@ -32,10 +32,7 @@ class Contrast:
 
 
 def contrasts(
-    plans: Plans,
-    k: int,
-    names: tuple[str, str],
-    cells_per_pixel: Both,
+    plans: Plans, k: int, names: tuple[str, str], cells_per_pixel: Both
 ) -> Iterator[Contrast]:
     """Every way in which two plans differ on box k, which has the same index in both.
 
@@ -57,9 +54,8 @@ def contrasts(
     yield from _void(plans, k, names)
     if first.convention.reduction != second.convention.reduction:
         takes = [in_words.takes(plan.convention) for plan in plans]
-        yield Contrast(
-            "reduction", f"{names[0]} takes {takes[0]}, {names[1]} {takes[1]}", *_reductions(plans)
-        )
+        text = f"{names[0]} takes {takes[0]}, {names[1]} {takes[1]}"
+        yield Contrast("reduction", text, first.convention.reduction, second.convention.reduction)
     elif first.convention.mode == "max":
         yield from _start(plans, names)
 
@@ -73,10 +69,6 @@ _BEYOND: Final = {
     "extrapolate": "gives a constant",
 }
 _ROUNDINGS: Final = 64  # units in the last place that coordinates may differ by through rounding
-
-
-def _reductions(plans: Plans) -> tuple[str, str]:
-    return plans[0].convention.reduction, plans[1].convention.reduction
 
 
 def _turn(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:
@@ -99,10 +91,7 @@ _SAME_ANGLE: Final = 1e-3  # degrees
 
 
 def _begin(
-    plans: Plans,
-    k: int,
-    names: tuple[str, str],
-    cells_per_pixel: Both,
+    plans: Plans, k: int, names: tuple[str, str], cells_per_pixel: Both
 ) -> Iterator[Contrast]:
     """Where the two boxes begin, in index coordinates; for crop-and-resize, where it samples."""
     if _is_one_of_points(plans):
@@ -137,17 +126,12 @@ def _points(plans: Plans, k: int, names: tuple[str, str]) -> Contrast:
     """The first and last sample of each, where one samples corner to corner and the other bins."""
     spans, words = [], []
     for plan, name in zip(plans, names, strict=True):
-        span = [_first_and_last(along.position) for along in plan.samples(k)]
+        positions = (along.position.tolist() or [math.nan] for along in plan.samples(k))
+        span = [(each[0], each[-1]) for each in positions]
         y, x = (f"{brief(low)} … {brief(high)}" if low == low else "none" for low, high in span)
         spans.append(span)
         words.append(f"{name} samples y {y}, x {x}")
     return Contrast("placement of samples", ", ".join(words), *spans)
-
-
-def _first_and_last(positions: Float) -> Both:
-    if not len(positions):
-        return math.nan, math.nan
-    return float(positions[0]), float(positions[-1])
 
 
 def _size(plans: Plans, k: int, names: tuple[str, str]) -> Iterator[Contrast]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,21 +19,20 @@ from roicrop.job import Rows
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
-_BLOCK: Final = 1 << 20  # features summed at a time
-
 
 @dataclass(slots=True)
 class Spread:
     """The finite features that boxes were pooled from.
 
     count: their number. squares: the sum of squared distances from the mean. largest: the largest
-        magnitude.
+        magnitude. is_sample: True if they are a sample of some maps.
     """
 
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     largest: float = 0.0
+    is_sample: bool = False
 
     @property
     def deviation(self) -> float:
@@ -44,16 +44,14 @@ class Spread:
         return difference / self.deviation if self.deviation else None
 
     def add(self, features: Array) -> float:
-        """Add a contiguous map; returns its largest magnitude."""
-        largest = 0.0
-        for start in range(0, features.size, _BLOCK):
-            with np.errstate(invalid="ignore"):  # signalling NaN
-                block = features.reshape(-1)[start : start + _BLOCK].astype(np.float64)
-            if not np.isfinite(block).all():
-                block = block[np.isfinite(block)]
-            if len(block):
-                largest = max(largest, float(np.abs(block).max()))
-                self._merge(block)
+        """Add features; returns their largest magnitude."""
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            block = features.astype(np.float64).ravel()
+        if not np.isfinite(block).all():
+            block = block[np.isfinite(block)]
+        largest = float(np.abs(block).max(initial=0.0))
+        if len(block):
+            self._merge(block)
         self.largest = max(self.largest, largest)
         return largest
 
@@ -332,7 +330,7 @@ class Ablation:
         self.boxes = 0
         self._first, self._second = first, second
         self._causes = causes(first, second, pyramid=pyramid)
-        self._shares = [_Share() for _ in self._causes]
+        self._shares = np.zeros((len(self._causes), 4))
 
     def add(self, pool: Pool) -> list[Reason]:
         """Add a box; returns the reasons for the difference on this box alone.
@@ -340,10 +338,12 @@ class Ablation:
         Raises BoxError if one of the conventions refuses it.
         """
         ends = pool(self._first), pool(self._second)
-        its_shares = [self._try(cause, pool, ends) for cause in self._causes]
+        its_shares = np.zeros_like(self._shares)
+        for n, cause in enumerate(self._causes):
+            with suppress(BoxError):  # a convention between two that accept a box may refuse it
+                its_shares[n] = self._try(cause, pool, ends)
         self.boxes += 1
-        for share, its_share in zip(self._shares, its_shares, strict=True):
-            share.add(its_share)
+        self._shares += its_shares
         return self._reasons(its_shares)
 
     @property
@@ -351,55 +351,40 @@ class Ablation:
         """The causes, starting with the one that explains most."""
         return self._reasons(self._shares)
 
-    def _try(self, cause: Cause, pool: Pool, ends: tuple[Array, Array]) -> _Share:
+    def _try(self, cause: Cause, pool: Pool, ends: tuple[Array, Array]) -> Float:
         first, second = self._first, self._second
-        try:
-            changed = pool(cause.exchanged(first, second)), pool(cause.exchanged(second, first))
-        except BoxError:  # a convention between two that accept a box may refuse it
-            return _Share()
+        changed = pool(cause.exchanged(first, second)), pool(cause.exchanged(second, first))
         left = Apart.of(changed[0], ends[1]), Apart.of(ends[0], changed[1])
-        return _Share.of(Apart.of(*ends), left)
+        return _share(Apart.of(*ends), left)
 
-    def _reasons(self, shares: list[_Share]) -> list[Reason]:
+    def _reasons(self, shares: Float) -> list[Reason]:
         changes = differing(self._first, self._second)
         found = [
             Reason(
                 cause.name,
                 {name: changes[name] for name in cause.telling},
-                share.left / share.whole if share.whole else None,
-                share.incomparable_left / share.incomparable if share.incomparable else None,
+                left / whole if whole else None,
+                incomparable_left / incomparable if incomparable else None,
             )
-            for cause, share in zip(self._causes, shares, strict=True)
+            for cause, (whole, left, incomparable, incomparable_left) in zip(
+                self._causes, shares.tolist(), strict=True
+            )
         ]
         return sorted(found, key=lambda reason: reason.rank)
 
 
-@dataclass(slots=True)
-class _Share:
-    """What one cause explains: sums of differences, and numbers of incomparable values.
+def _share(whole: Apart, left: tuple[Apart, Apart]) -> Float:
+    """(4,) sums of differences, then numbers of incomparable values, on the same values.
 
-    whole, incomparable: between the two conventions. left, incomparable_left: on the same values,
-        once both have the same rule.
+    Of each, first that between the two conventions, then what is left once both have the same rule.
     """
-
-    whole: float = 0.0
-    left: float = 0.0
-    incomparable: float = 0.0
-    incomparable_left: float = 0.0
-
-    @classmethod
-    def of(cls, whole: Apart, left: tuple[Apart, Apart]) -> _Share:
-        told = np.isfinite(whole.values)
-        remaining = [apart.values[told] for apart in left]
-        return cls(
-            float(whole.values[told].sum()),
-            sum(float(values[np.isfinite(values)].sum()) for values in remaining) / len(left),
-            float((~told).sum()),
-            sum(float(apart.incomparable.sum()) for apart in left) / len(left),
-        )
-
-    def add(self, other: _Share) -> None:
-        self.whole += other.whole
-        self.left += other.left
-        self.incomparable += other.incomparable
-        self.incomparable_left += other.incomparable_left
+    told = np.isfinite(whole.values)
+    remaining = [apart.values[told] for apart in left]
+    return np.array(
+        [
+            whole.values[told].sum(),
+            sum(values[np.isfinite(values)].sum() for values in remaining) / len(left),
+            (~told).sum(),
+            sum(apart.incomparable.sum() for apart in left) / len(left),
+        ]
+    )

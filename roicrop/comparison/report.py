@@ -111,7 +111,7 @@ def _line(heading: str, text: str) -> str:
 def _verdict(pair: Pair, comparison: Comparison) -> str:
     tally, tolerance = pair.tally, comparison.tolerance
     if not tally.boxes:
-        return "accept no box in common" if pair.refused else "have no box to be compared on"
+        return "accept no box in common" if pair.refused else "have no box to compare"
     if tally.differ:
         return f"DIFFER on {tally.differ:,} of {_boxes(tally.boxes)}"
     verdict = f"agree on all {_boxes(tally.boxes)}" if tally.boxes > 1 else "agree on the one box"
@@ -170,7 +170,7 @@ def _worst(found: WorstBox, pair: Pair, comparison: Comparison, job: Job) -> Ite
     place = job.where(box.row)
     said = []
     if box.incomparable:
-        said.append(f"{many(box.incomparable, 'value')} finite in only one")
+        said.append(f"{many(box.incomparable, 'value')} finite in only one of the two")
     if box.largest:
         apart = ", ".join(filter(None, _both(box.largest, comparison.spread)))
         said.append(f"up to {apart}, mean {_number(box.mean)}")
@@ -190,12 +190,14 @@ def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
     """The definitions of σ and of the tolerance, and how the conventions were run."""
     spread, tolerance = comparison.spread, comparison.tolerance
     if spread.deviation:
-        yield f"σ = {_number(spread.deviation)}: the standard deviation of the features"
+        features = "a sample of the features" if spread.is_sample else "the features"
+        yield f"σ = {_number(spread.deviation)}: the standard deviation of {features}"
     span = _number(tolerance.least)
     if tolerance.least != tolerance.most:
         span += f" to {_number(tolerance.most)}"
     if tolerance.given is None:
-        span += f": {exact(TOLERANCE)} × the largest |feature| of the map, or × 1 if that is less"
+        of = "a sample of the map" if spread.is_sample else "the map"
+        span += f": {exact(TOLERANCE)} × the largest |feature| of {of}, or × 1 if that is less"
     yield f"tolerance = {span}"
     if job.source.dtype.itemsize < 4:
         yield f"{job.source.dtype} features were pooled in float32, without rounding the result"
@@ -236,6 +238,7 @@ def as_record(comparison: Comparison, job: Job) -> Record:
             "mean": spread.mean,
             "standard_deviation": spread.deviation,
             "largest_magnitude": spread.largest,
+            "sampled": spread.is_sample,
         },
         "refusals": [
             {"name": variant.name, "boxes": refusals.count, "messages": refusals.messages}
@@ -261,19 +264,10 @@ def _pair_record(pair: Pair, comparison: Comparison, job: Job) -> Record:
         "mean": tally.mean,
         "largest_relative": relative(tally.largest),
         "mean_relative": relative(tally.mean),
-        "why": [_reason_record(reason) for reason in pair.reasons],
-        "why_of_boxes": pair.studied,
+        "why": [dataclasses.asdict(reason) for reason in pair.reasons],
+        "why_of_boxes": pair.ablation.boxes,
         "worst": [_worst_record(found, comparison, job) for found in pair.worst],
         "picture": pair.picture,
-    }
-
-
-def _reason_record(reason: Reason) -> Record:
-    return {
-        "cause": reason.cause,
-        "fields": {name: list(both) for name, both in reason.fields.items()},
-        "remains": reason.remains,
-        "incomparable_remains": reason.incomparable_remains,
     }
 
 
@@ -291,6 +285,6 @@ def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
         "bin": list(box.bin),
         "channel": box.channel,
         "values": list(box.values),
-        "why": [_reason_record(reason) for reason in found.reasons],
+        "why": [dataclasses.asdict(reason) for reason in found.reasons],
         "contrasts": [dataclasses.asdict(contrast) for contrast in found.contrasts],
     }

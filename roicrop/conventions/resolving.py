@@ -168,6 +168,8 @@ def overrides(row: Convention) -> dict[str, tuple[object, object]]:
 
 def differing(first: Convention, second: Convention) -> dict[str, tuple[object, object]]:
     """The fields in which two rows are not the same, and both their values."""
+    if first == second:  # quicker to find out at once
+        return {}
     values = {
         field.name: (getattr(first, field.name), getattr(second, field.name))
         for field in dataclasses.fields(Convention)

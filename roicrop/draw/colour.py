@@ -43,13 +43,13 @@ _FLARE: Final = 0.05  # of a screen, in contrast ratios
 class Scale:
     """The colour of each value, on a scale from low to high, which may be equal.
 
-    low, high: NaN where there is nothing to colour. gray_zero: 0 has no colour, being nothing.
+    low, high: NaN where there is nothing to colour. grey_zero: 0 has no colour, being nothing.
     """
 
     low: float
     high: float
     signed: bool = False
-    gray_zero: bool = False
+    grey_zero: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -73,7 +73,7 @@ class Scale:
         slack = 1e-9 * max(abs(self.low), abs(self.high))
         rgb[numbers & ~((exact >= self.low - slack) & (exact <= self.high + slack))] = BEYOND
         rgb[np.isnan(exact)] = NOT_A_NUMBER
-        rgb[(exact == 0) & self.gray_zero] = RULE
+        rgb[(exact == 0) & self.grey_zero] = RULE
         rgb[exact == np.inf] = INFINITE
         rgb[exact == -np.inf] = MINUS_INFINITE
         return np.rint(rgb).astype(np.uint8)

@@ -144,7 +144,7 @@ def overlay(
     said = [brief(v, 4, powers=True) for v in (other - one, one, other)]
     text = f"They differ most in bin {p},{q} of {shown.words}, by {said[0]}: "
     text += f"{names[0]} gives {said[1]}, {names[1]} {said[2]}."
-    bars = [_bar(scale, shown, room), sheet.colour_bar(signed, "Colors of the difference", room)]
+    bars = [_bar(scale, shown, room), sheet.colour_bar(signed, "Colours of the difference", room)]
     words = sheet.column(sheet.paragraph(text, room), *bars, gap=12)
     right = sheet.column(
         sheet.side_by_side(*results[:2]), sheet.row(sheet.column(*results[2], gap=8), words), gap=18
@@ -272,7 +272,7 @@ def _result(number: int, crop: Crop, scale: colour.Scale, room: int, height: int
 
 
 def _bar(scale: colour.Scale, shown: Shown, width: int = _GRID) -> sheet.Block:
-    return sheet.colour_bar(scale, f"Colors: {shown.words}", width)
+    return sheet.colour_bar(scale, f"Colours: {shown.words}", width)
 
 
 def _entries(drawings: Sequence[Drawing], shown: Shown) -> list[sheet.Entry]:
@@ -315,7 +315,7 @@ def _page(title: str, blocks: Sequence[sheet.Block], drawings: Sequence[Drawing]
     corners = f"x {tidy(x0)} to {tidy(x1)}, y {tidy(y0)} to {tidy(y1)} pixels"
     if turn := plan.turn(k):
         height, width = (n / each for n, each in zip(true.cells, true.per_pixel, strict=True))
-        corners = f"center {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
+        corners = f"centre {tidy((x0 + x1) / 2)}, {tidy((y0 + y1) / 2)}, {tidy(width)} × "
         corners += f"{tidy(height)} pixels, angle {tidy(float(turn.angle), 4)}"
     names = [shorten(clean(n), SMALL, sheet.INNER / 3) for n in (subject.file, subject.image)]
     file, image = (name.replace(" ", "\u00a0") for name in names)

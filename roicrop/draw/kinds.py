@@ -181,7 +181,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
             found.append(Entry(_small_example, "those of other bins"))
     if kind == "piece":
         example = framed(1.5, POINT, dashed=True)
-        found.append(Entry(example, "the bin is cut into pieces at the centers of cells"))
+        found.append(Entry(example, "the bin is cut into pieces at the centres of cells"))
     if (chosen := crop.shown_term) is not None:
         cells = measure(str(len(chosen.taps)), "cell") if drawing.alone else "cells"
         one = "a piece" if kind == "piece" and drawing.alone else "a sample"
@@ -189,11 +189,11 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
         found.append(Entry(_weights_example, text))
     if drawing.centred:
         x, y = _WIDE / 2, _HIGH / 2
-        found.append(Entry(lambda b: centre_mark(b, x, y, 5.0), "centers of cells"))
+        found.append(Entry(lambda b: centre_mark(b, x, y, 5.0), "centres of cells"))
     moved, lost = (int((them.state == n).sum()) for n in (1, 2))
     counts = [f" ({n})" if drawing.alone and not them.thinned else "" for n in (moved, lost)]
     if moved:
-        text = f"beyond the outermost cell centers{counts[0]}: moved to the end of its line"
+        text = f"beyond the outermost cell centres{counts[0]}: moved to the end of its line"
         found.append(Entry(_moved_example, text, None))
     if lost:
         row = crop.plan.convention

@@ -222,7 +222,7 @@ def colour_bar(scale: Scale, title: str, width: int) -> Block:
     def place(sheet: Sheet, x: int, y: int) -> None:
         above.place(sheet, x, y)
         if scale.is_empty:
-            sheet.text(x, y + top, "no number to color", TICK, MUTED)
+            sheet.text(x, y + top, "no number to colour", TICK, MUTED)
             return
         sheet.raster(x + side, y + top, length, _BAR + _TICK, draw)
         for value in labels:

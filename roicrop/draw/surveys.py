@@ -145,7 +145,7 @@ def _overview(survey: Survey) -> tuple[str, list[sheet.Block]]:
         entries.append(sheet.Entry(sheet.framed(2.2, BOX), what))
         rest = f"the other {len(items) - len(named):,} boxes"
         entries.append(sheet.Entry(sheet.framed(_THIN, _faint(BOX, len(items))), rest))
-    bar = sheet.colour_bar(scale, f"Colors: {survey.shown.words}", _BAR)
+    bar = sheet.colour_bar(scale, f"Colours: {survey.shown.words}", _BAR)
     title = f"{many(len(items), 'box', 'boxes')} of image {items[0].subject.image}"
     title += ", each with its number" + " and score" * scored if few else ""
     return title, [sheet.side_by_side(*steps), sheet.row(bar, sheet.legend(entries, 700))]
@@ -191,7 +191,7 @@ def _sheet(survey: Survey) -> tuple[str, list[sheet.Block]]:
     said += f"right its {bins} pooled values."
     if count > len(items):
         said += f" These are the first {len(items)} of {count:,}: choose others with --box."
-    bar = sheet.colour_bar(scale, f"Colors of pooled values: {survey.shown.words}", _BAR)
+    bar = sheet.colour_bar(scale, f"Colours of pooled values: {survey.shown.words}", _BAR)
     name = in_words.operator_name(items[0].crop.plan.convention)
     title = f"{name} of {many(count, 'box', 'boxes')} of image {items[0].subject.image}"
     return title, [sheet.paragraph(said, sheet.INNER), sheet.column(*lines, gap=16), bar]
@@ -214,7 +214,7 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     outlines, one = [survey.outline(item) for item in items], len(items) == 1
     rows, columns = (in_sight(*each) for each in zip(spans_of(outlines[0]), size, strict=True))
     view = survey.view((rows, columns) if one else None)
-    scale = Scale(0.0, float(total.max()), gray_zero=True)
+    scale = Scale(0.0, float(total.max()), grey_zero=True)
     few, convention = len(items) <= _MOST_NAMED, items[0].crop.plan.convention
 
     def marks(brush: Brush) -> None:
@@ -234,8 +234,8 @@ def _coverage(survey: Survey) -> tuple[str, list[sheet.Block]]:
     if survey.photo:
         where = f"The box{'' if one else 'es'} on the image"
         steps.insert(0, (sheet.head(where, "", view.width), survey.picture(view, marks)))
-    bar = sheet.colour_bar(scale, "Colors: sum of a cell’s weights", _BAR)
-    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read; gray ones are not. "
+    bar = sheet.colour_bar(scale, "Colours: sum of a cell’s weights", _BAR)
+    said = f"{int((total > 0).sum()):,} of {many(total.size, 'cell')} are read; grey ones are not. "
     said += "The weights of one bin sum to 1, or less where it is partly off the map; those of all "
     said += f"{len(items) * bins[0] * bins[1]:,} bins sum to {brief(float(total.sum()), 5)}."
     if not convention.aligned and convention.kind in ("sample", "piece"):

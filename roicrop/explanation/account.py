@@ -145,6 +145,7 @@ TOLERANCE: Final = 1e-5
 """Largest difference between a core and the float64 sum, for features of magnitude up to 1."""
 
 
+@dataclass(eq=False)
 class Explanation:
     """Where the pooled values of one box and one channel come from.
 
@@ -155,27 +156,21 @@ class Explanation:
     terms: what to call the terms of a bin: samples, pieces or cells.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        plan: Plan,
-        k: int,
-        channel: int,
-        features: Array | Cells,
-        pooled: Array,
-    ) -> None:
-        features = features if features.ndim == 3 else features[np.newaxis]
-        assert features.shape[1:] == plan.map_size
-        assert pooled.shape == plan.output_size
-        self.source = source
-        self.plan = plan
-        self.k = k
-        self.channel = channel
-        self.features = features
-        self.pooled = pooled
-        self.terms = NAMES[plan.kind]
-        self._void = plan.void(k)
-        self._zero = plan.zero_candidate(k)
+    source: Source
+    plan: Plan
+    k: int
+    channel: int
+    features: Array | Cells
+    pooled: Array
+
+    def __post_init__(self) -> None:
+        if self.features.ndim == 2:
+            self.features = self.features[np.newaxis]
+        assert self.features.shape[1:] == self.plan.map_size
+        assert self.pooled.shape == self.plan.output_size
+        self.terms = NAMES[self.plan.kind]
+        self._void = self.plan.void(self.k)
+        self._zero = self.plan.zero_candidate(self.k)
 
     def bins(self, only: tuple[int, int] | None = None) -> Iterator[Bin]:
         """All bins, row by row, or just one that exists."""
@@ -184,7 +179,7 @@ class Explanation:
     def listing(
         self, only: tuple[int, int] | None = None, most: int | None = None
     ) -> Iterator[tuple[Bin, Iterator[Reading]]]:
-        """Bins as in `bins`, each with its readings, of which there are at most `most` in all."""
+        """Bins as in `bins`, each with its readings: at most `most` of them in all."""
         for bin_ in self.bins(only):
             features = self.features_of(bin_.row, bin_.column)
             yield bin_, map(partial(self._reading, features), islice(bin_.terms, most))
@@ -192,7 +187,7 @@ class Explanation:
                 most = max(most - len(bin_.terms), 0)
 
     def left_out(self, only: tuple[int, int] | None, most: int) -> int:
-        """The number of terms `listing` leaves out: beyond `most`, or outside under a huge box."""
+        """The number of terms not listed: beyond `most`, or off the map in a huge box."""
         terms = [bin_.terms for bin_ in self.bins(only)]
         return sum(each.total for each in terms) - min(most, sum(map(len, terms)))
 
@@ -204,8 +199,13 @@ class Explanation:
 
     @cached_property
     def largest(self) -> float:
-        """The largest finite |feature|, at least 1: what the tolerance is relative to."""
-        read = np.asarray(self.features)
+        """The largest finite |feature|, at least 1: what the tolerance is relative to.
+
+        Of a map that was read in windows, only around the box: a window may hold other boxes too.
+        """
+        top, bottom, left, right = self.plan.bounds()[self.k].tolist()
+        is_window = isinstance(self.features, Cells)
+        read = self.features[:, top:bottom, left:right] if is_window else self.features
         finite = np.abs(read[np.isfinite(read)].astype(np.float64))
         return max(1.0, float(finite.max(initial=0.0)))
 
@@ -318,7 +318,7 @@ def _reason(job: Job, row: int) -> LevelReason | None:
 
 
 def coverage(plan: Plan, k: int, features: NDArray[Any]) -> NDArray[np.float64]:
-    """How much each cell (H, W) contributes to all bins of box k: the operator's adjoint, of ones.
+    """How much each cell (H, W) contributes to all bins of box k: the operator's adjoint on ones.
 
     For an average, the sum of the cell's weights. For a maximum, the weights of the one term that
     each bin takes its value from, averaged over channels; features: (C, H, W).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -46,7 +47,7 @@ def _result(explanation: Explanation, bin_: Bin) -> Iterator[str]:
     lines: list[tuple[str, float, str]] = []
     if bin_.void:
         why = "a sample is outside" if bin_.terms.total else _KINDS[explanation.plan.kind][2]
-        lines.append(("value", bin_.value, f"{why}, for which {row.name} gives this"))
+        lines.append(("value", bin_.value, f"{why}; {row.name} then gives this value"))
     elif bin_.sum is not None:
         lines.append(("sum", bin_.sum, ""))
         lines.append((f"sum / {_divisor(explanation, bin_)}", bin_.value, ""))
@@ -86,7 +87,7 @@ def _also_considered(explanation: Explanation, bin_: Bin) -> str:
     return "; ".join(notes)
 
 
-def sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
+def _sampled(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
     """For each axis, the formula for a sample's position, and at most `most` samples."""
     if turn := explanation.plan.turn(explanation.k):
         yield from _turned(explanation, bin_, turn)
@@ -111,7 +112,7 @@ def _turned(explanation: Explanation, bin_: Bin, turn: Turn) -> Iterator[str]:
     yield f"{INDENT}x = v × {sin} + u × {cos} + {operand(turn.x)}"
 
 
-def cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
+def _cut(explanation: Explanation, bin_: Bin, most: int) -> Iterator[str]:
     """For each axis, the bin's edges, and at most `most` of the pieces between them."""
     for name, index, axis, p, pieces, cells in _sides(explanation, bin_):
         low, high = axis.edges(explanation.k)[p : p + 2]
@@ -132,7 +133,7 @@ def _along(
     yield from table([[index, *columns, cells, "weights"], *rows], align, INDENT * 2)
 
 
-def covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
+def _covered(explanation: Explanation, bin_: Bin, _: int) -> Iterator[str]:
     """For a bin of RoIPool, how its edges are rounded, and which cells lie between them."""
     plan, k = explanation.plan, explanation.k
     of_y, of_x = plan.axes
@@ -226,19 +227,7 @@ def operand(value: Any) -> str:
     return exact(value) if value >= 0 else f"({exact(value)})"
 
 
-def samples_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
-    """List samples: the cells of each, and its value."""
-    yield from _read(bin_, readings, [])
-
-
-def pieces_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
-    """List pieces of an integral: the cells of each, its value at the middle, and its area."""
-    areas = in_column([reading.term.share for reading in readings])
-    contributions = in_column([reading.value * reading.term.share for reading in readings])
-    yield from _read(bin_, readings, [("area", areas), ("value × area", contributions)])
-
-
-def cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
+def _cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
     """List RoIPool's cells, with their features."""
     features = in_column([reading.value for reading in readings])
     yield from table(
@@ -254,8 +243,16 @@ def cells_read(bin_: Bin, readings: list[Reading]) -> Iterator[str]:
     )
 
 
-def _read(bin_: Bin, readings: list[Reading], more: list[tuple[str, list[str]]]) -> Iterator[str]:
-    """A line per cell of each term; the last one also has the term's value."""
+def _samples_read(bin_: Bin, readings: list[Reading], *, of_pieces: bool = False) -> Iterator[str]:
+    """List samples, a line per cell that each reads; the last line also has the sample's value.
+
+    of_pieces: True to add the area of each piece of an integral, which is sampled at its middle.
+    """
+    more = {}
+    if of_pieces:
+        more["area"] = in_column([reading.term.share for reading in readings])
+        products = [reading.value * reading.term.share for reading in readings]
+        more["value × area"] = in_column(products)
     terms = [reading.term for reading in readings]
     taps = [tap for reading in readings for tap in reading.taps]
     reads = zip(
@@ -271,13 +268,9 @@ def _read(bin_: Bin, readings: list[Reading], more: list[tuple[str, list[str]]])
         under_one_another([exact(term.x) for term in terms]),
         strict=True,
     )
-    totals = zip(
-        in_column([reading.value for reading in readings]),
-        *(column for _, column in more),
-        strict=True,
-    )
+    totals = zip(in_column([each.value for each in readings]), *more.values(), strict=True)
     names = ["i,j", "y", "x", "[row, column]", "weight", "feature", "product", "value"]
-    rows = [[*names, *(name for name, _ in more), ""]]
+    rows = [[*names, *more, ""]]
     for reading, place, total in zip(readings, places, totals, strict=True):
         total = (*total, _is_largest(bin_, reading))
         lines = [next(reads) for _ in reading.features] or [("out of range", "", "", "")]
@@ -298,10 +291,10 @@ def _is_largest(bin_: Bin, reading: Reading) -> str:
 _Where = Callable[[Explanation, Bin, int], Iterator[str]]
 _What = Callable[[Bin, list[Reading]], Iterator[str]]
 _KINDS: Final[dict[Kind, tuple[_Where, _What, str]]] = {
-    "sample": (sampled, samples_read, "no samples"),
-    "point": (sampled, samples_read, "no samples"),
-    "piece": (cut, pieces_read, "a bin with zero size"),
-    "cell": (covered, cells_read, "no cells"),
+    "sample": (_sampled, _samples_read, "no samples"),
+    "point": (_sampled, _samples_read, "no samples"),
+    "piece": (_cut, partial(_samples_read, of_pieces=True), "a bin with zero size"),
+    "cell": (_covered, _cells_read, "no cells"),
 }
-"""Kind of plan → functions for where a bin is read and for what is read there, and what an empty
-bin lacks."""
+"""Kind of plan → functions for where a bin is read and for what is read there, and what is wrong
+with an empty bin."""

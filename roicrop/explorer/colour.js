@@ -1,4 +1,4 @@
-// The color of a value, in the map, in the bins and in saved pictures.
+// The colour of a value, in the map, in the bins and in saved pictures.
 
 import { content, featuresOf } from "./content.js";
 
@@ -43,12 +43,12 @@ export function css([red, green, blue], alpha = 1) {
   return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
 }
 
-/** Ink or white, whichever is more readable on a color. @param {Colour} background */
+/** Ink or white, whichever is more readable on a colour. @param {Colour} background */
 export function readableOn([red, green, blue]) {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#181c22" : "#ffffff";
 }
 
-/** A color of the page's style sheet, in light or dark mode. @param {string} name */
+/** A colour of the page's style sheet, in light or dark mode. @param {string} name */
 export function themed(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }

@@ -43,7 +43,7 @@ export function startControls({ save, copy, zoom, map }) {
       (key) => set({ conventions: [key, ...state.conventions.slice(1)] }),
     ),
     chooser(
-      "Beside it",
+      "Compare with",
       [["", "nothing"], ...conventions],
       () => state.conventions[1] ?? "",
       (key) => set({ conventions: key ? [state.conventions[0], key] : [state.conventions[0]] }),
@@ -59,7 +59,7 @@ export function startControls({ save, copy, zoom, map }) {
     chooser(
       "Aligned",
       [
-        ["", "as it is"],
+        ["", "convention’s"],
         ["true", "yes"],
         ["false", "no"],
       ],
@@ -67,9 +67,9 @@ export function startControls({ save, copy, zoom, map }) {
       (value) => set({ aligned: value ? value === "true" : null }),
     ),
     chooser(
-      "A bin takes",
+      "Each bin takes",
       [
-        ["", "as it is"],
+        ["", "convention’s"],
         ["avg", "the average"],
         ["max", "the largest"],
       ],
@@ -122,11 +122,11 @@ function ratio() {
     const now = `${state.ratio ?? ""}`;
     const values = usual.includes(now) ? usual : [...usual, now];
     field.replaceChildren(
-      ...values.map((value) => element("option", { value }, value || "as it is")),
+      ...values.map((value) => element("option", { value }, value || "convention’s")),
     );
     field.value = now;
   });
-  return labelled("Samples a bin", field);
+  return labelled("Samples per bin", field);
 }
 
 function fader() {
@@ -174,9 +174,9 @@ function corners(mapNow) {
       if (map && field.valueAsNumber !== pixels[n]) field.value = `${Number(pixels[n].toFixed(3))}`;
     }
   });
-  const title = "Corners in pixels; the up and down keys move a corner by a tenth of a cell";
+  const title = "Corners in pixels; the up and down arrow keys move a corner by a tenth of a cell";
   const legend = isTurned
-    ? "Box before it is turned: x1 y1 x2 y2, and its angle"
+    ? "Box before rotation: x1 y1 x2 y2, and its angle"
     : "Box, in pixels: x1 y1 x2 y2";
   return element(
     "fieldset",
@@ -199,7 +199,7 @@ function angle() {
 }
 
 function putBack() {
-  const made = button("Put the box back", () => set({ moved: null, angle: null }));
+  const made = button("Reset the box", () => set({ moved: null, angle: null }));
   shows.push(() => (made.hidden = state.moved === null && state.angle === null));
   return made;
 }

@@ -72,7 +72,7 @@ export class Pane {
     if (!map || !pooling) {
       this.result.textContent = "No value";
       this.gives.textContent =
-        "This convention’s level rule takes the box from no map: its values are 0.";
+        "This convention’s level rule puts the box on no level, so its values are 0.";
       return;
     }
     if (refused) {

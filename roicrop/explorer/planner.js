@@ -5,7 +5,7 @@
 /** @typedef {Record<string, any>} Row the fields of a convention */
 /** @typedef {"sample" | "point" | "piece" | "cell"} Kind what a bin is made of */
 /**
- * One axis of a box, in index coordinates: integer i is the center of cell i. `step` is the distance
+ * One axis of a box, in index coordinates: integer i is the centre of cell i. `step` is the distance
  * from bin to bin, `length` the size after the minimum, `count` the samples per bin, and `cells`
  * RoIPool's first and last cell.
  * @typedef {{row: Row, kind: Kind, real: Real, size: number, bins: number, begin: number,
@@ -16,7 +16,7 @@
  * @typedef {{index: number, position: number, inside: boolean, readAt: number, low: number,
  *   high: number, weightLow: number, weightHigh: number, share: number}} Sample
  */
-/** Cosine and sine of the angle that turns a box counter-clockwise, and its center. @typedef {{cos: number, sin: number, y: number, x: number}} Turn */
+/** Cosine and sine of the angle that turns a box counter-clockwise, and its centre. @typedef {{cos: number, sin: number, y: number, x: number}} Turn */
 /** @typedef {{row: Row, kind: Kind, y: Axis, x: Axis, refused: string, turn: Turn | null}} Plan */
 
 /** @param {Row} row @returns {Kind} */
@@ -28,7 +28,7 @@ export function kindOf(row) {
 
 /**
  * The plan for a box: x1, y1, x2, y2 in pixels of the network's image, or fractions if normalized; or
- * center x and y, width, height and angle if the convention turns boxes. Sizes of the map in
+ * centre x and y, width, height and angle if the convention turns boxes. Sizes of the map in
  * cells and of the output in bins are height and width; scale is in cells per pixel.
  * @param {Row} row @param {number[]} box @param {[number, number]} size
  * @param {[number, number]} bins @param {number} scale @param {Real} real @returns {Plan}
@@ -53,7 +53,7 @@ export function planOf(row, box, size, bins, scale, real) {
   return { row, kind: y.kind, y, x, refused, turn };
 }
 
-/** The rotation of a box about its center. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
+/** The rotation of a box about its centre. @param {number[]} box @param {Row} row @param {number} scale @param {Real} real @returns {Turn} */
 function turnOf([centerX, centerY, , , angle], row, scale, real) {
   const radians = row.angle === "degrees" ? real((angle * Math.PI) / 180) : angle;
   const turned = row.clockwise ? -radians : radians;
@@ -62,7 +62,7 @@ function turnOf([centerX, centerY, , , angle], row, scale, real) {
   return { cos: real(Math.cos(turned)), sin: real(Math.sin(turned)), y, x };
 }
 
-/** An axis of a turned box, from its center. @param {number} side @param {Row} row @param {number} scale @param {number} size @param {number} bins @param {Real} real */
+/** An axis of a turned box, from its centre. @param {number} side @param {Row} row @param {number} scale @param {number} size @param {number} bins @param {Real} real */
 function ownAxis(side, row, scale, size, bins, real) {
   const axis = blank(row, size, bins, real);
   const given = real(side * real(scale));
@@ -231,7 +231,7 @@ function inRange(axis, p) {
   return [first((v) => v >= -1), first((v) => v > axis.size)];
 }
 
-/** The pieces of a bin, cut at the cells' centers. @param {Axis} axis @param {number} p */
+/** The pieces of a bin, cut at the cells' centres. @param {Axis} axis @param {number} p */
 function piecesOf(axis, p) {
   const [one, other] = exactEdges(axis, p);
   const low = Math.max(Math.min(one, other), -1);

@@ -100,7 +100,7 @@ export class Pointer {
     const moved = [...pixelsOf(corners, seen.map)];
     const turn = seen.pooling?.plan.turn ?? null;
     if (turn && grip.y.length === 1) {
-      // A turned box grows about its center.
+      // A turned box grows about its centre.
       const [down, across] = turnedBack({ ...turn, y: 0, x: 0 }, [dy, dx]);
       const [tall, wide] = [
         grip.y[0] === "y2" ? down / y : -down / y,

@@ -53,7 +53,7 @@ function axes(pooling, bin) {
   });
 }
 
-/** The formulas for a place in the box, down and across from its center, and on the map. @param {Pooling} pooling @param {import("./planner.js").Turn} turn @param {Bin} bin */
+/** The formulas for a place in the box, down and across from its centre, and on the map. @param {Pooling} pooling @param {import("./planner.js").Turn} turn @param {Bin} bin */
 function turnedAxes(pooling, turn, bin) {
   const { y, x } = pooling.plan;
   const [cos, sin] = [operand(turn.cos), operand(turn.sin)];
@@ -102,7 +102,7 @@ function sampled(name, index, axis, p, samples, cells) {
 function cut(name, index, axis, p, samples, cells) {
   const [low, high] = exactEdges(axis, p);
   return {
-    said: `${name} from ${brief(low)} to ${brief(high)}, cut at the cells’ centers`,
+    said: `${name} from ${brief(low)} to ${brief(high)}, cut at the cells’ centres`,
     head: [index, "middle", "length", cells, "weights"],
     rows: samples
       .slice(0, MOST_TERMS)

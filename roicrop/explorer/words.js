@@ -14,7 +14,7 @@ export const WORDS = {
   },
   point: {
     operator: "Crop-and-resize",
-    reads: "reads one point a bin",
+    reads: "reads one point per bin",
     unit: "sample",
     units: "samples",
     all: "sample",
@@ -40,29 +40,29 @@ export function takes(row, kind) {
   if (kind === "point" && row.max_over === "samples") return "its one sample";
   if (row.mode === "avg") return `the average of its ${WORDS[kind].all}`;
   if (kind !== "cell" && row.max_over === "corners")
-    return "the largest weighted neighbor of its samples";
+    return "the largest weighted neighbour of its samples";
   return `the largest of its ${WORDS[kind].all}`;
 }
 
-/** The meaning of the colors and marks that are visible. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
+/** The meaning of the colours and marks that are visible. @param {import("./pooling.js").Pooling} pooling @returns {[string, string][]} */
 export function legendOf(pooling) {
   const { plan } = pooling;
   const { kind } = plan;
   /** @type {[string, string][]} */
   const found = [
-    ["box", "the box, where it really is: drag it or its corners"],
+    ["box", "the box at its exact position: drag it or its corners"],
     ["bins", "its bins; one is framed"],
   ];
-  if (kind === "cell" && plan.row.mode === "max") found.push(["winner", "the cell that a bin is"]);
-  if (kind === "cell") found.push(["arrow", "how far an edge was moved; + is outwards"]);
+  if (kind === "cell" && plan.row.mode === "max") found.push(["winner", "the cell whose value a bin takes"]);
+  if (kind === "cell") found.push(["arrow", "how far an edge was moved; + is outward"]);
   else found.push(["sample", kind === "piece" ? "the middle of a piece" : "a sample"]);
-  if (kind !== "cell") found.push(["lines", "the cells that it reads, the thicker, the more"]);
+  if (kind !== "cell") found.push(["lines", "the cells that it reads; thicker lines mean larger weights"]);
   if (kind === "cell" || kind === "piece") return found;
   const all = pooling.plan.turn
     ? pooling.everyPair(20_000).flat()
     : [...pooling.y, ...pooling.x].flatMap((side) => side.samples);
   const moved = all.some((sample) => sample.inside && sample.readAt !== sample.position);
-  if (moved) found.push(["moved", "a sample beyond the last centers, which is read at the edge"]);
-  if (all.some((sample) => !sample.inside)) found.push(["lost", "one out of range"]);
+  if (moved) found.push(["moved", "a sample beyond the outermost cell centres, read at the edge"]);
+  if (all.some((sample) => !sample.inside)) found.push(["lost", "a sample out of range"]);
   return found;
 }

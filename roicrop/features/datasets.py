@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import h5py
@@ -39,6 +39,11 @@ class Found:
         kind = "broken link" if self.is_link else type_name(self.dtype)
         return f"{printable(self.path)} {self.shape} {kind}"
 
+    @property
+    def parent(self) -> str:
+        """The path of the group that it is in."""
+        return self.path.rpartition("/")[0] or "/"
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -61,9 +66,16 @@ class MapFile:
 
     path: as given, or the name of arrays in memory. file: h5py's, or the like for NumPy's
     own. watched: the files that are read, as they were when they were opened.
+    walked: path of a group → what was found in it and below it.
     """
 
-    def __init__(self, path: str | Archive, *, allow_external: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Archive,
+        *,
+        allow_external: bool = False,
+        walked: dict[str, list[Found]] | None = None,
+    ) -> None:
         held = path if isinstance(path, Archive) else None
         self.path = held.filename if held else str(path)
         self.watched = Unchanged([] if held else [self.path])
@@ -71,6 +83,7 @@ class MapFile:
         is_numpy = held is None and numpy_kind(self.path)
         self.file: Any = held or (Archive(self.path) if is_numpy else hdf5.open_file(self.path))
         self._opened = lru_cache(2)(hdf5.get)  # a dataset and its group, which several ask for
+        self.walked = {} if walked is None else walked
 
     def __enter__(self) -> MapFile:
         return self
@@ -87,15 +100,20 @@ class MapFile:
         """True if it is HDF5, False for NumPy's formats."""
         return not isinstance(self.file, Archive)
 
-    @cached_property
+    @property
     def found(self) -> list[Found]:
         """Every dataset of the file, by every link to it, and broken links."""
-        return list(self._survey("/"))
+        return self.found_in("/")
 
-    @property
-    def maps(self) -> list[Found]:
-        """Every dataset that can be a feature map, once, even if several links lead to it."""
-        maps = [one for one in self.found if one.problem is None]
+    def found_in(self, path: str) -> list[Found]:
+        """What is in a group and below it, looked for only once: there may be millions."""
+        if path not in self.walked:
+            self.walked[path] = list(self._walk(path))
+        return self.walked[path]
+
+    def maps_in(self, path: str) -> list[Found]:
+        """The datasets there that can be feature maps, each once, however many links lead to it."""
+        maps = [one for one in self.found_in(path) if one.problem is None]
         return list({one.identity or one.path: one for one in reversed(maps)}.values())[::-1]
 
     def get(self, path: str) -> Any:
@@ -161,18 +179,18 @@ class MapFile:
             return hdf5.find(self.file, path)
         return self.file.arrays.get(path, self.file if path == "/" else None)
 
-    def _survey(self, path: str) -> Iterator[Found]:
+    def _walk(self, path: str) -> Iterator[Found]:
         if not self.is_hdf5:
-            yield from (_found(*one) for one in self.file.walk())
-            return
-        for inner, dataset in hdf5.walk(self.get(path), path, self._home.why_not):
-            if isinstance(dataset, str):
-                yield Found(inner, (), None, dataset, is_link=dataset != hdf5.CIRCLE)
-            else:
-                yield _found(inner, dataset)
+            yield from (_found(*one) for one in self.file.walk() if path == "/")
+        elif isinstance(group := self._find(path), h5py.Group):
+            for inner, dataset in hdf5.walk(group, path, self._home.why_not):
+                if isinstance(dataset, str):
+                    yield Found(inner, (), None, dataset, is_link=dataset != hdf5.CIRCLE)
+                else:
+                    yield _found(inner, dataset)
 
     def _only(self) -> Chosen:
-        maps = self.maps
+        maps = self.maps_in("/")
         if len(maps) == 1:
             return Chosen(maps[0].path, maps)
         if not maps:
@@ -198,9 +216,7 @@ class MapFile:
         found: what is in it, where that is known.
         """
         maps = []
-        if found is None:
-            found = self.found if path == "/" else self._survey(path)
-        for one in found:
+        for one in self.found_in(path) if found is None else found:
             if one.is_link:
                 raise FeatureError(f"{where_in(self.file, one.path)} {one.problem}")
             if len(one.shape) > 2:
@@ -222,7 +238,7 @@ class MapFile:
                 f"{where_in(self.file, path)} holds several maps per image: {names}: name the "
                 "levels of a pyramid with --levels, or choose one of each, as in "
                 f"{where_in(self.file, patterns[0])}, or one group, as in "
-                f"{where_in(self.file, min(map(_parent, maps)))}"
+                f"{where_in(self.file, min(one.parent for one in maps))}"
             )
 
     def _pattern(self, path: str) -> Chosen:
@@ -253,7 +269,7 @@ def patterns_of(path: str, maps: Sequence[Found]) -> list[str]:
 
     path: of the group that holds them all.
     """
-    parents, names = {_parent(one) for one in maps}, {_name(one): None for one in maps}
+    parents, names = {one.parent for one in maps}, {_name(one): None for one in maps}
     in_a_grid = 2 * len(maps) > len(parents) * len(names)
     if min(len(parents), len(names)) < 2 or not in_a_grid or all(map(str.isdigit, names)):
         return []
@@ -270,7 +286,7 @@ def _found(path: str, dataset: Any) -> Found:
 
 def _common_group(maps: Sequence[Found]) -> str | None:
     """The one group whose images these are: they lie in it, or each in a group of its own there."""
-    parents = {_parent(one) for one in maps}
+    parents = {one.parent for one in maps}
     if len(parents) == 1:
         are_alike = any(len({one.shape[axis] for one in maps}) == 1 for axis in (0, -1))
         return parents.pop() if are_alike else None
@@ -282,7 +298,7 @@ def _common_group(maps: Sequence[Found]) -> str | None:
 def _names(group: str, maps: Sequence[Found]) -> list[str]:
     """The names of images: of their datasets, or of groups with one dataset each."""
     paths = [one.path for one in maps]
-    parents = [_parent(one) for one in maps]
+    parents = [one.parent for one in maps]
     if len({_name(one) for one in maps}) == 1 < len(maps) and group not in parents:
         paths = parents
     return [_shown(path.removeprefix(group).lstrip("/")) for path in paths]
@@ -293,9 +309,5 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _parent(found: Found) -> str:
-    return posixpath.dirname(found.path)
-
-
 def _name(found: Found) -> str:
-    return posixpath.basename(found.path)
+    return found.path.rpartition("/")[2]

@@ -64,10 +64,10 @@ def plain_pyramid(file: MapFile, path: str, layout: str | None = None) -> FoundP
     """The group at a path, or the file without a path, as a pyramid if it clearly is one."""
     if path and file.is_dataset(path):
         return None
-    prefix = f"/{path.strip('/')}/".replace("//", "/")
-    maps = [one for one in file.maps if one.path.startswith(prefix)]
-    parents = list(dict.fromkeys(posixpath.dirname(one.path) for one in maps))
-    each = [{posixpath.basename(o.path): o for o in maps if _in(o, parent)} for parent in parents]
+    of_parent: dict[str, dict[str, Found]] = {}
+    for one in file.maps_in("/" + path.strip("/")):
+        of_parent.setdefault(one.parent, {})[posixpath.basename(one.path)] = one
+    parents, each = list(of_parent), list(of_parent.values())
     if not each or any(some.keys() != each[0].keys() for some in each):
         return None
     names = _counted(list(each[0]))
@@ -81,15 +81,10 @@ def plain_pyramid(file: MapFile, path: str, layout: str | None = None) -> FoundP
     return _named(file, group, names)
 
 
-def _in(found: Found, parent: str) -> bool:
-    return posixpath.dirname(found.path) == parent
-
-
 def _named(file: MapFile, group: str, names: Sequence[str]) -> FoundPyramid:
     """The levels of these names in a group, or as batches in the only group below that has them."""
     if not file.holds(f"{group.rstrip('/')}/{names[0]}"):
-        inside = f"{group.rstrip('/')}/"
-        batches = [o.path for o in file.maps if o.path.startswith(inside) and len(o.shape) == 4]
+        batches = [one.path for one in file.maps_in(group) if len(one.shape) == 4]
         below = [path for path in batches if posixpath.basename(path) == names[0]]
         if len(below) == 1:
             group = posixpath.dirname(below[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -50,6 +49,7 @@ def open_features(
     strides: Sequence[float] = (),
     pyramids: bool = True,
     allow_external: bool = False,
+    walked: dict[str, list[Found]] | None = None,
 ) -> FeatureSource:
     """Open `file.h5`, `file.h5::/path`, an `.npy` or `.npz` likewise, or arrays in memory.
 
@@ -69,6 +69,7 @@ def open_features(
         for what is one without names. strides: pixels per cell of each, instead of attributes.
     pyramids: whether a group that clearly is a pyramid is read as one without `levels`.
     allow_external: True to follow links out of the file's folder, and to read raw storage.
+    walked: what a `MapFile` of the same file has found, so that it is not walked again.
 
     Raises FeatureError (one line: which file, dataset and remedy), and ArgumentError for an option
     that makes no sense.
@@ -86,7 +87,7 @@ def open_features(
         path, inner = split_spec(os.fspath(spec))
     if not path:
         raise FeatureError(f"{spec!r} names no file: give file.h5 or file.h5::/path")
-    file = MapFile(path, allow_external=allow_external)
+    file = MapFile(path, allow_external=allow_external, walked=walked)
     try:
         return FeatureSource(
             file,
@@ -204,12 +205,7 @@ class FeatureSource:
     def __enter__(self) -> FeatureSource:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -228,10 +228,10 @@ def is_scale(value: float) -> bool:
 
 
 def _attribute(thing: Any, name: str) -> np.ndarray[Any, Any] | None:
-    value = thing.attrs.get(name)
-    if value is None or isinstance(value, h5py.Empty):
+    if name not in thing.attrs:  # quicker to ask than h5py's exception
         return None
-    return np.ravel(value)
+    value = thing.attrs[name]
+    return None if isinstance(value, h5py.Empty) else np.ravel(value)
 
 
 def compression_of(dataset: h5py.Dataset) -> str:

@@ -30,6 +30,7 @@ class Home:
     external: whether files elsewhere, and raw storage, are read too.
     """
 
+    file: str
     folders: tuple[str, str]
     external: bool
 
@@ -37,7 +38,7 @@ class Home:
     def of(cls, path: str, *, external: bool) -> Home:
         """The home of a file: the folder in which it was named, and, for a link, where it leads."""
         own = os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))
-        return cls((os.path.realpath(own[0]), own[1]), external)
+        return cls(path, (os.path.realpath(own[0]), own[1]), external)
 
     def why_not(self, file: str, named: str) -> str | None:
         """Why a file that another one names is not opened; None if it is opened or missing."""
@@ -81,7 +82,7 @@ def _problems(
     dataset: h5py.Dataset, home: Home, files: list[str], above: set[tuple[int, int]]
 ) -> Iterator[str]:
     own = dataset.file.filename
-    if refused := home.why_not(own, os.path.abspath(own)):
+    if own != home.file and (refused := home.why_not(own, os.path.abspath(own))):
         yield f"is in {printable(own)}, {refused}"
     if own not in files:
         files.append(own)

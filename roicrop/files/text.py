@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, Final
 
@@ -64,11 +64,8 @@ def opened(path: str, name: str) -> Iterator[BinaryIO]:
 
 
 def read_text(stream: BinaryIO, name: str) -> str:
-    """The rest of the stream, to be parsed as JSON; mere brackets, without boxes, are refused."""
-    text = _decoded(_all(stream), name, 1)
-    if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
-        raise TextError(f"{name} holds little except brackets: a box takes four numbers")
-    return text
+    """The rest of the stream, to be parsed as JSON."""
+    return _decoded(_all(stream), name, 1)
 
 
 def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, list[str]]]:
@@ -98,27 +95,86 @@ def blocks(stream: BinaryIO, name: str, longest: int) -> Iterator[tuple[int, lis
 
 
 def parse_json(text: str, name: str, line: int | None = None) -> object:
-    """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too."""
+    """The value that JSON text holds; NaN, Infinity and -Infinity are numbers too.
+
+    Mere brackets, without boxes, are refused.
+    """
+    if len(text) > _FEW and 6 * (text.count("[") + text.count("{")) > len(text):
+        raise TextError(f"{name} holds little except brackets: a box takes four numbers")
     try:
         return _decode(text)
     except (ValueError, RecursionError) as error:
         raise _json_error(error, name, line) from error
 
 
-def json_parts(text: str, size: int) -> Iterator[list[Any]]:
-    """The values of a long JSON list, those of some `size` characters at a time.
+def json_parts(
+    text: str, size: int, split: Collection[str] = ()
+) -> Iterator[list[Any] | dict[str, Any]]:
+    """The values of a long JSON list or object, those of some `size` characters at a time.
 
-    Values are cut between two objects, or between two lists. What lies between two cuts is whole if
-    it can be decoded; else, and where the text is no list of these, raises ValueError.
+    split: keys of an object whose lists may come in parts, too.
+    Raises ValueError for anything else.
     """
-    if not (begins := re.match(r"\s*\[\s*([\[{])", text)):
-        raise ValueError("not a list of objects or lists")
-    bracket, begin = begins[1], begins.start(1)
-    between = re.compile(r"\]\s*,\s*(?=\[)" if bracket == "[" else r"\}\s*,\s*(?=\{)")
-    while cut := between.search(text, begin + size):
-        yield _decode(f"[{text[begin : cut.start() + 1]}]")
-        begin = cut.end()
-    yield _decode(f"[{text[begin:]}")
+    if not (begins := re.match(r"\s*[\[{]\s*", text)):
+        raise ValueError("not a list or an object")
+    after, begin, members = begins, begins.end(), dict[str, Any]()
+    if begins[0].strip() == "[":
+        for part, ends in _list_parts(text, begin, size):
+            after = ends
+            yield part
+    while after[0].strip() in ("{", ","):
+        key, at = _decode_at(text, after.end())
+        at = _found(_COLON, text, at).end()
+        if key in split and text[at] == "[":
+            for part, ends in _list_parts(text, at + 1, size):
+                yield {**members, key: part}
+                members, begin, at = {}, ends.end(), ends.end()
+        else:
+            members[key], at = _decode_at(text, at)
+        after = _found(_AFTER, text, at)
+        if members and (after.end() > begin + size or after[0].strip() == "}"):
+            yield members
+            members, begin = {}, after.end()
+    if after.end() < len(text) or (after[0].strip() == "]") != (begins[0].strip() == "["):
+        raise ValueError("not closed by its bracket")
+
+
+_BETWEEN: Final = re.compile(r"[\]}]\s*(,)\s*(?=[\[{])")
+_COLON: Final = re.compile(r"\s*:\s*")
+_AFTER: Final = re.compile(r"\s*([,\]}])\s*")
+
+
+def _list_parts(text: str, at: int, size: int) -> Iterator[tuple[list[Any], re.Match[str]]]:
+    """The values of a list that begins there, and what follows each part: a comma or a bracket.
+
+    A list is cut between two objects or lists: what lies between two cuts is whole if it can be
+    decoded. Else values are decoded one by one.
+    """
+    while True:
+        part: list[Any] = []
+        after = _BETWEEN.search(text, at + size)
+        if after:
+            with contextlib.suppress(ValueError):
+                part = _decode(f"[{text[at : after.start() + 1]}]")
+        end = at + size
+        while not part or after is None:
+            value, at = _decode_at(text, at)
+            part.append(value)
+            found = _found(_AFTER, text, at)
+            if found[1] == "}":
+                raise ValueError("not closed by its bracket")
+            at = found.end()
+            after = found if found[1] != "," or at > end else None
+        yield part, after
+        if after[1] != ",":
+            return
+        at = after.end()
+
+
+def _found(pattern: re.Pattern[str], text: str, at: int) -> re.Match[str]:
+    if not (found := pattern.match(text, at)):
+        raise ValueError("not JSON")
+    return found
 
 
 def parse_json_lines(texts: Sequence[str], name: str, lines: Iterable[int]) -> list[object]:
@@ -139,7 +195,7 @@ def shown(value: object) -> str:
     return printable(text, _LONGEST_SHOWN)
 
 
-_decode = json.JSONDecoder().decode
+_decode, _decode_at = json.JSONDecoder().decode, json.JSONDecoder().raw_decode
 
 
 @contextmanager

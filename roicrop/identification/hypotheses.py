@@ -6,8 +6,9 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ _FAME: Final = {name: place for place, name in enumerate(PLAIN)}
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One computation, with every name that it is known by.
+    """One computation, with all its names.
 
     conventions: those that need the fewest options first, then the best known. A mode does not
         count as an option, nor does a sampling ratio if the framework's own is adaptive.
@@ -174,21 +175,13 @@ def _unusual(row: Convention) -> int:
 
 
 def _rows() -> Iterator[Convention]:
+    names = ("sampling_ratio", "mode", "aligned", "min_size")
+    values = itertools.product((None, *RATIOS), _MODES, (None, True, False), _LEAST)
+    options: list[dict[str, Any]] = [dict(zip(names, each, strict=True)) for each in values]
     for own in PLAIN.values():
-        for ratio in (None, *RATIOS):
-            for mode in _MODES:
-                for aligned, least in itertools.product((None, True, False), _LEAST):
-                    try:
-                        yield resolve(
-                            own,
-                            own.operator,
-                            sampling_ratio=ratio,
-                            mode=mode,
-                            aligned=aligned,
-                            min_size=least,
-                        )
-                    except ArgumentError:  # the option does not apply to this convention
-                        continue
+        for each in options:
+            with suppress(ArgumentError):  # an option does not apply to this convention
+                yield resolve(own, own.operator, **each)
         if own.border == "extrapolate":
             yield dataclasses.replace(own, interpolation="nearest")
 

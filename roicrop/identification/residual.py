@@ -7,7 +7,7 @@ reported.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.identification.hypotheses import Hypothesis, moved
-from roicrop.identification.pooled import HALF, RELATIVE, Pooled, Probe, apart, in_tolerances
+from roicrop.identification.pooled import HALF, RELATIVE, Pooled, apart, in_tolerances
+from roicrop.identification.probe import Probe
 from roicrop.identification.search import search
-from roicrop.identification.transformed import find_order, find_shift, in_words
+from roicrop.identification.transformed import find_order, find_shift, order_in_words
 from roicrop.identification.trials import Adjust, Trial, confirm, trials_of
 from roicrop.job import Job, distinct_images
 from roicrop.text import minus, printable
@@ -48,26 +49,21 @@ def find_residual(pooled: Pooled, probe: Probe, nearest: Trial) -> tuple[Trial, 
 
     nearest: a trial that has been confirmed and does not fit.
     """
-    if 2 * nearest.agreeing >= nearest.compared:
-        return nearest, _some_boxes(nearest)
-    for test in (_rounding, _factor, _rows, _channels, _shift):
-        found = test(pooled, probe, nearest)
-        if found is not None:
-            return found
+    if 2 * nearest.agreeing < nearest.compared:
+        rounding = _rounding(pooled, probe, nearest)
+        if rounding is not None:
+            return nearest, rounding
+        for kind, test in _TESTS.items():
+            for trial, text, details in test(pooled, probe, nearest):
+                if 2 * trial.agreeing > trial.compared:
+                    return trial, Residual(kind, text, details, trial.agreeing)
     if nearest.agreeing:
-        return nearest, _some_boxes(nearest)
+        text, details = boxes_apart(nearest)
+        return nearest, Residual("some boxes", text, details, nearest.agreeing)
     return nearest, _noise(pooled, probe, nearest)
 
 
-_Found = tuple[Trial, Residual] | None
-
-
-def _some_boxes(nearest: Trial) -> Residual:
-    text, details = boxes_apart(nearest)
-    return Residual("some boxes", text, details, nearest.agreeing)
-
-
-def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual | None:
     """The tensor or the features were rounded to a lower precision."""
     worst = float(np.nanmax(nearest.worst))
     for name, (unit, rounded) in _FORMATS.items():
@@ -75,13 +71,13 @@ def _rounding(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
             continue
         if np.array_equal(probe.stored, rounded(probe.stored), equal_nan=True):
             text = f"rounding: the tensor holds only {name} numbers"
-            return nearest, Residual("rounding", text, {"format": name, "rounded": "tensor"})
+            return Residual("rounding", text, {"format": name, "rounded": "tensor"})
         if _agrees(pooled, probe.with_maps(rounded), nearest.hypothesis):
             text = f"rounding: the features were rounded to {name} first"
-            return nearest, Residual("rounding", text, {"format": name, "rounded": "features"})
+            return Residual("rounding", text, {"format": name, "rounded": "features"})
     if worst <= HALF / RELATIVE:
         text = "rounding: differences no larger than those of float16 arithmetic"
-        return nearest, Residual("rounding", text, {"format": "float16", "rounded": "arithmetic"})
+        return Residual("rounding", text, {"format": "float16", "rounded": "arithmetic"})
     return None
 
 
@@ -109,25 +105,24 @@ def _agrees(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> bool:
     return bool(in_tolerances(difference, expected, probe.allowed, values.dtype).max() <= 1.0)
 
 
-def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+_Explained = Iterator[tuple[Trial, str, Mapping[str, object]]]  # a trial, and text and details
+
+
+def _factor(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
     """The tensor is a multiple, or has a constant added."""
     values, expected = _on_probe(pooled, probe, nearest.hypothesis)
     if not len(values):
-        return None
+        return
     slope, added = _line(expected, values)
     through_zero = float(expected @ values / max(float(expected @ expected), _TINY))
     offset = float((values - expected).mean())
     for factor, constant in ((through_zero, 0.0), (1.0, offset), (slope, added)):
-        if abs(factor) < _TINY:
-            continue
-        trial = _tried(pooled, probe.job, nearest.hypothesis, _undone(factor, constant))
-        if 2 * trial.agreeing > trial.compared:
+        if abs(factor) >= _TINY:
             times = f"{minus(f'{factor:.6g}')} × " if factor != 1.0 else ""
             plus = minus(f" {constant:+.6g}") if constant else ""
             text = f"the tensor is {times}the command's result{plus}"
-            details = {"factor": factor, "added": constant}
-            return trial, _explained("factor", text, details, trial)
-    return None
+            trial = _tried(pooled, probe.job, nearest.hypothesis, _undone(factor, constant))
+            yield trial, text, {"factor": factor, "added": constant}
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:
@@ -148,37 +143,29 @@ def _undone(factor: float, constant: float) -> Adjust:
     return undo
 
 
-def _rows(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+def _rows(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
     """The tensor's rows are in another order than the boxes."""
     for hypothesis, order in find_order(pooled, probe):
         trial = _tried(dataclasses.replace(pooled, order=order), probe.job, hypothesis)
-        if 2 * trial.agreeing > trial.compared:
-            details = {"row_of_box": order.tolist()}
-            return trial, _explained("rows", in_words(order, probe.job), details, trial)
-    return None
+        yield trial, order_in_words(order, probe.job), {"row_of_box": order.tolist()}
 
 
-def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+def _channels(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
     """The tensor's channels are in another order than the map's."""
     count = probe.job.source.channels
     if count == 1:
-        return None
+        return
     backwards = np.arange(count)[::-1]
-    for hypothesis in search(probe.backwards(), pooled).fitting[:1]:
-        trial = _tried(pooled, probe.job, hypothesis, lambda values: values[:, ::-1])
-        if 2 * trial.agreeing > trial.compared:
-            text = "the order of the channels is reversed"
-            return trial, _explained("channels", text, {"order": backwards.tolist()}, trial)
+    for hypothesis in search(dataclasses.replace(probe, reversed=True), pooled).fitting[:1]:
+        trial = _tried(pooled, probe.job, hypothesis, _taken(backwards))
+        yield trial, "the order of the channels is reversed", {"order": backwards.tolist()}
     for hypothesis in search(probe.averaged(), pooled).fitting[:1]:
         order = _order_of_channels(pooled, probe.with_all_channels(), hypothesis)
-        if order is None:
-            continue
-        trial = _tried(pooled, probe.job, hypothesis, _taken(np.argsort(order)))
-        if 2 * trial.agreeing > trial.compared:
+        if order is not None:
+            trial = _tried(pooled, probe.job, hypothesis, _taken(np.argsort(order)))
             shown = ", ".join(f"{c} holds {order[c]}" for c in range(min(count, _SHOWN)))
             text = f"the channels are in another order: {shown}{', …' if count > _SHOWN else ''}"
-            return trial, _explained("channels", text, {"order": order.tolist()}, trial)
-    return None
+            yield trial, text, {"order": order.tolist()}
 
 
 _SHOWN: Final = 6
@@ -200,15 +187,21 @@ def _taken(order: NDArray[np.intp]) -> Adjust:
     return lambda values: values[:, order]
 
 
-def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Found:
+def _shift(pooled: Pooled, probe: Probe, nearest: Trial) -> _Explained:
     """All boxes, or all their corners, are displaced by the same distance."""
     for found in find_shift(pooled, probe, nearest.hypothesis):
         (trial,) = trials_of([found.hypothesis], probe.job)
         trial.job = moved(trial.job, found.by)
         confirm(probe.job, pooled, [trial])
-        if 2 * trial.agreeing > trial.compared:
-            return trial, _explained("shift", found.text(trial.job), found.details, trial)
-    return None
+        yield trial, found.text(trial.job), found.details
+
+
+_TESTS: Final[dict[Pattern, Callable[[Pooled, Probe, Trial], _Explained]]] = {
+    "factor": _factor,
+    "rows": _rows,
+    "channels": _channels,
+    "shift": _shift,
+}
 
 
 def _noise(pooled: Pooled, probe: Probe, nearest: Trial) -> Residual:
@@ -252,10 +245,6 @@ def _tried(pooled: Pooled, job: Job, hypothesis: Hypothesis, adjust: Adjust | No
     return trial
 
 
-def _explained(kind: Pattern, text: str, details: Mapping[str, object], trial: Trial) -> Residual:
-    return Residual(kind, text, details, trial.agreeing)
-
-
 def _on_probe(pooled: Pooled, probe: Probe, hypothesis: Hypothesis) -> tuple[Array, Array]:
     """The probe's values and the hypothesis's, (m,) float64 each, where both are finite."""
     values, expected = _both(pooled, probe, hypothesis)
@@ -286,7 +275,9 @@ def boxes_apart(trial: Trial) -> tuple[str, dict[str, object]]:
     named = [job.where(row) for row in rows[:_NAMED].tolist()]
     if len(rows) > _NAMED:
         named.append(f"and {len(rows) - _NAMED:,} more")
-    text = f"some boxes only: {len(rows):,} of {trial.compared:,} do not agree ({', '.join(named)})"
+    do = "does" if len(rows) == 1 else "do"
+    count = f"{len(rows):,} of {trial.compared:,} {do} not agree"
+    text = f"some boxes only: {count} ({', '.join(named)})"
     common = _in_common(trial, bad, compared & ~bad)
     numbers: list[Any] = job.table.source_index[rows[:_LISTED]].tolist()
     details = {"count": len(rows), "boxes": numbers, "in_common": common}

@@ -30,7 +30,8 @@ from roicrop.identification.hypotheses import (
     reread,
     stacked,
 )
-from roicrop.identification.pooled import Pooled, Probe, apart, in_tolerances
+from roicrop.identification.pooled import Pooled, apart, in_tolerances
+from roicrop.identification.probe import Probe
 from roicrop.job import Job
 
 Array = NDArray[Any]

@@ -27,7 +27,8 @@ from roicrop.identification.hypotheses import (
     reread,
     stacked,
 )
-from roicrop.identification.pooled import HALF, Pooled, Probe, allowance, apart, in_tolerances
+from roicrop.identification.pooled import HALF, Pooled, allowance, apart, in_tolerances
+from roicrop.identification.probe import Probe
 from roicrop.identification.search import crops_as_said
 from roicrop.job import Job, Rows
 from roicrop.text import brief, distance
@@ -59,7 +60,7 @@ def find_order(pooled: Pooled, probe: Probe) -> Iterator[tuple[Hypothesis, Rows]
             yield hypothesis, order
 
 
-def in_words(order: Rows, job: Job) -> str:
+def order_in_words(order: Rows, job: Job) -> str:
     """The order in words: what it is sorted by, or "row 0 is box 3, …"."""
     box_of_row = np.argsort(order)
     scores = job.table.score

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +30,10 @@ _CLEARLY: Final = 1e5  # tolerances: as large as the largest feature
 _MOST_CLASSES: Final = 24  # different computations; more only if little is distinguishable
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """Digests of a plan: equal digests stand for equal numbers.
+class Fingerprint(NamedTuple):
+    """Digests of plans: equal digests stand for equal numbers.
 
-    corners, sizes, counts: of the boxes, in cells and samples. voids: the empty bins.
+    corners, sizes, counts: of the boxes, in cells and samples. voids: the empty bins, if any.
     rows: cells and weights.
     """
 
@@ -56,17 +57,6 @@ class Fingerprint:
             ),
         )
 
-    def then(self, other: Fingerprint) -> Fingerprint:
-        """The fingerprint of these boxes followed by the other's."""
-        return Fingerprint(
-            *(
-                hashlib.blake2b(mine + theirs, digest_size=16).digest() if mine or theirs else b""
-                for mine, theirs in (
-                    (getattr(self, name), getattr(other, name)) for name in self.__slots__
-                )
-            )
-        )
-
 
 def _digest(*arrays: Array) -> bytes:
     state = hashlib.blake2b(digest_size=16)
@@ -84,7 +74,8 @@ class Trial:
     adjust: applied to the tensor's values (n, C, PH, PW) before comparison, or None.
     total: the sum of differences in tolerances, each at most `_CLEARLY`. values: their number.
     largest: the largest absolute difference.
-    fingerprint: of all plans. counts: the smallest and largest number of samples per bin.
+    fingerprint: of all plans, one after another.
+    counts: the smallest and the largest number of samples per bin.
     refused: why the hypothesis is impossible, if it refuses a box. dropped: True if not tested.
     """
 
@@ -108,7 +99,7 @@ class Trial:
     def see(self, plan: Plan) -> Fingerprint:
         """Add the plan for some boxes; returns its fingerprint."""
         fingerprint = Fingerprint.of(plan)
-        self.fingerprint = self.fingerprint.then(fingerprint)
+        self.fingerprint = Fingerprint(*map(operator.add, self.fingerprint, fingerprint))
         counts = np.concatenate([axis.count for axis in plan.axes])
         self.counts = min(self.counts[0], int(counts.min())), max(self.counts[1], int(counts.max()))
         return fingerprint
@@ -233,10 +224,9 @@ class Alternative:
     differs: dict[str, str]
 
 
-Cost = Callable[[Trial], tuple[int, int, int]]
-
-
-def ranked(trials: Sequence[Trial], cost: Cost) -> list[list[Trial]]:
+def ranked(
+    trials: Sequence[Trial], cost: Callable[[Trial], tuple[int, int, int]]
+) -> list[list[Trial]]:
     """Trials that fit, in groups that differ at most in last bits and empty bins.
 
     The closest group comes first, then the simplest. Within a group, exact trials come first, then
@@ -294,40 +284,40 @@ _OF_THE_FILES: Final = frozenset(("box format", "scale", "layout"))
 
 def _differs(best: Trial, other: Trial) -> dict[str, str]:
     mine, theirs = best.hypothesis, other.hypothesis
+    one, two = effective(best.row), effective(other.row)
     found = {
         aspect: why(best, other)
         for aspect, (fields, why) in _ASPECTS.items()
-        if any(_field(best, name) != _field(other, name) for name in fields)
+        # As text, because NaN does not equal itself.
+        if any(repr(getattr(one, name)) != repr(getattr(two, name)) for name in fields)
     }
     if "reduction" in found:
         found.pop("start of the maximum", None)
+    same_boxes = _why(best, other, "corners", "the boxes are the same")
     if mine.reading != theirs.reading:
-        found["box format"] = _by(best.fingerprint.corners == other.fingerprint.corners, _SAME_BOX)
+        found["box format"] = same_boxes
     if mine.scale != theirs.scale:
-        found["scale"] = _by(best.fingerprint.corners == other.fingerprint.corners, _SAME_BOX)
+        found["scale"] = same_boxes
     if mine.layout != theirs.layout:
         found["layout"] = "the values are the same in both orders"
     return found
 
 
-def _field(trial: Trial, name: str) -> str:
-    return repr(getattr(effective(trial.row), name))  # as text, NaN equals itself
-
-
-def _by(holds: bool, reason: str) -> str:
-    return reason if holds else _FEATURES
-
-
 _FEATURES: Final = "these features cannot distinguish them"
-_SAME_BOX: Final = "the boxes are the same"
 _SAME_CELLS: Final = "they read the same cells with the same weights"
+
+
+def _why(best: Trial, other: Trial, digest: str = "rows", reason: str = _SAME_CELLS) -> str:
+    """The reason, if these digests of both are equal."""
+    one, two = (getattr(trial.fingerprint, digest) for trial in (best, other))
+    return reason if one == two else _FEATURES
 
 
 def _why_ratio(best: Trial, other: Trial) -> str:
     both: tuple[SamplingRatio, ...] = (best.row.sampling_ratio, other.row.sampling_ratio)
     fewest, most = best.counts
     if best.fingerprint.counts != other.fingerprint.counts or "adaptive" not in both:
-        return _by(best.fingerprint.rows == other.fingerprint.rows, _SAME_CELLS)
+        return _why(best, other)
     fixed = next((ratio for ratio in both if ratio != "adaptive"), most)
     if fixed == "exact":
         return _FEATURES
@@ -337,17 +327,9 @@ def _why_ratio(best: Trial, other: Trial) -> str:
     return f"the boxes are too small: adaptive takes {fewest} to {most} samples per bin"
 
 
-def _why_minimum(best: Trial, other: Trial) -> str:
-    same = best.fingerprint.sizes == other.fingerprint.sizes
-    return _by(same, "no box is smaller than a cell")
-
-
 def _why_void(best: Trial, other: Trial) -> str:
-    return _by(not (best.fingerprint.voids or other.fingerprint.voids), "no bin is empty")
-
-
-def _why_border(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, "no sample is off the map")
+    are_empty = best.fingerprint.voids or other.fingerprint.voids
+    return _FEATURES if are_empty else "no bin is empty"
 
 
 def _why_start(best: Trial, other: Trial) -> str:
@@ -356,33 +338,30 @@ def _why_start(best: Trial, other: Trial) -> str:
 
 
 def _why_rounding(best: Trial, other: Trial) -> str:
-    both = {best.row.rounding, other.row.rounding}
-    same = best.fingerprint.rows == other.fingerprint.rows
-    if same and "none" not in both:
-        return "no box has a corner halfway between cells whose rounding matters"
-    return _by(same, _SAME_CELLS)
+    halfway = "no box has a corner halfway between cells whose rounding matters"
+    neither = "none" not in (best.row.rounding, other.row.rounding)
+    return _why(best, other, "rows", halfway if neither else _SAME_CELLS)
 
 
-def _why_features(best: Trial, other: Trial) -> str:
-    return _by(best.fingerprint.rows == other.fingerprint.rows, _SAME_CELLS)
-
-
-_Why = Callable[[Trial, Trial], str]
-_ASPECTS: Final[dict[str, tuple[tuple[str, ...], _Why]]] = {
-    "operator": (("operator",), _why_features),
-    "shift": (("offset_before", "offset_after"), _why_features),
-    "end corner": (("added_pixel", "added_cell"), _why_features),
-    "clipped boxes": (("clipped",), _why_features),
+_ASPECTS: Final[dict[str, tuple[tuple[str, ...], Callable[[Trial, Trial], str]]]] = {
+    "operator": (("operator",), _why),
+    "shift": (("offset_before", "offset_after"), _why),
+    "end corner": (("added_pixel", "added_cell"), _why),
+    "clipped boxes": (("clipped",), _why),
     "rounding of corners": (("rounding",), _why_rounding),
-    "smallest box": (("min_size",), _why_minimum),
+    "smallest box": (
+        ("min_size",),
+        partial(_why, digest="sizes", reason="no box is smaller than a cell"),
+    ),
     "sampling ratio": (("sampling_ratio",), _why_ratio),
-    "samples of small boxes": (("min_samples",), _why_features),
-    "place of a sample": (("sample_at", "shared"), _why_features),
+    "samples of small boxes": (("min_samples",), _why),
+    "place of a sample": (("sample_at", "shared"), _why),
     "order of arithmetic": (("positions",), lambda *_: "only the last bits differ"),
-    "border": (("border",), _why_border),
-    "reduction": (("mode", "max_over"), _why_features),
+    "border": (("border",), partial(_why, reason="no sample is off the map")),
+    "reduction": (("mode", "max_over"), _why),
     "start of the maximum": (("max_start",), _why_start),
     "empty bins": (("void", "void_max"), _why_void),
-    "interpolation": (("interpolation",), _why_features),
-    "coordinates": (("normalized", "inner"), _why_features),
+    "interpolation": (("interpolation",), _why),
+    "coordinates": (("normalized", "inner"), _why),
 }
+"""Name → fields of a convention, and why a difference in these is not visible."""

@@ -13,10 +13,11 @@ import numpy as np
 
 from roicrop import conventions
 from roicrop.boxes import find_bad
-from roicrop.conventions import LEVEL_RULES, Convention, effective
+from roicrop.conventions import LEVEL_RULES, effective
 from roicrop.errors import BoxError, RoicropError
 from roicrop.identification.hypotheses import Reading, given_reading
-from roicrop.identification.pooled import COORDINATE, HALF, RELATIVE, Pooled, Probe, choose
+from roicrop.identification.pooled import COORDINATE, HALF, RELATIVE, Pooled
+from roicrop.identification.probe import choose
 from roicrop.identification.residual import Residual, find_residual
 from roicrop.identification.search import Found, search
 from roicrop.identification.trials import (
@@ -29,7 +30,7 @@ from roicrop.identification.trials import (
     trials_of,
 )
 from roicrop.job import Job, command_line, convention_options, rules
-from roicrop.text import headed
+from roicrop.text import headed, many
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +126,26 @@ def _identify(job: Job, pooled: Pooled, start: float) -> Verdict:
     groups = ranked(trials, lambda trial: trial.hypothesis.cost(given, job.source.channels_last))
     fits = [trial for group in groups for trial in group]
     best = alike(groups[0]) if groups else None
-    nearest: Trial | None = None
-    residual: Residual | None = None
+    nearest = residual = None
     if not fits:
-        nearest, residual = find_residual(
-            pooled, probe, _nearest(job, pooled, probe, found, trials)
-        )
+        likely = _nearest(job, pooled, found, trials)
+        nearest, residual = find_residual(pooled, probe, likely)
     return Verdict(
-        pooled,
-        given,
-        fits,
-        best,
-        alternatives(best, groups) if best else [],
-        nearest,
-        residual,
-        probe.tells,
-        found.tried,
-        found.left_out + sum(trial.dropped for trial in trials),
-        time.perf_counter() - start,
+        pooled=pooled,
+        given=given,
+        fits=fits,
+        best=best,
+        others=alternatives(best, groups) if best else [],
+        nearest=nearest,
+        residual=residual,
+        tells=probe.tells,
+        tried=found.tried,
+        left_out=found.left_out + sum(trial.dropped for trial in trials),
+        seconds=time.perf_counter() - start,
     )
 
 
-def _nearest(
-    job: Job, pooled: Pooled, probe: Probe, found: Found, trials: Sequence[Trial]
-) -> Trial:
+def _nearest(job: Job, pooled: Pooled, found: Found, trials: Sequence[Trial]) -> Trial:
     """The trial that most boxes agree with; if none do, the one most like the probe's values."""
     likely = trials_of(found.nearest[:_LIKELY], job)
     confirm(job, pooled, likely)
@@ -244,7 +241,7 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
     pooled = verdict.pooled
     if verdict.best:
         best = verdict.best.trials[0]
-        alike = ", which compute the same" if len(best.hypothesis.rules.named) > 1 else ""
+        alike = ", which are equivalent" if len(best.hypothesis.rules.named) > 1 else ""
         if len(verdict.best.trials) > 1:
             alike = ", which these values cannot distinguish"
         yield "identify", f"{pooled.path} is {_names(verdict.best.trials)}{alike}"
@@ -260,12 +257,13 @@ def _paragraphs(verdict: Verdict, job: Job) -> Iterator[tuple[str, str]]:
         if verdict.residual.kind in ("factor", "rows", "channels", "shift"):
             yield "with that", _agreement(best, job)
     yield "rules", conventions.in_words.rules(best.row)
-    yield "boxes", f"{best.hypothesis.reading}{_as_said(best, verdict)}, {_scale(best)}"
+    reading = best.hypothesis.reading
+    instead = "" if reading == verdict.given else f" (not {verdict.given})"
+    yield "boxes", f"{reading}{instead}, {_scale(best)}"
     if verdict.level_rules:
         alike = ", which put all boxes on the same levels" if len(verdict.level_rules) > 1 else ""
         yield "levels", f"by the rule of {_listed(verdict.level_rules, 'or')}{alike}"
-    shape = "×".join(map(str, pooled.shape))
-    yield "tensor", f"{shape} {pooled.dtype}, {best.hypothesis.layout}"
+    yield "tensor", f"{'×'.join(map(str, pooled.shape))} {pooled.dtype}, {best.hypothesis.layout}"
     if verdict.fits:
         yield "agreement", _agreement(best, job)
     yield "command", _command(best, verdict, job)
@@ -313,10 +311,6 @@ def _listed(texts: Sequence[str], last: str) -> str:
     return f" {last} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
-def _as_said(trial: Trial, verdict: Verdict) -> str:
-    return "" if trial.hypothesis.reading == verdict.given else f" (not {verdict.given})"
-
-
 def _scale(trial: Trial) -> str:
     scales = trial.job.scales
     if len(scales) != 1:
@@ -327,44 +321,32 @@ def _scale(trial: Trial) -> str:
 
 
 def _agreement(trial: Trial, job: Job) -> str:
-    return (
-        f"{trial.agreeing:,} of {trial.compared:,} boxes on all {job.source.channels:,} channels; "
-        f"largest difference {trial.largest:.2g}"
-    )
+    channels = job.source.channels
+    where = f"on all {channels:,} channels" if channels > 1 else "on the only channel"
+    agreeing = f"{trial.agreeing:,} of {many(trial.compared, 'box', 'boxes')}"
+    return f"{agreeing} {where}; largest difference {trial.largest:.2g}"
 
 
 def _command(trial: Trial, verdict: Verdict, job: Job) -> str:
     """The command line that makes the tensor, or the nearest to it."""
-    hypothesis, asked = trial.hypothesis, job.request
+    hypothesis, asked, row = trial.hypothesis, job.request, trial.row
+    box_format = hypothesis.reading.box_format
+    if verdict.level_rules and row.level_rule not in verdict.level_rules:
+        row = dataclasses.replace(row, level_rule=verdict.level_rules[0])
+    is_bad = job.bad > 0 or bool(find_bad(trial.job.corners).mask.any())
+    is_usual = asked.box_format is None and box_format == job.table.box_format
     request = dataclasses.replace(
         asked,
-        convention=_with_level_rule(trial.row, verdict),
+        convention=row,
         output_size=verdict.pooled.output_size(hypothesis.layout),
-        box_format=hypothesis.reading.box_format if _box_format_said(trial, job) else None,
+        box_format=None if is_usual else box_format,
         normalized=hypothesis.reading.normalized,
         inclusive=hypothesis.reading.inclusive,
         spatial_scale=hypothesis.scale or asked.spatial_scale,
-        on_bad_box=asked.on_bad_box if _has_bad(trial, job) else "error",
+        on_bad_box=asked.on_bad_box if is_bad else "error",
         threads=None,
     )
     words = command_line(request, "OUT.h5")
     if verdict.pooled.dtype != job.source.dtype:
         words += ["--dtype", str(verdict.pooled.dtype)]
     return shlex.join(words)
-
-
-def _with_level_rule(row: Convention, verdict: Verdict) -> Convention:
-    """The row, with a level rule that gives the levels found."""
-    if not verdict.level_rules or row.level_rule in verdict.level_rules:
-        return row
-    return dataclasses.replace(row, level_rule=verdict.level_rules[0])
-
-
-def _box_format_said(trial: Trial, job: Job) -> bool:
-    """True if the command needs --box-format."""
-    return trial.job.table.box_format != job.table.box_format or job.request.box_format is not None
-
-
-def _has_bad(trial: Trial, job: Job) -> bool:
-    """True if `align` would refuse a box that was accepted here."""
-    return job.bad > 0 or bool(find_bad(trial.job.corners).mask.any())

@@ -8,8 +8,10 @@ Files are read as the commands read them; of large feature maps, only a sample.
 
 from __future__ import annotations
 
-from roicrop.inspection.files import Looked, contained, here, look_at, look_together
-from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
+from roicrop.inspection.boxes import BoxFile
+from roicrop.inspection.files import Looked, Together, look_at, look_together
+from roicrop.inspection.made import ModelFile, PooledFile
+from roicrop.inspection.maps import FeatureFile
 from roicrop.inspection.words import in_words
 
 __all__ = [
@@ -19,8 +21,6 @@ __all__ = [
     "ModelFile",
     "PooledFile",
     "Together",
-    "contained",
-    "here",
     "in_words",
     "look_at",
     "look_together",

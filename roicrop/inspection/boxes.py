@@ -1,30 +1,87 @@
-"""What a file of boxes holds, and what looks wrong in it."""
+"""What a file of boxes holds, and what looks wrong in it.
+
+There may be millions of boxes, so nothing is made for all of them at once that is larger than a
+number each.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.boxes import BadBoxes, BoxTable, find_bad
-from roicrop.files.columns import in_blocks, throughout, values_of
-from roicrop.inspection.reports import BoxFile, Range
+from roicrop.files.columns import Texts, in_blocks, throughout, values_of
+from roicrop.inspection.maps import Range
 from roicrop.job import NO_BOX, Fit, fit, other_orders
 from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
-_AT_ONCE: Final = 1 << 16  # rows
+Corners = NDArray[np.float64]
+Names = NDArray[Any] | Texts
+
+_MOST_NAMED: Final = 100_000  # images, and labels, that are listed with their number of boxes
 _LARGEST_FRACTION: Final = 2  # of a box that extends far outside its image
 
-Corners = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True)
+class BoxFile:
+    """A file of boxes.
+
+    path: as the user named it. size: in bytes; None for standard input.
+    format, box_format, box_format_origin: as in `BoxTable`.
+    x, y, width, height: the range of corners and of sizes, in the file's own units; None if no box
+        is finite.
+    not_finite, reversed, zero_size: the number of such boxes.
+    outside_partly, outside_wholly: the number of boxes that extend outside their image; if its size
+        is unknown, only past the left and upper edges.
+    image_sizes: the source of the sizes: a COCO file, "--image-size" or "--normalized"; or None.
+    columns: the columns besides coordinates.
+    image_key: the column that names images.
+    images: image → number of boxes, for the first 100,000; more_images: the number of others.
+    file_names: image id → file name, where a COCO file lists it.
+    score: the range; None without such a column, or if it holds only NaN.
+    labels, more_labels: likewise. categories: label → name, where a COCO file lists it.
+    repeated: the number of boxes with the image, coordinates and label of an earlier one.
+    odd: what may be a mistake, a line each.
+    """
+
+    kind: ClassVar[str] = "boxes"
+
+    path: str
+    size: int | None
+    format: str
+    box_format: str
+    box_format_origin: str
+    count: int
+    x: Range | None
+    y: Range | None
+    width: Range | None
+    height: Range | None
+    not_finite: int
+    reversed: int
+    zero_size: int
+    outside_partly: int
+    outside_wholly: int
+    image_sizes: str | None
+    columns: tuple[str, ...]
+    image_key: str | None
+    images: dict[str, int]
+    more_images: int
+    file_names: dict[str, str]
+    score: Range | None
+    labels: dict[str, int]
+    more_labels: int
+    categories: dict[str, str]
+    repeated: int
+    odd: tuple[str, ...]
 
 
 def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
@@ -34,9 +91,9 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
     x, y, width, height = _ranges(corners, bad.not_finite)
     sizes, image_sizes = _image_sizes(table, how)
     placed = sizes.fit(corners)
-    repeats = _repeats(table)
+    repeated, where_repeated = _repeated(table)
     columns = {"id": table.id, "score": table.score, "label": table.label}
-    images, labels = _counted(table.image), _counted(table.label)
+    (images, more_images), (labels, more_labels) = _counted(table.image), _counted(table.label)
     coco = table.coco
     return BoxFile(
         path=table.source.path,
@@ -61,6 +118,7 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
         ),
         image_key=table.image_key,
         images=images,
+        more_images=more_images,
         file_names={
             image: coco.images[image].file_name or ""
             for image in images
@@ -68,25 +126,26 @@ def look_at_boxes(table: BoxTable, how: Request) -> BoxFile:
         },
         score=None if table.score is None else _range([table.score[~np.isnan(table.score)]]),
         labels=labels,
+        more_labels=more_labels,
         categories={
             label: coco.categories[label]
             for label in labels
             if coco is not None and label in coco.categories
         },
-        repeated=repeats.count,
+        repeated=repeated,
         odd=(
             *_odd_boxes(table, bad),
             *_odd_units(table, bad, placed, how, sizes),
-            *_odd_columns(table, repeats),
+            *_odd_columns(table, repeated, where_repeated),
         ),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """(n, 2) heights and widths of images, infinite where they are not known; (K,) whose is whose.
+    """The sizes of images: there may be millions of boxes on few of them.
 
-    There may be millions of boxes, and few images.
+    sizes: (n, 2) heights and widths, infinite where they are unknown. of_box: (K,) which is whose.
     """
 
     sizes: Corners
@@ -99,7 +158,7 @@ class _Sizes:
 
 
 def _image_sizes(table: BoxTable, how: Request) -> tuple[_Sizes, str | None]:
-    """The size of each box's image, and what says it."""
+    """The size of each box's image, and the source of the sizes."""
 
     def same(size: tuple[float, float]) -> _Sizes:
         return _Sizes(np.array([size], np.float64), throughout(0, len(table)))
@@ -152,17 +211,17 @@ def _odd_units(
     others = (dataclasses.replace(table, box_format=order) for order in orders)
     if instead := [other.box_format for other in others if not count_wrong(other)]:
         yield (
-            f"most boxes are reversed or outside their image, but not if they are "
-            f"{' or '.join(instead)}: --box-format {instead[0]}"
+            f"most boxes are reversed or outside their image, but not if read as "
+            f"{' or '.join(instead)}: give --box-format {instead[0]}"
         )
 
 
-def _odd_columns(table: BoxTable, repeats: _Repeats) -> Iterator[str]:
-    if repeats.count:
-        verb = "repeats" if repeats.count == 1 else "repeat"
+def _odd_columns(table: BoxTable, repeated: int, where_repeated: str) -> Iterator[str]:
+    if repeated:
+        verb = "repeats" if repeated == 1 else "repeat"
         yield (
-            f"{_boxes(repeats.count)} {verb} an earlier one (image, coordinates and label), as "
-            f"{table.where(repeats.first)} repeats {table.where(repeats.earlier)}"
+            f"{_boxes(repeated)} {verb} an earlier one (image, coordinates and label), as "
+            f"{where_repeated}"
         )
     if table.id is not None and len(table):
         identity, times = _commonest(table.id)
@@ -187,7 +246,7 @@ def _first_score(table: BoxTable, odd: NDArray[np.bool_], what: str) -> Iterator
 
 
 def _unlisted(
-    table: BoxTable, column: NDArray[Any] | None, listed: Container[str], key: str
+    table: BoxTable, column: Names | None, listed: Container[str], key: str
 ) -> Iterator[str]:
     """Ids that a COCO file should list but does not."""
     names = map(str, () if column is None else values_of(column))
@@ -199,100 +258,71 @@ def _unlisted(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeats:
-    """How many rows repeat an earlier one, the first of these, and the row it repeats."""
+def _repeated(table: BoxTable) -> tuple[int, str]:
+    """How many boxes repeat an earlier one, and where the first of these is."""
+    hashes, count, first = _hashes(table), 0, len(table)
+    order = np.argsort(hashes, kind="stable")
+    for some in in_blocks(len(order) - 1):
+        rows, following = order[some], order[some.start + 1 : some.stop + 1]
+        again = following[hashes[rows] == hashes[following]]
+        again = again[~np.isnan(table.coords[again]).any(axis=1)]  # NaN is not even itself
+        count, first = count + len(again), int(again.min(initial=first))
+    if not count:
+        return 0, ""
+    earlier = int(np.argmax(hashes == hashes[first]))
+    return count, f"{table.where(first)} repeats {table.where(earlier)}"
 
-    count: int
-    first: int = 0
-    earlier: int = 0
 
+def _hashes(table: BoxTable) -> NDArray[np.uint64]:
+    """(K,) a hash of each box: its image, coordinates and label.
 
-def _repeats(table: BoxTable) -> _Repeats:
-    """Rows that are alike come under one hash; those under it are sorted, a few at a time.
-
-    Sorting all of them at once would take more room than the table.
+    Different boxes have different hashes, except for one pair in some 10¹⁹.
     """
-    names = [column for column in (table.image, table.label) if column is not None]
-    keys = [*table.coords.T, *map(_coded, names)]
-    hashes, count = _hashes(keys), 0
-    again, first_row = len(table), 0
-    for n in range(_buckets(len(table))):
-        kept = np.empty(0, np.intp)
-        for rows in _under(hashes, n):
-            kept, repeated, earlier = _distinct(keys, np.concatenate([kept, rows]))
-            count += len(repeated)
-            if len(repeated) and repeated[0] < again:
-                again, first_row = int(repeated[0]), int(earlier[0])
-    return _Repeats(count, again, first_row) if count else _Repeats(0)
-
-
-def _under(hashes: NDArray[np.uint8], bucket: int) -> Iterator[NDArray[np.intp]]:
-    """The rows with one hash, some at a time: it may be the hash of every row."""
-    found, count = [], 0
-    for some in in_blocks(len(hashes)):
-        found.append(np.flatnonzero(hashes[some] == bucket) + some.start)
-        count += len(found[-1])
-        if count >= _AT_ONCE or some.stop == len(hashes):
-            yield np.concatenate(found)
-            found, count = [], 0
-
-
-def _distinct(keys: list[NDArray[Any]], rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], ...]:
-    """The first of each of these rows, which ascend; the others, ascending, and their first."""
-    values = [key[rows] for key in keys]
-    order = np.lexsort(values)  # rows that are alike stay in their order
-    new = np.zeros(len(order), np.bool_)
-    new[:1] = True
-    for value in values:
-        new[1:] |= value[order[1:]] != value[order[:-1]]
-    begins = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
-    repeated, earlier = rows[order[~new]], rows[order[begins[~new]]]
-    ascending = np.argsort(repeated)
-    return np.sort(rows[order[new]]), repeated[ascending], earlier[ascending]
-
-
-def _hashes(keys: list[NDArray[Any]]) -> NDArray[np.uint8]:
-    """(K,) the bucket of each row, the same for rows that are alike."""
-    count = len(keys[0])
-    hashes, buckets = np.zeros(count, np.uint8), _buckets(count)
-    for some in in_blocks(count) if buckets > 1 else ():
-        mixed = np.zeros(some.stop - some.start, np.uint64)
-        for key in keys:
-            value = key[some].astype(np.float64) + 0.0  # -0 is 0
-            mixed = (mixed ^ value.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        hashes[some] = mixed % np.uint64(buckets)
+    columns = [each for each in (table.image, table.label, table.angle) if each is not None]
+    hashes = np.zeros(len(table), np.uint64)
+    for some in in_blocks(len(table)):
+        for key in (*table.coords[some].T, *(_coded(column[some]) for column in columns)):
+            bits = (key + 0).view(np.uint64)  # plus 0, because −0 equals 0
+            hashes[some] = (hashes[some] ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+            hashes[some] ^= hashes[some] >> np.uint64(29)
     return hashes
 
 
-def _buckets(count: int) -> int:
-    return min(1 + (count >> 17), 256)
+def _coded(names: Names) -> NDArray[Any]:
+    """(K,) each number, or a hash of 64 bits for each name."""
+    cells = names.cells if isinstance(names, Texts) else names
+    if cells.dtype.kind in "if":
+        return cells
+    return np.fromiter(map(hash, values_of(cells)), np.int64, len(cells))
 
 
-def _coded(names: NDArray[Any]) -> NDArray[np.integer[Any]]:
-    """A number for each name; equal names have equal numbers."""
-    if names.dtype != object:
-        return names
-    codes: dict[str, int] = {}
-    return np.fromiter((codes.setdefault(n, len(codes)) for n in names), np.int32, len(names))
+def _repeated_codes(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every code that equals an earlier one, ascending."""
+    ordered = np.sort(codes)
+    again: NDArray[np.int64] = ordered[1:][ordered[1:] == ordered[:-1]]
+    return again
 
 
-def _commonest(names: NDArray[Any]) -> tuple[object, int]:
-    """The value that comes most often, and how often."""
-    if names.dtype == object:
-        return Counter(names.flat).most_common(1)[0]
-    ordered = np.sort(names)
-    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    if len(begins) == len(names):
-        return ordered[0], 1
-    times = np.diff(begins, append=len(names))
-    return ordered[begins[times.argmax()]], int(times.max())
+def _commonest(names: Names) -> tuple[object, int]:
+    """The name that most boxes have, and their number; the earliest name if none comes twice."""
+    codes = _coded(names)
+    again, times = np.unique(_repeated_codes(codes), return_counts=True)
+    if not len(again):
+        return names[0], 1
+    first = int(np.argmax(np.isin(codes, again[times == times.max()])))
+    return names[first], int(times.max()) + 1
 
 
-def _counted(names: NDArray[Any] | None) -> dict[str, int]:
-    counts = Counter() if names is None else Counter(names.flat)
-    return {str(name): count for name, count in counts.items()}
+def _counted(names: Names | None) -> tuple[dict[str, int], int]:
+    """How many boxes have each of the first names, and how many other names there are."""
+    counts: dict[Any, int] = {}
+    for name in () if names is None else values_of(names):
+        if name in counts or len(counts) < _MOST_NAMED:
+            counts[name] = counts.get(name, 0) + 1
+    others = 0
+    if names is not None and len(counts) == _MOST_NAMED:
+        others = len(names) - len(_repeated_codes(_coded(names))) - len(counts)
+    return {str(name): count for name, count in counts.items()}, others
 
 
 def _ranges(corners: Corners, left_out: NDArray[np.bool_]) -> tuple[Range | None, ...]:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import h5py
 
 from roicrop.boxes import BOX_SUFFIXES, BoxTable, find_bad
-from roicrop.errors import BoxError, FeatureError, RoicropError
-from roicrop.features import FeatureSource
-from roicrop.files import HDF5_SUFFIXES, numpy_kind, what_it_is
-from roicrop.files.npy import Archive
-from roicrop.inspection.boxes import look_at_boxes
-from roicrop.inspection.made import look_at_pooled
-from roicrop.inspection.reports import BoxFile, FeatureFile, ModelFile, PooledFile, Together
-from roicrop.job import ImageAssignment, Job, assign_images, names_levels, placing_cautions
+from roicrop.crews import Processes
+from roicrop.errors import BoxError, FeatureError
+from roicrop.features import FeatureSource, Found, MapFile
+from roicrop.files import HDF5_SUFFIXES, numpy_kind, split_spec, what_it_is
+from roicrop.inspection.boxes import BoxFile, look_at_boxes
+from roicrop.inspection.made import (
+    ModelFile,
+    PooledFile,
+    look_at_model,
+    look_at_pooled,
+    may_be_pooled,
+)
+from roicrop.inspection.maps import FeatureFile, look_at_maps
+from roicrop.job import Job, assign_images, names_levels, placing_cautions
 from roicrop.models import is_model
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
-
 _T = TypeVar("_T")
-_MOST_BINS: Final = 14  # along an axis: maps are rarely this small
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Looked:
-    """The report on a file; table: its boxes, if it holds boxes."""
+    """The report on a file.
+
+    table: its boxes, if it holds boxes. walked: what a `MapFile` found in it, if it holds maps.
+    """
 
     report: FeatureFile | PooledFile | BoxFile | ModelFile
     table: BoxTable | None = None
+    walked: dict[str, list[Found]] = field(default_factory=dict)
 
     @property
     def unreadable(self) -> list[str]:
@@ -45,62 +51,108 @@ class Looked:
         return self.report.unreadable if isinstance(self.report, FeatureFile) else []
 
 
-def look_at(path: str, how: Request) -> Looked:
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Whether K boxes fit feature maps.
+
+    features, boxes: the arguments for a command.
+    fits: True if none of the following speaks against it.
+    problem: why boxes and maps cannot be matched; everything below is then empty.
+    matched: how boxes are matched to images, in words.
+    images, images_with_boxes: the number of images, and of those that have boxes.
+    missing: images that boxes name but that do not exist: name → why.
+    on_no_image: the number of boxes on missing images.
+    scales: those used, each {"stride", "spatial_scale", "origin"}.
+    count, on_map, outside_partly, outside_wholly: the number of boxes, and where they lie, except
+        those that are not finite or on no image. beyond: of those outside, the number that extend
+        more than a cell outside, which rounding cannot explain.
+    stride_that_fits: the smallest power of two that puts every box on its map, if any.
+    warnings: the commands' warnings about positions; for the maps, see `MapDataset.odd`.
+    """
+
+    features: str
+    boxes: str
+    fits: bool
+    problem: str | None = None
+    matched: str | None = None
+    images: int = 0
+    images_with_boxes: int = 0
+    missing: Mapping[str, str] = field(default_factory=dict)
+    on_no_image: int = 0
+    scales: tuple[Mapping[str, object], ...] = ()
+    count: int = 0
+    on_map: int = 0
+    outside_partly: int = 0
+    outside_wholly: int = 0
+    beyond: int = 0
+    stride_that_fits: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def look_at(path: str, how: Request, *, safe: bool = False) -> Looked:
     """Report on a file of features, pooled boxes or boxes ("-" is standard input), or a model.
 
     path: may be `file.h5::/path`.
     how: the command line's options for reading files; the files that it names are ignored.
+    safe: True to read it in a separate process, which may die.
 
     Raises FeatureError, BoxError or OSError if it cannot be read, ArgumentError if `how` is wrong.
     """
-    if is_model(path):
-        from roicrop.inspection.made import look_at_model
-
-        return Looked(look_at_model(path))
-    kind = _kind(path)
-    if kind == "arrays":
-        from roicrop.inspection.maps import look_at_maps
-
-        may_be_pooled = Path(path).exists() and (not numpy_kind(path) or _is_pooled(path))
-        pooled = look_at_pooled(path, allow_external=how.allow_external) if may_be_pooled else None
-        return Looked(pooled or look_at_maps(path, how))
-    if kind is None and how.boxes_format is None:
-        neither = "is neither HDF5 nor boxes: if it holds boxes, name their format: --boxes-format"
-        raise FeatureError(f"{path} {what_it_is(path) or neither}")
-    table = how.read_boxes(path)
-    return Looked(look_at_boxes(table, how), table)
-
-
-def here(function: Callable[..., _T], *arguments: Any) -> _T:
-    """Call the function: as `contained`, but in this process."""
-    return function(*arguments)
+    return _contained(_look_at, path, how) if safe else _look_at(path, how)
 
 
 def look_together(
-    looked: Sequence[Looked], how: Request, run: Callable[..., Together] = here
+    looked: Sequence[Looked], how: Request, *, safe: bool = False
 ) -> Iterator[Together]:
-    """Check whether boxes fit features.
+    """Check whether boxes fit features; `how` and `safe` as in `look_at`.
 
     Boxes belong to the features whose file has the same name except for the suffix; if there are
-    none, to all features. run: `here` or `contained`.
+    none, to all features.
     """
-    for spec, table in _pairs(looked):
-        from roicrop.inspection.files import hold_together  # imports h5py: only for pairs
-
-        yield run(hold_together, spec, table, how)
+    for pair in _pairs(looked):
+        yield _contained(_look_together, *pair, how) if safe else _look_together(*pair, how)
 
 
-def _pairs(looked: Sequence[Looked]) -> Iterator[tuple[str, BoxTable]]:
-    features = [one.report for one in looked if isinstance(one.report, FeatureFile)]
-    for table in (one.table for one in looked if one.table is not None):
-        namesakes = [file for file in features if _stem(file.path) == _stem(table.source.path)]
-        for file in namesakes or features:
-            for source in file.sources:
-                yield source, table
+SECONDS: Final = 60  # that a file may take
 
 
-def _stem(path: str) -> str:
-    return PurePath(path.partition("::")[0]).stem
+def _contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
+    """Call `function(path, *more)` in a separate process; returns or raises what it does.
+
+    Raises FeatureError if the process dies, or is not done after SECONDS.
+    """
+    crew = Processes(1)
+    try:
+        with crew.executor(alone=True) as executor:
+            answer: _T = executor.submit(function, path, *more).result(SECONDS)
+            return answer
+    except TimeoutError:
+        raise FeatureError(
+            f"{path} took more than {SECONDS} s to read: it is damaged in a way that keeps HDF5 "
+            "busy, or very large; the other files were read"
+        ) from None
+    except crew.lost:
+        how = crew.how_it_ended()
+        raise FeatureError(f"{path} is damaged: the process that read it died{how}") from None
+
+
+def _look_at(path: str, how: Request) -> Looked:
+    if is_model(path):
+        return Looked(look_at_model(path))
+    kind = _kind(path)
+    if kind == "arrays":
+        if may_be_pooled(path):
+            pooled = look_at_pooled(path, allow_external=how.allow_external)
+            if pooled is not None:
+                return Looked(pooled)
+        with MapFile(split_spec(path)[0], allow_external=how.allow_external) as file:
+            if not _is_table(file, split_spec(path)[1]):
+                return Looked(look_at_maps(file, path, how), walked=file.walked)
+    elif kind is None and how.boxes_format is None:
+        neither = "is neither HDF5 nor boxes: if it holds boxes, name their format: --boxes-format"
+        raise FeatureError(f"{path} {what_it_is(path) or neither}")
+    table = how.read_boxes(path)
+    return Looked(dataclasses.replace(look_at_boxes(table, how), path=path), table)
 
 
 def _kind(path: str) -> Literal["arrays", "boxes"] | None:
@@ -120,54 +172,83 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None
 
 
-def _is_pooled(path: str) -> bool:
-    """True if a NumPy file holds pooled boxes: roicrop's own, or a square of few bins.
+def _is_table(file: MapFile, inner: str) -> bool:
+    """True if a path means an array of rank 2; or if `read_boxes` finds one in a file, and no maps.
 
-    Raises FeatureError if it is damaged.
+    In HDF5 it is called `boxes`; in NumPy's formats it may have any name.
     """
-    with Archive(path) as file:
-        arrays = {name.strip("/"): array for name, array in file.walk()}
-    if numpy_kind(path) == "npz":
-        return {"pooled", "attributes"} <= {*arrays}
-    (array,) = arrays.values()
-    sides = ({*array.shape[2:]}, {*array.shape[1:3]})
-    square = any(len(side) == 1 and max(side) <= _MOST_BINS for side in sides)
-    return array.ndim == 4 and array.dtype.kind == "f" and square
+    path = f"/{inner.strip('/') or 'boxes'}"
+    if inner or file.is_hdf5:
+        is_table = file.holds(path) and len(getattr(file.get(path), "shape", ())) == 2
+    else:
+        shapes = (one.shape for one in file.found)
+        is_table = any(len(shape) == 2 and 4 <= shape[1] <= _WIDEST for shape in shapes)
+    return is_table and bool(inner or not file.maps_in("/"))
 
 
-def hold_together(spec: str, table: BoxTable, how: Request) -> Together:
-    """Put boxes on the maps of `file.h5` or `file.h5::/path`, and report how they lie.
+_WIDEST: Final = 6  # columns of boxes: five numbers, and an image index or a score
 
-    how: the command line's options for reading files; the files that it names are ignored.
-    """
+
+_Pair = tuple[str, dict[str, list[Found]], str, BoxTable]
+
+
+def _pairs(looked: Sequence[Looked]) -> Iterator[_Pair]:
+    """What a command can read features from, and what is known of that file; likewise boxes."""
+    features = [(one.report, one.walked) for one in looked if isinstance(one.report, FeatureFile)]
+    for boxes, table in ((one.report.path, one.table) for one in looked if one.table is not None):
+        namesakes = [one for one in features if _stem(one[0].path) == _stem(boxes)]
+        for file, walked in namesakes or features:
+            for source in file.sources:
+                yield source, walked, boxes, table
+
+
+def _stem(path: str) -> str:
+    return PurePath(path.partition("::")[0]).stem
+
+
+def _look_together(
+    spec: str, walked: dict[str, list[Found]], boxes: str, table: BoxTable, how: Request
+) -> Together:
+    """Put boxes on the maps of `file.h5` or `file.h5::/path`, and report how they lie."""
     try:
-        with how.open_features(spec) as source:
+        with how.open_features(spec, walked=walked) as source:
             if how.levels or not names_levels(table, source):
-                return _look(spec, source, table, how)
-        with how.open_features(spec, pyramids=False) as source:
-            return _look(spec, source, table, how)
+                return _report(source, spec, boxes, table, how)
+        with how.open_features(spec, walked=walked, pyramids=False) as source:
+            return _report(source, spec, boxes, table, how)
     except (FeatureError, BoxError) as error:
-        return Together(spec, table.source.path, fits=False, problem=str(error))
+        return Together(spec, boxes, fits=False, problem=str(error))
 
 
-def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> Together:
+def _report(
+    source: FeatureSource, spec: str, boxes: str, table: BoxTable, how: Request
+) -> Together:
     assignment = assign_images(
         table, source, on_image=how.on_image, ids_are_indices=how.ids_are_indices
     )
-    table = table.warned(assignment.warnings)
-    job = _job(source, table, assignment, how)
+    on_image = assignment.index >= 0
+    job = Job(
+        how,
+        source,
+        table.warned(assignment.warnings),
+        assignment.index,
+        is_pooled=on_image,
+        matched=assignment.how,
+        boxes_in_file=len(table),
+        bad=int((~on_image).sum()),
+    )
     fit = job.fit()
     warned = placing_cautions(job, fit)
-    placed = (assignment.index >= 0) & ~find_bad(job.corners).not_finite
+    placed = on_image & ~find_bad(job.corners).not_finite
     return Together(
         features=spec,
-        boxes=table.source.path,
+        boxes=boxes,
         fits=not (assignment.missing or any(caution.loud for caution in warned)),
         matched=assignment.how,
         images=source.images,
         images_with_boxes=job.images_read,
         missing=assignment.missing,
-        on_no_image=int((assignment.index < 0).sum()),
+        on_no_image=job.bad,
         scales=tuple(
             {"stride": 1 / scale.value, "spatial_scale": scale.value, "origin": scale.origin}
             for scale in job.scales
@@ -180,80 +261,3 @@ def _look(spec: str, source: FeatureSource, table: BoxTable, how: Request) -> To
         stride_that_fits=job.stride_that_fits(),
         warnings=tuple(caution.text for caution in warned),
     )
-
-
-def _job(source: FeatureSource, table: BoxTable, assignment: ImageAssignment, how: Request) -> Job:
-    return Job(
-        how,
-        source,
-        table,
-        assignment.index,
-        is_pooled=assignment.index >= 0,
-        matched=assignment.how,
-        boxes_in_file=len(table),
-        bad=int((assignment.index < 0).sum()),
-    )
-
-
-SECONDS: Final = 60  # that a file may take
-
-
-def contained(function: Callable[..., _T], path: str, *more: Any) -> _T:
-    """Call `function(path, *more)` in a separate process; returns or raises what it does.
-
-    Raises FeatureError if the process dies, or is not done after SECONDS.
-    """
-    context = multiprocessing.get_context("spawn")  # HDF5 and threads do not survive a fork
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(send, function, path, *more), daemon=True)
-    with _without_ctrl_c():
-        process.start()
-    send.close()
-    try:
-        if not receive.poll(SECONDS):
-            raise FeatureError(
-                f"{path} took more than {SECONDS} s to read: it is damaged in a way that keeps "
-                "HDF5 busy, or very large; the other files were read"
-            )
-        done, answer = receive.recv()
-    except EOFError:
-        process.join()
-        raise FeatureError(
-            f"{path} is damaged: the process that read it died ({_death(process.exitcode)})"
-        ) from None
-    finally:
-        process.kill()
-        process.join()
-        receive.close()
-    if not done:
-        raise answer
-    return answer  # type: ignore[no-any-return]
-
-
-def _answer(send: Connection, function: Callable[..., Any], *args: Any) -> None:
-    if hasattr(signal, "alarm"):
-        signal.alarm(SECONDS + 10)  # in case the parent is gone
-    try:
-        send.send((True, function(*args)))
-    except (RoicropError, OSError, MemoryError) as error:
-        send.send((False, error))
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Block Ctrl-C in processes started inside, to which a terminal sends it too."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _death(status: int | None) -> str:
-    try:
-        return signal.Signals(-(status or 0)).name
-    except ValueError:
-        return f"status {status}"

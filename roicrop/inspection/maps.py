@@ -1,13 +1,13 @@
-"""Datasets that can be feature maps: how a file is read, and a sample of its values."""
+"""Files of feature maps: how a command reads one, what looks wrong, and a sample of the values."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,57 +26,131 @@ from roicrop.features import (
     stored,
 )
 from roicrop.files import hdf5, split_spec
-from roicrop.inspection.reports import FeatureFile, MapDataset, Values
 from roicrop.text import many
 
 if TYPE_CHECKING:
     from roicrop.job import Request
 
-
-MOST_UNPACKED: Final = 256 << 20  # bytes, to read one value
-
-
-def odd_unpacking(dataset: Any) -> Iterator[str]:
-    """A line if it cannot be read in parts."""
-    if (unpacked := unpacked_at_once(dataset)) > MOST_UNPACKED:
-        yield (
-            f"reading any value unpacks {unpacked >> 20:,} MiB, so none was sampled: store it in "
-            "smaller chunks"
-        )
+_T = TypeVar("_T")
+Range = tuple[float, float]
 
 
-def odd_together(found: Sequence[Found]) -> Iterator[str]:
-    """A line for datasets that look like a group of images, but have the wrong rank."""
-    alone = [one for one in found if len(one.shape) == 4 and one.shape[0] == 1]
-    shapes = Counter((group_of(one), one.shape) for one in alone)
-    for (group, _), count in shapes.items():
-        if count > 1:
-            yield (
-                f"{group} holds {count} datasets of one image each, but a group of images has "
-                "datasets of rank 3: leave out their first axis to crop from all of them at once"
-            )
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A summary of values, or of a sample.
+
+    looked_at: the number summarised, out of `of` in all.
+    minimum, mean, maximum: of the finite values; None if there are none.
+    nan, infinite: the number of such values.
+    """
+
+    looked_at: int
+    of: int
+    minimum: float | None
+    mean: float | None
+    maximum: float | None
+    nan: int
+    infinite: int
+
+    @property
+    def is_sample(self) -> bool:
+        """True if some values were left out."""
+        return self.looked_at < self.of
+
+    def odd(self) -> Iterator[str]:
+        """What is unusual for features: values that are not finite, or all equal."""
+        sampled = " sampled" * self.is_sample
+        for count, what in ((self.nan, "NaN"), (self.infinite, "infinite")):
+            if count:
+                verb = "is" if count == 1 else "are"
+                yield f"{count:,} of {self.looked_at:,} values{sampled} {verb} {what}"
+        if self.looked_at > 1 and self.minimum is not None and self.minimum == self.maximum:
+            yield f"every finite value{sampled} is {self.minimum:g}"
 
 
-def group_of(found: Found) -> str:
-    """The path of the group that a dataset is in."""
-    return found.path.rpartition("/")[0] or "/"
+@dataclass(frozen=True, slots=True)
+class MapDataset:
+    """A dataset that can be a feature map.
+
+    layout, layout_origin: the order of its axes, and its source: "--layout", "attribute layout",
+        "attribute layout of /group" or "default".
+    images, channels, map_size: the shape under that layout; map_size: (H, W) in cells.
+    stride, stride_origin: pixels per cell, and its source; None if nothing says it.
+    input_scale: (sy, sx), from the option or the attribute, if there is one.
+    chunks: None if contiguous.
+    compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".
+    way: how it is read, in words.
+    files: other files that hold its values.
+    values: a summary of a sample; None if none was taken.
+    unreadable: why its values cannot be read, in one line.
+    odd: what may be a mistake, a line each.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    layout_origin: str
+    images: int
+    channels: int
+    map_size: tuple[int, int]
+    stride: float | None
+    stride_origin: str | None
+    input_scale: tuple[float, float] | None
+    chunks: tuple[int, ...] | None
+    compression: str
+    way: str
+    files: tuple[str, ...]
+    values: Values | None
+    unreadable: str | None
+    odd: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureFile:
+    """A file of feature maps.
+
+    path: as the user named it, `file.h5` or `file.h5::/path`.
+    size: of the file in bytes.
+    format: "HDF5" or "NumPy".
+    more_datasets: the number of datasets not in `datasets`.
+    taken_as: how a command reads `path`; None if it cannot, with the reason in `problem`.
+    sources: what to give to a command: `path` itself, or else parts of the file.
+    """
+
+    kind: ClassVar[str] = "features"
+
+    path: str
+    size: int
+    format: str
+    taken_as: str | None
+    problem: str | None
+    sources: tuple[str, ...]
+    datasets: tuple[MapDataset, ...]
+    more_datasets: int
+    odd: tuple[str, ...]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Why some datasets cannot be read, a line each."""
+        return [dataset.unreadable for dataset in self.datasets if dataset.unreadable]
 
 
 MOST_VALUES: Final = 1 << 20  # in a sample
 _MOST_VALUES_IN_ALL: Final = 32 * MOST_VALUES
 _MOST_DATASETS: Final = 500  # that are described; the rest are only counted
-_T = TypeVar("_T")
+_MOST_UNPACKED: Final = 256 << 20  # bytes, to read one value
 
 
-def look_at_maps(spec: str, how: Request) -> FeatureFile:
-    """Report on `file.h5`, or on what is below `file.h5::/path`, and sample the values.
+def look_at_maps(file: MapFile, spec: str, how: Request) -> FeatureFile:
+    """Report on an open file, or on what is below its path in `file.h5::/path`.
 
     how: the command line's options for reading files; the files that it names are ignored.
 
     Raises FeatureError if the file cannot be read, or holds nothing at that path.
     """
     path, inner = split_spec(spec)
-    with MapFile(path, allow_external=how.allow_external) as file, hdf5.named_errors(spec):
+    with hdf5.named_errors(spec):
         found = _below(file, inner)
         taken = _taken(file, inner, how)
         sources = {spec: taken.group} if taken.words else _sources(file, found, how)
@@ -92,24 +166,32 @@ def look_at_maps(spec: str, how: Request) -> FeatureFile:
             sources=tuple(sources),
             datasets=tuple(_look_at(file, one, how, groups, most) for one in looked_at),
             more_datasets=len(found) - len(looked_at),
-            odd=(*odd_together(found), *([] if inner else _impossible(file))),
+            odd=(*_odd_together(found), *([] if inner else _odd_alone(file))),
         )
 
 
 def _below(file: MapFile, inner: str) -> Sequence[Found]:
     """The datasets that can be maps, at a path of a file or below it."""
-    if not inner:
-        return file.maps
     try:
-        return file.choose(inner).maps
+        return file.choose(inner).maps if inner else file.maps_in("/")
     except FeatureError:
-        below = [one for one in file.maps if one.path.startswith(f"/{inner.strip('/')}/")]
-        if not below:
-            raise
-        return below
+        if below := file.maps_in(f"/{inner.strip('/')}"):
+            return below
+        raise
 
 
-def _impossible(file: MapFile) -> Iterator[str]:
+def _odd_together(found: Sequence[Found]) -> Iterator[str]:
+    """A line for datasets that look like a group of images, but have the wrong rank."""
+    alone = [one for one in found if len(one.shape) == 4 and one.shape[0] == 1]
+    for (group, _), count in Counter((one.parent, one.shape) for one in alone).items():
+        if count > 1:
+            yield (
+                f"{group} holds {count} datasets of one image each, but a group of images has "
+                "datasets of rank 3: leave out their first axis to crop from all of them at once"
+            )
+
+
+def _odd_alone(file: MapFile) -> Iterator[str]:
     """A line for each dataset with the rank of a map that cannot be one, and each broken link."""
     for found in file.found:
         if found.problem and (found.dtype is None or len(found.shape) in (3, 4)):
@@ -141,17 +223,13 @@ def _look_at(
         scale = Scale(how.spatial_scale, how.scale_origin)
     elif scale is None and its_scale is not None:
         scale = Scale(its_scale.value, f"{its_scale.origin} of {group}")
-    said, its_layout = sound(stored.layout_attribute), sound(stored.layout_attribute, home)
-    layout, origin = next(
-        (layout, origin)
-        for layout, origin in (
-            (how.layout, "--layout"),
-            (said, "attribute layout"),
-            (its_layout, f"attribute layout of {group}"),
-            ("CHW", "default"),
-        )
-        if layout is not None
-    )
+    layouts = {
+        "--layout": how.layout,
+        "attribute layout": sound(stored.layout_attribute),
+        f"attribute layout of {group}": sound(stored.layout_attribute, home),
+        "default": "CHW",
+    }
+    origin, layout = next((origin, text) for origin, text in layouts.items() if text)
     input_scale = how.input_scale or sound(stored.input_scale_attribute)
     assert found.dtype is not None
     it = StoredMap(found.path, found.shape, found.dtype, layout[-3:], origin)
@@ -162,12 +240,17 @@ def _look_at(
     try:
         origins = file.origins(found.path)
         files = tuple(origins.files[1:] if origins.files[0] == file.path else origins.files)
-        odd.extend(filter(None, [origins.problem]))
-        if not origins.problem:
+        if origins.problem:
+            odd.append(origins.problem)
+        else:
             odd.extend(odd_maps(dataset, it, range(it.shape[0] if dataset.ndim == 4 else 0)))
-            odd.extend(odd_unpacking(dataset))
-        if not origins.problem and unpacked_at_once(dataset) <= MOST_UNPACKED:
-            values = sample(dataset, where, most)
+            if (unpacked := _unpacked_at_once(dataset)) <= _MOST_UNPACKED:
+                values = sample(dataset, where, most)
+            else:
+                odd.append(
+                    f"reading any value unpacks {unpacked >> 20:,} MiB, so none was sampled: store "
+                    "it in smaller chunks"
+                )
     except FeatureError as error:
         unreadable = str(error)
     if scale is None and not {"stride", "spatial_scale"} & {*dataset.attrs}:
@@ -202,9 +285,9 @@ def _look_at(
 class _Taken:
     """How a command reads a file: in words, and its group if it is one; or the problem."""
 
-    words: str | None
-    group: str | None
-    problem: str | None
+    words: str | None = None
+    group: str | None = None
+    problem: str | None = None
 
 
 def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
@@ -213,79 +296,38 @@ def _taken(file: MapFile, inner: str, how: Request) -> _Taken:
             file, inner, layout=how.layout, levels=how.levels, strides=how.strides
         )
     except FeatureError as error:
-        return _Taken(None, None, str(error))
-    is_group = source.kind == "group" or source.level_names is not None
-    return _Taken(_in_words(source), source.dataset if is_group else None, None)
-
-
-def _in_words(source: FeatureSource) -> str:
-    count = f"{many(source.images, 'image')} of {source.channels} channels"
+        return _Taken(problem=str(error))
+    channels = many(source.channels, "channel")
+    count = f"{many(source.images, 'image')} of {channels}"
     if source.level_names:
         strides = ", ".join(
             f"{name} (stride {1 / source.scale(i).value:g})"
             for i, name in enumerate(source.level_names)
         )
-        return f"{source.dataset}, a pyramid of {strides}, for {count}"
-    return {
-        "batch": f"{source.dataset}, a batch of {count}",
-        "image": f"{source.dataset}, one image of {source.channels} channels",
-        "group": f"{source.dataset}, a group of {count}",
-    }[source.kind]
+        words = f"a pyramid of {strides}, for {count}"
+    elif source.kind == "image":
+        words = f"one image of {channels}"
+    else:
+        words = f"a {source.kind} of {count}"
+    is_group = source.kind == "group" or source.level_names
+    return _Taken(f"{source.dataset}, {words}", source.dataset if is_group else None)
 
 
-def _sources(file: MapFile, found: Sequence[Found], how: Request) -> dict[str, str | None]:
+def _sources(file: MapFile, found: Sequence[Found], how: Request) -> Mapping[str, str | None]:
     """What a command can read from a file: source → its group, if it is one.
 
     These are the groups of images, and the datasets that are in none.
     """
-    if patterns := patterns_of("/", [one for one in found if len(one.shape) == 3]):
+    images = [one for one in found if len(one.shape) == 3]
+    if patterns := patterns_of("/", images):
         return {f"{file.path}::{pattern}": "/" for pattern in patterns}
-    together = Counter(group_of(one) for one in found if len(one.shape) == 3)
-    groups = {
-        group for group, count in together.items() if count > 1 and _taken(file, group, how).group
-    }
+    counts = Counter(one.parent for one in images)
+    groups = {path for path, count in counts.items() if count > 1 and _taken(file, path, how).group}
     sources: dict[str, str | None] = {}
     for one in found:
-        group = group_of(one) if len(one.shape) == 3 and group_of(one) in groups else None
+        group = one.parent if len(one.shape) == 3 and one.parent in groups else None
         sources[f"{file.path}::{group or one.path}"] = group
     return sources
-
-
-_PIECE: Final = 1 << 16
-
-
-def summarise(blocks: Iterable[NDArray[Any]], *, of: int) -> Values:
-    """Summarise the values of blocks, out of `of` in all."""
-    looked_at = nan = infinite = finite = 0
-    total, low, high = 0.0, math.inf, -math.inf
-    for values in _in_pieces(blocks):
-        good = values[np.isfinite(values)]
-        looked_at += values.size
-        finite += good.size
-        nan += int(np.isnan(values).sum())
-        infinite += int(np.isinf(values).sum())
-        with np.errstate(over="ignore"):
-            total += float(good.sum())
-        low = float(good.min(initial=low))
-        high = float(good.max(initial=high))
-    if not finite:
-        return Values(looked_at, of, None, None, None, nan, infinite)
-    return Values(looked_at, of, low, total / finite, high, nan, infinite)
-
-
-def _in_pieces(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
-    """The values as float64, few at a time to bound the memory."""
-    for block in blocks:
-        flat = block.reshape(-1)
-        for start in range(0, flat.size, _PIECE):
-            with np.errstate(invalid="ignore"):  # signalling NaN
-                values = flat[start : start + _PIECE].astype(np.float64)
-            yield values
-
-
-_MOST_BLOCKS: Final = 256
-_PART: Final = 1 << 16  # values read at once from what can be read in parts
-_GOLDEN: Final = (5**0.5 - 1) / 2
 
 
 def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
@@ -305,7 +347,32 @@ def sample(dataset: Any, where: str, most: int = MOST_VALUES) -> Values:
         return summarise((stored.numbers_at(dataset, place) for place in places), of=dataset.size)
 
 
-def unpacked_at_once(dataset: Any) -> int:
+_MOST_BLOCKS: Final = 256
+_PART: Final = 1 << 16  # values read at once from what can be read in parts, and summarised at once
+_GOLDEN: Final = (5**0.5 - 1) / 2
+
+
+def summarise(blocks: Iterable[NDArray[Any]], *, of: int) -> Values:
+    """Summarise the values of blocks, out of `of` in all."""
+    looked_at = nan = finite = 0
+    total, low, high = 0.0, math.inf, -math.inf
+    for flat in (block.reshape(-1) for block in blocks):
+        for start in range(0, flat.size, _PART):
+            with np.errstate(invalid="ignore", over="ignore"):  # signalling NaN
+                values = flat[start : start + _PART].astype(np.float64)
+                good = values[np.isfinite(values)]
+                total += float(good.sum())
+            looked_at += values.size
+            finite += good.size
+            nan += int(np.isnan(values).sum())
+            low, high = float(good.min(initial=low)), float(good.max(initial=high))
+    infinite = looked_at - finite - nan
+    if not finite:
+        return Values(looked_at, of, None, None, None, nan, infinite)
+    return Values(looked_at, of, low, total / finite, high, nan, infinite)
+
+
+def _unpacked_at_once(dataset: Any) -> int:
     """The number of bytes unpacked to read one value; 0 if it can be read by itself."""
     if dataset.chunks is None or hdf5.compression_of(dataset) == "none":
         return 0
@@ -316,7 +383,7 @@ def unpacked_at_once(dataset: Any) -> int:
 def _block(dataset: Any) -> tuple[int, ...]:
     """The shape of what is read at once: a chunk, or part of one if that can be read."""
     block = tuple(map(min, dataset.chunks or dataset.shape, dataset.shape))
-    if unpacked_at_once(dataset):
+    if _unpacked_at_once(dataset):
         return block
     room = _PART
     part: tuple[int, ...] = ()

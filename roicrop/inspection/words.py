@@ -9,17 +9,10 @@ from itertools import chain, islice
 from typing import Final
 
 from roicrop.conventions.in_words import OPERATORS
-from roicrop.inspection.reports import (
-    BoxFile,
-    FeatureFile,
-    MapDataset,
-    ModelFile,
-    ModelNode,
-    PooledFile,
-    Range,
-    Together,
-    Values,
-)
+from roicrop.inspection.boxes import BoxFile
+from roicrop.inspection.files import Together
+from roicrop.inspection.made import ModelFile, ModelNode, PooledFile
+from roicrop.inspection.maps import FeatureFile, MapDataset, Range, Values
 from roicrop.text import headed, listing, many, printable
 
 _IN_FULL: Final = 5  # datasets described one by one
@@ -64,12 +57,12 @@ def _(file: PooledFile) -> Iterator[str]:
     yield f"{file.path}: {by}, {_bytes(file.size)}"
     said = dict(file.parameters)
     if file.convention:
-        changes = [f"{rule} {ran} (its own: {own})" for rule, (own, ran) in file.changed.items()]
+        changes = [f"{rule} {ran} (instead of {own})" for rule, (own, ran) in file.changed.items()]
         but = f", but {', '.join(changes)}" if changes else ""
         operator = {str(op): name for op, name in OPERATORS.items()}.get(
             str(said.get("operator")), "pooled"
         )
-        yield _line("made by", f"{operator} as {file.convention} has it{but}")
+        yield _line("made by", f"{operator} by the convention {file.convention}{but}")
     for name in ("features", "dataset", "boxes", "images"):
         if name in said:
             yield _line(name, str(said[name]))
@@ -104,8 +97,8 @@ def _(file: BoxFile) -> Iterator[str]:
     yield _line("degenerate", ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "0")
     yield _line("outside", _outside(file))
     if file.image_key:
-        images = _boxes_each(file.images, file.file_names)
-        yield _line("images", f"{len(file.images):,}, by {file.image_key}: {images}")
+        count, images = _boxes_each(file.images, file.more_images, file.file_names)
+        yield _line("images", f"{count}, by {file.image_key}: {images}")
     else:
         yield _line("images", "not named")
     if "id" in file.columns:
@@ -113,8 +106,7 @@ def _(file: BoxFile) -> Iterator[str]:
     if "score" in file.columns:
         yield _line("score", _range(file.score) if file.score else "no number")
     if "label" in file.columns:
-        labels = _boxes_each(file.labels, file.categories)
-        yield _line("label", f"{len(file.labels):,}: {labels}")
+        yield _line("label", ": ".join(_boxes_each(file.labels, file.more_labels, file.categories)))
     yield from _odd(file.odd)
 
 
@@ -234,17 +226,15 @@ def _on_map(pair: Together) -> str:
     return text
 
 
-def _boxes_each(counts: Mapping[str, int], known: Mapping[str, str]) -> str:
-    """The first few of many names, what is known of them, and how many boxes each has."""
-    first = islice(counts.items(), _NAMED)
-    shown = ", ".join(
-        f"{name}{_known(known, name)} ({many(n, 'box', 'boxes')})" for name, n in first
-    )
-    return shown if len(counts) <= _NAMED else f"{shown} and {len(counts) - _NAMED:,} more"
-
-
-def _known(names: Mapping[str, str], key: str) -> str:
-    return f" {names[key]}" if names.get(key) else ""
+def _boxes_each(counts: Mapping[str, int], more: int, known: Mapping[str, str]) -> tuple[str, str]:
+    """The number of names; and the first few, with what is known of them and their boxes."""
+    texts = [
+        f"{name}{f' {known[name]}' if known.get(name) else ''} ({many(n, 'box', 'boxes')})"
+        for name, n in islice(counts.items(), _NAMED)
+    ]
+    count = len(counts) + more
+    others = f" and {count - len(texts):,} more" if count > len(texts) else ""
+    return f"{count:,}", ", ".join(texts) + others
 
 
 def _parameter(value: object) -> str:

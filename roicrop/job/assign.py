@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 import numpy as np
@@ -69,39 +69,51 @@ def assign_images(
         return _all_on(on_image, table, features)
     if table.image is None:
         return _assign_unnamed(table, features)
-    images = list(map(str, dict.fromkeys(values_of(table.image))))
     key, coco = printable(table.image_key), table.coco
     warnings: Sequence[str] = ()
     if table.image_kind == "index" or ids_are_indices:
-        how, places = f"{key} is the image's index", _by_number(images, table, features)
+        how, index, missing = f"{key} is the image's index", *_by_number(table, features)
     elif table.image_kind == "position":
-        how, places = "images go by position", _by_position(images, table, features)
+        how, index, missing = "images go by position", *_by_position(table, features)
         warnings = features.counted(table.entries or 0, table.source.name)
     elif features.names is not None:
-        how, places = _in_group(images, table, features.names, features)
-    elif features.count == 1 and len(images) == 1:
-        listed = None if coco is None else coco.images.get(images[0])
+        how, places = _in_group(_distinct(table), table, features.names, features)
+        index, missing = _found(places, table)
+    elif features.count == 1 and (image := _only(table)) is not None:
+        listed = None if coco is None else coco.images.get(image)
         name = listed.file_name if listed is not None else None
-        how, places = f"every box is on {quoted(name or images[0])}, the only image", {images[0]: 0}
+        how = f"every box is on {quoted(name or image)}, the only image"
+        index, missing = throughout(0, len(table)), {}
         warnings = () if coco is None else features.counted(len(coco.images), coco.path)
     elif coco is not None:
         how = f"{key} goes through the position in images of {printable(coco.path)}"
-        places = {image: _listed(image, coco, features) for image in images}
+        places = {image: _listed(image, coco, features) for image in _distinct(table)}
+        index, missing = _found(places, table)
         warnings = features.counted(len(coco.images), coco.path)
     else:
-        how, places = f"{key} is the image's index", _by_number(images, table, features)
-        warnings = _as_indices(images, key, table, features)
-    index_of = {image: -1 if isinstance(place, str) else place for image, place in places.items()}
-    indices = (index_of[str(image)] for image in values_of(table.image))
-    index: NDArray[Any] = np.fromiter(indices, np.int64, len(table))
-    if table.image.dtype == np.int64 and (index == table.image).all():
-        index = table.image  # not copied: there may be millions
-    return ImageAssignment(
-        index=index,
-        how=how,
-        missing={image: place for image, place in places.items() if isinstance(place, str)},
-        warnings=tuple(warnings),
-    )
+        warnings = _as_indices(_numbers(table, features), key, table, features)
+        how, index, missing = f"{key} is the image's index", *_by_number(table, features)
+    return ImageAssignment(index, how, missing, tuple(warnings))
+
+
+def _distinct(table: BoxTable) -> list[str]:
+    """The images that boxes name."""
+    return [] if table.image is None else [*map(str, dict.fromkeys(values_of(table.image)))]
+
+
+def _only(table: BoxTable) -> str | None:
+    """The image of every box, if it is the same."""
+    images = map(str, () if table.image is None else values_of(table.image))
+    first = next(images, None)
+    return first if all(image == first for image in images) else None
+
+
+def _found(places: _Places, table: BoxTable) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """(K,) the index of each box's image, and why images have none."""
+    missing = {image: place for image, place in places.items() if isinstance(place, str)}
+    index_of = {image: -1 if image in missing else place for image, place in places.items()}
+    images = () if table.image is None else values_of(table.image)
+    return np.fromiter((index_of[str(image)] for image in images), np.int64, len(table)), missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,41 +171,52 @@ def _assign_unnamed(table: BoxTable, features: _Features) -> ImageAssignment:
 
 
 def _as_indices(
-    images: Sequence[str], key: str, table: BoxTable, features: _Features
+    images: NDArray[np.int64], key: str, table: BoxTable, features: _Features
 ) -> Sequence[str]:
     """Warn that ids are used as indices; raise BoxError if they are unlikely to be indices."""
-    numbers = sorted(map(int, images))
-    if not numbers or (numbers[0] == 0 and numbers[-1] < features.count):
+    if not len(images) or (images.min() == 0 and images.max() < features.count):
         said = f"{table.source.name}: {key} was used as the image's index: {_REMEDIES}"
-        return [said] if numbers and key != "image" else []
-    none_is_0 = "" if 0 in numbers else ", and none is 0"
+        return [said] if len(images) and key != "image" else []
+    numbers = np.sort(images)
+    numbers = numbers[np.append(True, numbers[1:] != numbers[:-1])]
+    none_is_0 = "" if (images == 0).any() else ", and none is 0"
     raise BoxError(
         f"{table.source.name}: {key} is {listing(numbers)}{none_is_0}, which may not be the index "
         f"of an image ({features.holds}): {_REMEDIES}"
     )
 
 
-def _by_number(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
-    for image in images:
+def _numbers(table: BoxTable, features: _Features) -> NDArray[np.int64]:
+    """(K,) the number that each box gives as its image; BoxError if one is a name."""
+    if table.image is None or isinstance(table.image, np.ndarray):
+        return np.empty(0, np.int64) if table.image is None else table.image
+    for row, image in enumerate(table.image):
         if not _NUMBER.fullmatch(image):
-            there = () if table.image is None else values_of(table.image)
-            row = next(n for n, its in enumerate(there) if str(its) == image)
             raise BoxError(
                 f"{table.where(int(table.source_index[row]))}: {printable(table.image_key)} is "
                 f"{quoted(image)}, but {features.holds}, without names: give each box an "
                 "image_index, or --on-image for all"
             )
-    return {i: int(i) if 0 <= int(i) < features.count else features.holds for i in images}
+    return np.fromiter(map(int, table.image), np.int64, len(table))
 
 
-def _by_position(images: Sequence[str], table: BoxTable, features: _Features) -> _Places:
+def _by_number(table: BoxTable, features: _Features) -> tuple[NDArray[np.int64], dict[str, str]]:
+    numbers = _numbers(table, features)
+    is_there = (numbers >= 0) & (numbers < features.count)
+    if table.image is None or is_there.all():
+        return numbers, {}  # not copied: there may be millions
+    missing = dict.fromkeys(map(str, values_of(table.image[~is_there])), features.holds)
+    return np.where(is_there, numbers, -1), missing
+
+
+def _by_position(table: BoxTable, features: _Features) -> tuple[NDArray[np.int64], dict[str, str]]:
     if features.names is not None:
         raise BoxError(
             f"{table.source.name} lists boxes without the names of their images, and "
             f"{features.path} has named ones: write an object by name, or give --ids-are-indices "
             f"if the order is {listing(features.names)}"
         )
-    return _by_number(images, table, features)
+    return _by_number(table, features)
 
 
 def _listed(image: str, coco: Coco, features: _Features) -> int | str:

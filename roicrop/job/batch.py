@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from threading import Condition
 from typing import Any, Final, Protocol
 
@@ -149,40 +150,40 @@ def carry_out(tasks: Iterable[Task], crew: Crew) -> Iterator[Outcome]:
     tasks in progress are done again, one by one, and the one in which a process dies again fails.
     Tasks are taken from `tasks` only when a worker is free. The crew is dismissed at the end.
     """
-    waiting = _Waiting(tasks)
+    waiting, directory = iter(tasks), os.getcwd()
     try:
-        yield from _carry_out(waiting, crew, os.getcwd())
+        for first in waiting:
+            with crew.executor() as executor:
+                some = chain([first], waiting)
+                lost = yield from _until_lost(some, crew, executor, directory)
+            for task in lost:
+                yield Outcome(task, _alone(task, crew, directory))
     finally:
         crew.dismiss()
 
 
-def _carry_out(waiting: _Waiting, crew: Crew, directory: str) -> Iterator[Outcome]:
-    while waiting:
-        with crew.executor() as executor:
-            lost = yield from _until_lost(waiting, crew, executor, directory)
-        for task in lost:
-            with crew.executor(alone=True) as executor:
-                try:
-                    future = executor.submit(attempt, task, directory)
-                    while not future.done():
-                        crew.wait([future])
-                    result = future.result()
-                except crew.lost:
-                    result = OutputError(
-                        f"{task.output}: the process that made it died, twice"
-                        f"{crew.how_it_ended()}: an input may be damaged, or memory may be short"
-                    )
-            yield Outcome(task, result)
+def _alone(task: Task, crew: Crew, directory: str) -> Done | BaseException:
+    with crew.executor(alone=True) as executor:
+        try:
+            future = executor.submit(attempt, task, directory)
+            while not future.done():
+                crew.wait([future])
+            return future.result()
+        except crew.lost:
+            return OutputError(
+                f"{task.output}: the process that made it died, twice"
+                f"{crew.how_it_ended()}: an input may be damaged, or memory may be short"
+            )
 
 
 def _until_lost(
-    waiting: _Waiting, crew: Crew, executor: Executor, directory: str
+    waiting: Iterator[Task], crew: Crew, executor: Executor, directory: str
 ) -> Generator[Outcome, None, list[Task]]:
     """Give out every task, or stop when a process dies; return the tasks to do again."""
     given: dict[Future[Done | BaseException], Task] = {}
     lost: list[Task] = []
     while True:
-        while not lost and len(given) < crew.at_once and (task := waiting.take()):
+        while not lost and len(given) < crew.at_once and (task := next(waiting, None)):
             try:
                 given[executor.submit(attempt, task, directory)] = task
             except crew.lost:
@@ -197,22 +198,6 @@ def _until_lost(
                 lost.append(task)
             else:
                 yield Outcome(task, result)
-
-
-class _Waiting:
-    """Tasks that have not been given out yet."""
-
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self._tasks = iter(tasks)
-        self._ended = False
-
-    def __bool__(self) -> bool:
-        return not self._ended
-
-    def take(self) -> Task | None:
-        task = next(self._tasks, None)
-        self._ended = task is None
-        return task
 
 
 @contextmanager

@@ -149,8 +149,8 @@ def _in_another_order(job: Job, _: Fit) -> Caution | None:
     if not instead:
         return None
     return Caution(
-        f"at this stride, most boxes are reversed or outside their map, but not if they are "
-        f"{' or '.join(instead)}: --box-format {instead[0]}",
+        f"at this stride, most boxes are reversed or outside their map, but not if read as "
+        f"{' or '.join(instead)}: give --box-format {instead[0]}",
         loud=True,
     )
 

@@ -50,7 +50,8 @@ def destinations(
         folds = _folds_case(directory)
     except OSError as error:
         raise OutputError(f"{directory} cannot be made: {error.strerror}") from error
-    places = [_destination(row, directory, viz) for row in rows]
+    root = os.path.realpath(directory)
+    places = [_destination(row, directory, root, viz) for row in rows]
     reads: dict[str, str] = {}
     for use, name in others.items():
         if name is not None:
@@ -81,7 +82,9 @@ def destinations(
     return places
 
 
-def _destination(row: ManifestRow, directory: Path, viz: str | None) -> Destination | ManifestError:
+def _destination(
+    row: ManifestRow, directory: Path, root: str, viz: str | None
+) -> Destination | ManifestError:
     if row.fault:
         return ManifestError(row.fault)
     output = str(row.values.get("output") or _name_for(row))
@@ -92,7 +95,7 @@ def _destination(row: ManifestRow, directory: Path, viz: str | None) -> Destinat
         pictures = Path(directory, own, output).with_suffix("")
         inside += [("viz", own), *(("viz", name) for name in _links(pictures, directory))]
     for column, name in inside:
-        if why := _why_outside(name, directory):
+        if why := _why_outside(name, root):
             return ManifestError(
                 f"{column} {printable(name)} {why}: a batch writes only inside {directory}"
             )
@@ -105,14 +108,13 @@ def _links(pictures: Path, directory: Path) -> list[str]:
     return [os.path.relpath(each, directory) for each in (pictures, *links)]
 
 
-def _why_outside(name: str, directory: Path) -> str:
+def _why_outside(name: str, root: str) -> str:
     path = Path(name)
     if path.is_absolute() or path.drive:
         return "is an absolute path"
     if ".." in path.parts:
         return "has .. in it"
-    root = os.path.realpath(directory)
-    if not Path(os.path.realpath(directory / path)).is_relative_to(root):
+    if os.path.commonpath([root, os.path.realpath(os.path.join(root, name))]) != root:
         return "leads out by a link"
     return ""
 

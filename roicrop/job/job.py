@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain, islice
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -97,12 +96,7 @@ class Job:
     def __enter__(self) -> Job:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.source.close()
 
     def take(self, rows: Rows) -> Job:
@@ -317,7 +311,7 @@ class Job:
     def check_channel(self, channel: int | None) -> None:
         """Raise ArgumentError for a channel that does not exist."""
         channels = channels_of(self.convention, self.source.channels, self.request.output_size)
-        if channel is not None and channel >= channels:
+        if channel is not None and not 0 <= channel < channels:
             last = channels - 1
             raise ArgumentError(f"--channel {channel}: {self.source.path} has channels 0 to {last}")
 

@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,8 +95,9 @@ class Ledger:
 
     def finish(self, entry: Entry) -> None:
         """Add a finished row."""
-        line = {**asdict(entry), "finished": round(time.time(), 3)}
+        line = {each.name: getattr(entry, each.name) for each in fields(entry)}
         line["bytes"] = (self._directory / entry.output).stat().st_size
+        line["finished"] = round(time.time(), 3)
         with written(self.path):
             _append(self._file, line)
 
@@ -172,12 +173,13 @@ def _read(directory: Path) -> Iterator[Entry]:
 
 def inputs_of(specs: Mapping[str, str], directory: Path) -> dict[str, dict[str, Any]]:
     """`Entry.inputs` for the files that options name, each FILE or FILE::PATH."""
-    return {name: _input(spec, directory) for name, spec in specs.items()}
+    base = os.path.realpath(directory)
+    return {name: _input(spec, base) for name, spec in specs.items()}
 
 
-def _input(spec: str, directory: Path) -> dict[str, Any]:
+def _input(spec: str, base: str) -> dict[str, Any]:
     file, inside = split_spec(spec)
-    real, base = os.path.realpath(file), os.path.realpath(directory)
+    real = os.path.realpath(file)
     try:
         named = os.path.relpath(real, base)
     except ValueError:  # on another drive

@@ -135,6 +135,7 @@ def around(placed: Placed, memory: int, beside: float) -> Iterator[OnMap]:
 
 _BLOCK_BYTES: Final = 8 << 20  # of a window, if no piece is larger; each block costs about 0.5 ms
 _TOGETHER: Final = 1 << 16  # boxes that are planned at a time
+_BEYOND: Final = 4  # cells by which `Plan.bounds` may exceed what a box reads
 _PLANNED: Final = 1024  # boxes planned at a time, with every sample
 _SPARSE: Final = 4  # a window with over this many times the pieces its boxes read is sparse
 
@@ -307,9 +308,9 @@ def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
     pieces = boxes.pieces
     top, left = pieces[:, [0, 2]].min(axis=0)
     bottom, right = pieces[:, [1, 3]].max(axis=0)
-    if (bottom - top, right - left) == (1, 1):
-        return np.ones((1, 1), dtype=bool)
     wanted = np.zeros((bottom - top, right - left), dtype=bool)
+    if wanted.size == 1 or _plainly_all(boxes, wanted.shape, (top, left)):
+        return ~wanted
     pieces = pieces - [top, top, left, left]
     _, _, height, width = boxes.windows.piece
     remaining = np.arange(len(pieces))
@@ -324,6 +325,20 @@ def _wanted(boxes: _Boxes) -> NDArray[np.bool_]:
         count = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
         remaining = remaining[count < (y1 - y0) * (x1 - x0)]
     return wanted
+
+
+def _plainly_all(boxes: _Boxes, shape: tuple[int, ...], first: tuple[int, int]) -> bool:
+    """Whether every piece of a window is read, as far as that can be told without a plan."""
+    inside = boxes.bounds + [_BEYOND, -_BEYOND] * 2
+    read = []
+    for axis, bins in enumerate(boxes.job.request.output_size):
+        begin, end = inside[:, 2 * axis : 2 * axis + 2].T[..., np.newaxis]
+        piece = boxes.windows.piece[2 + axis]
+        number = first[axis] + np.arange(shape[axis])
+        # Samples are no further apart than bins.
+        is_dense = end - begin <= bins * piece
+        read.append((begin < (number + 1) * piece) & (end > number * piece) & is_dense)
+    return bool((read[0].T.astype(np.float32) @ read[1].astype(np.float32)).all())
 
 
 def _channels_of_one(boxes: _Boxes, span: Span, limits: Limits) -> int:

@@ -25,6 +25,7 @@ from roicrop.conventions import overrides
 from roicrop.errors import ArgumentError, BoxError, OutputError
 from roicrop.features import FeatureSource
 from roicrop.files import Unchanged, split_spec
+from roicrop.files.columns import values_of
 from roicrop.job.assign import ImageAssignment, assign_images
 from roicrop.job.cautions import Caution, cautions
 from roicrop.job.job import Job
@@ -33,7 +34,7 @@ from roicrop.job.parameters import parameters, varying_scales
 from roicrop.job.pooling import pool_all
 from roicrop.job.request import Request
 from roicrop.job.writing import Reduce
-from roicrop.outputs import OutputSpec, open_output
+from roicrop.outputs import Column, OutputSpec, open_output
 from roicrop.text import printable
 
 
@@ -87,8 +88,9 @@ def open_job(request: Request) -> Job:
 
 def names_levels(table: BoxTable, source: FeatureSource) -> bool:
     """Whether boxes name, as their images, the datasets that looked like levels."""
-    images = () if table.image is None else table.image.tolist()
-    return not set(map(str, images)).isdisjoint(source.level_names or ())
+    names = set(source.level_names or ())
+    images = values_of(table.image) if names and table.image is not None else ()
+    return any(str(image) in names for image in images)
 
 
 def _refuse_level_options(request: Request, *, is_pyramid: bool) -> None:
@@ -188,10 +190,10 @@ def _require_room(path: str, spec: OutputSpec) -> None:
         )
 
 
-def _columns(job: Job) -> dict[str, NDArray[Any]]:
+def _columns(job: Job) -> dict[str, Column]:
     """The columns beside the pooled rows: where each came from, and the table's own."""
     table, source, names = job.table, job.source, job.source.names
-    columns: dict[str, NDArray[Any] | None] = {
+    columns: dict[str, Column | None] = {
         "boxes": job.corners,
         "image_index": job.image_index,
         "angle": table.angle,

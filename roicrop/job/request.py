@@ -110,7 +110,7 @@ class Request:
         turned = self.turned or CONVENTIONS["align-rotated", DEFAULT["align-rotated"]]
         return dataclasses.replace(self, convention=turned)
 
-    def open_features(self, spec: str, *, pyramids: bool = True) -> FeatureSource:
+    def open_features(self, spec: str, **how: Any) -> FeatureSource:
         """The features that a text names, opened as the request says; see `open_features`."""
         return open_features(
             self.maps or spec,
@@ -120,8 +120,8 @@ class Request:
             origin=self.scale_origin,
             levels=self.levels,
             strides=self.strides,
-            pyramids=pyramids,
             allow_external=self.allow_external,
+            **how,
         )
 
     def read_boxes(self, path: str, count: int | None = None) -> BoxTable:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -54,12 +53,7 @@ class Writing:
     def __enter__(self) -> Writing:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
             self._write()
         while error is None and self._writes:
@@ -103,7 +97,7 @@ class Writing:
         falls = (np.flatnonzero(np.diff(rows) < 0) + 1).tolist()
         for start, end in zip([0, *falls], [*falls, len(rows)], strict=True):
             self._output.write(rows[start:end], values[start:end])
-        return _non_finite(values)
+        return int(values.size - np.count_nonzero(np.isfinite(values)))
 
     def _reduced(self, pooled: Features) -> Features:
         if self._reduce is None:
@@ -121,10 +115,3 @@ class Writing:
         self.non_finite += write.result()
         self._progress(count)
         self._free.append(buffer)
-
-
-def _non_finite(values: Features) -> int:
-    """The number of values that are NaN or infinite; one pass if there are none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = values.sum(dtype=np.result_type(values, np.float32))
-    return 0 if np.isfinite(total) else int(values.size - np.isfinite(values).sum())

@@ -15,7 +15,7 @@ from typing import Final
 
 from roicrop.errors import ArgumentError
 from roicrop.outputs import hdf5, npy
-from roicrop.outputs.content import Array, Compression, Content, OutputSpec, plain_column
+from roicrop.outputs.content import Column, Compression, Content, OutputSpec, plain_column
 from roicrop.outputs.places import is_page, is_picture, room_for_pictures
 from roicrop.outputs.reading import POOLED, Stored, StoredArray, open_stored
 from roicrop.outputs.replacing import lock, refuse_unfit, remove_leftovers, replacing, written
@@ -24,6 +24,7 @@ from roicrop.outputs.virtual import write_index
 
 __all__ = [
     "POOLED",
+    "Column",
     "OutputSpec",
     "Stored",
     "StoredArray",
@@ -47,7 +48,7 @@ def open_output(
     path: str | os.PathLike[str],
     spec: OutputSpec,
     *,
-    columns: Mapping[str, Array],
+    columns: Mapping[str, Column],
     attributes: Mapping[str, object],
     overwrite: bool = False,
     inputs: Sequence[str] = (),
@@ -56,8 +57,8 @@ def open_output(
     """An output file to write pooled rows to; it appears only if the block succeeds.
 
     path: its suffix gives the format: .h5 or .hdf5, .npz, .npy (which holds only the pooled array).
-    columns: name → the array to store beside `pooled`. A column of objects becomes integers, floats
-        or texts, whichever can hold all of them.
+    columns: name → the column to store beside `pooled`. One of objects becomes integers, floats or
+        texts, whichever can hold all of them.
     attributes: how the file was made: numbers, texts, flat lists of these, and anything else as
         JSON. An attribute that is None is left out.
     inputs: files that must never be overwritten.

@@ -7,14 +7,16 @@ import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import ArgumentError
+from roicrop.files.columns import Texts
 
 Array = NDArray[Any]
+Column: TypeAlias = Array | Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Content:
     path: str
     spec: OutputSpec
     compression: Compression
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Column]
     attributes: Mapping[str, object]
 
 
-def plain_column(column: Array) -> Array:
-    """Numbers, or an object array of texts."""
+def plain_column(column: Column) -> Column:
+    """Numbers, or texts."""
+    if isinstance(column, Texts):
+        return column
     array = np.asarray(column)
     if array.dtype.kind in "biuf":
         return array
@@ -84,7 +88,7 @@ def plain_column(column: Array) -> Array:
                 return np.array(values, dtype=dtype)
             except OverflowError:  # identifiers over 64 bits
                 break
-    return np.array(["" if value is None else plain_text(str(value)) for value in values], object)
+    return Texts.of(["" if value is None else plain_text(str(value)) for value in values])
 
 
 def plain_text(text: str) -> str:

@@ -7,33 +7,36 @@ import json
 import numbers
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roicrop.files.columns import Texts, in_blocks
 from roicrop.outputs.content import Array, Content, OutputSpec, as_json, plain_text
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer, converted, runs, write_all
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     import h5py
+    from h5py._objects import ObjectID
+    from h5py.h5d import DatasetID
 
 
 @contextmanager
 def opened(file: Path, content: Content) -> Iterator[Writer]:
     """An HDF5 file to write rows to."""
     if content.compression.method == "none":
-        with _tree(file, content) as (_, root):
-            offset = root["pooled"].id.get_offset() or 0  # None if it has no bytes at all
+        with _tree(file, content) as (_, pooled):
+            offset = pooled.get_offset() or 0  # None if it has no bytes at all
         with file.open("r+b", buffering=0) as raw:
             yield BlockWriter(raw, offset, content)
     else:
-        with _tree(file, content) as (patient, root):
-            yield _ChunkWriter(patient, root["pooled"], content)
+        with _tree(file, content) as (patient, pooled):
+            yield _ChunkWriter(patient, pooled, content)
 
 
 def attributes_in(root: h5py.File) -> dict[str, object]:
@@ -52,22 +55,34 @@ def _as_given(value: object) -> object:
 
 
 @contextmanager
-def _tree(file: Path, content: Content) -> Iterator[tuple[PatientFile, h5py.File]]:
-    """The open file, with everything except the pooled rows."""
-    import h5py
-
+def _tree(file: Path, content: Content) -> Iterator[tuple[PatientFile, DatasetID]]:
+    """The open file with everything except the pooled rows, and `/pooled` in it."""
     with PatientFile(file, "r+") as patient:
         with ExitStack() as undo:
             with undisturbed():
-                # From 1.8 on attributes may exceed 64 KiB, which long lists of labels need.
-                root = h5py.File(patient, "w", libver=("v108", "v108"), rdcc_nbytes=_CHUNK_CACHE)
+                root = _created(patient)
                 undo.callback(_close, root)
                 with written(content.path):
-                    _fill(root, content)
+                    pooled = _fill(root, content)
                     patient.check()
-            yield patient, root
+            yield patient, pooled
         with written(content.path):
             patient.check()
+
+
+def _created(patient: PatientFile) -> h5py.File:
+    """An empty HDF5 file, whose attributes all lie together."""
+    import h5py
+    from h5py import h5f, h5fd, h5p
+
+    access, creation = h5p.create(h5p.FILE_ACCESS), h5p.create(h5p.FILE_CREATE)
+    # From 1.8 on attributes may exceed 64 KiB, which long lists of labels need.
+    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V18)
+    access.set_cache(0, _CHUNK_SLOTS, _CHUNK_CACHE, 0.75)
+    access.set_fileobj_driver(h5fd.fileobj_driver, patient)
+    creation.set_attr_phase_change(_MOST_ATTRIBUTES, _MOST_ATTRIBUTES - 1)
+    creation.set_obj_track_times(False)  # the same input gives the same bytes
+    return h5py.File(h5f.create(b"output", h5f.ACC_TRUNC, creation, access))
 
 
 def _close(root: h5py.File) -> None:
@@ -75,65 +90,79 @@ def _close(root: h5py.File) -> None:
         root.close()
 
 
-def _fill(root: h5py.File, content: Content) -> None:
-    """Write everything except the pooled rows, for which space is reserved."""
-    import h5py
+def _fill(root: h5py.File, content: Content) -> DatasetID:
+    """Write everything except the pooled rows, for which space is reserved; returns `/pooled`.
 
-    _create_pooled(root, content)
+    Low-level calls take half the time of h5py's own, which check first what is there.
+    """
+    import h5py
+    from h5py import h5d, h5ds, h5p, h5s
+
+    pooled = _create_pooled(root, content)
+    for number, axis in enumerate(content.spec.axes):
+        h5ds.set_label(pooled, number, axis.encode())
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_obj_track_times(False)  # the same input gives the same bytes
     for name, column in content.columns.items():
-        dtype = h5py.string_dtype() if column.dtype == object else column.dtype
-        dataset = root.create_dataset(name, data=column, dtype=dtype)
+        if isinstance(column, Texts):
+            texts = root.create_dataset(name, len(column), h5py.string_dtype())
+            for some in in_blocks(len(column)):
+                texts[some] = column[some].tolist()
+            dataset = texts.id
+        else:
+            values, kind, in_memory, space = _as_stored(column)
+            dataset = h5d.create(root.id, name.encode(), kind, space, creation)
+            dataset.write(h5s.ALL, h5s.ALL, values, in_memory)
         if (names := f"{name}_names") in content.attributes:
             _describe(dataset, {names: content.attributes[names]})
-    _describe(root, {**content.attributes, **_nexus(content.spec)})
+    _describe(root.id, {**content.attributes, **_nexus(content.spec)})
     # Where NeXus had these before 2014, and where older readers look for them.
-    _describe(root["pooled"], {"signal": 1, "axes": ":".join(content.spec.axes)})
+    _describe(pooled, {"signal": 1, "axes": ":".join(content.spec.axes)})
+    return pooled
 
 
-def _describe(thing: h5py.HLObject, attributes: Mapping[str, object]) -> None:
-    """Add attributes known not to exist, in half the time of h5py, which checks first."""
-    from h5py import h5a, h5s, h5t
+def _describe(thing: ObjectID, attributes: Mapping[str, object]) -> None:
+    """Add attributes that do not exist yet."""
+    from h5py import h5a
 
-    texts, text, in_memory, scalar = _of_texts()
     for name, value in attributes.items():
-        plain = plain_attribute(value)
-        is_text = isinstance(plain, (str, list))
-        data = np.array(plain, texts) if is_text else np.asarray(plain)
-        kind = text if is_text else h5t.py_create(data.dtype, logical=True)
-        space = h5s.create_simple(data.shape) if data.shape else scalar
-        h5a.create(thing.id, name.encode(), kind, space).write(data, in_memory if is_text else kind)
+        values, kind, in_memory, space = _as_stored(plain_attribute(value))
+        h5a.create(thing, name.encode(), kind, space).write(values, in_memory)
+
+
+def _as_stored(plain: object) -> tuple[Array, Any, Any, Any]:
+    """Numbers or texts as h5py writes them: with their types in the file and in memory."""
+    is_text = isinstance(plain, (str, list))
+    dtype, kind, in_memory = _types("|O" if is_text else np.asarray(plain).dtype.str)
+    values = np.asarray(plain, dtype, order="C")
+    return values, kind, in_memory, _space(values.shape)
 
 
 @cache
-def _of_texts() -> tuple[np.dtype[Any], Any, Any, Any]:
-    """The type of texts for NumPy, in a file and in memory; and the dataspace of one text."""
+def _types(code: str) -> tuple[np.dtype[Any], Any, Any]:
+    """A type, "|O" for texts: for NumPy, in a file and in memory."""
     import h5py
-    from h5py import h5s, h5t
+    from h5py import h5t
 
-    texts = h5py.string_dtype()
-    return (
-        texts,
-        h5t.py_create(texts, logical=True),
-        h5t.py_create(texts),
-        h5s.create(h5s.SCALAR),
-    )
+    dtype = h5py.string_dtype() if code == "|O" else np.dtype(code)
+    return dtype, h5t.py_create(dtype, logical=True), h5t.py_create(dtype)
 
 
-def _create_pooled(root: h5py.File, content: Content) -> None:
+@lru_cache(64)
+def _space(shape: tuple[int, ...]) -> Any:
+    from h5py import h5s
+
+    return h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+
+
+def _create_pooled(root: h5py.File, content: Content) -> DatasetID:
     """Create `/pooled`, before all else; without compression, its space is reserved, not filled."""
-    from h5py import h5d, h5p, h5s, h5t
+    from h5py import h5d, h5p
 
     spec = content.spec
     rows, *inner = spec.shape
-    if content.compression.method == "none" or rows == 0:
-        creation = h5p.create(h5p.DATASET_CREATE)
-        creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
-        creation.set_fill_time(h5d.FILL_TIME_NEVER)
-        creation.set_obj_track_times(False)  # the same input gives the same bytes
-        space = h5s.create_simple(spec.shape)
-        h5d.create(root.id, b"pooled", h5t.py_create(spec.dtype), space, creation)
-    else:
-        root.create_dataset(
+    if content.compression.method != "none" and rows:
+        return root.create_dataset(
             "pooled",
             spec.shape,
             spec.dtype,
@@ -141,13 +170,19 @@ def _create_pooled(root: h5py.File, content: Content) -> None:
             compression=content.compression.method,
             compression_opts=content.compression.level,
             shuffle=True,
-        )
-    for dimension, axis in zip(root["pooled"].dims, spec.axes, strict=True):
-        dimension.label = axis
+        ).id
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)
+    kind = _types(spec.dtype.str)[1]
+    return h5d.create(root.id, b"pooled", kind, _space(spec.shape), creation)
 
 
 _CHUNK: Final = 64 << 10  # bytes; small, so that few chunks are packed twice for rows of two images
 _CHUNK_CACHE: Final = 16 << 20
+_CHUNK_SLOTS: Final = 521  # HDF5's own default
+_MOST_ATTRIBUTES: Final = 64  # beyond which HDF5 makes an index of them
 
 
 _OF_VIEWERS: Final = ("NX_class", "signal", "axes", "default_slice")
@@ -180,8 +215,10 @@ def plain_attribute(value: object) -> object:
 class _ChunkWriter:
     """A writer of rows to a compressed dataset."""
 
-    def __init__(self, patient: PatientFile, dataset: h5py.Dataset, content: Content) -> None:
-        self._patient, self._dataset, self._content = patient, dataset, content
+    def __init__(self, patient: PatientFile, pooled: DatasetID, content: Content) -> None:
+        import h5py
+
+        self._patient, self._dataset, self._content = patient, h5py.Dataset(pooled), content
 
     def write(self, rows: NDArray[np.int64], pooled: Array) -> None:
         values = converted(pooled, self._content.spec.dtype)

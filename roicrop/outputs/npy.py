@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
-from roicrop.outputs.content import Array, Content, as_json
+from roicrop.files.columns import Texts, in_blocks
+from roicrop.outputs.content import Column, Content, as_json
 from roicrop.outputs.replacing import written
 from roicrop.outputs.rows import BlockWriter, Writer
 
@@ -45,8 +46,8 @@ def opened_archive(file: Path, content: Content) -> Iterator[Writer]:
             raw.seek(0)
             with _member(archive, "pooled") as member:
                 shutil.copyfileobj(raw, member, 1 << 20)
-            for name, array in content.columns.items():
-                _add(archive, name, array.astype(str) if array.dtype == object else array)
+            for name, column in content.columns.items():
+                _add(archive, name, column)
             _add(archive, ATTRIBUTES, np.array(as_json(content.attributes)))
 
 
@@ -81,9 +82,16 @@ def _archive(file: Path, content: Content) -> zipfile.ZipFile:
     return zipfile.ZipFile(file, "w", method, compresslevel=content.compression.level)
 
 
-def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
+def _add(archive: zipfile.ZipFile, name: str, column: Column) -> None:
     with _member(archive, name) as member:
-        np.lib.format.write_array(member, array, allow_pickle=False)
+        if not isinstance(column, Texts):
+            np.lib.format.write_array(member, column, allow_pickle=False)
+            return
+        kind = f"<U{max(map(len, column), default=0) or 1}"
+        header = {"descr": kind, "fortran_order": False, "shape": (len(column),)}
+        np.lib.format.write_array_header_1_0(member, header)
+        for some in in_blocks(len(column)):
+            member.write(np.array(column[some].tolist(), kind).tobytes())
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

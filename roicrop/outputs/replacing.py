@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from roicrop.errors import OutputError
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 try:
     import fcntl

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.errors import PooledError
+from roicrop.outputs.content import plain_text
 from roicrop.outputs.hdf5 import PatientFile, attributes_in, plain_attribute
 from roicrop.outputs.replacing import replacing, written
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 
 @dataclass(slots=True)
@@ -110,8 +111,8 @@ def _columns(sources: Sequence[_Source]) -> Iterator[tuple[str, NDArray[Any]]]:
     counts = [each.shape[0] for each in sources]
     yield "file_index", np.repeat(np.arange(len(sources)), counts)
     yield "row", np.concatenate([np.arange(count) for count in counts])
-    yield "files", np.array([each.name for each in sources], object)
-    features = [str(each.attributes.get("features", "")) for each in sources]
+    yield "files", np.array([plain_text(each.name) for each in sources], object)
+    features = [plain_text(str(each.attributes.get("features", ""))) for each in sources]
     yield "features", np.array(features, object)
     for name, values in sources[0].columns.items():
         kind = values.dtype.kind, values.shape[1:]

@@ -37,7 +37,7 @@ class TurnedPlan(Plan):
     @property
     def corner_names(self) -> tuple[str, str, str, str]:
         """See `Plan.corner_names`."""
-        return "center x", "center y", "width", "height"
+        return "centre x", "centre y", "width", "height"
 
     def turn(self, k: int) -> Turn:
         """See `Plan.turn`."""

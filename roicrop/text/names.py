@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LONGEST_NAME: Final = 200
 LONGEST_MESSAGE: Final = 2000
@@ -50,7 +53,7 @@ def choice(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(alike)}?" if alike else f"choose from {', '.join(names)}"
 
 
-def listing(names: Sequence[object], most: int = 5) -> str:
+def listing(names: Sequence[object] | NDArray[Any], most: int = 5) -> str:
     """The first few of many names, and how many more there are."""
     shown = ", ".join(map(printable, names[:most]))
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

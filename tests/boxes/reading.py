@@ -17,6 +17,7 @@ from roicrop.boxes.json_text import read_json
 from roicrop.boxes.names import Reading
 from roicrop.boxes.table import Source
 from roicrop.errors import BoxError
+from roicrop.files.columns import Texts
 
 Write = Callable[[str, object], Path]
 
@@ -37,8 +38,9 @@ def fault_of(read: Callable[[], object]) -> str:
     return message
 
 
-def same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    return a is not None and b is not None and a.dtype == b.dtype and a.tolist() == b.tolist()
+def same(a: np.ndarray | Texts | None, b: np.ndarray | Texts | None) -> bool:
+    kinds = {str(getattr(each, "dtype", "object")) for each in (a, b)}
+    return a is not None and b is not None and len(kinds) == 1 and a.tolist() == b.tolist()
 
 
 def csv_table(text: str, **reading: Any) -> BoxTable:

@@ -16,7 +16,7 @@ from roicrop.errors import ArgumentError
 from tests.boxes.reading import INSTANCES, Write, fault_of, table_of
 
 
-def test_a_score_that_is_equal_is_enough_and_nan_never_is() -> None:
+def test_a_score_equal_to_the_minimum_passes_and_nan_never_does() -> None:
     table = table_of(score=[0.5, 0.4, float("nan"), 0.9]).select(min_score=0.5)
     assert table.source_index.tolist() == [0, 3]
     assert table.coords[:, 0].tolist() == [0, 3]
@@ -42,7 +42,7 @@ def test_top_k_keeps_each_image_its_highest_scores_and_the_earlier_of_equals(
     assert table.source_index.tolist() == sorted(chosen)
 
 
-def test_top_k_of_boxes_that_name_no_image_is_of_all() -> None:
+def test_top_k_of_boxes_without_images_ranks_all_of_them() -> None:
     assert table_of(score=[1, 3, 2]).select(top_k=2).source_index.tolist() == [1, 2]
 
 
@@ -84,7 +84,7 @@ def test_inclusive_adds_a_pixel_to_end_corners_and_none_to_sizes() -> None:
     assert coords.tolist() == [[1, 2, 5, 7]]
 
 
-def test_bad_boxes_are_not_finite_or_reversed_and_boxes_of_no_size_are_good() -> None:
+def test_bad_boxes_are_not_finite_or_reversed_and_boxes_with_zero_size_are_good() -> None:
     inf, nan = float("inf"), float("nan")
     boxes = [[1, 1, 1, 1], [5, 0, 4, 1], [0, 5, 1, 4.5], [nan, 0, -1, 0], [0, 0, inf, 1]]
     bad = find_bad(np.array([*boxes, [-9, -9, -5, -5]]))

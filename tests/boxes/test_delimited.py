@@ -62,7 +62,7 @@ def test_a_field_may_hold_a_line_break_and_lines_are_still_right(write: Write) -
 
 
 @pytest.mark.parametrize("cell", ['"a"b', 'a"b', '"a" ', ' "a,b"', '"a""b"', '"a"",b"', '",",'])
-def test_quotes_that_do_more_than_enclose_are_read_as_csv_has_it(write: Write, cell: str) -> None:
+def test_other_quotes_are_read_by_the_rules_of_csv(write: Write, cell: str) -> None:
     lines = ["image,x1,y1,x2,y2", f"{cell},1,2,3,4", '"plain",1,2,3,4']
     try:
         expected = [row[0] for row in csv.reader(lines[1:], skipinitialspace=True, strict=True)]
@@ -86,7 +86,7 @@ def test_every_field_may_be_quoted(write: Write, delimiter: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["1_0", "\u0663\u0660", "0x1p3"])
-def test_only_what_csv_means_by_a_number_is_one(write: Write, number: str) -> None:
+def test_only_what_csv_calls_a_number_is_accepted(write: Write, number: str) -> None:
     path = write("boxes.csv", f"x1,y1,x2,y2\n1,2,{number},40\n")
     fault = fault_of(lambda: read_boxes(path))
     assert fault.startswith(f"{path} line 2: column x2: ")
@@ -139,7 +139,7 @@ def test_names_in_the_header_count_and_their_order_does_not(write: Write) -> Non
     assert read_boxes(path, box_format="yxyx").xyxy().tolist() == [[1, 2, 3, 4]]
 
 
-def test_of_two_spellings_in_one_header_the_option_chooses(write: Write) -> None:
+def test_an_option_chooses_between_two_spellings_in_one_header(write: Write) -> None:
     path = write("boxes.csv", "cx,cy,w,h,x1,y1,x2,y2\n5,5,2,2,4,4,6,6\n")
     assert "choose with --box-format" in fault_of(lambda: read_boxes(path))
     table = read_boxes(path, box_format="cxcywh")

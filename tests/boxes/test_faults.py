@@ -24,8 +24,8 @@ COLUMNS = "image,x1,y1,x2,y2,score\n"
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("", "boxes.csv is empty: a header such as x1,y1,x2,y2 comes first"),
-        ("\n \n", "boxes.csv is empty: a header such as x1,y1,x2,y2 comes first"),
+        ("", "boxes.csv is empty: begin it with a header such as x1,y1,x2,y2"),
+        ("\n \n", "boxes.csv is empty: begin it with a header such as x1,y1,x2,y2"),
         ("1,2,3,4\n", "boxes.csv line 1: there is no header: name the columns, with --columns "),
         (
             "\nx1,y1,x2\n1,2,3\n",
@@ -72,24 +72,33 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
             {"box": [1, 2, 3, 4], "score": 1},
             'boxes.json holds {"box": [1, 2, 3, 4], "score": 1}, with box, score: boxes are a list',
         ),
-        ({"box": [1, 2, 3, 4]}, "boxes.json box 0 is 1: write each box alike, as [x1, y1, x2, y2]"),
-        ([1, 2, 3, 4], "boxes.json box 0 is 1: write each box alike, as [x1, y1, x2, y2] or"),
+        (
+            {"box": [1, 2, 3, 4]},
+            "boxes.json box 0 is 1: write every box the same way, as [x1, y1, x2, y2]",
+        ),
+        (
+            [1, 2, 3, 4],
+            "boxes.json box 0 is 1: write every box the same way, as [x1, y1, x2, y2] or",
+        ),
         ([[1, 2, 3, 4], [1, 2, 3]], "boxes.json box 1: [1, 2, 3] is not four numbers"),
         (
             [[0, 1, 2, 3, 0.5]],
-            "boxes.json: of five numbers, the first may be an image index or",
+            "boxes.json: the first of five numbers may be an image index, or",
         ),
         ([[1, 2, 3, None]], "boxes.json box 0: [1, 2, 3, null] is not four numbers"),
         ([[1, 2, 3, "4"]], 'boxes.json box 0: [1, 2, 3, "4"] is not four numbers'),
         ([[1, 2, 3, True]], "boxes.json box 0: [1, 2, 3, true] is not four numbers"),
         ([[1, 2, 3, 10**400]], "boxes.json box 0: [1, 2, 3, 1000"),
         ([{"box": [1, 2, 3, 4]}, {"box": 5}], "boxes.json box 1: 5 is not four numbers"),
-        ([[1, 2, 3, 4], {"box": []}], 'boxes.json box 1 is {"box": []}: write each box alike'),
+        (
+            [[1, 2, 3, 4], {"box": []}],
+            'boxes.json box 1 is {"box": []}: write every box the same way',
+        ),
         ([{"score": 1}], "boxes.json box 0: no four coordinates among score: name the columns in"),
         ([{"box": [], "bbox": []}], "boxes.json box 0: bbox and box both hold a box: keep one"),
         (
             [{"box": [1, 2, 3, 4], "score": 1}, {"box": [1, 2, 3, 4]}],
-            "boxes.json box 1: has no score, which other boxes have",
+            "boxes.json box 1: has no score, but other boxes do",
         ),
         (
             [{"box": [1, 2, 3, 4], "score": "high"}],
@@ -121,7 +130,7 @@ def test_a_fault_in_csv_names_its_line(write: Write, content: object, fault: str
         ('{"annotations": [], "images": [{"id": NaN}]}', "boxes.json: images[0] has no id that is"),
         (
             {"annotations": [], "images": [{"id": 1}, {"id": 1}]},
-            "boxes.json: images[1] has id 1, as images[0] has",
+            "boxes.json: images[1] has the same id 1 as images[0]",
         ),
     ],
 )

@@ -46,7 +46,7 @@ def cxcywh(box: Sequence[float]) -> list[float]:
 def spellings(
     boxes: list[Any], scores: list[float], ids: list[int], images: list[Any], labels: list[Any]
 ) -> dict[str, str]:
-    """The same boxes in every format there is: name of a file → its text."""
+    """The same boxes in every format: name of a file → its text."""
     rest = list(zip(images, scores, labels, ids, strict=True))
     columns = {"image": images, "score": scores, "label": labels, "id": ids}
     objects = [
@@ -190,14 +190,14 @@ def test_json_says_its_box_format_and_the_option_overrides_it(
 
 
 @pytest.mark.parametrize("content", ["[]", '{"boxes": []}', '{"images": [], "annotations": []}'])
-def test_json_without_boxes_is_a_table_of_none(write: Write, content: str) -> None:
+def test_json_without_boxes_is_an_empty_table(write: Write, content: str) -> None:
     table = read_boxes(write("boxes.json", content))
     assert table.xyxy().shape == (0, 4)
     assert len(table.select(min_score=0.5, labels=["cat"], top_k=1)) == 0
 
 
 @pytest.mark.parametrize("name", ["boxes.csv", "boxes.jsonl"])
-def test_a_header_or_a_blank_line_alone_is_a_table_of_none(write: Write, name: str) -> None:
+def test_a_header_or_a_blank_line_alone_is_an_empty_table(write: Write, name: str) -> None:
     content = "x1,y1,x2,y2,image,score,label" if name == "boxes.csv" else "\n"
     table = read_boxes(write(name, content))
     assert table.xyxy().shape == (0, 4)

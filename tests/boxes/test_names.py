@@ -40,7 +40,7 @@ SIZE = "64,32,320,224"
         ("box", f'"{XYXY}"', "xyxy"),
     ],
 )
-def test_known_spellings_of_the_four(header: str, cells: str, box_format: str) -> None:
+def test_known_spellings_of_the_coordinates(header: str, cells: str, box_format: str) -> None:
     table = csv_table(f"{header}\n{cells}\n")
     assert table.box_format == box_format
     assert table.xyxy().tolist() == [[64, 32, 384, 256]]
@@ -90,7 +90,7 @@ def test_known_names_of_the_label(name: str) -> None:
     assert table.label.tolist() == ["car"]
 
 
-def test_of_two_names_the_first_in_the_stated_order_is_taken_and_the_summary_says_so() -> None:
+def test_the_first_of_two_names_in_the_documented_order_is_used_and_the_summary_says_so() -> None:
     table = csv_table("path,image_id,x1,y1,x2,y2\na.jpg,7,1,2,3,4\n")
     assert table.image is not None
     assert table.image.tolist() == [7]
@@ -110,7 +110,7 @@ def test_columns_are_chosen_by_hand(write: Write) -> None:
     assert "no column prob for --score-column: there are path, image, x1" in fault
 
 
-def test_what_is_missing_is_said_with_the_columns_there_are() -> None:
+def test_a_missing_column_is_reported_with_the_columns_that_exist() -> None:
     table = csv_table("x1,y1,x2,y2,iou,kind\n1,2,3,4,0.5,x\n")
     columns = "it has x1, y1, x2, y2, iou, kind"
     assert f"no score, which --min-score needs: {columns}" in fault_of(
@@ -137,7 +137,7 @@ def test_columns_are_named_where_there_is_no_header(write: Write, delimiter: str
     assert table.where(0).endswith("line 1")
 
 
-def test_a_header_that_lies_is_left_out_and_named_anew(write: Write) -> None:
+def test_a_wrong_header_is_skipped_and_its_columns_are_renamed(write: Write) -> None:
     path = write("boxes.csv", "a,b,c,d\n1,2,3,4\n")
     table = read_boxes(path, columns=["y1", "x1", "y2", "x2"])
     assert table.xyxy().tolist() == [[2, 1, 4, 3]]
@@ -202,7 +202,7 @@ def test_five_numbers_are_an_index_first_or_a_score_last_or_an_error(
     assert table.coords.tolist() == [row[first : first + 4] for row in rows]
 
 
-def test_of_five_under_a_key_the_last_is_the_score_where_an_option_says_what_the_four_are(
+def test_a_fifth_number_under_a_key_is_the_score_if_an_option_gives_the_format(
     write: Write,
 ) -> None:
     path = write("boxes.json", [{"image_id": 1, "bbox": [1, 2, 3, 4, 0.5]}])

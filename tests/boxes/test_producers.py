@@ -109,7 +109,7 @@ def test_what_a_program_means_otherwise_is_refused(
     [(0, [1, 2, 3, 4]), (1, [1, 2, 4, 6]), ("XYWH_ABS", [1, 2, 4, 6]),
      ("BoxMode.XYXY_ABS", [1, 2, 3, 4])],
 )  # fmt: skip
-def test_bbox_mode_is_heeded(write: Write, mode: object, expected: list[int]) -> None:
+def test_bbox_mode_is_applied(write: Write, mode: object, expected: list[int]) -> None:
     table = read_boxes(write("boxes.json", [{"bbox": [1, 2, 3, 4], "bbox_mode": mode}]))
     assert table.xyxy().tolist() == [expected]
     assert table.box_format_origin == "key bbox_mode"
@@ -201,7 +201,7 @@ def test_pascal_voc_and_other_kinds_are_named_with_what_to_do(write: Write) -> N
 
 
 @pytest.mark.parametrize("size", ["nan", "inf", "0", "", "x"])
-def test_a_size_that_is_none_is_passed_over(size: str, write: Write) -> None:
+def test_a_size_that_is_not_one_is_ignored(size: str, write: Write) -> None:
     text = f"image,width,height,x1,y1,x2,y2\na,{size},512,1,2,3,4\nb,768,512,1,2,3,4\n"
     table = read_boxes(write("boxes.csv", text))
     assert table.image_sizes == {"b": (512, 768)}

@@ -79,7 +79,7 @@ def test_a_row_that_cannot_be_read_is_a_bad_box_that_keeps_its_place(write: Writ
     cut = table.take(np.array([0, 3]))
     assert cut.find_bad().reason(1) == "score: 'high' is not a number"
     numbers = csv_table("image_index,x1,y1,x2,y2\n0,1,2,3,4\n1,2\n2,1,2,3,4\n")
-    assert numbers.image is not None
+    assert isinstance(numbers.image, np.ndarray)
     assert numbers.image.dtype == np.int64
 
 
@@ -92,7 +92,7 @@ cell = st.sampled_from(
 
 
 def read_by(reader: str, content: str, delimiter: str, block: int = 1 << 18) -> object:
-    """What one of the two readers makes of text, so much at a time: a table, or a fault."""
+    """What one of the two readers makes of a text, block by block: a table, or a fault."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_BLOCK", block)
         if reader == "careful":
@@ -149,7 +149,7 @@ def test_blocks_of_lines_join_as_if_they_were_one(
     assert table.where(39).endswith("boxes.jsonl line 40")
 
 
-def test_a_line_without_end_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("boxes.csv", "x1,y1,x2,y2\n1,2,3," + "4" * 140_000 + "\n")
     assert "line 2 is longer than 131,072 characters" in fault_of(lambda: read_boxes(path))
     monkeypatch.setattr(text, "_BLOCK", 1000)  # what is longer than four times that is not read

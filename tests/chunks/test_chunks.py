@@ -147,7 +147,7 @@ def test_a_chunk_without_filters_is_as_large_as_it_must_be() -> None:
     made, _ = filters.pipeline([(1, (4,))])
     assert made is not None
     with pytest.raises(filters.Damaged, match="it has 3 bytes, not 4,000"):
-        made.undo(b"123", 0b1, 4000, lambda _, size: np.empty(size, np.uint8))
+        made.undoing(0b1, 4000, lambda _, size: np.empty(size, np.uint8))(b"123")
 
 
 def test_numbers_that_numpy_lacks_are_left_to_hdf5() -> None:
@@ -246,7 +246,7 @@ def test_gzip_bombs_take_no_memory() -> None:
         made = filters.pipeline([(1, (4,))])[0] if library == "deflate" else _with_zlib()
         assert made is not None
         with pytest.raises(filters.Damaged):
-            made.undo(bomb, 0, 4000, lambda _, size: np.empty(size, np.uint8))
+            made.undoing(0, 4000, lambda _, size: np.empty(size, np.uint8))(bomb)
 
 
 def _with_zlib() -> filters.Pipeline:
@@ -330,7 +330,7 @@ def _undo(code: int, raw: bytes, size: int, values: tuple[int, ...] = (4,)) -> A
     made, _ = filters.pipeline([(code, values)])
     if made is None:
         pytest.skip("without the compiled core HDF5 unpacks these")
-    return made.undo(raw, 0, size, lambda _, count: np.empty(count, np.uint8))
+    return made.undoing(0, size, lambda _, count: np.empty(count, np.uint8))(raw)
 
 
 def _dataset(

@@ -200,14 +200,14 @@ def test_folders_of_outputs_and_pictures_are_made_inside() -> None:
 
 
 @pytest.mark.parametrize("other", ["./a.h5", "b/../a.h5", "link.h5", "b//a.h5", "A.h5", "a.npz"])
-def test_no_two_rows_write_one_file_or_picture(other: str) -> None:
+def test_no_two_rows_write_the_same_file_or_picture(other: str) -> None:
     Path("crops/b").mkdir(parents=True)
     Path("crops/link.h5").symlink_to("a.h5")
     own = other if other.startswith("b//") else "a.h5"
     viz = ",see" if other == "a.npz" else ","
     lines = ["features,boxes,output,viz", f"one.h5,boxes.csv,{own.replace('//', '/')}{viz}"]
     result = batch("\n".join([*lines, f"two.h5,boxes.csv,{other}{viz}"]), "--stride", STRIDE)
-    if other == "A.h5":  # another file, where names are what they are
+    if other == "A.h5":  # another file, if case matters in names
         assert result.status == 0 or "as another row does" in result.err
         return
     assert result.status == 1
@@ -226,7 +226,7 @@ def test_no_two_rows_write_one_file_or_picture(other: str) -> None:
         ('"boxes": "-"', "boxes cannot be standard input"),
     ],
 )
-def test_a_row_with_what_no_option_can_be_is_one_line(field: str, said: str) -> None:
+def test_a_row_with_an_impossible_option_is_one_line(field: str, said: str) -> None:
     good = '{"features": "one.h5", "boxes": "boxes.csv"}'
     bad = '{"features": "two.h5", "boxes": "boxes.csv", "output": "x.h5", %s}' % field  # noqa: UP031
     result = batch(f"[{good}, {bad}]", "-q", name="jobs.json")
@@ -236,11 +236,11 @@ def test_a_row_with_what_no_option_can_be_is_one_line(field: str, said: str) -> 
     assert Path("crops/one.h5").exists()
 
 
-def test_a_manifest_that_is_nested_deeply_is_one_line() -> None:
+def test_a_deeply_nested_manifest_is_one_line() -> None:
     assert "nested too deeply" in batch("[" * 5000 + "]" * 5000, name="jobs.json").error
 
 
-def test_workers_say_and_make_what_one_process_does() -> None:
+def test_workers_print_and_write_what_one_process_does() -> None:
     lines = "features,boxes,stride\n" + "".join(
         f"{name},boxes.csv,{stride}\n" for name, stride in [("one.h5", 8), ("two.h5", 1)]
     )
@@ -287,8 +287,16 @@ def test_pictures_of_a_row_are_drawn_again_with_it_and_others_are_kept() -> None
     Path("crops/a.h5").unlink()
     picture.write_bytes(b"mine")
     result = batch(lines, "--viz-boxes", "0")
-    assert "has pictures that are not of this batch" in result.err
+    assert "has pictures that this batch did not draw" in result.err
     assert picture.read_bytes() == b"mine"
     Path("crops/.batch.started").write_text('{"output": "a.h5"}\n')
     assert batch(lines, "--viz-boxes", "0").status == 0
     assert picture.read_bytes() != b"mine"
+
+
+def test_channel_0_is_recorded_as_an_option() -> None:
+    lines = "features,boxes,output,viz\none.h5,boxes.csv,a.h5,seen\n"
+    assert batch(lines, "--viz-boxes", "0").status == 0
+    result = batch(lines, "--viz-boxes", "0", "--channel", "0")
+    assert result.status == 1
+    assert "--channel" in result.err

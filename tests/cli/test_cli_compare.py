@@ -73,7 +73,7 @@ def test_each_distinct_pair_is_described_once() -> None:
 
 
 @pytest.mark.parametrize("tolerance", ["-1", "nan", "inf", "little"])
-def test_a_tolerance_that_is_none_is_refused(tolerance: str) -> None:
+def test_a_tolerance_that_is_not_a_number_is_refused(tolerance: str) -> None:
     result = compare("--with", "detectron2", "--tolerance", tolerance)
     assert result.status == 2
     assert "--tolerance" in result.error
@@ -187,7 +187,7 @@ def test_one_with_is_compared_with_the_convention_and_a_named_convention_with_al
     assert [each["as"] for each in both.json["conventions"]] == ["mmcv", "prroi", "onnx"]
 
 
-def test_settings_outside_a_with_are_for_all() -> None:
+def test_settings_outside_a_with_apply_to_all() -> None:
     shared = ["--with", "onnx", "--with", "onnx-legacy:mode=avg", "--mode", "max"]
     result = compare(*shared, "--sampling-ratio", "3", "--json")
     used = [each["rules"] for each in result.json["conventions"]]
@@ -223,7 +223,7 @@ def test_boxes_are_converted_to_what_each_convention_takes() -> None:
     in_words = compare("--with", "tensorflow").out
     assert "tensorflow received the same boxes as yxyx fractions of the image" in in_words
 
-    # The order in which they are named says nothing about the file.
+    # The order of the conventions says nothing about the file.
     Path("list.json").write_text("[[8, 16, 40, 48]]")
     write_maps("one.h5", MAPS[0], stride=STRIDE)
     files = ["compare", "one.h5", "list.json"]
@@ -244,7 +244,7 @@ def test_rounding_to_cells_and_the_reduction_are_told_apart() -> None:
     assert texts[1] == "mask-rcnn takes the average, fast-rcnn the largest value"
 
 
-# Boxes that are not as others
+# Unusual boxes
 
 
 def test_reversed_boxes_that_one_refuses_are_counted_and_listed() -> None:
@@ -264,7 +264,7 @@ def test_reversed_boxes_that_one_refuses_are_counted_and_listed() -> None:
     assert "boxes.csv line 3" in stopped.error
 
 
-def test_what_both_refuse_is_no_difference() -> None:
+def test_boxes_that_both_refuse_do_not_differ() -> None:
     write_boxes(boxes=[(0, 8, 8, 40, 40), (0, 40, 40, 8, 8)])
     both = ["--with", "mmcv", "--with", "mmcv:mode=avg"]
     result = run("compare", "maps.h5", "boxes.csv", *both, "--on-bad-box", "keep")
@@ -299,11 +299,11 @@ def test_no_boxes_agree_with_a_warning() -> None:
     write_boxes(boxes=[])
     result = run("compare", "maps.h5", "boxes.csv", "--with", "detectron2")
     assert result.status == 0
-    assert "have no box to be compared on" in result.out
+    assert "have no box to compare" in result.out
     assert "warning: there are no boxes, so nothing was compared" in result.err
 
 
-def test_the_worst_boxes_are_as_many_as_asked_for_of_those_that_are_chosen() -> None:
+def test_worst_lists_that_many_of_the_chosen_boxes() -> None:
     write_boxes(boxes=[(0, 8, 8, 40, 40, 0.1), *((0, 9, 9, n, n, 0.9) for n in range(20, 25))],
                 more=",score")  # fmt: skip
     options = ["--with", "detectron2", "--min-score", "0.5", "--worst", "4", "--json"]
@@ -338,7 +338,7 @@ def test_a_picture_of_the_worst_box_of_each_pair_shows_both_grids() -> None:
     assert f"picture      {picture}" in compare(*named, "--overwrite", "--channel", "3").out
 
 
-def test_nothing_is_drawn_where_nothing_differs() -> None:
+def test_nothing_is_drawn_if_nothing_differs() -> None:
     same = compare("--with", "detectron2", "--with", "torchvision-aligned", "--viz", "viz")
     assert same.status == 0
     assert list(Path("viz").iterdir()) == []

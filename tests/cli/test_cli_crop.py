@@ -78,8 +78,8 @@ def test_pool_takes_averages_and_frameworks_names() -> None:
 
 
 @pytest.mark.parametrize("options", [["--stride", "8"], ["--spatial-scale", "0.125"]])
-def test_stride_and_spatial_scale_are_one_over_the_other(options: list[str]) -> None:
-    write_maps(stride=5)  # an option goes before the attribute
+def test_spatial_scale_is_one_over_stride(options: list[str]) -> None:
+    write_maps(stride=5)  # overridden by the option
     align(*options)
     np.testing.assert_array_equal(pooled("out.h5"), truth())
 
@@ -90,13 +90,13 @@ def test_input_scale_is_written_x_first() -> None:
     np.testing.assert_array_equal(pooled("out.h5"), truth())
 
 
-def test_one_input_scale_is_for_both_axes() -> None:
+def test_one_input_scale_applies_to_both_axes() -> None:
     write_boxes(boxes=[(i, *(2 * v for v in box)) for i, *box in BOXES])
     align("--input-scale", "0.5")
     np.testing.assert_array_equal(pooled("out.h5"), truth())
 
 
-def test_layout_says_what_no_attribute_says() -> None:
+def test_layout_replaces_a_missing_attribute() -> None:
     write_maps(maps=MAPS.transpose(0, 2, 3, 1), stride=STRIDE)
     assert align("--layout", "NHWC").status == 0
     np.testing.assert_allclose(
@@ -104,14 +104,14 @@ def test_layout_says_what_no_attribute_says() -> None:
     )
 
 
-def test_box_format_goes_before_what_the_file_says() -> None:
+def test_box_format_overrides_the_file() -> None:
     write_boxes(boxes=[(i, y1, x1, y2, x2) for i, x1, y1, x2, y2 in BOXES])
     said = align("--box-format", "yxyx", "--json").json
     np.testing.assert_array_equal(pooled("out.h5"), truth())
     assert (said["boxes"]["box_format"], said["boxes"]["box_format_origin"]) == ("yxyx", "option")
 
 
-def test_fractions_are_of_the_image_size_given() -> None:
+def test_fractions_refer_to_the_given_image_size() -> None:
     write_boxes(boxes=[(i, x1 / 64, y1 / 128, x2 / 64, y2 / 128) for i, x1, y1, x2, y2 in BOXES])
     result = align("--normalized", "--image-size", "128x64")
     np.testing.assert_array_equal(pooled("out.h5"), truth())
@@ -126,7 +126,7 @@ def test_inclusive_boxes_end_a_pixel_later() -> None:
 
 def test_tensorflow_boxes_are_pixels_unless_normalized() -> None:
     result = align("--convention", "tensorflow")
-    assert "pixels, made fractions of the image" in result.err
+    assert "pixels, converted to fractions of the image" in result.err
     fractions = [(i, y1 / 80, x1 / 96, y2 / 80, x2 / 96) for i, x1, y1, x2, y2 in BOXES]
     expected = roicrop.roi_align(MAPS, np.array(fractions), 7, convention="tensorflow")
     np.testing.assert_allclose(pooled("out.h5"), expected, rtol=1e-4, atol=1e-4)
@@ -142,7 +142,7 @@ def test_tensorflow_boxes_are_pixels_unless_normalized() -> None:
     assert "yxyx (default of tensorflow)" in own.err
 
 
-def test_labels_may_be_several_and_scores_choose() -> None:
+def test_several_labels_and_a_score_choose_boxes() -> None:
     rows = [(*box, score, label) for box, score, label in zip(
         BOXES, [0.9, 0.2, 0.8], ["cat", "cat", "dog"], strict=True)]  # fmt: skip
     write_boxes(boxes=rows, more=",score,label")
@@ -196,20 +196,22 @@ def test_the_summary_says_what_ran_on_standard_error() -> None:
     result = align("--convention", "detectron2", "--sampling-ratio", "2", "--no-aligned")
     assert result.out == ""
     lines = {line[:11].strip(): line[12:] for line in result.err.splitlines()}
-    assert lines["align"] == "detectron2, but --sampling-ratio 2 (its own: adaptive), --no-aligned"
+    assert (
+        lines["align"] == "detectron2, but --sampling-ratio 2 (instead of adaptive), --no-aligned"
+    )
     assert "maps.h5::/features: 2 images of 4 channels, 10×12 cells, float32" in lines["features"]
     assert "boxes.csv: 3 boxes, csv, xyxy (header); image_index" in lines["boxes"]
     assert lines["scale"] == "0.125, stride 8 (attribute stride)"
     assert lines["output"].startswith("out.h5: 3×4×7×7 float32, in ")
 
 
-def test_the_json_says_all_that_the_summary_says_and_more() -> None:
+def test_the_json_has_everything_in_the_summary_and_more() -> None:
     said = align("--convention", "detectron2", "--mode", "max", "--quiet", "--json").json
     assert said["command"] == "align"
     assert said["version"] == roicrop.__version__
     assert said["core"] == kernels.NAME
     assert said["convention"]["name"] == "detectron2"
-    assert said["convention"]["options"] == {"--mode": "max (its own: avg)"}
+    assert said["convention"]["options"] == {"--mode": "max (instead of avg)"}
     assert said["convention"]["overrides"] == {"mode": {"convention": "avg", "used": "max"}}
     assert said["parameters"]["rules"]["offset_after"] == -0.5
     assert said["parameters"]["rules"]["max_start"] == "-inf"
@@ -223,7 +225,7 @@ def test_the_json_says_all_that_the_summary_says_and_more() -> None:
     assert said["warnings"] == []
 
 
-def test_quiet_says_nothing_but_warnings() -> None:
+def test_quiet_prints_only_warnings() -> None:
     result = align("--quiet")
     assert (result.out, result.err) == ("", "")
     write_maps(unrelated=1)
@@ -233,7 +235,7 @@ def test_quiet_says_nothing_but_warnings() -> None:
     assert "--stride 8 would fit" in warned
 
 
-def test_boxes_off_a_map_whose_scale_nobody_said_are_an_error_and_nothing_is_written() -> None:
+def test_boxes_off_a_map_of_unknown_scale_are_an_error_and_nothing_is_written() -> None:
     write_maps(unrelated=1)
     error = run("align", "maps.h5", "boxes.csv", "-o", "none.h5", "--viz", "none").error
     assert "1 of 3 boxes lies wholly outside their map: --stride 8 would fit them" in error
@@ -262,7 +264,7 @@ def test_odd_boxes_and_values_are_counted() -> None:
     assert f"{said['output']['non_finite']} values not finite" in result.err
 
 
-def test_integers_are_said_to_be_read_as_float32() -> None:
+def test_the_summary_says_that_integers_are_read_as_float32() -> None:
     write_maps(maps=np.arange(960, dtype=">u2").reshape(2, 4, 10, 12), stride=STRIDE)
     result = align()
     assert pooled("out.h5").dtype == np.float32
@@ -349,7 +351,7 @@ def test_an_existing_output_is_kept_without_overwrite() -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), MemoryError("4 GiB"), OSError(28, "No space")])
-def test_what_the_system_refuses_is_one_line(
+def test_an_error_of_the_system_is_one_line(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -369,7 +371,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_is_for_terminals_and_for_more_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, writer = os.openpty()  # which does not know its width
+    reader, writer = os.openpty()  # whose width is unknown
     clock = itertools.count()
     monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
     with open(reader, "rb", 0) as shown, open(writer, "w") as terminal:
@@ -391,14 +393,14 @@ def test_there_is_no_bar_otherwise(
     assert stream.getvalue() == ""
 
 
-def test_the_size_of_an_image_is_of_use_for_fractions_only() -> None:
+def test_an_image_size_applies_only_to_fractions() -> None:
     crop = ["align", "maps.h5", "boxes.csv", "-o", "out.h5"]
     result = run(*crop, "--image-size", "64x96")
     assert result.status == 2
     assert "--normalized" in result.error
 
 
-def test_a_choice_of_no_box_is_a_loud_warning() -> None:
+def test_choosing_no_box_is_a_loud_warning() -> None:
     write_boxes(boxes=[(0, 0, 0, 8, 8, 1)], more=",label")
     result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", "--label", "nobody")
     assert result.status == 0

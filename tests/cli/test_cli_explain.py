@@ -153,18 +153,18 @@ def test_a_sum_that_differs_is_a_loud_warning_and_status_1(monkeypatch: pytest.M
     assert "WARNING: box 0: the sums do not agree with what align gives" in result.err
 
 
-def test_a_scale_that_nobody_gave_is_an_error_where_boxes_are_off_their_maps() -> None:
+def test_a_missing_scale_is_an_error_if_boxes_are_off_their_maps() -> None:
     write_maps(layout="NCHW")
     assert "has no stride and none was given" in explain().error
     assert "WARNING: at scale 1 (--stride)" in explain("--stride", "1").err
 
 
-def test_what_is_left_out_is_said_on_standard_error() -> None:
+def test_standard_error_says_what_is_left_out() -> None:
     result = explain("--format", "csv", "--limit", 10)
     assert result.out.count("\n") == 11
-    assert result.err == "roicrop: warning: 186 samples are left out: --limit allows more\n"
+    assert result.err == "roicrop: warning: 186 samples are left out: raise --limit to list more\n"
     assert explain("--op", "pool", "--format", "csv", "--limit", 1).err.endswith(
-        " cells are left out: --limit allows more\n"
+        " cells are left out: raise --limit to list more\n"
     )
     assert explain("--format", "json", "--limit", 10).json["bins"][-1]["left_out"] == 4
 

@@ -17,7 +17,7 @@ INSIDE = ["link inside", "virtual inside"]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder to be in, with maps.h5 and boxes.csv; beside it are outside.h5 and outside.raw."""
+    """The current folder, with maps.h5 and boxes.csv; beside it are outside.h5 and outside.raw."""
     (tmp_path / "home" / "below").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "home")
     write_maps()
@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(home: Path, kind: str, values: np.ndarray) -> None:
-    """/x of all.h5: the values, from where the kind says."""
+    """Write the values to /x of all.h5, stored as the kind says."""
     (home / "outside.raw").write_bytes(values.tobytes())
     for place in (home, home / "home" / "below"):
         with h5py.File(place / "outside.h5", "w") as file:
@@ -54,7 +54,7 @@ def crop(*options: str) -> Result:
 
 
 @pytest.mark.parametrize("kind", [*OUTSIDE, *INSIDE])
-def test_boxes_outside_the_folder_are_read_only_when_it_is_asked_for(home: Path, kind: str) -> None:
+def test_boxes_outside_the_folder_are_read_only_on_request(home: Path, kind: str) -> None:
     write(home, kind, TABLE)
     assert run("align", "maps.h5", "boxes.csv", "-o", "due.npy").status == 0
     if kind in OUTSIDE:
@@ -64,9 +64,7 @@ def test_boxes_outside_the_folder_are_read_only_when_it_is_asked_for(home: Path,
 
 
 @pytest.mark.parametrize("kind", [*OUTSIDE, *INSIDE])
-def test_a_tensor_outside_the_folder_is_read_only_when_it_is_asked_for(
-    home: Path, kind: str
-) -> None:
+def test_a_tensor_outside_the_folder_is_read_only_on_request(home: Path, kind: str) -> None:
     assert run("align", "maps.h5", "boxes.csv", "-o", "due.npy", "--output-size", 2).status == 0
     write(home, kind, np.load("due.npy"))
     for spec in ("all.h5::/x", *["all.h5"] * (kind in ("raw", "virtual outside"))):

@@ -21,7 +21,7 @@ NOISE = np.random.default_rng(12).standard_normal((3, 2, 8, 12), dtype=np.float3
 B, C = [64, 32, 384, 256], [100, 100, 300, 200]
 W, X = [64, 32, 320, 224], [100, 100, 200, 100]  # the same as x, y, width, height
 F = [x / n for x, n in zip(B, [768, 512, 768, 512], strict=True)]
-# What each file of features holds: datasets, or several maps that an image is numbered in.
+# File of features → its datasets.
 FEATURES: dict[str, dict[str, Any]] = {
     "one": {"features": NOISE[0]},
     "batch": {"features": NOISE},
@@ -41,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def crop(features: str, name: str, content: object, options: Sequence[object] = ()) -> Result:
-    """Boxes that are written to a file, cropped from features that are."""
+    """Crop boxes in a file of this name and content from the named features."""
     kind, _, inner = features.partition("::")
     with h5py.File("maps.h5", "w") as file:
         for path, values in FEATURES[kind].items():
@@ -65,7 +65,7 @@ def assert_cropped(rows: Rows) -> None:
 
 
 def coco(**more: Any) -> dict[str, Any]:
-    """Two boxes on the images 8 and 7, which are listed in this order."""
+    """Two boxes on images 8 and 7, listed in this order."""
     images = [{"id": 8, "file_name": "x/b.png"}, {"id": 7, "file_name": "x/a.png"}]
     boxes = [{"id": 1, "image_id": 8, "bbox": W}, {"id": 2, "image_id": 7, "bbox": X}]
     return {"images": images, "annotations": boxes} | more
@@ -241,7 +241,7 @@ def test_every_bad_row_is_what_the_option_decides() -> None:
         ("one", "b.json", [{"bbox": [*B, 0.9]}], "five numbers: give --box-format"),
         ("one", "b.json", [{"bbox": F, "bbox_mode": 2}], "bbox_mode is 2: .*fractions"),
         ("one", "b.json", [{"image": "a", "bbox_mode": 3, "annotations": [{"bbox": F}]}], "is 3: "),
-        ("one", "b.csv", "x1,y1,x2,y2,x3,y3,x4,y4\n1,1,9,1,9,9,1,9\n", "of a quadrilateral"),
+        ("one", "b.csv", "x1,y1,x2,y2,x3,y3,x4,y4\n1,1,9,1,9,9,1,9\n", "belong to a quadrilateral"),
         ("one", "b.csv", "x1,y1,x2,y2,angle\n1,2,3,4,30\n", "angle is 30, but x1,y1,x2,y2 are not"),
         ("one", "b.txt", "64 32 384 256\n", "there is no header: name the columns, with --columns"),
         ("one", "b.txt", "0 0.5 0.5 0.1 0.2\n", "--columns label,cx,cy,w,h --normalized if YOLO"),
@@ -249,11 +249,11 @@ def test_every_bad_row_is_what_the_option_decides() -> None:
         ("one", "b.csv", "n,x1,y1,x2,y2\nstra\xdfe,1,2,3,4\n".encode("cp1252"), "Windows-1252"),
         ("one", "b.xml", "<annotation/>", "Pascal VOC.*write a CSV"),
         ("one", "b.csv.gz", gzip.compress(b"x1,y1", mtime=0)[:-9], "cannot be read"),
-        ("one", "b.csv", "", "is empty: a header"),
+        ("one", "b.csv", "", "is empty: begin it with a header"),
         ("one", "b.csv", "a,b,c\n1,2,3\n", "no four coordinates among a, b, c: name the columns"),
     ],
 )
-def test_what_is_not_clear_is_one_line_and_no_output(
+def test_an_ambiguous_input_is_one_line_and_no_output(
     features: str, name: str, content: object, words: str
 ) -> None:
     error = crop(features, name, content).error
@@ -261,7 +261,7 @@ def test_what_is_not_clear_is_one_line_and_no_output(
     assert not Path("out.h5").exists()
 
 
-# What is warned of, until an option says that it is meant
+# Likely mistakes, which give a warning until an option confirms them
 
 SHOTS = "shot,x1,y1,x2,y2\na,64,32,384,256\nb,100,100,300,200\n"
 
@@ -284,7 +284,7 @@ SHOTS = "shot,x1,y1,x2,y2\na,64,32,384,256\nb,100,100,300,200\n"
          "--stride 128 would fit, or --input-scale 0.5", "--input-scale 0.5"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_meant_is_a_warning_that_inspect_shares(
+def test_a_likely_mistake_is_a_warning_that_inspect_shares(
     features: str,
     name: str,
     content: object,
@@ -308,7 +308,7 @@ def test_what_may_not_be_meant_is_a_warning_that_inspect_shares(
 @pytest.mark.parametrize(
     "command", ["align", "pool", "show", "explain", "compare", "identify", "batch"]
 )
-def test_every_command_that_crops_warns_of_the_same(command: str) -> None:
+def test_every_command_that_crops_gives_the_same_warnings(command: str) -> None:
     assert crop("one", "b.csv", SHOTS).status == 0
     options: dict[str, list[object]] = {
         "align": ["-o", "x.npy"],
@@ -324,7 +324,7 @@ def test_every_command_that_crops_warns_of_the_same(command: str) -> None:
     assert "shot differs from row to row" in run(command, *files, *options[command]).err
 
 
-def test_of_two_names_the_summary_says_which_was_taken() -> None:
+def test_the_summary_says_which_of_two_names_was_used() -> None:
     content = "path,image_id,x1,y1,x2,y2,x,y,w,h\nb.png,0,64,32,384,256,1,2,3,4\n"
     result = crop("batch", "b.csv", content, ["--box-format", "xyxy", "--ids-are-indices"])
     assert "image is image_id, not path: --image-column" in result.err

@@ -49,8 +49,8 @@ def test_every_option_has_a_help_text(name: str) -> None:
         assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
 
 
-def test_an_option_of_one_name_is_the_same_in_every_command() -> None:
-    seen: dict[str, tuple[str, str]] = {}  # but for those of which each says its own
+def test_options_of_the_same_name_are_the_same_in_every_command() -> None:
+    seen: dict[str, tuple[str, str]] = {}  # except those that each command words itself
     own = {
         "-o",
         "--output",
@@ -80,7 +80,7 @@ def test_help_puts_every_option_under_a_heading_in_one_order() -> None:
             assert isinstance(parameter, (Option, click.Argument)), (name, parameter.name)
 
 
-def test_no_command_at_all_is_answered_with_help_and_status_2() -> None:
+def test_no_command_prints_help_with_status_2() -> None:
     result = run()
     assert (result.status, result.out) == (2, "")
     assert result.err == run("--help").out
@@ -101,9 +101,7 @@ def test_the_version_names_the_core() -> None:
         (["compare", "a", "b", "--with", "torchvison", "--with", "onnx"], "torchvision"),
     ],
 )
-def test_a_name_that_is_not_known_is_answered_with_those_like_it(
-    words: list[str], meant: str
-) -> None:
+def test_an_unknown_name_is_answered_with_similar_ones(words: list[str], meant: str) -> None:
     result = run(*words)
     assert result.status == 2
     assert f"did you mean {meant}" in result.error
@@ -136,7 +134,7 @@ def test_conventions_as_json_are_the_table() -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("--stride", "1_6"), ("--output-size", "1_0"), ("--viz-boxes", "1_0")]
 )
-def test_only_what_people_mean_by_a_number_is_one(option: str, value: str) -> None:
+def test_only_what_people_call_a_number_is_accepted(option: str, value: str) -> None:
     result = run("align", "maps.h5", "boxes.csv", "-o", "out.h5", option, value)
     assert result.status == 2
     assert value in result.error

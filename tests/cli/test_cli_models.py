@@ -51,7 +51,7 @@ def test_an_option_overrides_what_the_model_says_and_the_summary_says_so() -> No
     np.testing.assert_array_equal(np.load("out.npy"), plain)
 
 
-def test_a_node_is_chosen_by_name_and_must_be_where_there_are_several() -> None:
+def test_a_node_is_chosen_by_name_and_must_be_if_there_are_several() -> None:
     align("--convention", f"{MODELS / 'two.onnx'}::/then")
     result = run(
         "align", "maps.h5", "boxes.csv", "-o", "x.npy", "--convention", MODELS / "two.onnx"
@@ -84,7 +84,7 @@ def test_pool_show_and_explain_take_models_too() -> None:
     assert "3 × 5 bins" in explained.out
 
 
-def test_compare_holds_a_model_against_a_convention() -> None:
+def test_compare_takes_a_model() -> None:
     compare = ("compare", "maps.h5", "boxes.csv", "--with", MODELS / "opset16.onnx")
     different = run(*compare, "--with", "onnx-legacy:sampling_ratio=2")
     assert different.status == 3

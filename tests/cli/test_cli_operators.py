@@ -67,7 +67,7 @@ def test_options_and_conventions_are_those_of_rotated_boxes() -> None:
     np.testing.assert_allclose(crop, expected, rtol=0, atol=1e-4)
 
 
-def test_angles_that_fit_the_other_unit_are_warned_of_until_the_unit_is_said() -> None:
+def test_angles_that_look_like_the_other_unit_give_a_warning_until_it_is_given() -> None:
     words = "align", "big.h5", "turned.csv", "-o", "out.h5", "--overwrite", "--convention", "mmcv"
     assert "takes radians: if these are degrees, give --angle degrees" in run(*words).err
     assert "WARNING" not in run(*words, "--angle", "radians").err
@@ -86,7 +86,7 @@ def test_position_sensitive_pooling_reads_a_part_of_the_channels_for_each_bin() 
     assert "takes a multiple of 49" in failed("pool", "big.h5", "along.csv", "-o", "a.h5", flag)
 
 
-def test_what_rotated_boxes_cannot_be_asked_is_said_in_a_line() -> None:
+def test_options_that_rotated_boxes_do_not_support_are_refused_in_one_line() -> None:
     out = "-o", "bad.h5"
     assert "roi_pool takes boxes along the axes" in failed("pool", "big.h5", "turned.csv", *out)
     assert "the convention tensorflow is for `align`, not `align-rotated`" in failed(

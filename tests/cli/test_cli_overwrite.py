@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.command_line import MAPS, run, write_boxes, write_maps
 
-# Input → what a command is given that reads it.
+# Input → the arguments of a command that reads it.
 READS = {
     "maps.h5": ["maps.h5", "boxes.csv"],
     "boxes.csv": ["maps.h5", "boxes.csv"],
@@ -62,7 +62,7 @@ def link(kind: str, target: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["symbolic", "hard", "chain"])
 @pytest.mark.parametrize("name", READS)
-def test_no_input_is_replaced_by_whatever_link_it_is_reached(name: str, kind: str) -> None:
+def test_no_input_is_replaced_whatever_link_leads_to_it(name: str, kind: str) -> None:
     before = Path(name).read_bytes()
     given = READS[name]
     if name.endswith(".png"):

@@ -43,7 +43,7 @@ def test_show_draws_both_operators_into_one_picture_with_their_points() -> None:
     result = run(*shown, "-o", "box.png", "--json")
     assert result.json["convention"]["beside"] == "fast-rcnn"
     assert result.json["points"] == ["box-align.csv", "box-pool.csv"]
-    assert "mask-rcnn; beside it fast-rcnn" in result.err
+    assert "mask-rcnn; fast-rcnn beside it" in result.err
     assert not Path("out.h5").exists()
     with Path("box-align.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7 * 7 * 4
@@ -76,7 +76,7 @@ def test_a_crop_replaces_no_picture_unasked_not_even_its_own() -> None:
     assert "viz/align-box-0.png exists" in run(*crop, "-o", "two.h5").error
 
 
-def test_points_do_not_replace_the_boxes_that_they_are_of() -> None:
+def test_points_do_not_replace_the_file_of_boxes() -> None:
     before = Path("boxes.csv").read_bytes()
     shown = ["show", "maps.h5", "boxes.csv", "--box", "0", "--points", "-o", "boxes.png"]
     assert "boxes.csv is an input of this run" in run(*shown, "--overwrite").error
@@ -100,7 +100,9 @@ def test_show_draws_channels_last_maps() -> None:
         (["-o", "maps.h5/viz"], 1, "maps.h5/viz cannot be made"),
     ],
 )
-def test_pictures_that_cannot_be_are_refused(options: list[str], status: int, words: str) -> None:
+def test_pictures_that_cannot_be_drawn_are_refused(
+    options: list[str], status: int, words: str
+) -> None:
     result = run("show", "maps.h5", "boxes.csv", *options)
     assert result.status == status
     assert words in result.error
@@ -114,7 +116,7 @@ def test_pictures_are_refused_before_the_work() -> None:
     assert not Path("out.h5").exists()
 
 
-def test_where_a_picture_fails_there_is_no_tensor_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_a_picture_fails_there_is_no_tensor_either(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object, **options: object) -> None:
         raise OutputError("viz: the disk is full: make room")
 
@@ -149,7 +151,7 @@ def test_no_empty_directory_is_left_where_nothing_is_drawn(command: str) -> None
     assert not Path("pictures").exists()
 
 
-def test_pictures_that_were_drawn_go_with_the_run_that_fails(
+def test_a_failed_run_removes_the_pictures_it_drew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from roicrop import draw

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("work")
 CROP = ["align", "maps.h5", "boxes.csv", "-o", "out.h5"]
 
 
-def test_results_words_and_json_go_their_own_ways() -> None:
+def test_results_messages_and_json_go_to_separate_places() -> None:
     result = run_process(*CROP, "--json")
     assert result.status == 0
     assert result.json["output"]["path"] == "out.h5"
@@ -62,7 +62,7 @@ def test_failures_leave_status_1_and_wrong_command_lines_2() -> None:
     assert sorted(os.listdir()) == ["boxes.csv", "maps.h5"]
 
 
-def test_a_core_that_is_not_there_is_one_line() -> None:
+def test_a_missing_core_is_one_line() -> None:
     result = run_process(*CROP, environment={"ROICROP_KERNEL": "fortran"})
     assert result.status == 1
     assert "ROICROP_KERNEL=fortran" in result.error
@@ -106,7 +106,7 @@ def _wait_for(condition: object) -> None:
         time.sleep(0.01)
 
 
-def test_a_reader_that_goes_away_is_no_reason_for_a_traceback() -> None:
+def test_a_reader_that_goes_away_causes_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
     with start("conventions", "--json", stdout=write) as process:
@@ -123,7 +123,7 @@ def test_a_full_disk_under_standard_output_is_one_line_and_status_1() -> None:
     assert "No space left" in result.error
 
 
-def test_a_terminal_without_our_letters_gets_escapes() -> None:
+def test_characters_that_a_terminal_cannot_print_are_escaped() -> None:
     latin = {"PYTHONIOENCODING": "latin-1"}
     result = run_process("conventions", environment=latin, encoding="latin-1")
     assert result.status == 0
@@ -134,7 +134,7 @@ def test_a_terminal_without_our_letters_gets_escapes() -> None:
 
 
 def modules_after(*arguments: str) -> set[str]:
-    """The modules that a command imports, beyond those that Python itself starts with."""
+    """The modules that a command imports besides those that Python itself starts with."""
     code = (
         "import sys; before = set(sys.modules); from roicrop.cli.main import main;"
         "status = main(sys.argv[1:]);"

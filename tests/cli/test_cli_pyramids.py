@@ -19,7 +19,7 @@ BOXES = [[10, 10, 60, 70], [100, 100, 260, 240], [100, 50, 400, 350], [0, 0, 799
 
 @pytest.fixture
 def work(work: Path) -> Path:
-    """A directory to be in, with a pyramid in fpn.h5 and a box for each level in boxes.json."""
+    """The current directory, with a pyramid in fpn.h5 and a box for each level in boxes.json."""
     with h5py.File("fpn.h5", "w") as file:
         for name, stride in STRIDES.items():
             shape = (1, 3, 608 // stride, 800 // stride)

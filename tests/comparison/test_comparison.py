@@ -21,7 +21,7 @@ from roicrop.errors import ArgumentError
 from roicrop.operators import plan
 
 MAP = np.random.default_rng(5).standard_normal((3, 9, 11)).astype(np.float32)
-# In pixels at stride 4: inside, half a cell small, over the edge, of no size, wholly outside.
+# In pixels at stride 4: inside, under a cell, over the edge, with zero size, wholly outside.
 BOXES = np.array(
     [[4, 6, 33, 21], [9, 9, 10, 11], [-9, 20, 60, 70], [8, 8, 8, 8], [400, 1, 420, 9]],
     dtype=np.float64,
@@ -193,7 +193,7 @@ def test_the_spread_leaves_out_what_is_not_finite() -> None:
         elements=st.sampled_from([0.0, 1.0, -2.5, np.nan, np.inf, -np.inf]),
     )
 )
-def test_a_difference_is_told_where_both_are_finite_and_is_0_where_both_are_the_same(
+def test_a_difference_is_reported_where_both_are_finite_and_is_0_where_both_are_the_same(
     both: np.ndarray,
 ) -> None:
     first, second = both
@@ -279,7 +279,7 @@ def test_the_same_plan_has_no_contrasts() -> None:
         assert contrast(each, each) == {}
 
 
-def test_a_shift_is_told_in_cells_and_in_pixels() -> None:
+def test_a_shift_is_reported_in_cells_and_in_pixels() -> None:
     found = contrast(row("detectron2", sampling_ratio=2), row("mask-rcnn"))
     assert found["shift"].text == "B begins 0.5 cells (2 pixels) further down and right than A"
     assert (found["shift"].first, found["shift"].second) == ([1, 0.5], [1.5, 1])
@@ -288,7 +288,7 @@ def test_a_shift_is_told_in_cells_and_in_pixels() -> None:
     assert "0.125 cells (0.5 pixels) further up and left" in half_pixel["shift"].text
 
 
-def test_sizes_and_counts_are_told_y_before_x() -> None:
+def test_sizes_and_counts_are_reported_y_before_x() -> None:
     small = contrast(row("torchvision"), row("detectron2"), box=1)
     assert small["size"].text == "B makes the box 0.5×0.25 cells, A 1×1 (height × width)"
     counts = contrast(row("mask-rcnn"), row("torchvision"), box=2)["samples per bin"]
@@ -298,7 +298,7 @@ def test_sizes_and_counts_are_told_y_before_x() -> None:
     assert integral.text == "A samples each bin 2×2 times and B integrates over each bin"
 
 
-def test_another_order_of_arithmetic_is_told_as_rounding() -> None:
+def test_another_order_of_arithmetic_is_reported_as_rounding() -> None:
     tenths = row("openvino", sampling_ratio=3), row("torchvision", sampling_ratio=3)
     found = contrast(*tenths)
     assert found.keys() <= {"rounding"}
@@ -327,7 +327,7 @@ def test_samples_outside_and_at_the_edge_are_counted() -> None:
     )
 
 
-def test_what_lies_beyond_the_border_is_told_where_the_box_gets_there() -> None:
+def test_what_lies_beyond_the_border_is_reported_where_the_box_gets_there() -> None:
     rows = row("prroi"), row("mask-rcnn", sampling_ratio="exact")
     assert "border" not in contrast(*rows, box=0)
     assert contrast(*rows, box=2)["border"].text == (
@@ -335,14 +335,14 @@ def test_what_lies_beyond_the_border_is_told_where_the_box_gets_there() -> None:
     )
 
 
-def test_empty_bins_are_told_with_what_they_give() -> None:
+def test_empty_bins_are_reported_with_what_they_give() -> None:
     found = contrast(row("detectron2"), row("paddle"), box=3)
     assert found["empty bins"].text == (
         "A has 6 empty bins, value 0; B has 6 empty bins, value NaN"
     )
 
 
-def test_reductions_and_what_maxima_start_from_are_told() -> None:
+def test_reductions_and_what_maxima_start_from_are_reported() -> None:
     assert contrast(row("onnx"), row("onnx", mode="max"))["reduction"].text == (
         "A takes the average, B the largest weighted neighbour of a sample"
     )
@@ -352,7 +352,7 @@ def test_reductions_and_what_maxima_start_from_are_told() -> None:
     )
 
 
-def test_roipools_rounding_is_told_in_cells_and_pixels() -> None:
+def test_roipools_rounding_is_reported_in_cells_and_pixels() -> None:
     found = contrast(row("mask-rcnn"), row("fast-rcnn"))
     assert found.keys() == {"rounding to cells", "reduction"}
     assert found["rounding to cells"].text == (
@@ -361,7 +361,7 @@ def test_roipools_rounding_is_told_in_cells_and_pixels() -> None:
     )
 
 
-def test_crop_and_resize_is_told_by_where_its_samples_lie() -> None:
+def test_crop_and_resize_is_reported_by_where_its_samples_lie() -> None:
     found = contrast(row("mask-rcnn"), row("tensorflow"))
     assert found["placement of samples"].text.startswith("A samples y 1.96875 … 4.78125, x ")
     assert "size" not in found

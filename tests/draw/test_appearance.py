@@ -56,7 +56,7 @@ def test_a_scale_of_nothing_finite_has_no_numbers() -> None:
     )
     features = np.full((2, 24, 30), np.nan, np.float32)
     said = text_of(panel_of((32, 32, 100, 100), 2, convention="detectron2", features=features))
-    assert "no number to color" in said
+    assert "no number to colour" in said
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))

@@ -125,7 +125,7 @@ def test_samples_off_the_map_are_marked_by_what_becomes_of_them(vertical: bool) 
 
     assert [at(v) for v in (-3.5, -2.5, -1.5, -0.5, 0.5)] == [LOST] * 3 + [MOVED, POINT]
     said = text_of(panel_of((x1, y1, x2, y2), bins, convention="detectron2", ratio=1))
-    assert "beyond the outermost cell centers (1): moved to the end of its line" in said
+    assert "beyond the outermost cell centres (1): moved to the end of its line" in said
     assert "too far outside (3): counts as 0" in said
 
 
@@ -256,9 +256,9 @@ def test_every_sample_has_a_mark_near_it_however_close_to_the_next(ratio: int) -
     assert ("some of all samples" in said) == drawing.points.thinned == (ratio > 3)
 
 
-def test_centers_of_cells_are_marked_where_a_bin_is_smaller_than_a_cell() -> None:
-    assert "centers of cells" in text_of(panel_of((50, 60, 53, 62)))
-    assert "centers of cells" not in text_of(panel_of((20, 20, 90, 70)))
+def test_centres_of_cells_are_marked_where_a_bin_is_smaller_than_a_cell() -> None:
+    assert "centres of cells" in text_of(panel_of((50, 60, 53, 62)))
+    assert "centres of cells" not in text_of(panel_of((20, 20, 90, 70)))
 
 
 def test_a_sample_of_large_cells_is_written_as_values_times_weights() -> None:

@@ -1,4 +1,4 @@
-"""Shared by the tests of explanations: explanations of boxes."""
+"""Explanations of boxes, for the tests of explanations."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_reversed_roipool_box_has_at_least_a_cell() -> None:
     assert roundings(said["y"])[-1] == ("size", -6, 1)
 
 
-def test_the_minimal_size_and_the_adaptive_count_are_said() -> None:
+def test_the_minimal_size_and_the_adaptive_count_are_reported() -> None:
     explanation = explain(NOISE, (1, 4, 6.5, 4.25), "torchvision", (2, 2))
     said = parsed(explanation)
     assert roundings(said["y"]) == [("size", 0.25, 1), ("samples per bin", 0.5, 1)]
@@ -204,7 +204,7 @@ def test_the_formula_is_the_frameworks(name: str, formula: str) -> None:
 # What is odd about a bin
 
 
-def test_samples_out_of_range_and_clamped_are_said() -> None:
+def test_samples_out_of_range_and_clamped_are_reported() -> None:
     explanation = explain(NOISE, (-3, 0, 1, 4), resolve("mask-rcnn", sampling_ratio=4))
     bin_ = one(explanation)
     assert (bin_.terms.total, bin_.terms.outside, bin_.terms.clamped) == (16, 8, 4)
@@ -231,7 +231,7 @@ def test_a_sample_that_reads_the_nearest_cell_is_rounded_and_not_clamped() -> No
     assert "clamped" not in text
 
 
-def test_a_fading_border_is_said() -> None:
+def test_a_fading_border_is_reported() -> None:
     row = dataclasses.replace(resolve("mask-rcnn"), border="zero", sampling_ratio=1)
     assert "−0.5  fading  0        0.5" in words(explain(NOISE, (-1, 3, 0, 4), row), (0, 0))
 
@@ -248,7 +248,9 @@ def test_a_fading_border_is_said() -> None:
 def test_a_void_bin_says_why_it_has_its_value(row: Convention, box: Box, why: str) -> None:
     explanation = explain(NOISE, box, row)
     text = words(explanation, (0, 0))
-    assert f"value {exact(row.void_value)} {why}, for which {row.name} gives this" in squeezed(text)
+    assert f"value {exact(row.void_value)} {why}; {row.name} then gives this value" in squeezed(
+        text
+    )
     assert "the largest\n" not in text
     (said,) = parsed(explanation)["bins"]
     assert said["void"] is True
@@ -279,13 +281,13 @@ def test_a_box_reversed_both_ways_has_no_samples_and_the_value_0(name: str) -> N
     assert "0 is considered too, because there are no samples" in words(largest, (0, 0))
 
 
-def test_what_a_maximum_considers_besides_is_said() -> None:
+def test_what_a_maximum_considers_besides_is_reported() -> None:
     text = words(explain(-abs(NOISE) - 1, (-4, 0, 4, 4), resolve("openvino", mode="max")), (0, 0))
     assert "0 is considered too, because a corner has no weight or is out of range" in text
     assert "the maximum starts from 0" in text
 
 
-def test_an_overridden_rule_is_said() -> None:
+def test_an_overridden_rule_is_reported() -> None:
     row = resolve("onnx", mode="max", sampling_ratio=2)
     text = words(explain(NOISE, (1, 1, 9, 9), row))
     assert "  but sampling_ratio adaptive → 2, mode avg → max\n" in text

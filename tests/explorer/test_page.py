@@ -166,7 +166,7 @@ def test_dragging_moves_by_fractions_of_a_cell_where_align_glides_and_pool_jumps
     pool: dict[str, Any] = {"function": roicrop.roi_pool, "convention": "fast-rcnn"}
     close(shown(page, 1), expected(0, moved=moved, **pool))
     assert np.abs(shown(page, 1) - before[1]).max() > 1e-3
-    page.get_by_role("button", name="Put the box back").click()
+    page.get_by_role("button", name="Reset the box").click()
     assert state(page)["moved"] is None
     np.testing.assert_array_equal(shown(page, 1), before[1])
     page.get_by_label("x2 in pixels").fill("60")
@@ -183,16 +183,16 @@ def test_what_is_chosen_is_pooled_anew(page: Page) -> None:
     page.keyboard.press("Enter")
     settle(page)
     close(shown(page), expected(2, channel=2, output_size=3))
-    choose(page, "Samples a bin", "1")
+    choose(page, "Samples per bin", "1")
     choose(page, "Aligned", "false")
     settle(page)
     asked: dict[str, Any] = {"sampling_ratio": 1, "aligned": False}
     close(shown(page), expected(2, channel=2, output_size=3, **asked))
-    choose(page, "A bin takes", "max")
+    choose(page, "Each bin takes", "max")
     settle(page)
     close(shown(page), expected(2, channel=2, output_size=3, mode="max", **asked))
     choose(page, "Convention", "paddle")
-    choose(page, "Beside it", "prroi")
+    choose(page, "Compare with", "prroi")
     settle(page)
     asked |= {"mode": "max", "convention": "paddle"}
     close(shown(page), expected(2, channel=2, output_size=3, **asked))

@@ -40,7 +40,7 @@ def test_an_alias_does_not_make_the_only_dataset_ambiguous(path: str) -> None:
     with open_features(path) as source:
         assert source.dataset == "/z/maps"
     with MapFile(path) as file:
-        assert [one.path for one in file.maps] == ["/z/maps"]
+        assert [one.path for one in file.maps_in("/")] == ["/z/maps"]
 
 
 def test_several_candidates_are_listed_with_shape_and_dtype(path: str) -> None:
@@ -142,7 +142,7 @@ def test_a_dataset_that_is_no_feature_map_says_why(path: str, value: Any, reason
     assert message.startswith(f"{path}::/x ")
     assert reason in message
     with MapFile(path) as file:
-        assert file.maps == []
+        assert file.maps_in("/") == []
 
 
 # Groups of images

@@ -85,7 +85,7 @@ GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
     "identify": {**_ASK, "pooled": np.zeros((2, 4, 2, 2), np.float32)},
 }  # fmt: skip
 _JUNK: Final[Sequence[Any]] = (
-    None, True, False, 0, 1, -1, 2**63, 10**400, 0.5, -0.0, float("nan"), float("inf"), 1e308,
+    None, True, False, 0, 1, -1, -5, 2**63, 10**400, 0.5, -0.0, float("nan"), float("inf"), 1e308,
     1j, "", "x", "7", "nan", "avg", "\0", "a\n\x1b[31m", "\ud800", "x" * 100_000, b"x",
     (), [], {}, set(), (1,), [1, 2], (0, 0), [[1, 2], [3]], [None, None], ["a", "b"], {"a": 1},
     frozenset([1]), range(3), range(10**5), iter([1]), object(), object, len, lambda: 1, Ellipsis,

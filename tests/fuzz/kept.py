@@ -19,7 +19,11 @@ def keep(place: Path, case: Case, verdict: Verdict, name: str) -> None:
     folder = place / name
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(case.inputs):
-        shutil.copy(case.folder / path, folder / path)
+        given = case.folder / path
+        if given.is_dir():
+            shutil.copytree(given, folder / path, dirs_exist_ok=True)
+        else:
+            shutil.copy(given, folder / path)
     said = {"kind": case.kind, "arguments": case.arguments, "outputs": sorted(case.outputs)}
     (folder / _COMMAND).write_text(json.dumps({**said, "failure": verdict.failure}, indent=1))
     (folder / "said.txt").write_text(verdict.output, errors="replace")

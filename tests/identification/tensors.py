@@ -1,4 +1,4 @@
-"""Maps and boxes, tensors pooled from them, and the verdict on these."""
+"""Maps, boxes, tensors pooled from them, and verdicts on these."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def crop(
     size: Any = 3,
     stride: int = STRIDE,
 ) -> Array:
-    """What roicrop's own operator gives for xyxy boxes in pixels."""
+    """Boxes, xyxy in pixels, as roicrop's own operator pools them."""
     function = roicrop.roi_align if row.operator == "align" else roicrop.roi_pool
     table = np.concatenate([IMAGES[: len(boxes), None], boxes], axis=1)
     return function(maps, table, size, 1 / stride, convention=row)

@@ -105,7 +105,7 @@ def test_every_name_that_it_gives_is_right_with_the_options_beside_it(place: Pat
         assert same(resolve(name, sampling_ratio=2), best.row)
 
 
-def test_a_shift_before_scaling_is_said_beside_that_after_it(place: Path) -> None:
+def test_a_shift_before_scaling_is_reported_beside_that_after_it(place: Path) -> None:
     np.save(place / "crops.npy", crop(lookup("openvino-half-pixel", "align")))
     said = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy").out
     assert "corners moved +0.5 pixels before scaling and −0.5 cells after it" in said

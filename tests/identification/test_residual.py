@@ -50,7 +50,7 @@ def test_a_shift_is_named_by_its_size(place: Path, by: Any, name: str) -> None:
     assert residual.agreeing == len(BOXES)
 
 
-def test_a_shift_is_said_in_cells_and_pixels(place: Path) -> None:
+def test_a_shift_is_reported_in_cells_and_pixels(place: Path) -> None:
     np.save(place / "crops.npy", shifted((0.5, -0.5, 0.5, -0.5)))
     result = run("identify", place / "maps.h5", place / "boxes.csv", place / "crops.npy")
     assert result.status == 3
@@ -91,7 +91,7 @@ def test_channels_in_another_order_are_found(place: Path, order: list[int]) -> N
     assert ("reversed" in verdict.residual.text) == (order[0] == 4)
 
 
-def test_rounding_is_told_by_what_was_rounded(place: Path) -> None:
+def test_rounding_is_reported_by_what_was_rounded(place: Path) -> None:
     pooled = crop(BASE)
     halves = MAPS.astype(np.float16).astype(np.float32)
     brain = (pooled.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)

@@ -77,7 +77,7 @@ def test_what_roicrop_makes_it_identifies_or_calls_by_an_equal_name(
 
 
 def to_format(boxes: Array, box_format: str) -> Array:
-    """Corners (K, 4) xyxy as a file has them."""
+    """Corners (K, 4) xyxy as a file of that format has them."""
     first, last = boxes[:, :2], boxes[:, 2:]
     if box_format == "yxyx":
         return boxes[:, [1, 0, 3, 2]]

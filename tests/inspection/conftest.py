@@ -9,6 +9,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory to be in."""
+    """A directory to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path

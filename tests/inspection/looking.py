@@ -22,21 +22,21 @@ def inspect(*arguments: object) -> Result:
 
 
 def found(*arguments: object) -> dict[str, Any]:
-    """What JSON says of the only file."""
+    """The report on the only file, as JSON."""
     (file,) = inspect(*arguments, "--json").json["files"]
     assert isinstance(file, dict)
     return file
 
 
 def together(*arguments: object) -> dict[str, Any]:
-    """What JSON says of the only features and boxes that go together."""
+    """The report on the only features and boxes that belong together, as JSON."""
     (pair,) = inspect(*arguments, "--json").json["together"]
     assert isinstance(pair, dict)
     return pair
 
 
 def store(data: np.ndarray, /, *, chunks: Any = None, compression: Any = None, **said: Any) -> None:
-    """maps.h5 with a dataset /m, of a stride unless that is None."""
+    """maps.h5 with a dataset /m, which has a stride unless that is None."""
     with h5py.File("maps.h5", "w") as file:
         file.create_dataset("m", data=data, chunks=chunks, compression=compression)
         file["m"].attrs.update({k: v for k, v in {"stride": 8, **said}.items() if v is not None})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.command_line import run, run_process, write_boxes, write_maps
-from tests.inspection.looking import SAMPLE_DATA, coco, found, inspect, noise, store
+from tests.inspection.looking import SAMPLE_DATA, coco, found, inspect, noise, store, together
 
 # Boxes
 
@@ -57,15 +57,36 @@ def test_degenerate_boxes_are_counted_and_the_first_of_each_is_placed() -> None:
         ("x1,y1,x2,y2\n100,50,30,40\n200,60,20,20\n", "--box-format xywh"),
     ],
 )  # fmt: skip
-def test_what_is_odd_about_boxes_is_told(csv: str, words: str) -> None:
+def test_what_is_odd_about_boxes_is_reported(csv: str, words: str) -> None:
     Path("b.csv").write_text(csv)
     assert any(words in text for text in found("b.csv")["odd"])
     assert words in inspect("b.csv").out
 
 
-def test_the_same_box_on_another_image_or_of_another_label_is_no_repetition() -> None:
-    Path("b.csv").write_text("image,label,x1,y1,x2,y2\na,1,1,2,3,4\nb,1,1,2,3,4\na,2,1,2,3,4\n")
+@pytest.mark.parametrize(
+    "csv",
+    [
+        "image,label,x1,y1,x2,y2\na,1,1,2,3,4\nb,1,1,2,3,4\na,2,1,2,3,4\n",
+        "cx,cy,w,h,angle\n9,9,3,4,10\n9,9,3,4,20\n",
+    ],
+)
+def test_boxes_on_other_images_or_with_another_label_or_angle_do_not_repeat(csv: str) -> None:
+    Path("b.csv").write_text(csv)
     assert found("b.csv")["repeated"] == 0
+
+
+def test_of_very_many_images_the_first_are_listed_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("roicrop.inspection.boxes._MOST_NAMED", 6)
+    rows = [f"im{n}.jpg,1,2,3,{n}\n" for n in [*range(4, 14), 4, 13, 13]]
+    Path("b.csv").write_text("image,x1,y1,x2,y2\n" + "".join(rows))
+    file = found("b.csv")
+    assert list(file["images"].items()) == [("im4.jpg", 2)] + [
+        (f"im{n}.jpg", 1) for n in range(5, 10)
+    ]
+    assert file["more_images"] == 4
+    assert "10, by image: im4.jpg (2 boxes), im5.jpg (1 box)" in inspect("b.csv").out
 
 
 def test_boxes_outside_the_image_are_counted_by_the_size_that_coco_says() -> None:
@@ -82,7 +103,7 @@ def test_boxes_outside_fractions_and_given_sizes_are_counted() -> None:
     assert found("boxes.csv", "--image-size", "100x50")["outside_partly"] == 1
 
 
-def test_ids_that_coco_does_not_list_are_told() -> None:
+def test_ids_that_coco_does_not_list_are_reported() -> None:
     coco((0, 0, 5, 5), image=3, category=4)
     images, categories = found("boxes.json")["odd"]
     assert images == "boxes.json does not list the images of 1 box, first boxes.json box 0: 3"
@@ -91,10 +112,28 @@ def test_ids_that_coco_does_not_list_are_told() -> None:
     )
 
 
-def test_corners_that_are_called_sizes_are_told_by_the_image_they_leave() -> None:
+def test_corners_that_are_called_sizes_are_reported_by_the_image_they_leave() -> None:
     coco((60, 50, 90, 70), (50, 40, 70, 80), (70, 30, 96, 60))
-    assert any("not if they are xyxy: --box-format xyxy" in t for t in found("boxes.json")["odd"])
+    assert any(
+        "not if read as xyxy: give --box-format xyxy" in t for t in found("boxes.json")["odd"]
+    )
     assert found("boxes.json", "--box-format", "xyxy")["odd"] == []
+
+
+@pytest.mark.parametrize("spec", ["b.npy", "b.npz", "b.npz::boxes", "b.h5", "maps.h5::/boxes"])
+def test_arrays_of_boxes_are_boxes(spec: str) -> None:
+    boxes = np.array([[0, 8, 8, 40, 40], [1, 8, 8, 40, 4]])
+    np.save("b.npy", boxes)
+    np.savez("b.npz", boxes=boxes, other=boxes[0])
+    write_maps()
+    for name in ("b.h5", "maps.h5"):
+        with h5py.File(name, "a") as file:
+            file["boxes"] = boxes
+    file = found(spec)
+    assert (file["kind"], file["path"], file["count"]) == ("boxes", spec, 2)
+    assert file["reversed"] == 1
+    pair = together("maps.h5", spec)
+    assert (pair["features"], pair["boxes"], pair["count"]) == ("maps.h5", spec, 2)
 
 
 def test_boxes_come_from_standard_input() -> None:
@@ -121,7 +160,9 @@ def test_an_output_says_which_convention_made_it(suffix: str) -> None:
     assert file["values"]["looked_at"] == 3 * 4 * 4 * 5
     assert file["odd"] == []
     text = inspect(f"out.{suffix}").out
-    assert "RoIAlign as detectron2 has it, but sampling_ratio 3 (its own: adaptive)" in text
+    assert (
+        "RoIAlign by the convention detectron2, but sampling_ratio 3 (instead of adaptive)" in text
+    )
     assert "output size 4×5" in text
 
 
@@ -143,7 +184,7 @@ def test_a_bare_tensor_says_nothing_of_how_it_was_made() -> None:
     ]
 
 
-def test_rules_of_another_version_are_told() -> None:
+def test_rules_of_another_version_are_reported() -> None:
     write_maps()
     write_boxes()
     run("align", "maps.h5", "boxes.csv", "-o", "out.h5")
@@ -224,7 +265,7 @@ def test_the_other_files_are_shown_when_one_cannot_be_read() -> None:
     assert result.err == "roicrop: error: a.h5 is not an HDF5 file\n"
 
 
-def test_a_damaged_dataset_is_told_and_the_rest_is_shown() -> None:
+def test_a_damaged_dataset_is_reported_and_the_rest_is_shown() -> None:
     with h5py.File("maps.h5", "w") as file:
         bad = file.create_dataset(
             "bad", data=noise(8, 9, 9), chunks=(8, 9, 9), compression="gzip", fletcher32=True

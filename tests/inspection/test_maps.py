@@ -146,7 +146,7 @@ def nan(maps: np.ndarray) -> np.ndarray:
          "a chunk holds 2 images"),
     ],
 )  # fmt: skip
-def test_what_is_odd_about_a_dataset_is_told(write: Callable[[], None], words: str) -> None:
+def test_what_is_odd_about_a_dataset_is_reported(write: Callable[[], None], words: str) -> None:
     write()
     (dataset,) = found("maps.h5")["datasets"]
     assert any(words in text for text in dataset["odd"]), dataset["odd"]
@@ -162,7 +162,7 @@ def test_usual_maps_are_not_odd(shape: tuple[int, ...]) -> None:
     assert dataset["odd"] == []
 
 
-def test_what_was_never_written_is_told() -> None:
+def test_what_was_never_written_is_reported() -> None:
     with h5py.File("maps.h5", "w") as file:
         file.create_dataset("none", (2, 8, 9, 9), "f4")
         file.create_dataset("some", (4, 8, 9, 9), "f4", chunks=(1, 8, 9, 9))
@@ -172,7 +172,7 @@ def test_what_was_never_written_is_told() -> None:
     assert "image 0, 2, 3 was never written: it reads as the fill value" in some["odd"]
 
 
-def test_a_stride_where_nobody_looks_for_it_is_told() -> None:
+def test_a_stride_where_nobody_looks_for_it_is_reported() -> None:
     store(noise(8, 9, 9), stride=None)
     with h5py.File("maps.h5", "a") as file:
         file.attrs["stride"] = 16
@@ -180,7 +180,7 @@ def test_a_stride_where_nobody_looks_for_it_is_told() -> None:
     assert "attribute stride of its group says nothing of this dataset" in dataset["odd"][1]
 
 
-def test_what_cannot_be_a_map_is_told() -> None:
+def test_what_cannot_be_a_map_is_reported() -> None:
     store(noise(8, 9, 9))
     with h5py.File("maps.h5", "a") as file:
         file["complex"] = np.zeros((2, 2, 2), complex)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roicrop.files import hdf5
 from roicrop.job import covers, stride_that_covers
 from tests.command_line import MAPS, run, write_boxes, write_maps
 from tests.inspection.looking import SAMPLE_DATA, coco, inspect, together
@@ -32,6 +35,27 @@ def test_the_sample_data_fit(files: tuple[str, str]) -> None:
     assert pair["on_map"] == pair["count"]
     assert pair["images_with_boxes"] == pair["images"]
     assert f"{features} with {boxes}: they fit" in inspect(features, boxes).out
+
+
+@pytest.mark.parametrize("spec", ["many.h5", "many.h5::/maps"])
+def test_a_file_is_walked_once_whatever_is_asked_about_it(
+    monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    with h5py.File("many.h5", "w") as file:
+        for n in range(5):
+            file[f"maps/{n}"] = MAPS[0]
+    write_boxes()
+    walked, walk = list[str](), hdf5.walk
+
+    def noted(group: h5py.Group, path: str, why_not: Any) -> Any:
+        walked.append(path)
+        return walk(group, path, why_not)
+
+    monkeypatch.setattr(hdf5, "walk", noted)
+    assert together(spec, "boxes.csv", "--stride", "8")["images"] == 5
+    assert len(walked) == 1
+    run("align", spec, "boxes.csv", "-o", "out.h5", "--stride", "8")
+    assert len(walked) == 2
 
 
 def test_the_stride_that_fits_is_named_as_the_other_commands_name_it() -> None:

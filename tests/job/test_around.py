@@ -86,6 +86,16 @@ def test_an_explanation_is_the_same_and_of_the_cells_around_its_box(
             assert list(its) == list(others)
 
 
+def test_the_tolerance_of_an_explanation_does_not_depend_on_memory_or_on_other_boxes(
+    large: Path,
+) -> None:
+    with _job() as job, _job(memory=20_000) as small:
+        explained = [*explain(job, [0]), explain(job, [0, 2])[0], explain(small, [0, 2])[0]]
+    sizes = {np.asarray(each.features).size for each in explained}
+    assert len(sizes) == 2
+    assert len({each.largest for each in explained}) == 1
+
+
 @pytest.mark.parametrize("operator", ["align", "pool"])
 def test_a_figure_is_the_same_to_the_pixel(
     large: Path, monkeypatch: pytest.MonkeyPatch, operator: str
@@ -111,12 +121,20 @@ def _figures(job: Job, options: Options) -> list[Image.Image]:
     ]
 
 
-def test_conventions_compared_on_windows_differ_as_on_whole_maps(large: Path) -> None:
+@pytest.mark.parametrize("layout", AXES)
+@pytest.mark.parametrize("small_map", [0, 1 << 20])
+def test_conventions_compared_on_windows_differ_as_on_whole_maps(
+    large: Path, monkeypatch: pytest.MonkeyPatch, layout: str, small_map: int
+) -> None:
+    _write(layout)
+    monkeypatch.setattr("roicrop.comparison.comparison.SMALL_MAP", small_map)
     names = ("mask-rcnn", "detectron2", "onnx", "fast-rcnn")
     variants = [Variant(name, PLAIN[name]) for name in names]
     with _job() as job, _job(memory=100_000) as small:
         assert small.source.bytes(0) > small.memory // 2
         whole, parts = (compare(each, variants, tolerance=1e-6) for each in (job, small))
+    assert parts.spread == whole.spread
+    assert parts.spread.is_sample == (small_map == 0)
     for part, other in zip(parts.pairs, whole.pairs, strict=True):
         assert part.tally == other.tally
         assert part.reasons == other.reasons

@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -51,7 +52,21 @@ def die_once(*_: Any, **__: Any) -> str:
 
 def hang(*_: Any, **__: Any) -> None:
     """Keep Python's lock, as HDF5 does in a loop on a damaged file."""
-    ctypes.PyDLL(None).sleep(60)
+    sum(range(10**10))
+
+
+def wait(*_: Any, **__: Any) -> int:
+    """Keep Python's lock without computing, as HDF5 does on a slow disk."""
+    ctypes.PyDLL(None).usleep(2_500_000)
+    return os.getpid()
+
+
+def compute(*_: Any, **__: Any) -> int:
+    """Compute for long, as a row with millions of boxes does."""
+    end = time.process_time() + 2.5
+    while time.process_time() < end:
+        pass
+    return os.getpid()
 
 
 def end_once(*_: Any, **__: Any) -> None:
@@ -86,8 +101,15 @@ def test_a_process_that_keeps_pythons_lock_costs_only_its_row(
     monkeypatch.setattr("roicrop.crews.SILENCE", 1.0)
     found = results([task("good.h5"), task("stuck.h5", describe=hang)], Processes(2))
     assert isinstance(found["good.h5"], Done)
-    assert "no sign of life for 1 s" in str(found["stuck.h5"])
+    assert "no sign of life in 1 s of computing" in str(found["stuck.h5"])
     assert not list(Path().glob("*.tmp"))
+
+
+@pytest.mark.parametrize("slow", [wait, compute])
+def test_a_row_may_take_any_time(slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roicrop.crews.SILENCE", 1.0)
+    (result,) = results([task("slow.h5", describe=slow)], Processes(2)).values()
+    assert isinstance(result, Done)
 
 
 def test_every_crew_makes_the_same_files() -> None:
@@ -202,3 +224,34 @@ def test_where_workers_can_no_longer_be_forked_a_new_pool_is_made() -> None:
     found = results([task(f"{i}.h5") for i in range(3)], Fragile(1))
     assert all(isinstance(each, Done) for each in found.values())
     assert len(found) == 3
+
+
+def end_while_a_finalizer_runs(*_: Any, **__: Any) -> int:
+    class Last:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    Last()
+    time.sleep(60)
+    return 0
+
+
+def test_a_worker_hears_that_it_is_to_end_while_a_finalizer_runs() -> None:
+    (error,) = results([task("x.h5", describe=end_while_a_finalizer_runs)], Processes(1)).values()
+    assert isinstance(error, OutputError)
+
+
+def test_ctrl_c_waits_until_a_process_has_begun() -> None:
+    """One that has half begun would find nothing of what it was to work with."""
+    begun = []
+
+    class Beginning:
+        def submit(self, *_: Any) -> Future[Any]:
+            signal.raise_signal(signal.SIGINT)
+            begun.append(True)
+            return Future()
+
+    with pytest.raises(KeyboardInterrupt), Processes(1).executor() as watched:
+        watched._pool = Beginning()  # type: ignore[attr-defined]
+        watched.submit(len, ())
+    assert begun

@@ -17,7 +17,7 @@ from roicrop.job import OPTIONS, Request, command_line, convention_of, request_o
 COMMANDS = {"align": crop.align, "pool": crop.pool}
 # What else these commands have: where the result goes, and what is shown.
 OF_THE_RESULT = {"output", "dtype", "compression", "overwrite", "viz", "viz_boxes", "channel",
-                 "points", "photo", "bin_", "quiet", "as_json", "reduce"}  # fmt: skip
+                 "points", "photo", "bin", "quiet", "as_json", "reduce"}  # fmt: skip
 OF_THE_CONVENTION = {"convention", "sampling_ratio", "mode", "aligned", "min_size",
                      "interpolation", "extrapolation_value", "level_rule", "angle", "clockwise",
                      "position_sensitive"}  # fmt: skip

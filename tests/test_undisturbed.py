@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from roicrop.outputs.undisturbed import undisturbed
+from roicrop.undisturbed import undisturbed
 
 
 def test_a_signal_inside_is_handled_at_the_end() -> None:
