@@ -126,7 +126,7 @@ def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
     """
     whole: Draft | None = None
     first, listed, any_coco, coco = 0, 0, False, Coco(source.name, {}, {})
-    for values in texts.json_parts(text, _LONGEST_LINE, _COCO[:2]):
+    for values in texts.json_parts(text, _LONGEST_LINE, _SPLIT):
         is_coco = isinstance(values, dict) and values.keys() <= {*_COCO}
         any_coco |= is_coco
         if isinstance(values, dict) and is_coco:
@@ -139,7 +139,7 @@ def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
             values = {"images": [], "annotations": values["annotations"]}
         document = _document(values, source.name, first)
         part = _draft(document, source, reading)
-        first += len(document.entries)
+        first += len(document.entries) if isinstance(values, list) else 0
         is_one = isinstance(values, dict) and not is_coco and len(document.entries) < len(values)
         are_classes = document.producer is MMDETECTION and depth_of([*values]) < 4
         if is_one or are_classes or (whole and whole.format != part.format):
@@ -151,6 +151,7 @@ def _in_parts(text: str, source: Source, reading: Reading) -> Draft:
     return whole
 
 
+_SPLIT: Final = ("images", "annotations", "boxes")
 _COCO: Final = ("images", "annotations", "categories", "info", "licenses", "type")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -143,6 +143,7 @@ class FeatureSource:
         self._input_scale = input_scale
         self._maps: dict[str, StoredMap] = {}
         self._said: dict[str, tuple[Scale, tuple[float, float]]] = {}
+        self._of_group: dict[tuple[str, Callable[[Any, str], Any]], Any] = {}
         self._readers: set[ThreadPoolExecutor] = set()
         self._windows: dict[str, Windows] = {}
         self._open_ones: dict[str, Any] = {}
@@ -398,7 +399,7 @@ class FeatureSource:
         if layout := layout_attribute(self._open(path), where_in(self._file.file, path)):
             return layout, "attribute layout"
         group = self._group
-        if group is not None and (layout := layout_attribute(self._file.get(group), group)):
+        if group is not None and (layout := self._read_at(group, layout_attribute)):
             return layout, f"attribute layout of {group}"
         return None, "default"
 
@@ -421,13 +422,22 @@ class FeatureSource:
             if self._group is not None:
                 places.append(self._group)
             for place in places:
-                where = where_in(self._file.file, place)
-                with hdf5.named_errors(where):
-                    thing = self._open(place)
-                    scale = scale or scale_attribute(thing, where)
-                    input_scale = input_scale or input_scale_attribute(thing, where)
+                scale = scale or self._read_at(place, scale_attribute)
+                input_scale = input_scale or self._read_at(place, input_scale_attribute)
             self._said[path] = scale or Scale(1.0, "default"), input_scale or (1.0, 1.0)
         return self._said[path]
+
+    def _read_at(self, place: str, attribute: Callable[[Any, str], Any]) -> Any:
+        """An attribute; that of the group is read only once, whatever the number of its images."""
+        key = place, attribute
+        if key not in self._of_group:
+            where = where_in(self._file.file, place)
+            with hdf5.named_errors(where):
+                value = attribute(self._open(place), where)
+            if place != self._group:
+                return value
+            self._of_group[key] = value
+        return self._of_group[key]
 
 
 def _picture(thing: Any) -> str | None:

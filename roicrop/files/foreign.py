@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from os.path import isfile
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -41,6 +42,8 @@ def what_it_is(path: str) -> str | None:
             "holds PyTorch tensors, which roicrop does not read: convert them to HDF5 in Python: "
             f"import h5py; {lines}; h5py.File({out!r}, 'w')['features'] = x.float().numpy()"
         )
+    if not isfile(path):  # a pipe may never say anything
+        return None
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(_LOOKED_AT)
@@ -54,6 +57,8 @@ def what_it_is(path: str) -> str | None:
 
 def numpy_kind(path: str) -> str | None:
     """The kind, npy or npz, of a file that NumPy wrote, by its content; None for any other."""
+    if not isfile(path):
+        return None
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(6)

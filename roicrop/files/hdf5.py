@@ -56,6 +56,8 @@ def open_file(path: str) -> h5py.File:
     without a lock. A lock that another program holds is respected: that program may be halfway
     through writing. A file that is being written in SWMR mode is read in SWMR mode.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise FeatureError(f"{printable(path)} is a pipe or a device: HDF5 is read from a file")
     try:
         return open_as_it_is(path)
     except H5PY_ERRORS as error:

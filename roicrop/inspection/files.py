@@ -166,7 +166,8 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
         if "::" in path:
             return "arrays"
         raise FeatureError(f"{path} does not exist")
-    if place.suffix.lower() in HDF5_SUFFIXES or numpy_kind(path) or h5py.is_hdf5(path):
+    is_hdf5 = place.is_file() and h5py.is_hdf5(path)  # a pipe may never say anything
+    if place.suffix.lower() in HDF5_SUFFIXES or numpy_kind(path) or is_hdf5:
         return "arrays"
     inner = place.with_suffix("") if place.suffix.lower() == ".gz" else place
     return "boxes" if inner.suffix.lower() in BOX_SUFFIXES else None

@@ -109,3 +109,16 @@ def test_a_coco_file_read_in_parts_is_the_same_read_whole(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_text, "_LONGEST_LINE", 16)
         assert outcome(text) == whole
+
+
+@given(alike, st.sampled_from(["", "scores", "labels", "image", "height"]), st.booleans())
+def test_an_object_of_boxes_read_in_parts_is_the_same_read_whole(
+    boxes: list[Any], beside: str, first: bool
+) -> None:
+    values = {"image": "a.jpg", "height": 9, "": {}}.get(beside, [0.5] * len(boxes))
+    members = [("boxes", boxes), (beside, values)]
+    text = json.dumps(dict(reversed(members) if first else members))
+    whole = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_LONGEST_LINE", 16)
+        assert outcome(text) == whole

@@ -107,6 +107,14 @@ def test_a_file_that_is_no_hdf5_file_says_what_it_is(tmp_path: Path) -> None:
     assert message_of("::/x").startswith("'::/x' names no file")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["maps.h5", "maps.npy"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FeatureError, match=f"{name} is a pipe or a device: HDF5 is read from a "):
+        open_features(str(tmp_path / name))
+
+
 def test_a_name_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
     long = str(tmp_path / ("x" * 5000))
     assert "too long" in message_of(long)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from roicrop import cli
+from roicrop.boxes import json_text
 from roicrop.cli.main import main as roicrop
 from roicrop.files import columns, text
 from tests.fuzz import api, crops
@@ -48,6 +49,7 @@ def _by_few_bytes(arguments: Sequence[str]) -> int:
     """The command line, reading text by a few bytes, and columns by a few rows, at a time."""
     text._BLOCK = 64  # type: ignore[misc]  # in a child, which ends with it
     columns._AT_ONCE = 3  # type: ignore[misc]
+    json_text._LONGEST_LINE = 64  # type: ignore[misc]
     return roicrop(arguments)
 
 
