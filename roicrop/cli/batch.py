@@ -185,7 +185,7 @@ class _Batch:
                 if task.viz and not replace and any(Path(task.viz).glob("*")):
                     raise OutputError(
                         f"{task.viz} has pictures that this batch did not draw: name another "
-                        "directory, or replace them with --overwrite"
+                        "folder, or replace them with --overwrite"
                     )
                 make_room([self._directory / place.output])
                 ledger.start(place.output)

@@ -61,7 +61,9 @@ def _distinct(comparison: Comparison, job: Job) -> tuple[list[tuple[list[str], P
 def _rules(row: Convention, job: Job) -> str:
     """Everything that determines a convention's results for the boxes of a job."""
     level_rule = row.level_rule if job.source.level_names else None
-    return repr((effective(row), row.reversed_boxes, level_rule))
+    x1, y1, x2, y2 = job.corners.T
+    reversed_boxes = row.reversed_boxes if ((x2 < x1) | (y2 < y1)).any() else None
+    return repr((effective(row), reversed_boxes, level_rule))
 
 
 def _overview(pairs: Sequence[Pair], comparison: Comparison) -> Iterator[str]:
@@ -197,7 +199,7 @@ def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
         span += f" to {_number(tolerance.most)}"
     if tolerance.given is None:
         of = "a sample of the map" if spread.is_sample else "the map"
-        span += f": {exact(TOLERANCE)} × the largest |feature| of {of}, or × 1 if that is less"
+        span += f": {exact(TOLERANCE)} × max(1, largest |feature| of {of})"
     yield f"tolerance = {span}"
     if job.source.dtype.itemsize < 4:
         yield f"{job.source.dtype} features were pooled in float32, without rounding the result"

@@ -183,7 +183,7 @@ def test_no_boxes_are_a_result_with_no_rows() -> None:
 def test_what_cannot_be_pooled_is_refused_in_a_line() -> None:
     with pytest.raises(ArgumentError, match=r"has 40 channels.* takes a multiple of 49"):
         roicrop.ps_roi_pool(MAP, [[0, 0, 0, 9, 9]], 7)
-    with pytest.raises(ArgumentError, match=r"give \(K, 6\), image number first"):
+    with pytest.raises(ArgumentError, match=r"give \(K, 6\), image index first"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 9, 9]], 7)
     with pytest.raises(ArgumentError, match=r"torchvision is for .*, not `align-rotated`"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 9, 9, 0]], 7, convention="torchvision")

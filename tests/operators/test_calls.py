@@ -195,8 +195,8 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
         (MAP, np.empty(shape, ">f4"), "out is >f4 (4, 19, 3, 5), and the result float32"),
         (MAP, read_only, "give a writable array of the result's shape and dtype"),
         (MAP, np.empty(shape, np.float32).tolist(), "out is a list: give a NumPy array"),
-        (MAP, folded, "out holds some of its elements in the same memory"),
-        (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out lies in the memory of"),
+        (MAP, folded, "elements of out overlap in memory"),
+        (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out shares memory with"),
     ]
     for features, out, complaint in outs:
         with pytest.raises(ArgumentError, match=re.escape(complaint)) as error:
