@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from roicrop.text import many, printable, quoted
 
 OutputSize = int | tuple[int, int]
 Array = NDArray[Any]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def pair(value: Any, name: str = "output_size", unit: str = "bins") -> tuple[int, int]:
@@ -30,6 +33,36 @@ def pair(value: Any, name: str = "output_size", unit: str = "bins") -> tuple[int
     if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
         raise ArgumentError(f"{name} is {printable(value)}: give H×W {unit}, each at least 1")
     return int(both[0]), int(both[1])
+
+
+def helped_by(model: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Complete a function's help from another's: arguments that both take, result and errors.
+
+    They replace the sentence that refers to the other.
+    """
+
+    def complete(function: _F) -> _F:
+        own, others = inspect.getdoc(function), inspect.getdoc(model)
+        if own and others:  # python -OO keeps neither
+            text = [part.strip() for part in _PART.split(own) if not _NAMED.match(part)]
+            entries = {**_entries(others), **_entries(own)}
+            order = [*inspect.signature(function).parameters, "Returns", "Raises"]
+            listed = dict.fromkeys(entries[name] for name in order if name in entries)
+            text = [part for part in text if part and not part.startswith("The other arguments")]
+            function.__doc__ = "\n\n".join([*text, "\n".join(listed)])
+        return function
+
+    return complete
+
+
+_PART: Final = re.compile(r"\n(?=\w+(?:, \w+)*: |Returns |Raises |\n)")
+_NAMED: Final = re.compile(r"\w+(?:, \w+)*(?=: )|Returns|Raises")
+
+
+def _entries(text: str) -> dict[str, str]:
+    """Argument, "Returns" or "Raises" → what a docstring says of it."""
+    found = ((part, _NAMED.match(part)) for part in _PART.split(text))
+    return {name: part for part, named in found if named for name in named[0].split(", ")}
 
 
 def default_threads() -> int:

@@ -266,11 +266,16 @@ def _pair_record(pair: Pair, comparison: Comparison, job: Job) -> Record:
         "mean": tally.mean,
         "largest_relative": relative(tally.largest),
         "mean_relative": relative(tally.mean),
-        "why": [dataclasses.asdict(reason) for reason in pair.reasons],
+        "why": [_reason_record(reason) for reason in pair.reasons],
         "why_of_boxes": pair.ablation.boxes,
         "worst": [_worst_record(found, comparison, job) for found in pair.worst],
         "picture": pair.picture,
     }
+
+
+def _reason_record(reason: Reason) -> Record:
+    fields = {name: list(both) for name, both in reason.fields.items()}
+    return {**dataclasses.asdict(reason), "fields": fields}
 
 
 def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
@@ -287,6 +292,6 @@ def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
         "bin": list(box.bin),
         "channel": box.channel,
         "values": list(box.values),
-        "why": [dataclasses.asdict(reason) for reason in found.reasons],
+        "why": [_reason_record(reason) for reason in found.reasons],
         "contrasts": [dataclasses.asdict(contrast) for contrast in found.contrasts],
     }

@@ -248,7 +248,7 @@ class Album:
                 what = f"{self._survey}s" if self._survey else "boxes"
                 raise ArgumentError(
                     f"{place} is one picture, and there are {len(names)} {what} to draw: "
-                    "choose boxes, or name a folder"
+                    "choose one with --box, or name a folder"
                 )
             figures = dict.fromkeys(names, place)
         else:

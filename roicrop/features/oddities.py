@@ -1,6 +1,6 @@
 """What looks wrong in feature maps, by their shapes, attributes and storage.
 
-`roicrop inspect` tells it of every dataset, and the other commands of the maps that they read.
+`roicrop inspect` reports it for every dataset, the other commands for the maps that they read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def odd_maps(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator
 def odd_scale(scale: Scale | None, dataset: Any, group: Any) -> Iterator[str]:
     """Whether a scale is plausible, and whether one is stored in the wrong place.
 
-    scale: None if nothing says it. group: the one that the dataset is in.
+    scale: None if it is unknown. group: the one that the dataset is in.
     """
     names = {"stride", "spatial_scale"}
     if (scale is None or scale.origin == "default") and not names & {*dataset.attrs}:

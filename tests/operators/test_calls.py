@@ -29,7 +29,8 @@ def test_no_boxes_give_no_rows() -> None:
             assert operator(MAP, boxes, (2, 3)).shape == (0, 19, 2, 3)
             last = operator(MAP.transpose(0, 2, 3, 1), boxes, (2, 3), layout="NHWC")
             assert last.shape == (0, 2, 3, 19)
-    assert len(roicrop.plan([], (4, 4), 7)) == 0
+    for boxes in ([], [[]], [np.empty((0, 4))] * 2):
+        assert len(roicrop.plan(boxes, (4, 4), 7)) == 0
     assert roicrop.roi_align(MAP[:0], [], 7).shape == (0, 19, 7, 7)
 
 
