@@ -44,7 +44,7 @@ class Workload:
     """One call of an operator, at scale 1: boxes are in cells, and `aligned` is true.
 
     map_shape: (1, C, H, W); `features` is that map, float32.
-    boxes: (K, 5) float32, image number first.
+    boxes: (K, 5) float32, image index first.
     """
 
     name: str

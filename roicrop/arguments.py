@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 from roicrop.conventions import CoordinateOrder
 from roicrop.errors import ArgumentError, BoxError
 from roicrop.precision import pooled_dtype
-from roicrop.text import printable
+from roicrop.text import many, printable
 
 OutputSize = int | tuple[int, int]
 Array = NDArray[Any]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def pair(value: Any, name: str = "output_size", unit: str = "bins") -> tuple[int, int]:
@@ -30,6 +33,36 @@ def pair(value: Any, name: str = "output_size", unit: str = "bins") -> tuple[int
     if both.shape != (2,) or both.dtype.kind not in "iu" or (both < 1).any():
         raise ArgumentError(f"{name} is {printable(value)}: give H×W {unit}, each at least 1")
     return int(both[0]), int(both[1])
+
+
+def helped_by(model: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Complete a function's help from another's: arguments that both take, result and errors.
+
+    They replace the sentence that refers to the other.
+    """
+
+    def complete(function: _F) -> _F:
+        own, others = inspect.getdoc(function), inspect.getdoc(model)
+        if own and others:  # python -OO keeps neither
+            text = [part.strip() for part in _PART.split(own) if not _NAMED.match(part)]
+            entries = {**_entries(others), **_entries(own)}
+            order = [*inspect.signature(function).parameters, "Returns", "Raises"]
+            listed = dict.fromkeys(entries[name] for name in order if name in entries)
+            text = [part for part in text if part and not part.startswith("The other arguments")]
+            function.__doc__ = "\n\n".join([*text, "\n".join(listed)])
+        return function
+
+    return complete
+
+
+_PART: Final = re.compile(r"\n(?=\w+(?:, \w+)*: |Returns |Raises |\n)")
+_NAMED: Final = re.compile(r"\w+(?:, \w+)*(?=: )|Returns|Raises")
+
+
+def _entries(text: str) -> dict[str, str]:
+    """Argument, "Returns" or "Raises" → what a docstring says of it."""
+    found = ((part, _NAMED.match(part)) for part in _PART.split(text))
+    return {name: part for part, named in found if named for name in named[0].split(", ")}
 
 
 def default_threads() -> int:
@@ -143,7 +176,7 @@ class _BoxTable:
         if table.ndim != 2 or table.shape[1] not in columns:
             one = f", (K, {numbers})" if numbers in columns else ""
             raise ArgumentError(
-                f"boxes has shape {table.shape}: give (K, {numbers + 1}), image number first{one}, "
+                f"boxes has shape {table.shape}: give (K, {numbers + 1}), image index first{one}, "
                 f"or a list of one (L, {numbers}) for each image"
             )
         self.arrays = [table]
@@ -163,8 +196,8 @@ class _BoxTable:
         if wrong.any():
             k = int(np.argmax(wrong))
             raise BoxError(
-                f"is on image {table[k, 0]:g}, and the input has {self._images}, "
-                "counted from 0: fix its first column",
+                f"is on image {table[k, 0]:g}, and the input has {many(self._images, 'image')}, "
+                "numbered from 0: fix its first column",
                 k,
             )
         return index, table[:, 1:]
@@ -189,10 +222,8 @@ class _BoxesByImage:
         return int(self._ends[-1])
 
     def some(self, first: int, end: int) -> tuple[NDArray[np.int64], Array]:
-        images = range(
-            int(np.searchsorted(self._ends, first, "right")),
-            int(np.searchsorted(self._ends, end, "left")) + 1,
-        )
+        last = int(np.searchsorted(self._ends, end, "left"))
+        images = range(min(int(np.searchsorted(self._ends, first, "right")), last), last + 1)
         begins = [int(self._ends[i]) - len(self.arrays[i]) for i in images]
         parts = [
             self.arrays[i][max(first - begin, 0) : end - begin]
@@ -266,7 +297,7 @@ def checked_levels(levels: Any, count: int, maps: int) -> NDArray[np.int64]:
     wrong = (index < -1) | (index >= maps)
     if wrong.any():
         k = int(np.argmax(wrong))
-        raise BoxError(f"is on level {index[k]}, and there are {maps} maps, counted from 0", k)
+        raise BoxError(f"is on level {index[k]}, and there are {maps} maps: fix levels", k)
     return index.astype(np.int64)
 
 
@@ -292,7 +323,7 @@ def checked_out(
     if not isinstance(out, np.ndarray):
         raise ArgumentError(f"out is a {type(out).__name__}: give a NumPy array")
     if _overlaps_itself(out):
-        raise ArgumentError("out holds some of its elements in the same memory: give another array")
+        raise ArgumentError("elements of out overlap in memory: give another array")
     if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         raise ArgumentError(
             f"out is {out.dtype} {out.shape}, and the result {dtype} {shape}: "
@@ -300,7 +331,7 @@ def checked_out(
         )
     for name, arrays in (("input", maps), ("boxes", boxes.arrays)):
         if any(np.may_share_memory(out, array) for array in arrays):
-            raise ArgumentError(f"out lies in the memory of {name}: give another array")
+            raise ArgumentError(f"out shares memory with {name}: give another array")
     return out
 
 

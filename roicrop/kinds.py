@@ -92,7 +92,7 @@ _FLAG: Final[_Kind] = _a(bool, np.bool_), "True or False"
 _NUMBER: Final[_Kind] = _is_number, "a number"
 _WHOLE: Final[_Kind] = _is_whole, "a whole number"
 _PAIR: Final[_Kind] = _all(_is_whole, 2), "two whole numbers"
-_TEXTS: Final[_Kind] = _all(_a(str)), "a list of texts"
+_TEXTS: Final[_Kind] = _all(_a(str)), "a list of strings"
 _KINDS: Final[dict[str, _Kind]] = {
     **dict.fromkeys(
         ("layout", "mode", "figure", "box_format", "boxes_format", "image_column",

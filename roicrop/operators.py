@@ -27,6 +27,7 @@ from roicrop.arguments import (
     checked_scale,
     checked_scales,
     checked_threads,
+    helped_by,
     pair,
 )
 from roicrop.conventions import (
@@ -92,6 +93,7 @@ def roi_align(
     mode: "avg" or "max". None means the convention's.
     convention: the program to reproduce: a name from `roicrop.conventions.CONVENTIONS`, which also
         records the source of each definition, or a `Convention`.
+    layout: "NCHW", "NHWC", "CHW" or "HWC", the order of the input's axes.
     threads: the number of threads; None means one per processor. It never changes the result.
     out: an array for the result, of its shape and dtype.
 
@@ -102,6 +104,7 @@ def roi_align(
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
 
 
+@helped_by(roi_align)
 def roi_pool(
     input: Any,
     boxes: Any,
@@ -116,13 +119,16 @@ def roi_pool(
 ) -> Array:
     """RoIPool (Girshick, Fast R-CNN, 2015): round each box to cells and pool what each bin covers.
 
-    Arguments, result and errors are as in `roi_align`. A bin that covers no cell gives 0. NaN never
-    wins a maximum; a bin of only NaN (or −∞) gives float32's lowest number, as in torchvision.
+    A bin that covers no cell gives 0. NaN never wins a maximum; a bin of only NaN (or −∞) gives
+    float32's lowest number, as in torchvision.
+
+    The other arguments, the result and the errors are those of `roi_align`.
     """
     row = resolve(convention, "pool", mode=mode)
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
 
 
+@helped_by(roi_align)
 def roi_align_rotated(
     input: Any,
     boxes: Any,
@@ -143,7 +149,6 @@ def roi_align_rotated(
         one (L, 5) array per image; or (K, 5) if the input has one image. In image pixels.
     sampling_ratio: samples per bin along each of the box's own sides; ≤ 0 or "adaptive": as many as
         the bin has cells, rounded up. None means the convention's.
-    aligned: as in `roi_align`. None means the convention's.
     clockwise: True if a positive angle turns the box clockwise on the screen, where y points down.
         None means the convention's.
     convention: "detectron2" or "mxnet" (angles in degrees), "mmcv" or "openvino" (radians), or a
@@ -161,6 +166,7 @@ def roi_align_rotated(
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
 
 
+@helped_by(roi_align)
 def ps_roi_align(
     input: Any,
     boxes: Any,
@@ -187,6 +193,7 @@ def ps_roi_align(
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
 
 
+@helped_by(ps_roi_align)
 def ps_roi_pool(
     input: Any,
     boxes: Any,
@@ -200,10 +207,11 @@ def ps_roi_pool(
 ) -> Array:
     """Position-sensitive RoIPool (Dai et al., R-FCN, 2016): the average of the cells of each bin.
 
-    Channels, arguments, result and errors are as in `ps_roi_align`; a bin that covers no cell
-    gives 0.
+    Channels are as in `ps_roi_align`. A bin that covers no cell gives 0.
 
     convention: "torchvision", "r-fcn" (Caffe and Paddle) or "openvino", or a `Convention`.
+
+    The other arguments, the result and the errors are those of `ps_roi_align`.
     """
     row = resolve(convention, "ps-pool")
     return crop(input, boxes, output_size, spatial_scale, row, layout, threads, out)
@@ -226,6 +234,7 @@ def crop(
     return call.crop(threads, out)
 
 
+@helped_by(roi_align)
 def multiscale_roi_align(
     inputs: Any,
     boxes: Any,
@@ -314,6 +323,7 @@ def assign_levels(
     return sampling.assign(corners, scales, chosen, image_size).index
 
 
+@helped_by(roi_align)
 def plan(
     boxes: Any,
     map_size: tuple[int, int],
@@ -331,8 +341,11 @@ def plan(
     """Plan what an operator reads, and with which weights.
 
     operator: "align", "pool", "align-rotated", "ps-align" or "ps-pool".
-    boxes: as in the operator's function; image indices are ignored, because all maps are alike.
+    boxes: in any of the forms that the operator's function takes; image indices are ignored,
+        because all maps have the same size.
     map_size: (H, W) in cells.
+    clockwise: True if a positive angle turns a rotated box clockwise; None means the convention's.
+    convention: a name or a `Convention`, as in the operator's function; None means its default.
     dtype: of the feature map; coordinates are float64 for float64, else float32.
 
     The other arguments and the errors are those of `roi_align`.

@@ -15,7 +15,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from roicrop import job as jobs
-from roicrop.arguments import OutputSize, checked_scale, numbers_of, pair
+from roicrop.arguments import OutputSize, checked_scale, helped_by, numbers_of, pair
 from roicrop.conventions import (
     DEFAULT,
     PLAIN,
@@ -152,6 +152,7 @@ def show(
 
 
 @kinds_checked
+@helped_by(show)
 def explore(
     input: Any,
     boxes: Any,
@@ -173,10 +174,12 @@ def explore(
 ) -> Page:
     """Make the interactive page that `roicrop show -o PAGE.html` writes, with all boxes.
 
+    The page opens with the arguments given here, and others can be chosen on it.
+
     max_size: of the page in bytes; channels, then photographs, then images are left out to fit.
         None means 20,000,000.
 
-    The other arguments are those of `show`, and are what the page opens with; so are the errors.
+    The other arguments and the errors are those of `show`.
     Returns an `explorer.Page`, which a notebook displays, and whose `save("page.html")` writes it.
     """
     given = locals()
@@ -192,6 +195,7 @@ def explore(
 
 
 @kinds_checked
+@helped_by(show)
 def explain(
     input: Any,
     boxes: Any,
@@ -241,6 +245,7 @@ def explain(
 
 
 @kinds_checked
+@helped_by(show)
 def compare(
     input: Any,
     boxes: Any,
@@ -258,8 +263,9 @@ def compare(
 ) -> Answer:
     """Measure how far apart several conventions are on the same boxes, and find out why.
 
-    boxes: as in `show`, but always pixels unless normalized=True, and x1, y1, x2, y2 unless
-        `box_format` says otherwise, whatever a convention takes.
+    Boxes are pixels unless normalized=True, and x1, y1, x2, y2 unless `box_format` says otherwise,
+    whatever a convention takes.
+
     conventions: at least two names, exported models or `Convention`s; a name may have its own
         settings, as in "onnx:sampling_ratio=2,mode=max".
     sampling_ratio, aligned, mode: for all of them; None means each convention's own.
@@ -284,6 +290,7 @@ def compare(
 
 
 @kinds_checked
+@helped_by(show)
 def identify(
     input: Any,
     boxes: Any,
@@ -295,12 +302,12 @@ def identify(
 ) -> Answer:
     """Find the convention and the parameters that made a pooled tensor.
 
-    boxes: as in `show`; other formats and fractions are tried too.
-    pooled: the tensor (K, C, PH, PW) or (K, PH, PW, C), float16 to float64, row k for box k; or a
-        file that holds it.
+    Other formats of boxes, and fractions, are tried too.
 
-    The other arguments and the errors are those of `show`; PooledError if the tensor's shape does
-    not fit.
+    pooled: the tensor (K, C, PH, PW) or (K, PH, PW, C), float16 to float64, row k for box k; or a
+        file that holds it. If its shape does not fit, PooledError is raised.
+
+    The other arguments and the errors are those of `show`.
     Returns an `Answer`. Its records are the conventions that fit, the best first; `ok` is True if
     there is one.
     """

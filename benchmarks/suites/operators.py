@@ -72,7 +72,7 @@ def _race(section: Section, workload: str, made: _Workload, options: Options) ->
 
 
 class _Workload:
-    """Features, boxes with the image number first, roicrop's operator, and how peers are asked."""
+    """Features, boxes with the image index first, roicrop's operator, and how peers are asked."""
 
     def __init__(
         self, features: Array, boxes: Array, own: _Call, out: tuple[int, ...], **peers: _Call

@@ -104,7 +104,9 @@ def index(directory: str, output: str, overwrite: bool, quiet: bool, as_json: bo
     done = finished(Path(directory))
     names = sorted(name for name in done if name.lower().endswith(suffixes))
     if left_out := len(done) - len(names):
-        terminal.warn(f"{many(left_out, 'output')} are not HDF5 and not in the index")
+        terminal.warn(f"left out of the index: {many(left_out, 'output')}, not HDF5")
+    if not names:
+        raise OutputError(f"{directory} has no HDF5 outputs: run `roicrop batch` first")
     shape = write_index(output, [Path(directory, name) for name in names], overwrite=overwrite)
     if not quiet:
         text = f"{output}: {'×'.join(map(str, shape))} of {many(len(names), 'file')}"
@@ -185,7 +187,7 @@ class _Batch:
                 if task.viz and not replace and any(Path(task.viz).glob("*")):
                     raise OutputError(
                         f"{task.viz} has pictures that this batch did not draw: name another "
-                        "directory, or replace them with --overwrite"
+                        "folder, or replace them with --overwrite"
                     )
                 make_room([self._directory / place.output])
                 ledger.start(place.output)

@@ -96,8 +96,8 @@ def lines(summary: RunSummary) -> Iterator[Line]:
     if summary.page is not None:
         yield "page", _page(*summary.page)
     if pictures := _pictures(summary):
-        more = f" … {pictures[-1]} ({len(pictures)} files)" if len(pictures) > 1 else ""
-        yield "pictures", pictures[0] + more
+        more = f" … {pictures[-1]} ({len(pictures)} files)"
+        yield "pictures", " and ".join(pictures) if len(pictures) < 3 else pictures[0] + more
 
 
 def run_record(summary: RunSummary) -> Record:

@@ -61,7 +61,9 @@ def _distinct(comparison: Comparison, job: Job) -> tuple[list[tuple[list[str], P
 def _rules(row: Convention, job: Job) -> str:
     """Everything that determines a convention's results for the boxes of a job."""
     level_rule = row.level_rule if job.source.level_names else None
-    return repr((effective(row), row.reversed_boxes, level_rule))
+    x1, y1, x2, y2 = job.corners.T
+    reversed_boxes = row.reversed_boxes if ((x2 < x1) | (y2 < y1)).any() else None
+    return repr((effective(row), reversed_boxes, level_rule))
 
 
 def _overview(pairs: Sequence[Pair], comparison: Comparison) -> Iterator[str]:
@@ -197,7 +199,7 @@ def _terms(comparison: Comparison, job: Job) -> Iterator[str]:
         span += f" to {_number(tolerance.most)}"
     if tolerance.given is None:
         of = "a sample of the map" if spread.is_sample else "the map"
-        span += f": {exact(TOLERANCE)} × the largest |feature| of {of}, or × 1 if that is less"
+        span += f": {exact(TOLERANCE)} × max(1, largest |feature| of {of})"
     yield f"tolerance = {span}"
     if job.source.dtype.itemsize < 4:
         yield f"{job.source.dtype} features were pooled in float32, without rounding the result"
@@ -264,11 +266,16 @@ def _pair_record(pair: Pair, comparison: Comparison, job: Job) -> Record:
         "mean": tally.mean,
         "largest_relative": relative(tally.largest),
         "mean_relative": relative(tally.mean),
-        "why": [dataclasses.asdict(reason) for reason in pair.reasons],
+        "why": [_reason_record(reason) for reason in pair.reasons],
         "why_of_boxes": pair.ablation.boxes,
         "worst": [_worst_record(found, comparison, job) for found in pair.worst],
         "picture": pair.picture,
     }
+
+
+def _reason_record(reason: Reason) -> Record:
+    fields = {name: list(both) for name, both in reason.fields.items()}
+    return {**dataclasses.asdict(reason), "fields": fields}
 
 
 def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
@@ -285,6 +292,6 @@ def _worst_record(found: WorstBox, comparison: Comparison, job: Job) -> Record:
         "bin": list(box.bin),
         "channel": box.channel,
         "values": list(box.values),
-        "why": [dataclasses.asdict(reason) for reason in found.reasons],
+        "why": [_reason_record(reason) for reason in found.reasons],
         "contrasts": [dataclasses.asdict(contrast) for contrast in found.contrasts],
     }

@@ -77,7 +77,7 @@ def read_variants(
     shared: Settings,
     operators: Sequence[Operator] = ("align", "pool"),
 ) -> list[Variant]:
-    """Read what to compare: "NAME" or "NAME:SETTING=VALUE,…" each, or a `Convention`.
+    """Read what to compare: "NAME" or "NAME:SETTING=VALUE,…" each, or a `Convention`; each once.
 
     shared: settings, as `conventions.resolve` takes them, for all that do not set them themselves.
     operators: the operators to look names up in, starting with the one that knows most of them.
@@ -87,10 +87,12 @@ def read_variants(
     names = [split_variant(each)[0] for each in texts if isinstance(each, str)]
     having = {op: sum((op, name) in CONVENTIONS for name in names) for op in operators}
     order = sorted(operators, key=lambda op: -having[op])
-    variants = [_variant(each, shared, order) for each in texts]
+    variants = list(dict.fromkeys(_variant(each, shared, order) for each in texts))
     for name, times in Counter(variant.name for variant in variants).items():
         if times > 1:
-            raise ArgumentError(f"{name} is compared with itself: name each convention once")
+            raise ArgumentError(f"{times} conventions are called {name}: give each its own name")
+    if len(variants) < 2 <= len(texts):
+        raise ArgumentError(f"{variants[0].name} is compared with itself: name another convention")
     if len(variants) < 2:
         raise ArgumentError("nothing to compare: name at least two conventions")
     return variants

@@ -127,8 +127,8 @@ _ROWS = (
     LevelRule(
         name="tf-models",
         program="TensorFlow Model Garden multilevel_crop_and_resize, KerasCV ROIAligner",
-        surprise="There is no epsilon, so a box smaller by a rounding than the canonical size "
-        "times a power of two is on the level below.",
+        surprise="There is no epsilon, so a box smaller by a rounding error than the canonical "
+        "size times a power of two is on the level below.",
         verified="derived from the source of tf-models, run by TensorFlow 2.21.0",
         epsilon=0.0,
         logarithm="ln",

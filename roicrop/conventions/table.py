@@ -448,7 +448,7 @@ _ROWS = (
         name="matterport",
         program="matterport Mask_RCNN PyramidROIAlign: TensorFlow's crop_and_resize",
         surprise="Pixels become fractions as (x1, y1, x2 − 1, y2 − 1) / (image size − 1), which "
-        "are taken of map size − 1, so a box has neither the place nor the size given.",
+        "are taken of map size − 1, so a box has neither the position nor the size that was given.",
         verified="derived from the source of Mask_RCNN; tf.image.crop_and_resize is TensorFlow "
         "2.21.0's",
         inner=True,

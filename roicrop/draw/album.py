@@ -189,8 +189,8 @@ class Album:
             size = job.source.bytes(placed.map)
             if size > job.memory // 2:  # the next map is read while one is drawn
                 raise ArgumentError(
-                    f"--figure {self._survey} shows a whole map, and the map of image "
-                    f"{job.image_name(placed.image)} takes {size:,} bytes, and "
+                    f"--figure {self._survey} shows a whole map; that of image "
+                    f"{job.image_name(placed.image)} takes {size:,} bytes, but only "
                     f"{job.memory // 2:,} are left: give --memory {2 * size}, or draw each box"
                 )
         on_maps = self._job.by_map(self._rows)
@@ -248,7 +248,7 @@ class Album:
                 what = f"{self._survey}s" if self._survey else "boxes"
                 raise ArgumentError(
                     f"{place} is one picture, and there are {len(names)} {what} to draw: "
-                    "choose boxes, or name a directory"
+                    "choose one with --box, or name a folder"
                 )
             figures = dict.fromkeys(names, place)
         else:

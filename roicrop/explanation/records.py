@@ -229,7 +229,7 @@ def as_trace(
     Raises ArgumentError for RoIPool and the exact integral, which have no samples.
     """
     if without := _NO_SAMPLES.get(explanation.plan.kind):
-        raise ArgumentError(f"a trace lists samples, and {without} has none")
+        raise ArgumentError(f"a trace lists samples, and {without} has none: use --format csv")
     return _lines(explanation, only, most)
 
 

@@ -66,7 +66,7 @@ class Content:
         if row.position_sensitive:
             raise ArgumentError(
                 f"a page does not support {in_words.OPERATORS[row.operator]}: "
-                "draw pictures, with a PLACE that is a directory or ends in .png"
+                "draw pictures, with a PLACE that is a folder or ends in .png"
             )
         if max(job.request.output_size) > MOST_BINS:
             raise ArgumentError(

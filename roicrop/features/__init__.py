@@ -3,7 +3,7 @@
     a path ──MapFile.choose──▶ the datasets that are meant ──FeatureSource──▶ map i
 
 `datasets` chooses, `source` is what was chosen, `stored` knows the axes, numbers and attributes of
-a dataset, and `oddities` what looks wrong in it. HDF5 itself is the business of `roicrop.files`.
+a dataset, and `oddities` what looks wrong in it. `roicrop.files` handles HDF5 itself.
 """
 
 from __future__ import annotations

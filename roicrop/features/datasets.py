@@ -64,8 +64,8 @@ class Chosen:
 class MapFile:
     """An open file that may hold feature maps; a context manager.
 
-    path: as given, or the name of arrays in memory. file: h5py's, or the like for NumPy's
-    own. watched: the files that are read, as they were when they were opened.
+    path: as given, or the name of arrays in memory. file: h5py's, or the same for NumPy's
+    formats. watched: the files that are read, as they were when they were opened.
     walked: path of a group → what was found in it and below it.
     """
 

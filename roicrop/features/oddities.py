@@ -1,6 +1,6 @@
 """What looks wrong in feature maps, by their shapes, attributes and storage.
 
-`roicrop inspect` tells it of every dataset, and the other commands of the maps that they read.
+`roicrop inspect` reports it for every dataset, the other commands for the maps that they read.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def odd_maps(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator
 def odd_scale(scale: Scale | None, dataset: Any, group: Any) -> Iterator[str]:
     """Whether a scale is plausible, and whether one is stored in the wrong place.
 
-    scale: None if nothing says it. group: the one that the dataset is in.
+    scale: None if it is unknown. group: the one that the dataset is in.
     """
     names = {"stride", "spatial_scale"}
     if (scale is None or scale.origin == "default") and not names & {*dataset.attrs}:
         for name in sorted(names & {*group.attrs}):
             yield (
-                f"attribute {name} of its group says nothing of this dataset, which is not one "
+                f"attribute {name} of its group does not apply to this dataset, which is not one "
                 "of a group of images: set it on the dataset"
             )
     if scale is not None and scale.value > 1 and scale.origin.startswith("attribute"):
         yield (
-            f"{scale.origin} makes {scale.value:g} cells of a pixel: a map is seldom larger than "
-            "its image, are stride and spatial_scale swapped?"
+            f"{scale.origin} gives {scale.value:g} cells per pixel, but a map is seldom larger "
+            "than its image: are stride and spatial_scale swapped?"
         )
 
 
@@ -66,15 +66,15 @@ def _odd_layout(dataset: Any, stored: StoredMap) -> Iterator[str]:
     regions, length = stored.shape[-2:]
     if is_silent and len(stored.shape) == 3 and regions <= _MOST_REGIONS and _is_vector(length):
         yield (
-            f"looks like region vectors, {regions} of {length} numbers for each image, which were "
-            "pooled already: there is no map to crop; if it is one, --layout HWC or CHW says so"
+            f"looks like region vectors, {regions} of {length} numbers for each image, "
+            "already pooled: there is no map to crop; if it is a map, give --layout HWC or CHW"
         )
         return
     if is_silent and "MATLAB_class" in dataset.attrs:
         layout = stored.layout.replace("HW", "WH")
         yield (
-            f"MATLAB wrote it, and most of its files have x before y: --layout {layout} reads it "
-            f"so, --layout {stored.layout} as it is"
+            f"MATLAB wrote it, and most MATLAB files have x before y: give --layout {layout} if "
+            f"this one does, else --layout {stored.layout}"
         )
     last = stored.channels_last
     other = dataclasses.replace(stored, axes="CHW" if last else "HWC")
@@ -83,14 +83,14 @@ def _odd_layout(dataset: Any, stored: StoredMap) -> Iterator[str]:
         why = "nothing says so" if is_silent else f"{stored.origin} says {stored.layout}"
         yield (
             f"looks like {other.layout}, {other.channels} channels of {height}×{width} "
-            f"cells, but {why}: --layout {other.layout} takes it so"
+            f"cells, but {why}: give --layout {other.layout} if it is"
         )
 
 
 def _odd_numbers(dataset: Any, stored: StoredMap, images: Sequence[int]) -> Iterator[str]:
     """Whether values look like a picture's, or like floats stored as integers."""
     if stored.dtype.name == "uint8" and stored.channels in (1, 3, 4):
-        yield f"{stored.channels} channels of uint8 are a picture, most often, not features"
+        yield f"{stored.channels} channels of uint8 are usually a picture, not features"
     if stored.dtype.kind not in "iu" or stored.dtype.itemsize != 2:
         return
     if number_type(dataset) != stored.dtype.name:

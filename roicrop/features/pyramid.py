@@ -97,14 +97,14 @@ def _named(file: MapFile, group: str, names: Sequence[str]) -> FoundPyramid:
         if level.names != first.names:
             lacking = {*(first.names or ())} ^ {*(level.names or ())}
             raise FeatureError(
-                f"{where_in(file.file, group)}: levels {names[0]} and {name} are not of the same "
-                f"images{': ' + listing(sorted(lacking)) + ' is of one alone' if lacking else ''}"
+                f"{where_in(file.file, group)}: levels {names[0]} and {name} have different "
+                f"images{': only one has ' + listing(sorted(lacking)) if lacking else ''}"
             )
         ours, theirs = first.maps[0].shape, level.maps[0].shape
         if len(ours) != len(theirs) or (len(ours) == 4 and ours[0] != theirs[0]):
             raise FeatureError(
-                f"{where_in(file.file, group)}: level {names[0]} is {ours} and {name} {theirs}: "
-                "the levels of a pyramid are of the same images"
+                f"{where_in(file.file, group)}: level {names[0]} is {ours} and {name} is "
+                f"{theirs}: the levels of a pyramid must have the same images"
             )
     return FoundPyramid(group, list(names), levels)
 

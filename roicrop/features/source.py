@@ -64,7 +64,7 @@ def open_features(
     spatial_scale: cells per pixel of every image. None: the attributes `stride` or `spatial_scale`.
     input_scale: (sy, sx), how much the image was resized before the network saw it. None: the
         attribute `input_scale`, one number or sx and sy, as on the command line.
-    origin: the option that `spatial_scale` came by, for messages and `Scale.origin`.
+    origin: the option that `spatial_scale` came from, for messages and `Scale.origin`.
     levels: the names of a pyramid's levels in the group, finest first; see `features.pyramid`
         for what is one without names. strides: pixels per cell of each, instead of attributes.
     pyramids: whether a group that clearly is a pyramid is read as one without `levels`.
@@ -119,8 +119,8 @@ class FeatureSource:
     watched: the files that are read, as they were when they were opened.
 
     Maps are numbered from 0: those of image 0, finest first, then those of image 1, and so on.
-    `len()` is how many there are. A map is looked at when it is asked for; FeatureError if it is
-    not of one kind with the first.
+    `len()` is how many there are. A map is checked when it is requested; FeatureError if it is
+    not of the same kind as the first.
     """
 
     def __init__(
@@ -399,7 +399,7 @@ class FeatureSource:
         if layout := layout_attribute(self._open(path), where_in(self._file.file, path)):
             return layout, "attribute layout"
         group = self._group
-        if group is not None and (layout := layout_attribute(self._file.get(group), group)):
+        if group is not None and (layout := self._read_at(group, layout_attribute)):
             return layout, f"attribute layout of {group}"
         return None, "default"
 

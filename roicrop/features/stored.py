@@ -20,7 +20,7 @@ KNOWN_LAYOUTS: Final = f"{', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Feature cells for each image pixel, and who said so.
+    """Feature cells per image pixel, and its source.
 
     origin: "--stride" or "--spatial-scale", "attribute stride" or "attribute spatial_scale", or
         "default".
@@ -35,7 +35,7 @@ class StoredMap:
     """What is known of a feature map, or a batch of them, before any of it is read.
 
     axes: of one image's map: CHW, HWC, or, where x comes before y, CWH or WHC.
-    origin: what says so: "--layout", "attribute layout", "attribute layout of /group" or "default".
+    origin: its source: "--layout", "attribute layout", "attribute layout of /group" or "default".
     """
 
     path: str
@@ -90,7 +90,7 @@ def layout_attribute(thing: Any, where: str) -> str | None:
 
 
 def scale_attribute(thing: Any, where: str) -> Scale | None:
-    """The attribute `stride` or `spatial_scale`; FeatureError if they make no sense together."""
+    """The attribute `stride` or `spatial_scale`; FeatureError if they contradict each other."""
     stride, scale = (_one_number(thing, name, where) for name in ("stride", "spatial_scale"))
     if stride is None:
         return None if scale is None else Scale(scale, "attribute spatial_scale")
@@ -178,14 +178,14 @@ _FROM_WORDS: Final = {
 
 
 def numbers_at(dataset: Any, place: Any) -> NDArray[Any]:
-    """The numbers at a place of a dataset, whatever guise they are stored in."""
+    """The numbers at an index of a dataset, decoded if they are stored as something else."""
     values: NDArray[Any] = dataset[place]
     decode = decoder(dataset)
     return decode(values) if decode else values
 
 
 def decoder(dataset: Any) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
-    """What makes numbers of what is stored, if it is in a guise."""
+    """A function that decodes the numbers; None if they are stored as such."""
     name = number_type(dataset)
     if dataset.dtype.kind == "f" or name not in _FROM_WORDS:
         return None

@@ -301,7 +301,7 @@ def _why_not_opened(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path} does not exist"
     if isinstance(error, IsADirectoryError):
-        return f"{path} is a directory, not an HDF5 file"
+        return f"{path} is a folder, not an HDF5 file"
     if "already open for write" in reason:
         return (
             f"{path} is marked as open for writing: close it in the program that writes it, or, if "

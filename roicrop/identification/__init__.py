@@ -2,10 +2,10 @@
 
     Job, Pooled ──probe──▶ Probe ──search──▶ hypotheses ──confirm──▶ trials ──verdict──▶ Verdict
 
-`hypotheses` lists what to try, `pooled` picks the few boxes and channels that distinguish most,
-`search` tries everything on these, and `trials` tests what is left on all boxes. `verdict` also
-reports what the data cannot distinguish; if nothing fits, `residual` and `transformed` find out
-why.
+`hypotheses` lists what to try, and `pooled` reads the tensor. `probe` picks the few boxes and
+channels that distinguish most, `search` tries everything on these, and `trials` tests what is left
+on all boxes. `verdict` also reports what the data cannot distinguish; if nothing fits, `residual`
+and `transformed` find out why.
 """
 
 from __future__ import annotations

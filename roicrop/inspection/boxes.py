@@ -229,7 +229,7 @@ def _odd_columns(table: BoxTable, repeated: int, where_repeated: str) -> Iterato
             yield f"ids should be unique: {times:,} boxes have the id {identity}"
     if table.score is not None:
         yield from _first_score(table, np.isnan(table.score), "not a number")
-        yield from _first_score(table, (table.score < 0) | (table.score > 1), "not in 0 to 1")
+        yield from _first_score(table, (table.score < 0) | (table.score > 1), "not between 0 and 1")
     if table.coco is not None:
         yield from _unlisted(table, table.image, table.coco.images, "images")
         if table.coco.categories:

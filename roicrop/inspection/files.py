@@ -161,7 +161,7 @@ def _kind(path: str) -> Literal["arrays", "boxes"] | None:
     if path == "-":
         return "boxes"
     if place.is_dir():
-        raise FeatureError(f"{path} is a directory: name the files in it")
+        raise FeatureError(f"{path} is a folder: name the files in it")
     if not place.exists():
         if "::" in path:
             return "arrays"

@@ -75,7 +75,7 @@ class MapDataset:
     layout, layout_origin: the order of its axes, and its source: "--layout", "attribute layout",
         "attribute layout of /group" or "default".
     images, channels, map_size: the shape under that layout; map_size: (H, W) in cells.
-    stride, stride_origin: pixels per cell, and its source; None if nothing says it.
+    stride, stride_origin: pixels per cell, and its source; None if it is unknown.
     input_scale: (sy, sx), from the option or the attribute, if there is one.
     chunks: None if contiguous.
     compression: its filters in order, such as "none", "gzip:4" or "shuffle + lzf".

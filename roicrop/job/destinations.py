@@ -75,8 +75,7 @@ def destinations(
                 )
             if key in reads:
                 raise ManifestError(
-                    f"{row.where} writes {path}, which {reads[key]}: choose another name or "
-                    "directory"
+                    f"{row.where} writes {path}, which {reads[key]}: choose another name or folder"
                 )
             writes[key] = row.where, path
     return places

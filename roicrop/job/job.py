@@ -319,8 +319,8 @@ class Job:
         """Raise ArgumentError for a bin that does not exist."""
         size = self.request.output_size
         if chosen is not None and not all(0 <= b < n for b, n in zip(chosen, size, strict=True)):
-            there = f"there are {size[0]}×{size[1]} bins, counted from 0,0"
-            raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {there}")
+            bins = f"there are {size[0]}×{size[1]} bins, 0,0 to {size[0] - 1},{size[1] - 1}"
+            raise ArgumentError(f"--bin {chosen[0]},{chosen[1]}: {bins}")
 
     def check_pair(self, conventions: Sequence[Convention]) -> None:
         """Raise ArgumentError for two conventions if only one can be shown."""

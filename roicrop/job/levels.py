@@ -35,7 +35,7 @@ def levels_on(
     """Why boxes of one image are on their maps.
 
     boxes: (K, 4) xyxy in pixels of the image that the network saw, which is the finest map's size /
-        scale for a rule that goes by it.
+        scale for a rule that uses it.
     """
     first = image * source.levels
     scales = [source.scale(first + level).value for level in range(source.levels)]

@@ -52,7 +52,9 @@ def read_manifest(path: str, columns: Sequence[str]) -> list[ManifestRow]:
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 (byte {error.start}): save it as that") from error
+        raise ManifestError(
+            f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8"
+        ) from error
     return [_checked(where, values, columns) for where, values in reader(path, text)]
 
 
@@ -80,7 +82,7 @@ def _fault(values: Mapping[str, object]) -> str:
     for name, value in values.items():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, (Mapping, list)) or each is None:
-                return f"{name} must be a text, a number, or a list of these"
+                return f"{name} must be text, a number, or a list of these"
             if isinstance(each, str):
                 try:
                     os.fsencode(each)

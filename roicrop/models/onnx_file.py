@@ -32,7 +32,7 @@ def _load(path: str) -> ModelProto:
         import onnx
     except ImportError:
         raise ModelError(
-            f"{path}: reading ONNX takes the package onnx: pip install 'roicrop[onnx]'"
+            f"{path}: reading ONNX needs the package onnx: pip install 'roicrop[onnx]'"
         ) from None
     from google.protobuf.message import DecodeError
 

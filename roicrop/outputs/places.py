@@ -27,7 +27,7 @@ def room_for_pictures(place: str | None) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{directory} cannot be made: {error.strerror}; name a directory for the pictures"
+            f"{directory} cannot be made: {error.strerror}; name a folder for the pictures"
         ) from error
     try:
         yield
@@ -44,7 +44,7 @@ def is_picture(place: Path) -> bool:
         return True
     if (mimetypes.guess_type(place.name)[0] or "").startswith("image/"):
         raise ArgumentError(
-            f"{place}: pictures are PNG: name a file that ends in .png, or a directory"
+            f"{place}: pictures are PNG: name a file that ends in .png, or a folder"
         )
     return False
 

@@ -95,13 +95,13 @@ def _refuse_unfit(
 ) -> None:
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no directory {target.parent}")
+        raise OutputError(f"{path} cannot be written: there is no folder {target.parent}")
     if target.is_symlink():
         raise OutputError(f"{path} is a link that leads back to itself: give another name")
     if not target.exists():
         return
     if target.is_dir():
-        raise OutputError(f"{path} is a directory: give the name of a file")
+        raise OutputError(f"{path} is a folder: give the name of a file")
     if not target.is_file():
         raise OutputError(f"{path} is not a regular file: give another name")
     for source in inputs:

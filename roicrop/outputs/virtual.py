@@ -43,8 +43,6 @@ def write_index(
     shape or type; OutputError if the index cannot be written.
     """
     sources = [_read(each, _relative(each, Path(path))) for each in files]
-    if not sources:
-        raise PooledError("there are no HDF5 outputs: run `roicrop batch` first")
     first = sources[0]
     for each, file in zip(sources, files, strict=True):
         if (each.shape[1:], each.dtype) != (first.shape[1:], first.dtype):

@@ -221,8 +221,8 @@ def test_no_two_rows_write_the_same_file_or_picture(other: str) -> None:
         ('"features": "\\ud800"', "features \\ud800 is not text"),
         ('"viz": "\\ud800"', "viz \\ud800 is not text"),
         ('"images": "\\u0000"', "images \\x00 has a NUL in it"),
-        ('"label": [[[["a"]]]]', "label must be a text, a number, or a list of these"),
-        ('"stride": {"a": 1}', "stride must be a text, a number, or a list of these"),
+        ('"label": [[[["a"]]]]', "label must be text, a number, or a list of these"),
+        ('"stride": {"a": 1}', "stride must be text, a number, or a list of these"),
         ('"boxes": "-"', "boxes cannot be standard input"),
     ],
 )

@@ -122,7 +122,7 @@ def test_channels_last_maps_are_explained_alike() -> None:
     [
         (["--box", 3], "no box 3: boxes.csv has 3 boxes, numbered 0 to 2"),
         (["--channel", 4], "--channel 4: maps.h5 has channels 0 to 3"),
-        (["--bin", "7,0"], "--bin 7,0: there are 7×7 bins, counted from 0,0"),
+        (["--bin", "7,0"], "--bin 7,0: there are 7×7 bins, 0,0 to 6,6"),
         (["--bin", "7,0", "--format", "csv"], "--bin 7,0: there are 7×7 bins"),
         (["--bin", "7,0", "--trace"], "--bin 7,0: there are 7×7 bins"),
         (["--bin", "7"], "Invalid value for '--bin': '7' is not a row and a column, as in 0,2."),

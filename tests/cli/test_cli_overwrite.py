@@ -95,7 +95,7 @@ def test_what_is_not_a_regular_file_is_not_replaced(kind: str, name: str) -> Non
     before = os.lstat(name)
     command = ["show", "--box", "0"] if name in ("p.png", "x.html") else ["align"]
     result = run(*command, "maps.h5", "boxes.csv", "-o", name, "--overwrite")
-    assert ("is a directory" if kind == "directory" else "is not a regular file") in result.error
+    assert ("is a folder" if kind == "directory" else "is not a regular file") in result.error
     assert (os.lstat(name).st_ino, stat.S_IFMT(os.lstat(name).st_mode)) == (
         before.st_ino, stat.S_IFMT(before.st_mode),
     )  # fmt: skip

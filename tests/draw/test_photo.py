@@ -141,7 +141,7 @@ def test_options_of_a_figure_of_a_box_are_refused_for_a_survey(option: list[str]
 def test_a_bin_that_is_not_there_is_refused() -> None:
     refused = run("show", "maps.h5", "boxes.csv", "-o", "out", "--bin", "7,0")
     assert refused.status == 2
-    assert "--bin 7,0: there are 7×7 bins, counted from 0,0" in refused.error
+    assert "--bin 7,0: there are 7×7 bins, 0,0 to 6,6" in refused.error
 
 
 def test_many_figures_are_drawn_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,9 @@ def test_axes_that_matlab_reversed_are_warned_of_until_someone_says(
 ) -> None:
     store(noise(*shape), MATLAB_class=np.bytes_("single"))
     (warning,) = warnings()
-    assert f"MATLAB wrote it, and most of its files have x before y: --layout {layout}" in warning
+    assert (
+        f"MATLAB wrote it, and most MATLAB files have x before y: give --layout {layout}" in warning
+    )
     assert warnings("[[1, 1, 4, 4]]", "--layout", "CHW") == []
     store(noise(*shape), MATLAB_class=np.bytes_("single"), layout=layout)
     assert warnings() == []
@@ -86,7 +88,7 @@ def test_axes_in_another_order_are_warned_of_until_someone_says(
     shape: tuple[int, ...], layout: str
 ) -> None:
     store(noise(*shape))
-    assert f"--layout {layout} takes it so" in warnings()[0]
+    assert f"give --layout {layout} if it is" in warnings()[0]
     assert warnings("[[1, 1, 4, 4]]", "--layout", layout) == []
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_is_no_hdf5_file_says_what_it_is(tmp_path: Path) -> None:
     assert message_of(f"{text}") == f"{text} is not an HDF5 file"
     assert message_of(f"{nothing}::/x") == f"{nothing} is empty: write or download it again"
     assert message_of(f"{missing}::/x") == f"{missing} does not exist"
-    assert message_of(f"{tmp_path}::/x") == f"{tmp_path} is a directory, not an HDF5 file"
+    assert message_of(f"{tmp_path}::/x") == f"{tmp_path} is a folder, not an HDF5 file"
     assert message_of("::/x").startswith("'::/x' names no file")
 
 

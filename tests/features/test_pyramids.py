@@ -140,12 +140,12 @@ def test_a_dataset_of_a_pyramid_is_itself(work: Any) -> None:
         (
             {**BATCH, "p3": BATCH["p3"][:1]},
             {"levels": ("p2", "p3")},
-            "fpn.h5::/: level p2 is (2, 3, 24, 32) and p3 (1, 3, 12, 16)",
+            "fpn.h5::/: level p2 is (2, 3, 24, 32) and p3 is (1, 3, 12, 16)",
         ),
         (
             {name: values for name, values in BY_IMAGE.items() if name != "b/p3"},
             {"levels": ("p2", "p3")},
-            "fpn.h5::/: levels p2 and p3 are not of the same images: b",
+            "fpn.h5::/: levels p2 and p3 have different images: only one has b",
         ),
     ],
 )

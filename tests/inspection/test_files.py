@@ -53,7 +53,7 @@ def test_degenerate_boxes_are_counted_and_the_first_of_each_is_placed() -> None:
          "1 box repeats an earlier one (image, coordinates and label), as b.csv line 4 repeats"),
         ("x1,y1,x2,y2,id\n1,2,3,4,7\n2,2,3,4,7\n", "ids should be unique: 2 boxes have the id 7"),
         ("x1,y1,x2,y2,score\n1,2,3,4,nan\n", "the score of 1 box is not a number, first b.csv lin"),
-        ("x1,y1,x2,y2,score\n1,2,3,4,87\n", "the score of 1 box is not in 0 to 1"),
+        ("x1,y1,x2,y2,score\n1,2,3,4,87\n", "the score of 1 box is not between 0 and 1"),
         ("x1,y1,x2,y2\n100,50,30,40\n200,60,20,20\n", "--box-format xywh"),
     ],
 )  # fmt: skip

@@ -136,12 +136,12 @@ def nan(maps: np.ndarray) -> np.ndarray:
         (lambda: store(noise(8, 9, 9), layout="WVC"), "layout is 'WVC', not NCHW"),
         (lambda: store(noise(8, 9, 9), layout="NCHW"), "of 4 axes, but the dataset has 3"),
         (lambda: store(noise(38, 50, 256)), "looks like HWC, 256 channels of 38×50 cells, but not"),
-        (lambda: store(noise(1, 7, 7, 64), layout="NCHW"), "attribute layout says NCHW: --layout"),
+        (lambda: store(noise(1, 7, 7, 64), layout="NCHW"), "layout says NCHW: give --layout"),
         (lambda: store(noise(8, 9, 9), layout="HWC"), "looks like CHW, 8 channels of 9×9 cells"),
         (lambda: store(nan(noise(8, 9, 9))), "1 of 648 values is NaN"),
         (lambda: store(nan(noise(8, 9, 9))), "2 of 648 values are infinite"),
         (lambda: store(np.zeros((8, 9, 9))), "every finite value is 0"),
-        (lambda: store(np.ones((3, 50, 50), np.uint8)), "a picture, most often"),
+        (lambda: store(np.ones((3, 50, 50), np.uint8)), "usually a picture"),
         (lambda: store(noise(4, 8, 9, 9), chunks=(2, 8, 9, 9), compression="lzf"),
          "a chunk holds 2 images"),
     ],
@@ -177,7 +177,7 @@ def test_a_stride_where_nobody_looks_for_it_is_reported() -> None:
     with h5py.File("maps.h5", "a") as file:
         file.attrs["stride"] = 16
     (dataset,) = found("maps.h5")["datasets"]
-    assert "attribute stride of its group says nothing of this dataset" in dataset["odd"][1]
+    assert "attribute stride of its group does not apply to this dataset" in dataset["odd"][1]
 
 
 def test_what_cannot_be_a_map_is_reported() -> None:

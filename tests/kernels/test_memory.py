@@ -30,11 +30,18 @@ if sys.argv[10:] == ["tall"]:  # here and there, among small ones
     boxes[:, 3:] = boxes[:, 1:3] + 8
     boxes[np.random.default_rng(4).random(count) < 0.01, 2::2] = 0, height
 out = np.ones((count, channels, *bins), pooled_dtype(features.dtype))
+turned = sys.argv[10:] == ["turned"]
+if turned:  # large ones, as centre, size and angle
+    centre = np.array([width, height]) / 2
+    boxes = np.array([[0, *centre, 0.9 * width, 0.9 * height, 10 + 7 * k] for k in range(count)])
 
 def mebibytes(what):
     return int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 def pool(boxes, out):
+    if turned:
+        roicrop.roi_align_rotated(features, boxes, bins, out=out, threads=threads)
+        return
     roicrop.roi_align(
         features, boxes, bins, out=out, threads=threads,
         mode=sys.argv[8], sampling_ratio=int(sys.argv[9])
@@ -66,6 +73,9 @@ print(mebibytes("VmHWM") - before)
         "70 400 500 20 40×40 4 f4 avg -1",
         "1 2 2 40000 14×14 2 f4 avg -1",
         "1 8 8 1500000 1×1 2 f4 avg -1",
+        "2 2000 2000 2 7×7 4 f4 avg -1 turned",
+        "2 2000 2000 1 7×7 8 f8 avg -1 turned",
+        "8 300 300 40 7×7 2 f4 avg -1 turned",
     ],
 )
 def test_a_call_needs_32_mebibytes_at_most_on_maps_up_to_2000_cells_along_an_axis(

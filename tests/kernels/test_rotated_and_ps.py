@@ -183,11 +183,11 @@ def test_no_boxes_are_a_result_with_no_rows() -> None:
 def test_what_cannot_be_pooled_is_refused_in_a_line() -> None:
     with pytest.raises(ArgumentError, match=r"has 40 channels.* takes a multiple of 49"):
         roicrop.ps_roi_pool(MAP, [[0, 0, 0, 9, 9]], 7)
-    with pytest.raises(ArgumentError, match=r"give \(K, 6\), image number first"):
+    with pytest.raises(ArgumentError, match=r"give \(K, 6\), image index first"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 9, 9]], 7)
     with pytest.raises(ArgumentError, match=r"torchvision is for .*, not `align-rotated`"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 9, 9, 0]], 7, convention="torchvision")
-    with pytest.raises(BoxError, match=r"box 0 has center, size and angle .* not finite"):
+    with pytest.raises(BoxError, match=r"box 0 has centre, size and angle .* not finite"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 9, 9, np.nan]], 7)
     with pytest.raises(BoxError, match=r"box 0 .*samples, more than"):
         roicrop.roi_align_rotated(MAP, [[0, 0, 0, 1e6, 1e6, 3]], 7)

@@ -231,7 +231,7 @@ def by_openvino_runtime(path: Path) -> NDArray[np.float32] | None:
 
 
 def turned(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(K, 5) centre, size and an angle in radians, of boxes with the image number first."""
+    """(K, 5) centre, size and an angle in radians, of boxes with the image index first."""
     first, last = boxes[:, 1:3], boxes[:, 3:]
     angle = np.linspace(-2, 3, len(boxes))
     return np.column_stack([(first + last) / 2, last - first, angle]).astype(np.float32)

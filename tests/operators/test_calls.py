@@ -29,7 +29,8 @@ def test_no_boxes_give_no_rows() -> None:
             assert operator(MAP, boxes, (2, 3)).shape == (0, 19, 2, 3)
             last = operator(MAP.transpose(0, 2, 3, 1), boxes, (2, 3), layout="NHWC")
             assert last.shape == (0, 2, 3, 19)
-    assert len(roicrop.plan([], (4, 4), 7)) == 0
+    for boxes in ([], [[]], [np.empty((0, 4))] * 2):
+        assert len(roicrop.plan(boxes, (4, 4), 7)) == 0
     assert roicrop.roi_align(MAP[:0], [], 7).shape == (0, 19, 7, 7)
 
 
@@ -195,8 +196,8 @@ def test_an_out_that_the_result_does_not_fit_is_refused() -> None:
         (MAP, np.empty(shape, ">f4"), "out is >f4 (4, 19, 3, 5), and the result float32"),
         (MAP, read_only, "give a writable array of the result's shape and dtype"),
         (MAP, np.empty(shape, np.float32).tolist(), "out is a list: give a NumPy array"),
-        (MAP, folded, "out holds some of its elements in the same memory"),
-        (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out lies in the memory of"),
+        (MAP, folded, "elements of out overlap in memory"),
+        (whole, whole.reshape(-1)[: np.prod(shape)].reshape(shape), "out shares memory with"),
     ]
     for features, out, complaint in outs:
         with pytest.raises(ArgumentError, match=re.escape(complaint)) as error:

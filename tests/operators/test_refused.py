@@ -25,13 +25,16 @@ Array = NDArray[Any]
         ([*BOX, [0, 1, np.nan, 3, 4]], "box 1 has corners 1, nan, 3, 4, which are not finite"),
         ([*BOX, *BOX, [0, 1, 2, np.inf, 4]], "box 2 has corners 1, 2, inf, 4, which are not"),
         ([[0, -1e18, 2, 3, 4]], "box 0 has corners -1e+18, 2, 3, 4, which are too far away"),
-        ([*BOX, [2, 1, 2, 3, 4]], "box 1 is on image 2, and the input has 2, counted from 0"),
-        ([[-1, 1, 2, 3, 4]], "box 0 is on image -1, and the input has 2, counted from 0"),
+        (
+            [*BOX, [2, 1, 2, 3, 4]],
+            "box 1 is on image 2, and the input has 2 images, numbered from 0",
+        ),
+        ([[-1, 1, 2, 3, 4]], "box 0 is on image -1, and the input has 2 images"),
         ([*BOX, [0.5, 1, 2, 3, 4]], "box 1 is on image 0.5, and the input has 2"),
         ([[np.nan, 1, 2, 3, 4]], "box 0 is on image nan, and the input has 2"),
-        ([[1, 2, 3, 4]], "boxes has shape (1, 4): give (K, 5), image number first"),
+        ([[1, 2, 3, 4]], "boxes has shape (1, 4): give (K, 5), image index first"),
         (np.ma.masked_array(BOX, False), "boxes is a masked array: fill in its masked values"),
-        ([0, 1, 2, 3, 4], "boxes has shape (5,): give (K, 5), image number first"),
+        ([0, 1, 2, 3, 4], "boxes has shape (5,): give (K, 5), image index first"),
         ([[[1, 2, 3, 4]]], "boxes lists 1 images, input has 2: give one array for each"),
         ([[[1, 2, 3, 4]], [[1, 2, 3]]], "boxes[1] has shape (1, 3): give (L, 4)"),
         ([[[1, 2, 3, 4]], [1, 2, 3, 4]], "boxes[1] has shape (4,): give (L, 4)"),
@@ -119,7 +122,7 @@ def test_an_out_in_the_memory_of_the_boxes_is_refused() -> None:
     table = memory[30:40].reshape(2, 5)
     listed = [memory[30:34].reshape(1, 4), memory[100:104].reshape(1, 4)]
     for boxes in (table, listed, listed[::-1]):
-        with pytest.raises(ArgumentError, match=r"^out lies in the memory of boxes"):
+        with pytest.raises(ArgumentError, match=r"^out shares memory with boxes"):
             roicrop.roi_align(MAP.astype("f4"), boxes, 1, out=out)
 
 
@@ -144,7 +147,7 @@ def test_a_wrong_box_is_named_and_nothing_is_pooled_however_many_come_before(
 
 def test_a_plan_is_refused_what_an_operator_is() -> None:
     for arguments, complaint in (
-        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 5), image number first, (K, 4)"),
+        ({"boxes": [[1, 2, 3]]}, "boxes has shape (1, 3): give (K, 5), image index first, (K, 4)"),
         ({"boxes": [[1, 2, 3, np.nan]]}, "box 0 has corners"),
         ({"boxes": [[1, 2, 3, 4]], "spatial_scale": np.nan}, "spatial_scale is nan"),
         ({"boxes": [[3, 2, 1, 4]], "convention": "detectron2"}, "box 0 is reversed"),

@@ -136,9 +136,9 @@ def test_a_file_system_that_takes_nothing_is_named_with_the_remedy(
 
 
 def test_a_missing_directory_and_a_directory_are_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"there is no directory .*missing"):
+    with pytest.raises(OutputError, match=r"there is no folder .*missing"):
         replacing(tmp_path / "missing" / "out.bin").__enter__()
-    with pytest.raises(OutputError, match="is a directory"):
+    with pytest.raises(OutputError, match="is a folder"):
         replacing(tmp_path, overwrite=True).__enter__()
 
 

@@ -28,8 +28,10 @@ constexpr std::int64_t chunk_boxes = 64;            // at most, planned by one t
 constexpr std::int64_t longest_segment = 1024;      // taps: longer sums would lose too much
 constexpr std::int64_t packed_cells = 1 << 16;      // of a box whose sums are not cut further: 4 MiB of panel
 constexpr std::int64_t shared_cells = 1 << 17;      // of a region, if there is scratch for it
-constexpr std::int64_t near_cells = 1 << 12;        // of a region of a channels-last map
+constexpr std::int64_t near_cells = 1 << 13;        // of a region of a channels-last map
 constexpr std::int64_t near_bytes = 3 << 18;        // fits in the second-level cache
+constexpr std::int64_t mapped_bytes = 3 << 16;      // so does what finds its pages: fits in the first-level TLB
+constexpr std::int64_t shared_often = 32;           // cells read so many times are worth copying
 constexpr std::int64_t scratch_bytes = 18 << 20;    // of all threads
 constexpr std::int64_t streamed_bytes = 8 << 20;    // a larger output bypasses the caches
 constexpr std::int64_t values_a_thread = 1 << 18;   // with fewer, one more thread does not pay
@@ -41,6 +43,7 @@ struct Unit {
     Range y, x;  // cells
     std::int64_t image;
     std::size_t first_column;  // among its chunk's columns
+    std::int64_t reads;        // how many cells, at most, without those that it skips
 
     std::int64_t cells() const { return y.size() * x.size(); }
 };
@@ -78,6 +81,9 @@ public:
           kernel_(kernel),
           size_(a.element == Element::half ? 2 : sizeof(Sum)),
           line_(line_bytes / size_),
+          call_(a),
+          bins_(std::int64_t(a.bins_y) * a.bins_x),
+          most_taps_(a.turned ? batch_taps / 4 : batch_taps),
           own_bins_(a.own_channels ? a.bins_y * a.bins_x : 1),
           cells_out_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
           reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_bytes / int(sizeof(Sum)) &&
@@ -93,39 +99,67 @@ public:
 
 private:
     void plan() {
-        // A box has at most about twice as many taps as this, unless its sample count is adaptive: then the
-        // batch may end early.
-        const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x, samples = 1 + a_.convention.samples;
-        const std::int64_t taps_of_a_box = a_.turned ? bins * samples * samples
-                                                   : a_.map_size[0] + a_.map_size[1] + (a_.bins_y + a_.bins_x) * samples;
-        const std::int64_t most = std::clamp<std::int64_t>(batch_taps / taps_of_a_box, 1, batch_boxes);
-        const std::int64_t left = a_.count - end_, batches = (left + most - 1) / most;
-        const std::int64_t first = end_, end = end_ + (left + batches - 1) / batches;
-        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, a_.turned ? 2 : chunk_boxes);
+        by_bin_ = has_many_samples(end_, bins_);
+        call_.bins_y = by_bin_ ? 1 : a_.bins_y, call_.bins_x = by_bin_ ? 1 : a_.bins_x;
+        const std::int64_t first = by_bin_ ? bin_ : end_, most = most_in_batch();
+        const std::int64_t left = (by_bin_ ? bins_ : a_.count) - first, batches = (left + most - 1) / most;
+        std::int64_t end = first + (left + batches - 1) / batches;
+        for (auto k = first; !by_bin_ && k < end; ++k)
+            if (has_many_samples(k, bins_)) end = k;
+        const std::int64_t each = std::clamp<std::int64_t>(most / 8, 1, by_bin_ ? 1 : a_.turned ? 2 : chunk_boxes);
         chunks_.assign(std::size_t((end - first + each - 1) / each), {});
+        const int at_once = has_many_samples(end_, 1) ? 1 : 2;  // threads, if a bin takes much memory
         std::atomic<std::int64_t> next{first}, taps{0};
-        in_parallel(int(std::min<std::int64_t>(a_.threads, chunks_.size() / 2 + 1)), [&](int) {
+        in_parallel(int(std::min<std::int64_t>(by_bin_ ? at_once : a_.threads, chunks_.size() / 2 + 1)), [&](int) {
             with_planner<Sum>(a_, [&](auto planner) {
-                while (taps < batch_taps) {
-                    const std::int64_t box = next.fetch_add(each);
-                    if (box >= end) return;
-                    Chunk<Sum>& chunk = chunks_[std::size_t((box - first) / each)];
-                    plan_chunk(chunk, planner, box, std::min(box + each, end));
+                while (taps < most_taps_) {
+                    const std::int64_t k = next.fetch_add(each);
+                    if (k >= end) return;
+                    Chunk<Sum>& chunk = chunks_[std::size_t((k - first) / each)];
+                    plan_chunk(chunk, planner, k, std::min(k + each, end));
                     taps += std::int64_t(chunk.x.cells.size());
                 }
             });
         });
-        end_ = std::min(next.load(), end);
+        const std::int64_t planned = std::min(next.load(), end);
+        if (!by_bin_)
+            end_ = planned;
+        else if ((bin_ = planned % bins_) == 0)
+            ++end_;
+    }
+
+    // Boxes, or bins of one. A box has at most about twice as many taps as this, unless its sample count is
+    // adaptive: then the batch may end early.
+    std::int64_t most_in_batch() const {
+        const std::int64_t samples = 1 + a_.convention.samples;
+        const std::int64_t taps = a_.turned ? bins_ * samples * samples
+                                            : a_.map_size[0] + a_.map_size[1] + (a_.bins_y + a_.bins_x) * samples;
+        return std::clamp<std::int64_t>(most_taps_ / taps, 1, batch_boxes);
+    }
+
+    // Whether so many bins of a box with an angle have too many samples to be planned at once: if all have, then each of its bins is planned as
+    // a box of its own.
+    bool has_many_samples(std::int64_t k, std::int64_t bins) const {
+        if (!a_.turned) return false;
+        const auto count = [&](int axis) { return double(a_.counts[k * 2 + axis]); };
+        return count(0) * count(1) * double(bins) > double(most_taps_);
     }
 
     template <class Planner>
     void plan_chunk(Chunk<Sum>& chunk, Planner& planner, std::int64_t first, std::int64_t end) const {
         std::vector<std::int32_t> number;
-        for (std::int64_t k = first; k < end; ++k) {
-            Unit unit{{}, {}, {}, a_.image_index[k], chunk.column.size()};
+        for (std::int64_t i = first; i < end; ++i) {
+            const std::int64_t k = by_bin_ ? end_ : i;
+            Unit unit{{}, {}, {}, a_.image_index[k], chunk.column.size(), 0};
             Box& box = unit.box;
             const auto y = chunk.y.cells.size(), x = chunk.x.cells.size();
-            box.flagged = planner.append(chunk.y, chunk.x, k);
+            box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
+            if constexpr (std::is_same_v<Planner, TurnedPlanner<Sum>>) {
+                box.flagged = by_bin_ ? planner.append(chunk.y, chunk.x, k, int(i), int(i + 1))
+                                      : planner.append(chunk.y, chunk.x, k);
+                if (by_bin_) box.out += i / a_.bins_x * a_.out_strides[2] + i % a_.bins_x * a_.out_strides[3];
+            } else
+                box.flagged = planner.append(chunk.y, chunk.x, k);
             const std::int64_t height = to_window(chunk.y.cells, y, 0, unit.y);
             const std::int64_t width = to_window(chunk.x.cells, x, 1, unit.x);
             if (unit.cells() && !(is_here(unit.y, 0) && is_here(unit.x, 1)))
@@ -135,16 +169,16 @@ private:
                 chunk.column.insert(chunk.column.end(), column_block, 0);
             } else
                 number_columns(chunk, x, unit, number);
+            unit.reads = std::min<std::int64_t>(chunk.y.cells.size() - y, unit.y.size()) * box.columns;
             box.segment = longest_segment;
             if (!a_.turned && height * width > packed_cells)
                 box.segment = int(std::clamp<std::int64_t>(packed_cells / width, 1, longest_segment));
-            box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
             chunk.units.push_back(unit);
         }
         for (std::size_t k = 0; k < chunk.units.size(); ++k) {
             Unit& unit = chunk.units[k];
             unit.box.y = axis_of(chunk.y, k, a_.turned ? 1 : a_.bins_y);
-            unit.box.x = axis_of(chunk.x, k, a_.turned ? a_.bins_y * a_.bins_x : a_.bins_x);
+            unit.box.x = axis_of(chunk.x, k, a_.turned ? call_.bins_y * call_.bins_x : a_.bins_x);
             unit.box.column = chunk.column.data() + unit.first_column;
         }
     }
@@ -205,20 +239,13 @@ private:
         regions_.clear();
         touched_.clear();
         most_cells_ = std::clamp(scratch_bytes / line_bytes / a_.threads, packed_cells, shared_cells);
-        const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_ * own_bins_;
+        const std::int64_t lines = (a_.shape[1] + line_ - 1) / line_;
         const bool fills_lines = (std::intptr_t(a_.out) | a_.out_strides[2] | a_.out_strides[3]) % line_bytes == 0;
-        lines_ = cells_out_ && !a_.turned && !fills_lines ? int(std::min(lines, most_lines)) : 1;
-        // Enough regions for each thread to have some lines of some region.
-        const std::int64_t enough = (4 * a_.threads * lines_ + lines - 1) / lines;
+        lines_ = cells_out_ && !a_.turned && !fills_lines ? int(lines) : 1;
+        // Enough regions for each thread to have some tasks.
+        const std::int64_t enough = (2 * a_.threads * lines_ + lines * own_bins_ - 1) / (lines * own_bins_);
         most_boxes_ = std::max<std::int64_t>(32, boxes / enough + 1);
-        if (reads_in_place_) {
-            most_cells_ = near_cells;
-            // Boxes that are close together already are read in place: packing gains nothing.
-            if (cells / boxes * a_.shape[1] * size_ < near_bytes) {
-                lines_ = 0;
-                most_boxes_ = std::clamp<std::int64_t>(boxes / (8 * a_.threads), 1, 32);
-            }
-        }
+        if (reads_in_place_) most_cells_ = near_cells;
         std::stable_sort(order_.begin(), order_.end(), [](auto a, auto b) { return a->image < b->image; });
         for (auto first = order_.begin(); first != order_.end();) {
             const auto last = std::find_if(first, order_.end(),
@@ -228,21 +255,38 @@ private:
         }
     }
 
+    // How a region is read, decided here alone: in place, if its cells are near one another already or are
+    // shared by few boxes; otherwise from panels. A task's panels are as many as memory allows, so that it
+    // writes whole bins; each has as many lines per cell as let it stay near.
+    struct Packing {
+        std::int64_t lines_of_panel, lines_of_task;  // 0: in place
+    };
+
+    Packing packing(std::int64_t cells, std::int64_t reads) const {
+        if (reads_in_place_ && (cells * a_.shape[1] * size_ < near_bytes / 2 || reads < shared_often * cells)) return {};
+        const std::int64_t line = std::max<std::int64_t>(cells, 1) * line_bytes, most = scratch_bytes / (2 * a_.threads);
+        const std::int64_t of_task = cells > most_cells_ ? 1 : std::clamp<std::int64_t>(most / line, 1, lines_);
+        return {std::clamp<std::int64_t>(mapped_bytes / line, 1, of_task), of_task};
+    }
+
     // One region, if the boxes fit together and touch no more cells than they do separately; otherwise
     // their rectangle is halved along its longer side.
     void split(const Unit** first, const Unit** last) {
         Range y, x;
-        std::int64_t alone = 0;
+        std::int64_t alone = 0, reads = 0;
         for (const Unit** unit = first; unit < last; ++unit) {
             if ((*unit)->cells() == 0) continue;
             y.add((*unit)->y);
             x.add((*unit)->x);
             alone += (*unit)->cells();
+            reads += (*unit)->reads;
         }
         if (alone == 0) y = x = {0, 0};
         const std::int64_t together = y.size() * x.size(), count = last - first;
-        if (count == 1 || (count <= most_boxes_ && together <= std::min(alone, most_cells_)))
-            return add_region(first, last, y, x, alone);
+        const Packing read = packing(together, reads);
+        const std::int64_t most = read.lines_of_task ? most_boxes_ : std::min<std::int64_t>(order_.size() / (8 * a_.threads), 32);
+        if (count == 1 || (count <= most && together <= std::min(alone, most_cells_)))
+            return add_region(first, last, y, x, read);
         const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
             const Range range = by_y ? unit->y : unit->x;
             return range.begin + range.end;
@@ -253,23 +297,23 @@ private:
         split(middle, last);
     }
 
-    void add_region(const Unit** first, const Unit** last, Range y, Range x, std::int64_t alone) {
+    void add_region(const Unit** first, const Unit** last, Range y, Range x, Packing read) {
         Region region{};
         region.map = a_.features + (*first)->image * a_.strides[0];
         region.boxes = boxes_.data() + boxes_.size();
         region.count = int(last - first);
         for (const Unit** unit = first; unit < last; ++unit) boxes_.push_back((*unit)->box);
-        const std::int64_t cells = y.size() * x.size();
-        region.lines = reads_in_place_ && (cells > near_cells || alone < 4 * cells) ? 0 : lines_;
+        region.lines = int(read.lines_of_panel), region.channels = int(read.lines_of_task * line_);
         if (region.lines) {
-            region.in_bands = cells > most_cells_;
+            region.in_bands = y.size() * x.size() > most_cells_;
             if (a_.turned && region.in_bands) y = {0, longest_segment}, x = {0, 1};  // cells that are gathered
             region.y = y.begin, region.x = x.begin;
             region.height = int(y.size()), region.width = int(x.size());
             // Odd: keeps scanlines out of one another's cache sets.
             region.pitch = (a_.turned ? x.size() : x.size() * region.lines | 1) * line_bytes;
             const std::int64_t scanlines = region.in_bands ? region.boxes->segment : y.size();
-            panel_bytes_ = std::max(panel_bytes_, scanlines * region.pitch);
+            const std::int64_t panels = (read.lines_of_task + region.lines - 1) / region.lines;
+            panel_bytes_ = std::max(panel_bytes_, panels * scanlines * region.pitch);
             if (!region.in_bands) touch(region);
         }
         const std::int64_t step = region.lines ? region.lines * line_bytes : a_.strides[3];
@@ -278,28 +322,32 @@ private:
         regions_.push_back(region);
     }
 
-    // Note the scanlines of a region that some box reads. From here on, taps of turned boxes index its cells.
+    // Note the scanlines of a region that some box reads, and make taps of turned boxes index its panel's cells.
     void touch(Region& region) {
         std::vector<std::uint8_t>& touched = touched_.emplace_back(std::size_t(region.height + 1));
         for (const Box* box = region.boxes; box < region.boxes + region.count; ++box) {
             const Axis& rows = a_.turned ? box->x : box->y;
             const auto end = rows.row_ptr[rows.bin_ptr[rows.bins]];
             for (auto t = rows.row_ptr[rows.bin_ptr[0]]; box->columns && t < end; ++t) {
-                const std::int32_t scanline = box->y.cell[t] - region.y;
+                const std::int32_t scanline = box->y.index[t] - region.y;
                 touched[std::size_t(scanline)] = 1;
-                if (a_.turned) box->x.cell[t] += scanline * region.width - region.x;
+                if (a_.turned) box->x.index[t] += scanline * region.width - region.x;
             }
         }
         region.scanlines = touched.data();
     }
 
     void pool() {
-        const std::int64_t most = channels_of_task();
-        const std::int64_t bins = std::int64_t(a_.bins_y) * a_.bins_x;
+        const std::int64_t in_place = channels_in_place();
+        std::int64_t most = line_;
+        for (const Region& region : regions_)
+            most = std::max<std::int64_t>(most, region.lines ? std::min<std::int64_t>(region.channels, a_.shape[1]) : in_place);
+        const std::int64_t bins = std::int64_t(call_.bins_y) * call_.bins_x;
         // Vectors extend past the end of short data.
         const std::int64_t tile = in_lines((bins + line_) * (most + cells_out_ * line_) * sizeof(Sum));
+        const std::int64_t tiles = lines_ > 1 ? std::clamp<std::int64_t>(scratch_bytes / (8 * a_.threads) / tile, 1, 32) : 1;
         const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
-        const std::int64_t all = panel + buffers + 2 * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
+        const std::int64_t all = panel + buffers + (1 + tiles) * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
         // Aligned by hand: C libraries waste memory between blocks with a special alignment.
@@ -311,13 +359,14 @@ private:
         char* const scratch = scratch_.get() + (-reinterpret_cast<std::intptr_t>(scratch_.get()) & (line_bytes - 1));
         std::vector<Task> tasks;
         Task task{};
-        task.call = &a_;
+        task.call = &call_;
         task.out_cells = cells_out_;
         task.streams = a_.count * a_.out_strides[0] >= streamed_bytes;
+        task.tiles = int(tiles), task.tile_bytes = tile;
         for (const Region& region : regions_)
             for (std::int64_t c = 0; c < a_.shape[1]; c += task.channels) {
                 const std::int64_t left = a_.shape[1] - c;
-                std::int64_t channels = std::min({left, most, region.lines ? region.lines * line_ : most});
+                std::int64_t channels = std::min(left, region.lines ? region.channels : in_place);
                 // A map that is read in place has at least a vector of channels.
                 if (!region.lines && left - channels < line_) channels = left;
                 task.region = &region;
@@ -339,13 +388,12 @@ private:
 
     static std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
 
-    // The most channels of a task: one cache line of a panel; with channels last, a multiple of what the
-    // kernel processes at once, such that each thread has some and a tile stays in the cache.
-    std::int64_t channels_of_task() const {
-        if (!cells_out_ || a_.turned) return line_;
+    // The channels of a task that reads in place: a multiple of what the kernel processes at once, such that
+    // each thread has some and a tile stays in the cache.
+    std::int64_t channels_in_place() const {
         const std::int64_t at_once = most_lines * line_, regions = std::int64_t(regions_.size());
         const std::int64_t blocks = a_.threads == 1 ? 1 : (4 * a_.threads + regions - 1) / regions;
-        const std::int64_t room = near_bytes / (std::int64_t(a_.bins_y) * a_.bins_x * sizeof(Sum));
+        const std::int64_t room = near_bytes / (bins_ * sizeof(Sum));
         const std::int64_t wanted = std::min(room, (a_.shape[1] + blocks - 1) / blocks);
         const std::int64_t times = std::max<std::int64_t>((wanted + at_once - 1) / at_once, 1);
         return std::min(times * at_once, a_.shape[1]);
@@ -354,10 +402,14 @@ private:
     const Arguments& a_;
     const Kernel& kernel_;
     const std::int64_t size_, line_;  // bytes of an element, elements of a cache line
+    Arguments call_;      // as the kernel is told: if planned by bin, each is a box
+    const std::int64_t bins_, most_taps_;  // of a batch; both axes' taps take memory if boxes are turned
     const int own_bins_;              // how many bins have channels of their own
     const bool cells_out_;            // a bin's channels are neighbours in the output
     const bool reads_in_place_;       // a cell's channels are neighbours too, and of the output's type
     std::int64_t end_ = 0;            // the box after the last that was planned
+    bool by_bin_ = false;             // that box is planned bin by bin,
+    std::int64_t bin_ = 0;            // from here on
     std::vector<Chunk<Sum>> chunks_;
     std::vector<const Unit*> order_;
     std::vector<Box> boxes_;

@@ -37,12 +37,12 @@ __attribute__((always_inline)) inline void reduce(Accumulators<Sum, groups, vect
     const Sum* const weights = static_cast<const Sum*>(axis.weight);
     for (; tap < end; ++tap) {
         const Sum weight = weights[tap];
-        const std::ptrdiff_t cell = axis.cell[tap];
+        const std::ptrdiff_t index = axis.index[tap];
 #pragma GCC unroll 8
         for (int g = 0; g < groups; ++g)
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v)
-                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(cell, g, v));
+                acc[g][v] = Taps<reduction>::with_tap(acc[g][v], weight, load_tap(index, g, v));
     }
 }
 
@@ -55,16 +55,14 @@ __attribute__((noinline)) void reduce_long(Accumulators<Sum, groups, vectors>& a
         fill(more, Taps<reduction>::template start<Sum>);
         reduce<reduction, Sum>(more, axis, tap, std::min(tap + segment, end), load_tap);
         for (int g = 0; g < groups; ++g)
-            for (int v = 0; v < vectors; ++v)
-                acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
+            for (int v = 0; v < vectors; ++v) acc[g][v] = Taps<reduction>::combined(acc[g][v], more[g][v]);
     }
 }
 
 // A row of any length. Accumulators stay in registers only if they are not passed to a function.
 template <Reduction reduction, class Sum, int groups, int vectors, class Load>
-__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc,
-                                                      const Axis& axis, int row, int segment, Sum start,
-                                                      Load load_tap) {
+__attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, vectors>& acc, const Axis& axis,
+                                                      int row, int segment, Sum start, Load load_tap) {
     const int tap = axis.row_ptr[row], end = axis.row_ptr[row + 1];
     fill(acc, start);
     if (__builtin_expect(end - tap <= segment, true))
@@ -76,20 +74,6 @@ __attribute__((always_inline)) inline void reduce_row(Accumulators<Sum, groups, 
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) acc[g][v] = whole[g][v];
 }
-
-// Some vectors of a cell, from `channel` on. The last may overlap the one before it, so that cells need
-// not be whole vectors.
-template <int n>
-struct Vectors {
-    static constexpr int count = n;
-    int channel, last;  // the first vector's channel in the cell; the last one's, counted from there
-    int before;         // channels in the vectors before these, if none overlapped
-
-    template <class Sum>
-    std::ptrdiff_t at(int v) const {
-        return n > 1 && v + 1 == n ? last : v * width<Sum>;
-    }
-};
 
 // The scanlines of a map or panel: where cell (0, 0) is or would be, and bytes from one to the next.
 struct Scanlines {
@@ -113,8 +97,8 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
         const char* from[columns];
 #pragma GCC unroll 8
         for (int g = 0; g < columns; ++g) from[g] = map.at + box.column[column + g];
-        const auto load_tap = [&](std::ptrdiff_t cell, int g, int v) {
-            return load<Sum>(reinterpret_cast<const Element*>(from[g] + cell * map.next) + some.template at<Sum>(v));
+        const auto load_tap = [&](std::ptrdiff_t scanline, int g, int v) {
+            return load<Sum>(reinterpret_cast<const Element*>(from[g] + scanline * map.next) + some.template at<Sum>(v));
         };
         for (int r = 0; r < rows; ++r) {
             Accumulators<Sum, columns, vectors> acc;
@@ -143,8 +127,8 @@ struct Bins {
 // Across: bins become R_y · F · R_xᵀ, from as many row buffers as there are rows. For the maximum over
 // samples the rows belong to one bin, otherwise each to a bin of its own.
 template <Reduction reduction, int rows, int vectors, class Sum, class To, class From>
-__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers, Vectors<vectors> some,
-                                      const Axis& axis, Sum start, bool continues) {
+__attribute__((noinline)) void across(Bins<To> to, const From* row_buffers, Vectors<vectors> some, const Axis& axis,
+                                      Sum start, bool continues) {
     const Axis x = axis;  // a copy, which no store to bins can alias
     constexpr bool of_samples = reduction == Reduction::sample_maximum;
     const auto load_tap = [&](std::ptrdiff_t column, int r, int v) {
@@ -193,20 +177,31 @@ public:
         : task_(task),
           call_(*task.call),
           region_(*task.region),
-          map_(region_.map + task.bin * call_.own_channels + task.first_channel * call_.strides[1]),
-          read_{map_, call_.strides[2]},
-          vectors_((task.channels + width<Sum> - 1) / width<Sum>),
-          last_(task.out_cells ? std::max(task.channels - width<Sum>, 0) : (vectors_ - 1) * width<Sum>),
           pitch_(task.out_cells && !call_.turned ? std::max(task.channels, width<Sum>) : lanes<Element>),
           bins_y_(call_.own_channels ? 1 : call_.bins_y),
           bins_x_(call_.own_channels ? 1 : call_.bins_x),
-          rows_together_(region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators))) {}
+          channels_of_panel_(region_.lines ? region_.lines * lanes<Element> : task.channels),
+          panels_((task.channels + channels_of_panel_ - 1) / channels_of_panel_) {}
 
     void run() {
-        if (region_.lines)
-            read_ = {task_.panel - region_.y * region_.pitch - region_.x * region_.lines * line_bytes, region_.pitch};
-        if (region_.lines && !region_.in_bands) pack<Element>(task_, map_);
-        for (int i = 0; i < region_.count; ++i) pool_box(region_.boxes + i);
+        for (int i = 0; i < panels_; ++i) {
+            take_panel(i);
+            if (region_.lines && !region_.in_bands) pack<Element>(call_, region_, map_, panel_, channels_);
+        }
+        const int together = panels_ > 1 ? task_.tiles : 1;
+        for (int first = 0; first < region_.count; first += together) {
+            const Box* const boxes = region_.boxes + first;
+            const int count = std::min(together, region_.count - first);
+            // From the last panel on: its channels may not fill a vector, and write over the tile's next cell.
+            for (int i = panels_; i--;) {
+                if (panels_ > 1) take_panel(i);
+                for (int b = 0; b < count; ++b) pool_box(boxes + b, task_.tile + b * task_.tile_bytes);
+            }
+            for (int b = 0; panels_ > 1 && b < count; ++b) {
+                take_box(boxes + b, task_.tile + b * task_.tile_bytes);
+                write_cells();
+            }
+        }
         if (task_.streams) finish_streams();
     }
 
@@ -223,10 +218,27 @@ private:
         return std::max(1, rows / (of_samples && vectors > 1 ? 2 : 1));
     }
 
-    void pool_box(const Box* box) {
-        box_ = box;
-        Box own;
-        if (call_.own_channels) box_ = &(own = own_bin(*box));
+    // The panel with some of the task's channels: all that is read, until another is taken.
+    void take_panel(int i) {
+        first_channel_ = i * channels_of_panel_;
+        channels_ = std::min(channels_of_panel_, task_.channels - first_channel_);
+        map_ = region_.map + task_.bin * call_.own_channels + (task_.first_channel + first_channel_) * call_.strides[1];
+        panel_ = task_.panel + i * region_.height * region_.pitch;
+        read_ = {map_, call_.strides[2]};
+        if (region_.lines)
+            read_ = {panel_ - region_.y * region_.pitch - region_.x * region_.lines * line_bytes, region_.pitch};
+        vectors_ = (channels_ + width<Sum> - 1) / width<Sum>;
+        last_ = task_.out_cells && panels_ == 1 ? std::max(channels_ - width<Sum>, 0) : (vectors_ - 1) * width<Sum>;
+        rows_together_ = region_.in_bands ? 1 : rows_of(std::min(vectors_, most_accumulators));
+    }
+
+    void take_box(const Box* box, char* tile) {
+        tile_ = tile;
+        box_ = call_.own_channels ? &(own_ = own_bin(*box)) : box;
+    }
+
+    void pool_box(const Box* box, char* tile) {
+        take_box(box, tile);
         if (!task_.out_cells) {
             pool_into(tile_bins<Sum>());
             return write_planes();
@@ -235,11 +247,10 @@ private:
         char* const to = box_->out + task_.first_channel * size;
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
-        if (fits && !of_samples && !box->flagged && !call_.turned && task_.channels >= width<Sum>)
-            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size,
-                                           task_.streams});
+        if (panels_ == 1 && fits && !of_samples && !box->flagged && !call_.turned && channels_ >= width<Sum>)
+            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size, task_.streams});
         pool_into(tile_bins<Cell>());
-        write_cells();
+        if (panels_ == 1) write_cells();
     }
 
     // The only bin that the task's channels are for.
@@ -254,14 +265,14 @@ private:
         }
         const int begin = box.x.row_ptr[box.x.bin_ptr[0]], end = box.x.row_ptr[box.x.bin_ptr[1]];
         if (begin == end || region_.in_bands) return box;
-        box.first_column = box.x.cell[begin] / column_block * column_block;
-        box.columns = (box.x.cell[end - 1] / column_block + 1) * column_block;
+        box.first_column = box.x.index[begin] / column_block * column_block;
+        box.columns = (box.x.index[end - 1] / column_block + 1) * column_block;
         return box;
     }
 
     template <class To>
     Bins<To> tile_bins() const {
-        return {reinterpret_cast<To*>(task_.tile), pitch_, box_->x.bins * pitch_, false};
+        return {reinterpret_cast<To*>(tile_) + first_channel_, pitch_, box_->x.bins * pitch_, false};
     }
 
     template <class To>
@@ -299,7 +310,7 @@ private:
 
     template <int n, int vectors, class To>
     __attribute__((always_inline)) void pool_across(int rows, Bins<To> to, const Sum* buffers, Vectors<vectors> some,
-                     bool continues) {
+                                                    bool continues) {
         if constexpr (n > 1)
             if (rows < n) return pool_across<n - 1>(rows, to, buffers, some, continues);
         const Sum start = Sum(reduction == Reduction::sum ? 0.0 : call_.convention.maximum_start);
@@ -312,7 +323,7 @@ private:
         constexpr int vectors = lanes<Element> / width<Sum>;
         const Bins<To> row = to;
         if (!region_.in_bands)
-            across<reduction, 1>(to, reinterpret_cast<const Element*>(task_.panel),
+            across<reduction, 1>(to, reinterpret_cast<const Element*>(panel_),
                                  Vectors<vectors>{0, (vectors - 1) * width<Sum>, 0}, box_->x, Sum(0), false);
         for (int bin = 0; region_.in_bands && bin < box_->x.bins; ++bin, to.at += to.next) {
             fill_in_bands(box_->x, box_->x.bin_ptr[bin]);
@@ -335,9 +346,9 @@ private:
             std::int32_t scanline[longest_sum];
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
-                const char* const from = map_ + box_->y.cell[tap + t] * call_.strides[2];
-                pack_scanline<Element>(task_, task_.panel + t * region_.pitch,
-                                       call_.turned ? from + box_->x.cell[tap + t] * call_.strides[3] : from);
+                const char* const from = map_ + box_->y.index[tap + t] * call_.strides[2];
+                pack_scanline<Element>(call_, region_, panel_ + t * region_.pitch,
+                                       call_.turned ? from + box_->x.index[tap + t] * call_.strides[3] : from, channels_);
             }
             const std::int32_t row_ptr[] = {0, taps};
             const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(axis.weight) + tap, nullptr, nullptr};
@@ -387,7 +398,7 @@ private:
     void write_cells() {
         const std::ptrdiff_t channels = task_.channels, bytes = channels * size;
         const int bins = bins_y_ * bins_x_;
-        const char* from = task_.tile;
+        const char* from = tile_;
         if (!std::is_same_v<Element, Cell> || pitch_ != channels) {
             const Cell* cell = reinterpret_cast<const Cell*>(from);
             Element* to = reinterpret_cast<Element*>(task_.staged);
@@ -409,10 +420,10 @@ private:
     __attribute__((noinline)) void write_planes() {
         constexpr int n = width<Sum>, pitch = lanes<Element>;
         const int bins = bins_y_ * bins_x_;
-        const Sum* const tile = reinterpret_cast<const Sum*>(task_.tile);
+        const Sum* const tile = reinterpret_cast<const Sum*>(tile_);
         Element* planes = reinterpret_cast<Element*>(task_.staged);
         int bin = 0;
-        for (; bins - bin >= std::min(bins, n / 4 + 1); bin += n) {
+        for (; bins - bin > n / 4; bin += n) {
             // With fewer bins than a vector has numbers, a channel writes into the next one's place,
             // which is then written again.
             const int first = std::max(0, std::min(bin, bins - n));
@@ -445,13 +456,17 @@ private:
     const Task& task_;
     const Arguments& call_;
     const Region& region_;
-    const char* const map_;
-    Scanlines read_;              // of the map or the panel
-    const int vectors_, last_;    // of a cell; the channel at which the last vector begins
     const std::ptrdiff_t pitch_;  // of the tile: numbers from one bin to the next
     const int bins_y_, bins_x_;   // of the output, for these channels
-    const int rows_together_;
+    const int channels_of_panel_, panels_;
+    int first_channel_ = 0, channels_ = 0;  // of the panel, counted from the task's first
+    const char* map_ = nullptr;             // its channels of the window's cell (0, 0)
+    char *panel_ = nullptr, *tile_ = nullptr;
+    Scanlines read_{};           // of the map or the panel
+    int vectors_ = 0, last_ = 0;  // of a cell; the channel at which the last vector begins
+    int rows_together_ = 1;
     const Box* box_ = nullptr;
+    Box own_{};  // if the task is for one of its bins
 };
 
 template <class Element>

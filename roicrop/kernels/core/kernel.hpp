@@ -90,14 +90,16 @@ struct Arguments {
 struct Axis {
     int bins;
     const std::int32_t *bin_ptr, *row_ptr;
-    std::int32_t* cell;           // of each tap; along x a column's number
+    // Of each tap, the entry of what its pass reads: going down a scanline; going across an entry of the row
+    // buffer, or a cell of the panel if that is the row buffer.
+    std::int32_t* index;
     const void* weight;           // double for Element::real64, else float
     const std::uint8_t* is_void;  // by bin: no sample and no cell
     const std::uint8_t* zero;     // by bin: a maximum considers 0 too
 };
 
-// All bins of a turned box belong to x, whose taps index cells of the panel. If the panel has no room for the
-// box, y and x give the row and the column of each tap's cell.
+// All bins of a turned box belong to x, and it has no row buffer but the panel. If that has no room for the box,
+// y and x index the scanline and the column of each tap's cell.
 struct Box {
     Axis y, x;
     std::int64_t* column;        // bytes to each cell along x that is read, in order, the last repeated
@@ -112,7 +114,8 @@ struct Region {
     const char* map;          // channel 0 of the window's cell (0, 0)
     const Box* boxes;
     int count;
-    int lines;                // cache lines per cell of the panel; 0: the map is read in place
+    int channels;             // of each task
+    int lines;                // cache lines per cell of a panel; 0: the map is read in place
     int y, x, height, width;  // of the rectangle, in cells
     std::ptrdiff_t pitch;     // bytes from one scanline of the panel to the next
     const std::uint8_t* scanlines;  // which scanlines of the rectangle some box reads
@@ -128,6 +131,8 @@ struct Task {
     const Region* region;
     int first_channel, channels;
     int bin;  // if each bin has channels of its own
+    int tiles;  // of so many boxes are filled from one panel, then from the next
+    std::ptrdiff_t tile_bytes;
 };
 
 struct Kernel {

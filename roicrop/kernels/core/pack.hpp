@@ -78,56 +78,55 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     }
 }
 
-// Cells of a channels-last map are so far apart that the processor does not prefetch them.
+// Cells of a channels-last map are so far apart that the processor does not prefetch them. What a last
+// line has of the cells after it is never used.
 inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::ptrdiff_t next, int bytes,
                        int columns) {
-    constexpr int ahead = 16, piece = 16;
+    constexpr int ahead = 16;
+    const std::ptrdiff_t lines = (bytes + line_bytes - 1) / line_bytes * line_bytes;
     for (int x = 0; x < columns; ++x, to += to_next, from += next) {
         for (int i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * next + i);
         int i = 0;
-        for (; i + line_bytes <= bytes; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
-        for (; i + piece <= bytes; i += piece) std::memcpy(to + i, from + i, piece);
-        std::memcpy(to + i, from + i, std::size_t(bytes - i));
+        const std::ptrdiff_t end = next * (columns - x) >= lines ? lines : bytes / line_bytes * line_bytes;
+        for (; i < end; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
+        if (i < bytes) std::memcpy(to + i, from + i, std::size_t(bytes - i));
     }
 }
 
 // One scanline of a region, from the map's scanline at `from`.
 template <class Element>
-void pack_scanline(const Task& task, char* to, const char* from) {
-    const Region& region = *task.region;
-    const Number number = task.call->number;
-    const std::ptrdiff_t cell = region.lines * line_bytes, channel = task.call->strides[1], x = task.call->strides[3];
+void pack_scanline(const Arguments& call, const Region& region, char* to, const char* from, int channels) {
+    const Number number = call.number;
+    const std::ptrdiff_t cell = region.lines * line_bytes, channel = call.strides[1], x = call.strides[3];
     const bool same = is_element<Element>(number), neighbours = x == number.bytes && region.lines == 1;
     Element* const cells = reinterpret_cast<Element*>(to);
     from += region.x * x;
     if (same && channel == number.bytes)
-        return copy_cells(to, cell, from, x, task.channels * number.bytes, region.width);
+        return copy_cells(to, cell, from, x, channels * number.bytes, region.width);
     if (same && neighbours)
-        return pack_planes<Element>(cells, from, channel, task.channels, region.width);
+        return pack_planes<Element>(cells, from, channel, channels, region.width);
     const Gather gather = gather_of(number);
     if (!neighbours) {
         for (int i = 0; i < region.width; ++i)
-            gather(to + i * cell, from + i * x, channel, task.channels, number.swapped);
+            gather(to + i * cell, from + i * x, channel, channels, number.swapped);
         return;
     }
     for (int i = 0; i < region.width; i += pack_block) {
         const int columns = std::min(pack_block, region.width - i);
         alignas(line_bytes) Element block[lanes<Element>][pack_block];
-        for (int c = 0; c < task.channels; ++c)
+        for (int c = 0; c < channels; ++c)
             gather(block[c], from + i * x + c * channel, x, columns, number.swapped);
         pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
-                                  sizeof block[0], task.channels, columns);
+                                  sizeof block[0], channels, columns);
     }
 }
 
 // Packs the part of a region that boxes read.
 template <class Element>
-void pack(const Task& task, const char* map) {
-    const Region& region = *task.region;
+void pack(const Arguments& call, const Region& region, const char* map, char* panel, int channels) {
     for (int y = 0; y < region.height; ++y)
         if (region.scanlines[y])
-            pack_scanline<Element>(task, task.panel + y * region.pitch,
-                                   map + (region.y + y) * task.call->strides[2]);
+            pack_scanline<Element>(call, region, panel + y * region.pitch, map + (region.y + y) * call.strides[2], channels);
 }
 
 }  // namespace

@@ -45,6 +45,10 @@ struct AxisPlan {
         cells.push_back(std::int32_t(cell));
         weights.push_back(weight);
     }
+    void reserve(std::size_t taps) {
+        cells.reserve(cells.size() + taps);
+        weights.reserve(weights.size() + taps);
+    }
     void end_row() { row_ptr.push_back(std::int32_t(cells.size())); }
     void end_bin(bool void_, bool considers_zero) {
         bin_ptr.push_back(std::int32_t(row_ptr.size() - 1));

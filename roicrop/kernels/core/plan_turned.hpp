@@ -16,25 +16,41 @@ class TurnedPlanner {
 public:
     explicit TurnedPlanner(const Arguments& a)
         : a_(a),
-          width_(a.map_size[1]),
           y_(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
           x_(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
     // All bins belong to x, whose taps give columns of the map; y's give the rows. Returns whether bins are void.
     bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box) {
+        return append(to_y, to_x, box, 0, a_.bins_y * a_.bins_x);
+    }
+
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box, int first_bin, int end_bin) {
         const Sum* const n = static_cast<const Sum*>(a_.turned) + box * 8;
         const std::int64_t count_y = a_.counts[box * 2], count_x = a_.counts[box * 2 + 1];
         const Roi<Sum> roi_y{n[0], 0, 0, n[1], 0, count_y}, roi_x{n[2], 0, 0, n[3], 0, count_x};
         const bool is_void = count_y * count_x == 0;
-        for (int bin = 0; bin < a_.bins_y * a_.bins_x; ++bin) {
-            shares_.clear();
-            for (std::int64_t i = 0; i < count_y; ++i)
-                for (std::int64_t j = 0; j < count_x; ++j) {
-                    const Sum v = y_.position(roi_y, bin / a_.bins_x, i);
-                    const Sum u = x_.position(roi_x, bin % a_.bins_x, j);
-                    share(v * n[4] - u * n[5] + n[6], v * n[5] + u * n[4] + n[7]);
-                }
-            append_sums(to_y, to_x, double(count_y * count_x));
+        for (int bin = first_bin; bin < end_bin; ++bin) {
+            const auto with_sample = [&](std::int64_t i, std::int64_t j, auto take) {
+                const Sum v = y_.position(roi_y, bin / a_.bins_x, i), u = x_.position(roi_x, bin % a_.bins_x, j);
+                take(v * n[4] - u * n[5] + n[6], v * n[5] + u * n[4] + n[7]);
+            };
+            if (!is_void) {
+                // Positions are monotone along both axes, so that samples at the corners bound all others.
+                Range rows, columns;
+                for (int corner = 0; corner < 4; ++corner)
+                    with_sample(corner / 2 ? count_y - 1 : 0, corner % 2 ? count_x - 1 : 0, [&](Sum y, Sum x) {
+                        rows.add(around(y, a_.map_size[0]));
+                        columns.add(around(x, a_.map_size[1]));
+                    });
+                const auto cells = std::size_t(rows.size() * columns.size());
+                sums_.resize(std::max(sums_.size(), cells));
+                // Memory that is not used costs nothing; a vector that grows is copied.
+                if (cells > many) to_y.cells.reserve(to_y.cells.size() + cells), to_x.reserve(cells);
+                for (std::int64_t i = 0; i < count_y; ++i)
+                    for (std::int64_t j = 0; j < count_x; ++j)
+                        with_sample(i, j, [&](Sum y, Sum x) { add_sample(rows, columns, y, x); });
+                append_sums(to_y, to_x, rows, columns, double(count_y * count_x));
+            }
             to_x.end_row();
             to_x.end_bin(is_void, false);
         }
@@ -43,45 +59,42 @@ public:
     }
 
 private:
-    struct Share {
-        std::int64_t cell;
-        double weight;
-    };
+    static constexpr std::size_t many = 1 << 16;
 
-    // The weights of a sample for the cells around it.
-    void share(Sum at_y, Sum at_x) {
+    // The cells that a sample may read; all, if it is NaN.
+    static Range around(Sum position, std::int64_t size) {
+        const Sum last = Sum(size - 1);
+        return {std::int32_t(position > 1 ? std::min(std::floor(position), last) - 1 : 0),
+                std::int32_t(position < last ? std::max(std::floor(position) + 2, Sum(1)) : Sum(size))};
+    }
+
+    // Add the weights of a sample for the cells around it.
+    void add_sample(Range rows, Range columns, Sum at_y, Sum at_x) {
         if (!y_.in_range(at_y) || !x_.in_range(at_x)) return;
         const auto y = y_.read(at_y, 1.0), x = x_.read(at_x, 1.0);
         for (int i = 0; i < 4; ++i) {
             const double weight = (i / 2 ? y.weight_high : y.weight_low) * (i % 2 ? x.weight_high : x.weight_low);
-            if (weight != 0) shares_.push_back({(i / 2 ? y.high : y.low) * width_ + (i % 2 ? x.high : x.low), weight});
+            if (weight != 0)
+                sums_[std::size_t(((i / 2 ? y.high : y.low) - rows.begin) * columns.size() +
+                                  (i % 2 ? x.high : x.low) - columns.begin)] += weight;
         }
     }
 
-    // The total weight of each cell, in the order of the cells.
-    void append_sums(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, double samples) {
-        constexpr std::size_t few = 64;  // this many are sorted without the memory of std::stable_sort
-        const auto before = [](const Share& a, const Share& b) { return a.cell < b.cell; };
-        if (shares_.size() > few)
-            std::stable_sort(shares_.begin(), shares_.end(), before);
-        else
-            for (auto at = shares_.begin(); at != shares_.end(); ++at)
-                std::rotate(std::upper_bound(shares_.begin(), at, *at, before), at, at + 1);
-        for (auto at = shares_.begin(); at != shares_.end();) {
-            const std::int64_t cell = at->cell, y = cell / width_;
-            double sum = 0;
-            for (; at != shares_.end() && at->cell == cell; ++at) sum += at->weight;
-            const Sum weight = Sum(sum / samples);
-            if (weight == 0) continue;
-            to_y.cells.push_back(std::int32_t(y));
-            to_x.tap(cell - y * width_, weight);
-        }
+    void append_sums(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, Range rows, Range columns, double samples) {
+        auto sum = sums_.begin();
+        for (std::int32_t y = rows.begin; y < rows.end; ++y)
+            for (std::int32_t x = columns.begin; x < columns.end; ++x, ++sum) {
+                if (*sum == 0) continue;
+                const Sum weight = Sum(std::exchange(*sum, 0.0) / samples);
+                if (weight == 0) continue;
+                to_y.cells.push_back(y);
+                to_x.tap(x, weight);
+            }
     }
 
     const Arguments& a_;
-    const std::int64_t width_;  // of the map
     const AxisPlanner<Sum> y_, x_;
-    std::vector<Share> shares_;
+    std::vector<double> sums_;  // by cell of a bin's bounding box, zeros between bins
 };
 
 // Calls `with` with the planner for a call's boxes.

@@ -60,6 +60,20 @@ inline Vector<Sum> splat(Sum value) {
     return value - Vector<Sum>{};
 }
 
+// Some vectors of a cell, from `channel` on. The last may overlap the one before it, so that cells need
+// not be whole vectors.
+template <int n>
+struct Vectors {
+    static constexpr int count = n;
+    int channel, last;  // the first vector's channel in the cell; the last one's, counted from there
+    int before;         // channels in the vectors before these, if none overlapped
+
+    template <class Sum>
+    std::ptrdiff_t at(int v) const {
+        return n > 1 && v + 1 == n ? last : v * width<Sum>;
+    }
+};
+
 // The compiler's own binary16: it converts without instructions for that, too.
 #if defined(__ARM_FP16_FORMAT_IEEE)
 using Binary16 = __fp16;
@@ -71,11 +85,6 @@ using Binary16 = _Float16;
 template <class Sum>
 inline Vector<Sum> load(const Sum* from) {
     return load_run<Sum, width<Sum>>(from);
-}
-
-template <class Sum>
-inline void store(Sum* to, Vector<Sum> v) {
-    store_run<Sum, width<Sum>>(to, v);
 }
 
 template <class Sum>
@@ -93,27 +102,44 @@ inline Vector<Sum> load(const half* from) {
 #endif
 }
 
-// Rounded to the nearest, ties to even.
+// Sums as elements: the same, or rounded to the nearest half, ties to even.
+template <class Element, class V>
+inline auto elements(V sums) {
+    if constexpr (!std::is_same_v<Element, half>) {
+        return sums;
+    } else {
 #if defined(__AVX512F__)
-inline __m256i halves(Vector<float> v) {
-    return _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
-}
+        return (Run<half, 16>)_mm512_cvtps_ph((__m512)sums, _MM_FROUND_TO_NEAREST_INT);
 #elif defined(__AVX2__)
-inline __m128i halves(Vector<float> v) {
-    return _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
-}
-#endif
-
-inline void store(half* to, Vector<float> v) {
-#if defined(__AVX512F__)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(v));
-#elif defined(__AVX2__)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(v));
+        return (Run<half, 8>)_mm256_cvtps_ph((__m256)sums, _MM_FROUND_TO_NEAREST_INT);
 #else
-    Binary16 halves[width<float>];
-    for (int i = 0; i < width<float>; ++i) halves[i] = Binary16(v[i]);
-    std::memcpy(to, halves, sizeof halves);
+        Binary16 rounded[width<float>];
+        for (int i = 0; i < width<float>; ++i) rounded[i] = Binary16(sums[i]);
+        return load_run<half, width<float>>(rounded);
 #endif
+    }
+}
+
+template <class Element, class V>
+inline void store(Element* to, V sums) {
+    store_run<Element, sizeof(V) / sizeof(sums[0])>(to, elements<Element>(sums));
+}
+
+// To memory, bypassing the caches: best for data larger than they are. `to` is aligned for a vector.
+template <class Element, class V>
+inline void stream(Element* to, V sums) {
+    const auto all = elements<Element>(sums);
+    float* const at = reinterpret_cast<float*>(to);
+#if defined(__AVX512F__)
+    if constexpr (sizeof all == 64) return _mm512_stream_ps(at, (__m512)all);
+#endif
+#if defined(__AVX2__)
+    if constexpr (sizeof all == 32) return _mm256_stream_ps(at, (__m256)all);
+#endif
+#if defined(__SSE2__)
+    if constexpr (sizeof all == 16) return _mm_stream_ps(at, (__m128)all);
+#endif
+    store(to, sums);
 }
 
 // The larger of each pair, in one instruction; NaN in `v` never wins.
@@ -143,30 +169,6 @@ struct Taps {
         return larger(value, so_far);
     }
 };
-
-// To memory, bypassing the caches: best for data larger than they are. `to` is aligned for a vector.
-template <class Sum>
-inline void stream(Sum* to, Vector<Sum> v) {
-#if defined(__AVX512F__)
-    _mm512_stream_ps(reinterpret_cast<float*>(to), (__m512)v);
-#elif defined(__AVX2__)
-    _mm256_stream_ps(reinterpret_cast<float*>(to), (__m256)v);
-#elif defined(__SSE2__)
-    _mm_stream_ps(reinterpret_cast<float*>(to), (__m128)v);
-#else
-    store(to, v);
-#endif
-}
-
-inline void stream(half* to, Vector<float> v) {
-#if defined(__AVX512F__)
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves(v));
-#elif defined(__AVX2__)
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to), halves(v));
-#else
-    store(to, v);
-#endif
-}
 
 // Copy to memory.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
@@ -199,21 +201,15 @@ template <class Number>
 constexpr int piece = 16 / int(sizeof(Number));
 
 // Pieces from at(first), at(first + step) and so on, side by side in one vector.
-template <class Number, int n, class At>
-inline Run<Number, n> load_pieces(At at, int first, int step) {
+template <class Number, int n, class At, int... i>
+inline Run<Number, n> load_pieces(At at, int first, int step, std::integer_sequence<int, i...>) {
     if constexpr (n == piece<Number>) {
         return load_run<Number, n>(at(first));
     } else {
-        const auto low = load_pieces<Number, n / 2>(at, first, step);
-        const auto high = load_pieces<Number, n / 2>(at, first + n / 2 / piece<Number> * step, step);
-#if defined(__AVX512F__)
-        if constexpr (sizeof low == 32)
-            return (Run<Number, n>)_mm512_insertf64x4(_mm512_castpd256_pd512((__m256d)low), (__m256d)high, 1);
-#endif
-#if defined(__AVX2__)
-        if constexpr (sizeof low == 16)
-            return (Run<Number, n>)_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)low), (__m128)high, 1);
-#endif
+        constexpr auto half_order = std::make_integer_sequence<int, n / 2>{};
+        const auto low = load_pieces<Number, n / 2>(at, first, step, half_order);
+        return __builtin_shufflevector(
+            low, load_pieces<Number, n / 2>(at, first + n / 2 / piece<Number> * step, step, half_order), i...);
     }
 }
 
@@ -232,7 +228,7 @@ inline void transpose(At at, Put put) {
     constexpr auto order = std::make_integer_sequence<int, n>{};
     Run<Number, n> block[k];
 #pragma GCC unroll 8
-    for (int i = 0; i < k; ++i) block[i] = load_pieces<Number, n>(at, i, k);
+    for (int i = 0; i < k; ++i) block[i] = load_pieces<Number, n>(at, i, k, order);
 #pragma GCC unroll 3
     for (int stage = 1; stage < k; stage *= 2) {
         Run<Number, n> next[k];
