@@ -42,6 +42,8 @@ class Array:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about headers that Python 2 wrote
             self.shape, self._fortran, self.dtype = _HEADERS[version](stream)
+        if any(side < 0 for side in self.shape):
+            raise ValueError(f"its shape is {self.shape}")
         self._start = stream.tell()
         self.ndim, self.size = len(self.shape), math.prod(self.shape)
         bytes_here, due = size - self._start, self.size * self.dtype.itemsize
