@@ -104,10 +104,11 @@ class Processes:
         They are not forked from this process, which uses HDF5 and threads.
         """
         if _METHOD == "forkserver":
-            from multiprocessing import forkserver
+            from multiprocessing import forkserver, resource_tracker
 
             forkserver.set_forkserver_preload(list(modules))
             sys.warnoptions.append(_OF_LEFTOVERS)  # what helps pools inherits these
+            resource_tracker.ensure_running()  # first: it unblocks signals
             with _group_signals_blocked():
                 forkserver.ensure_running()
             sys.warnoptions.remove(_OF_LEFTOVERS)

@@ -217,6 +217,26 @@ def test_ctrl_c_that_comes_while_python_drops_exceptions_is_not_lost() -> None:
     assert (done.returncode, done.stderr) == (130, "roicrop: stopped by Ctrl-C\n")
 
 
+IN_A_HELPER = """
+import os
+from roicrop.crews import Processes
+
+if __name__ == "__main__":
+    Processes.prepare(["interrupted"])
+    with Processes(1).executor() as crew:
+        print(crew.submit(os.path.basename, "a/done").result())
+"""
+
+
+def test_ctrl_c_while_the_processes_of_a_batch_begin_is_for_its_first_one() -> None:
+    Path("interrupted.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    Path("helped.py").write_text(IN_A_HELPER)
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    code = [sys.executable, "helped.py"]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
 IN_PYTHON = """
 import numpy as np, roicrop
 boxes = np.tile(np.array([[0, 0, 0, 90, 90]], "f4"), (20_000, 1))
