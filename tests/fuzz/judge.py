@@ -107,7 +107,7 @@ def _failures(case: Case, said: str, status: int) -> list[str]:
     most = 20 if case.arguments[0] in ("batch", "inspect") else 1  # a line a row, or a file
     if status in (1, 2) and not 1 <= len(errors) <= most:
         failures.append(f"{len(errors)} lines of error")
-    too_much = len(said) > _MOST_TEXT and "--json" not in case.arguments
+    too_much = len(said) > _MOST_TEXT and not {"--json", "csv"} & {*case.arguments}
     if any(len(line) > _LONGEST_LINE for line in errors) or too_much:
         failures.append("a message too long to read")
     left = {path.name for path in case.folder.rglob("*") if path.is_file()} - case.inputs
