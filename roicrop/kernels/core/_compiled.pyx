@@ -98,7 +98,7 @@ WORK_AT_ONCE = 1 << 31
 
 def crop(features, image_index, boxes, out, *, convention, spatial_scale, threads,
          map_size=None, origin=(0, 0), places=None, rows=None):
-    """Pool every box into `out`: see `roicrop.kernels.Core`."""
+    """Pool every box into `out`: see `roicrop.kernels.crop`."""
     cdef Arguments a
     cdef int d
     kept = _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
