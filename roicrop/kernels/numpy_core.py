@@ -58,16 +58,17 @@ def crop(
     Raises ValueError if a box reads a cell that the window lacks.
     """
     height, width = map_size or features.shape[2:]
-    at_once = _boxes_at_once((height, width), out, convention)
+    size, bins, dtype = (height, width), (out.shape[2], out.shape[3]), boxes.dtype.type
+    at_once = _boxes_at_once(size, out, convention)
     for start in range(0, len(boxes), at_once):
         block = slice(start, start + at_once)
         planned = plan(
             boxes[block],
-            (height, width),
-            (out.shape[2], out.shape[3]),
+            size,
+            bins,
             convention=convention,
             spatial_scale=spatial_scale,
-            dtype=boxes.dtype.type,
+            dtype=dtype,
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):
@@ -90,7 +91,7 @@ class _Window(NamedTuple):
     y: _Places
     x: _Places
 
-    def at(self, y: NDArray[Any], x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def at(self, y: _Cells, x: _Cells) -> tuple[_Cells, _Cells]:
         """The rows and columns of the map that a box reads, as rows and columns of the window."""
         placed = [
             places[cells] if isinstance(places, np.ndarray) else cells - places
@@ -103,6 +104,7 @@ class _Window(NamedTuple):
 
 
 _Places = int | NDArray[np.int32]
+_Cells = NDArray[Any]  # integers
 
 
 def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
@@ -169,14 +171,11 @@ def _pool_box(window: _Window, y: Rows, x: Rows, row: Convention, out: Float) ->
 
 
 def _pool(
-    blocks: list[Float],
-    y: Rows,
-    x: Rows,
-    places: tuple[NDArray[Any], NDArray[Any]],
-    row: Convention,
+    blocks: list[Float], y: Rows, x: Rows, places: tuple[_Cells, _Cells], row: Convention
 ) -> Float:
     """Of some channels, from blocks of columns side by side. places: there, of the bins' cells."""
-    over_taps = np.fmax if _takes_maximum_of_taps(row) else np.add
+    of_samples = row.kind != "cell" and row.reduction != "corner-max"
+    over_taps = np.add if row.mode == "avg" or of_samples else np.fmax
     parts = [_cells_to_rows(block, y, places[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
     rows = _cells_to_rows(rows, x, places[1], over_taps, axis=2)
@@ -189,14 +188,8 @@ def _pool(
     return pooled
 
 
-def _takes_maximum_of_taps(convention: Convention) -> bool:
-    if convention.kind == "cell":
-        return convention.mode == "max"
-    return convention.reduction == "corner-max"
-
-
 def _cells_to_rows(
-    values: Float, rows: Rows, places: NDArray[Any], over_taps: np.ufunc, *, axis: int
+    values: Float, rows: Rows, places: _Cells, over_taps: np.ufunc, *, axis: int
 ) -> Float:
     weights = rows.weights.reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies an array that is not contiguous.

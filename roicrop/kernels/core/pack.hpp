@@ -73,8 +73,9 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     for (int x = 0; x < columns; x += k) {
         const std::ptrdiff_t first = std::min(x, columns - k);
         for (int c = 0; c < lanes<Element>; c += n)
-            transpose<Element, n>([&](int i) { return plane[c + i] + first * sizeof(Element); },
-                                  [&](int i, auto cell) { store_run<Element, n>(to + (first + i) * lanes<Element> + c, cell); });
+            transpose<Element, n>(
+                [&](int i) { return plane[c + i] + first * sizeof(Element); },
+                [&](int i, auto cell) { store_run<Element, n>(to + (first + i) * lanes<Element> + c, cell); });
     }
 }
 
@@ -116,17 +117,17 @@ void pack_scanline(const Arguments& call, const Region& region, char* to, const 
         alignas(line_bytes) Element block[lanes<Element>][pack_block];
         for (int c = 0; c < channels; ++c)
             gather(block[c], from + i * x + c * channel, x, columns, number.swapped);
-        pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
-                                  sizeof block[0], channels, columns);
+        pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block), sizeof block[0],
+                             channels, columns);
     }
 }
 
 // Packs the part of a region that boxes read.
 template <class Element>
 void pack(const Arguments& call, const Region& region, const char* map, char* panel, int channels) {
-    for (int y = 0; y < region.height; ++y)
-        if (region.scanlines[y])
-            pack_scanline<Element>(call, region, panel + y * region.pitch, map + (region.y + y) * call.strides[2], channels);
+    map += region.y * call.strides[2];
+    for (int y = 0; y < region.height; ++y, map += call.strides[2], panel += region.pitch)
+        if (region.scanlines[y]) pack_scanline<Element>(call, region, panel, map, channels);
 }
 
 }  // namespace
