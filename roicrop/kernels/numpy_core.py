@@ -58,17 +58,16 @@ def crop(
     Raises ValueError if a box reads a cell that the window lacks.
     """
     height, width = map_size or features.shape[2:]
-    size, bins, dtype = (height, width), (out.shape[2], out.shape[3]), boxes.dtype.type
-    at_once = _boxes_at_once(size, out, convention)
+    at_once = _boxes_at_once((height, width), out, convention)
     for start in range(0, len(boxes), at_once):
         block = slice(start, start + at_once)
         planned = plan(
             boxes[block],
-            size,
-            bins,
+            (height, width),
+            (out.shape[2], out.shape[3]),
             convention=convention,
             spatial_scale=spatial_scale,
-            dtype=dtype,
+            dtype=boxes.dtype.type,
         )
         with np.errstate(all="ignore"):
             for k, image in enumerate(image_index[block]):

@@ -83,8 +83,7 @@ if _kernel is NULL:
         f"ROICROP_SIMD={_wanted} is not to be had: choose baseline, avx2 or avx512, "
         f"of which this processor's best is {kernel_for(b'').level.decode()}"
     )
-LEVEL = _kernel.level.decode()
-NAME = f"compiled ({LEVEL})"
+NAME = f"compiled ({_kernel.level.decode()})"
 WORK_AT_ONCE = 1 << 31
 
 

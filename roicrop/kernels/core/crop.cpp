@@ -339,7 +339,8 @@ private:
             most = std::max(most, region.lines ? std::min<std::int64_t>(region.channels, a_.shape[1]) : in_place);
         const std::int64_t bins = std::int64_t(call_.bins_y) * call_.bins_x;
         // Vectors extend past the end of short data.
-        const std::int64_t tile = in_lines((bins + line_) * (most + cells_out_ * line_) * sizeof(Sum));
+        const std::int64_t numbers = (bins + line_) * (most + cells_out_ * line_);
+        const std::int64_t tile = (numbers * sizeof(Sum) + line_bytes - 1) / line_bytes * line_bytes;
         const std::int64_t room = scratch_bytes / (8 * a_.threads);
         const std::int64_t tiles = lines_ > 1 ? std::clamp<std::int64_t>(room / tile, 1, 32) : 1;
         const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
@@ -382,8 +383,6 @@ private:
             }
         });
     }
-
-    static std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
 
     // The channels of a task that reads in place: a multiple of what the kernel processes at once, such that
     // each thread has some and a tile stays in the cache.

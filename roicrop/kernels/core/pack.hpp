@@ -47,12 +47,6 @@ inline Gather gather_of(Number number) {
     }
 }
 
-// Whether a number can be read without conversion.
-template <class Element>
-bool is_element(Number number) {
-    return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
-}
-
 // The channels in a cell of the panel: a cache line.
 template <class Element>
 constexpr int lanes = line_bytes / int(sizeof(Element));
@@ -99,7 +93,8 @@ template <class Element>
 void pack_scanline(const Arguments& call, const Region& region, char* to, const char* from, int channels) {
     const Number number = call.number;
     const std::ptrdiff_t cell = region.lines * line_bytes, channel = call.strides[1], x = call.strides[3];
-    const bool same = is_element<Element>(number), neighbours = x == number.bytes && region.lines == 1;
+    const bool same = number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
+    const bool neighbours = x == number.bytes && region.lines == 1;
     Element* const cells = reinterpret_cast<Element*>(to);
     from += region.x * x;
     if (same && channel == number.bytes)

@@ -152,7 +152,6 @@ inline V larger(V v, V best) {
 template <Reduction reduction>
 struct Taps {
     static constexpr bool adds = reduction == Reduction::sum || reduction == Reduction::sample_maximum;
-    static constexpr bool weighs = reduction != Reduction::maximum;
     template <class Sum>
     static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
 
@@ -164,7 +163,7 @@ struct Taps {
     template <class Sum>
     static Vector<Sum> with_tap(Vector<Sum> so_far, Sum weight, Vector<Sum> value) {
         if constexpr (adds) return so_far + weight * value;
-        if constexpr (weighs) return larger(weight * value, so_far);
+        if constexpr (reduction != Reduction::maximum) return larger(weight * value, so_far);
         return larger(value, so_far);
     }
 };
@@ -176,10 +175,13 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
     if (streams && bytes >= line_bytes) {
         const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (line_bytes - 1);
         if (before) std::memcpy(out, in, std::size_t(before));
-        for (out += before, in += before, bytes -= before; bytes >= line_bytes; bytes -= line_bytes)
+        std::ptrdiff_t i = before;
+        for (; i + line_bytes <= bytes; i += line_bytes)
 #pragma GCC unroll 4
-            for (int v = 0; v < line_bytes; v += vector_bytes, out += vector_bytes, in += vector_bytes)
-                stream(reinterpret_cast<float*>(out), load<float>(reinterpret_cast<const float*>(in)));
+            for (int v = 0; v < line_bytes; v += vector_bytes)
+                stream(reinterpret_cast<float*>(out + i + v),
+                       load<float>(reinterpret_cast<const float*>(in + i + v)));
+        out += i, in += i, bytes -= i;
     }
     if (bytes) std::memcpy(out, in, std::size_t(bytes));
 }
