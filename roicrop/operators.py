@@ -416,7 +416,7 @@ class WindowCrop:
         """Pool the boxes from a window that has all cells which they read.
 
         window: (C, h, w), with any strides; it begins at cell `origin` (y, x) of the map. places:
-        as in `kernels.Core`. out: (K, C, PH, PW), with any strides.
+        as in `kernels.crop`. out: (K, C, PH, PW), with any strides.
         """
         call = replace(self._call, maps=[window[np.newaxis]])
         size = self._map_size

@@ -86,7 +86,7 @@ class Part:
 
     @property
     def place(self) -> dict[str, Any]:
-        """Where the window is on the map, as `kernels.Core.crop` takes it."""
+        """Where the window is on the map, as `kernels.crop` takes it."""
         _, height, width = self.span
         if isinstance(height, slice) and isinstance(width, slice):
             return {"origin": (height.start, width.start)}

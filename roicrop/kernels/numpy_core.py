@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roicrop.conventions import Convention
-from roicrop.sampling import AxisPlan, Bool, Float, SeparablePlan, TurnedPlan, plan
+from roicrop.sampling import Float, Rows, SeparablePlan, TurnedPlan, plan
 
 NAME: Final = "numpy"
 WORK_AT_ONCE: Final = 1 << 27
@@ -40,7 +40,22 @@ def crop(
 ) -> None:
     """Pool every box into `out`.
 
-    Arguments as in `roicrop.kernels.Core`. threads is unused; NumPy's own operations decide.
+    features: (N, C, H, W) real numbers, with any strides and in any byte order.
+    image_index: (K,) the image of each box.
+    boxes: (K, 4) xyxy, or (K, 5) with an angle; float64 for float64 features, else float32.
+    out: (K, C, PH, PW) of the features' dtype, in this machine's byte order, if that is
+        float16, float32 or float64, else float32; with any strides.
+    spatial_scale: cells per pixel.
+    threads: how many may run at once; never changes the result. Here, NumPy decides.
+    map_size, origin: `features` may be a window of a larger map of (H, W) cells. The plan is
+        for the whole map, and the result is the same to the last bit; `origin` is the cell at
+        which the window begins. Cells outside the window are never read.
+    places: instead of `origin`, for a window of only some rows and columns of the map: the
+        place in the window of each row (H,) and each column (W,), contiguous; −1 if missing.
+    rows: (K,) the row of `out` for each box, contiguous; None means row k for box k. Rows
+        without a box are left unchanged.
+
+    Raises ValueError if a box reads a cell that the window lacks.
     """
     height, width = map_size or features.shape[2:]
     at_once = _boxes_at_once((height, width), out, convention)
@@ -60,15 +75,8 @@ def crop(
                 window = _Window(features[image], *(places or origin))
                 if isinstance(planned, TurnedPlan):
                     _pool_turned(window, planned, k, out[row])
-                    continue
-                assert isinstance(planned, SeparablePlan)
-                if convention.position_sensitive:
-                    _pool_by_position(window, planned, k, out[row])
-                else:
-                    y, x = (
-                        _Bins(axis, k * axis.bins, axis.bins) for axis in (planned.y, planned.x)
-                    )
-                    _pool_box(window, y, x, out[row])
+                elif isinstance(planned, SeparablePlan):
+                    _pool_separable(window, planned, k, out[row])
 
 
 class _Window(NamedTuple):
@@ -82,7 +90,7 @@ class _Window(NamedTuple):
     y: _Places
     x: _Places
 
-    def at(self, y: NDArray[Any], x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def at(self, y: _Cells, x: _Cells) -> tuple[_Cells, _Cells]:
         """The rows and columns of the map that a box reads, as rows and columns of the window."""
         placed = [
             places[cells] if isinstance(places, np.ndarray) else cells - places
@@ -95,34 +103,7 @@ class _Window(NamedTuple):
 
 
 _Places = int | NDArray[np.int32]
-
-
-class _Bins(NamedTuple):
-    """A run of bins along an axis of some boxes, starting at `first`."""
-
-    axis: AxisPlan
-    first: int
-    bins: int
-
-    @property
-    def ptr(self) -> NDArray[np.int64]:
-        """Where the rows of each bin begin, and where those of the last end."""
-        return self.axis.rows.bin_ptr[self.first : self.first + self.bins + 1]
-
-    @property
-    def rows(self) -> slice:
-        """The rows of these bins."""
-        return slice(int(self.ptr[0]), int(self.ptr[-1]))
-
-    @property
-    def cells(self) -> NDArray[np.int32]:
-        """The cells that these bins read."""
-        rows, row_ptr = self.rows, self.axis.rows.row_ptr
-        return self.axis.rows.cells[row_ptr[rows.start] : row_ptr[rows.stop]]
-
-    def of(self, per_bin: Bool) -> Bool:
-        """The part for these bins of an array with an entry per bin."""
-        return per_bin[self.first : self.first + self.bins]
+_Cells = NDArray[Any]  # integers
 
 
 def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention) -> int:
@@ -133,90 +114,88 @@ def _boxes_at_once(map_size: tuple[int, int], out: Float, convention: Convention
 
 
 def _pool_turned(window: _Window, planned: TurnedPlan, k: int, out: Float) -> None:
-    bins, rows = math.prod(out.shape[1:]), planned.rows
-    row_ptr = rows.row_ptr[k * bins : (k + 1) * bins + 1]
-    taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
-    y, x = np.divmod(rows.cells[taps], planned.x.size)
+    bins = math.prod(out.shape[1:])
+    rows = _rows_of(planned.rows, k * bins, bins)
+    y, x = np.divmod(rows.cells, planned.x.size)
     if len(y):
         y, x = window.at(y, x)
-    weights = rows.weights[taps]
     channels = max(1, _VALUES // max(len(y), 1))
     for c in range(0, len(window.cells), channels):
-        cells = window.cells[c : c + channels, y, x].astype(weights.dtype, copy=False)
-        pooled = _reduceat(np.add, cells * weights, row_ptr - row_ptr[0], 1)
-        pooled[:, rows.void[k * bins : (k + 1) * bins]] = planned.convention.void_value
+        cells = window.cells[c : c + channels, y, x].astype(rows.weights.dtype, copy=False)
+        pooled = _reduceat(np.add, cells * rows.weights, rows.row_ptr, 1)
+        pooled[:, rows.void] = planned.convention.void_value
         out[c : c + channels] = pooled.reshape(-1, *out.shape[1:])
 
 
-def _pool_by_position(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
-    """Pool each bin from its own channels, as a box with one bin."""
-    y, x = planned.y, planned.x
+def _pool_separable(window: _Window, planned: SeparablePlan, k: int, out: Float) -> None:
+    y, x, row = planned.y, planned.x, planned.convention
+    if not row.position_sensitive:
+        own = _rows_of(y.rows, k * y.bins, y.bins), _rows_of(x.rows, k * x.bins, x.bins)
+        _pool_box(window, *own, row, out)
+        return
+    # Each bin has channels of its own, and is pooled as a box with one bin.
     for p, q in np.ndindex(y.bins, x.bins):
         cells = window.cells[p * x.bins + q :: y.bins * x.bins]
-        own = _Bins(y, k * y.bins + p, 1), _Bins(x, k * x.bins + q, 1)
-        _pool_box(window._replace(cells=cells), *own, out[:, p : p + 1, q : q + 1])
+        own = _rows_of(y.rows, k * y.bins + p, 1), _rows_of(x.rows, k * x.bins + q, 1)
+        _pool_box(window._replace(cells=cells), *own, row, out[:, p : p + 1, q : q + 1])
 
 
-def _pool_box(window: _Window, y: _Bins, x: _Bins, out: Float) -> None:
+def _rows_of(rows: Rows, first: int, bins: int) -> Rows:
+    """The rows of a run of bins, starting at `first`."""
+    bin_ptr = rows.bin_ptr[first : first + bins + 1]
+    row_ptr = rows.row_ptr[bin_ptr[0] : bin_ptr[-1] + 1]
+    taps, own = slice(int(row_ptr[0]), int(row_ptr[-1])), slice(first, first + bins)
+    ptr = bin_ptr - bin_ptr[0], row_ptr - row_ptr[0]
+    return Rows(*ptr, rows.cells[taps], rows.weights[taps], rows.void[own], rows.zero[own])
+
+
+def _pool_box(window: _Window, y: Rows, x: Rows, row: Convention, out: Float) -> None:
     y_cells, x_cells = y.cells, x.cells
     if len(y_cells) and len(x_cells):
         y_cells, x_cells = window.at(y_cells, x_cells)
     else:  # nothing is read, so the window does not matter
         nothing = np.zeros((), window.cells.dtype)
-        size = y.axis.size, x.axis.size
+        size = y_cells.max(initial=0) + 1, x_cells.max(initial=0) + 1
         window = _Window(np.broadcast_to(nothing, (len(window.cells), *size)), 0, 0)
-    left = int(x_cells.min(initial=x.axis.size))
-    right = max(int(x_cells.max(initial=-1)) + 1, left)
-    rows, taps = y.rows, max(len(y_cells), 1)
-    of_a_channel = max(taps * (right - left), (rows.stop - rows.start) * len(x_cells), 1)
+    left, right = int(x_cells.min(initial=np.iinfo(np.int32).max)), int(x_cells.max(initial=-1)) + 1
+    left = min(left, right)
+    taps = max(len(y_cells), 1)
+    of_a_channel = max(taps * (right - left), (len(y.row_ptr) - 1) * len(x_cells), 1)
     channels, columns = max(1, _VALUES // of_a_channel), max(1, _VALUES // taps)
     for c in range(0, len(window.cells), channels):
         some = window.cells[c : c + channels]
         blocks = [some[:, :, at : min(at + columns, right)] for at in range(left, right, columns)]
         places = y_cells, x_cells - left
-        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], y, x, places)
+        out[c : c + channels] = _pool(blocks or [some[:, :, :0]], y, x, places, row)
 
 
 def _pool(
-    blocks: list[Float], y: _Bins, x: _Bins, places: tuple[NDArray[Any], NDArray[Any]]
+    blocks: list[Float], y: Rows, x: Rows, places: tuple[_Cells, _Cells], row: Convention
 ) -> Float:
     """Of some channels, from blocks of columns side by side. places: there, of the bins' cells."""
-    row = y.axis.convention
-    over_taps = np.fmax if _takes_maximum_of_taps(row) else np.add
+    of_samples = row.kind != "cell" and row.reduction != "corner-max"
+    over_taps = np.add if row.mode == "avg" or of_samples else np.fmax
     parts = [_cells_to_rows(block, y, places[0], over_taps, axis=1) for block in blocks]
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
     rows = _cells_to_rows(rows, x, places[1], over_taps, axis=2)
-    pooled = _rows_to_bins(_rows_to_bins(rows, y, axis=1), x, axis=2)
+    pooled = _reduceat(np.fmax, _reduceat(np.fmax, rows, y.bin_ptr, 1), x.bin_ptr, 2)
     if row.mode == "max":
-        zero = y.of(y.axis.rows.zero)[:, None] | x.of(x.axis.rows.zero)
+        zero = y.zero[:, None] | x.zero
         least = np.where(zero, max(row.max_start, 0.0), row.max_start)
         pooled = np.fmax(pooled, least.astype(pooled.dtype))
-    void = y.of(y.axis.rows.void)[:, None] | x.of(x.axis.rows.void)
-    pooled[:, void] = row.void_value
+    pooled[:, y.void[:, None] | x.void] = row.void_value
     return pooled
 
 
-def _takes_maximum_of_taps(convention: Convention) -> bool:
-    if convention.kind == "cell":
-        return convention.mode == "max"
-    return convention.reduction == "corner-max"
-
-
 def _cells_to_rows(
-    values: Float, bins: _Bins, places: NDArray[Any], over_taps: np.ufunc, *, axis: int
+    values: Float, rows: Rows, places: _Cells, over_taps: np.ufunc, *, axis: int
 ) -> Float:
-    rows = bins.axis.rows
-    row_ptr = rows.row_ptr[bins.rows.start : bins.rows.stop + 1]
-    taps = slice(int(row_ptr[0]), int(row_ptr[-1]))
-    weights = rows.weights[taps].reshape([-1 if a == axis else 1 for a in range(3)])
+    weights = rows.weights.reshape([-1 if a == axis else 1 for a in range(3)])
     # Not np.take, which first copies an array that is not contiguous.
     cells = values[(slice(None),) * axis + (places,)]
-    weighted = cells.astype(weights.dtype, copy=False) * weights
-    return _reduceat(over_taps, weighted, row_ptr - row_ptr[0], axis)
-
-
-def _rows_to_bins(values: Float, bins: _Bins, *, axis: int) -> Float:
-    return _reduceat(np.fmax, values, bins.ptr - bins.ptr[0], axis)
+    return _reduceat(
+        over_taps, cells.astype(weights.dtype, copy=False) * weights, rows.row_ptr, axis
+    )
 
 
 def _reduceat(ufunc: np.ufunc, values: Float, ptr: NDArray[np.int64], axis: int) -> Float:

@@ -20,10 +20,10 @@ cdef extern from "plan_turned.hpp" namespace "roicrop" nogil:
     cdef enum class Element: half, single, real64
     cdef enum class Reduction: sum, sample_maximum, corner_maximum, maximum
     cdef enum class Operator: align, pool
-    cdef enum class Positions: scaled_step, step_scaled, fraction, corners
-    cdef enum class Border: clamp, repeat, inside, continued, zero, extrapolate
-    cdef enum class Rounding: half_away, half_even, none
-    cdef enum class Pixels: as_given, rounded, moved_and_rounded
+    cpdef enum class Positions: scaled_step, step_scaled, fraction, corners
+    cpdef enum class Border: clamp, repeat, inside, continued, zero, extrapolate
+    cpdef enum class Rounding: half_away, half_even, none
+    cpdef enum class Pixels: as_given, rounded, moved_and_rounded
     cdef enum class Ratio: fixed, adaptive, exact
 
     cdef cppclass Convention:
@@ -32,12 +32,10 @@ cdef extern from "plan_turned.hpp" namespace "roicrop" nogil:
         Border border
         Rounding rounding
         Pixels pixels
-        bint end_cell
-        int64_t unread
         Ratio ratio
         Reduction reduction
-        int64_t samples, min_samples, points_apart
-        bint nearest, normalized, clipped
+        int64_t unread, samples, min_samples, points_apart
+        bint end_cell, nearest, normalized, clipped
         double added_pixel, added_cell, sample_at, offset_before, offset_after
         double min_size, maximum_start, void_value
 
@@ -49,24 +47,18 @@ cdef extern from "plan_turned.hpp" namespace "roicrop" nogil:
     cdef cppclass Arguments:
         Convention convention
         double spatial_scale
-        int64_t map_size[2]
-        int64_t origin[2]
+        int64_t map_size[2], origin[2]
         const int32_t* places[2]
         Element element
         Number number
         const char* features
-        Py_ssize_t shape[4]
-        Py_ssize_t strides[4]
-        Py_ssize_t out_strides[4]
-        const int64_t* image_index
-        const int64_t* rows
-        const void* boxes
+        Py_ssize_t shape[4], strides[4], out_strides[4]
+        const int64_t *image_index, *rows, *counts
+        const void *boxes, *turned
         int64_t count
         char* out
         int bins_y, bins_x, threads
         Py_ssize_t own_channels
-        const void* turned
-        const int64_t* counts
 
     cdef cppclass AxisPlan[Sum]:
         vector[int32_t] bin_ptr, row_ptr, cells
@@ -91,14 +83,13 @@ if _kernel is NULL:
         f"ROICROP_SIMD={_wanted} is not to be had: choose baseline, avx2 or avx512, "
         f"of which this processor's best is {kernel_for(b'').level.decode()}"
     )
-LEVEL = _kernel.level.decode()
-NAME = f"compiled ({LEVEL})"
+NAME = f"compiled ({_kernel.level.decode()})"
 WORK_AT_ONCE = 1 << 31
 
 
 def crop(features, image_index, boxes, out, *, convention, spatial_scale, threads,
          map_size=None, origin=(0, 0), places=None, rows=None):
-    """Pool every box into `out`: see `roicrop.kernels.Core`."""
+    """Pool every box into `out`: see `roicrop.kernels.crop`."""
     cdef Arguments a
     cdef int d
     kept = _set_plan(&a, boxes, map_size or features.shape[2:], out.shape[2:], convention, spatial_scale)
@@ -187,15 +178,10 @@ cdef Convention _convention(row) except *:
     cdef Convention c
     ratio = row.sampling_ratio
     c.op = Operator.pool if row.kind == "cell" else Operator.align
-    c.positions = {"scaled-step": Positions.scaled_step, "step-scaled": Positions.step_scaled,
-                   "fraction": Positions.fraction, "corners": Positions.corners}[row.positions]
-    c.border = {"clamp": Border.clamp, "repeat": Border.repeat, "inside": Border.inside,
-                "continue": Border.continued, "zero": Border.zero,
-                "extrapolate": Border.extrapolate}[row.border]
-    c.rounding = {"half-away": Rounding.half_away, "half-even": Rounding.half_even,
-                  "none": Rounding.none}[row.rounding]
-    c.pixels = {"as-given": Pixels.as_given, "rounded": Pixels.rounded,
-                "moved-and-rounded": Pixels.moved_and_rounded}[row.pixels]
+    c.positions = Positions[row.positions.replace("-", "_")]
+    c.border = Border["continued" if row.border == "continue" else row.border]
+    c.rounding = Rounding[row.rounding.replace("-", "_")]
+    c.pixels = Pixels[row.pixels.replace("-", "_")]
     c.end_cell = row.end_cell
     c.unread = row.unread
     c.ratio = {"adaptive": Ratio.adaptive, "exact": Ratio.exact}.get(ratio, Ratio.fixed)

@@ -86,8 +86,9 @@ public:
           most_taps_(a.turned ? batch_taps / 4 : batch_taps),
           own_bins_(a.own_channels ? a.bins_y * a.bins_x : 1),
           cells_out_(a.out_strides[3] != size_ && a.out_strides[1] == size_),
-          reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ && a.shape[1] >= line_bytes / int(sizeof(Sum)) &&
-                          a.number.kind == 'f' && a.number.bytes == size_ && !a.number.swapped) {}
+          reads_in_place_(cells_out_ && !a.turned && a.strides[3] != size_ && a.strides[1] == size_ &&
+                          a.shape[1] >= line_bytes / int(sizeof(Sum)) && a.number.kind == 'f' &&
+                          a.number.bytes == size_ && !a.number.swapped) {}
 
     void run() {
         while (end_ < a_.count) {
@@ -137,8 +138,8 @@ private:
         return std::clamp<std::int64_t>(most_taps_ / taps, 1, batch_boxes);
     }
 
-    // Whether so many bins of a box with an angle have too many samples to be planned at once: if all have, then each of its bins is planned as
-    // a box of its own.
+    // Whether so many bins of a box with an angle have too many samples to be planned at once: if all have,
+    // then each of its bins is planned as a box of its own.
     bool has_many_samples(std::int64_t k, std::int64_t bins) const {
         if (!a_.turned) return false;
         const auto count = [&](int axis) { return double(a_.counts[k * 2 + axis]); };
@@ -154,12 +155,8 @@ private:
             Box& box = unit.box;
             const auto y = chunk.y.cells.size(), x = chunk.x.cells.size();
             box.out = a_.out + (a_.rows ? a_.rows[k] : k) * a_.out_strides[0];
-            if constexpr (std::is_same_v<Planner, TurnedPlanner<Sum>>) {
-                box.flagged = by_bin_ ? planner.append(chunk.y, chunk.x, k, int(i), int(i + 1))
-                                      : planner.append(chunk.y, chunk.x, k);
-                if (by_bin_) box.out += i / a_.bins_x * a_.out_strides[2] + i % a_.bins_x * a_.out_strides[3];
-            } else
-                box.flagged = planner.append(chunk.y, chunk.x, k);
+            if (by_bin_) box.out += i / a_.bins_x * a_.out_strides[2] + i % a_.bins_x * a_.out_strides[3];
+            box.flagged = planner.append(chunk.y, chunk.x, k, by_bin_ ? int(i) : all_bins);
             const std::int64_t height = to_window(chunk.y.cells, y, 0, unit.y);
             const std::int64_t width = to_window(chunk.x.cells, x, 1, unit.x);
             if (unit.cells() && !(is_here(unit.y, 0) && is_here(unit.x, 1)))
@@ -201,13 +198,8 @@ private:
 
     static Axis axis_of(AxisPlan<Sum>& plan, std::size_t box, int bins) {
         const std::size_t bin = box * std::size_t(bins);
-        return {bins,
-                plan.bin_ptr.data() + bin,
-                plan.row_ptr.data(),
-                plan.cells.data(),
-                plan.weights.data(),
-                plan.is_void.data() + bin,
-                plan.zero.data() + bin};
+        return {bins, plan.bin_ptr.data() + bin, plan.row_ptr.data(), plan.cells.data(), plan.weights.data(),
+                plan.is_void.data() + bin, plan.zero.data() + bin};
     }
 
     // Convert a box's cells from map to window, where they span `here`; returns their span on the map.
@@ -215,7 +207,7 @@ private:
         Range on_map;
         for (auto t = begin; t < cells.size(); ++t) {
             on_map.add(cells[t]);
-            cells[t] = in_window(a_, axis, cells[t]);
+            cells[t] = a_.places[axis] ? a_.places[axis][cells[t]] : cells[t] - std::int32_t(a_.origin[axis]);
             here.add(cells[t]);
         }
         return on_map.size();
@@ -263,8 +255,10 @@ private:
     };
 
     Packing packing(std::int64_t cells, std::int64_t reads) const {
-        if (reads_in_place_ && (cells * a_.shape[1] * size_ < near_bytes / 2 || reads < shared_often * cells)) return {};
-        const std::int64_t line = std::max<std::int64_t>(cells, 1) * line_bytes, most = scratch_bytes / (2 * a_.threads);
+        const bool is_near = cells * a_.shape[1] * size_ < near_bytes / 2;
+        if (reads_in_place_ && (is_near || reads < shared_often * cells)) return {};
+        const std::int64_t line = std::max<std::int64_t>(cells, 1) * line_bytes;
+        const std::int64_t most = scratch_bytes / (2 * a_.threads);
         const std::int64_t of_task = cells > most_cells_ ? 1 : std::clamp<std::int64_t>(most / line, 1, lines_);
         return {std::clamp<std::int64_t>(mapped_bytes / line, 1, of_task), of_task};
     }
@@ -284,7 +278,8 @@ private:
         if (alone == 0) y = x = {0, 0};
         const std::int64_t together = y.size() * x.size(), count = last - first;
         const Packing read = packing(together, reads);
-        const std::int64_t most = read.lines_of_task ? most_boxes_ : std::min<std::int64_t>(order_.size() / (8 * a_.threads), 32);
+        const std::int64_t in_place = std::min<std::int64_t>(order_.size() / (8 * a_.threads), 32);
+        const std::int64_t most = read.lines_of_task ? most_boxes_ : in_place;
         if (count == 1 || (count <= most && together <= std::min(alone, most_cells_)))
             return add_region(first, last, y, x, read);
         const auto middle_of = [by_y = y.size() > x.size()](const Unit* unit) {
@@ -341,13 +336,16 @@ private:
         const std::int64_t in_place = channels_in_place();
         std::int64_t most = line_;
         for (const Region& region : regions_)
-            most = std::max<std::int64_t>(most, region.lines ? std::min<std::int64_t>(region.channels, a_.shape[1]) : in_place);
+            most = std::max(most, region.lines ? std::min<std::int64_t>(region.channels, a_.shape[1]) : in_place);
         const std::int64_t bins = std::int64_t(call_.bins_y) * call_.bins_x;
         // Vectors extend past the end of short data.
-        const std::int64_t tile = in_lines((bins + line_) * (most + cells_out_ * line_) * sizeof(Sum));
-        const std::int64_t tiles = lines_ > 1 ? std::clamp<std::int64_t>(scratch_bytes / (8 * a_.threads) / tile, 1, 32) : 1;
+        const std::int64_t numbers = (bins + line_) * (most + cells_out_ * line_);
+        const std::int64_t tile = (numbers * sizeof(Sum) + line_bytes - 1) / line_bytes * line_bytes;
+        const std::int64_t room = scratch_bytes / (8 * a_.threads);
+        const std::int64_t tiles = lines_ > 1 ? std::clamp<std::int64_t>(room / tile, 1, 32) : 1;
         const std::int64_t panel = panel_bytes_, buffers = columns_ * most_lines * line_bytes;
-        const std::int64_t all = panel + buffers + (1 + tiles) * tile, values = std::int64_t(order_.size()) * bins * a_.shape[1];
+        const std::int64_t all = panel + buffers + (1 + tiles) * tile;
+        const std::int64_t values = std::int64_t(order_.size()) * bins * a_.shape[1];
         const std::int64_t useful = std::min(1 + values / values_a_thread, scratch_bytes / all);
         const int threads = int(std::clamp<std::int64_t>(useful, 1, a_.threads));
         // Aligned by hand: C libraries waste memory between blocks with a special alignment.
@@ -385,8 +383,6 @@ private:
             }
         });
     }
-
-    static std::int64_t in_lines(std::int64_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
 
     // The channels of a task that reads in place: a multiple of what the kernel processes at once, such that
     // each thread has some and a tile stays in the cache.
@@ -432,18 +428,20 @@ void crop(const Arguments& arguments, const Kernel& kernel) {
 }
 
 const Kernel* kernel_for(const char* level) {
+    static constexpr Kernel baseline{"baseline", pool::baseline};
     const auto wanted = [level](const Kernel& kernel) { return !*level || !std::strcmp(level, kernel.level); };
 #if defined(__x86_64__)
+    static constexpr Kernel avx2{"avx2", pool::avx2}, avx512{"avx512", pool::avx512};
     __builtin_cpu_init();
     // Processors with AVX2 have the rest of x86-64-v3, but compilers do not know all its names.
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
-    if (v3 && v4 && wanted(avx512::kernel)) return &avx512::kernel;
-    if (v3 && wanted(avx2::kernel)) return &avx2::kernel;
+    if (v3 && v4 && wanted(avx512)) return &avx512;
+    if (v3 && wanted(avx2)) return &avx2;
 #endif
-    return wanted(baseline::kernel) ? &baseline::kernel : nullptr;
+    return wanted(baseline) ? &baseline : nullptr;
 }
 
 }  // namespace roicrop

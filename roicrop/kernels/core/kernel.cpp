@@ -86,7 +86,7 @@ struct Scanlines {
 // Down: row buffers become R_y · F for some rows of R_y, in the columns that the box reads.
 template <class Element, Reduction reduction, int vectors, class Sum>
 __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> some, const Box& box,
-                                    const Axis& axis, int first_row, int rows, bool continues) {
+                                    const Axis& axis, int first_row, int rows, bool continues = false) {
     using T = Taps<reduction>;
     const Axis y = axis;  // a copy, which no store to row buffers can alias
     constexpr int columns = vectors > most_accumulators / 2 ? 1 : vectors > most_accumulators / 4 ? 2 : column_block;
@@ -98,7 +98,8 @@ __attribute__((noinline)) void down(Sum* to, Scanlines map, Vectors<vectors> som
 #pragma GCC unroll 8
         for (int g = 0; g < columns; ++g) from[g] = map.at + box.column[column + g];
         const auto load_tap = [&](std::ptrdiff_t scanline, int g, int v) {
-            return load<Sum>(reinterpret_cast<const Element*>(from[g] + scanline * map.next) + some.template at<Sum>(v));
+            const char* const cell_of = from[g] + scanline * map.next;
+            return load<Sum>(reinterpret_cast<const Element*>(cell_of) + some.template at<Sum>(v));
         };
         for (int r = 0; r < rows; ++r) {
             Accumulators<Sum, columns, vectors> acc;
@@ -222,7 +223,8 @@ private:
     void take_panel(int i) {
         first_channel_ = i * channels_of_panel_;
         channels_ = std::min(channels_of_panel_, task_.channels - first_channel_);
-        map_ = region_.map + task_.bin * call_.own_channels + (task_.first_channel + first_channel_) * call_.strides[1];
+        map_ = region_.map + task_.bin * call_.own_channels;
+        map_ += (task_.first_channel + first_channel_) * call_.strides[1];
         panel_ = task_.panel + i * region_.height * region_.pitch;
         read_ = {map_, call_.strides[2]};
         if (region_.lines)
@@ -247,8 +249,9 @@ private:
         char* const to = box_->out + task_.first_channel * size;
         const bool fills_lines = (reinterpret_cast<std::intptr_t>(to) | out[2] | out[3]) % line_bytes == 0;
         const bool fits = task_.streams ? fills_lines : (out[2] | out[3]) % size == 0;
+        const Bins<Element> bins{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size, task_.streams};
         if (panels_ == 1 && fits && !of_samples && !box->flagged && !call_.turned && channels_ >= width<Sum>)
-            return pool_into(Bins<Element>{reinterpret_cast<Element*>(to), out[3] / size, out[2] / size, task_.streams});
+            return pool_into(bins);
         pool_into(tile_bins<Cell>());
         if (panels_ == 1) write_cells();
     }
@@ -303,7 +306,7 @@ private:
             Sum* const buffers = row_buffer(some.before);
             const Bins<To> bins{to.at + some.channel, to.next, to.below, to.streams};
             if (!region_.in_bands)
-                down<Element, reduction>(buffers, read_.from(some.channel * size), some, *box_, box_->y, row, rows, false);
+                down<Element, reduction>(buffers, read_.from(some.channel * size), some, *box_, box_->y, row, rows);
             pool_across<rows_of(some.count)>(rows, bins, buffers, some, continues);
         });
     }
@@ -346,14 +349,16 @@ private:
             std::int32_t scanline[longest_sum];
             for (int t = 0; t < taps; ++t) {
                 scanline[t] = t;
-                const char* const from = map_ + box_->y.index[tap + t] * call_.strides[2];
-                pack_scanline<Element>(call_, region_, panel_ + t * region_.pitch,
-                                       call_.turned ? from + box_->x.index[tap + t] * call_.strides[3] : from, channels_);
+                const char* from = map_ + box_->y.index[tap + t] * call_.strides[2];
+                if (call_.turned) from += box_->x.index[tap + t] * call_.strides[3];
+                pack_scanline<Element>(call_, region_, panel_ + t * region_.pitch, from, channels_);
             }
             const std::int32_t row_ptr[] = {0, taps};
-            const Axis band{1, nullptr, row_ptr, scanline, static_cast<const Sum*>(axis.weight) + tap, nullptr, nullptr};
+            const Sum* const weights = static_cast<const Sum*>(axis.weight) + tap;
+            const Axis band{1, nullptr, row_ptr, scanline, weights, nullptr, nullptr};
             for_each_vectors([&](auto some) {
-                down<Element, reduction>(row_buffer(some.before), panel.from(some.channel * size), some, *box_, band, 0, 1, tap > begin);
+                down<Element, reduction>(row_buffer(some.before), panel.from(some.channel * size), some, *box_, band,
+                                         0, 1, tap > begin);
             });
             tap += taps;
         } while (tap < end);
@@ -428,8 +433,9 @@ private:
             // which is then written again.
             const int first = std::max(0, std::min(bin, bins - n));
             for (int c = 0; c < vectors_ * n; c += piece<Sum>)
-                transpose<Sum, n>([&](int i) { return tile + (first + i) * pitch + c; },
-                                  [&](int i, Vector<Sum> channel) { store(planes + (c + i) * bins + first, channel); });
+                transpose<Sum, n>(
+                    [&](int i) { return tile + (first + i) * pitch + c; },
+                    [&](int i, Vector<Sum> channel) { store(planes + (c + i) * bins + first, channel); });
         }
         for (; bin < bins; ++bin)
             for (int c = 0; c < vectors_ * n; c += n) {
@@ -480,20 +486,14 @@ void pool_elements(const Task& task) {
     }
 }
 
-void pool(const Task& task) {
+}  // namespace
+
+void pool::LEVEL(const Task& task) {
     switch (task.call->element) {
         case Element::half: return pool_elements<half>(task);
         case Element::single: return pool_elements<float>(task);
         case Element::real64: return pool_elements<double>(task);
     }
-}
-
-}  // namespace
-
-#define NAME_OF(level) #level
-#define NAMED(level) NAME_OF(level)
-namespace LEVEL {
-const Kernel kernel = {NAMED(LEVEL), pool};
 }
 
 }  // namespace roicrop

@@ -140,14 +140,9 @@ struct Kernel {
     void (*pool)(const Task&);
 };
 
-namespace baseline {
-extern const Kernel kernel;
-}
-namespace avx2 {
-extern const Kernel kernel;
-}
-namespace avx512 {
-extern const Kernel kernel;
+// By level.
+namespace pool {
+void baseline(const Task&), avx2(const Task&), avx512(const Task&);
 }
 
 // The kernel for this processor's best level, or for the one named; null if it has no such level.

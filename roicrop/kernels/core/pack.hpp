@@ -47,12 +47,6 @@ inline Gather gather_of(Number number) {
     }
 }
 
-// Whether a number can be read without conversion.
-template <class Element>
-bool is_element(Number number) {
-    return number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
-}
-
 // The channels in a cell of the panel: a cache line.
 template <class Element>
 constexpr int lanes = line_bytes / int(sizeof(Element));
@@ -73,8 +67,9 @@ void pack_planes(Element* to, const char* from, std::ptrdiff_t to_channel, int c
     for (int x = 0; x < columns; x += k) {
         const std::ptrdiff_t first = std::min(x, columns - k);
         for (int c = 0; c < lanes<Element>; c += n)
-            transpose<Element, n>([&](int i) { return plane[c + i] + first * sizeof(Element); },
-                                  [&](int i, auto cell) { store_run<Element, n>(to + (first + i) * lanes<Element> + c, cell); });
+            transpose<Element, n>(
+                [&](int i) { return plane[c + i] + first * sizeof(Element); },
+                [&](int i, auto cell) { store_run<Element, n>(to + (first + i) * lanes<Element> + c, cell); });
     }
 }
 
@@ -98,7 +93,8 @@ template <class Element>
 void pack_scanline(const Arguments& call, const Region& region, char* to, const char* from, int channels) {
     const Number number = call.number;
     const std::ptrdiff_t cell = region.lines * line_bytes, channel = call.strides[1], x = call.strides[3];
-    const bool same = is_element<Element>(number), neighbours = x == number.bytes && region.lines == 1;
+    const bool same = number.kind == 'f' && number.bytes == sizeof(Element) && !number.swapped;
+    const bool neighbours = x == number.bytes && region.lines == 1;
     Element* const cells = reinterpret_cast<Element*>(to);
     from += region.x * x;
     if (same && channel == number.bytes)
@@ -116,17 +112,17 @@ void pack_scanline(const Arguments& call, const Region& region, char* to, const 
         alignas(line_bytes) Element block[lanes<Element>][pack_block];
         for (int c = 0; c < channels; ++c)
             gather(block[c], from + i * x + c * channel, x, columns, number.swapped);
-        pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block),
-                                  sizeof block[0], channels, columns);
+        pack_planes<Element>(cells + i * lanes<Element>, reinterpret_cast<const char*>(block), sizeof block[0],
+                             channels, columns);
     }
 }
 
 // Packs the part of a region that boxes read.
 template <class Element>
 void pack(const Arguments& call, const Region& region, const char* map, char* panel, int channels) {
-    for (int y = 0; y < region.height; ++y)
-        if (region.scanlines[y])
-            pack_scanline<Element>(call, region, panel + y * region.pitch, map + (region.y + y) * call.strides[2], channels);
+    map += region.y * call.strides[2];
+    for (int y = 0; y < region.height; ++y, map += call.strides[2], panel += region.pitch)
+        if (region.scanlines[y]) pack_scanline<Element>(call, region, panel, map, channels);
 }
 
 }  // namespace

@@ -25,14 +25,8 @@ struct Range {
         end = std::max(end, other.end);
     }
     void add(std::int32_t cell) { add({cell, cell + 1}); }
-    bool within(Range other) const { return begin >= other.begin && end <= other.end; }
     std::int64_t size() const { return std::max(end - begin, 0); }
 };
-
-// A row (axis 0) or a column of the map, in the window.
-inline std::int32_t in_window(const Arguments& a, int axis, std::int32_t cell) {
-    return a.places[axis] ? a.places[axis][cell] : cell - std::int32_t(a.origin[axis]);
-}
 
 // One axis of many boxes; fields as in sampling.AxisPlan.
 template <class Sum>
@@ -58,6 +52,7 @@ struct AxisPlan {
 };
 
 constexpr std::int64_t max_count = 2147483647;  // the frameworks count in a C int
+constexpr int all_bins = -1;
 constexpr std::int64_t search_from = 64;        // samples per bin from which those in range are searched for
 
 template <class Sum>
@@ -65,15 +60,10 @@ std::int64_t whole(Sum v) {
     return std::int64_t(std::clamp(v, -Sum(max_count), Sum(max_count)));
 }
 
-template <class Sum>
-std::int64_t rounded_half_away(Sum v) {
-    return whole(std::round(v));
-}
-
 // The extent of a box along an axis.
 template <class Sum>
 struct Roi {
-    Sum begin, end, length, bin_size;
+    Sum begin, length, bin_size;
     std::int64_t first, count;
 };
 
@@ -113,31 +103,31 @@ public:
         }
         if (c.positions == Positions::corners) {
             const std::int64_t steps = c.points_apart * (bins_ - 1) + c.samples - 1;
-            if (steps == 0) return {Sum(middle), end, length, 0, 0, c.samples};
-            return {begin, end, length, length / Sum(steps) * Sum(c.points_apart), 0, c.samples};
+            if (steps == 0) return {Sum(middle), length, 0, 0, c.samples};
+            return {begin, length, length / Sum(steps) * Sum(c.points_apart), 0, c.samples};
         }
         const Sum bin_size = length / Sum(bins_);
         std::int64_t count = 0;
         if (c.ratio == Ratio::fixed) count = c.samples;
         if (c.ratio == Ratio::adaptive) {
-            count = std::int64_t(std::clamp(std::ceil(bin_size), -Sum(max_count), Sum(max_count)));
+            count = whole(std::ceil(bin_size));
             if (c.min_samples) count = std::max(count, c.min_samples);
         }
-        return {begin, end, length, bin_size, 0, count};
+        return {begin, length, bin_size, 0, count};
     }
 
     auto pooled_roi(Sum begin, Sum end) const -> Roi<Sum> {
         const Rounding rounding = convention_.rounding;
         if (rounding == Rounding::none) {
             const Sum length = std::max(end - begin, Sum(convention_.min_size));
-            return {begin, end, length, length / Sum(bins_), 0, 0};
+            return {begin, length, length / Sum(bins_), 0, 0};
         }
         const auto rounded = [=](Sum v) {
-            return rounding == Rounding::half_even ? whole(std::nearbyint(v)) : rounded_half_away(v);
+            return rounding == Rounding::half_even ? whole(std::nearbyint(v)) : whole(std::round(v));
         };
         const std::int64_t first = rounded(begin), last = rounded(end);
         const Sum length = Sum(std::max<std::int64_t>(last - first + convention_.end_cell, 1));
-        return {begin, end, length, length / Sum(bins_), first, 0};
+        return {begin, length, length / Sum(bins_), first, 0};
     }
 
     // Whether some bin is void, or considers 0.
@@ -180,15 +170,15 @@ public:
 
     struct Sample {
         std::int64_t low, high;
-        double weight_low, weight_high, share;
+        double weight_low, weight_high;
     };
 
     template <class Real>
-    auto read(Real position, double share) const -> Sample {
+    auto read(Real position) const -> Sample {
         const std::int64_t last = size_ - 1;
         if (convention_.nearest) {
-            const std::int64_t cell = std::clamp<std::int64_t>(rounded_half_away(position), 0, last);
-            return {cell, cell, 1.0, 0.0, share};
+            const std::int64_t cell = std::clamp<std::int64_t>(whole(std::round(position)), 0, last);
+            return {cell, cell, 1.0, 0.0};
         }
         const bool fades = convention_.border == Border::zero;
         const bool as_is = fades || convention_.border == Border::continued;
@@ -200,7 +190,7 @@ public:
         const Real weight_high = read_at - Real(low), weight_low = Real(1) - weight_high;
         return {std::clamp<std::int64_t>(low, 0, last), std::clamp<std::int64_t>(high, 0, last),
                 low >= 0 && low <= last ? double(weight_low) : 0.0,
-                high <= last ? double(weight_high) : 0.0, share};
+                high <= last ? double(weight_high) : 0.0};
     }
 
 private:
@@ -230,55 +220,45 @@ private:
 
     auto append_sampled(AxisPlan<Sum>& to, const Roi<Sum>& roi, int bin) -> Flags {
         const bool exact = convention_.ratio == Ratio::exact;
+        const bool of_samples = convention_.reduction == Reduction::sample_maximum;
         const double width = exact ? exact_edge(roi, bin + 1) - exact_edge(roi, bin) : double(roi.count);
         std::int64_t inside = 0;
         bool weightless = false;  // whether a cell of a sample has no weight
-        const auto see = [&](const Sample& s) {
-            ++inside;
-            weightless |= s.weight_low == 0 || s.weight_high == 0;
-        };
-        const auto append_taps = [&](const Sample& s) {
-            if (s.weight_low != 0) to.tap(s.low, Sum(s.weight_low));
-            if (s.weight_high != 0) to.tap(s.high, Sum(s.weight_high));
-        };
         if (convention_.reduction == Reduction::sum) {
             // Add up the samples' weights for each cell, low before high, in the samples' order.
             Range band;
-            for_each_sample(roi, bin, [&](const Sample& s) {
-                see(s);
+            for_each_sample(roi, bin, [&](const Sample& s, double share) {
+                ++inside;
                 band.add({std::int32_t(s.low), std::int32_t(s.high) + 1});
-                band_[std::size_t(s.low)] += s.weight_low * s.share;
-                band_[std::size_t(s.high)] += s.weight_high * s.share;
+                band_[std::size_t(s.low)] += s.weight_low * share;
+                band_[std::size_t(s.high)] += s.weight_high * share;
             });
             for (std::int32_t cell = band.begin; cell < band.end; ++cell) {
                 const double sum = std::exchange(band_[std::size_t(cell)], 0.0);
                 const Sum weight = Sum(sum / std::abs(width));
                 if (weight != 0) to.tap(cell, Sum(weight));
             }
-            to.end_row();
         } else {
-            const bool row_each = convention_.reduction == Reduction::sample_maximum;
-            for_each_sample(roi, bin, [&](const Sample& s) {
-                see(s);
-                append_taps(s);
-                if (row_each) to.end_row();
+            for_each_sample(roi, bin, [&](const Sample& s, double) {
+                ++inside;
+                weightless |= s.weight_low == 0 || s.weight_high == 0;
+                if (s.weight_low != 0) to.tap(s.low, Sum(s.weight_low));
+                if (s.weight_high != 0) to.tap(s.high, Sum(s.weight_high));
+                if (of_samples) to.end_row();
             });
-            if (!row_each) to.end_row();
         }
+        if (!of_samples) to.end_row();
         const bool missing = inside != roi.count;
         const bool is_void = !exact && convention_.border == Border::extrapolate ? missing : width == 0;
-        switch (convention_.reduction) {
-            case Reduction::sum: return {is_void, false};
-            case Reduction::corner_maximum: return {is_void, (missing && !is_void) || weightless};
-            default: return {is_void, missing && !is_void};
-        }
+        if (convention_.reduction == Reduction::sum) return {is_void, false};
+        return {is_void, (missing && !is_void) || (weightless && !of_samples)};
     }
 
-    // The samples of a bin that are in range, in their order.
+    // The samples of a bin that are in range, in their order, and each one's share of the sum.
     template <class Take>
     void for_each_sample(const Roi<Sum>& roi, int bin, Take take) const {
         const auto see = [&](auto position, double share) {
-            if (in_range(position)) take(read(position, share));
+            if (in_range(position)) take(read(position), share);
         };
         if (convention_.ratio == Ratio::exact) {
             // The integral: the bin cut at the cell centres, each piece read at its middle.
@@ -337,8 +317,8 @@ struct BoxPlanner {
           y(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
           x(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
-    // Whether some bin is void, or considers 0.
-    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box) {
+    // Whether some bin is void, or considers 0. Only turned boxes are planned bin by bin.
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box, int = all_bins) {
         const Sum* const corners = boxes + box * 4;
         auto roi_y = y.roi(corners[1], corners[3]), roi_x = x.roi(corners[0], corners[2]);
         // A box whose sample grid is empty along one axis has no samples along the other.

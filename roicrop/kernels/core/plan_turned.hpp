@@ -19,17 +19,15 @@ public:
           y_(a.convention, a.spatial_scale, a.map_size[0], a.bins_y),
           x_(a.convention, a.spatial_scale, a.map_size[1], a.bins_x) {}
 
-    // All bins belong to x, whose taps give columns of the map; y's give the rows. Returns whether bins are void.
-    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box) {
-        return append(to_y, to_x, box, 0, a_.bins_y * a_.bins_x);
-    }
-
-    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box, int first_bin, int end_bin) {
+    // All bins, or the only one, belong to x, whose taps give columns of the map; y's give the rows. Returns
+    // whether bins are void.
+    bool append(AxisPlan<Sum>& to_y, AxisPlan<Sum>& to_x, std::int64_t box, int only_bin = all_bins) {
         const Sum* const n = static_cast<const Sum*>(a_.turned) + box * 8;
         const std::int64_t count_y = a_.counts[box * 2], count_x = a_.counts[box * 2 + 1];
-        const Roi<Sum> roi_y{n[0], 0, 0, n[1], 0, count_y}, roi_x{n[2], 0, 0, n[3], 0, count_x};
+        const Roi<Sum> roi_y{n[0], 0, n[1], 0, count_y}, roi_x{n[2], 0, n[3], 0, count_x};
         const bool is_void = count_y * count_x == 0;
-        for (int bin = first_bin; bin < end_bin; ++bin) {
+        const int bins = only_bin == all_bins ? a_.bins_y * a_.bins_x : only_bin + 1;
+        for (int bin = std::max(only_bin, 0); bin < bins; ++bin) {
             const auto with_sample = [&](std::int64_t i, std::int64_t j, auto take) {
                 const Sum v = y_.position(roi_y, bin / a_.bins_x, i), u = x_.position(roi_x, bin % a_.bins_x, j);
                 take(v * n[4] - u * n[5] + n[6], v * n[5] + u * n[4] + n[7]);
@@ -71,7 +69,7 @@ private:
     // Add the weights of a sample for the cells around it.
     void add_sample(Range rows, Range columns, Sum at_y, Sum at_x) {
         if (!y_.in_range(at_y) || !x_.in_range(at_x)) return;
-        const auto y = y_.read(at_y, 1.0), x = x_.read(at_x, 1.0);
+        const auto y = y_.read(at_y), x = x_.read(at_x);
         for (int i = 0; i < 4; ++i) {
             const double weight = (i / 2 ? y.weight_high : y.weight_low) * (i % 2 ? x.weight_high : x.weight_low);
             if (weight != 0)

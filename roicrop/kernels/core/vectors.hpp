@@ -151,9 +151,7 @@ inline V larger(V v, V best) {
 // What a tap does to an accumulator, and the value that the accumulator starts from.
 template <Reduction reduction>
 struct Taps {
-    static constexpr bool adds =
-        reduction == Reduction::sum || reduction == Reduction::sample_maximum;
-    static constexpr bool weighs = reduction != Reduction::maximum;
+    static constexpr bool adds = reduction == Reduction::sum || reduction == Reduction::sample_maximum;
     template <class Sum>
     static constexpr Sum start = adds ? Sum(0) : -std::numeric_limits<Sum>::infinity();
 
@@ -165,16 +163,16 @@ struct Taps {
     template <class Sum>
     static Vector<Sum> with_tap(Vector<Sum> so_far, Sum weight, Vector<Sum> value) {
         if constexpr (adds) return so_far + weight * value;
-        if constexpr (weighs) return larger(weight * value, so_far);
+        if constexpr (reduction != Reduction::maximum) return larger(weight * value, so_far);
         return larger(value, so_far);
     }
 };
 
 // Copy to memory.
 inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams) {
+    char* out = static_cast<char*>(to);
+    const char* in = static_cast<const char*>(from);
     if (streams && bytes >= line_bytes) {
-        char* out = static_cast<char*>(to);
-        const char* in = static_cast<const char*>(from);
         const std::ptrdiff_t before = -reinterpret_cast<std::intptr_t>(out) & (line_bytes - 1);
         if (before) std::memcpy(out, in, std::size_t(before));
         std::ptrdiff_t i = before;
@@ -183,10 +181,9 @@ inline void copy(void* to, const void* from, std::ptrdiff_t bytes, bool streams)
             for (int v = 0; v < line_bytes; v += vector_bytes)
                 stream(reinterpret_cast<float*>(out + i + v),
                        load<float>(reinterpret_cast<const float*>(in + i + v)));
-        if (i < bytes) std::memcpy(out + i, in + i, std::size_t(bytes - i));
-        return;
+        out += i, in += i, bytes -= i;
     }
-    std::memcpy(to, from, std::size_t(bytes));
+    if (bytes) std::memcpy(out, in, std::size_t(bytes));
 }
 
 // Other threads see streamed data only after this.
