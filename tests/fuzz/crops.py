@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         except BoxError:  # that the convention refuses: held in tests/operators
             return
         for core in CORES.values():
-            kernels.crop = core  # type: ignore[misc]  # in a process of its own
+            kernels.crop = core  # in a process of its own
             crop.assert_agree(crop.pooled()[:, channels], expected)
 
     agree()
