@@ -53,10 +53,12 @@ export function legendOf(pooling) {
     ["box", "the box at its exact position: drag it or its corners"],
     ["bins", "its bins; one is framed"],
   ];
-  if (kind === "cell" && plan.row.mode === "max") found.push(["winner", "the cell whose value a bin takes"]);
+  if (kind === "cell" && plan.row.mode === "max")
+    found.push(["winner", "the cell whose value a bin takes"]);
   if (kind === "cell") found.push(["arrow", "how far an edge was moved; + is outward"]);
   else found.push(["sample", kind === "piece" ? "the middle of a piece" : "a sample"]);
-  if (kind !== "cell") found.push(["lines", "the cells that it reads; thicker lines mean larger weights"]);
+  if (kind !== "cell")
+    found.push(["lines", "the cells that it reads; thicker lines mean larger weights"]);
   if (kind === "cell" || kind === "piece") return found;
   const all = pooling.plan.turn
     ? pooling.everyPair(20_000).flat()
