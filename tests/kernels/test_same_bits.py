@@ -129,6 +129,17 @@ def test_results_do_not_depend_on_where_in_memory_they_go(
         assert out.tobytes() == expected.tobytes()
 
 
+@pytest.mark.core
+@pytest.mark.parametrize(("dtype", "channels"), [("f4", 10), ("f4", 24), ("f2", 40), ("f8", 9)])
+def test_where_in_memory_a_map_ends_does_not_matter(dtype: str, channels: int) -> None:
+    rng = np.random.default_rng(5)
+    spread = rng.standard_normal((1, 20, 40, channels)).astype(dtype)
+    features = spread[:, :, 1::2]  # the last cell is the end of the memory
+    boxes = levels.random_boxes(rng, 20, (1, 20, 20))
+    expected = roi_align(np.ascontiguousarray(features), boxes, 7, layout="NHWC")
+    assert roi_align(features, boxes, 7, layout="NHWC").tobytes() == expected.tobytes()
+
+
 @only_compiled
 @pytest.mark.parametrize(
     ("height", "width", "count"), [(2, 150_000, 60), (3, 5000, 60), (90, 60, 60)]

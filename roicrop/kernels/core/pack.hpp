@@ -82,7 +82,8 @@ inline void copy_cells(char* to, std::ptrdiff_t to_next, const char* from, std::
     for (int x = 0; x < columns; ++x, to += to_next, from += next) {
         for (int i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + ahead * next + i);
         int i = 0;
-        const std::ptrdiff_t end = next * (columns - x) >= lines ? lines : bytes / line_bytes * line_bytes;
+        const bool follows = next * (columns - 1 - x) + bytes >= lines;  // cells whose memory fills the last line
+        const std::ptrdiff_t end = follows ? lines : bytes / line_bytes * line_bytes;
         for (; i < end; i += line_bytes) std::memcpy(to + i, from + i, line_bytes);
         if (i < bytes) std::memcpy(to + i, from + i, std::size_t(bytes - i));
     }
