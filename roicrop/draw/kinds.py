@@ -176,7 +176,7 @@ def _legend_of_samples(drawing: Drawing) -> list[Entry]:
             own = f"{own} of {drawing.bin_name}"
             found.append(Entry(lambda b: sample_mark(b, _WIDE / 2, _HIGH / 2, 4.5), own))
         if them.thinned:
-            found.append(Entry(_small_example, "some of all samples, for want of room"))
+            found.append(Entry(_small_example, "some of the samples: not all have room"))
         elif several and (them.state == 0).any():
             found.append(Entry(_small_example, "those of other bins"))
     if kind == "piece":
