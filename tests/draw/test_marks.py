@@ -253,7 +253,7 @@ def test_every_sample_has_a_mark_near_it_however_close_to_the_next(ratio: int) -
     assert painted[np.ix_(y, x)].all()
     said = text_of(panel_of((-40, -30, 304, 200), convention="detectron2", features=features,
                             scale=1.0, ratio=ratio))  # fmt: skip
-    assert ("some of all samples" in said) == drawing.points.thinned == (ratio > 3)
+    assert ("some of the samples" in said) == drawing.points.thinned == (ratio > 3)
 
 
 def test_centres_of_cells_are_marked_where_a_bin_is_smaller_than_a_cell() -> None:
